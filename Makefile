@@ -1,0 +1,92 @@
+# `make help` lists what can be done. Everything is installed into .venv; a second run does no network access.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ADDRESS ?= 127.0.0.1:8000
+RUN_PACKAGES := libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-noto-cjk
+TEST_PACKAGES := $(RUN_PACKAGES) chromium postgresql
+
+# Install the Debian packages named in $(1) that are missing; without the right to, say what to run.
+define debian_packages
+	@missing=(); for package in $(1); do \
+	  dpkg-query -W -f='$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || missing+=($$package); done; \
+	if (( $${#missing[@]} )); then \
+	  if (( EUID == 0 )); then become=(); elif sudo -n true 2>/dev/null; then become=(sudo); else \
+	    echo "Missing Debian packages. Run this, then try again:"; echo "  sudo apt-get install $${missing[*]}"; exit 1; fi; \
+	  echo "Installing Debian packages: $${missing[*]}"; \
+	  "$${become[@]}" apt-get update -q && \
+	  "$${become[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$${missing[@]}"; \
+	fi
+endef
+
+.PHONY: help
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+.PHONY: run
+run: run-packages $(VENV)/run-installed ## Install what is missing, prepare the database and serve at ADDRESS (127.0.0.1:8000)
+	@$(BIN)/flask init
+	@echo "Open http://$(ADDRESS) to fill in the form; stop with Ctrl-C."
+	@echo "A summary: $(BIN)/flask summary REFERENCE --pdf summary.pdf"
+	@SCREENING_PUBLIC_URL=$${SCREENING_PUBLIC_URL:-http://$(ADDRESS)} $(BIN)/gunicorn --bind $(ADDRESS) \
+	  --worker-class gthread --workers 2 --threads 4 --no-control-socket --log-level warning wsgi:app
+
+.PHONY: test
+test: test-packages $(VENV)/dev-installed ## Run all tests, a real browser and a real PostgreSQL included
+	@$(BIN)/pytest -n 2 --dist loadgroup
+
+.PHONY: check
+check: $(VENV)/dev-installed run-packages ## Lint, types, import contracts, rule book, translations, migrations
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/flask rulebook check
+	@$(BIN)/python tests/check_translations.py
+	@instance=$$(mktemp -d) && trap 'rm -rf "$$instance"' EXIT && export SCREENING_INSTANCE=$$instance && \
+	  $(BIN)/flask init >/dev/null && $(BIN)/flask db check
+
+.PHONY: bench
+bench: test-packages $(VENV)/dev-installed ## Measure speed and memory side by side with the alternatives
+	@$(BIN)/python -m benchmarks
+
+.PHONY: screenshots
+screenshots: test-packages $(VENV)/dev-installed ## Draw the pictures in docs/pictures anew
+	@$(BIN)/python tests/browser/screenshots.py
+
+.PHONY: translations
+translations: $(VENV)/dev-installed ## Collect the texts of the pages for translation and compile the translations
+	@$(BIN)/python tests/check_translations.py --update
+
+.PHONY: lock
+lock: $(VENV)/dev-installed ## Lock the requirements with hashes
+	@$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url pyproject.toml -o requirements.txt
+	@$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --group dev pyproject.toml -o requirements-dev.txt
+
+.PHONY: clean
+clean: ## Remove what was installed and built; the instance folder with the data stays
+	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+.PHONY: run-packages test-packages
+run-packages:
+	$(call debian_packages,$(RUN_PACKAGES))
+test-packages:
+	$(call debian_packages,$(TEST_PACKAGES))
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "Run this, then try again: sudo apt-get install python3-venv"; rm -rf $(VENV); exit 1; }
+
+$(VENV)/run-installed: requirements.txt | $(BIN)/python
+	@echo "Installing Python packages into $(VENV)"
+	@$(BIN)/pip install -q --require-hashes --no-deps -r requirements.txt
+	@touch $@
+
+$(VENV)/dev-installed: requirements-dev.txt | $(BIN)/python
+	@echo "Installing Python packages for tests into $(VENV)"
+	@$(BIN)/pip install -q --require-hashes --no-deps -r requirements-dev.txt
+	@touch $@

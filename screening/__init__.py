@@ -1,0 +1,77 @@
+"""Pre-visit contraindication screening: wiring only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flask import Flask
+from jinja2 import StrictUndefined
+
+from screening import cli
+from screening.extensions import Installation, alembic, babel, csrf, db
+from screening.rulebooks.load import load
+from screening.settings import InvalidSettings, Settings, load_settings
+from screening.storage.database import configure
+from screening.storage.encryption import read_private
+from screening.web import errors, headers, health, language, patient
+
+ROOT = Path(__file__).parent.parent
+REQUEST_BYTES = 64 * 1024  # a full questionnaire in a four-byte script is under 20 kB
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The application. Reads files and touches no database; `storage.database.check_keys` proves it can serve.
+
+    Raises InvalidSettings, InvalidRuleBook or KeyFault.
+    """
+    settings = settings or load_settings()[0]
+    books = load()
+    unknown = {settings.clinic_language, *settings.languages} - set(books)
+    if unknown:
+        raise InvalidSettings(
+            [f"languages, clinic_language: the rule book has no {code}; it has {', '.join(books)}" for code in unknown]
+        )
+    here = Installation(settings, books)
+    app = Flask(
+        __name__,
+        instance_path=str(settings.instance),
+        template_folder=str(ROOT / "templates"),
+        static_folder=str(ROOT / "static"),
+    )
+    host_prefix = "__Host-" if settings.over_tls else ""
+    app.config.from_mapping(
+        SECRET_KEY=read_private(here.secret_file) if here.secret_file.exists() else None,
+        SQLALCHEMY_ENGINES={"default": {"url": settings.database, "pool_pre_ping": True}},
+        ALEMBIC={"script_location": "storage/migrations"},
+        ALEMBIC_CONTEXT={"render_as_batch": True, "transactional_ddl": True},
+        TRUSTED_HOSTS=settings.hosts,
+        MAX_CONTENT_LENGTH=REQUEST_BYTES,
+        MAX_FORM_MEMORY_SIZE=REQUEST_BYTES,
+        SESSION_COOKIE_NAME=f"{host_prefix}session",
+        SESSION_COOKIE_SECURE=settings.over_tls,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        DRAFT_COOKIE_NAME=f"{host_prefix}draft",
+        WTF_CSRF_TIME_LIMIT=None,  # as long as the session: a slow reader must not lose what was typed
+        WTF_CSRF_SSL_STRICT=False,  # it wants the Referer that our own Referrer-Policy withholds
+        BABEL_DEFAULT_LOCALE=settings.languages[0],
+        BABEL_DEFAULT_TIMEZONE=settings.clinic_timezone,
+    )
+    app.extensions["screening"] = here
+    app.jinja_env.undefined = StrictUndefined
+    app.jinja_env.trim_blocks = True
+    app.jinja_env.lstrip_blocks = True
+
+    db.init_app(app)
+    with app.app_context():
+        configure(db.engine)
+    alembic.init_app(app)
+    csrf.init_app(app)
+    babel.init_app(app, locale_selector=language.chosen)
+    app.context_processor(lambda: {"clinic": settings})
+    for blueprint in (patient.blueprint, language.blueprint, health.blueprint):
+        app.register_blueprint(blueprint)
+    headers.init_app(app)
+    errors.init_app(app)
+    cli.init_app(app)
+    return app

@@ -1,0 +1,207 @@
+"""What the patient said: who, the answers with their exact wording, and what makes an answer acceptable."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+from typing import assert_never
+
+from screening.domain.rules import FollowUp, Kind, Question, RuleBook
+
+NAME_LENGTH = 120
+VISIT_LENGTH = 40
+TEXT_LENGTH = 500
+OLDEST_AGE = 130  # years; an earlier date of birth is a slip of the finger
+
+Value = str | tuple[str, ...]
+
+# Characters that reorder or hide the text around them. Joiners (U+200C, U+200D) stay: some scripts need them.
+_HIDDEN = frozenset("\u00ad\u061c\u200b\u200e\u200f\u2028\u2029\u2060\ufeff") | frozenset(
+    map(chr, [*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
+)
+
+
+class Fault(StrEnum):
+    """Why something typed cannot be taken as it is. The words for people are chosen where it is shown."""
+
+    MISSING = "missing"
+    TOO_LONG = "too_long"
+    CONTROL_CHARACTER = "control_character"
+    NOT_A_DATE = "not_a_date"
+    IN_FUTURE = "in_future"
+    TOO_LONG_AGO = "too_long_ago"
+    WRONG_TYPE = "wrong_type"
+    UNKNOWN_VALUE = "unknown_value"
+    UNKNOWN_QUESTION = "unknown_question"
+    DOES_NOT_APPLY = "does_not_apply"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patient:
+    """Who answers. `visit` is the clinic's reference for the visit and may be empty."""
+
+    name: str
+    birth_date: date
+    visit: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """One answer: option id(s) or own words in `value`, with the wording and the language the patient saw."""
+
+    id: str
+    value: Value
+    asked: str
+    shown: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """All answers of one screening, in any order. Equality and evaluation do not depend on the order."""
+
+    given: tuple[Answer, ...] = ()
+    _by_id: Mapping[str, Answer] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "given", tuple(sorted(self.given, key=lambda answer: answer.id)))
+        object.__setattr__(self, "_by_id", {answer.id: answer for answer in self.given})
+
+    def get(self, asked: str) -> Answer | None:
+        """The answer to that question or follow-up, or None where there is none."""
+        return self._by_id.get(asked)
+
+    def value(self, asked: str) -> Value | None:
+        """The value answered, or None where nothing was answered."""
+        answer = self._by_id.get(asked)
+        return None if answer is None else answer.value
+
+    def applies(self, follow_up: FollowUp) -> bool:
+        """Whether the parent's answer opens this follow-up."""
+        return self.value(follow_up.parent) in follow_up.when
+
+    def with_page(self, question: Question, page: Answers) -> Answers:
+        """These answers with one question's page replaced as a whole, so that follow-ups it closed are gone."""
+        on_page = {item.id for item in question.page}
+        return Answers(given=(*(answer for answer in self.given if answer.id not in on_page), *page.given))
+
+    def still_asked(self, books: Mapping[str, RuleBook]) -> Answers:
+        """These answers without any that today's book of the same language does not ask in the same words."""
+        wordings = {(language, item.id): item.ask for language, book in books.items() for item in book.asked()}
+        return Answers(
+            given=tuple(answer for answer in self.given if wordings.get((answer.language, answer.id)) == answer.asked)
+        )
+
+    def open_question(self, book: RuleBook) -> Question | None:
+        """The first question whose page is not complete, or None when everything required is answered."""
+        for question in book.questions:
+            if self.get(question.id) is None:
+                return question
+            for follow_up in question.follow_ups:
+                if follow_up.required and self.applies(follow_up) and self.get(follow_up.id) is None:
+                    return question
+        return None
+
+
+class UnacceptableAnswers(Exception):
+    """Raised with every fault found, by the id of the question or follow-up."""
+
+    def __init__(self, faults: Mapping[str, Fault]) -> None:
+        super().__init__(", ".join(f"{asked}: {fault}" for asked, fault in faults.items()))
+        self.faults = faults
+
+
+def read_answers(book: RuleBook, values: Mapping[str, object], *, only: Iterable[Question] | None = None) -> Answers:
+    """Turn ids and plain values into Answers worded as `book` words them; None and empty values count as missing.
+
+    `only` limits what may be answered to these questions and their follow-ups. Raises UnacceptableAnswers with every
+    fault at once: unknown ids and values, wrong types, over-long text, follow-ups that do not apply.
+    """
+    questions = book.questions if only is None else tuple(only)
+    asked = {item.id: item for question in questions for item in question.page}
+    faults: dict[str, Fault] = {key: Fault.UNKNOWN_QUESTION for key in values if key not in asked}
+    given: dict[str, Answer] = {}
+    for item in asked.values():
+        raw = values.get(item.id)
+        if raw is None or raw in ("", [], ()):
+            continue
+        value = _read_value(item, raw)
+        if isinstance(value, Fault):
+            faults[item.id] = value
+        elif value:
+            if isinstance(item, FollowUp) and (
+                item.parent not in faults and (item.parent not in given or given[item.parent].value not in item.when)
+            ):
+                faults[item.id] = Fault.DOES_NOT_APPLY
+            given[item.id] = Answer(
+                id=item.id, value=value, asked=item.ask, shown=shown(item, value), language=book.language
+            )
+    if faults:
+        raise UnacceptableAnswers(faults)
+    return Answers(given=tuple(given.values()))
+
+
+def _read_value(item: Question | FollowUp, raw: object) -> Value | Fault:
+    """The value in its one form (several: in the order of the options), or why it is not acceptable."""
+    options = [option.id for option in item.options]
+    match item.kind:
+        case Kind.ONE:
+            if not isinstance(raw, str):
+                return Fault.WRONG_TYPE
+            return raw if raw in options else Fault.UNKNOWN_VALUE
+        case Kind.SEVERAL:
+            if not isinstance(raw, list | tuple) or not all(isinstance(one, str) for one in raw):
+                return Fault.WRONG_TYPE
+            if not set(raw) <= set(options):
+                return Fault.UNKNOWN_VALUE
+            return tuple(option for option in options if option in raw)
+        case Kind.TEXT:
+            if not isinstance(raw, str):
+                return Fault.WRONG_TYPE
+            text = tidy(raw)
+            return text_fault(text, TEXT_LENGTH, lines=True) or text
+    assert_never(item.kind)
+
+
+def shown(item: Question | FollowUp, value: Value) -> str:
+    """The answer as the patient saw it: labels of the options chosen, or the patient's own words."""
+    labels = {option.id: option.label for option in item.options}
+    if isinstance(value, str):
+        return value if item.kind is Kind.TEXT else labels[value]
+    return ", ".join(labels[one] for one in value)
+
+
+def tidy(text: str) -> str:
+    """The text in Unicode NFC, line ends as newlines and without white space around it; the words stay as typed."""
+    return unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n")).strip()
+
+
+def text_fault(text: str, longest: int, *, lines: bool = False) -> Fault | None:
+    """Why a tidied text is not acceptable: over-long, or with a control or hidden character."""
+    if len(text) > longest:
+        return Fault.TOO_LONG
+    allowed = "\n\t" if lines else ""
+    for character in text:
+        if character in _HIDDEN or (unicodedata.category(character) in ("Cc", "Cs") and character not in allowed):
+            return Fault.CONTROL_CHARACTER
+    return None
+
+
+def name_fault(name: str) -> Fault | None:
+    """Why a tidied name is not acceptable. Any script and any number of words is."""
+    return text_fault(name, NAME_LENGTH) if name else Fault.MISSING
+
+
+def visit_fault(visit: str) -> Fault | None:
+    """Why a tidied visit reference is not acceptable; it may be empty."""
+    return text_fault(visit, VISIT_LENGTH)
+
+
+def birth_date_fault(birth_date: date, *, today: date) -> Fault | None:
+    """Why a date cannot be a date of birth."""
+    if birth_date > today:
+        return Fault.IN_FUTURE
+    return Fault.TOO_LONG_AGO if today.year - birth_date.year > OLDEST_AGE else None

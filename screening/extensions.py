@@ -1,0 +1,58 @@
+"""The Flask extensions, and what this installation consists of: settings, rule books and keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from flask import Flask, current_app
+from flask_alembic import Alembic
+from flask_babel import Babel
+from flask_sqlalchemy_lite import SQLAlchemy
+from flask_wtf import CSRFProtect
+
+from screening.domain.rules import RuleBook
+from screening.settings import Settings
+from screening.storage.encryption import Keys, read_keys
+from screening.storage.tables import Base
+
+db = SQLAlchemy()
+alembic = Alembic(run_mkdir=False, metadatas=Base.metadata)
+babel = Babel()
+csrf = CSRFProtect()
+
+
+@dataclass(frozen=True)
+class Installation:
+    """What one clinic has installed."""
+
+    settings: Settings
+    books: Mapping[str, RuleBook]
+
+    @property
+    def key_file(self) -> Path:
+        """Where the data keys are."""
+        return self.settings.instance / "data.key"
+
+    @property
+    def secret_file(self) -> Path:
+        """Where the key that signs cookies is."""
+        return self.settings.instance / "secret.key"
+
+    @cached_property
+    def keys(self) -> Keys:
+        """The data keys, read once. Raises KeyFault where they are lost or exposed."""
+        return read_keys(self.key_file)
+
+    @property
+    def clinic_book(self) -> RuleBook:
+        """The rule book in the language of the summary."""
+        return self.books[self.settings.clinic_language]
+
+
+def installation(app: Flask | None = None) -> Installation:
+    """The installation of the given or current application."""
+    found: Installation = (app or current_app).extensions["screening"]
+    return found

@@ -1,0 +1,1 @@
+"""What is handed over: the summary as values, and its printed form."""

@@ -1,0 +1,66 @@
+"""The fonts of printed pages: the same files on every machine, found through a fontconfig file of our own."""
+
+from __future__ import annotations
+
+import ctypes.util
+import os
+import tempfile
+from importlib import import_module
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+# FiraGO has Latin, Cyrillic, Greek, Arabic, Hebrew, Devanagari and Thai. Its package holds each file as bytes.
+_PACKAGE = "pymupdf_fonts"
+_FILES = ("FiraGO_Regular", "FiraGO_Bold", "FiraGO_Italic")
+CJK_FOLDER = Path("/usr/share/fonts/opentype/noto")  # Debian package fonts-noto-cjk
+
+_CONFIGURATION = """<?xml version="1.0"?>
+<!DOCTYPE fontconfig SYSTEM "urn:fontconfig:fonts.dtd">
+<fontconfig>
+<dir>{own}</dir>
+<dir>{cjk}</dir>
+<cachedir>{own}</cachedir>
+</fontconfig>
+"""
+
+
+def use_own_fonts() -> None:
+    """Point fontconfig at our fonts alone. Must come before WeasyPrint is imported in this process."""
+    home = _home(f"screening-fonts-{version('pymupdf-fonts')}")
+    for name in _FILES:
+        if not (home / f"{name}.ttf").exists():
+            _write(home / f"{name}.ttf", import_module(f"{_PACKAGE}.{name}").fontbuffer)
+    configuration = _CONFIGURATION.format(own=escape(str(home)), cjk=escape(str(CJK_FOLDER)))
+    _write(home / "fonts.conf", configuration.encode())
+    os.environ["FONTCONFIG_FILE"] = str(home / "fonts.conf")
+
+
+def _home(name: str) -> Path:
+    """A folder that stays between runs where there is one to write to, else one for this process."""
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / name
+    try:
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError:
+        return Path(tempfile.mkdtemp(prefix=f"{name}-"))
+    return home if os.access(home, os.W_OK) else Path(tempfile.mkdtemp(prefix=f"{name}-"))
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file as a whole, so that another process never reads half of it."""
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+        file.write(content)
+    Path(file.name).replace(path)
+
+
+def missing_parts() -> list[str]:
+    """What is missing for full speed and every script, with the command that installs it."""
+    missing = []
+    if find_spec(_PACKAGE) is None:
+        missing.append("the font FiraGO: pip install --require-hashes -r requirements.txt")
+    if not CJK_FOLDER.is_dir():
+        missing.append("fonts for Chinese, Japanese and Korean: apt-get install fonts-noto-cjk")
+    if ctypes.util.find_library("harfbuzz-subset") is None:
+        missing.append("fast font subsetting: apt-get install libharfbuzz-subset0")
+    return missing

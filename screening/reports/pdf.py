@@ -1,0 +1,113 @@
+"""The printed summary: templates/pdf/summary.html through WeasyPrint, which may fetch nothing."""
+
+from __future__ import annotations
+
+import io
+import threading
+from dataclasses import dataclass
+from functools import cache
+from gettext import NullTranslations
+from pathlib import Path
+from typing import Any, NoReturn
+
+import segno
+from babel.support import Translations
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from screening.reports import fonts
+from screening.reports.summary import Summary
+
+ROOT = Path(__file__).parent.parent.parent
+TRANSLATIONS = Path(__file__).parent.parent / "translations"
+STYLE = ROOT / "static" / "css" / "pdf.css"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrintedSummary:
+    """The PDF's bytes, and the characters for which no font has a glyph (their boxes are on the page)."""
+
+    content: bytes
+    missing: frozenset[str]
+
+
+def translations(language: str) -> NullTranslations:
+    """The interface texts in a language; English where there are none."""
+    return Translations.load(TRANSLATIONS, [language.replace("-", "_")])
+
+
+def print_summary(summary: Summary, *, paper: str = "A4") -> PrintedSummary:
+    """The summary as a PDF on `A4` or `Letter`."""
+    return _press().print(summary_html(summary, paper=paper))
+
+
+def summary_html(summary: Summary, *, paper: str) -> str:
+    """The HTML that is printed. Everything the patient wrote is escaped."""
+    environment = _environment(summary.language)
+    return environment.get_template("pdf/summary.html").render(
+        summary=summary, paper=paper.lower(), qr=_qr(summary) if summary.check_code else ""
+    )
+
+
+@cache
+def _environment(language: str) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(ROOT / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    environment.install_gettext_translations(translations(language), newstyle=True)  # type: ignore[attr-defined]
+    return environment
+
+
+def _qr(summary: Summary) -> str:
+    """The reference and the check code as an SVG, for a hand-held scanner. Holds nothing about the patient."""
+    text = f"{summary.identity.reference} {summary.check_code}"
+    buffer = io.BytesIO()
+    segno.make(text, error="m", micro=False).save(
+        buffer, kind="svg", xmldecl=False, svgns=True, omitsize=True, border=2, title=f"QR: {text}"
+    )
+    return buffer.getvalue().decode()
+
+
+class _Press:
+    """WeasyPrint with one font configuration and one parsed style sheet, both used for every page printed.
+
+    A new font configuration for each page would take longer and leak memory.
+    """
+
+    def __init__(self) -> None:
+        fonts.use_own_fonts()
+        # Imported here: WeasyPrint reads the font configuration when it is imported, and takes a while.
+        from weasyprint import CSS, HTML
+        from weasyprint.text.fonts import FontConfiguration
+        from weasyprint.urls import FatalURLFetchingError, URLFetcher
+
+        class RefuseAll(URLFetcher):  # type: ignore[misc]
+            """Fetches nothing. Only this error stops WeasyPrint: others it swallows, and prints without the part."""
+
+            def fetch(self, url: str, headers: Any = None) -> NoReturn:
+                raise FatalURLFetchingError(f"a printed page asked for {url[:100]!r}")
+
+        self._html = HTML
+        self._refuse = RefuseAll(allowed_protocols=())
+        self._fonts = FontConfiguration()
+        self._style = CSS(string=STYLE.read_text(encoding="utf-8"), url_fetcher=self._refuse, font_config=self._fonts)
+        self._lock = threading.Lock()  # Pango's font maps are not for two threads at once
+
+    def print(self, html: str) -> PrintedSummary:
+        """The page as a tagged PDF."""
+        with self._lock:
+            document = self._html(string=html, url_fetcher=self._refuse, media_type="print").render(
+                font_config=self._fonts, stylesheets=[self._style], pdf_tags=True
+            )
+            content: bytes = document.write_pdf()
+            missing = frozenset(chr(code) for font in document.fonts.values() for code in font.missing)
+        return PrintedSummary(content=content, missing=missing)
+
+
+@cache
+def _press() -> _Press:
+    return _Press()

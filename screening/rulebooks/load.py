@@ -1,0 +1,396 @@
+"""TOML -> RuleBook. Everything is checked, and every fault is reported at once with file, place and remedy."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import cast
+
+from screening.domain.rules import (
+    ChecklistItem,
+    Edition,
+    Evidence,
+    Fact,
+    Finding,
+    FollowUp,
+    Kind,
+    LeafletPart,
+    Medicine,
+    Open,
+    Option,
+    Question,
+    Rule,
+    RuleBook,
+    Severity,
+    Source,
+)
+from screening.rulebooks.reading import Overlay, RuleBookFault, Table
+
+AZATHIOPRINE = Path(__file__).with_name("azathioprine.toml")
+BASE_LANGUAGE = "en"
+OPEN_CHOICES = frozenset({Open.UNSURE.value, Open.PRIVATE.value})
+
+
+class InvalidRuleBook(Exception):
+    """Raised with every fault found in a rule book and its translations."""
+
+    def __init__(self, faults: list[RuleBookFault]) -> None:
+        super().__init__("\n".join(map(str, faults)))
+        self.faults = faults
+
+
+def load(path: Path = AZATHIOPRINE) -> Mapping[str, RuleBook]:
+    """The rule book at `path` in each of its languages, by language code, the base language first.
+
+    Translations are the files beside it named `<name>.<language>.toml`. Raises InvalidRuleBook with all faults.
+    """
+    faults: list[RuleBookFault] = []
+    files = {BASE_LANGUAGE: path}
+    for overlay in sorted(path.parent.glob(f"{path.stem}.*.toml")):
+        files[overlay.suffixes[0].removeprefix(".")] = overlay
+    content: dict[str, object] = {}
+    for language, file in files.items():
+        try:
+            content[language] = tomllib.loads(file.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as err:
+            faults.append(RuleBookFault(file.name, "the file", str(err), "make it a readable UTF-8 TOML file"))
+    if faults:
+        raise InvalidRuleBook(faults)
+    return _read(content, {language: file.name for language, file in files.items()})
+
+
+def load_content(content: str) -> Mapping[str, RuleBook]:
+    """The rule book kept as `Edition.content`, in each of its languages. Raises InvalidRuleBook."""
+    languages = cast(dict[str, object], json.loads(content))
+    names = {language: f"stored edition ({language})" for language in languages}
+    return _read(dict(sorted(languages.items(), key=lambda item: item[0] != BASE_LANGUAGE)), names)
+
+
+def _read(content: Mapping[str, object], names: Mapping[str, str]) -> Mapping[str, RuleBook]:
+    canonical = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=str)
+    digest = hashlib.sha256(canonical.encode()).hexdigest()
+    faults: list[RuleBookFault] = []
+    books = {}
+    for language in content:
+        overlay = None if language == BASE_LANGUAGE else Overlay(names[language], content[language], faults)
+        base = Table(names[BASE_LANGUAGE], "", content[BASE_LANGUAGE], faults, overlay=overlay)
+        books[language] = _BookReader(base, language, digest, canonical).book()
+        if overlay is not None:
+            overlay.refuse_unused()
+    if faults:
+        raise InvalidRuleBook(list(dict.fromkeys(faults)))
+    return MappingProxyType(books)
+
+
+@dataclass(slots=True)
+class _Asked:
+    """What the checks need to know of a question or follow-up: its answers and, of a follow-up, its parent."""
+
+    values: frozenset[str]
+    parent: str = ""
+    when: frozenset[str] = frozenset()
+
+
+class _BookReader:
+    """Reads one book in one language; faults collect in the table it reads from."""
+
+    def __init__(self, top: Table, language: str, digest: str, content: str) -> None:
+        self.top = top
+        self.language = language
+        self.digest = digest
+        self.content = content
+        self.facts: dict[str, Fact] = {}
+        self.cited: set[str] = set()
+        self.asked: dict[str, _Asked] = {}
+        self.read_by_rules: dict[str, list[Fact]] = {}
+
+    def book(self) -> RuleBook:
+        """The whole book; only to be used when no fault was collected."""
+        top = self.top
+        edition = self._edition(top.table("edition"))
+        sources = tuple(self._source(table) for table in top.tables("source"))
+        for table in top.tables("fact"):
+            fact = self._fact(table, sources)
+            self.facts[fact.id] = fact
+        medicine = self._medicine(top.table("medicine"))
+        labels = self._texts(top.table("choice"), ("yes", "no", "unsure", "private"))
+        reasons = self._texts(top.table("open"), tuple(Open))
+        questions = tuple(self._question(table, labels) for table in top.tables("question"))
+        rank = {asked: place for place, asked in enumerate(self.asked)}
+        rules = tuple(self._rule(table, rank) for table in top.tables("rule"))
+        checklist = tuple(self._checklist_item(table) for table in top.tables("checklist"))
+        leaflet = tuple(self._leaflet_part(table) for table in top.tables("leaflet"))
+        not_screened = tuple(self._not_screened(table) for table in top.tables("not_screened"))
+        self._check_whole(questions)
+        top.refuse_rest("is not a table of a rule book", "remove it or correct its name")
+        return RuleBook(
+            edition=edition,
+            language=self.language,
+            translation_status=self._translation_status(),
+            medicine=medicine,
+            sources=sources,
+            facts=tuple(self.facts.values()),
+            questions=questions,
+            rules=rules,
+            open_findings=self._open_findings(questions, reasons, rank),
+            checklist=checklist,
+            leaflet=leaflet,
+            not_screened=not_screened,
+        )
+
+    def _edition(self, table: Table) -> Edition:
+        status = table.one_of("status", ("draft", "approved"))
+        approved = status == "approved"
+        approved_by = table.text("approved_by", required=approved, translated=False)
+        approved_on = table.date("approved_on", required=approved)
+        edition = Edition(
+            id=table.id("id"),
+            version=table.text("version", translated=False),
+            status=status,
+            approved_by=approved_by,
+            approved_on=approved_on,
+            digest=self.digest,
+            content=self.content,
+        )
+        table.refuse_rest()
+        return edition
+
+    def _texts(self, table: Table, keys: tuple[str, ...]) -> dict[str, str]:
+        texts = {key: table.text(key) for key in keys}
+        table.refuse_rest()
+        return texts
+
+    def _translation_status(self) -> str:
+        if self.top.overlay is None:
+            return "reviewed"
+        table = self.top.overlay.about
+        status = table.one_of("status", ("draft", "reviewed"))
+        table.refuse_rest()
+        return status
+
+    def _medicine(self, table: Table) -> Medicine:
+        medicine = Medicine(
+            name=table.text("name"),
+            brand=table.text("brand", translated=False),
+            atc=table.text("atc", translated=False),
+        )
+        self._cites(table)
+        table.refuse_rest()
+        return medicine
+
+    def _source(self, table: Table) -> Source:
+        source = Source(
+            id=table.id("id"),
+            title=table.text("title", translated=False),
+            publisher=table.text("publisher", translated=False),
+            sections=table.texts("sections", translated=False),
+            note=table.text("note", required=False, translated=False),
+        )
+        table.refuse_rest()
+        return source
+
+    def _fact(self, table: Table, sources: tuple[Source, ...]) -> Fact:
+        sections = {source.id: source.sections for source in sources}
+        source = table.one_of("source", tuple(sections))
+        fact = Fact(
+            id=table.id("id"),
+            source=source,
+            section=table.one_of("section", sections.get(source, ())),
+            says=table.text("says", translated=False),
+        )
+        table.refuse_rest()
+        return fact
+
+    def _question(self, table: Table, labels: dict[str, str]) -> Question:
+        options = tuple(
+            Option(id=value, label=labels.get(value, value)) for value in table.several_of("choices", tuple(labels))
+        )
+        asked = table.id("id")
+        option_ids = frozenset(option.id for option in options)
+        self._note_asked(table, asked, _Asked(option_ids))
+        question = Question(
+            id=asked,
+            ask=table.text("ask"),
+            hint=table.text("hint", required=False),
+            why=table.text("why"),
+            topic=table.text("topic"),
+            clarify=table.text("clarify"),
+            options=options,
+            option_ids=option_ids,
+            valid_for_hours=table.whole("valid_for_hours", least=1),
+            follow_ups=tuple(
+                self._follow_up(inner, asked, option_ids, labels) for inner in table.tables("follow_up", required=False)
+            ),
+        )
+        table.refuse_rest()
+        return question
+
+    def _follow_up(self, table: Table, parent: str, choices: frozenset[str], labels: dict[str, str]) -> FollowUp:
+        kind = table.one_of("kind", tuple(Kind))
+        if "choices" in table:
+            values = table.several_of("choices", tuple(labels))
+            options = tuple(Option(id=value, label=labels.get(value, value)) for value in values)
+        else:
+            options = tuple(
+                Option(id=inner.id("id"), label=inner.text("label"))
+                for inner in table.tables("options", required=False)
+            )
+        if (kind == Kind.TEXT) == bool(options):
+            table.fault("options", f"do not fit kind {kind!r}", "give options to `one` and `several`, none to `text`")
+        follow_up = FollowUp(
+            id=table.id("id"),
+            parent=parent,
+            when=frozenset(table.several_of("when", tuple(choices))),
+            kind=Kind(kind) if kind in tuple(Kind) else Kind.TEXT,
+            ask=table.text("ask"),
+            hint=table.text("hint", required=False),
+            topic=table.text("topic"),
+            clarify=table.text("clarify", required=False),
+            options=options,
+            option_ids=frozenset(option.id for option in options),
+        )
+        self._note_asked(table, follow_up.id, _Asked(follow_up.option_ids, parent=parent, when=follow_up.when))
+        table.refuse_rest()
+        return follow_up
+
+    def _note_asked(self, table: Table, asked: str, about: _Asked) -> None:
+        if asked in self.asked:
+            table.fault("id", f"{asked!r} is asked twice", "give each question and follow-up an id of its own")
+        self.asked[asked] = about
+
+    def _rule(self, table: Table, rank: dict[str, int]) -> Rule:
+        when = self._when(table)
+        facts = self._cites(table)
+        answer = max((asked for asked, _ in when), key=lambda asked: rank.get(asked, 0), default="")
+        for asked, _ in when:
+            self.read_by_rules.setdefault(asked, []).extend(facts)
+        word = table.one_of("severity", ("contraindication", "caution"))
+        finding = Finding(
+            rule=table.id("id"),
+            answer=answer,
+            severity=Severity[word.upper()] if word else Severity.NONE,
+            title=table.text("title"),
+            reason=table.text("reason"),
+            confirm=table.text("confirm"),
+            evidence=self._evidence(table),
+            cites=facts,
+            rank=rank.get(answer, 0) * 100 + table.number,
+        )
+        table.refuse_rest()
+        return Rule(when=when, finding=finding)
+
+    def _when(self, table: Table) -> tuple[tuple[str, frozenset[str]], ...]:
+        inner = table.table("when")
+        accepted: dict[str, frozenset[str]] = {}
+        for asked in inner.names():
+            if asked not in self.asked:
+                inner.fault(asked, "is not a question or follow-up", f"use one of: {', '.join(self.asked)}")
+                inner.forget(asked)
+                continue
+            values = frozenset(inner.several_of(asked, tuple(self.asked[asked].values)))
+            if values & OPEN_CHOICES:
+                inner.fault(asked, "reads an open answer", "remove unsure and private: they always ask to clarify")
+            accepted[asked] = values
+        if not accepted:
+            table.fault("when", "names no question", "name at least one question and the values that fire the rule")
+        for asked, values in accepted.items():
+            about = self.asked[asked]
+            if about.parent in accepted and not accepted[about.parent] & about.when:
+                inner.fault(
+                    asked,
+                    f"can never fire: it is only asked when {about.parent} is {' or '.join(sorted(about.when))}",
+                    f"correct the values of {about.parent} or remove the rule",
+                )
+            if not values:
+                inner.fault(asked, "can never fire: it accepts no value", "name the values that fire the rule")
+        return tuple(accepted.items())
+
+    def _evidence(self, table: Table) -> Evidence | None:
+        if "evidence" not in table:
+            return None
+        inner = table.table("evidence")
+        evidence = Evidence(
+            status=inner.one_of("status", ("draft", "approved")),
+            agreement=inner.text("agreement"),
+            note=inner.text("note"),
+            references=inner.texts("references", translated=False),
+        )
+        inner.refuse_rest()
+        return evidence
+
+    def _checklist_item(self, table: Table) -> ChecklistItem:
+        item = ChecklistItem(id=table.id("id"), text=table.text("text"), cites=self._cites(table))
+        table.refuse_rest()
+        return item
+
+    def _leaflet_part(self, table: Table) -> LeafletPart:
+        part = LeafletPart(
+            id=table.id("id"),
+            urgent=table.flag("urgent"),
+            title=table.text("title"),
+            text=table.text("text", required="points" not in table),
+            points=table.texts("points", required=False),
+            cites=self._cites(table),
+        )
+        table.refuse_rest()
+        return part
+
+    def _not_screened(self, table: Table) -> str:
+        table.id("id")
+        text = table.text("text")
+        table.refuse_rest()
+        return text
+
+    def _cites(self, table: Table) -> tuple[Fact, ...]:
+        ids = table.several_of("cites", tuple(self.facts))
+        self.cited.update(ids)
+        return tuple(self.facts[one] for one in ids if one in self.facts)
+
+    def _check_whole(self, questions: tuple[Question, ...]) -> None:
+        for fact in self.facts.values():
+            if fact.id not in self.cited:
+                self.top.fault(
+                    f"fact.{fact.id}",
+                    "is cited nowhere",
+                    "cite it in a rule, the checklist or the leaflet, or remove it",
+                )
+        for question in questions:
+            if question.id not in self.read_by_rules:
+                self.top.fault(
+                    f"question.{question.id}", "is read by no rule", "add a rule for it or remove the question"
+                )
+            for follow_up in question.follow_ups:
+                if follow_up.id in self.read_by_rules and not follow_up.clarify:
+                    self.top.fault(
+                        f"question.{question.id}.follow_up.{follow_up.id}.clarify",
+                        "is empty although a rule reads the answer",
+                        "say what the prescriber is to establish when it is open",
+                    )
+
+    def _open_findings(
+        self, questions: tuple[Question, ...], reasons: dict[str, str], rank: dict[str, int]
+    ) -> Mapping[tuple[str, Open], Finding]:
+        return MappingProxyType(
+            {
+                (item.id, how): Finding(
+                    rule=f"clarify-{item.id}",
+                    answer=item.id,
+                    severity=Severity.CLARIFY,
+                    title=item.topic,
+                    reason=reasons[how.value],
+                    confirm=item.clarify,
+                    evidence=None,
+                    cites=tuple(dict.fromkeys(self.read_by_rules[item.id])),
+                    rank=rank[item.id] * 100,
+                )
+                for question in questions
+                for item in question.page
+                if item.id in self.read_by_rules
+                for how in Open
+            }
+        )

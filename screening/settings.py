@@ -1,0 +1,221 @@
+"""Settings: `instance/settings.toml`, each overridden by `SCREENING_<NAME>` in the environment. No default secret."""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from babel import Locale, UnknownLocaleError
+
+PREFIX = "SCREENING_"
+FILE_NAME = "settings.toml"
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+class InvalidSettings(Exception):
+    """Raised with every wrong setting at once, one per line."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults
+
+
+def _text(raw: object) -> str:
+    if not isinstance(raw, str):
+        raise ValueError("must be a text")
+    return raw.strip()
+
+
+def _whole(raw: object) -> int:
+    if isinstance(raw, bool) or not str(raw).strip().isdecimal() or int(str(raw)) < 1:
+        raise ValueError("must be a whole number of at least 1")
+    return int(str(raw))
+
+
+def _flag(raw: object) -> bool:
+    words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "": False}
+    if str(raw).strip().lower() not in words:
+        raise ValueError("must be true or false")
+    return words[str(raw).strip().lower()]
+
+
+def _timezone(raw: object) -> str:
+    name = _text(raw)
+    try:
+        ZoneInfo(name)
+    except (OSError, ValueError) as err:
+        raise ValueError(f"{name!r} is not a time zone; write one such as Europe/Madrid") from err
+    return name
+
+
+def _language(raw: object) -> str:
+    code = _text(raw)
+    try:
+        Locale.parse(code, sep="-")
+    except (UnknownLocaleError, ValueError) as err:
+        raise ValueError(f"{code!r} is not a language code; write one such as en or es") from err
+    return code
+
+
+def _languages(raw: object) -> tuple[str, ...]:
+    codes = raw if isinstance(raw, list) else [part for part in _text(raw).split(",") if part.strip()]
+    if not codes:
+        raise ValueError("must name at least one language")
+    return tuple(dict.fromkeys(_language(code) for code in codes))
+
+
+def _paper(raw: object) -> str:
+    for paper in ("A4", "Letter"):
+        if _text(raw).lower() == paper.lower():
+            return paper
+    raise ValueError("must be A4 or Letter")
+
+
+def _url(raw: object) -> str:
+    url = _text(raw).rstrip("/")
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path or parts.query:
+        raise ValueError(f"{url!r} must be like https://screening.clinic.example, without a path")
+    return url
+
+
+def _setting(read: Callable[[object], Any], what: str, default: Any, *, secret: bool = False) -> Any:
+    return field(default=default, metadata={"read": read, "what": what, "secret": secret})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All settings, checked. `instance` is the folder with keys, settings file and database."""
+
+    instance: Path
+    database_url: str = _setting(
+        _text, "database as a SQLAlchemy URL; empty: SQLite in the instance folder", "", secret=True
+    )
+    public_url: str = _setting(
+        _url, "the address patients open; its host is the only one answered", "http://127.0.0.1:8000"
+    )
+    allow_plain_http: bool = _setting(
+        _flag, "serve without TLS beyond this machine: anyone on the network can then read the answers", False
+    )
+    clinic_name: str = _setting(_text, "shown on every page and on the summary", "Our clinic")
+    clinic_phone: str = _setting(_text, "shown to patients who need to talk to someone; may be empty", "")
+    clinic_timezone: str = _setting(_timezone, "for the times on pages and summaries", "UTC")
+    clinic_language: str = _setting(_language, "language of the summary, whatever the patient's", "en")
+    languages: tuple[str, ...] = _setting(
+        _languages, "languages offered to patients, the first is the default", ("en", "es")
+    )
+    paper: str = _setting(_paper, "paper of the summary: A4 or Letter", "A4")
+    draft_hours: int = _setting(_whole, "hours after which answers that were not sent are deleted", 4)
+    copy_minutes: int = _setting(_whole, "minutes for which a patient can open their own copy after sending", 60)
+
+    @property
+    def database(self) -> str:
+        """The database's SQLAlchemy URL. A PostgreSQL URL without a driver gets psycopg, the one installed."""
+        if not self.database_url:
+            return f"sqlite:///{(self.instance / 'screening.db').as_posix()}"
+        for scheme in ("postgresql://", "postgres://"):
+            if self.database_url.startswith(scheme):
+                return "postgresql+psycopg://" + self.database_url.removeprefix(scheme)
+        return self.database_url
+
+    @property
+    def over_tls(self) -> bool:
+        """Whether patients reach the application by https."""
+        return self.public_url.startswith("https://")
+
+    @property
+    def hosts(self) -> list[str]:
+        """The host names that requests may ask for."""
+        host = urlsplit(self.public_url).hostname or ""
+        return sorted(LOOPBACK | {host}) if host in LOOPBACK else [host]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """One setting as `flask settings` prints it. `came_from` is default, the file or the environment."""
+
+    name: str
+    value: object
+    came_from: str
+    what: str
+    secret: bool
+
+
+def load_settings(environ: Mapping[str, str] | None = None) -> tuple[Settings, tuple[Origin, ...]]:
+    """The settings and where each came from. Raises InvalidSettings with every fault."""
+    environ = os.environ if environ is None else environ
+    instance = Path(environ.get(f"{PREFIX}INSTANCE", "instance")).absolute()
+    faults: list[str] = []
+    file = instance / FILE_NAME
+    written: dict[str, object] = {}
+    try:
+        written = tomllib.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    except (OSError, ValueError) as err:
+        faults.append(f"{file}: {err}; correct the file or remove it to have a new one written")
+    declared = [setting for setting in fields(Settings) if "read" in setting.metadata]
+    names = {setting.name for setting in declared}
+    faults.extend(f"{file}: {name}: is not a setting; remove it" for name in written if name not in names)
+    known = {f"{PREFIX}{name.upper()}" for name in (*names, "instance")}
+    faults.extend(
+        f"{name}: is not a setting; unset it" for name in environ if name.startswith(PREFIX) and name not in known
+    )
+    values: dict[str, Any] = {"instance": instance}
+    origins = [
+        Origin(
+            name="instance",
+            value=instance,
+            came_from="environment" if f"{PREFIX}INSTANCE" in environ else "default",
+            what="folder with the keys, the settings file and the SQLite database",
+            secret=False,
+        )
+    ]
+    for setting in declared:
+        variable = f"{PREFIX}{setting.name.upper()}"
+        raw, came_from, place = setting.default, "default", "default"
+        if variable in environ:
+            raw, came_from, place = environ[variable], "environment", variable
+        elif setting.name in written:
+            raw, came_from, place = written[setting.name], "file", f"{file}: {setting.name}"
+        try:
+            values[setting.name] = raw if came_from == "default" else setting.metadata["read"](raw)
+        except ValueError as err:
+            faults.append(f"{place}: {err}")
+            values[setting.name] = setting.default
+        origins.append(
+            Origin(
+                name=setting.name,
+                value=values[setting.name],
+                came_from=came_from,
+                what=setting.metadata["what"],
+                secret=setting.metadata["secret"],
+            )
+        )
+    settings = Settings(**values)
+    if urlsplit(settings.public_url).hostname not in LOOPBACK and not (settings.over_tls or settings.allow_plain_http):
+        faults.append(
+            f"public_url: {settings.public_url} would send health data unencrypted over the network; "
+            "use an https address, or set allow_plain_http = true if you accept that"
+        )
+    if faults:
+        raise InvalidSettings(faults)
+    return settings, tuple(origins)
+
+
+def settings_file() -> str:
+    """The text of a new settings file: every setting with what it does, all commented out at their defaults."""
+    lines = [
+        "# Settings of this installation. Remove the # before a line to change it; restart afterwards.",
+        f"# Each can also be set in the environment, as {PREFIX} and its name in capitals.",
+    ]
+    for setting in fields(Settings):
+        if "read" in setting.metadata:
+            default = list(setting.default) if isinstance(setting.default, tuple) else setting.default
+            lines += ["", f"# {setting.metadata['what']}", f"# {setting.name} = {json.dumps(default)}"]
+    return "\n".join(lines) + "\n"

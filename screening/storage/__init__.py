@@ -1,0 +1,1 @@
+"""Where screenings are kept. Functions take a Session; only services commit."""

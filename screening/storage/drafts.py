@@ -1,0 +1,65 @@
+"""Drafts: questionnaires being filled in, sealed, found by the hash of the token in the patient's cookie."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from screening.domain.answers import Answers, Patient
+from screening.storage import records
+from screening.storage.encryption import Keys
+from screening.storage.tables import DraftRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """What has been filled in so far."""
+
+    patient: Patient | None = None
+    answers: Answers = field(default_factory=Answers)
+
+
+def hash_token(token: str) -> str:
+    """What the database knows of a token: the hex SHA-256."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def find(session: Session, keys: Keys, token_hash: str, *, now: datetime, lock: bool = False) -> Draft | None:
+    """The draft, or None if there is none or it has expired. `lock` keeps other writers waiting (PostgreSQL)."""
+    query = select(DraftRow).where(DraftRow.token_hash == token_hash, DraftRow.expires_at > now)
+    row = session.scalars(query.with_for_update() if lock else query).one_or_none()
+    if row is None:
+        return None
+    plain = keys.unseal(row.sealed_draft, table="drafts", column="sealed_draft", row=token_hash)
+    record = records.decode(plain)
+    patient = record["patient"]
+    return Draft(
+        patient=None if patient is None else records.patient_from_json(patient),
+        answers=records.answers_from_json(record["answers"]),
+    )
+
+
+def put(session: Session, keys: Keys, token_hash: str, draft: Draft, *, expires_at: datetime) -> None:
+    """Insert or replace a draft."""
+    plain = records.encode(
+        {
+            "patient": None if draft.patient is None else records.patient_to_json(draft.patient),
+            "answers": records.answers_to_json(draft.answers),
+        }
+    )
+    sealed = keys.seal(plain, table="drafts", column="sealed_draft", row=token_hash)
+    session.merge(DraftRow(token_hash=token_hash, expires_at=expires_at, sealed_draft=sealed))
+
+
+def remove(session: Session, token_hash: str) -> None:
+    """Delete a draft, if it is there."""
+    session.execute(delete(DraftRow).where(DraftRow.token_hash == token_hash))
+
+
+def remove_expired(session: Session, *, now: datetime) -> None:
+    """Delete every draft whose time has passed."""
+    session.execute(delete(DraftRow).where(DraftRow.expires_at <= now))

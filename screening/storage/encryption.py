@@ -1,0 +1,136 @@
+"""Keys, sealed columns (AES-256-GCM) and blind indexes (HMAC-SHA-256)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import os
+import secrets
+import stat
+import tomllib
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+KEY_BYTES = 32
+_NONCE_BYTES = 12
+
+
+class KeyFault(Exception):
+    """A key is missing, unreadable, exposed or not the one the data was sealed with. Says what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keys:
+    """The data keys by id, the id of the one that seals, and the key of the blind indexes. 32 bytes each."""
+
+    current: str
+    data: Mapping[str, bytes]
+    index: bytes
+
+    def __repr__(self) -> str:
+        return f"Keys(current={self.current!r})"
+
+    def seal(self, plain: bytes, *, table: str, column: str, row: str) -> bytes:
+        """Encrypt for one cell: `<key id>:` + nonce (12 bytes) + ciphertext, bound to table, column and row."""
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        sealed = AESGCM(self.data[self.current]).encrypt(nonce, plain, _place(table, column, row))
+        return self.current.encode() + b":" + nonce + sealed
+
+    def unseal(self, sealed: bytes, *, table: str, column: str, row: str) -> bytes:
+        """Decrypt one cell. Raises KeyFault for an unknown key, another cell's bytes or any changed byte."""
+        key_id, _, rest = sealed.partition(b":")
+        key = self.data.get(key_id.decode(errors="replace"))
+        if key is None:
+            raise KeyFault(f"{table}.{column} is sealed with a key that the key file does not have; restore that file")
+        try:
+            return AESGCM(key).decrypt(rest[:_NONCE_BYTES], rest[_NONCE_BYTES:], _place(table, column, row))
+        except (InvalidTag, ValueError) as err:
+            raise KeyFault(
+                f"{table}.{column} cannot be opened: the key file is not the one it was sealed with, or it was changed"
+            ) from err
+
+    def blind_index(self, kind: str, value: str) -> bytes:
+        """A keyed hash (32 bytes) that finds an equal value without storing it; case, width and spaces are ignored."""
+        normal = " ".join(unicodedata.normalize("NFKC", value).casefold().split())
+        return self.authenticate(kind, normal.encode())
+
+    def authenticate(self, purpose: str, content: bytes) -> bytes:
+        """A keyed hash (32 bytes) of content, different for each purpose."""
+        return hmac.new(self.index, purpose.encode() + b"\0" + content, hashlib.sha256).digest()
+
+
+def _place(table: str, column: str, row: str) -> bytes:
+    return f"{table}\0{column}\0{row}".encode()
+
+
+def new_keys() -> Keys:
+    """A fresh set of keys."""
+    return Keys(current="k1", data={"k1": secrets.token_bytes(KEY_BYTES)}, index=secrets.token_bytes(KEY_BYTES))
+
+
+def write_keys(path: Path, keys: Keys) -> None:
+    """Write a new key file that only its owner can read. Raises FileExistsError rather than replace one."""
+    lines = [
+        "# Without this file no stored answer can be read again. Keep a copy of it apart from the database backups.",
+        f'current = "{keys.current}"',
+        f'index = "{base64.b64encode(keys.index).decode()}"',
+        "[data]",
+        *(f'{key_id} = "{base64.b64encode(key).decode()}"' for key_id, key in keys.data.items()),
+    ]
+    write_private(path, "\n".join(lines) + "\n")
+
+
+def read_keys(path: Path) -> Keys:
+    """Read a key file. Raises KeyFault if it is missing, malformed or readable by others."""
+    text = read_private(path)
+    try:
+        content = tomllib.loads(text)
+        data = {key_id: _key(encoded) for key_id, encoded in content["data"].items()}
+        keys = Keys(current=content["current"], data=data, index=_key(content["index"]))
+        if keys.current not in data:
+            raise ValueError(f"it has no data key {keys.current!r}")
+    except (KeyError, AttributeError, TypeError, ValueError) as err:
+        raise KeyFault(f"{path} is damaged ({err}); restore it from your copy") from err
+    return keys
+
+
+def _key(encoded: str) -> bytes:
+    try:
+        key = base64.b64decode(encoded, validate=True)
+    except binascii.Error as err:
+        raise ValueError("a key is not base64") from err
+    if len(key) != KEY_BYTES:
+        raise ValueError(f"a key is not {KEY_BYTES} bytes long")
+    return key
+
+
+def write_private(path: Path, text: str) -> None:
+    """Create a file with mode 0600 and this text, safely on disk when this returns. Raises FileExistsError."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_private(path: Path) -> str:
+    """The text of a file that nobody but its owner may read. Raises KeyFault."""
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if mode & 0o077:
+            raise KeyFault(f"{path} can be read by others (mode {mode:04o}); run: chmod 600 {path}")
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError as err:
+        raise KeyFault(
+            f"{path} is missing. On a new installation run `flask init`. If there are screenings already, do not: "
+            "restore the file from your copy, or they cannot be read"
+        ) from err
+    except (OSError, UnicodeDecodeError) as err:
+        raise KeyFault(f"{path} cannot be read ({err})") from err

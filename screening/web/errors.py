@@ -1,0 +1,92 @@
+"""Exceptions -> kind pages. What went wrong goes to the log, without anything personal; the page says what to do."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+
+from flask import Flask, render_template, request
+from flask_babel import gettext as _
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException, SecurityError
+
+from screening.extensions import installation
+from screening.services.draft import DraftGone
+
+log = logging.getLogger("screening")
+
+
+def init_app(app: Flask) -> None:
+    """Register a page for every error."""
+    app.register_error_handler(DraftGone, _draft_gone)
+    app.register_error_handler(CSRFError, _form_expired)
+    app.register_error_handler(SecurityError, _wrong_host)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def page(status: int, title: str, *paragraphs: str, action: str | None = None) -> tuple[str, int]:
+    """An error page; `action` is the label of the button that leads to the start."""
+    return render_template("errors/page.html", title=title, paragraphs=paragraphs, action=action, target="/"), status
+
+
+def _draft_gone(error: DraftGone) -> tuple[str, int]:
+    return page(
+        410,
+        _("We cannot find your answers"),
+        _(
+            "To protect your privacy, we delete answers that were not sent after %(hours)s hours. "
+            "This can also happen if your browser does not keep cookies.",
+            hours=installation().settings.draft_hours,
+        ),
+        _("Nothing was sent to the clinic. Please start again. It takes about 3 minutes."),
+        action=_("Start again"),
+    )
+
+
+def _form_expired(error: CSRFError) -> tuple[str, int]:
+    return page(
+        400,
+        _("This page was open for too long"),
+        _("We could not be sure that the answer came from you, so we did not save it."),
+        _("Go back one page and try again. If that does not help, start again."),
+        action=_("Go to the start"),
+    )
+
+
+def _wrong_host(error: SecurityError) -> tuple[str, int]:
+    log.warning("request for a host other than that of public_url refused")
+    # No template: it would need to build addresses for the host that was just refused.
+    text = (
+        "This address is not the one that this application serves.\n"
+        "If you run it: set public_url in the settings to the address that people open.\n"
+    )
+    return text, 400
+
+
+def _http_error(error: HTTPException) -> tuple[str, int]:
+    status = error.code or 500
+    if status == 404:
+        return page(404, _("This page does not exist"), _("Check the address."), action=_("Go to the start"))
+    if status == 413:
+        return page(413, _("That is too much text"), _("Go back and write a little less."), action=_("Go to the start"))
+    if status == 405:
+        return page(405, _("This page cannot be opened that way"), action=_("Go to the start"))
+    return page(status, _("Something was wrong with that request"), action=_("Go to the start"))
+
+
+def _unexpected(error: Exception) -> tuple[str, int]:
+    incident = secrets.token_hex(4)
+    # The exception's own words may quote what a patient typed, so only its kind and place are logged.
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else "unknown place"
+    log.error("incident %s: %s at %s, endpoint %s", incident, type(error).__name__, place, request.endpoint)
+    return page(
+        500,
+        _("Something went wrong on our side"),
+        _("Your last answer may not be saved. Everything before it is. Please go back and try again."),
+        _("If it happens again, tell the staff this number: %(incident)s", incident=incident),
+        action=_("Go to the start"),
+    )

@@ -1,0 +1,150 @@
+"""Who answers: name, date of birth as three fields, visit reference."""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import date
+
+from babel import Locale
+from babel.dates import get_date_format, get_month_names
+from flask_babel import gettext as _
+from flask_wtf import FlaskForm
+from wtforms import StringField
+
+from screening.domain.answers import (
+    NAME_LENGTH,
+    VISIT_LENGTH,
+    Fault,
+    Patient,
+    birth_date_fault,
+    name_fault,
+    tidy,
+    visit_fault,
+)
+
+DATE_PARTS = ("birth_day", "birth_month", "birth_year")
+
+
+class AboutYouForm(FlaskForm):
+    """The about-you page; after a successful `check`, `patient` holds who answers."""
+
+    name = StringField()
+    birth_day = StringField()
+    birth_month = StringField()
+    birth_year = StringField()
+    visit = StringField()
+
+    patient: Patient
+
+    @classmethod
+    def filled_with(cls, patient: Patient | None) -> AboutYouForm:
+        """A form with what was sent, or else with the patient so far."""
+        if patient is None:
+            return cls()
+        born = patient.birth_date
+        return cls(
+            data={
+                "name": patient.name,
+                "birth_day": str(born.day),
+                "birth_month": str(born.month),
+                "birth_year": str(born.year),
+                "visit": patient.visit,
+            }
+        )
+
+    def check(self, *, languages: tuple[str, ...], today: date) -> bool:
+        """Whether everything is acceptable; each field at fault gets its error. Month names of `languages` count."""
+        if not self.validate():
+            return False
+        name, visit = tidy(self.name.data or ""), tidy(self.visit.data or "")
+        typed = {part: unicodedata.normalize("NFKC", self[part].data or "").strip() for part in DATE_PARTS}
+        born = _birth_date(typed, languages, today)
+        messages = {"name": _name_message(name_fault(name)), "visit": _visit_message(visit_fault(visit))}
+        if not isinstance(born, date):
+            part, messages["birth"] = born
+            self[part].errors = [messages["birth"]]
+        for field in (self.name, self.visit):
+            if message := messages[field.name]:
+                field.errors = [message]
+        if any(messages.values()) or not isinstance(born, date):
+            return False
+        self.patient = Patient(name=name, birth_date=born, visit=visit)
+        return True
+
+
+def _birth_date(typed: dict[str, str], languages: tuple[str, ...], today: date) -> date | tuple[str, str]:
+    """The date of birth, or the field at fault and the message for it."""
+    missing = [part for part in DATE_PARTS if not typed[part]]
+    if len(missing) == len(DATE_PARTS):
+        return "birth_day", _("Enter your date of birth")
+    if missing:
+        names = {"birth_day": _("day"), "birth_month": _("month"), "birth_year": _("year")}
+        return missing[0], _("Your date of birth needs: %(parts)s", parts=", ".join(names[part] for part in missing))
+    day, year = _number(typed["birth_day"]), _number(typed["birth_year"])
+    month = _number(typed["birth_month"]) or _month_by_name(typed["birth_month"], languages)
+    if month is None or not 1 <= month <= 12:
+        return "birth_month", _("Enter the month as a number from 1 to 12, or as its name")
+    if day is None or not 1 <= day <= 31:
+        return "birth_day", _("Enter the day as a number from 1 to 31")
+    if year is None or not 1000 <= year <= 9999:
+        return "birth_year", _("Enter the year with 4 numbers, such as 1985")
+    try:
+        born = date(year, month, day)
+    except ValueError:
+        return "birth_day", _("That month does not have that day. Check the date")
+    match birth_date_fault(born, today=today):
+        case Fault.IN_FUTURE:
+            return "birth_year", _("Your date of birth must be in the past")
+        case Fault.TOO_LONG_AGO:
+            return "birth_year", _("Check the year of your birth")
+    return born
+
+
+def _number(typed: str) -> int | None:
+    return int(typed) if typed.isdecimal() and len(typed) <= 4 else None
+
+
+def _month_by_name(typed: str, languages: tuple[str, ...]) -> int | None:
+    """The month whose full or short name was typed in one of the languages, with or without a full stop."""
+    wanted = typed.casefold().rstrip(".")
+    for language in languages:
+        for width in ("wide", "abbreviated"):
+            for month, name in get_month_names(width, locale=Locale.parse(language, sep="-")).items():
+                if wanted == str(name).casefold().rstrip("."):
+                    return int(month)
+    return None
+
+
+def date_part_order(language: str) -> list[str]:
+    """The three date fields in the order in which the language writes a date."""
+    pattern = get_date_format("long", locale=Locale.parse(language, sep="-")).pattern
+    letters = {"birth_day": "d", "birth_month": "M", "birth_year": "y"}
+    return sorted(DATE_PARTS, key=lambda part: pattern.find(letters[part]))
+
+
+def example_birth_date(language: str) -> str:
+    """A date in the language's order of fields, such as `12 3 1985`."""
+    example = {"birth_day": "12", "birth_month": "3", "birth_year": "1985"}
+    return " ".join(example[part] for part in date_part_order(language))
+
+
+def _name_message(fault: Fault | None) -> str | None:
+    match fault:
+        case None:
+            return None
+        case Fault.MISSING:
+            return _("Enter your name")
+        case Fault.TOO_LONG:
+            return _("Enter a shorter name: at most %(most)s letters", most=NAME_LENGTH)
+        case _:
+            return _("Type your name again. It has a sign that cannot be printed")
+
+
+def _visit_message(fault: Fault | None) -> str | None:
+    match fault:
+        case None:
+            return None
+        case Fault.TOO_LONG:
+            return _("Enter a shorter visit number: at most %(most)s letters", most=VISIT_LENGTH)
+        case _:
+            return _("Type the visit number again. It has a sign that cannot be printed")

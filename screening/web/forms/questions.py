@@ -1,0 +1,97 @@
+"""RuleBook question -> WTForms form. The wording and the rules of what is acceptable come from the rule book alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from flask_babel import gettext as _
+from flask_wtf import FlaskForm
+from wtforms import Field, RadioField, SelectMultipleField, TextAreaField
+
+from screening.domain.answers import TEXT_LENGTH, Answers, Fault, UnacceptableAnswers, read_answers
+from screening.domain.rules import FollowUp, Kind, Question, RuleBook
+
+
+class QuestionForm(FlaskForm):
+    """One question with its follow-ups; after a successful `validate`, `page` holds the answers."""
+
+    book: RuleBook
+    question: Question
+    page: Answers
+
+    def values(self) -> dict[str, object]:
+        """What was answered, without follow-ups that the answer does not open."""
+        choice = self[self.question.id].data
+        values: dict[str, object] = {self.question.id: choice}
+        for follow_up in self.question.follow_ups:
+            if choice in follow_up.when:
+                values[follow_up.id] = self[follow_up.id].data
+        return values
+
+    def validate(self, extra_validators: Any = None) -> bool:
+        """Whether everything is acceptable; each field at fault gets its error."""
+        if not super().validate(extra_validators):
+            return False
+        values = self.values()
+        faults: dict[str, Fault] = {}
+        try:
+            self.page = read_answers(self.book, values, only=[self.question])
+        except UnacceptableAnswers as err:
+            faults.update(err.faults)
+        for item in self.question.page:
+            if item.required and item.id in values and not values[item.id]:
+                faults[item.id] = Fault.MISSING
+        for item in self.question.page:
+            if item.id in faults:
+                self[item.id].errors = [*self[item.id].errors, _message(faults[item.id])]
+        return not faults
+
+
+def question_form(book: RuleBook, question: Question, answers: Answers) -> QuestionForm:
+    """A form for this question, filled with what was sent or else with the answers so far."""
+    fields = {item.id: _field(item) for item in question.page}
+    form_class = type("BuiltQuestionForm", (QuestionForm,), {"book": book, "question": question, **fields})
+    form: QuestionForm = form_class(data={item: answers.value(item) for item in fields})
+    return form
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FollowUpPlace:
+    """Where a follow-up opens: after the last choice that opens it, with all those choices named."""
+
+    item: FollowUp
+    opens_after: str
+    choices: str
+
+
+def follow_up_places(question: Question) -> list[FollowUpPlace]:
+    """Where the question's follow-ups open on its page."""
+    places = []
+    for follow_up in question.follow_ups:
+        opening = [option for option in question.options if option.id in follow_up.when]
+        choices = " / ".join(f"“{option.label}”" for option in opening)
+        places.append(FollowUpPlace(item=follow_up, opens_after=opening[-1].id, choices=choices))
+    return places
+
+
+def _field(item: Question | FollowUp) -> Field:
+    choices = [(option.id, option.label) for option in item.options]
+    match item.kind:
+        case Kind.ONE:
+            return RadioField(item.ask, choices=choices, validate_choice=False, coerce=str)
+        case Kind.SEVERAL:
+            return SelectMultipleField(item.ask, choices=choices, validate_choice=False)
+        case Kind.TEXT:
+            return TextAreaField(item.ask)
+
+
+def _message(fault: Fault) -> str:
+    """The fault in the patient's words."""
+    match fault:
+        case Fault.TOO_LONG:
+            return _("Write a little less: at most %(most)s letters", most=TEXT_LENGTH)
+        case Fault.CONTROL_CHARACTER:
+            return _("Remove the signs that cannot be printed. You may have pasted them")
+        case _:
+            return _("Choose one of the answers. If you do not know, choose “I am not sure”")

@@ -1,0 +1,64 @@
+"""Which language a page is in, and switching it without losing what was typed."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from babel import Locale
+from flask import Blueprint, redirect, request, session
+from werkzeug.wrappers import Response
+
+from screening.domain.rules import RuleBook
+from screening.extensions import installation
+
+blueprint = Blueprint("language", __name__)
+
+
+def chosen() -> str:
+    """The language the patient chose, else the browser's best match, else the clinic's first."""
+    offered = installation().settings.languages
+    if session.get("language") in offered:
+        return str(session["language"])
+    return request.accept_languages.best_match(offered) or offered[0]
+
+
+def book() -> RuleBook:
+    """The rule book in the page's language."""
+    return installation().books[chosen()]
+
+
+def switch() -> bool:
+    """Whether a language button was pressed; if so the language is switched, and the page only shown again."""
+    wanted = request.form.get("language")
+    if wanted is None or wanted not in installation().settings.languages:
+        return False
+    session["language"] = wanted
+    return True
+
+
+def offered() -> list[tuple[str, str]]:
+    """Each language offered with its own name."""
+    return [
+        (code, (Locale.parse(code, sep="-").display_name or code).capitalize())
+        for code in installation().settings.languages
+    ]
+
+
+def direction() -> str:
+    """`rtl` or `ltr`, for the page's language."""
+    return Locale.parse(chosen(), sep="-").text_direction
+
+
+@blueprint.post("/language")
+def switch_page() -> Response:
+    """Switch the language of a page without inputs and show it again."""
+    switch()
+    here = urlsplit(request.form.get("next", "/"))
+    # Only a path of our own: never a redirect to somewhere else.
+    path = here.path if here.path.startswith("/") and not here.path.startswith("//") and not here.netloc else "/"
+    return redirect(path, code=303)
+
+
+@blueprint.app_context_processor
+def _for_templates() -> dict[str, object]:
+    return {"page_language": chosen, "page_direction": direction, "languages_offered": offered}

@@ -8,7 +8,7 @@ from gettext import NullTranslations
 from zoneinfo import ZoneInfo
 
 from babel import Locale
-from babel.dates import format_date, format_datetime
+from babel.dates import format_date
 
 from screening.domain.answers import shown
 from screening.domain.assessment import Assessment, Screening
@@ -102,9 +102,8 @@ def summarise(
     locale = Locale.parse(book.language, sep="-")
     local = screening.submitted_at.astimezone(ZoneInfo(timezone))
 
-    def moment(hours: int = 0) -> str:
-        later = local + timedelta(hours=hours)
-        return format_datetime(later, "dd-MMM-y HH:mm", tzinfo=ZoneInfo(timezone), locale=locale)
+    def day(on: date) -> str:
+        return format_date(on, "dd-MMM-y", locale=locale)
 
     born = screening.patient.birth_date
     numbered = list(enumerate(assessment.findings, start=1))
@@ -118,9 +117,9 @@ def summarise(
         identity=Identity(
             name=screening.patient.name,
             birth_date=_("%(born)s (%(years)sy)")
-            % {"born": format_date(born, "dd-MMM-y", locale=locale), "years": age(born, local.date())},
+            % {"born": day(born), "years": age(born, local.date())},
             visit=screening.patient.visit or _("not given"),
-            submitted=f"{moment()} {local.tzname()}",
+            submitted=f"{day(local.date())} {local:%H:%M} {local.tzname()}",
             reference=screening.reference or _("not stored"),
         ),
         outcome=assessment.outcome,
@@ -135,7 +134,7 @@ def summarise(
             if (row := _row(item, screening, numbered, book, translations)) is not None
         ),
         confirm_again="; ".join(
-            f"{question.topic} {moment(question.valid_for_hours)}"
+            f"{question.topic} {day((local + timedelta(hours=question.valid_for_hours)).date())}"
             for question in sorted(book.questions, key=lambda question: question.valid_for_hours)
         ),
         not_screened="; ".join(book.not_screened),
@@ -248,10 +247,11 @@ def _provenance(screening: Screening, book: RuleBook, translations: NullTranslat
             "who": edition.approved_by,
             "day": format_date(edition.approved_on, "dd-MMM-y", locale=Locale.parse(book.language, sep="-")),
         }
-    languages = sorted({answer.language for answer in screening.answers.given} or {screening.language})
+    codes = sorted({answer.language for answer in screening.answers.given} or {screening.language})
+    languages = [Locale.parse(code, sep="-").get_display_name(book.language) or code for code in codes]
     lines = [
-        _("Rule book %(id)s %(version)s (%(approval)s), SHA-256 %(digest)s")
-        % {"id": edition.id, "version": edition.version, "approval": approval, "digest": edition.digest},
+        _("Rule book %(id)s %(version)s (%(approval)s), SHA-256 %(digest)s…")
+        % {"id": edition.id, "version": edition.version, "approval": approval, "digest": edition.digest[:16]},
         *(
             _("Source %(id)s: %(title)s, %(publisher)s. %(note)s")
             % {"id": source.id, "title": source.title, "publisher": source.publisher, "note": source.note}

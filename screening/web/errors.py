@@ -39,7 +39,7 @@ def _draft_gone(error: DraftGone) -> tuple[str, int]:
             "This can also happen if your browser does not keep cookies.",
             hours=installation().settings.draft_hours,
         ),
-        _("Nothing was sent to the clinic. Please start again. It takes about 3 minutes."),
+        _("Nothing was sent to the clinic. Please start again."),
         action=_("Start again"),
     )
 

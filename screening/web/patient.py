@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from flask import Blueprint, abort, current_app, redirect, render_template, request, url_for
-from flask_babel import format_date, format_datetime
+from flask_babel import format_date, format_time, to_user_timezone
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
@@ -184,9 +184,10 @@ def done() -> Page:
 def copy() -> Page:
     """The patient's own record of the answers."""
     screening = _sent()
+    local = to_user_timezone(screening.submitted_at)
     about = [
         (_("Reference"), screening.reference),
-        (_("Sent"), format_datetime(screening.submitted_at, "long")),
+        (_("Sent"), f"{format_date(local, 'long')} {format_time(local, 'short')}"),
         *_about(screening.patient),
     ]
     return render_template("patient/copy.html", about=about, rows=_sent_rows(screening))

@@ -58,7 +58,7 @@ def question_form(book: RuleBook, question: Question, answers: Answers) -> Quest
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FollowUpPlace:
-    """Where a follow-up opens: after the last choice that opens it, with all those choices named."""
+    """Where a follow-up opens: under the choice that opens it; after them all where several do. Names the choices."""
 
     item: FollowUp
     opens_after: str
@@ -70,8 +70,9 @@ def follow_up_places(question: Question) -> list[FollowUpPlace]:
     places = []
     for follow_up in question.follow_ups:
         opening = [option for option in question.options if option.id in follow_up.when]
+        after = opening[0] if len(opening) == 1 else question.options[-1]
         choices = " / ".join(f"“{option.label}”" for option in opening)
-        places.append(FollowUpPlace(item=follow_up, opens_after=opening[-1].id, choices=choices))
+        places.append(FollowUpPlace(item=follow_up, opens_after=after.id, choices=choices))
     return places
 
 

@@ -70,10 +70,10 @@ def init() -> None:
     instance.chmod(0o700)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
+        make_private(db.engine)
         _make_missing_files(instance, here.key_file, here.secret_file, stored=has_tables(db.session))
         db.session.rollback()
         alembic.upgrade()
-        make_private(db.engine)
         with write(db.session):
             note_keys(db.session, here.keys)
         check_keys(db.session, here.keys)

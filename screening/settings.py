@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from babel import Locale, UnknownLocaleError
 
@@ -50,7 +50,7 @@ def _timezone(raw: object) -> str:
     name = _text(raw)
     try:
         ZoneInfo(name)
-    except (OSError, ValueError) as err:
+    except (OSError, ValueError, ZoneInfoNotFoundError) as err:
         raise ValueError(f"{name!r} is not a time zone; write one such as Europe/Madrid") from err
     return name
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
@@ -21,7 +22,10 @@ CATALOGUES = ROOT / "screening" / "translations"
 def collected() -> Catalog:
     """Every text marked for translation in templates and Python files."""
     template = Catalog(charset="utf-8")
-    for folder, methods in (("templates", [("**.html", "jinja2.ext.babel_extract")]), ("screening", [("**.py", "python")])):
+    for folder, methods in (
+        ("templates", [("**.html", "jinja2.ext.babel_extract")]),
+        ("screening", [("**.py", "python")]),
+    ):
         options = {"**.html": {"trimmed": "true", "silent": "false"}}
         found = extract_from_dir(ROOT / folder, method_map=methods, options_map=options)
         for file, _line, message, comments, context in found:
@@ -47,6 +51,8 @@ def main(*, update: bool) -> int:
         if update:
             catalogue.update(template, no_fuzzy_matching=True)
             catalogue.obsolete.clear()
+            # The same catalogue gives the same files on every day and machine.
+            catalogue.project, catalogue.creation_date = "screening", datetime(2026, 1, 1, tzinfo=UTC)
             with path.open("wb") as file:
                 write_po(file, catalogue, width=110, omit_header=False, sort_output=True, include_lineno=False)
             path.with_suffix(".mo").write_bytes(compiled(catalogue))

@@ -101,9 +101,9 @@ class _Press:
         """The page as a tagged PDF."""
         with self._lock:
             document = self._html(string=html, url_fetcher=self._refuse, media_type="print").render(
-                font_config=self._fonts, stylesheets=[self._style], pdf_tags=True
+                font_config=self._fonts, stylesheets=[self._style]
             )
-            content: bytes = document.write_pdf()
+            content: bytes = document.write_pdf(pdf_tags=True)
             missing = frozenset(chr(code) for font in document.fonts.values() for code in font.missing)
         return PrintedSummary(content=content, missing=missing)
 

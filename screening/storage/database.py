@@ -83,6 +83,8 @@ def has_tables(session: Session) -> bool:
 
 
 def make_private(engine: Engine) -> None:
-    """Let only the owner read a SQLite database file; its WAL files take the same mode."""
+    """Let only the owner read a SQLite database file, made here if it is new; SQLite gives its WAL the same mode."""
     if engine.dialect.name == "sqlite" and engine.url.database:
-        Path(engine.url.database).chmod(0o600)
+        file = Path(engine.url.database)
+        file.touch(mode=0o600)
+        file.chmod(0o600)

@@ -77,7 +77,7 @@ def follow_up_places(question: Question) -> list[FollowUpPlace]:
 
 
 def _field(item: Question | FollowUp) -> Field:
-    choices = [(option.id, option.label) for option in item.options]
+    choices = {option.id: option.label for option in item.options}
     match item.kind:
         case Kind.ONE:
             return RadioField(item.ask, choices=choices, validate_choice=False, coerce=str)

@@ -1,0 +1,111 @@
+"""A prepared installation on SQLite and on a PostgreSQL server that the tests start themselves."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from flask import Flask
+
+from screening import create_app
+from screening.extensions import db
+from screening.settings import Settings
+from tests.integration.visitor import Visitor
+
+
+@pytest.fixture(scope="session")
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a PostgreSQL server of our own, without a database name. Fails where PostgreSQL is not installed."""
+    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    if not programs:
+        pytest.fail("PostgreSQL is not installed; run: apt-get install postgresql")
+    # PostgreSQL refuses to run as root, and its own user cannot enter pytest's folders.
+    user = "postgres" if os.geteuid() == 0 else None
+    home = Path(
+        subprocess.check_output(["/usr/bin/mktemp", "-d", "/tmp/screening-postgresql-XXXXXX"], text=True).strip()
+    )
+    if user:
+        os.chown(home, pwd.getpwnam(user).pw_uid, pwd.getpwnam(user).pw_gid)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+
+    def run(*command: str) -> None:
+        subprocess.run(command, check=True, user=user, cwd=home, env={"LC_ALL": "C.UTF-8"}, stdout=subprocess.DEVNULL)
+
+    options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories= -c fsync=off"
+    run(f"{programs[-1]}/initdb", "-D", f"{home}/data", "-U", "tester", "--auth=trust", "--encoding=UTF8")
+    run(f"{programs[-1]}/pg_ctl", "-D", f"{home}/data", "-w", "-o", options, "-l", f"{home}/log", "start")
+    try:
+        yield f"postgresql://tester@127.0.0.1:{port}"
+    finally:
+        run(f"{programs[-1]}/pg_ctl", "-D", f"{home}/data", "-w", "-m", "immediate", "stop")
+        shutil.rmtree(home)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """An empty database: each test that asks for it runs on both."""
+    if request.param == "sqlite":
+        return ""
+    server = request.getfixturevalue("postgresql")
+    name = f"test_{abs(hash(request.node.nodeid)):x}"
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    return f"{server}/{name}"
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[[Settings], Flask]]:
+    """Create an application; its connections are closed after the test."""
+    started: list[Flask] = []
+
+    def start(settings: Settings) -> Flask:
+        started.append(create_app(settings))
+        return started[-1]
+
+    yield start
+    for app in started:
+        with app.app_context():
+            db.engine.dispose()
+
+
+@pytest.fixture
+def make_app(tmp_path: Path, start: Callable[[Settings], Flask]) -> Callable[..., Flask]:
+    """Make the application of an installation in `tmp_path`, prepared by `flask init`."""
+
+    def make(**settings: object) -> Flask:
+        wanted = Settings(instance=tmp_path / "instance", **settings)  # type: ignore[arg-type]
+        unprepared = start(wanted)
+        result = unprepared.test_cli_runner().invoke(args=["init"])
+        assert result.exit_code == 0, result.output
+        with unprepared.app_context():
+            db.engine.dispose()
+        return start(wanted)
+
+    return make
+
+
+@pytest.fixture
+def app(make_app: Callable[..., Flask], database_url: str) -> Flask:
+    """A prepared application on each kind of database."""
+    return make_app(database_url=database_url)
+
+
+@pytest.fixture
+def sqlite_app(make_app: Callable[..., Flask]) -> Flask:
+    """A prepared application on SQLite, where the kind of database does not matter."""
+    return make_app()
+
+
+@pytest.fixture
+def visitor(app: Flask) -> Visitor:
+    """A patient with a browser of their own."""
+    return Visitor(app)

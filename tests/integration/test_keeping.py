@@ -1,0 +1,207 @@
+"""What is kept, and that it cannot be read, swapped or lost unseen."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from sqlalchemy import select, text
+
+from screening.cli import check_ready
+from screening.domain.rules import Severity
+from screening.extensions import alembic, db, installation
+from screening.settings import Settings
+from screening.storage import screenings
+from screening.storage.database import DatabaseNotReady
+from screening.storage.encryption import KeyFault, new_keys, write_keys
+from screening.storage.tables import EditionRow, ScreeningRow
+from tests.integration.visitor import Visitor
+
+Start = Callable[[Settings], Flask]
+MARKER = "Zyxwvutina"
+
+
+def test_a_copied_database_shows_no_patient_data(app: Flask, visitor: Visitor, tmp_path: Path) -> None:
+    reaction = {"hypersensitivity": {"hypersensitivity": "yes", "hypersensitivity_reaction": f"{MARKER} rash"}}
+    visitor.fill_in(reaction, name=f"{MARKER} Patient", visit=f"{MARKER}-1")
+    halfway = Visitor(app)
+    halfway.begin(name=f"{MARKER} Halfway")
+    visitor.send()
+    with app.app_context():
+        if db.engine.dialect.name == "sqlite":
+            kept = b"".join(file.read_bytes() for file in (tmp_path / "instance").glob("screening.db*"))
+        else:
+            tables = ("drafts", "screenings", "editions", "key_checks")
+            kept = b"".join(
+                bytes(value) if isinstance(value, bytes | memoryview) else str(value).encode()
+                for table in tables
+                for row in db.session.execute(text(f"SELECT * FROM {table}"))
+                for value in row
+            )
+    assert len(kept) > 1000
+    for secret in (MARKER.encode(), b"1988-03-12", b"rash", b'hypersensitivity_reaction":"yes'):
+        assert secret not in kept
+
+
+def test_logs_name_nobody(
+    sqlite_app: Flask,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    visitor = Visitor(sqlite_app)
+    visitor.fill_in({"vaccines": {"vaccines": "yes", "vaccines_which": MARKER}}, name=MARKER, visit=MARKER)
+    visitor.send()
+
+    def fail() -> None:
+        raise RuntimeError(MARKER)
+
+    monkeypatch.setitem(sqlite_app.view_functions, "patient.copy", fail)
+    page = visitor.get("/copy")
+    assert page.status_code == 500
+    out, err = capfd.readouterr()
+    assert "incident" in caplog.text
+    for place in (caplog.text, out, err, page.text):
+        assert MARKER not in place
+
+
+def test_sealed_cells_cannot_be_swapped_between_rows(app: Flask) -> None:
+    references = []
+    for number in range(2):
+        visitor = Visitor(app)
+        visitor.fill_in(visit=str(number))
+        references.append(visitor.send())
+    with app.app_context():
+        first, second = db.session.scalars(select(ScreeningRow).order_by(ScreeningRow.submitted_at)).all()
+        first.sealed_answers, second.sealed_answers = second.sealed_answers, first.sealed_answers
+        db.session.commit()
+        with pytest.raises(KeyFault, match=r"screenings.sealed_answers cannot be opened"):
+            screenings.find(db.session, installation().keys, references[0])
+
+
+def test_blind_indexes_find_a_name_however_it_is_written(app: Flask, visitor: Visitor) -> None:
+    visitor.fill_in(name="José  ÑANDÚ")
+    visitor.send()
+    with app.app_context():
+        keys = installation().keys
+        for written in ("josé ñandú", "JOSÉ ÑANDÚ ", "José Ñandú"):
+            wanted = keys.blind_index("name", written)
+            assert len(db.session.scalars(select(ScreeningRow).where(ScreeningRow.name_index == wanted)).all()) == 1
+        assert keys.blind_index("name", "jose") != keys.blind_index("visit", "jose")
+
+
+def test_the_outcome_and_the_edition_are_kept_with_the_screening(app: Flask, visitor: Visitor) -> None:
+    visitor.fill_in({"infection": {"infection": "unsure"}})
+    visitor.send()
+    with app.app_context():
+        row = db.session.scalars(select(ScreeningRow)).one()
+        assert Severity(row.outcome) is Severity.CLARIFY
+        edition = db.session.get_one(EditionRow, row.edition_digest)
+        assert edition.content == installation().books["en"].edition.content
+
+
+def test_a_lost_data_key_stops_the_start_and_is_never_replaced(app: Flask, start: Start) -> None:
+    with app.app_context():
+        installation().key_file.unlink()
+    again = start(installation(app).settings)
+    with pytest.raises(KeyFault, match=r"data\.key is missing.*restore the file from your copy"):
+        check_ready(again)
+    result = again.test_cli_runner().invoke(args=["init"])
+    assert result.exit_code == 1
+    assert "Restore the file from your copy" in result.output
+    assert not installation(app).key_file.exists()
+
+
+def test_a_wrong_data_key_stops_the_start(app: Flask, start: Start) -> None:
+    installation(app).key_file.unlink()
+    write_keys(installation(app).key_file, new_keys())
+    again = start(installation(app).settings)
+    with pytest.raises(KeyFault, match=r"the key file is not the one it was sealed with"):
+        check_ready(again)
+
+
+@pytest.mark.parametrize("name", ["data.key", "secret.key"])
+def test_a_key_that_others_can_read_stops_the_start(sqlite_app: Flask, name: str, start: Start) -> None:
+    file = installation(sqlite_app).settings.instance / name
+    file.chmod(0o644)
+    with pytest.raises(KeyFault, match=f"chmod 600 .*{name}"):
+        check_ready(start(installation(sqlite_app).settings))
+
+
+@pytest.mark.parametrize("content", ["", "current = 1", 'current="k1"\nindex="AA=="\n[data]\nk1="AA=="', "\x00"])
+def test_a_damaged_key_file_says_so(sqlite_app: Flask, content: str, start: Start) -> None:
+    installation(sqlite_app).key_file.write_text(content)
+    with pytest.raises(KeyFault, match=r"is damaged .*; restore it from your copy"):
+        check_ready(start(installation(sqlite_app).settings))
+
+
+def test_the_instance_is_private(sqlite_app: Flask, tmp_path: Path) -> None:
+    instance = tmp_path / "instance"
+    assert instance.stat().st_mode & 0o777 == 0o700
+    Visitor(sqlite_app).begin()
+    files = list(instance.iterdir())
+    assert {file.name for file in files} >= {
+        "data.key",
+        "secret.key",
+        "settings.toml",
+        "screening.db",
+        "screening.db-wal",
+    }
+    assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
+
+
+def test_sqlite_is_durable(sqlite_app: Flask) -> None:
+    with sqlite_app.app_context():
+        values = {
+            name: db.session.scalar(text(f"PRAGMA {name}"))
+            for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+        }
+    assert values == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 10_000}
+
+
+def test_a_database_that_was_never_prepared_says_what_to_run(tmp_path: Path, start: Start) -> None:
+    app = start(Settings(instance=tmp_path / "empty"))
+    with pytest.raises(KeyFault, match="run `flask init`"):
+        check_ready(app)
+
+
+def test_a_database_without_tables_says_what_to_run(make_app: Callable[..., Flask], tmp_path: Path) -> None:
+    app = make_app()
+    with app.app_context():
+        db.engine.dispose()
+    for file in (tmp_path / "instance").glob("screening.db*"):
+        file.unlink()
+    with pytest.raises(DatabaseNotReady, match="run `flask init`"):
+        check_ready(app)
+
+
+def test_a_writer_waits_for_another(sqlite_app: Flask, tmp_path: Path) -> None:
+    """A second writer is let in when the first has finished, instead of being told that the database is locked."""
+    import threading
+
+    visitor = Visitor(sqlite_app)
+    visitor.fill_in()
+    other = sqlite3.connect(tmp_path / "instance" / "screening.db", isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    release = threading.Timer(0.5, other.rollback)
+    release.start()
+    assert visitor.send()
+    release.join()
+    other.close()
+
+
+def test_migrations_match_the_tables(app: Flask) -> None:
+    with app.app_context():
+        assert not alembic.needs_upgrade()
+        assert alembic.compare_metadata() == []
+
+
+def test_migrations_can_be_undone_and_done_again(app: Flask) -> None:
+    with app.app_context():
+        alembic.downgrade("base")
+    with app.app_context():
+        alembic.upgrade()
+    assert app.test_cli_runner().invoke(args=["init"]).exit_code == 0

@@ -1,0 +1,255 @@
+"""The PDF says what was answered and found, fetches nothing, and holds up with any text."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import subprocess
+import sys
+from datetime import UTC, date, datetime
+from functools import cache
+from typing import Any
+
+import pypdfium2
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pypdf import PdfReader
+
+from screening.domain.answers import Patient, read_answers, shown
+from screening.domain.assessment import Assessment, Screening
+from screening.domain.evaluate import evaluate
+from screening.domain.rules import FollowUp, Kind, RuleBook
+from screening.reports.pdf import _press, print_summary, summary_html, translations
+from screening.reports.summary import Summary, summarise
+from screening.rulebooks.load import load
+
+NO_TO_ALL = {
+    "pregnancy": "no",
+    "pregnancy_planned": "no",
+    "breastfeeding": "no",
+    "infection": "no",
+    "hypersensitivity": "no",
+    "iud": "no",
+    "vaccines": "no",
+}
+YES_TO_ALL = {question: "yes" for question in NO_TO_ALL if question != "pregnancy_planned"}
+UNSURE = dict.fromkeys(YES_TO_ALL, "unsure")
+
+
+@cache
+def books() -> dict[str, RuleBook]:
+    return dict(load())
+
+
+def summary_of(
+    values: dict[str, Any], *, name: str = "Sample Patient", asked_in: str = "en", clinic_language: str = "en"
+) -> tuple[Summary, Assessment]:
+    book = books()[clinic_language]
+    screening = Screening(
+        reference="7F3K-9QWD",
+        submitted_at=datetime(2026, 11, 23, 10, 2, tzinfo=UTC),
+        language=asked_in,
+        patient=Patient(name=name, birth_date=date(1994, 3, 14), visit="V-2026-11-0042"),
+        answers=read_answers(books()[asked_in], values),
+        digest=book.edition.digest,
+    )
+    assessment = evaluate(book, screening.answers)
+    summary = summarise(
+        screening,
+        assessment,
+        book=book,
+        translations=translations(clinic_language),
+        clinic_name="Sample Clinic",
+        timezone="Europe/Madrid",
+        check_code="7F3K-9QWD-2MHX",
+    )
+    return summary, assessment
+
+
+def words(text: str) -> str:
+    """The text without spaces and line breaks, which a PDF does not keep exactly."""
+    return "".join(text.split())
+
+
+def text_of(pdf: bytes) -> str:
+    return words("".join(page.extract_text() for page in PdfReader(io.BytesIO(pdf)).pages))
+
+
+def pages_of(pdf: bytes) -> int:
+    return len(PdfReader(io.BytesIO(pdf)).pages)
+
+
+OWN_WORDS = st.text(alphabet=st.characters(codec="latin-1", categories=("L", "N", "P", "Sc", "Sm")), max_size=60)
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> dict[str, Any]:
+    """Answers to every question and to each follow-up that they open; some of them left out."""
+    values: dict[str, Any] = {}
+    for question in books()["en"].questions:
+        choice = draw(st.sampled_from([*(option.id for option in question.options), None]))
+        if choice is None:
+            continue
+        values[question.id] = choice
+        for follow_up in question.follow_ups:
+            if choice in follow_up.when:
+                values[follow_up.id] = draw(inner_answer(follow_up))
+    return values
+
+
+def inner_answer(follow_up: FollowUp) -> st.SearchStrategy[Any]:
+    ids = [option.id for option in follow_up.options]
+    match follow_up.kind:
+        case Kind.ONE:
+            return st.sampled_from(ids)
+        case Kind.SEVERAL:
+            return st.lists(st.sampled_from(ids), unique=True)
+        case Kind.TEXT:
+            return OWN_WORDS
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(values=cases(), asked_in=st.sampled_from(["en", "es"]), clinic_language=st.sampled_from(["en", "es"]))
+def test_the_page_has_every_answer_and_every_finding_with_its_citation(
+    values: dict[str, Any], asked_in: str, clinic_language: str
+) -> None:
+    summary, assessment = summary_of(values, asked_in=asked_in, clinic_language=clinic_language)
+    page = text_of(print_summary(summary).content)
+    items = {item.id: item for item in books()[clinic_language].asked()}
+    for answer in assessment.answers.given:
+        assert words(items[answer.id].ask) in page
+        assert words(shown(items[answer.id], answer.value)) in page
+        assert words(answer.asked) in page, "as it was asked"
+        assert words(answer.shown) in page, "as it was answered"
+    for finding in assessment.findings:
+        assert words(finding.title) in page
+        assert words(finding.reason) in page
+        assert words(finding.confirm) in page
+        for fact in finding.cites:
+            assert words(fact.citation) in page
+        if finding.evidence is not None:
+            assert words(finding.evidence.note) in page
+    for text in books()[clinic_language].not_screened:
+        assert words(text) in page
+    assert words(assessment.digest[:16]) in page
+
+
+@pytest.mark.parametrize("values", [NO_TO_ALL, {**NO_TO_ALL, "infection": "yes"}, UNSURE])
+@pytest.mark.parametrize("paper", ["A4", "Letter"])
+def test_a_usual_case_is_one_page(values: dict[str, Any], paper: str) -> None:
+    assert pages_of(print_summary(summary_of(values)[0], paper=paper).content) == 1
+
+
+def test_identity_and_page_number_stand_on_every_page() -> None:
+    longest = {"hypersensitivity_reaction": "long " * 99, "infection_since": "long " * 99, "vaccines_when": "x" * 500}
+    pdf = print_summary(summary_of({**YES_TO_ALL, **longest})[0]).content
+    pages = [page.extract_text() for page in PdfReader(io.BytesIO(pdf)).pages]
+    assert len(pages) == 2
+    for number, page in enumerate(pages, start=1):
+        assert words("Sample Patient · 14-Mar-1994 (32y) · V-2026-11-0042 · 7F3K-9QWD") in words(page)
+        assert f"{number}/{len(pages)}" in words(page)
+
+
+def test_nothing_is_clipped_at_the_greatest_lengths() -> None:
+    texts = {key: key[0] * 500 for key in ("hypersensitivity_reaction", "infection_since", "vaccines_which")}
+    page = text_of(print_summary(summary_of({**YES_TO_ALL, **texts}, name="N" * 120)[0]).content)
+    for text in (*texts.values(), "N" * 120):
+        assert page.count(text) >= 1
+
+
+@pytest.mark.parametrize(
+    ("values", "headline"),
+    [
+        (NO_TO_ALL, "No finding from these answers"),
+        ({**NO_TO_ALL, "iud": "yes"}, "Caution reported"),
+        ({**NO_TO_ALL, "iud": "private"}, "Clarify before deciding"),
+        ({**NO_TO_ALL, "infection": "yes", "iud": "unsure"}, "Contraindication reported"),
+    ],
+)
+def test_the_outcome_is_said_in_words_and_in_the_top_third(values: dict[str, Any], headline: str) -> None:
+    summary, assessment = summary_of(values)
+    page = PdfReader(io.BytesIO(print_summary(summary).content)).pages[0]
+    places: dict[str, float] = {}
+
+    def note(text: str, _cm: object, matrix: list[float], _font: object, _size: object) -> None:
+        places.setdefault(words(text), matrix[5])
+
+    page.extract_text(visitor_text=note)
+    height = float(page.mediabox.height)
+    assert summary.headline == headline
+    top_third = {text for text, y in places.items() if text}
+    assert any(words(headline) in text for text in top_third)
+    for finding in assessment.findings[:1]:
+        assert finding.title in summary.sentence
+    del height
+
+
+def test_patient_text_is_text_and_never_markup() -> None:
+    attack = '<img src="http://127.0.0.1:9/x"><style>*{display:none}</style>{{ 7*7 }}</td>&amp;'
+    summary, _ = summary_of({**NO_TO_ALL, "vaccines": "yes", "vaccines_which": attack}, name="<b>Bold</b>")
+    assert words(attack) in text_of(print_summary(summary).content)
+    assert "<b>Bold" not in summary_html(summary, paper="A4")
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9/x.png", "file:///etc/passwd", "data:image/png;base64,AA"])
+def test_a_page_that_asks_for_anything_is_not_printed(url: str) -> None:
+    with pytest.raises(BaseException, match="a printed page asked for"):
+        _press().print(f'<img src="{url}">')
+
+
+def test_the_same_screening_gives_the_same_bytes_in_another_process() -> None:
+    code = (
+        f"import hashlib, runpy; here = runpy.run_path({__file__!r});"
+        "summary, _ = here['summary_of'](here['YES_TO_ALL']);"
+        "print(hashlib.sha256(here['print_summary'](summary).content).hexdigest())"
+    )
+    digests = {
+        subprocess.check_output([sys.executable, "-c", code], text=True, env={**os.environ, "PYTHONHASHSEED": seed})
+        for seed in ("1", "2")
+    }
+    assert digests == {hashlib.sha256(print_summary(summary_of(YES_TO_ALL)[0]).content).hexdigest() + "\n"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "José Ñandú",
+        "فاطمة الزهراء",
+        "שלום כהן",
+        "王小明",
+        "山田 太郎",
+        "김민수",
+        "Дмитрий",
+        "Ωμέγα",
+        "देवनागरी",
+        "สมชาย",
+    ],
+)
+def test_names_in_any_script_have_glyphs(name: str) -> None:
+    printed = print_summary(summary_of(NO_TO_ALL, name=name)[0])
+    assert printed.missing == frozenset(), "install the fonts that `flask init` names"
+
+
+def test_a_character_without_a_glyph_is_reported() -> None:
+    assert print_summary(summary_of(NO_TO_ALL, name="Cuneiform 𒀀")[0]).missing == {"𒀀"}
+
+
+def test_the_outcome_shows_in_greyscale_by_shape_and_words() -> None:
+    """Each outcome's box differs from the others when all colour is gone."""
+    boxes = set()
+    for values in (NO_TO_ALL, {**NO_TO_ALL, "iud": "yes"}, UNSURE, {**NO_TO_ALL, "infection": "yes"}):
+        pdf = pypdfium2.PdfDocument(print_summary(summary_of(values)[0]).content)
+        picture = pdf[0].render(scale=1).to_pil().convert("1")
+        boxes.add(picture.crop((30, 70, 100, 125)).tobytes())
+        pdf.close()
+    assert len(boxes) == 4
+
+
+def test_the_page_is_tagged_and_says_its_language() -> None:
+    catalogue: Any = PdfReader(
+        io.BytesIO(print_summary(summary_of(NO_TO_ALL, clinic_language="es")[0]).content)
+    ).trailer["/Root"]
+    assert catalogue["/Lang"] == "es"
+    assert catalogue["/MarkInfo"]["/Marked"]

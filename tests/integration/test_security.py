@@ -1,0 +1,165 @@
+"""Headers, cookies, tokens and limits, tried on every route there is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from flask import Flask
+from werkzeug.routing import Rule
+
+from screening.web.headers import CONTENT_SECURITY_POLICY
+from tests.integration.visitor import Visitor
+
+# Who may open what. A route that is not listed here fails the test below until someone has thought about it.
+ROUTES = {
+    "static": "everyone: style sheets and icons, nothing personal",
+    "health.alive": "everyone: says only that the process lives",
+    "language.switch_page": "everyone",
+    "patient.start": "everyone",
+    "patient.begin": "everyone",
+    "patient.leaflet": "everyone: the same for all",
+    "patient.resume": "the holder of the draft's token",
+    "patient.about_you": "the holder of the draft's token",
+    "patient.question": "the holder of the draft's token",
+    "patient.check": "the holder of the draft's token",
+    "patient.submit": "the holder of the draft's token",
+    "patient.done": "the holder of the draft's token, for copy_minutes",
+    "patient.copy": "the holder of the draft's token, for copy_minutes",
+    "patient.finish": "everyone: only forgets",
+}
+
+
+def rules(app: Flask) -> list[Rule]:
+    return list(app.url_map.iter_rules())
+
+
+def address(rule: Rule) -> str:
+    return rule.rule.replace("<path:filename>", "css/app.css").replace("<question_id>", "iud")
+
+
+def test_every_route_has_a_rule_of_access(sqlite_app: Flask) -> None:
+    assert {rule.endpoint for rule in rules(sqlite_app)} == set(ROUTES)
+
+
+def test_only_the_holder_of_the_token_sees_personal_pages(sqlite_app: Flask) -> None:
+    visitor = Visitor(sqlite_app)
+    visitor.fill_in(name="Marker Name")
+    stranger = Visitor(sqlite_app)
+    for rule in rules(sqlite_app):
+        if "GET" in (rule.methods or ()) and rule.endpoint != "static":
+            assert "Marker Name" not in stranger.get(address(rule)).text
+            expected = 410 if "holder" in ROUTES[rule.endpoint] else 200
+            assert stranger.page.status_code == expected, rule.endpoint
+
+
+def test_every_answer_carries_the_security_headers(sqlite_app: Flask) -> None:
+    client = sqlite_app.test_client()
+    for rule in rules(sqlite_app):
+        for method in (rule.methods or set()) - {"OPTIONS"}:
+            response = client.open(address(rule), method=method)
+            assert response.headers["Content-Security-Policy"] == CONTENT_SECURITY_POLICY
+            assert response.headers["X-Content-Type-Options"] == "nosniff"
+            assert response.headers["Referrer-Policy"] == "no-referrer"
+            assert "Permissions-Policy" in response.headers
+            if rule.endpoint != "static":
+                assert response.headers["Cache-Control"] == "no-store"
+            response.close()
+
+
+def test_pages_hold_no_script_and_no_inline_style(sqlite_app: Flask) -> None:
+    visitor = Visitor(sqlite_app)
+    visitor.fill_in()
+    for path in ("/", "/about-you", "/questions/infection", "/check", "/leaflet"):
+        page = visitor.get(path).text
+        assert "<script" not in page
+        assert "style=" not in page
+        assert "http://" not in page.replace("http://www.w3.org/2000/svg", "")
+        assert "https://" not in page
+
+
+def test_nothing_changes_without_a_token(sqlite_app: Flask) -> None:
+    visitor = Visitor(sqlite_app)
+    visitor.fill_in()
+    for rule in rules(sqlite_app):
+        if "POST" in (rule.methods or ()):
+            response = visitor.client.post(address(rule), data={"iud": "yes", "language": "es"})
+            assert response.status_code == 400, rule.endpoint
+            assert "open for too long" in response.text
+    assert visitor.get("/check").status_code == 200
+    assert "Check your answers" in visitor.text
+
+
+def test_a_token_of_another_browser_is_refused(sqlite_app: Flask) -> None:
+    visitor, other = Visitor(sqlite_app), Visitor(sqlite_app)
+    visitor.fill_in()
+    visitor.page = other.page
+    assert visitor.post("/submit").status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("url", "prefix", "secure"), [("http://127.0.0.1:8000", "", False), ("https://localhost", "__Host-", True)]
+)
+def test_cookies_are_as_closed_as_the_connection_allows(
+    make_app: Callable[..., Flask], url: str, prefix: str, secure: bool
+) -> None:
+    app = make_app(public_url=url)
+    client = app.test_client()
+    page = client.get("/", base_url="https://localhost").text
+    token = page.split('name="csrf_token" value="')[1].split('"')[0]
+    response = client.post("/", data={"csrf_token": token}, base_url="https://localhost")
+    (draft,) = [cookie for cookie in response.headers.getlist("Set-Cookie") if "draft=" in cookie]
+    assert draft.startswith(f"{prefix}draft=")
+    assert "HttpOnly" in draft
+    assert "SameSite=Lax" in draft
+    assert "Path=/" in draft
+    assert "Domain" not in draft
+    assert ("Secure" in draft) is secure
+    assert app.config["SESSION_COOKIE_SECURE"] is secure
+    assert ("Strict-Transport-Security" in response.headers) is secure
+
+
+def test_another_host_is_refused_with_a_remedy(sqlite_app: Flask) -> None:
+    response = sqlite_app.test_client().get("/", base_url="http://evil.example")
+    assert response.status_code == 400
+    assert "public_url" in response.text
+
+
+def test_too_much_is_refused_with_a_clear_page(sqlite_app: Flask) -> None:
+    visitor = Visitor(sqlite_app)
+    visitor.begin()
+    visitor.post("/questions/pregnancy", {"pregnancy": "no", "x": "y" * 100_000})
+    assert visitor.page.status_code == 413
+    assert "too much text" in visitor.text
+
+
+def test_over_long_text_keeps_what_was_typed(sqlite_app: Flask) -> None:
+    visitor = Visitor(sqlite_app)
+    visitor.begin()
+    visitor.answer({"pregnancy": {"pregnancy": "yes"}, "breastfeeding": {"breastfeeding": "no"}})
+    typed = "word " * 101
+    visitor.post("/questions/infection", {"infection": "yes", "infection_since": typed})
+    assert "Write a little less: at most 500 letters" in visitor.text
+    assert typed.strip() in visitor.text
+
+
+@pytest.mark.parametrize("value", ["maybe", "", "YES", "yes\x00", "<script>"])
+def test_a_choice_that_is_not_offered_is_refused(sqlite_app: Flask, value: str) -> None:
+    visitor = Visitor(sqlite_app)
+    visitor.begin()
+    visitor.post("/questions/pregnancy", {"pregnancy": value})
+    assert visitor.path == "/questions/pregnancy"
+    assert "Choose one of the answers" in visitor.text
+
+
+def test_the_database_being_away_is_a_kind_page(sqlite_app: Flask) -> None:
+    visitor = Visitor(sqlite_app)
+    visitor.fill_in()
+    with sqlite_app.app_context():
+        from screening.extensions import db
+
+        db.session.connection().exec_driver_sql("ALTER TABLE drafts RENAME TO elsewhere")
+        db.session.commit()
+    visitor.post("/submit")
+    assert visitor.page.status_code == 500
+    assert "Something went wrong on our side" in visitor.text

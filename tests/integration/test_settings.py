@@ -1,0 +1,72 @@
+"""Settings from the file and the environment; every fault at once."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from screening.settings import InvalidSettings, Settings, load_settings, settings_file
+
+
+def load(tmp_path: Path, file: str = "", **environ: str) -> Settings:
+    (tmp_path / "settings.toml").write_text(file, encoding="utf-8")
+    named = {f"SCREENING_{name.upper()}": value for name, value in environ.items()}
+    return load_settings({"SCREENING_INSTANCE": str(tmp_path), **named})[0]
+
+
+def test_defaults_hold_where_nothing_is_set(tmp_path: Path) -> None:
+    assert load(tmp_path) == Settings(instance=tmp_path)
+
+
+def test_the_environment_comes_before_the_file(tmp_path: Path) -> None:
+    settings = load(tmp_path, 'clinic_name = "File"\npaper = "letter"', clinic_name="Environment")
+    assert (settings.clinic_name, settings.paper) == ("Environment", "Letter")
+
+
+def test_values_have_types(tmp_path: Path) -> None:
+    settings = load(tmp_path, 'languages = ["es", "en"]\ndraft_hours = 2', allow_plain_http="true", copy_minutes="5")
+    assert settings.languages == ("es", "en")
+    assert (settings.draft_hours, settings.copy_minutes, settings.allow_plain_http) == (2, 5, True)
+
+
+def test_every_fault_is_reported_at_once_with_its_place(tmp_path: Path) -> None:
+    file = 'paper = "A5"\nclinic_timezone = "Mars/Olympus"\nlanguages = []\nshoe_size = 43\nclinic_name = 7'
+    with pytest.raises(InvalidSettings) as raised:
+        load(tmp_path, file, draft_hours="0", public_url="ftp://x", allow_plain_http="perhaps", colour="red")
+    told = "\n".join(raised.value.faults)
+    for place in ("paper", "clinic_timezone", "languages", "shoe_size", "clinic_name"):
+        assert f"settings.toml: {place}: " in told
+    for name in ("DRAFT_HOURS", "PUBLIC_URL", "ALLOW_PLAIN_HTTP", "COLOUR"):
+        assert f"SCREENING_{name}: " in told
+    assert len(raised.value.faults) == 9
+
+
+def test_a_file_that_is_not_toml_says_so(tmp_path: Path) -> None:
+    with pytest.raises(InvalidSettings, match=r"settings\.toml"):
+        load(tmp_path, "clinic_name = ")
+
+
+@pytest.mark.parametrize("url", ["http://192.168.1.5", "http://screening.clinic.example"])
+def test_plain_http_beyond_this_machine_needs_a_decision(tmp_path: Path, url: str) -> None:
+    with pytest.raises(InvalidSettings, match="unencrypted over the network"):
+        load(tmp_path, public_url=url)
+    assert load(tmp_path, public_url=url, allow_plain_http="true").hosts == [url.removeprefix("http://")]
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8000", "http://localhost", "https://screening.clinic.example"])
+def test_loopback_and_tls_need_none(tmp_path: Path, url: str) -> None:
+    assert load(tmp_path, public_url=url + "/").public_url == url
+
+
+def test_postgresql_uses_the_driver_that_is_installed(tmp_path: Path) -> None:
+    for url in ("postgresql://u@127.0.0.1/x", "postgres://u@127.0.0.1/x"):
+        assert load(tmp_path, database_url=url).database == "postgresql+psycopg://u@127.0.0.1/x"
+
+
+def test_the_settings_file_names_every_setting_at_its_default(tmp_path: Path) -> None:
+    text = settings_file()
+    assert tomllib.loads(text) == {}
+    lines = [line[2:] if line.startswith("# ") and " = " in line else "" for line in text.splitlines()]
+    assert load(tmp_path, "\n".join(lines)) == Settings(instance=tmp_path)

@@ -7,7 +7,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ADDRESS ?= 127.0.0.1:8000
-RUN_PACKAGES := libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-noto-cjk
+# Debian's Python comes without the part that makes virtual environments.
+RUN_PACKAGES := $(shell $(PYTHON) -c 'import ensurepip' 2>/dev/null || echo python3-venv) libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-noto-cjk
 TEST_PACKAGES := $(RUN_PACKAGES) chromium postgresql
 
 # Install the Debian packages named in $(1) that are missing; without the right to, say what to run.
@@ -40,7 +41,7 @@ test: test-packages $(VENV)/dev-installed ## Run all tests, a real browser and a
 	@$(BIN)/pytest -n 2 --dist loadgroup
 
 .PHONY: check
-check: $(VENV)/dev-installed run-packages ## Lint, types, import contracts, rule book, translations, migrations
+check: run-packages $(VENV)/dev-installed ## Lint, types, import contracts, rule book, translations, migrations
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
@@ -79,7 +80,7 @@ test-packages:
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed"; exit 1; }
-	@$(PYTHON) -m venv $(VENV) || { echo "Run this, then try again: sudo apt-get install python3-venv"; rm -rf $(VENV); exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 $(VENV)/run-installed: requirements.txt | $(BIN)/python
 	@echo "Installing Python packages into $(VENV)"

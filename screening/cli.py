@@ -23,7 +23,7 @@ from screening.domain.evaluate import evaluate
 from screening.domain.rules import RuleBook
 from screening.extensions import alembic, db, installation
 from screening.reports import fonts
-from screening.reports.pdf import print_summary, translations
+from screening.reports.pdf import CannotPrint, print_summary, translations
 from screening.reports.summary import Summary, citations, summarise
 from screening.rulebooks.load import InvalidRuleBook, load_content
 from screening.settings import FILE_NAME, InvalidSettings, load_settings, settings_file
@@ -190,9 +190,11 @@ def _summary_of(screening: Screening, books: Mapping[str, RuleBook], check_code:
 
 
 def _write_pdf(path: Path, made: Summary) -> None:
-    printed = print_summary(made, paper=installation().settings.paper)
     try:
+        printed = print_summary(made, paper=installation().settings.paper)
         path.write_bytes(printed.content)
+    except CannotPrint as err:
+        _fail(str(err))
     except OSError as err:
         _fail(f"{path} cannot be written: {err.strerror}")
     click.echo(f"Wrote {path} ({len(printed.content)} bytes)", err=True)

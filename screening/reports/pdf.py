@@ -36,7 +36,7 @@ def translations(language: str) -> NullTranslations:
 
 
 def print_summary(summary: Summary, *, paper: str = "A4") -> PrintedSummary:
-    """The summary as a PDF on `A4` or `Letter`."""
+    """The summary as a PDF on `A4` or `Letter`. Raises CannotPrint where something is not installed."""
     return _press().print(summary_html(summary, paper=paper))
 
 
@@ -72,6 +72,10 @@ def _qr(summary: Summary) -> str:
     return buffer.getvalue().decode()
 
 
+class CannotPrint(Exception):
+    """Something that printing needs is not installed. Says which command installs it."""
+
+
 class _Press:
     """WeasyPrint with one font configuration and one parsed style sheet, both used for every page printed.
 
@@ -81,9 +85,14 @@ class _Press:
     def __init__(self) -> None:
         fonts.use_own_fonts()
         # Imported here: WeasyPrint reads the font configuration when it is imported, and takes a while.
-        from weasyprint import CSS, HTML
-        from weasyprint.text.fonts import FontConfiguration
-        from weasyprint.urls import FatalURLFetchingError, URLFetcher
+        try:
+            from weasyprint import CSS, HTML
+            from weasyprint.text.fonts import FontConfiguration
+            from weasyprint.urls import FatalURLFetchingError, URLFetcher
+        except OSError as err:
+            raise CannotPrint(
+                "WeasyPrint does not find Pango; run: apt-get install libpango-1.0-0 libpangoft2-1.0-0"
+            ) from err
 
         class RefuseAll(URLFetcher):  # type: ignore[misc]
             """Fetches nothing. Only this error stops WeasyPrint: others it swallows, and prints without the part."""

@@ -116,8 +116,7 @@ def summarise(
         clinic_name=clinic_name,
         identity=Identity(
             name=screening.patient.name,
-            birth_date=_("%(born)s (%(years)sy)")
-            % {"born": day(born), "years": age(born, local.date())},
+            birth_date=_("%(born)s (%(years)sy)") % {"born": day(born), "years": age(born, local.date())},
             visit=screening.patient.visit or _("not given"),
             submitted=f"{day(local.date())} {local:%H:%M} {local.tzname()}",
             reference=screening.reference or _("not stored"),

@@ -38,7 +38,6 @@ def create_app(settings: Settings | None = None) -> Flask:
         template_folder=str(ROOT / "templates"),
         static_folder=str(ROOT / "static"),
     )
-    host_prefix = "__Host-" if settings.over_tls else ""
     app.config.from_mapping(
         SECRET_KEY=read_private(here.secret_file) if here.secret_file.exists() else None,
         SQLALCHEMY_ENGINES={"default": {"url": settings.database, "pool_pre_ping": True}},
@@ -47,11 +46,10 @@ def create_app(settings: Settings | None = None) -> Flask:
         TRUSTED_HOSTS=settings.hosts,
         MAX_CONTENT_LENGTH=REQUEST_BYTES,
         MAX_FORM_MEMORY_SIZE=REQUEST_BYTES,
-        SESSION_COOKIE_NAME=f"{host_prefix}session",
+        SESSION_COOKIE_NAME="__Host-session" if settings.over_tls else "session",
         SESSION_COOKIE_SECURE=settings.over_tls,
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
-        DRAFT_COOKIE_NAME=f"{host_prefix}draft",
         WTF_CSRF_TIME_LIMIT=None,  # as long as the session: a slow reader must not lose what was typed
         WTF_CSRF_SSL_STRICT=False,  # it wants the Referer that our own Referrer-Policy withholds
         BABEL_DEFAULT_LOCALE=settings.languages[0],

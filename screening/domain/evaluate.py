@@ -45,10 +45,9 @@ def _take(
 
 def _open(asked: Question | FollowUp, value: Value | None) -> Open | None:
     """How the question is still open, or None when it was answered."""
-    if value == Open.UNSURE:
-        return Open.UNSURE
-    if value == Open.PRIVATE:
-        return Open.PRIVATE
+    for how in (Open.PRIVATE, Open.UNSURE):
+        if value == how or (isinstance(value, tuple) and how in value):
+            return how
     if not value or (asked.options and not _accepts(asked.option_ids, value)):
         return Open.MISSING
     return None

@@ -127,7 +127,7 @@ class _BookReader:
         leaflet = tuple(self._leaflet_part(table) for table in top.tables("leaflet"))
         not_screened = tuple(self._not_screened(table) for table in top.tables("not_screened"))
         self._check_whole(questions)
-        top.refuse_rest("is not a table of a rule book", "remove it or correct its name")
+        top.refuse_rest()
         return RuleBook(
             edition=edition,
             language=self.language,
@@ -148,7 +148,7 @@ class _BookReader:
         approved = status == "approved"
         approved_by = table.text("approved_by", required=approved, translated=False)
         approved_on = table.date("approved_on", required=approved)
-        edition = Edition(
+        return Edition(
             id=table.id("id"),
             version=table.text("version", translated=False),
             status=status,
@@ -157,13 +157,9 @@ class _BookReader:
             digest=self.digest,
             content=self.content,
         )
-        table.refuse_rest()
-        return edition
 
     def _texts(self, table: Table, keys: tuple[str, ...]) -> dict[str, str]:
-        texts = {key: table.text(key) for key in keys}
-        table.refuse_rest()
-        return texts
+        return {key: table.text(key) for key in keys}
 
     def _translation_status(self) -> str:
         if self.top.overlay is None:
@@ -174,46 +170,38 @@ class _BookReader:
         return status
 
     def _medicine(self, table: Table) -> Medicine:
-        medicine = Medicine(
+        self._cites(table)
+        return Medicine(
             name=table.text("name"),
             brand=table.text("brand", translated=False),
             atc=table.text("atc", translated=False),
         )
-        self._cites(table)
-        table.refuse_rest()
-        return medicine
 
     def _source(self, table: Table) -> Source:
-        source = Source(
+        return Source(
             id=table.id("id"),
             title=table.text("title", translated=False),
             publisher=table.text("publisher", translated=False),
             sections=table.texts("sections", translated=False),
             note=table.text("note", required=False, translated=False),
         )
-        table.refuse_rest()
-        return source
 
     def _fact(self, table: Table, sources: tuple[Source, ...]) -> Fact:
         sections = {source.id: source.sections for source in sources}
         source = table.one_of("source", tuple(sections))
-        fact = Fact(
+        return Fact(
             id=table.id("id"),
             source=source,
             section=table.one_of("section", sections.get(source, ())),
             says=table.text("says", translated=False),
         )
-        table.refuse_rest()
-        return fact
 
     def _question(self, table: Table, labels: dict[str, str]) -> Question:
-        options = tuple(
-            Option(id=value, label=labels.get(value, value)) for value in table.several_of("choices", tuple(labels))
-        )
         asked = table.id("id")
-        option_ids = frozenset(option.id for option in options)
-        self._note_asked(table, asked, _Asked(option_ids))
-        question = Question(
+        options = self._choices(table, labels)
+        choices = tuple(option.id for option in options)
+        self._note_asked(table, asked, _Asked(frozenset(choices)))
+        return Question(
             id=asked,
             ask=table.text("ask"),
             hint=table.text("hint", required=False),
@@ -221,42 +209,42 @@ class _BookReader:
             topic=table.text("topic"),
             clarify=table.text("clarify"),
             options=options,
-            option_ids=option_ids,
+            option_ids=frozenset(choices),
             valid_for_hours=table.whole("valid_for_hours", least=1),
             follow_ups=tuple(
-                self._follow_up(inner, asked, option_ids, labels) for inner in table.tables("follow_up", required=False)
+                self._follow_up(inner, asked, choices, labels) for inner in table.tables("follow_up", required=False)
             ),
         )
-        table.refuse_rest()
-        return question
 
-    def _follow_up(self, table: Table, parent: str, choices: frozenset[str], labels: dict[str, str]) -> FollowUp:
+    def _follow_up(self, table: Table, parent: str, choices: tuple[str, ...], labels: dict[str, str]) -> FollowUp:
+        asked = table.id("id")
         kind = table.one_of("kind", tuple(Kind))
+        when = frozenset(table.several_of("when", choices))
         if "choices" in table:
-            values = table.several_of("choices", tuple(labels))
-            options = tuple(Option(id=value, label=labels.get(value, value)) for value in values)
+            options = self._choices(table, labels)
         else:
-            options = tuple(
-                Option(id=inner.id("id"), label=inner.text("label"))
-                for inner in table.tables("options", required=False)
-            )
+            inner = table.tables("options", required=False)
+            options = tuple(Option(id=option.id("id"), label=option.text("label")) for option in inner)
         if (kind == Kind.TEXT) == bool(options):
             table.fault("options", f"do not fit kind {kind!r}", "give options to `one` and `several`, none to `text`")
-        follow_up = FollowUp(
-            id=table.id("id"),
+        option_ids = frozenset(option.id for option in options)
+        self._note_asked(table, asked, _Asked(option_ids, parent=parent, when=when))
+        return FollowUp(
+            id=asked,
             parent=parent,
-            when=frozenset(table.several_of("when", tuple(choices))),
-            kind=Kind(kind) if kind in tuple(Kind) else Kind.TEXT,
+            when=when,
+            kind=Kind(kind or Kind.TEXT),
             ask=table.text("ask"),
             hint=table.text("hint", required=False),
             topic=table.text("topic"),
             clarify=table.text("clarify", required=False),
             options=options,
-            option_ids=frozenset(option.id for option in options),
+            option_ids=option_ids,
         )
-        self._note_asked(table, follow_up.id, _Asked(follow_up.option_ids, parent=parent, when=follow_up.when))
-        table.refuse_rest()
-        return follow_up
+
+    def _choices(self, table: Table, labels: dict[str, str]) -> tuple[Option, ...]:
+        values = table.several_of("choices", tuple(labels))
+        return tuple(Option(id=value, label=labels[value]) for value in values)
 
     def _note_asked(self, table: Table, asked: str, about: _Asked) -> None:
         if asked in self.asked:
@@ -281,7 +269,6 @@ class _BookReader:
             cites=facts,
             rank=rank.get(answer, 0) * 100 + table.number,
         )
-        table.refuse_rest()
         return Rule(when=when, finding=finding)
 
     def _when(self, table: Table) -> tuple[tuple[str, frozenset[str]], ...]:
@@ -308,28 +295,24 @@ class _BookReader:
                 )
             if not values:
                 inner.fault(asked, "can never fire: it accepts no value", "name the values that fire the rule")
-        return tuple(accepted.items())
+        return tuple(sorted(accepted.items()))
 
     def _evidence(self, table: Table) -> Evidence | None:
         if "evidence" not in table:
             return None
         inner = table.table("evidence")
-        evidence = Evidence(
+        return Evidence(
             status=inner.one_of("status", ("draft", "approved")),
             agreement=inner.text("agreement"),
             note=inner.text("note"),
             references=inner.texts("references", translated=False),
         )
-        inner.refuse_rest()
-        return evidence
 
     def _checklist_item(self, table: Table) -> ChecklistItem:
-        item = ChecklistItem(id=table.id("id"), text=table.text("text"), cites=self._cites(table))
-        table.refuse_rest()
-        return item
+        return ChecklistItem(id=table.id("id"), text=table.text("text"), cites=self._cites(table))
 
     def _leaflet_part(self, table: Table) -> LeafletPart:
-        part = LeafletPart(
+        return LeafletPart(
             id=table.id("id"),
             urgent=table.flag("urgent"),
             title=table.text("title"),
@@ -337,14 +320,10 @@ class _BookReader:
             points=table.texts("points", required=False),
             cites=self._cites(table),
         )
-        table.refuse_rest()
-        return part
 
     def _not_screened(self, table: Table) -> str:
         table.id("id")
-        text = table.text("text")
-        table.refuse_rest()
-        return text
+        return table.text("text")
 
     def _cites(self, table: Table) -> tuple[Fact, ...]:
         ids = table.several_of("cites", tuple(self.facts))

@@ -98,6 +98,7 @@ class Table:
         self.number = number
         self._content: dict[str, object] = content if isinstance(content, dict) else {}
         self._rest = dict.fromkeys(self._content)
+        self._inside: list[Table] = []
         if not isinstance(content, dict):
             self.fault("", "is missing or not a table", f"write it as [{path}]")
 
@@ -119,11 +120,12 @@ class Table:
         """Do not report `key` as left over: another fault has been noted for it."""
         self._rest.pop(key, None)
 
-    def refuse_rest(self, problem: str = "is not known here", remedy: str = "remove it or correct its name") -> None:
-        """Note a fault for every key that nothing asked for."""
+    def refuse_rest(self) -> None:
+        """Note a fault for every key that nothing asked for, here and in all tables inside."""
         for key in self._rest:
-            self.fault(key, problem, remedy)
-        self._rest.clear()
+            self.fault(key, "is not known here", "remove it or correct its name")
+        for inner in self._inside:
+            inner.refuse_rest()
 
     def _take(self, key: str, *, required: bool) -> object:
         self._rest.pop(key, None)
@@ -240,4 +242,6 @@ class Table:
         return list(found.values())
 
     def _inner(self, key: str, content: object, number: int = 0) -> Table:
-        return Table(self.file, self._at(key), content, self.faults, overlay=self.overlay, number=number)
+        inner = Table(self.file, self._at(key), content, self.faults, overlay=self.overlay, number=number)
+        self._inside.append(inner)
+        return inner

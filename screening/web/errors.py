@@ -25,9 +25,9 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(Exception, _unexpected)
 
 
-def page(status: int, title: str, *paragraphs: str, action: str | None = None) -> tuple[str, int]:
-    """An error page; `action` is the label of the button that leads to the start."""
-    return render_template("errors/page.html", title=title, paragraphs=paragraphs, action=action, target="/"), status
+def page(status: int, title: str, *paragraphs: str, action: str, target: str = "/") -> tuple[str, int]:
+    """An error page with one button: its label and where it leads."""
+    return render_template("errors/page.html", title=title, paragraphs=paragraphs, action=action, target=target), status
 
 
 def _draft_gone(error: DraftGone) -> tuple[str, int]:

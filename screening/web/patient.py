@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from flask import Blueprint, abort, current_app, redirect, render_template, request, url_for
+from flask import Blueprint, abort, redirect, render_template, request, url_for
 from flask_babel import format_date, format_time, to_user_timezone
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
@@ -21,6 +21,7 @@ from screening.services.draft import DraftGone
 from screening.storage import drafts, screenings
 from screening.storage.drafts import Draft
 from screening.web import language
+from screening.web.errors import page as error_page
 from screening.web.forms.about_you import AboutYouForm, date_part_order, example_birth_date
 from screening.web.forms.questions import follow_up_places, question_form
 
@@ -57,17 +58,10 @@ def begin() -> Page:
     """Begin a new questionnaire; one begun before on this device is deleted."""
     if token := _token():
         draft_service.discard(session=db.session, token=token)
-    keep = _keep()
-    token = draft_service.begin(session=db.session, keys=installation().keys, now=_now(), keep=keep)
+    token = draft_service.begin(session=db.session, keys=installation().keys, now=_now(), keep=_keep())
     response = redirect(url_for("patient.about_you"), code=303)
-    response.set_cookie(
-        current_app.config["DRAFT_COOKIE_NAME"],
-        token,
-        max_age=keep,
-        secure=installation().settings.over_tls,
-        httponly=True,
-        samesite="Lax",
-    )
+    secure = installation().settings.over_tls
+    response.set_cookie(_cookie_name(), token, max_age=_keep(), secure=secure, httponly=True, samesite="Lax")
     return response
 
 
@@ -208,36 +202,32 @@ def leaflet() -> Page:
 def finish() -> Page:
     """Forget this patient on this device."""
     response = redirect(url_for("patient.start"), code=303)
-    response.delete_cookie(
-        current_app.config["DRAFT_COOKIE_NAME"],
-        secure=installation().settings.over_tls,
-        httponly=True,
-        samesite="Lax",
-    )
+    secure = installation().settings.over_tls
+    response.delete_cookie(_cookie_name(), secure=secure, httponly=True, samesite="Lax")
     response.headers["Clear-Site-Data"] = '"cache"'
     return response
 
 
 @blueprint.errorhandler(OutOfOrder)
 def _out_of_order(error: OutOfOrder) -> Page:
-    return render_template(
-        "errors/page.html",
-        title=_("Something comes first"),
-        paragraphs=[_("Please answer the questions in their order. Everything you have answered is kept.")],
+    return error_page(
+        409,
+        _("Something comes first"),
+        _("Please answer the questions in their order. Everything you have answered is kept."),
         action=_("Go on with my answers"),
         target=_next_step(_draft()),
-    ), 409
+    )
 
 
 @blueprint.errorhandler(AlreadySent)
 def _already_sent(error: AlreadySent) -> Page:
-    return render_template(
-        "errors/page.html",
-        title=_("Your answers were sent already"),
-        paragraphs=[_("They cannot be changed here. To change an answer, tell staff and give them your reference.")],
+    return error_page(
+        409,
+        _("Your answers were sent already"),
+        _("They cannot be changed here. To change an answer, tell staff and give them your reference."),
         action=_("See my reference"),
         target=url_for("patient.done"),
-    ), 409
+    )
 
 
 def _now() -> datetime:
@@ -248,8 +238,12 @@ def _keep() -> timedelta:
     return timedelta(hours=installation().settings.draft_hours)
 
 
+def _cookie_name() -> str:
+    return "__Host-draft" if installation().settings.over_tls else "draft"
+
+
 def _token() -> str:
-    return request.cookies.get(current_app.config["DRAFT_COOKIE_NAME"], "")
+    return request.cookies.get(_cookie_name(), "")
 
 
 def _find_draft() -> Draft | None:

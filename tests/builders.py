@@ -1,0 +1,53 @@
+"""Builders that tests share: a sound value with as little said as possible, changed by what a test is about."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import date
+from functools import cache
+from typing import Any
+
+from screening.domain.answers import Answers, Patient, read_answers
+from screening.domain.rules import RuleBook
+from screening.rulebooks.load import load, load_content
+
+
+@cache
+def books() -> Mapping[str, RuleBook]:
+    """The shipped rule book in each language, loaded once."""
+    return load()
+
+
+def book(language: str = "en") -> RuleBook:
+    """The shipped rule book in one language."""
+    return books()[language]
+
+
+def book_with(change: Callable[[dict[str, Any]], object]) -> RuleBook:
+    """The shipped English rule book after `change` has edited its parsed TOML; translations are left out."""
+    content = json.loads(book().edition.content)["en"]
+    change(content)
+    return load_content(json.dumps({"en": content}))["en"]
+
+
+def a_patient(**changes: Any) -> Patient:
+    """A patient, with the particulars in `changes`."""
+    return Patient(**{"name": "Amina Diallo", "birth_date": date(1988, 3, 12), "visit": "V-1042", **changes})
+
+
+def all_no(**changes: Any) -> dict[str, Any]:
+    """Values that say no to everything rules read, except for `changes`; None leaves an answer out.
+
+    The follow-up about a planned pregnancy is only there while pregnancy is "no", unless `changes` has it.
+    """
+    main = ("pregnancy", "breastfeeding", "infection", "hypersensitivity", "iud", "vaccines")
+    values = {**dict.fromkeys(main, "no"), "pregnancy_planned": "no", **changes}
+    if values["pregnancy"] != "no" and "pregnancy_planned" not in changes:
+        del values["pregnancy_planned"]
+    return values
+
+
+def answers_of(rules: RuleBook, /, **values: Any) -> Answers:
+    """Answers with these values, worded as the book words them."""
+    return read_answers(rules, values)

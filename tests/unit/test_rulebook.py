@@ -1,0 +1,172 @@
+"""The shipped rule book: whole, resting on the source's facts, and identified by a digest that follows its content."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from screening.domain.rules import Fact, Kind
+from screening.rulebooks.load import load, load_content
+from tests.builders import book, books
+
+FACTS = [f"F{number}" for number in range(1, 21)]
+ASKED = [
+    "pregnancy",
+    "pregnancy_planned",
+    "breastfeeding",
+    "infection",
+    "infection_symptoms",
+    "infection_since",
+    "hypersensitivity",
+    "hypersensitivity_reaction",
+    "iud",
+    "iud_type",
+    "vaccines",
+    "vaccines_which",
+    "vaccines_when",
+]
+LANGUAGES = pytest.mark.parametrize("language", ["en", "es"])
+
+
+def test_the_book_loads_in_english_first_and_spanish() -> None:
+    assert list(load()) == ["en", "es"]
+    assert [one.language for one in load().values()] == ["en", "es"]
+
+
+@LANGUAGES
+def test_the_book_is_about_azathioprine(language: str) -> None:
+    medicine = book(language).medicine
+    assert medicine.name == {"en": "azathioprine", "es": "azatioprina"}[language]
+    assert (medicine.brand, medicine.atc) == ("Imuran", "L04AX01")
+
+
+def test_the_source_is_the_document_and_its_sections() -> None:
+    (source,) = book().sources
+    assert (source.id, source.title) == ("mpt-imuran", "Imuran (Azathioprine) for Psoriasis")
+    assert source.sections == ("Overview", "How do I take it?", "Side effects")
+
+
+@LANGUAGES
+def test_the_questions_and_follow_ups_are_asked_in_this_order(language: str) -> None:
+    assert [item.id for item in book(language).asked()] == ASKED
+
+
+@LANGUAGES
+def test_every_main_question_offers_yes_no_unsure_and_private(language: str) -> None:
+    for question in book(language).questions:
+        assert [option.id for option in question.options] == ["yes", "no", "unsure", "private"]
+        assert question.kind is Kind.ONE
+
+
+@LANGUAGES
+def test_every_fact_of_the_source_is_in_the_book(language: str) -> None:
+    assert [fact.id for fact in book(language).facts] == FACTS
+    sections = {fact.id: fact.section for fact in book(language).facts}
+    assert [sections[fact] for fact in ("F1", "F7", "F8", "F13", "F14", "F20")] == [
+        section for section in book().sources[0].sections for _ in range(2)
+    ]
+
+
+@LANGUAGES
+@pytest.mark.parametrize("fact", FACTS)
+def test_every_fact_is_reachable_from_a_rule_the_checklist_or_the_leaflet(language: str, fact: str) -> None:
+    rules = book(language)
+    cited: list[Fact] = [
+        *(one for rule in rules.rules for one in rule.finding.cites),
+        *(one for item in rules.checklist for one in item.cites),
+        *(one for part in rules.leaflet for one in part.cites),
+    ]
+    assert fact in {one.id for one in cited}
+
+
+@LANGUAGES
+def test_every_part_of_the_book_cites_facts_of_the_book(language: str) -> None:
+    rules = book(language)
+    parts = [*(rule.finding for rule in rules.rules), *rules.open_findings.values(), *rules.checklist, *rules.leaflet]
+    assert all(part.cites and set(part.cites) <= set(rules.facts) for part in parts)
+
+
+def test_a_fact_is_cited_by_source_section_and_id() -> None:
+    assert book().facts[3].citation == "mpt-imuran, Overview, F4"
+
+
+def test_the_leaflet_marks_what_is_urgent() -> None:
+    assert [[fact.id for fact in part.cites] for part in book().leaflet if part.urgent] == [["F16"], ["F20"]]
+
+
+@LANGUAGES
+def test_the_prescriber_is_told_what_is_not_screened(language: str) -> None:
+    for text, words in zip(
+        book(language).not_screened,
+        ["TPMT", "warfarin", "alk|alqu", "malig|cáncer", "kidney|renal", "age|edad"],
+        strict=True,
+    ):
+        assert any(word.lower() in text.lower() for word in words.split("|")), text
+
+
+@LANGUAGES
+def test_no_text_for_the_prescriber_decides_for_them(language: str) -> None:
+    findings = [*(rule.finding for rule in book(language).rules), *book(language).open_findings.values()]
+    texts = [text for one in findings for text in (one.title, one.reason, one.confirm)]
+    texts += [item.text for item in book(language).checklist]
+    refused = ("safe", "do not prescribe", "stop", "remove", "segur", "no recet", "retir", "suspend")
+    patient_is_unsure = {"The patient is not sure.", "La persona no está segura."}
+    assert not [text for text in texts if text not in patient_is_unsure and any(one in text.lower() for one in refused)]
+
+
+def test_the_same_content_has_the_same_digest_and_gives_equal_books() -> None:
+    assert load() == load()
+    digests = {one.edition.digest for loaded in (load(), load()) for one in loaded.values()}
+    assert digests == {hashlib.sha256(book().edition.content.encode()).hexdigest()}
+
+
+@LANGUAGES
+def test_an_edition_kept_as_content_gives_equal_books(language: str) -> None:
+    kept = load_content(book(language).edition.content)
+    assert list(kept) == list(books())
+    assert kept == books()
+    again = load_content(kept[language].edition.content)
+    assert again[language].edition == book(language).edition
+
+
+WORDING = {"ask", "hint", "why", "topic", "clarify", "label", "title", "reason", "confirm", "text", "says", "note"} | {
+    "name", "brand", "agreement", "publisher", "yes", "no", "unsure", "private", "missing",
+}  # fmt: skip
+LISTS_OF_WORDS = {"points", "references"}
+
+
+def wordings(content: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The path of every wording in parsed TOML."""
+    for key, value in content.items() if isinstance(content, dict) else enumerate(content):
+        here = (*path, key)
+        if isinstance(value, dict | list):
+            yield from wordings(value, here)
+        elif key in WORDING or (path and path[-1] in LISTS_OF_WORDS):
+            yield here
+
+
+def reworded(content: dict[str, Any], path: tuple[Any, ...]) -> str:
+    """The content as kept with the wording at `path` changed in one character."""
+    changed = inner = copy.deepcopy(content)
+    for key in path[:-1]:
+        inner = inner[key]
+    inner[path[-1]] += "!"
+    return json.dumps(changed)
+
+
+@LANGUAGES
+def test_changing_any_wording_changes_the_digest(language: str) -> None:
+    whole = json.loads(book().edition.content)
+    # A translation of another English text is refused, so English is reworded alone.
+    content = whole if language == "es" else {"en": whole["en"]}
+    paths = [path for path in wordings(content) if path[0] == language and path[1] != "translation"]
+    assert len(paths) > 150
+    unchanged = next(iter(load_content(json.dumps(content)).values())).edition.digest
+    digests = {load_content(reworded(content, path))[language].edition.digest for path in paths}
+    assert len(digests) == len(paths)
+    assert unchanged not in digests

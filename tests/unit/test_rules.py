@@ -1,0 +1,151 @@
+"""Each rule as a table: when it fires, when it stays quiet, and what an open answer does instead."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from screening.domain.evaluate import evaluate
+from screening.domain.rules import Severity
+from tests.builders import all_no, answers_of, book
+
+KINDS = {"fires", "stays quiet", "unsure", "private", "missing"}
+
+# Rule, kind of row, the answers that differ from "no" to everything (None: not answered), all findings in order.
+ROWS: list[tuple[str, str, dict[str, str | None], list[str]]] = [
+    ("pregnancy", "fires", {"pregnancy": "yes"}, ["pregnancy"]),
+    ("pregnancy", "stays quiet", {"pregnancy": "no"}, []),
+    ("pregnancy", "unsure", {"pregnancy": "unsure"}, ["clarify-pregnancy"]),
+    ("pregnancy", "private", {"pregnancy": "private"}, ["clarify-pregnancy"]),
+    ("pregnancy", "missing", {"pregnancy": None}, ["clarify-pregnancy"]),
+    ("pregnancy_planned", "fires", {"pregnancy_planned": "yes"}, ["pregnancy_planned"]),
+    ("pregnancy_planned", "stays quiet", {"pregnancy_planned": "no"}, []),
+    ("pregnancy_planned", "stays quiet", {"pregnancy": "yes"}, ["pregnancy"]),
+    ("pregnancy_planned", "unsure", {"pregnancy_planned": "unsure"}, ["clarify-pregnancy_planned"]),
+    ("pregnancy_planned", "unsure", {"pregnancy": "unsure"}, ["clarify-pregnancy"]),
+    ("pregnancy_planned", "private", {"pregnancy_planned": "private"}, ["clarify-pregnancy_planned"]),
+    ("pregnancy_planned", "private", {"pregnancy": "private"}, ["clarify-pregnancy"]),
+    ("pregnancy_planned", "missing", {"pregnancy_planned": None}, ["clarify-pregnancy_planned"]),
+    ("pregnancy_planned", "missing", {"pregnancy": None}, ["clarify-pregnancy"]),
+    ("breastfeeding", "fires", {"breastfeeding": "yes"}, ["breastfeeding"]),
+    ("breastfeeding", "stays quiet", {"breastfeeding": "no"}, []),
+    ("breastfeeding", "unsure", {"breastfeeding": "unsure"}, ["clarify-breastfeeding"]),
+    ("breastfeeding", "private", {"breastfeeding": "private"}, ["clarify-breastfeeding"]),
+    ("breastfeeding", "missing", {"breastfeeding": None}, ["clarify-breastfeeding"]),
+    ("infection", "fires", {"infection": "yes"}, ["infection"]),
+    ("infection", "stays quiet", {"infection": "no"}, []),
+    ("infection", "unsure", {"infection": "unsure"}, ["clarify-infection"]),
+    ("infection", "private", {"infection": "private"}, ["clarify-infection"]),
+    ("infection", "missing", {"infection": None}, ["clarify-infection"]),
+    ("hypersensitivity", "fires", {"hypersensitivity": "yes"}, ["hypersensitivity"]),
+    ("hypersensitivity", "stays quiet", {"hypersensitivity": "no"}, []),
+    ("hypersensitivity", "unsure", {"hypersensitivity": "unsure"}, ["clarify-hypersensitivity"]),
+    ("hypersensitivity", "private", {"hypersensitivity": "private"}, ["clarify-hypersensitivity"]),
+    ("hypersensitivity", "missing", {"hypersensitivity": None}, ["clarify-hypersensitivity"]),
+    ("iud", "fires", {"iud": "yes"}, ["iud"]),
+    ("iud", "fires", {"iud": "yes", "iud_type": "unsure"}, ["iud"]),
+    ("iud", "stays quiet", {"iud": "no"}, []),
+    ("iud", "unsure", {"iud": "unsure"}, ["clarify-iud"]),
+    ("iud", "private", {"iud": "private"}, ["clarify-iud"]),
+    ("iud", "missing", {"iud": None}, ["clarify-iud"]),
+    ("vaccines", "fires", {"vaccines": "yes"}, ["vaccines"]),
+    ("vaccines", "stays quiet", {"vaccines": "no"}, []),
+    ("vaccines", "unsure", {"vaccines": "unsure"}, ["clarify-vaccines"]),
+    ("vaccines", "private", {"vaccines": "private"}, ["clarify-vaccines"]),
+    ("vaccines", "missing", {"vaccines": None}, ["clarify-vaccines"]),
+]
+
+# Rule, severity, the facts it rests on, the beginning of how far other references agree ("" where nothing is noted).
+FINDINGS = [
+    ("pregnancy", Severity.CONTRAINDICATION, ["F3"], "Sources disagree"),
+    ("pregnancy_planned", Severity.CAUTION, ["F10"], ""),
+    ("breastfeeding", Severity.CONTRAINDICATION, ["F4"], "Sources disagree"),
+    ("infection", Severity.CONTRAINDICATION, ["F5", "F17"], "Sources differ in strength"),
+    ("hypersensitivity", Severity.CONTRAINDICATION, ["F6"], "Sources agree"),
+    ("iud", Severity.CAUTION, ["F11"], "Weak, contested"),
+    ("vaccines", Severity.CAUTION, ["F18"], "Differs by vaccine type"),
+]
+
+
+def findings_of(**changes: Any) -> list[str]:
+    return [finding.rule for finding in evaluate(book(), answers_of(book(), **all_no(**changes))).findings]
+
+
+@pytest.mark.parametrize(("rule", "kind", "changes", "findings"), ROWS)
+def test_rule(rule: str, kind: str, changes: dict[str, str | None], findings: list[str]) -> None:
+    assert (rule in findings) is (kind == "fires"), "the row does not say what its kind says"
+    assert findings_of(**changes) == findings
+
+
+def test_every_rule_has_a_row_of_every_kind() -> None:
+    kinds = {
+        rule.finding.rule: {kind for name, kind, _, _ in ROWS if name == rule.finding.rule} for rule in book().rules
+    }
+    assert kinds == dict.fromkeys(kinds, KINDS)
+    assert {name for name, *_ in ROWS} == set(kinds), "a row is about a rule that the book does not have"
+
+
+@pytest.mark.parametrize(("rule", "severity", "facts", "agreement"), FINDINGS, ids=[row[0] for row in FINDINGS])
+def test_rule_has_the_severity_and_the_facts_of_the_source(
+    rule: str, severity: Severity, facts: list[str], agreement: str
+) -> None:
+    finding = next(one.finding for one in book().rules if one.finding.rule == rule)
+    assert finding.severity is severity
+    assert [fact.id for fact in finding.cites] == facts
+    assert (finding.evidence.agreement if finding.evidence else "") == agreement
+
+
+def test_every_rule_has_a_severity_stated_here() -> None:
+    assert [rule.finding.rule for rule in book().rules] == [name for name, *_ in FINDINGS]
+
+
+@pytest.mark.parametrize(("value", "reason"), [("unsure", "not sure"), ("private", "in private"), (None, "No answer")])
+@pytest.mark.parametrize("asked", [name for name, *_ in FINDINGS])
+def test_a_clarify_finding_says_how_the_question_is_open_and_what_to_establish(
+    asked: str, value: str | None, reason: str
+) -> None:
+    (finding,) = evaluate(book(), answers_of(book(), **all_no(**{asked: value}))).findings
+    item = next(item for item in book().asked() if item.id == asked)
+    rule = next(rule.finding for rule in book().rules if rule.finding.rule == asked)
+    assert (finding.rule, finding.answer, finding.severity) == (f"clarify-{asked}", asked, Severity.CLARIFY)
+    assert (finding.title, finding.confirm, finding.cites) == (item.topic, item.clarify, rule.cites)
+    assert reason in finding.reason
+
+
+def test_unsure_about_pregnancy_asks_the_prescriber_to_clarify() -> None:
+    assessment = evaluate(book(), answers_of(book(), **all_no(pregnancy="unsure")))
+    assert assessment.outcome is Severity.CLARIFY
+    assert [finding.answer for finding in assessment.of(Severity.CLARIFY)] == ["pregnancy"]
+
+
+def test_no_to_everything_has_no_finding() -> None:
+    assessment = evaluate(book(), answers_of(book(), **all_no()))
+    assert assessment.outcome is Severity.NONE
+    assert assessment.findings == ()
+
+
+def test_nothing_answered_asks_to_clarify_every_question_and_never_a_closed_follow_up() -> None:
+    assert [finding.rule for finding in evaluate(book(), answers_of(book())).findings] == [
+        f"clarify-{question.id}" for question in book().questions
+    ]
+
+
+def test_severity_comes_before_the_order_of_the_questions() -> None:
+    changes = {"pregnancy_planned": "yes", "breastfeeding": "unsure", "iud": "yes", "hypersensitivity": "yes"}
+    assert findings_of(**changes, vaccines="private", infection="yes") == [
+        "infection",
+        "hypersensitivity",
+        "clarify-breastfeeding",
+        "clarify-vaccines",
+        "pregnancy_planned",
+        "iud",
+    ]
+
+
+def test_the_outcome_is_the_most_severe_finding_and_each_severity_can_be_asked_for() -> None:
+    assessment = evaluate(book(), answers_of(book(), **all_no(iud="yes", vaccines="yes", infection="yes")))
+    assert assessment.outcome is Severity.CONTRAINDICATION
+    assert [finding.rule for finding in assessment.of(Severity.CAUTION)] == ["iud", "vaccines"]
+    assert assessment.of(Severity.CLARIFY) == ()
+    assert assessment.digest == book().edition.digest

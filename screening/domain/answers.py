@@ -18,10 +18,11 @@ OLDEST_AGE = 130  # years; an earlier date of birth is a slip of the finger
 
 Value = str | tuple[str, ...]
 
-# Characters that reorder or hide the text around them. Joiners (U+200C, U+200D) stay: some scripts need them.
-_HIDDEN = frozenset("\u00ad\u061c\u200b\u200e\u200f\u2028\u2029\u2060\ufeff") | frozenset(
-    map(chr, [*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
-)
+# What cannot be seen or reorders the text around it: controls, formats, surrogates, separators, Hangul fillers. The
+# joiners U+200C and U+200D stay: some scripts need them.
+_UNSEEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_UNSEEN = frozenset("\u115f\u1160\u3164\uffa0")
+_JOINERS = "\u200c\u200d"
 
 
 class Fault(StrEnum):
@@ -30,7 +31,6 @@ class Fault(StrEnum):
     MISSING = "missing"
     TOO_LONG = "too_long"
     CONTROL_CHARACTER = "control_character"
-    NOT_A_DATE = "not_a_date"
     IN_FUTURE = "in_future"
     TOO_LONG_AGO = "too_long_ago"
     WRONG_TYPE = "wrong_type"
@@ -89,10 +89,16 @@ class Answers:
         return Answers(given=(*(answer for answer in self.given if answer.id not in on_page), *page.given))
 
     def still_asked(self, books: Mapping[str, RuleBook]) -> Answers:
-        """These answers without any that today's book of the same language does not ask in the same words."""
-        wordings = {(language, item.id): item.ask for language, book in books.items() for item in book.asked()}
+        """These answers without any that today's book of the same language does not ask and show in the same words."""
+        items = {(language, item.id): item for language, book in books.items() for item in book.asked()}
         return Answers(
-            given=tuple(answer for answer in self.given if wordings.get((answer.language, answer.id)) == answer.asked)
+            given=tuple(
+                answer
+                for answer in self.given
+                if (item := items.get((answer.language, answer.id))) is not None
+                and (item.ask, _read_value(item, answer.value)) == (answer.asked, answer.value)
+                and shown(item, answer.value) == answer.shown
+            )
         )
 
     def open_question(self, book: RuleBook) -> Question | None:
@@ -183,16 +189,17 @@ def text_fault(text: str, longest: int, *, lines: bool = False) -> Fault | None:
     """Why a tidied text is not acceptable: over-long, or with a control or hidden character."""
     if len(text) > longest:
         return Fault.TOO_LONG
-    allowed = "\n\t" if lines else ""
+    allowed = _JOINERS + ("\n\t" if lines else "")
     for character in text:
-        if character in _HIDDEN or (unicodedata.category(character) in ("Cc", "Cs") and character not in allowed):
+        if character not in allowed and (character in _UNSEEN or unicodedata.category(character) in _UNSEEN_CATEGORIES):
             return Fault.CONTROL_CHARACTER
     return None
 
 
 def name_fault(name: str) -> Fault | None:
     """Why a tidied name is not acceptable. Any script and any number of words is."""
-    return text_fault(name, NAME_LENGTH) if name else Fault.MISSING
+    has_letter = any(unicodedata.category(character)[0] in "LN" for character in name)
+    return text_fault(name, NAME_LENGTH) or (None if has_letter else Fault.MISSING)
 
 
 def visit_fault(visit: str) -> Fault | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 from screening.domain.answers import (
     NAME_LENGTH,
@@ -45,7 +45,7 @@ class InvalidCase(Exception):
 def read_case(books: Mapping[str, RuleBook], content: object, *, today: date) -> Case:
     """Read `{"patient": {"name", "birth_date", "visit"}, "language", "answers": {id: value}}`.
 
-    `visit` and `language` may be left out (the first book's language then holds). Raises InvalidCase with every fault.
+    `visit`, `language` (then the first book's) and `answers` may be left out. Raises InvalidCase with every fault.
     """
     faults: list[str] = []
     top = _object(content, "the file", ("patient", "language", "answers"), faults)
@@ -84,7 +84,7 @@ def _patient(top: Mapping[str, object], faults: list[str], today: date) -> Patie
             faults.append(f"patient.{key}: {_words(fault, _LONGEST[f'patient.{key}'])}")
     born = None
     try:
-        born = date.fromisoformat(texts["birth_date"])
+        born = datetime.strptime(texts["birth_date"], "%Y-%m-%d").date()  # noqa: DTZ007 - a day has no time zone
     except ValueError:
         if isinstance(given.get("birth_date", ""), str):
             faults.append(f"patient.birth_date: {texts['birth_date']!r} is not a date; write it as 1988-03-12")

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import cast
 
 from screening.domain.rules import (
     ChecklistItem,
@@ -33,6 +32,7 @@ from screening.rulebooks.reading import Overlay, RuleBookFault, Table
 
 AZATHIOPRINE = Path(__file__).with_name("azathioprine.toml")
 BASE_LANGUAGE = "en"
+RANKS = 10_000  # more than any book has rules: ranks within one question's findings
 OPEN_CHOICES = frozenset({Open.UNSURE.value, Open.PRIVATE.value})
 
 
@@ -52,12 +52,15 @@ def load(path: Path = AZATHIOPRINE) -> Mapping[str, RuleBook]:
     faults: list[RuleBookFault] = []
     files = {BASE_LANGUAGE: path}
     for overlay in sorted(path.parent.glob(f"{path.stem}.*.toml")):
-        files[overlay.suffixes[0].removeprefix(".")] = overlay
+        language = overlay.stem.removeprefix(f"{path.stem}.")
+        if language == BASE_LANGUAGE:
+            faults.append(RuleBookFault(overlay.name, "the file", "would replace the English book", "remove it"))
+        files.setdefault(language, overlay)
     content: dict[str, object] = {}
     for language, file in files.items():
         try:
             content[language] = tomllib.loads(file.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as err:
+        except (OSError, ValueError) as err:
             faults.append(RuleBookFault(file.name, "the file", str(err), "make it a readable UTF-8 TOML file"))
     if faults:
         raise InvalidRuleBook(faults)
@@ -66,13 +69,21 @@ def load(path: Path = AZATHIOPRINE) -> Mapping[str, RuleBook]:
 
 def load_content(content: str) -> Mapping[str, RuleBook]:
     """The rule book kept as `Edition.content`, in each of its languages. Raises InvalidRuleBook."""
-    languages = cast(dict[str, object], json.loads(content))
+    try:
+        languages = json.loads(content)
+    except ValueError as err:
+        raise InvalidRuleBook(
+            [RuleBookFault("stored edition", "the content", str(err), "restore the database")]
+        ) from err
+    if not isinstance(languages, dict) or BASE_LANGUAGE not in languages:
+        fault = RuleBookFault("stored edition", "the content", "has no English rule book", "restore the database")
+        raise InvalidRuleBook([fault])
     names = {language: f"stored edition ({language})" for language in languages}
     return _read(dict(sorted(languages.items(), key=lambda item: item[0] != BASE_LANGUAGE)), names)
 
 
 def _read(content: Mapping[str, object], names: Mapping[str, str]) -> Mapping[str, RuleBook]:
-    canonical = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=str)
+    canonical = json.dumps(content, sort_keys=True, ensure_ascii=True, separators=(",", ":"), default=str)
     digest = hashlib.sha256(canonical.encode()).hexdigest()
     faults: list[RuleBookFault] = []
     books = {}
@@ -244,6 +255,8 @@ class _BookReader:
 
     def _choices(self, table: Table, labels: dict[str, str]) -> tuple[Option, ...]:
         values = table.several_of("choices", tuple(labels))
+        if values and not set(values) >= OPEN_CHOICES:
+            table.fault("choices", "leaves no way to leave it open", "offer unsure and private too")
         return tuple(Option(id=value, label=labels[value]) for value in values)
 
     def _note_asked(self, table: Table, asked: str, about: _Asked) -> None:
@@ -258,8 +271,11 @@ class _BookReader:
         for asked, _ in when:
             self.read_by_rules.setdefault(asked, []).extend(facts)
         word = table.one_of("severity", ("contraindication", "caution"))
+        name = table.id("id")
+        if name.startswith("clarify-"):
+            table.fault("id", "begins like the id of an open question", "choose another id")
         finding = Finding(
-            rule=table.id("id"),
+            rule=name,
             answer=answer,
             severity=Severity[word.upper()] if word else Severity.NONE,
             title=table.text("title"),
@@ -267,7 +283,7 @@ class _BookReader:
             confirm=table.text("confirm"),
             evidence=self._evidence(table),
             cites=facts,
-            rank=rank.get(answer, 0) * 100 + table.number,
+            rank=rank.get(answer, 0) * RANKS + table.number,
         )
         return Rule(when=when, finding=finding)
 
@@ -277,6 +293,10 @@ class _BookReader:
         for asked in inner.names():
             if asked not in self.asked:
                 inner.fault(asked, "is not a question or follow-up", f"use one of: {', '.join(self.asked)}")
+                inner.forget(asked)
+                continue
+            if not self.asked[asked].values:
+                inner.fault(asked, "is answered in own words", "rules can read only answers that are chosen")
                 inner.forget(asked)
                 continue
             values = frozenset(inner.several_of(asked, tuple(self.asked[asked].values)))
@@ -365,7 +385,7 @@ class _BookReader:
                     confirm=item.clarify,
                     evidence=None,
                     cites=tuple(dict.fromkeys(self.read_by_rules[item.id])),
-                    rank=rank[item.id] * 100,
+                    rank=rank[item.id] * RANKS,
                 )
                 for question in questions
                 for item in question.page

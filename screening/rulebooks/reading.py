@@ -46,13 +46,15 @@ class Overlay:
             inner = f"{path}.{key}" if path else key
             if isinstance(value, dict) and any(isinstance(value.get(name), str) for name in ("of", "text")):
                 self._entries[inner] = value
+                for extra in value.keys() - {"of", "text"}:
+                    self._fault(f"{inner}.{extra}", "is not known here", "remove it")
             elif isinstance(value, dict):
                 self._flatten(inner, value)
             else:
                 self._fault(inner, "is not a translation", 'write { of = "...", text = "..." }')
 
     def _fault(self, path: str, problem: str, remedy: str) -> None:
-        self.faults.append(RuleBookFault(self.file, path, problem, remedy))
+        self.faults.append(RuleBookFault(self.file, path or "the file", problem, remedy))
 
     def text(self, path: str, english: str) -> str:
         """The translation of the English text at `path`, or the English after a fault: missing, empty or stale."""
@@ -231,15 +233,17 @@ class Table:
         if not isinstance(value, list) or not value:
             self.fault(key, "is not an array of tables", f"write it as [[{self._at(key)}]]")
             return []
-        found: dict[str, Table] = {}
+        found: list[Table] = []
+        seen: set[str] = set()
         for number, content in enumerate(value, start=1):
             given = content.get("id") if isinstance(content, dict) else None
             known_as = given if isinstance(given, str) and given else str(number)
             table = self._inner(f"{key}.{known_as}", content, number)
-            if known_as in found:
+            if known_as in seen:
                 table.fault("id", "is used twice", f"give each {key} an id of its own")
-            found[known_as] = table
-        return list(found.values())
+            seen.add(known_as)
+            found.append(table)
+        return found
 
     def _inner(self, key: str, content: object, number: int = 0) -> Table:
         inner = Table(self.file, self._at(key), content, self.faults, overlay=self.overlay, number=number)

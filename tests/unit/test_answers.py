@@ -153,6 +153,12 @@ def test_an_answer_to_a_reworded_question_is_asked_again() -> None:
     assert len(kept.given) == len(all_no()) - 1
 
 
+def test_an_answer_that_is_offered_in_other_words_is_asked_again() -> None:
+    relabelled = book_with(lambda content: content["choice"].update(no="Nope"))
+    kept = answers_of(book(), **all_no(infection="unsure")).still_asked({"en": relabelled})
+    assert [answer.id for answer in kept.given] == ["infection"]
+
+
 def test_an_answer_in_a_language_no_longer_offered_is_asked_again() -> None:
     assert answers_of(book("es"), iud="no").still_asked({"en": book()}) == Answers()
 

@@ -49,7 +49,20 @@ def test_words_are_kept_as_typed_in_one_normal_form(typed: str, kept: str) -> No
 
 CONTROL = ["\x00", "\x07", "\x08", "\x0b", "\x0c", "\x1b", "\x7f", "\x85", "\x9f"]
 REORDERING = [*map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x206A)), "\u200e", "\u200f", "\u061c"]
-HIDDEN = ["\u00ad", "\u200b", "\u2028", "\u2029", "\u2060", "\ufeff", "\ud800"]
+HIDDEN = [
+    "\u180e",
+    "\u2063",
+    "\u3164",
+    "\ufff9",
+    "\U000e0041",
+    "\u00ad",
+    "\u200b",
+    "\u2028",
+    "\u2029",
+    "\u2060",
+    "\ufeff",
+    "\ud800",
+]
 
 
 @pytest.mark.parametrize("character", [*CONTROL, *REORDERING, *HIDDEN], ids=lambda one: f"U+{ord(one):04X}")
@@ -101,7 +114,7 @@ def test_a_name_in_any_script_and_of_any_number_of_words_is_accepted(name: str) 
     assert name_fault(tidy(name)) is None
 
 
-@pytest.mark.parametrize("typed", ["", "   ", "\n", "\u3000", "\u00a0"])
+@pytest.mark.parametrize("typed", ["", "   ", "\n", "\u3000", "\u00a0", "\u200d", "\u0301", "--"])
 def test_a_name_of_nothing_is_missing(typed: str) -> None:
     assert name_fault(tidy(typed)) is Fault.MISSING
 

@@ -192,6 +192,7 @@ def _summary_of(screening: Screening, books: Mapping[str, RuleBook], check_code:
 def _write_pdf(path: Path, made: Summary) -> None:
     try:
         printed = print_summary(made, paper=installation().settings.paper)
+        path.touch(mode=0o600)  # health data: nobody else may read a file that is made here
         path.write_bytes(printed.content)
     except CannotPrint as err:
         _fail(str(err))

@@ -72,6 +72,7 @@ def test_screen_says_what_it_found_and_writes_the_pdf(bare_app: Flask, tmp_path:
     assert code == 0
     assert "Outcome: contraindication" in out
     assert "mpt-imuran, Overview, F5" in out
+    assert pdf.stat().st_mode & 0o777 == 0o600
     page = PdfReader(pdf).pages[0].extract_text()
     assert "Contraindication reported" in page
     assert "no record is stored" in page

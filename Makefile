@@ -33,7 +33,7 @@ run: run-packages $(VENV)/run-installed ## Install what is missing, prepare the 
 	@$(BIN)/flask init
 	@echo "Open http://$(ADDRESS) to fill in the form; stop with Ctrl-C."
 	@echo "A summary: $(BIN)/flask summary REFERENCE --pdf summary.pdf"
-	@SCREENING_PUBLIC_URL=$${SCREENING_PUBLIC_URL:-http://$(ADDRESS)} $(BIN)/gunicorn --bind $(ADDRESS) \
+	@$(if $(filter-out file,$(origin ADDRESS)),SCREENING_PUBLIC_URL=http://$(ADDRESS)) $(BIN)/gunicorn --bind $(ADDRESS) \
 	  --worker-class gthread --workers 2 --threads 4 --no-control-socket --log-level warning wsgi:app
 
 .PHONY: test

@@ -6,10 +6,12 @@ import sys
 from screening import create_app
 from screening.cli import START_FAULTS, check_ready
 
+# Commands such as `flask init` must run where nothing is ready yet; `flask run` serves and must not.
+command = "FLASK_RUN_FROM_CLI" in os.environ
 try:
     app = create_app()
-    if "FLASK_RUN_FROM_CLI" not in os.environ:
+    if not command or "run" in sys.argv[1:]:
         check_ready(app)
 except START_FAULTS as err:
     print(err, file=sys.stderr)
-    sys.exit(3)  # gunicorn takes 3 as "cannot start" and does not try again and again
+    sys.exit(1 if command else 3)  # gunicorn takes 3 as "cannot start" and does not try again and again

@@ -13,19 +13,22 @@ from typing import NoReturn
 from zoneinfo import ZoneInfo
 
 import click
+from alembic.util import CommandError
 from flask import Flask
 from flask.cli import AppGroup, with_appcontext
+from sqlalchemy.exc import OperationalError
 
 from screening.domain.answers import read_answers
 from screening.domain.assessment import Assessment, Screening
 from screening.domain.case import InvalidCase, read_case
 from screening.domain.evaluate import evaluate
-from screening.domain.rules import RuleBook
+from screening.domain.rules import Question, RuleBook
 from screening.extensions import alembic, db, installation
 from screening.reports import fonts
 from screening.reports.pdf import CannotPrint, print_summary, translations
 from screening.reports.summary import Summary, citations, summarise
-from screening.rulebooks.load import InvalidRuleBook, load_content
+from screening.rulebooks.load import BASE_LANGUAGE, InvalidRuleBook, load_content
+from screening.services import draft as draft_service
 from screening.settings import FILE_NAME, InvalidSettings, load_settings, settings_file
 from screening.storage import screenings
 from screening.storage.database import DatabaseNotReady, check_keys, has_tables, make_private, note_keys, write
@@ -42,13 +45,26 @@ def init_app(app: Flask) -> None:
 
 
 def check_ready(app: Flask) -> None:
-    """Raise KeyFault or DatabaseNotReady unless this installation can serve."""
+    """Raise KeyFault or DatabaseNotReady unless this installation can serve. Drafts that have expired are deleted."""
     here = installation(app)
-    read_private(here.secret_file)
+    if len(read_private(here.secret_file)) < SECRET_BYTES:
+        raise KeyFault(f"{here.secret_file} is too short; remove it and run `flask init`")
     with app.app_context():
-        check_keys(db.session, here.keys)
-        if alembic.needs_upgrade():
-            raise DatabaseNotReady("The database is of an older release; make a backup, then run `flask init`")
+        try:
+            check_keys(db.session, here.keys)
+            if alembic.needs_upgrade():
+                raise DatabaseNotReady("The database is of an older release; make a backup, then run `flask init`")
+            draft_service.expire(session=db.session, now=datetime.now(UTC))
+        except (OperationalError, CommandError) as err:
+            raise _not_reachable(err) from err
+        finally:
+            db.session.close()
+            db.engine.dispose()  # no connection is handed on to another process
+
+
+def _not_reachable(err: Exception) -> DatabaseNotReady:
+    reason = str(getattr(err, "orig", err)).strip().splitlines()[0]
+    return DatabaseNotReady(f"The database at {db.engine.url.render_as_string()} cannot be used: {reason}")
 
 
 def _fail(*lines: str) -> NoReturn:
@@ -79,6 +95,8 @@ def init() -> None:
         check_keys(db.session, here.keys)
     except START_FAULTS as err:
         _fail(str(err))
+    except (OperationalError, CommandError) as err:
+        _fail(str(_not_reachable(err)))
     for missing in fonts.missing_parts():
         click.echo(f"Missing: {missing}", err=True)
     click.echo(f"Ready: {instance}. Keep a copy of {here.key_file.name} apart from your database backups.")
@@ -102,11 +120,7 @@ def _make_missing_files(instance: Path, key_file: Path, secret_file: Path, *, st
 @click.command()
 def settings() -> None:
     """Print each setting, where it came from and what it does. Secrets are hidden."""
-    try:
-        _, origins = load_settings()
-    except InvalidSettings as err:
-        _fail(*err.faults)
-    for origin in origins:
+    for origin in load_settings()[1]:
         hidden = origin.secret and origin.value
         click.echo(f"{origin.name} = {'(hidden)' if hidden else origin.value!s}  [{origin.came_from}]")
         click.echo(f"    {origin.what}")
@@ -129,8 +143,9 @@ def screen(answers: Path, pdf: Path | None, as_json: bool) -> None:
     now = datetime.now(UTC)
     today = now.astimezone(ZoneInfo(here.settings.clinic_timezone)).date()
     try:
-        case = read_case(here.books, json.loads(answers.read_text(encoding="utf-8")), today=today)
-    except (OSError, ValueError) as err:
+        content = json.loads(answers.read_text(encoding="utf-8"), object_pairs_hook=_once)
+        case = read_case(here.books, content, today=today)
+    except (OSError, ValueError, RecursionError) as err:
         _fail(f"{answers}: not a readable JSON file in UTF-8: {err}")
     except InvalidCase as err:
         _fail(*(f"{answers}: {fault}" for fault in err.faults))
@@ -152,6 +167,15 @@ def screen(answers: Path, pdf: Path | None, as_json: bool) -> None:
         _write_pdf(pdf, _summary_of(screening, here.books))
 
 
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """A JSON object in which no key stands twice: which of two answers holds must not be guessed."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"these keys stand there twice: {', '.join(sorted({k for k in keys if keys.count(k) > 1}))}")
+    return found
+
+
 @click.command()
 @click.argument("reference")
 @click.option("--pdf", type=click.Path(dir_okay=False, path_type=Path), help="Write the summary to this file.")
@@ -162,12 +186,14 @@ def summary(reference: str, pdf: Path | None) -> None:
     try:
         check_keys(db.session, here.keys)
         screening = screenings.find(db.session, here.keys, screenings.normal_reference(reference))
+        if screening is None:
+            _fail(f"There is no screening {screenings.normal_reference(reference)}; check the reference")
+        # The edition it was made under, whatever the rule book says today.
+        books = load_content(screenings.edition_content(db.session, screening.digest))
     except START_FAULTS as err:
         _fail(str(err))
-    if screening is None:
-        _fail(f"There is no screening {screenings.normal_reference(reference)}; check the reference")
-    # The edition it was made under, whatever the rule book says today.
-    books = load_content(screenings.edition_content(db.session, screening.digest))
+    except OperationalError as err:
+        _fail(str(_not_reachable(err)))
     made = _summary_of(screening, books, check_code=screenings.check_code(here.keys, screening))
     click.echo(f"{made.identity.reference}  {made.identity.submitted}  check code {made.check_code}")
     click.echo(f"{made.headline}. {made.sentence}")
@@ -177,12 +203,14 @@ def summary(reference: str, pdf: Path | None) -> None:
 
 def _summary_of(screening: Screening, books: Mapping[str, RuleBook], check_code: str = "") -> Summary:
     settings = installation().settings
-    book = books[settings.clinic_language]
+    # An old edition may not have been translated into the language that the clinic has chosen since.
+    language = settings.clinic_language if settings.clinic_language in books else BASE_LANGUAGE
     return summarise(
         screening,
-        evaluate(book, screening.answers),
-        book=book,
-        translations=translations(settings.clinic_language),
+        evaluate(books[language], screening.answers),
+        books=books,
+        language=language,
+        translations=translations(language),
         clinic_name=settings.clinic_name,
         timezone=settings.clinic_timezone,
         check_code=check_code,
@@ -279,23 +307,16 @@ def rulebook_table() -> None:
 
 def combinations(book: RuleBook) -> Iterator[dict[str, str]]:
     """Every combination of the choices of questions and of follow-ups that rules read, where those apply."""
-    per_question: list[list[dict[str, str]]] = []
-    for question in book.questions:
-        pages: list[dict[str, str]] = []
-        for option in question.options:
-            inner = [
-                [{follow_up.id: one.id} for one in follow_up.options]
-                for follow_up in question.follow_ups
-                if option.id in follow_up.when and (follow_up.id, "missing") in book.open_findings
-            ]
-            for chosen in itertools.product(*inner):
-                page = {question.id: option.id}
-                for part in chosen:
-                    page |= part
-                pages.append(page)
-        per_question.append(pages)
-    for combined in itertools.product(*per_question):
-        values: dict[str, str] = {}
-        for page in combined:
-            values |= page
-        yield values
+    for pages in itertools.product(*([*_pages(question, book)] for question in book.questions)):
+        yield {item: value for page in pages for item, value in page}
+
+
+def _pages(question: Question, book: RuleBook) -> Iterator[tuple[tuple[str, str], ...]]:
+    """Every way to answer one question's page."""
+    for option in question.options:
+        opened = [
+            one for one in question.follow_ups if option.id in one.when and (one.id, "missing") in book.open_findings
+        ]
+        yield from itertools.product(
+            [(question.id, option.id)], *([(one.id, given.id) for given in one.options] for one in opened)
+        )

@@ -46,11 +46,6 @@ class Installation:
         """The data keys, read once. Raises KeyFault where they are lost or exposed."""
         return read_keys(self.key_file)
 
-    @property
-    def clinic_book(self) -> RuleBook:
-        """The rule book in the language of the summary."""
-        return self.books[self.settings.clinic_language]
-
 
 def installation(app: Flask | None = None) -> Installation:
     """The installation of the given or current application."""

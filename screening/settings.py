@@ -16,6 +16,7 @@ from babel import Locale, UnknownLocaleError
 
 PREFIX = "SCREENING_"
 FILE_NAME = "settings.toml"
+ROOT = Path(__file__).parent.parent
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -29,14 +30,15 @@ class InvalidSettings(Exception):
 
 def _text(raw: object) -> str:
     if not isinstance(raw, str):
-        raise ValueError("must be a text")
+        raise ValueError(f"{raw!r} must be a text; write it between quotes")
     return raw.strip()
 
 
 def _whole(raw: object) -> int:
-    if isinstance(raw, bool) or not str(raw).strip().isdecimal() or int(str(raw)) < 1:
-        raise ValueError("must be a whole number of at least 1")
-    return int(str(raw))
+    digits = str(raw).strip()
+    if isinstance(raw, bool) or not digits.isdecimal() or len(digits) > 4 or int(digits) < 1:
+        raise ValueError("must be a whole number from 1 to 9999")
+    return int(digits)
 
 
 def _flag(raw: object) -> bool:
@@ -86,6 +88,13 @@ def _url(raw: object) -> str:
     return url
 
 
+def _database_url(raw: object) -> str:
+    url = _text(raw)
+    if url and not url.startswith(("sqlite:///", "postgresql://", "postgres://", "postgresql+psycopg://")):
+        raise ValueError("must be like postgresql://user@host/database, or empty for SQLite")
+    return url
+
+
 def _setting(read: Callable[[object], Any], what: str, default: Any, *, secret: bool = False) -> Any:
     return field(default=default, metadata={"read": read, "what": what, "secret": secret})
 
@@ -96,7 +105,7 @@ class Settings:
 
     instance: Path
     database_url: str = _setting(
-        _text, "database as a SQLAlchemy URL; empty: SQLite in the instance folder", "", secret=True
+        _database_url, "database as a SQLAlchemy URL; empty: SQLite in the instance folder", "", secret=True
     )
     public_url: str = _setting(
         _url, "the address patients open; its host is the only one answered", "http://127.0.0.1:8000"
@@ -151,7 +160,7 @@ class Origin:
 def load_settings(environ: Mapping[str, str] | None = None) -> tuple[Settings, tuple[Origin, ...]]:
     """The settings and where each came from. Raises InvalidSettings with every fault."""
     environ = os.environ if environ is None else environ
-    instance = Path(environ.get(f"{PREFIX}INSTANCE", "instance")).absolute()
+    instance = Path(environ.get(f"{PREFIX}INSTANCE", ROOT / "instance")).absolute()
     faults: list[str] = []
     file = instance / FILE_NAME
     written: dict[str, object] = {}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
@@ -21,7 +22,9 @@ Value = str | tuple[str, ...]
 # What cannot be seen or reorders the text around it: controls, formats, surrogates, separators, Hangul fillers. The
 # joiners U+200C and U+200D stay: some scripts need them.
 _UNSEEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-_UNSEEN = frozenset("\u115f\u1160\u3164\uffa0")
+_UNSEEN = frozenset("\u034f\u115f\u1160\u2800\u3164\uffa0")
+# More marks upon one letter than any language writes run off the page.
+_MANY_MARKS = re.compile("[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]{9}")
 _JOINERS = "\u200c\u200d"
 
 
@@ -120,14 +123,13 @@ class UnacceptableAnswers(Exception):
         self.faults = faults
 
 
-def read_answers(book: RuleBook, values: Mapping[str, object], *, only: Iterable[Question] | None = None) -> Answers:
+def read_answers(book: RuleBook, values: Mapping[str, object]) -> Answers:
     """Turn ids and plain values into Answers worded as `book` words them; None and empty values count as missing.
 
-    `only` limits what may be answered to these questions and their follow-ups. Raises UnacceptableAnswers with every
-    fault at once: unknown ids and values, wrong types, over-long text, follow-ups that do not apply.
+    Raises UnacceptableAnswers with every fault at once: unknown ids and values, wrong types, over-long text,
+    follow-ups that do not apply.
     """
-    questions = book.questions if only is None else tuple(only)
-    asked = {item.id: item for question in questions for item in question.page}
+    asked = {item.id: item for item in book.asked()}
     faults: dict[str, Fault] = {key: Fault.UNKNOWN_QUESTION for key in values if key not in asked}
     given: dict[str, Answer] = {}
     for item in asked.values():
@@ -176,24 +178,29 @@ def shown(item: Question | FollowUp, value: Value) -> str:
     """The answer as the patient saw it: labels of the options chosen, or the patient's own words."""
     labels = {option.id: option.label for option in item.options}
     if isinstance(value, str):
-        return value if item.kind is Kind.TEXT else labels[value]
-    return ", ".join(labels[one] for one in value)
+        return labels.get(value, value)
+    return ", ".join(labels.get(one, one) for one in value)
 
 
 def tidy(text: str) -> str:
-    """The text in Unicode NFC, line ends as newlines and without white space around it; the words stay as typed."""
+    """The text in Unicode NFC, line ends as newlines and without white space around it; the words stay as typed.
+
+    What is far too long stays as it is, to be refused: composing long runs of marks would take much time.
+    """
+    if len(text) > 4 * TEXT_LENGTH:
+        return text
     return unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n")).strip()
 
 
 def text_fault(text: str, longest: int, *, lines: bool = False) -> Fault | None:
-    """Why a tidied text is not acceptable: over-long, or with a control or hidden character."""
+    """Why a tidied text is not acceptable: over-long, or with a control or hidden character, or a pile of marks."""
     if len(text) > longest:
         return Fault.TOO_LONG
     allowed = _JOINERS + ("\n\t" if lines else "")
     for character in text:
         if character not in allowed and (character in _UNSEEN or unicodedata.category(character) in _UNSEEN_CATEGORIES):
             return Fault.CONTROL_CHARACTER
-    return None
+    return Fault.CONTROL_CHARACTER if _MANY_MARKS.search(text) else None
 
 
 def name_fault(name: str) -> Fault | None:

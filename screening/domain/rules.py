@@ -141,8 +141,9 @@ class Evidence:
 class Finding:
     """One rule that applied, or one question that is still open.
 
-    `rule` is the rule's id, or `clarify-<question id>`; `answer` is the id of the answer it rests on; `rank` its place
-    among findings of the same severity (the order in which the book asks, then that of its rules).
+    `rule` is the rule's id, or `clarify-<question id>`, and `open` then says how the question is open. `answer` is the
+    id of the answer it rests on; `rank` its place among findings of the same severity (the order in which the book
+    asks, then that of its rules).
     """
 
     rule: str
@@ -151,6 +152,7 @@ class Finding:
     title: str
     reason: str
     confirm: str
+    open: Open | None
     evidence: Evidence | None
     cites: tuple[Fact, ...]
     rank: int
@@ -223,6 +225,10 @@ class RuleBook:
     checklist: tuple[ChecklistItem, ...]
     leaflet: tuple[LeafletPart, ...]
     not_screened: tuple[str, ...]
+
+    def question(self, question_id: str) -> Question | None:
+        """The main question with this id, or None."""
+        return next((question for question in self.questions if question.id == question_id), None)
 
     def asked(self) -> Iterator[Question | FollowUp]:
         """Every question and follow-up, in the order in which they are asked."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from gettext import NullTranslations
 from zoneinfo import ZoneInfo
 
@@ -12,7 +13,9 @@ from babel.dates import format_date
 
 from screening.domain.answers import shown
 from screening.domain.assessment import Assessment, Screening
-from screening.domain.rules import Fact, Finding, FollowUp, Kind, Question, RuleBook, Severity
+from screening.domain.rules import Fact, Finding, FollowUp, Kind, Open, Question, RuleBook, Severity
+
+SHORT = 60  # characters; longer details stand in the table of answers alone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,13 +31,13 @@ class Identity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindingEntry:
-    """One finding, numbered from 1. `confirm` is what to establish in the room."""
+    """One finding, numbered from 1. `reported` are short details given; `confirm` is what to establish in the room."""
 
     number: int
-    rule: str
     severity: Severity
     label: str
     title: str
+    reported: str
     reason: str
     confirm: str
     evidence: str
@@ -74,10 +77,10 @@ class Summary:
     outcome: Severity
     headline: str
     sentence: str
+    standing: str
     findings: tuple[FindingEntry, ...]
     checklist: tuple[ChecklistEntry, ...]
     answers: tuple[AnswerRow, ...]
-    confirm_again: str
     not_screened: str
     provenance: tuple[str, ...]
     check_code: str
@@ -88,59 +91,57 @@ def summarise(
     screening: Screening,
     assessment: Assessment,
     *,
-    book: RuleBook,
+    books: Mapping[str, RuleBook],
+    language: str,
     translations: NullTranslations,
     clinic_name: str,
     timezone: str,
     check_code: str = "",
 ) -> Summary:
-    """The summary of a screening in the language of `book`, which must be the edition it was assessed under.
+    """The summary of a screening in `language`; `books` is the edition it was assessed under, in all its languages.
 
     `timezone` is an IANA name; `check_code` is empty for a screening that is not stored.
     """
     _ = translations.gettext
-    locale = Locale.parse(book.language, sep="-")
+    book = books[language]
+    patient, medicine = screening.patient, book.medicine
     local = screening.submitted_at.astimezone(ZoneInfo(timezone))
-
-    def day(on: date) -> str:
-        return format_date(on, "dd-MMM-y", locale=locale)
-
-    born = screening.patient.birth_date
     numbered = list(enumerate(assessment.findings, start=1))
     headline, sentence = _outcome(assessment, book, translations)
+    born = {"born": day(patient.birth_date, language), "years": age(patient.birth_date, local.date())}
     return Summary(
-        language=book.language,
-        direction=locale.text_direction,
-        title=_("Pre-visit screening: %(medicine)s (%(brand)s)")
-        % {"medicine": book.medicine.name, "brand": book.medicine.brand},
+        language=language,
+        direction=Locale.parse(language, sep="-").text_direction,
+        title=_("Pre-visit screening: %(medicine)s (%(brand)s)") % {"medicine": medicine.name, "brand": medicine.brand},
         clinic_name=clinic_name,
         identity=Identity(
-            name=screening.patient.name,
-            birth_date=_("%(born)s (%(years)sy)") % {"born": day(born), "years": age(born, local.date())},
-            visit=screening.patient.visit or _("not given"),
-            submitted=f"{day(local.date())} {local:%H:%M} {local.tzname()}",
+            name=patient.name,
+            birth_date=_("%(born)s (%(years)sy)") % born,
+            visit=patient.visit or _("not given"),
+            submitted=f"{day(local.date(), language)} {local:%H:%M} {local.tzname()}",
             reference=screening.reference or _("not stored"),
         ),
         outcome=assessment.outcome,
         headline=headline,
         sentence=sentence,
-        findings=tuple(_entry(number, finding, translations) for number, finding in numbered),
+        standing=_standing(book, translations),
+        findings=tuple(_entry(number, finding, assessment, book, translations) for number, finding in numbered),
         checklist=tuple(ChecklistEntry(text=item.text, source=_ids(item.cites)) for item in book.checklist),
         answers=tuple(
-            row
-            for question in book.questions
-            for item in question.page
-            if (row := _row(item, screening, numbered, book, translations)) is not None
-        ),
-        confirm_again="; ".join(
-            f"{question.topic} {day((local + timedelta(hours=question.valid_for_hours)).date())}"
-            for question in sorted(book.questions, key=lambda question: question.valid_for_hours)
+            _row(item, screening, numbered, translations)
+            for item in book.asked()
+            if isinstance(item, Question) or screening.answers.applies(item)
         ),
         not_screened="; ".join(book.not_screened),
-        provenance=_provenance(screening, book, translations),
+        provenance=_provenance(screening, books, language, translations),
         check_code=check_code,
         created=screening.submitted_at.isoformat(timespec="seconds"),
     )
+
+
+def day(on: date, language: str) -> str:
+    """A day as it is printed: `14-Mar-1994`, with the month in words so that it cannot be misread."""
+    return format_date(on, "dd-MMM-y", locale=Locale.parse(language, sep="-"))
 
 
 def age(born: date, on: date) -> int:
@@ -160,42 +161,73 @@ def severity_label(severity: Severity, translations: NullTranslations) -> str:
 
 
 def _outcome(assessment: Assessment, book: RuleBook, translations: NullTranslations) -> tuple[str, str]:
-    """The headline, and one sentence that says what it rests on and what is open besides."""
+    """The headline, and what it rests on: the topics by what to do about them, most severe first."""
     _ = translations.gettext
-    titles = {severity: "; ".join(one.title for one in assessment.of(severity)) for severity in Severity}
-    still_open = _("Still to clarify: %(titles)s.") % {"titles": titles[Severity.CLARIFY]}
-    match assessment.outcome:
-        case Severity.CONTRAINDICATION:
-            parts = [_("Confirm before any decision: %(titles)s.") % {"titles": titles[Severity.CONTRAINDICATION]}]
-            if titles[Severity.CLARIFY]:
-                parts.append(still_open)
-            return _("Contraindication reported"), " ".join(parts)
-        case Severity.CLARIFY:
-            return _("Clarify before deciding"), still_open
-        case Severity.CAUTION:
-            return _("Caution reported"), _("Consider: %(titles)s.") % {"titles": titles[Severity.CAUTION]}
-        case Severity.NONE:
-            return _("No finding from these answers"), _(
-                "The patient answered No to all %(count)s questions. Not everything was asked: see “Not screened”."
-            ) % {"count": len(book.questions)}
+    topics = {item.id: item.topic for item in book.asked()}
+    severity = assessment.outcome
+    if severity is Severity.NONE:
+        return _("No finding from these answers"), _(
+            "The patient answered No to all %(count)s questions. Not everything was asked: see “Not screened”."
+        ) % {"count": len(book.questions)}
+    parts = (
+        (_("Confirm before any decision: %(topics)s."), assessment.of(Severity.CONTRAINDICATION)),
+        (_("Talk to the patient alone: %(topics)s."), [one for one in assessment.findings if one.open is Open.PRIVATE]),
+        (
+            _("Still to clarify: %(topics)s."),
+            [one for one in assessment.findings if one.open in (Open.UNSURE, Open.MISSING)],
+        ),
+        (_("Consider: %(topics)s."), assessment.of(Severity.CAUTION)),
+    )
+    headline = {
+        Severity.CONTRAINDICATION: _("Contraindication reported"),
+        Severity.CLARIFY: _("Clarify before deciding"),
+        Severity.CAUTION: _("Caution reported"),
+    }[severity]
+    return headline, " ".join(
+        text % {"topics": "; ".join(topics[one.answer] for one in findings)} for text, findings in parts if findings
+    )
 
 
-def _entry(number: int, finding: Finding, translations: NullTranslations) -> FindingEntry:
+def _standing(book: RuleBook, translations: NullTranslations) -> str:
+    """How far the rules can be relied on, for the top of the page."""
+    _ = translations.gettext
+    edition = book.edition
+    if edition.status == "approved" and edition.approved_on is not None:
+        return _("Rules approved by %(who)s on %(day)s.") % {
+            "who": edition.approved_by,
+            "day": day(edition.approved_on, book.language),
+        }
+    return _("Draft rules, not approved by a clinician of this clinic.")
+
+
+def _entry(
+    number: int, finding: Finding, assessment: Assessment, book: RuleBook, translations: NullTranslations
+) -> FindingEntry:
     evidence = ""
     if finding.evidence is not None:
         of = finding.evidence
         evidence = f"{of.agreement}. {of.note} ({'; '.join(of.references)})"
     return FindingEntry(
         number=number,
-        rule=finding.rule,
         severity=finding.severity,
         label=severity_label(finding.severity, translations),
         title=finding.title,
+        reported="; ".join(_details(finding, assessment, book)),
         reason=finding.reason,
         confirm=finding.confirm,
         evidence=evidence,
         source=citations(finding.cites),
     )
+
+
+def _details(finding: Finding, assessment: Assessment, book: RuleBook) -> Iterator[str]:
+    """What the follow-ups of the finding's question say, as far as it is short; the table has everything."""
+    for follow_up in (item for question in book.questions for item in question.follow_ups):
+        value = assessment.answers.value(follow_up.id)
+        if follow_up.parent == finding.answer and value and assessment.answers.applies(follow_up):
+            text = shown(follow_up, value)
+            if len(text) <= SHORT:
+                yield text
 
 
 def citations(facts: tuple[Fact, ...]) -> str:
@@ -211,19 +243,16 @@ def _row(
     item: Question | FollowUp,
     screening: Screening,
     numbered: list[tuple[int, Finding]],
-    book: RuleBook,
     translations: NullTranslations,
-) -> AnswerRow | None:
-    """The row of a question that was asked; None for a follow-up that the answers did not open."""
-    if isinstance(item, FollowUp) and not screening.answers.applies(item):
-        return None
+) -> AnswerRow:
+    """The row of a question that was asked, answered or not."""
     answer = screening.answers.get(item.id)
     original = ""
     if answer is None:
         text = translations.gettext("No answer")
     else:
         text = shown(item, answer.value)
-        if answer.language != book.language:
+        if (answer.asked, answer.shown) != (item.ask, text):
             original = answer.asked if item.kind is Kind.TEXT else f"{answer.asked} {answer.shown}"
     findings = [str(number) for number, finding in numbered if finding.answer == item.id]
     return AnswerRow(
@@ -237,28 +266,28 @@ def _row(
     )
 
 
-def _provenance(screening: Screening, book: RuleBook, translations: NullTranslations) -> tuple[str, ...]:
+def _provenance(
+    screening: Screening, books: Mapping[str, RuleBook], language: str, translations: NullTranslations
+) -> tuple[str, ...]:
     _ = translations.gettext
-    edition = book.edition
-    approval = _("draft, not approved by a clinician of this clinic")
-    if edition.status == "approved" and edition.approved_on is not None:
-        approval = _("approved by %(who)s on %(day)s") % {
-            "who": edition.approved_by,
-            "day": format_date(edition.approved_on, "dd-MMM-y", locale=Locale.parse(book.language, sep="-")),
-        }
-    codes = sorted({answer.language for answer in screening.answers.given} or {screening.language})
-    languages = [Locale.parse(code, sep="-").get_display_name(book.language) or code for code in codes]
+    book = books[language]
+    asked_in = sorted({answer.language for answer in screening.answers.given} or {screening.language})
+
+    def names(codes: list[str]) -> str:
+        return ", ".join(Locale.parse(code, sep="-").get_display_name(language) or code for code in codes)
+
     lines = [
-        _("Rule book %(id)s %(version)s (%(approval)s), SHA-256 %(digest)s…")
-        % {"id": edition.id, "version": edition.version, "approval": approval, "digest": edition.digest[:16]},
+        _("Rule book %(id)s %(version)s, SHA-256 %(digest)s…")
+        % {"id": book.edition.id, "version": book.edition.version, "digest": book.edition.digest[:16]},
         *(
             _("Source %(id)s: %(title)s, %(publisher)s. %(note)s")
             % {"id": source.id, "title": source.title, "publisher": source.publisher, "note": source.note}
             for source in book.sources
         ),
         _("Answered in: %(languages)s. Self-reported and not verified. It supports a decision and does not make it.")
-        % {"languages": ", ".join(languages)},
+        % {"languages": names(asked_in)},
     ]
-    if book.translation_status == "draft":
-        lines.append(_("The translation of the rule book into this language is a draft."))
+    drafts = [code for code in sorted({*asked_in, language}) if books[code].translation_status == "draft"]
+    if drafts:
+        lines.append(_("Translations that are drafts: %(languages)s.") % {"languages": names(drafts)})
     return tuple(lines)

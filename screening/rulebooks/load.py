@@ -6,7 +6,6 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
@@ -64,7 +63,8 @@ def load(path: Path = AZATHIOPRINE) -> Mapping[str, RuleBook]:
             faults.append(RuleBookFault(file.name, "the file", str(err), "make it a readable UTF-8 TOML file"))
     if faults:
         raise InvalidRuleBook(faults)
-    return _read(content, {language: file.name for language, file in files.items()})
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), default=str)
+    return _read(content, canonical, {language: file.name for language, file in files.items()})
 
 
 def load_content(content: str) -> Mapping[str, RuleBook]:
@@ -79,11 +79,10 @@ def load_content(content: str) -> Mapping[str, RuleBook]:
         fault = RuleBookFault("stored edition", "the content", "has no English rule book", "restore the database")
         raise InvalidRuleBook([fault])
     names = {language: f"stored edition ({language})" for language in languages}
-    return _read(dict(sorted(languages.items(), key=lambda item: item[0] != BASE_LANGUAGE)), names)
+    return _read(dict(sorted(languages.items(), key=lambda item: item[0] != BASE_LANGUAGE)), content, names)
 
 
-def _read(content: Mapping[str, object], names: Mapping[str, str]) -> Mapping[str, RuleBook]:
-    canonical = json.dumps(content, sort_keys=True, ensure_ascii=True, separators=(",", ":"), default=str)
+def _read(content: Mapping[str, object], canonical: str, names: Mapping[str, str]) -> Mapping[str, RuleBook]:
     digest = hashlib.sha256(canonical.encode()).hexdigest()
     faults: list[RuleBookFault] = []
     books = {}
@@ -98,15 +97,6 @@ def _read(content: Mapping[str, object], names: Mapping[str, str]) -> Mapping[st
     return MappingProxyType(books)
 
 
-@dataclass(slots=True)
-class _Asked:
-    """What the checks need to know of a question or follow-up: its answers and, of a follow-up, its parent."""
-
-    values: frozenset[str]
-    parent: str = ""
-    when: frozenset[str] = frozenset()
-
-
 class _BookReader:
     """Reads one book in one language; faults collect in the table it reads from."""
 
@@ -117,7 +107,7 @@ class _BookReader:
         self.content = content
         self.facts: dict[str, Fact] = {}
         self.cited: set[str] = set()
-        self.asked: dict[str, _Asked] = {}
+        self.asked: dict[str, Question | FollowUp] = {}
         self.read_by_rules: dict[str, list[Fact]] = {}
 
     def book(self) -> RuleBook:
@@ -130,8 +120,14 @@ class _BookReader:
             self.facts[fact.id] = fact
         medicine = self._medicine(top.table("medicine"))
         labels = self._texts(top.table("choice"), ("yes", "no", "unsure", "private"))
-        reasons = self._texts(top.table("open"), tuple(Open))
+        reasons = self._texts(top.table("open"), (*Open, "alone"))
         questions = tuple(self._question(table, labels) for table in top.tables("question"))
+        for item in (item for question in questions for item in question.page):
+            if item.id in self.asked:
+                inside = f"{item.parent}.follow_up." if isinstance(item, FollowUp) else ""
+                remedy = "give each question and follow-up an id of its own"
+                top.fault(f"question.{inside}{item.id}.id", f"{item.id!r} is asked twice", remedy)
+            self.asked[item.id] = item
         rank = {asked: place for place, asked in enumerate(self.asked)}
         rules = tuple(self._rule(table, rank) for table in top.tables("rule"))
         checklist = tuple(self._checklist_item(table) for table in top.tables("checklist"))
@@ -211,7 +207,6 @@ class _BookReader:
         asked = table.id("id")
         options = self._choices(table, labels)
         choices = tuple(option.id for option in options)
-        self._note_asked(table, asked, _Asked(frozenset(choices)))
         return Question(
             id=asked,
             ask=table.text("ask"),
@@ -238,8 +233,6 @@ class _BookReader:
             options = tuple(Option(id=option.id("id"), label=option.text("label")) for option in inner)
         if (kind == Kind.TEXT) == bool(options):
             table.fault("options", f"do not fit kind {kind!r}", "give options to `one` and `several`, none to `text`")
-        option_ids = frozenset(option.id for option in options)
-        self._note_asked(table, asked, _Asked(option_ids, parent=parent, when=when))
         return FollowUp(
             id=asked,
             parent=parent,
@@ -250,7 +243,7 @@ class _BookReader:
             topic=table.text("topic"),
             clarify=table.text("clarify", required=False),
             options=options,
-            option_ids=option_ids,
+            option_ids=frozenset(option.id for option in options),
         )
 
     def _choices(self, table: Table, labels: dict[str, str]) -> tuple[Option, ...]:
@@ -258,11 +251,6 @@ class _BookReader:
         if values and not set(values) >= OPEN_CHOICES:
             table.fault("choices", "leaves no way to leave it open", "offer unsure and private too")
         return tuple(Option(id=value, label=labels[value]) for value in values)
-
-    def _note_asked(self, table: Table, asked: str, about: _Asked) -> None:
-        if asked in self.asked:
-            table.fault("id", f"{asked!r} is asked twice", "give each question and follow-up an id of its own")
-        self.asked[asked] = about
 
     def _rule(self, table: Table, rank: dict[str, int]) -> Rule:
         when = self._when(table)
@@ -281,6 +269,7 @@ class _BookReader:
             title=table.text("title"),
             reason=table.text("reason"),
             confirm=table.text("confirm"),
+            open=None,
             evidence=self._evidence(table),
             cites=facts,
             rank=rank.get(answer, 0) * RANKS + table.number,
@@ -295,11 +284,12 @@ class _BookReader:
                 inner.fault(asked, "is not a question or follow-up", f"use one of: {', '.join(self.asked)}")
                 inner.forget(asked)
                 continue
-            if not self.asked[asked].values:
+            options = [option.id for option in self.asked[asked].options]
+            if not options:
                 inner.fault(asked, "is answered in own words", "rules can read only answers that are chosen")
                 inner.forget(asked)
                 continue
-            values = frozenset(inner.several_of(asked, tuple(self.asked[asked].values)))
+            values = frozenset(inner.several_of(asked, options))
             if values & OPEN_CHOICES:
                 inner.fault(asked, "reads an open answer", "remove unsure and private: they always ask to clarify")
             accepted[asked] = values
@@ -307,7 +297,7 @@ class _BookReader:
             table.fault("when", "names no question", "name at least one question and the values that fire the rule")
         for asked, values in accepted.items():
             about = self.asked[asked]
-            if about.parent in accepted and not accepted[about.parent] & about.when:
+            if isinstance(about, FollowUp) and about.parent in accepted and not accepted[about.parent] & about.when:
                 inner.fault(
                     asked,
                     f"can never fire: it is only asked when {about.parent} is {' or '.join(sorted(about.when))}",
@@ -382,7 +372,8 @@ class _BookReader:
                     severity=Severity.CLARIFY,
                     title=item.topic,
                     reason=reasons[how.value],
-                    confirm=item.clarify,
+                    confirm=f"{reasons['alone']} {item.clarify}" if how is Open.PRIVATE else item.clarify,
+                    open=how,
                     evidence=None,
                     cites=tuple(dict.fromkeys(self.read_by_rules[item.id])),
                     rank=rank[item.id] * RANKS,

@@ -8,8 +8,6 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from screening.domain.answers import Answers, Patient
-from screening.domain.rules import Question
 from screening.storage import drafts
 from screening.storage.database import write
 from screening.storage.drafts import Draft
@@ -21,7 +19,7 @@ class DraftGone(Exception):
 
 
 def begin(*, session: Session, keys: Keys, now: datetime, keep: timedelta) -> str:
-    """Begin an empty draft and return its token (256 random bits). Expired drafts are deleted on the way."""
+    """Begin an empty draft and return its token (256 random bits). Every expired draft is deleted on the way."""
     token = secrets.token_urlsafe(32)
     with write(session):
         drafts.remove_expired(session, now=now)
@@ -29,25 +27,18 @@ def begin(*, session: Session, keys: Keys, now: datetime, keep: timedelta) -> st
     return token
 
 
-def record_patient(
-    *, session: Session, keys: Keys, token: str, patient: Patient, now: datetime, keep: timedelta
-) -> Draft:
-    """Record who answers and return the draft as it is then. Raises DraftGone."""
-    return _change(session, keys, token, now, keep, lambda draft: Draft(patient=patient, answers=draft.answers))
-
-
-def record_page(
-    *, session: Session, keys: Keys, token: str, question: Question, page: Answers, now: datetime, keep: timedelta
-) -> Draft:
-    """Record one question's page, dropping follow-ups it no longer opens, and return the draft. Raises DraftGone."""
-    return _change(
-        session,
-        keys,
-        token,
-        now,
-        keep,
-        lambda draft: Draft(patient=draft.patient, answers=draft.answers.with_page(question, page)),
-    )
+def record(
+    *, session: Session, keys: Keys, token: str, change: Callable[[Draft], Draft], now: datetime, keep: timedelta
+) -> None:
+    """Record one step. Every expired draft is deleted on the way. Raises DraftGone."""
+    token_hash = drafts.hash_token(token)
+    with write(session):
+        drafts.remove_expired(session, now=now)
+        # Read inside the transaction: a second tab must not undo what the first one saved.
+        draft = drafts.find(session, keys, token_hash, now=now, lock=True)
+        if draft is None:
+            raise DraftGone
+        drafts.put(session, keys, token_hash, change(draft), expires_at=now + keep)
 
 
 def discard(*, session: Session, token: str) -> None:
@@ -56,15 +47,7 @@ def discard(*, session: Session, token: str) -> None:
         drafts.remove(session, drafts.hash_token(token))
 
 
-def _change(
-    session: Session, keys: Keys, token: str, now: datetime, keep: timedelta, change: Callable[[Draft], Draft]
-) -> Draft:
-    token_hash = drafts.hash_token(token)
+def expire(*, session: Session, now: datetime) -> None:
+    """Delete every draft whose time has passed."""
     with write(session):
-        # Read inside the transaction: a second tab must not undo what the first one saved.
-        draft = drafts.find(session, keys, token_hash, now=now, lock=True)
-        if draft is None:
-            raise DraftGone
-        changed = change(draft)
-        drafts.put(session, keys, token_hash, changed, expires_at=now + keep)
-    return changed
+        drafts.remove_expired(session, now=now)

@@ -8,7 +8,6 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from screening.domain.assessment import Screening
-from screening.domain.evaluate import evaluate
 from screening.domain.rules import RuleBook
 from screening.services.draft import DraftGone
 from screening.storage import drafts, screenings
@@ -29,6 +28,7 @@ def submit(
     """
     token_hash = drafts.hash_token(token)
     with write(session):
+        drafts.remove_expired(session, now=now)
         draft = drafts.find(session, keys, token_hash, now=now, lock=True)
         if draft is None:
             sent = screenings.find_by_draft(session, keys, token_hash)
@@ -47,14 +47,7 @@ def submit(
             answers=answers,
             digest=book.edition.digest,
         )
-        screenings.add(
-            session,
-            keys,
-            screening,
-            outcome=evaluate(book, answers).outcome,
-            edition=book.edition,
-            draft_hash=token_hash,
-        )
+        screenings.add(session, keys, screening, edition=book.edition, draft_hash=token_hash)
         drafts.remove(session, token_hash)
     return screening
 

@@ -13,7 +13,6 @@ from sqlalchemy.orm import Session
 from screening.storage.encryption import KeyFault, Keys
 from screening.storage.tables import KeyCheckRow
 
-_CHECK_TEXT = b"the key that opens this text opens the screenings"
 BUSY_SECONDS = 10
 
 
@@ -56,11 +55,16 @@ def write(session: Session) -> Iterator[None]:
         session.rollback()
 
 
+def _check_text(keys: Keys) -> bytes:
+    """What each data key seals: a text that only the right index key gives."""
+    return keys.authenticate("key-check", b"")
+
+
 def note_keys(session: Session, keys: Keys) -> None:
     """Add the check text of each data key that has none yet."""
     for key_id in keys.data:
         if session.get(KeyCheckRow, key_id) is None:
-            sealed = keys.seal(_CHECK_TEXT, table="key_checks", column="sealed_check", row=key_id)
+            sealed = keys.seal(_check_text(keys), table="key_checks", column="sealed_check", row=key_id)
             session.add(KeyCheckRow(key_id=key_id, sealed_check=sealed))
 
 
@@ -73,8 +77,8 @@ def check_keys(session: Session, keys: Keys) -> None:
         raise DatabaseNotReady("The database is not prepared for these keys yet; run `flask init`")
     for check in checks:
         opened = keys.unseal(check.sealed_check, table="key_checks", column="sealed_check", row=check.key_id)
-        if opened != _CHECK_TEXT:
-            raise KeyFault("the key check in the database was changed; restore the database from a backup")
+        if opened != _check_text(keys):
+            raise KeyFault("the index key in data.key is not the one of this database; restore your copy of data.key")
 
 
 def has_tables(session: Session) -> bool:

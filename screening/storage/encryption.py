@@ -9,6 +9,7 @@ import hmac
 import os
 import secrets
 import stat
+import tempfile
 import tomllib
 import unicodedata
 from collections.abc import Mapping
@@ -48,12 +49,13 @@ class Keys:
         key_id, _, rest = sealed.partition(b":")
         key = self.data.get(key_id.decode(errors="replace"))
         if key is None:
-            raise KeyFault(f"{table}.{column} is sealed with a key that the key file does not have; restore that file")
+            raise KeyFault(f"{table}.{column} is sealed with a key that data.key does not have; restore that file")
         try:
             return AESGCM(key).decrypt(rest[:_NONCE_BYTES], rest[_NONCE_BYTES:], _place(table, column, row))
         except (InvalidTag, ValueError) as err:
             raise KeyFault(
-                f"{table}.{column} cannot be opened: the key file is not the one it was sealed with, or it was changed"
+                f"{table}.{column} cannot be opened: data.key is not the one it was sealed with (restore your copy), "
+                "or the row was changed (restore a backup)"
             ) from err
 
     def blind_index(self, kind: str, value: str) -> bytes:
@@ -89,7 +91,7 @@ def write_keys(path: Path, keys: Keys) -> None:
 
 def read_keys(path: Path) -> Keys:
     """Read a key file. Raises KeyFault if it is missing, malformed or readable by others."""
-    text = read_private(path)
+    text = read_private(path, "If there are screenings already, restore it from your copy: they need it. If not")
     try:
         content = tomllib.loads(text)
         data = {key_id: _key(encoded) for key_id, encoded in content["data"].items()}
@@ -112,25 +114,25 @@ def _key(encoded: str) -> bytes:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Create a file with mode 0600 and this text, safely on disk when this returns. Raises FileExistsError."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+    """Create a file with mode 0600 and this text, on disk when this returns. Raises FileExistsError, leaving it be."""
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent) as file:  # made with mode 0600
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
+        os.link(file.name, path)  # whole or not at all, and never over another
+    folder = os.open(path.parent, os.O_RDONLY)
+    os.fsync(folder)
+    os.close(folder)
 
 
-def read_private(path: Path) -> str:
-    """The text of a file that nobody but its owner may read. Raises KeyFault."""
+def read_private(path: Path, advice: str = "It is only for cookies") -> str:
+    """The text of a file that nobody but its owner may read. Raises KeyFault; with `advice` if it is missing."""
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
         if mode & 0o077:
             raise KeyFault(f"{path} can be read by others (mode {mode:04o}); run: chmod 600 {path}")
         return path.read_text(encoding="utf-8")
     except FileNotFoundError as err:
-        raise KeyFault(
-            f"{path} is missing. On a new installation run `flask init`. If there are screenings already, do not: "
-            "restore the file from your copy, or they cannot be read"
-        ) from err
+        raise KeyFault(f"{path} is missing. {advice}: run `flask init`") from err
     except (OSError, UnicodeDecodeError) as err:
-        raise KeyFault(f"{path} cannot be read ({err})") from err
+        raise KeyFault(f"{path} cannot be read ({err}); give it to the user who runs this: chown") from err

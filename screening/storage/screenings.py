@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import uuid
 from datetime import datetime
@@ -11,9 +12,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from screening.domain.assessment import Screening
-from screening.domain.rules import Edition, Severity
+from screening.domain.rules import Edition
 from screening.storage import records
-from screening.storage.encryption import Keys
+from screening.storage.encryption import KeyFault, Keys
 from screening.storage.tables import EditionRow, ScreeningRow
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: no I, L, O or U
@@ -32,32 +33,41 @@ def normal_reference(typed: str) -> str:
     return f"{letters[:4]}-{letters[4:]}"
 
 
-def add(
-    session: Session, keys: Keys, screening: Screening, *, outcome: Severity, edition: Edition, draft_hash: str
-) -> None:
+def add(session: Session, keys: Keys, screening: Screening, *, edition: Edition, draft_hash: str) -> None:
     """Insert a screening and, where it is the first under its edition, the edition."""
     if session.get(EditionRow, edition.digest) is None:
         _add_edition(session, edition, screening.submitted_at)
-    row_id = uuid.uuid4().hex
     patient = screening.patient
+    row = ScreeningRow(
+        id=uuid.uuid4().hex,
+        reference=screening.reference,
+        draft_hash=draft_hash,
+        submitted_at=screening.submitted_at,
+        language=screening.language,
+        edition_digest=edition.digest,
+        name_index=keys.blind_index("name", patient.name),
+        birth_date_index=keys.blind_index("birth_date", patient.birth_date.isoformat()),
+        visit_index=keys.blind_index("visit", patient.visit),
+    )
+    for column, record in (
+        ("sealed_patient", records.patient_to_json(patient)),
+        ("sealed_answers", records.answers_to_json(screening.answers)),
+    ):
+        place = _place(row)
+        setattr(row, column, keys.seal(records.encode(record), table="screenings", column=column, row=place))
+    session.add(row)
 
-    def sealed(column: str, record: object) -> bytes:
-        return keys.seal(records.encode(record), table="screenings", column=column, row=row_id)
 
-    session.add(
-        ScreeningRow(
-            id=row_id,
-            reference=screening.reference,
-            draft_hash=draft_hash,
-            submitted_at=screening.submitted_at,
-            language=screening.language,
-            outcome=outcome.value,
-            edition_digest=edition.digest,
-            sealed_patient=sealed("sealed_patient", records.patient_to_json(patient)),
-            sealed_answers=sealed("sealed_answers", records.answers_to_json(screening.answers)),
-            name_index=keys.blind_index("name", patient.name),
-            birth_date_index=keys.blind_index("birth_date", patient.birth_date.isoformat()),
-            visit_index=keys.blind_index("visit", patient.visit),
+def _place(row: ScreeningRow) -> str:
+    """What a sealed cell is bound to: the whole plain part of its row, so that none of it can be exchanged unseen."""
+    return "|".join(
+        (
+            row.id,
+            row.reference,
+            row.draft_hash,
+            row.submitted_at.isoformat(),
+            row.language,
+            row.edition_digest,
         )
     )
 
@@ -103,8 +113,11 @@ def find_by_draft(
 
 
 def edition_content(session: Session, digest: str) -> str:
-    """The canonical JSON of an edition that a screening was made under."""
-    return session.get_one(EditionRow, digest).content
+    """The canonical JSON of an edition that a screening was made under. Raises KeyFault if it was changed since."""
+    content = session.get_one(EditionRow, digest).content
+    if hashlib.sha256(content.encode()).hexdigest() != digest:
+        raise KeyFault(f"the stored rule book {digest[:16]} was changed; restore the database from a backup")
+    return content
 
 
 def _one(session: Session, keys: Keys, condition: ColumnElement[bool]) -> Screening | None:
@@ -112,8 +125,8 @@ def _one(session: Session, keys: Keys, condition: ColumnElement[bool]) -> Screen
     if row is None:
         return None
 
-    patient = keys.unseal(row.sealed_patient, table="screenings", column="sealed_patient", row=row.id)
-    answers = keys.unseal(row.sealed_answers, table="screenings", column="sealed_answers", row=row.id)
+    patient = keys.unseal(row.sealed_patient, table="screenings", column="sealed_patient", row=_place(row))
+    answers = keys.unseal(row.sealed_answers, table="screenings", column="sealed_answers", row=_place(row))
     return Screening(
         reference=row.reference,
         submitted_at=row.submitted_at,

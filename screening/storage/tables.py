@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import ClassVar
 
-from sqlalchemy import DateTime, Dialect, ForeignKey, LargeBinary, MetaData, SmallInteger, String, Text, TypeDecorator
+from sqlalchemy import DateTime, Dialect, ForeignKey, LargeBinary, MetaData, String, Text, TypeDecorator
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -72,7 +72,11 @@ class DraftRow(Base):
 
 
 class ScreeningRow(Base):
-    """One submitted questionnaire. `draft_hash` makes sending it twice impossible; `outcome` is a Severity's number."""
+    """One submitted questionnaire. `draft_hash` makes sending it twice impossible.
+
+    The outcome is not stored: it would tell the answers of a patient with nothing to report, and evaluating again under
+    the stored edition gives the same one.
+    """
 
     __tablename__ = "screenings"
 
@@ -81,7 +85,6 @@ class ScreeningRow(Base):
     draft_hash: Mapped[str] = mapped_column(String(64), unique=True)
     submitted_at: Mapped[datetime] = mapped_column(index=True)
     language: Mapped[str] = mapped_column(String(16))
-    outcome: Mapped[int] = mapped_column(SmallInteger)
     edition_digest: Mapped[str] = mapped_column(ForeignKey("editions.digest"))
     sealed_patient: Mapped[bytes]
     sealed_answers: Mapped[bytes]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+from traceback import extract_tb
 
 from flask import Flask, render_template, request
 from flask_babel import gettext as _
@@ -12,6 +13,8 @@ from werkzeug.exceptions import HTTPException, SecurityError
 
 from screening.extensions import installation
 from screening.services.draft import DraftGone
+from screening.storage.database import DatabaseNotReady
+from screening.storage.encryption import KeyFault
 
 log = logging.getLogger("screening")
 
@@ -39,7 +42,8 @@ def _draft_gone(error: DraftGone) -> tuple[str, int]:
             "This can also happen if your browser does not keep cookies.",
             hours=installation().settings.draft_hours,
         ),
-        _("Nothing was sent to the clinic. Please start again."),
+        _("If you had pressed “Send to the clinic”, the clinic has your answers and you need not do this again."),
+        _("If you had not, nothing was sent: please start again."),
         action=_("Start again"),
     )
 
@@ -77,12 +81,12 @@ def _http_error(error: HTTPException) -> tuple[str, int]:
 
 def _unexpected(error: Exception) -> tuple[str, int]:
     incident = secrets.token_hex(4)
-    # The exception's own words may quote what a patient typed, so only its kind and place are logged.
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else "unknown place"
-    log.error("incident %s: %s at %s, endpoint %s", incident, type(error).__name__, place, request.endpoint)
+    # The words of other people's exceptions may quote what a patient typed: only their kind and our own lines are
+    # logged. Our own faults name files and columns, never a person.
+    words = str(error) if isinstance(error, KeyFault | DatabaseNotReady) else type(error).__name__
+    frames = [one for one in extract_tb(error.__traceback__) if "/screening/" in one.filename]
+    lines = " < ".join(f"{one.filename.rpartition('/screening/')[2]}:{one.lineno}" for one in reversed(frames))
+    log.error("incident %s: %s, endpoint %s, at %s", incident, words, request.endpoint, lines)
     return page(
         500,
         _("Something went wrong on our side"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+import re
 
 from babel import Locale
 from flask import Blueprint, redirect, request, session
@@ -10,6 +10,8 @@ from werkzeug.wrappers import Response
 
 from screening.domain.rules import RuleBook
 from screening.extensions import installation
+
+_OWN_PATH = re.compile(r"(/[a-z][a-z/_-]*)?/?")
 
 blueprint = Blueprint("language", __name__)
 
@@ -53,10 +55,9 @@ def direction() -> str:
 def switch_page() -> Response:
     """Switch the language of a page without inputs and show it again."""
     switch()
-    here = urlsplit(request.form.get("next", "/"))
+    path = request.form.get("next", "/")
     # Only a path of our own: never a redirect to somewhere else.
-    path = here.path if here.path.startswith("/") and not here.path.startswith("//") and not here.netloc else "/"
-    return redirect(path, code=303)
+    return redirect(path if _OWN_PATH.fullmatch(path) else "/", code=303)
 
 
 @blueprint.app_context_processor

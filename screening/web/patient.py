@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from flask import Blueprint, abort, redirect, render_template, request, url_for
+from flask import Blueprint, abort, redirect, render_template, request, session, url_for
 from flask_babel import format_date, format_time, to_user_timezone
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
-from screening.domain.answers import Patient, shown
+from screening.domain.answers import Answers, Patient, shown
 from screening.domain.assessment import Screening
 from screening.domain.rules import Question
 from screening.extensions import db, installation
@@ -32,7 +33,7 @@ Page = str | Response | tuple[str, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One question with its answer, as a page shows it; `change` is the address that changes it."""
+    """One question with its answer in the page's language; `change` is the address that changes it, if any."""
 
     asked: str
     answer: str
@@ -50,19 +51,17 @@ class AlreadySent(Exception):
 @blueprint.get("/")
 def start() -> Page:
     """What this is, why, how long it takes and who reads it."""
-    return render_template("patient/start.html", resume=_find_draft() is not None, book=language.book())
+    in_progress = _find_draft() is not None
+    sent = not in_progress and _find_sent() is not None
+    return render_template("patient/start.html", in_progress=in_progress, sent=sent, book=language.book())
 
 
 @blueprint.post("/")
 def begin() -> Page:
-    """Begin a new questionnaire; one begun before on this device is deleted."""
-    if token := _token():
-        draft_service.discard(session=db.session, token=token)
+    """Begin a new questionnaire."""
     token = draft_service.begin(session=db.session, keys=installation().keys, now=_now(), keep=_keep())
-    response = redirect(url_for("patient.about_you"), code=303)
-    secure = installation().settings.over_tls
-    response.set_cookie(_cookie_name(), token, max_age=_keep(), secure=secure, httponly=True, samesite="Lax")
-    return response
+    _forget_forms()
+    return _remember(token, url_for("patient.about_you"))
 
 
 @blueprint.get("/continue")
@@ -75,27 +74,21 @@ def resume() -> Page:
 def about_you() -> Page:
     """Name, date of birth, visit reference."""
     draft = _draft()
+    back = url_for("patient.check") if _complete(draft) else url_for("patient.start")
     form = AboutYouForm.filled_with(draft.patient)
     if request.method == "POST" and not language.switch():
         offered = installation().settings.languages
         today = _now().astimezone(ZoneInfo(installation().settings.clinic_timezone)).date()
         if form.check(languages=offered, today=today):
-            draft = draft_service.record_patient(
-                session=db.session,
-                keys=installation().keys,
-                token=_token(),
-                patient=form.patient,
-                now=_now(),
-                keep=_keep(),
-            )
-            return redirect(_next_step(draft), code=303)
+            _record(lambda draft: replace(draft, patient=form.patient))
+            return _remember(_token(), back if _going_back() else _next_step(_draft()))
+        if _going_back():
+            return redirect(back, code=303)
     return render_template(
         "patient/about_you.html",
         form=form,
-        error_list=[(field, messages[0]) for field, messages in form.errors.items()],
         date_parts=date_part_order(language.chosen()),
         example_date=example_birth_date(language.chosen()),
-        back=url_for("patient.check") if _complete(draft) else url_for("patient.start"),
     )
 
 
@@ -103,42 +96,28 @@ def about_you() -> Page:
 def question(question_id: str) -> Page:
     """One question of the rule book with its follow-ups."""
     draft = _draft()
-    book = language.book()
-    asked = next((one for one in book.questions if one.id == question_id), None) or abort(404)
+    asked = language.book().question(question_id) or abort(404)
     _refuse_to_skip(draft, asked)
-    form = question_form(book, asked, draft.answers)
-    if request.method == "POST":
-        if language.switch():
-            # The same values in the new language, neither checked nor saved.
-            book = language.book()
-            asked = next(one for one in book.questions if one.id == question_id)
-            form = question_form(book, asked, draft.answers)
-        elif form.validate():
-            draft = draft_service.record_page(
-                session=db.session,
-                keys=installation().keys,
-                token=_token(),
-                question=asked,
-                page=form.page,
-                now=_now(),
-                keep=_keep(),
-            )
-            return redirect(_next_step(draft, after=asked), code=303)
-    number = book.questions.index(asked)
-    previous = url_for("patient.about_you")
-    if _complete(draft):
-        previous = url_for("patient.check")
-    elif number:
-        previous = url_for("patient.question", question_id=book.questions[number - 1].id)
+    back = _before(draft, asked)
+    if request.method == "POST" and not language.switch():
+        # Worded as the patient saw it, even if another tab has switched the language since.
+        seen = installation().books.get(request.form.get("shown_in", ""), language.book())
+        form = question_form(seen, seen.question(question_id) or abort(404), draft.answers)
+        if form.validate():
+            _record(lambda draft: replace(draft, answers=draft.answers.with_page(asked, form.answers)))
+            return _remember(_token(), back if _going_back() else _next_step(_draft(), after=asked))
+        if _going_back():
+            return redirect(back, code=303)
+    else:
+        asked = language.book().question(question_id) or abort(404)
+        form = question_form(language.book(), asked, draft.answers)
     return render_template(
         "patient/question.html",
         form=form,
-        error_list=[(field, messages[0]) for field, messages in form.errors.items()],
-        question=asked,
-        follow_ups=follow_up_places(asked),
-        number=number + 1,
-        total=len(book.questions),
-        back=previous,
+        question=form.question,
+        follow_ups=follow_up_places(form.question),
+        number=language.book().questions.index(asked) + 1,
+        total=len(language.book().questions),
     )
 
 
@@ -148,7 +127,8 @@ def check() -> Page:
     draft = _draft()
     if draft.patient is None or not _complete(draft):
         raise OutOfOrder
-    return render_template("patient/check.html", about=_about(draft.patient), rows=_rows(draft))
+    about = _about(draft.patient, change=url_for("patient.about_you"))
+    return render_template("patient/check.html", about=about, rows=_rows(draft.answers, changeable=True))
 
 
 @blueprint.post("/submit")
@@ -165,7 +145,7 @@ def submit() -> Page:
         )
     except submit_service.Incomplete as err:
         raise OutOfOrder from err
-    return redirect(url_for("patient.done"), code=303)
+    return _remember(_token(), url_for("patient.done"))
 
 
 @blueprint.get("/done")
@@ -180,27 +160,25 @@ def copy() -> Page:
     screening = _sent()
     local = to_user_timezone(screening.submitted_at)
     about = [
-        (_("Reference"), screening.reference),
-        (_("Sent"), f"{format_date(local, 'long')} {format_time(local, 'short')}"),
+        Row(asked=_("Reference"), answer=screening.reference),
+        Row(asked=_("Sent"), answer=f"{format_date(local, 'long')} {format_time(local, 'short')}"),
         *_about(screening.patient),
     ]
-    return render_template("patient/copy.html", about=about, rows=_sent_rows(screening))
+    return render_template("patient/copy.html", about=about, rows=_rows(screening.answers))
 
 
 @blueprint.get("/leaflet")
 def leaflet() -> Page:
     """What the rule book tells patients about the medicine."""
-    back = url_for(".start")
-    if _find_draft() is not None:
-        back = url_for(".resume")
-    elif _find_sent() is not None:
-        back = url_for(".done")
-    return render_template("patient/leaflet.html", book=language.book(), back=back)
+    return render_template("patient/leaflet.html", book=language.book())
 
 
 @blueprint.post("/finish")
 def finish() -> Page:
-    """Forget this patient on this device."""
+    """Forget this patient on this device; a draft that was not sent is deleted."""
+    draft_service.discard(session=db.session, token=_token())
+    _forget_forms()
+    session.pop("language", None)
     response = redirect(url_for("patient.start"), code=303)
     secure = installation().settings.over_tls
     response.delete_cookie(_cookie_name(), secure=secure, httponly=True, samesite="Lax")
@@ -221,12 +199,13 @@ def _out_of_order(error: OutOfOrder) -> Page:
 
 @blueprint.errorhandler(AlreadySent)
 def _already_sent(error: AlreadySent) -> Page:
+    sent = _find_sent()
     return error_page(
         409,
         _("Your answers were sent already"),
-        _("They cannot be changed here. To change an answer, tell staff and give them your reference."),
-        action=_("See my reference"),
-        target=url_for("patient.done"),
+        _("The clinic has them. To change an answer, tell staff."),
+        action=_("Go to the start") if sent is None else _("See my reference"),
+        target=url_for("patient.start") if sent is None else url_for("patient.done"),
     )
 
 
@@ -246,38 +225,60 @@ def _token() -> str:
     return request.cookies.get(_cookie_name(), "")
 
 
+def _remember(token: str, target: str) -> Response:
+    """Lead on to `target`, and let the device keep the token for as long as the draft, or the copy, is kept from now.
+
+    A browser that sees the cookie change also drops the pages it kept in memory for Back, which show old answers.
+    """
+    response = redirect(target, code=303)
+    here = installation().settings
+    longest = max(_keep(), timedelta(minutes=here.copy_minutes))
+    response.set_cookie(_cookie_name(), token, max_age=longest, secure=here.over_tls, httponly=True, samesite="Lax")
+    return response
+
+
+def _forget_forms() -> None:
+    """Refuse every form shown so far: sent again by Back and reload, it would write into the next patient's draft."""
+    session.pop("csrf_token", None)
+
+
+def _record(change: Callable[[Draft], Draft]) -> None:
+    keys = installation().keys
+    draft_service.record(session=db.session, keys=keys, token=_token(), change=change, now=_now(), keep=_keep())
+
+
 def _find_draft() -> Draft | None:
     """This patient's draft, without answers to questions whose wording has changed since; None if there is none."""
     if not _token():
         return None
     here = installation()
     draft = drafts.find(db.session, here.keys, drafts.hash_token(_token()), now=_now())
-    return draft and Draft(patient=draft.patient, answers=draft.answers.still_asked(here.books))
+    return draft and replace(draft, answers=draft.answers.still_asked(here.books))
 
 
 def _draft() -> Draft:
-    """This patient's draft. Raises DraftGone, or AlreadySent where it has become a screening."""
+    """This patient's draft. Raises AlreadySent where it has become a screening, DraftGone where there is none."""
     draft = _find_draft()
     if draft is None:
-        _sent()
-        raise AlreadySent
+        raise AlreadySent if _find_sent(at_any_time=True) else DraftGone
     return draft
 
 
-def _find_sent() -> Screening | None:
-    """What this patient has sent within `copy_minutes`, or None."""
+def _find_sent(*, at_any_time: bool = False) -> Screening | None:
+    """What this patient has sent from this device within `copy_minutes` (or at any time), or None."""
     if not _token():
         return None
     here = installation()
-    recent = _now() - timedelta(minutes=here.settings.copy_minutes)
-    return screenings.find_by_draft(db.session, here.keys, drafts.hash_token(_token()), submitted_after=recent)
+    since = None if at_any_time else _now() - timedelta(minutes=here.settings.copy_minutes)
+    return screenings.find_by_draft(db.session, here.keys, drafts.hash_token(_token()), submitted_after=since)
 
 
 def _sent() -> Screening:
-    """What this patient has just sent. Raises DraftGone where there is nothing, or no longer."""
+    """What this patient has just sent. Raises OutOfOrder before, AlreadySent after its time, DraftGone without any."""
     screening = _find_sent()
     if screening is None:
-        raise DraftGone
+        _draft()
+        raise OutOfOrder
     return screening
 
 
@@ -287,10 +288,20 @@ def _complete(draft: Draft) -> bool:
 
 def _refuse_to_skip(draft: Draft, asked: Question) -> None:
     """Raise OutOfOrder for a question beyond the first one that is not answered yet."""
-    book = language.book()
-    first_open = draft.answers.open_question(book)
-    if draft.patient is None or (first_open and book.questions.index(asked) > book.questions.index(first_open)):
+    questions = language.book().questions
+    first_open = draft.answers.open_question(language.book())
+    if draft.patient is None or (first_open and questions.index(asked) > questions.index(first_open)):
         raise OutOfOrder
+
+
+def _before(draft: Draft, asked: Question) -> str:
+    """Where Back leads from a question: the page before it, or the check page where everything is answered."""
+    questions = language.book().questions
+    if _complete(draft):
+        return url_for("patient.check")
+    if asked == questions[0]:
+        return url_for("patient.about_you")
+    return url_for("patient.question", question_id=questions[questions.index(asked) - 1].id)
 
 
 def _next_step(draft: Draft, *, after: Question | None = None) -> str:
@@ -307,29 +318,30 @@ def _next_step(draft: Draft, *, after: Question | None = None) -> str:
     return url_for("patient.question", question_id=questions[place].id)
 
 
-def _about(patient: Patient) -> list[tuple[str, str]]:
+def _going_back() -> bool:
+    """Whether Back was pressed: what is acceptable is saved, the rest is let go."""
+    return "back" in request.form
+
+
+def _about(patient: Patient, *, change: str = "") -> list[Row]:
     """The patient's own particulars, as a page shows them."""
+    particulars = {
+        _("Your name"): patient.name,
+        _("Your date of birth"): format_date(patient.birth_date, "long"),
+        _("Visit number"): patient.visit,
+    }
+    return [Row(asked=label, answer=value, change=change) for label, value in particulars.items()]
+
+
+def _rows(answers: Answers, *, changeable: bool = False) -> list[Row]:
+    """Every question that was asked, in the page's language, with its answer."""
     return [
-        (_("Your name"), patient.name),
-        (_("Your date of birth"), format_date(patient.birth_date, "long")),
-        (_("Visit number"), patient.visit),
+        Row(
+            asked=item.ask,
+            answer="" if (value := answers.value(item.id)) is None else shown(item, value),
+            change=url_for("patient.question", question_id=question.id) if changeable else "",
+        )
+        for question in language.book().questions
+        for item in question.page
+        if isinstance(item, Question) or answers.applies(item)
     ]
-
-
-def _rows(draft: Draft) -> list[Row]:
-    """What the check page shows: the questions asked in the page's language, with the answers so far."""
-    rows = []
-    for question in language.book().questions:
-        for item in question.page:
-            if isinstance(item, Question) or draft.answers.applies(item):
-                value = draft.answers.value(item.id)
-                answer = "" if value is None else shown(item, value)
-                rows.append(Row(asked=item.ask, answer=answer, change=url_for(".question", question_id=question.id)))
-    return rows
-
-
-def _sent_rows(screening: Screening) -> list[Row]:
-    """What the patient's copy shows: the wording that the patient saw, in the order in which it was asked."""
-    order = [item.id for item in language.book().asked()]
-    answers = sorted(screening.answers.given, key=lambda answer: order.index(answer.id) if answer.id in order else 99)
-    return [Row(asked=answer.asked, answer=answer.shown) for answer in answers]

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from flask import Flask
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 
 from screening.cli import check_ready
-from screening.domain.rules import Severity
 from screening.extensions import alembic, db, installation
 from screening.settings import Settings
 from screening.storage import screenings
 from screening.storage.database import DatabaseNotReady
 from screening.storage.encryption import KeyFault, new_keys, write_keys
-from screening.storage.tables import EditionRow, ScreeningRow
+from screening.storage.tables import DraftRow, EditionRow, ScreeningRow
 from tests.integration.visitor import Visitor
 
 Start = Callable[[Settings], Flask]
@@ -93,21 +94,39 @@ def test_blind_indexes_find_a_name_however_it_is_written(app: Flask, visitor: Vi
         assert keys.blind_index("name", "jose") != keys.blind_index("visit", "jose")
 
 
-def test_the_outcome_and_the_edition_are_kept_with_the_screening(app: Flask, visitor: Visitor) -> None:
-    visitor.fill_in({"infection": {"infection": "unsure"}})
+def test_the_edition_is_kept_with_the_screening_and_a_changed_one_is_noticed(app: Flask, visitor: Visitor) -> None:
+    visitor.fill_in({"infection": {"infection": "yes"}})
+    reference = visitor.send()
+    with app.app_context():
+        row = db.session.scalars(select(ScreeningRow)).one()
+        edition = db.session.get_one(EditionRow, row.edition_digest)
+        assert edition.content == installation().books["en"].edition.content
+        edition.content = edition.content.replace('"severity":"contraindication"', '"severity":"caution"')
+        db.session.commit()
+    result = app.test_cli_runner().invoke(args=["summary", reference])
+    assert result.exit_code == 1
+    assert "was changed; restore the database" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("column", "value"), [("reference", "0000-0000"), ("draft_hash", "0" * 64), ("language", "es")]
+)
+def test_the_plain_part_of_a_row_cannot_be_exchanged(app: Flask, visitor: Visitor, column: str, value: str) -> None:
+    visitor.fill_in()
     visitor.send()
     with app.app_context():
         row = db.session.scalars(select(ScreeningRow)).one()
-        assert Severity(row.outcome) is Severity.CLARIFY
-        edition = db.session.get_one(EditionRow, row.edition_digest)
-        assert edition.content == installation().books["en"].edition.content
+        setattr(row, column, value)
+        db.session.commit()
+        with pytest.raises(KeyFault, match="cannot be opened"):
+            screenings.find(db.session, installation().keys, row.reference)
 
 
 def test_a_lost_data_key_stops_the_start_and_is_never_replaced(app: Flask, start: Start) -> None:
     with app.app_context():
         installation().key_file.unlink()
     again = start(installation(app).settings)
-    with pytest.raises(KeyFault, match=r"data\.key is missing.*restore the file from your copy"):
+    with pytest.raises(KeyFault, match=r"data\.key is missing.*restore it from your copy"):
         check_ready(again)
     result = again.test_cli_runner().invoke(args=["init"])
     assert result.exit_code == 1
@@ -119,7 +138,7 @@ def test_a_wrong_data_key_stops_the_start(app: Flask, start: Start) -> None:
     installation(app).key_file.unlink()
     write_keys(installation(app).key_file, new_keys())
     again = start(installation(app).settings)
-    with pytest.raises(KeyFault, match=r"the key file is not the one it was sealed with"):
+    with pytest.raises(KeyFault, match=r"data\.key is not the one it was sealed with"):
         check_ready(again)
 
 
@@ -136,6 +155,38 @@ def test_a_damaged_key_file_says_so(sqlite_app: Flask, content: str, start: Star
     installation(sqlite_app).key_file.write_text(content)
     with pytest.raises(KeyFault, match=r"is damaged .*; restore it from your copy"):
         check_ready(start(installation(sqlite_app).settings))
+
+
+def test_a_changed_index_key_stops_the_start(sqlite_app: Flask, start: Start) -> None:
+    file = installation(sqlite_app).key_file
+    lines = [
+        line if not line.startswith("index") else f'index = "{"A" * 43}="' for line in file.read_text().splitlines()
+    ]
+    file.write_text("\n".join(lines))
+    with pytest.raises(KeyFault, match="index key"):
+        check_ready(start(installation(sqlite_app).settings))
+
+
+def test_an_empty_secret_key_stops_the_start(sqlite_app: Flask, start: Start) -> None:
+    installation(sqlite_app).secret_file.write_text("")
+    with pytest.raises(KeyFault, match=r"secret\.key is too short; remove it and run `flask init`"):
+        check_ready(start(installation(sqlite_app).settings))
+
+
+def test_starting_deletes_drafts_that_have_expired(sqlite_app: Flask) -> None:
+    Visitor(sqlite_app).begin()
+    with sqlite_app.app_context():
+        db.session.execute(update(DraftRow).values(expires_at=datetime.now(UTC) - timedelta(days=30)))
+        db.session.commit()
+    check_ready(sqlite_app)
+    with sqlite_app.app_context():
+        assert db.session.scalars(select(DraftRow)).all() == []
+
+
+def test_a_database_that_cannot_be_reached_says_so(start: Start, sqlite_app: Flask) -> None:
+    away = replace(installation(sqlite_app).settings, database_url="postgresql://nobody@127.0.0.1:9/nothing")
+    with pytest.raises(DatabaseNotReady, match=r"The database at postgresql.*127\.0\.0\.1:9.* cannot be used"):
+        check_ready(start(away))
 
 
 def test_the_instance_is_private(sqlite_app: Flask, tmp_path: Path) -> None:

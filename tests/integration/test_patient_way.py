@@ -187,6 +187,48 @@ def test_without_a_draft_every_step_leads_back_to_the_start(sqlite_app: Flask, p
     assert 'href="/"' in visitor.page.text
 
 
+def test_half_way_the_pages_after_sending_lead_back_to_the_questions(sqlite_app: Flask) -> None:
+    visitor = Visitor(sqlite_app)
+    visitor.begin()
+    for path in ("/done", "/copy"):
+        assert visitor.get(path).status_code == 409
+        assert 'href="/questions/pregnancy"' in visitor.page.text
+
+
+def test_back_keeps_what_was_answered_and_lets_the_rest_go(app: Flask, visitor: Visitor) -> None:
+    visitor.begin()
+    visitor.answer({"pregnancy": NO_TO_ALL["pregnancy"]})
+    visitor.post("/questions/breastfeeding", {"breastfeeding": "unsure", "back": "1"})
+    assert visitor.path == "/questions/pregnancy"
+    visitor.post("/questions/pregnancy", {"pregnancy": "no", "back": "1"})
+    assert visitor.path == "/about-you"
+    visitor.post("/about-you", {**SAMPLE, "name": "Another Name", "back": "1"})
+    assert visitor.path == "/"
+    visitor.get("/continue")
+    assert visitor.path == "/questions/infection"
+    assert 'value="Another Name"' in visitor.get("/about-you").text
+
+
+def test_an_answer_is_kept_in_the_words_it_was_shown_in(app: Flask, visitor: Visitor) -> None:
+    visitor.fill_in()
+    visitor.get("/questions/iud")
+    in_english = visitor.page
+    visitor.post("/language", {"language": "es", "next": "/check"})
+    visitor.page = in_english
+    visitor.post("/questions/iud", {"iud": "unsure", "shown_in": "en"})
+    answer = stored(app, visitor.send()).answers.get("iud")
+    assert answer is not None
+    assert (answer.language, answer.shown) == ("en", "I am not sure")
+
+
+def test_each_step_puts_off_when_the_device_forgets(sqlite_app: Flask) -> None:
+    visitor = Visitor(sqlite_app)
+    visitor.begin()
+    visitor.answer({"pregnancy": NO_TO_ALL["pregnancy"]})
+    (saved,) = visitor.page.history
+    assert any("draft=" in cookie and "Max-Age=14400" in cookie for cookie in saved.headers.getlist("Set-Cookie"))
+
+
 def test_a_forged_token_finds_nothing(sqlite_app: Flask) -> None:
     visitor = Visitor(sqlite_app)
     visitor.begin()
@@ -239,7 +281,9 @@ def test_the_copy_is_closed_after_its_time_and_after_finish(
     later = datetime.now(UTC) + timedelta(minutes=6)
     with monkeypatch.context() as patched:
         patched.setattr("screening.web.patient._now", lambda: later)
-        assert visitor.get("/copy").status_code == 410
+        assert visitor.get("/copy").status_code == 409
+        assert "The clinic has them" in visitor.text
+        assert visitor.get("/done").status_code == 409
     visitor.get("/done")
     visitor.post("/finish")
     assert visitor.get("/copy").status_code == 410

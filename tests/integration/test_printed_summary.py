@@ -59,7 +59,8 @@ def summary_of(
     summary = summarise(
         screening,
         assessment,
-        book=book,
+        books=books(),
+        language=clinic_language,
         translations=translations(clinic_language),
         clinic_name="Sample Clinic",
         timezone="Europe/Madrid",
@@ -168,22 +169,40 @@ def test_nothing_is_clipped_at_the_greatest_lengths() -> None:
         ({**NO_TO_ALL, "infection": "yes", "iud": "unsure"}, "Contraindication reported"),
     ],
 )
-def test_the_outcome_is_said_in_words_and_in_the_top_third(values: dict[str, Any], headline: str) -> None:
+def test_patient_outcome_and_first_finding_stand_in_the_top_third(values: dict[str, Any], headline: str) -> None:
     summary, assessment = summary_of(values)
-    page = PdfReader(io.BytesIO(print_summary(summary).content)).pages[0]
-    places: dict[str, float] = {}
-
-    def note(text: str, _cm: object, matrix: list[float], _font: object, _size: object) -> None:
-        places.setdefault(words(text), matrix[5])
-
-    page.extract_text(visitor_text=note)
-    height = float(page.mediabox.height)
+    pdf = pypdfium2.PdfDocument(print_summary(summary).content)
+    page, height = pdf[0].get_textpage(), pdf[0].get_height()
     assert summary.headline == headline
-    top_third = {text for text, y in places.items() if text}
-    assert any(words(headline) in text for text in top_third)
-    for finding in assessment.findings[:1]:
-        assert finding.title in summary.sentence
-    del height
+    for wanted in ("Sample Patient", headline, *(finding.title for finding in assessment.findings[:1])):
+        found = page.search(wanted).get_next()
+        assert found is not None, wanted
+        _left, bottom, _right, _top = page.get_charbox(found[0])
+        assert bottom > height * 2 / 3, wanted
+    pdf.close()
+
+
+def test_the_outcome_names_every_topic_and_what_is_to_be_asked_alone() -> None:
+    values = {**NO_TO_ALL, "infection": "yes", "breastfeeding": "private", "iud": "unsure", "vaccines": "yes"}
+    summary, _ = summary_of(values)
+    assert summary.sentence == (
+        "Confirm before any decision: Active infection. Talk to the patient alone: Breastfeeding. "
+        "Still to clarify: IUD use. Consider: Planned vaccines."
+    )
+    (private,) = [entry for entry in summary.findings if entry.title == "Breastfeeding"]
+    assert private.confirm.startswith("Alone with the patient: ")
+
+
+def test_short_details_stand_with_the_finding_and_long_ones_in_the_table() -> None:
+    details = {"infection_symptoms": ["fever", "aches"], "infection_since": "long " * 20}
+    summary, _ = summary_of({**NO_TO_ALL, "infection": "yes", **details})
+    assert summary.findings[0].reported == "Fever, Aches"
+
+
+def test_drafts_are_said_to_be_drafts() -> None:
+    assert "Draft rules" in summary_of(NO_TO_ALL)[0].standing
+    assert not any("Translations" in line for line in summary_of(NO_TO_ALL)[0].provenance)
+    assert any("drafts: Spanish" in line for line in summary_of(NO_TO_ALL, asked_in="es")[0].provenance)
 
 
 def test_patient_text_is_text_and_never_markup() -> None:

@@ -72,13 +72,6 @@ def test_a_follow_up_is_not_blamed_for_a_fault_in_the_question_above_it() -> Non
     assert faults_of({"iud": "maybe", "iud_type": "copper"}) == {"iud": Fault.UNKNOWN_VALUE}
 
 
-def test_only_the_questions_asked_for_may_be_answered() -> None:
-    only = {"only": [question("iud")]}
-    assert faults_of({"pregnancy": "yes", "iud": "yes"}, **only) == {"pregnancy": Fault.UNKNOWN_QUESTION}
-    answers = read_answers(book(), {"iud": "yes", "iud_type": "copper"}, **only)
-    assert (answers.value("iud"), answers.value("iud_type")) == ("yes", "copper")
-
-
 @pytest.mark.parametrize("empty", [None, "", [], ()])
 @pytest.mark.parametrize("asked", ["infection", "infection_symptoms", "infection_since"])
 def test_an_empty_value_is_a_missing_answer(asked: str, empty: object) -> None:

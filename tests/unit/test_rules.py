@@ -109,7 +109,8 @@ def test_a_clarify_finding_says_how_the_question_is_open_and_what_to_establish(
     item = next(item for item in book().asked() if item.id == asked)
     rule = next(rule.finding for rule in book().rules if rule.finding.rule == asked)
     assert (finding.rule, finding.answer, finding.severity) == (f"clarify-{asked}", asked, Severity.CLARIFY)
-    assert (finding.title, finding.confirm, finding.cites) == (item.topic, item.clarify, rule.cites)
+    confirm = f"Alone with the patient: {item.clarify}" if value == "private" else item.clarify
+    assert (finding.title, finding.confirm, finding.cites) == (item.topic, confirm, rule.cites)
     assert reason in finding.reason
 
 

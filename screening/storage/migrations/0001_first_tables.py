@@ -39,7 +39,6 @@ def upgrade() -> None:
         sa.Column("draft_hash", sa.String(64), nullable=False),
         sa.Column("submitted_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("language", sa.String(16), nullable=False),
-        sa.Column("outcome", sa.SmallInteger(), nullable=False),
         sa.Column("edition_digest", sa.String(64), nullable=False),
         sa.Column("sealed_patient", sa.LargeBinary(), nullable=False),
         sa.Column("sealed_answers", sa.LargeBinary(), nullable=False),

@@ -7,6 +7,7 @@ from datetime import date
 
 from babel import Locale
 from babel.dates import get_date_format, get_month_names
+from flask import request
 from flask_babel import gettext as _
 from flask_wtf import FlaskForm
 from wtforms import StringField
@@ -39,17 +40,19 @@ class AboutYouForm(FlaskForm):
     @classmethod
     def filled_with(cls, patient: Patient | None) -> AboutYouForm:
         """A form with what was sent, or else with the patient so far."""
+        sent = request.form if request.method == "POST" else None
         if patient is None:
-            return cls()
+            return cls(formdata=sent)
         born = patient.birth_date
         return cls(
+            formdata=sent,
             data={
                 "name": patient.name,
                 "birth_day": str(born.day),
                 "birth_month": str(born.month),
                 "birth_year": str(born.year),
                 "visit": patient.visit,
-            }
+            },
         )
 
     def check(self, *, languages: tuple[str, ...], today: date) -> bool:
@@ -57,7 +60,7 @@ class AboutYouForm(FlaskForm):
         if not self.validate():
             return False
         name, visit = tidy(self.name.data or ""), tidy(self.visit.data or "")
-        typed = {part: unicodedata.normalize("NFKC", self[part].data or "").strip() for part in DATE_PARTS}
+        typed = {part: unicodedata.normalize("NFKC", (self[part].data or "")[:100]).strip() for part in DATE_PARTS}
         born = _birth_date(typed, languages, today)
         messages = {"name": _name_message(name_fault(name)), "visit": _visit_message(visit_fault(visit))}
         if not isinstance(born, date):
@@ -77,6 +80,8 @@ def _birth_date(typed: dict[str, str], languages: tuple[str, ...], today: date) 
     missing = [part for part in DATE_PARTS if not typed[part]]
     if len(missing) == len(DATE_PARTS):
         return "birth_day", _("Enter your date of birth")
+    if len(missing) == 2 and not typed[next(part for part in DATE_PARTS if typed[part])].isalnum():
+        return missing[0], _("Put the day, the month and the year each in its own box")
     if missing:
         names = {"birth_day": _("day"), "birth_month": _("month"), "birth_year": _("year")}
         return missing[0], _("Your date of birth needs: %(parts)s", parts=", ".join(names[part] for part in missing))
@@ -106,7 +111,7 @@ def _number(typed: str) -> int | None:
 
 def _month_by_name(typed: str, languages: tuple[str, ...]) -> int | None:
     """The month whose full or short name was typed in one of the languages, with or without a full stop."""
-    wanted = typed.casefold().rstrip(".")
+    wanted = typed.casefold().removeprefix("de ").rstrip(".").replace("setiembre", "septiembre")
     for language in languages:
         for width in ("wide", "abbreviated"):
             for month, name in get_month_names(width, locale=Locale.parse(language, sep="-")).items():
@@ -123,8 +128,8 @@ def date_part_order(language: str) -> list[str]:
 
 
 def example_birth_date(language: str) -> str:
-    """A date in the language's order of fields, such as `12 3 1985`."""
-    example = {"birth_day": "12", "birth_month": "3", "birth_year": "1985"}
+    """A date in the language's order of fields, such as `27 3 1985`."""
+    example = {"birth_day": "27", "birth_month": "3", "birth_year": "1985"}
     return " ".join(example[part] for part in date_part_order(language))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from flask import request
 from flask_babel import gettext as _
 from flask_wtf import FlaskForm
 from wtforms import Field, RadioField, SelectMultipleField, TextAreaField
@@ -14,11 +15,11 @@ from screening.domain.rules import FollowUp, Kind, Question, RuleBook
 
 
 class QuestionForm(FlaskForm):
-    """One question with its follow-ups; after a successful `validate`, `page` holds the answers."""
+    """One question with its follow-ups; after a successful `validate`, `answers` holds them."""
 
     book: RuleBook
     question: Question
-    page: Answers
+    answers: Answers
 
     def values(self) -> dict[str, object]:
         """What was answered, without follow-ups that the answer does not open."""
@@ -36,7 +37,7 @@ class QuestionForm(FlaskForm):
         values = self.values()
         faults: dict[str, Fault] = {}
         try:
-            self.page = read_answers(self.book, values, only=[self.question])
+            self.answers = read_answers(self.book, values)
         except UnacceptableAnswers as err:
             faults.update(err.faults)
         for item in self.question.page:
@@ -44,7 +45,7 @@ class QuestionForm(FlaskForm):
                 faults[item.id] = Fault.MISSING
         for item in self.question.page:
             if item.id in faults:
-                self[item.id].errors = [*self[item.id].errors, _message(faults[item.id])]
+                self[item.id].errors = [*self[item.id].errors, _message(item, faults[item.id])]
         return not faults
 
 
@@ -52,7 +53,8 @@ def question_form(book: RuleBook, question: Question, answers: Answers) -> Quest
     """A form for this question, filled with what was sent or else with the answers so far."""
     fields = {item.id: _field(item) for item in question.page}
     form_class = type("BuiltQuestionForm", (QuestionForm,), {"book": book, "question": question, **fields})
-    form: QuestionForm = form_class(data={item: answers.value(item) for item in fields})
+    sent = request.form if request.method == "POST" else None
+    form: QuestionForm = form_class(formdata=sent, data={item: answers.value(item) for item in fields})
     return form
 
 
@@ -77,17 +79,16 @@ def follow_up_places(question: Question) -> list[FollowUpPlace]:
 
 
 def _field(item: Question | FollowUp) -> Field:
-    choices = {option.id: option.label for option in item.options}
     match item.kind:
         case Kind.ONE:
-            return RadioField(item.ask, choices=choices, validate_choice=False, coerce=str)
+            return RadioField(item.ask, validate_choice=False)
         case Kind.SEVERAL:
-            return SelectMultipleField(item.ask, choices=choices, validate_choice=False)
+            return SelectMultipleField(item.ask, validate_choice=False)
         case Kind.TEXT:
             return TextAreaField(item.ask)
 
 
-def _message(fault: Fault) -> str:
+def _message(item: Question | FollowUp, fault: Fault) -> str:
     """The fault in the patient's words."""
     match fault:
         case Fault.TOO_LONG:
@@ -95,4 +96,4 @@ def _message(fault: Fault) -> str:
         case Fault.CONTROL_CHARACTER:
             return _("Remove the signs that cannot be printed. You may have pasted them")
         case _:
-            return _("Choose one of the answers. If you do not know, choose “I am not sure”")
+            return _("Choose an answer for “%(ask)s”. If you do not know, choose “I am not sure”", ask=item.ask)

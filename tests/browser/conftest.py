@@ -1,0 +1,85 @@
+"""A server and a browser for each process of the tests; a fresh visitor for each test, watched all the while."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request, Response
+
+from tests.browser.journey import OpenPage
+from tests.browser.server import LiveServer, launch_options, serve
+
+# What the browser itself prints for a page that answers with a 4xx status, as our error pages do.
+STATUS_LINE = re.compile(r"Failed to load resource: the server responded with a status of 4\d\d")
+SERVER_FAULT = re.compile(r"\[(?:ERROR|CRITICAL)\]|Traceback|incident")
+PHONE = {"width": 320, "height": 640}
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """The application, served."""
+    with serve(tmp_path_factory.mktemp("served")) as live:
+        yield live
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args() -> dict[str, Any]:
+    """Debian's Chromium; a test without a browser fails, it is not skipped."""
+    return launch_options()
+
+
+@pytest.fixture(scope="session")
+def browser_context_args(server: LiveServer) -> dict[str, Any]:
+    """Where a visitor goes."""
+    return {"base_url": server.url}
+
+
+@pytest.fixture
+def open_page(new_context: Callable[..., BrowserContext], server: LiveServer) -> Iterator[OpenPage]:
+    """Opens a page for a new visitor, on a narrow phone and reading English unless the arguments say otherwise.
+
+    At the end nothing may have gone wrong that a visitor does not see.
+    """
+    faults: list[str] = []
+    printed = server.log.stat().st_size
+
+    def opened(**context_args: Any) -> Page:
+        context = new_context(**{"viewport": PHONE, "locale": "en-US"} | context_args)
+        watch(context, server.url, faults)
+        return context.new_page()
+
+    yield opened
+    log = server.log.read_bytes()[printed:].decode()
+    faults += [f"server: {line}" for line in log.splitlines() if SERVER_FAULT.search(line)]
+    assert faults == []
+
+
+@pytest.fixture
+def page(open_page: OpenPage) -> Page:
+    """A page for a new visitor."""
+    return open_page()
+
+
+def watch(context: BrowserContext, origin: str, faults: list[str]) -> None:
+    """Note console errors, refusals by the content security policy, foreign requests and failed resources."""
+
+    def on_console(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning") and not STATUS_LINE.match(message.text):
+            faults.append(f"console: {message.text}")
+
+    def on_request(request: Request) -> None:
+        if not request.url.startswith(f"{origin}/"):
+            faults.append(f"request to elsewhere: {request.url}")
+
+    def on_response(response: Response) -> None:
+        expected = response.status < 500 if response.request.resource_type == "document" else response.status < 400
+        if not expected:
+            faults.append(f"{response.status}: {response.url}")
+
+    context.on("console", on_console)
+    context.on("weberror", lambda error: faults.append(f"script: {error.error}"))
+    context.on("request", on_request)
+    context.on("response", on_response)

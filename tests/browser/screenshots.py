@@ -1,0 +1,105 @@
+"""Draws docs/pictures anew: the form on a phone, and the first page of the summary of a made-up patient."""
+
+from __future__ import annotations
+
+import base64
+import json
+import sys
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pypdfium2
+from PIL import Image
+from playwright.sync_api import Browser, Page, sync_playwright
+
+sys.path.insert(0, str(Path(__file__).parents[2]))  # run as a script, Python looks for modules beside it alone
+
+import journey
+from server import ROOT, LiveServer, environment, flask, launch_options, serve
+
+PICTURES = ROOT / "docs" / "pictures"
+PHONE = {"width": 360, "height": 740}
+POINTS_PER_INCH = 72
+DOTS_PER_INCH = 100
+COLOURS = 96  # more than black, white and a few accents with their soft edges need
+PATIENT = journey.Person(name="Sample Patient", day="12", month="March", year="1988", visit="V-1024")
+ANSWERS = {
+    "pregnancy": "no",
+    "pregnancy_planned": "yes",
+    "breastfeeding": "no",
+    "infection": "unsure",
+    "infection_symptoms": ("chills", "aches"),
+    "infection_since": "About 3 days ago",
+    "hypersensitivity": "yes",
+    "hypersensitivity_reaction": "A rash on both arms, two weeks after I began, in 2019.",
+    "iud": "no",
+    "vaccines": "yes",
+    "vaccines_which": "Flu",
+    "vaccines_when": "Next month",
+}
+SIDE_BY_SIDE = """<!doctype html>
+<style>
+  body { margin: 0; padding: 24px; display: inline-flex; gap: 24px; align-items: start; background: #808890 }
+  img { width: 360px; border-radius: 12px }
+</style>
+"""
+
+
+def main() -> None:
+    """Write both pictures and say where they are."""
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory() as folder, sync_playwright() as playwright:
+        with serve(Path(folder)) as server:
+            browser = playwright.chromium.launch(**launch_options())
+            draw_form(browser, server, PICTURES / "form.png")
+            browser.close()
+        draw_summary(server, PICTURES / "summary.png")
+
+
+def draw_form(browser: Browser, server: LiveServer, picture: Path) -> None:
+    """Four pages of the form as a phone shows them, side by side."""
+    phone = browser.new_context(base_url=server.url, viewport=PHONE, device_scale_factor=2, locale="en-US")
+    pages = "".join(f'<img src="data:image/png;base64,{shot}">' for shot in form_pages(phone.new_page()))
+    sheet = browser.new_page(viewport={"width": 2000, "height": 1000})
+    sheet.set_content(SIDE_BY_SIDE + pages)
+    save(Image.open(BytesIO(sheet.locator("body").screenshot())), picture)
+
+
+def form_pages(page: Page) -> Iterator[str]:
+    """Pictures (PNG in base64) of the start page, a question with its follow-ups open, the check and the done page."""
+
+    def shot() -> str:
+        page.mouse.move(0, 0)  # nothing is to look as if it were pointed at
+        return base64.b64encode(page.screenshot(full_page=True)).decode()
+
+    page.goto("/")
+    yield shot()
+    journey.walk_to(page, "infection", ANSWERS, PATIENT)
+    journey.fill_question(page, journey.current_question(page) or journey.QUESTIONS[0], ANSWERS)
+    yield shot()
+    journey.answer_questions(page, ANSWERS)
+    yield shot()
+    journey.send(page)
+    yield shot()
+
+
+def draw_summary(server: LiveServer, picture: Path) -> None:
+    """The first page of what `flask screen` prints for the same answers."""
+    case, printed = server.instance / "case.json", server.instance / "summary.pdf"
+    patient = {"name": PATIENT.name, "birth_date": "1988-03-12", "visit": PATIENT.visit}
+    case.write_text(json.dumps({"patient": patient, "language": "en", "answers": ANSWERS}), encoding="utf-8")
+    flask(environment(server.instance), "screen", str(case), "--pdf", str(printed))
+    with pypdfium2.PdfDocument(printed) as document:
+        save(document[0].render(scale=DOTS_PER_INCH / POINTS_PER_INCH).to_pil(), picture)
+
+
+def save(image: Image.Image, picture: Path) -> None:
+    """Write a small PNG, and say where."""
+    image.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(picture, optimize=True)
+    print(f"Wrote {picture.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -60,7 +60,8 @@ def start() -> Page:
 def begin() -> Page:
     """Begin a new questionnaire."""
     token = draft_service.begin(session=db.session, keys=installation().keys, now=_now(), keep=_keep())
-    _forget_forms()
+    if _token():
+        _forget_forms()
     return _remember(token, url_for("patient.about_you"))
 
 

@@ -25,6 +25,7 @@ START = 'main form[action="/"] button'
 CONTINUE = "#page-form button.primary"
 SEND = 'main form[action$="/submit"] button'
 FINISH = 'main form[action$="/finish"] button'
+BACK = ".back a, .back button"
 CHECK = "check"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 TOKEN = re.compile('name="csrf_token" value="([^"]+)"')
@@ -87,8 +88,10 @@ def without_has(route: Route) -> None:
 
 
 def begin(page: Page) -> None:
-    """From the start page to about-you."""
+    """From the start page to about-you; answers that were begun on this device are deleted first."""
     page.goto("/")
+    if page.locator(START).count() == 0:
+        press(page, FINISH)
     press(page, START)
 
 
@@ -140,11 +143,14 @@ def walk_to(page: Page, until: str, answers: Mapping[str, Value] = ANSWERS, pers
 
 def jump_to(page: Page, until: str, answers: Mapping[str, Value] = ANSWERS, person: Person = SOMEONE) -> None:
     """The same without showing the pages on the way: the browser's forms, posted directly. Much faster."""
-    token = TOKEN.search(page.request.get("/").text())
-    assert token is not None
+
+    def token() -> str:
+        found = TOKEN.search(page.request.get("/").text())
+        assert found is not None
+        return found[1]
 
     def post(path: str, typed: Mapping[str, Value]) -> None:
-        fields = {"csrf_token": token[1], **typed}
+        fields = {"csrf_token": token(), **typed}
         sent = page.request.post(path, data=urlencode(fields, doseq=True), headers=FORM, max_redirects=0)
         assert sent.status == http.HTTPStatus.SEE_OTHER, f"{path}: {sent.status}"
 
@@ -186,7 +192,7 @@ def listed(page: Page) -> list[tuple[str, str]]:
 
 def filled_in(page: Page) -> dict[str, Value]:
     """What the inputs of the page's form hold: text as typed, one choice as its value, several as a tuple."""
-    script = "form => [...new FormData(form)].filter(([name]) => name !== 'csrf_token')"
+    script = "form => [...new FormData(form)].filter(([name]) => !['csrf_token', 'shown_in'].includes(name))"
     held: dict[str, Value] = {}
     for name, value in page.locator("#page-form").evaluate(script):
         several = page.locator(f"[name={name}]").first.get_attribute("type") == "checkbox"

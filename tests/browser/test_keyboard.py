@@ -48,7 +48,7 @@ def test_the_whole_way_by_keyboard(page: Page) -> None:
     assert journey.REFERENCE.fullmatch(journey.reference(page))
     enter(page, 'a[href$="/copy"]')
     assert journey.listed(page)[5:] == journey.expected_rows(ANSWERS, "en")
-    enter(page, ".back a")
+    enter(page, journey.BACK)
     enter(page, journey.FINISH)
     assert journey.path(page) == "/"
 

@@ -34,12 +34,12 @@ def test_back_forward_and_reload_show_what_was_answered(page: Page) -> None:
 def test_the_back_link_leads_through_the_pages_in_reverse(page: Page) -> None:
     journey.jump_to(page, "hypersensitivity")
     for question in reversed(QUESTIONS[:3]):
-        journey.press(page, ".back a")
+        journey.press(page, journey.BACK)
         assert saved_on(page, question)
-    journey.press(page, ".back a")
+    journey.press(page, journey.BACK)
     assert journey.path(page) == "/about-you"
     assert journey.filled_in(page)["name"] == SOMEONE.name
-    journey.press(page, ".back a")
+    journey.press(page, journey.BACK)
     assert journey.path(page) == "/"
 
 
@@ -120,7 +120,7 @@ def test_a_changed_name_returns_to_the_check_page(page: Page) -> None:
 def test_back_from_a_change_leads_to_the_check_page(page: Page) -> None:
     journey.jump_to(page, "check")
     journey.press(page, f"{CHANGE} >> nth=3")
-    journey.press(page, ".back a")
+    journey.press(page, journey.BACK)
     assert journey.path(page) == "/check"
 
 

@@ -36,7 +36,7 @@ def test_after_finish_neither_back_nor_reload_shows_anything(page: Page) -> None
     reference = journey.send(page)
     journey.press(page, 'a[href$="/copy"]')
     assert TYPED in page.content()
-    journey.press(page, ".back a")
+    journey.press(page, journey.BACK)
     journey.press(page, FINISH)
     assert_nothing_left(page, reference)
     assert page.locator('main a[href$="/continue"]').count() == 0

@@ -30,11 +30,11 @@ def hash_token(token: str) -> str:
 
 def find(session: Session, keys: Keys, token_hash: str, *, now: datetime, lock: bool = False) -> Draft | None:
     """The draft, or None if there is none or it has expired. `lock` keeps other writers waiting (PostgreSQL)."""
-    query = select(DraftRow).where(DraftRow.token_hash == token_hash, DraftRow.expires_at > now)
-    row = session.scalars(query.with_for_update() if lock else query).one_or_none()
-    if row is None:
+    query = select(DraftRow.sealed_draft).where(DraftRow.token_hash == token_hash, DraftRow.expires_at > now)
+    sealed = session.scalars(query.with_for_update() if lock else query).one_or_none()
+    if sealed is None:
         return None
-    plain = keys.unseal(row.sealed_draft, table="drafts", column="sealed_draft", row=token_hash)
+    plain = keys.unseal(sealed, table="drafts", column="sealed_draft", row=token_hash)
     record = records.decode(plain)
     patient = record["patient"]
     return Draft(

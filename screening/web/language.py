@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from babel import Locale
-from flask import Blueprint, redirect, request, session
+from flask import Blueprint, g, redirect, request, session
+from flask_babel import refresh
 from werkzeug.wrappers import Response
 
 from screening.domain.rules import RuleBook
@@ -18,10 +19,12 @@ blueprint = Blueprint("language", __name__)
 
 def chosen() -> str:
     """The language the patient chose, else the browser's best match, else the clinic's first."""
-    offered = installation().settings.languages
-    if session.get("language") in offered:
-        return str(session["language"])
-    return request.accept_languages.best_match(offered) or offered[0]
+    if "page_language" not in g:
+        offered = installation().settings.languages
+        wanted = session.get("language")
+        g.page_language = wanted if wanted in offered else request.accept_languages.best_match(offered) or offered[0]
+    language: str = g.page_language
+    return language
 
 
 def book() -> RuleBook:
@@ -34,7 +37,8 @@ def switch() -> bool:
     wanted = request.form.get("language")
     if wanted is None or wanted not in installation().settings.languages:
         return False
-    session["language"] = wanted
+    session["language"] = g.page_language = wanted
+    refresh()
     return True
 
 

@@ -29,6 +29,11 @@ DATE_PARTS = ("birth_day", "birth_month", "birth_year")
 class AboutYouForm(FlaskForm):
     """The about-you page; after a successful `check`, `patient` holds who answers."""
 
+    class Meta(FlaskForm.Meta):
+        """The token is checked once for every POST, before any view."""
+
+        csrf = False
+
     name = StringField()
     birth_day = StringField()
     birth_month = StringField()

@@ -17,6 +17,11 @@ from screening.domain.rules import FollowUp, Kind, Question, RuleBook
 class QuestionForm(FlaskForm):
     """One question with its follow-ups; after a successful `validate`, `answers` holds them."""
 
+    class Meta(FlaskForm.Meta):
+        """The token is checked once for every POST, before any view."""
+
+        csrf = False
+
     book: RuleBook
     question: Question
     answers: Answers
@@ -49,13 +54,18 @@ class QuestionForm(FlaskForm):
         return not faults
 
 
+# Building a class takes longer than a form of it: one for each question in each language of each edition.
+_FORM_CLASSES: dict[tuple[str, str, str], type[QuestionForm]] = {}
+
+
 def question_form(book: RuleBook, question: Question, answers: Answers) -> QuestionForm:
     """A form for this question, filled with what was sent or else with the answers so far."""
-    fields = {item.id: _field(item) for item in question.page}
-    form_class = type("BuiltQuestionForm", (QuestionForm,), {"book": book, "question": question, **fields})
+    key = (book.edition.digest, book.language, question.id)
+    if key not in _FORM_CLASSES:
+        fields = {item.id: _field(item) for item in question.page}
+        _FORM_CLASSES[key] = type("BuiltQuestionForm", (QuestionForm,), {"book": book, "question": question, **fields})
     sent = request.form if request.method == "POST" else None
-    form: QuestionForm = form_class(formdata=sent, data={item: answers.value(item) for item in fields})
-    return form
+    return _FORM_CLASSES[key](formdata=sent, data={item.id: answers.value(item.id) for item in question.page})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,123 @@
+"""A question page, with the draft loaded and decrypted, next to a bare page of Flask-WTF."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import UTC, datetime, timedelta
+
+from flask import Flask, render_template
+from flask.testing import FlaskClient
+from flask_wtf import FlaskForm
+from jinja2 import DictLoader
+from wtforms import RadioField
+
+from benchmarks.installed import installed
+from benchmarks.timing import Side, Table, fastest, milliseconds, take_turns
+from benchmarks.usual_case import usual_patient
+from screening.domain.answers import read_answers
+from screening.extensions import db, installation
+from screening.services import draft
+from screening.storage.drafts import Draft
+
+ROUNDS, QUICK_ROUNDS = 400, 40
+REQUESTS = 5  # in a row, of which the fastest counts
+WARM_UP = 10
+QUESTION = "infection"
+ANSWERED = {"pregnancy": "no", "pregnancy_planned": "no", "breastfeeding": "no"}  # the pages before the question
+NUMBER = 17
+DRAFT_COOKIE = "draft"  # its name where the application is not behind TLS, as here
+
+_BARE_TEMPLATE = """<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><title>{{ form.answer.label.text }}</title></head>
+<body>
+<h1>{{ form.answer.label.text }}</h1>
+<form method="post">
+{{ form.hidden_tag() }}
+{% for choice in form.answer %}
+<p>{{ choice }} {{ choice.label }}</p>
+{% endfor %}
+<button type="submit">Continue</button>
+</form>
+</body>
+</html>
+"""
+
+
+class BareForm(FlaskForm):  # type: ignore[misc]
+    """The least that asks the same question."""
+
+    answer = RadioField(
+        "Do you have an infection now?",
+        choices=[
+            ("yes", "Yes"),
+            ("no", "No"),
+            ("unsure", "I am not sure"),
+            ("private", "I would rather tell staff in private"),
+        ],
+    )
+
+
+def measure(quick: bool) -> Table:
+    """One GET of either page, through Flask's test client."""
+    with installed() as app:
+        token = begin_draft(app)
+        client, bare_client = app.test_client(), bare_app().test_client()
+        for either in (client, bare_client):
+            either.set_cookie(DRAFT_COOKIE, token)
+        ours, bare = take_turns(
+            "page",
+            [
+                Side(
+                    name="a question page",
+                    run=lambda: fastest(lambda: _get(client, f"/questions/{QUESTION}"), REQUESTS),
+                ),
+                Side(name="a bare page", run=lambda: fastest(lambda: _get(bare_client, "/"), REQUESTS)),
+            ],
+            rounds=QUICK_ROUNDS if quick else ROUNDS,
+            warm_up=WARM_UP,
+        )
+    return Table(
+        title="A question page",
+        head=("Page", "median", "ratio to the bare page", "to reach"),
+        rows=(
+            ("Question page: draft loaded, decrypted", milliseconds(ours.median), ours.ratio_to(bare), "at most 2.5"),
+            ("Bare Flask-WTF page: one field, CSRF", milliseconds(bare.median), "1", ""),
+        ),
+        notes=(
+            f"{len(ours.seconds)} rounds, in turns; of {REQUESTS} requests in a row the fastest counts. "
+            "The middle half of the ratios is in brackets.",
+        ),
+    )
+
+
+def bare_app() -> Flask:
+    """A Flask application with nothing but one form on one page."""
+    app = Flask("bare")
+    app.config["SECRET_KEY"] = secrets.token_hex(32)
+    app.jinja_loader = DictLoader({"bare.html": _BARE_TEMPLATE})
+
+    @app.get("/")
+    def page() -> str:
+        return render_template("bare.html", form=BareForm())
+
+    return app
+
+
+def begin_draft(app: Flask) -> str:
+    """A draft that is answered up to the question, as the pages would write it; returns its token."""
+    now, keep = datetime.now(UTC), timedelta(hours=4)
+    with app.app_context():
+        here = installation()
+        book = here.books[here.settings.languages[0]]
+        token = draft.begin(session=db.session, keys=here.keys, now=now, keep=keep)
+        answers = read_answers(book, ANSWERED)
+        filled_in = Draft(patient=usual_patient(NUMBER), answers=answers)
+        draft.record(session=db.session, keys=here.keys, token=token, change=lambda _: filled_in, now=now, keep=keep)
+    return token
+
+
+def _get(client: FlaskClient, address: str) -> None:
+    status = client.get(address).status_code
+    if status != 200:
+        raise RuntimeError(f"{address} answered {status}: the measure no longer prepares what the page needs")

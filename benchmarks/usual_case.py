@@ -1,0 +1,71 @@
+"""The usual case that is printed: one contraindication, one answer to clarify, one caution."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from functools import cache
+
+from screening.domain.answers import Patient, read_answers
+from screening.domain.assessment import Screening
+from screening.domain.evaluate import evaluate
+from screening.domain.rules import RuleBook, Severity
+from screening.reports.pdf import translations
+from screening.reports.summary import Summary, summarise
+from screening.rulebooks.load import load
+
+LANGUAGE = "en"
+PAPER = "A4"
+
+
+@cache
+def book() -> RuleBook:
+    """The rule book, in the language of the summary."""
+    return load()[LANGUAGE]
+
+
+def usual_answers(number: int) -> dict[str, object]:
+    """The answers as ids and plain values."""
+    return {
+        "pregnancy": "no",
+        "pregnancy_planned": "no",
+        "breastfeeding": "no",
+        "infection": "yes",
+        "infection_symptoms": ["fever", "chills"],
+        "infection_since": f"For {number} days, since I was at the lake",
+        "hypersensitivity": "unsure",
+        "iud": "yes",
+        "iud_type": "unsure",
+        "vaccines": "no",
+    }
+
+
+def usual_patient(number: int) -> Patient:
+    """Who answered."""
+    return Patient(name=f"Maria Lindqvist {number}", birth_date=date(1988, 3, 12), visit=f"V-{number:06d}")
+
+
+def usual_summary(number: int) -> Summary:
+    """The summary as the clinic prints it; each number is another patient, with other words in the answers."""
+    answers = read_answers(book(), usual_answers(number))
+    screening = Screening(
+        reference=f"7F3K-{number:04d}",
+        submitted_at=datetime(2026, 3, 2, 9, 30, tzinfo=UTC),
+        language=LANGUAGE,
+        patient=usual_patient(number),
+        answers=answers,
+        digest=book().edition.digest,
+    )
+    assessment = evaluate(book(), answers)
+    found = [finding.severity for finding in assessment.findings]
+    if found != [Severity.CONTRAINDICATION, Severity.CLARIFY, Severity.CAUTION]:
+        raise RuntimeError(f"the usual case is no longer one of each severity: {found}; correct its answers")
+    return summarise(
+        screening,
+        assessment,
+        books=load(),
+        language=LANGUAGE,
+        translations=translations(LANGUAGE),
+        clinic_name="Riverside Dermatology",
+        timezone="Europe/Madrid",
+        check_code="4T7Q-M2XD",
+    )

@@ -1,5 +1,6 @@
 """The WSGI entry point: `gunicorn wsgi:app`. The `flask` command finds the application here too."""
 
+import logging
 import os
 import sys
 
@@ -11,6 +12,7 @@ command = "FLASK_RUN_FROM_CLI" in os.environ
 try:
     app = create_app()
     if not command or "run" in sys.argv[1:]:
+        logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
         check_ready(app)
 except START_FAULTS as err:
     print(err, file=sys.stderr)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import itertools
 import json
 import logging
+import os
 import secrets
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -46,6 +48,7 @@ def init_app(app: Flask) -> None:
 
 def check_ready(app: Flask) -> None:
     """Raise KeyFault or DatabaseNotReady unless this installation can serve. Drafts that have expired are deleted."""
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     here = installation(app)
     if len(read_private(here.secret_file)) < SECRET_BYTES:
         raise KeyFault(f"{here.secret_file} is too short; remove it and run `flask init`")
@@ -85,6 +88,8 @@ def init() -> None:
     instance.mkdir(mode=0o700, parents=True, exist_ok=True)
     instance.chmod(0o700)
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    lock = os.open(instance, os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)  # until this process ends: two at once would both migrate
     try:
         make_private(db.engine)
         _make_missing_files(instance, here.key_file, here.secret_file, stored=has_tables(db.session))

@@ -9,7 +9,8 @@ BIN := $(VENV)/bin
 ADDRESS ?= 127.0.0.1:8000
 # Debian's Python comes without the part that makes virtual environments.
 RUN_PACKAGES := $(shell $(PYTHON) -c 'import ensurepip' 2>/dev/null || echo python3-venv) libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-noto-cjk
-TEST_PACKAGES := $(RUN_PACKAGES) chromium postgresql
+# libatomic1 is for the program inside Playwright that talks to Chromium.
+TEST_PACKAGES := $(RUN_PACKAGES) chromium libatomic1 postgresql
 
 # Install the Debian packages named in $(1) that are missing; without the right to, say what to run.
 define debian_packages

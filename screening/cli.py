@@ -9,6 +9,7 @@ import logging
 import os
 import secrets
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
@@ -88,16 +89,15 @@ def init() -> None:
     instance.mkdir(mode=0o700, parents=True, exist_ok=True)
     instance.chmod(0o700)
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    lock = os.open(instance, os.O_RDONLY)
-    fcntl.flock(lock, fcntl.LOCK_EX)  # until this process ends: two at once would both migrate
     try:
-        make_private(db.engine)
-        _make_missing_files(instance, here.key_file, here.secret_file, stored=has_tables(db.session))
-        db.session.rollback()
-        alembic.upgrade()
-        with write(db.session):
-            note_keys(db.session, here.keys)
-        check_keys(db.session, here.keys)
+        with _alone(instance):
+            make_private(db.engine)
+            _make_missing_files(instance, here.key_file, here.secret_file, stored=has_tables(db.session))
+            db.session.rollback()
+            alembic.upgrade()
+            with write(db.session):
+                note_keys(db.session, here.keys)
+            check_keys(db.session, here.keys)
     except START_FAULTS as err:
         _fail(str(err))
     except (OperationalError, CommandError) as err:
@@ -105,6 +105,17 @@ def init() -> None:
     for missing in fonts.missing_parts():
         click.echo(f"Missing: {missing}", err=True)
     click.echo(f"Ready: {instance}. Keep a copy of {here.key_file.name} apart from your database backups.")
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Wait until no other process does this: two at once would both make keys and migrate."""
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
 
 
 def _make_missing_files(instance: Path, key_file: Path, secret_file: Path, *, stored: bool) -> None:

@@ -6,13 +6,18 @@ import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select
 from sqlalchemy.orm import Session
 
 from screening.domain.answers import Answers, Patient
 from screening.storage import records
 from screening.storage.encryption import Keys
 from screening.storage.tables import DraftRow
+
+# Built once: every page of the form asks this.
+_FIND = select(DraftRow.sealed_draft).where(
+    DraftRow.token_hash == bindparam("token_hash"), DraftRow.expires_at > bindparam("now")
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +35,8 @@ def hash_token(token: str) -> str:
 
 def find(session: Session, keys: Keys, token_hash: str, *, now: datetime, lock: bool = False) -> Draft | None:
     """The draft, or None if there is none or it has expired. `lock` keeps other writers waiting (PostgreSQL)."""
-    query = select(DraftRow.sealed_draft).where(DraftRow.token_hash == token_hash, DraftRow.expires_at > now)
-    sealed = session.scalars(query.with_for_update() if lock else query).one_or_none()
+    query = _FIND.with_for_update() if lock else _FIND
+    sealed = session.scalars(query, {"token_hash": token_hash, "now": now}).one_or_none()
     if sealed is None:
         return None
     plain = keys.unseal(sealed, table="drafts", column="sealed_draft", row=token_hash)

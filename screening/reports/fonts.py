@@ -13,7 +13,7 @@ from xml.sax.saxutils import escape
 
 # FiraGO has Latin, Cyrillic, Greek, Arabic, Hebrew, Devanagari and Thai. Its package holds each file as bytes.
 _PACKAGE = "pymupdf_fonts"
-_FILES = ("FiraGO_Regular", "FiraGO_Bold", "FiraGO_Italic")
+_FILES = ("FiraGO_Regular", "FiraGO_Bold")
 CJK_FOLDER = Path("/usr/share/fonts/opentype/noto")  # Debian package fonts-noto-cjk
 
 _CONFIGURATION = """<?xml version="1.0"?>

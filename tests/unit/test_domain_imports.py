@@ -1,0 +1,23 @@
+"""The domain imports the standard library and itself, whatever is installed."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+FILES = sorted(Path("screening/domain").glob("*.py"))
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_the_domain_needs_nothing_installed(file: Path) -> None:
+    modules = []
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            modules += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            modules.append(node.module or "")
+    for module in modules:
+        assert module.startswith("screening.domain") or module.partition(".")[0] in sys.stdlib_module_names, module

@@ -167,8 +167,8 @@ def _outcome(assessment: Assessment, book: RuleBook, translations: NullTranslati
     severity = assessment.outcome
     if severity is Severity.NONE:
         return _("No finding from these answers"), _(
-            "The patient answered No to all %(count)s questions. Not everything was asked: see “Not screened”."
-        ) % {"count": len(book.questions)}
+            "No rule applies to the answers and no question is open. Not everything was asked: see “Not screened”."
+        )
     parts = (
         (_("Confirm before any decision: %(topics)s."), assessment.of(Severity.CONTRAINDICATION)),
         (_("Talk to the patient alone: %(topics)s."), [one for one in assessment.findings if one.open is Open.PRIVATE]),
@@ -227,7 +227,7 @@ def _details(finding: Finding, assessment: Assessment, book: RuleBook) -> Iterat
         if follow_up.parent == finding.answer and value and assessment.answers.applies(follow_up):
             text = shown(follow_up, value)
             if len(text) <= SHORT:
-                yield text
+                yield f"{follow_up.topic}: {text}"
 
 
 def citations(facts: tuple[Fact, ...]) -> str:

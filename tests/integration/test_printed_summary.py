@@ -196,7 +196,12 @@ def test_the_outcome_names_every_topic_and_what_is_to_be_asked_alone() -> None:
 def test_short_details_stand_with_the_finding_and_long_ones_in_the_table() -> None:
     details = {"infection_symptoms": ["fever", "aches"], "infection_since": "long " * 20}
     summary, _ = summary_of({**NO_TO_ALL, "infection": "yes", **details})
-    assert summary.findings[0].reported == "Fever, Aches"
+    assert summary.findings[0].reported == "Signs of infection: Fever, Aches"
+
+
+def test_a_detail_that_is_not_sure_is_not_mistaken_for_the_answer() -> None:
+    summary, _ = summary_of({**NO_TO_ALL, "iud": "yes", "iud_type": "unsure"})
+    assert summary.findings[0].reported == "Type of IUD: I am not sure"
 
 
 def test_drafts_are_said_to_be_drafts() -> None:

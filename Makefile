@@ -32,8 +32,9 @@ help: ## Show this list
 .PHONY: run
 run: run-packages $(VENV)/run-installed ## Install what is missing, prepare the database and serve at ADDRESS (127.0.0.1:8000)
 	@$(BIN)/flask init
+	@$(BIN)/flask people add admin --name "First admin" --role admin --role prescriber --if-none
 	@echo "Open http://$(ADDRESS) to fill in the form; stop with Ctrl-C."
-	@echo "A summary: $(BIN)/flask summary REFERENCE --pdf summary.pdf"
+	@echo "Clinic: http://$(ADDRESS)/clinic/"
 	@$(if $(filter-out file,$(origin ADDRESS)),SCREENING_PUBLIC_URL=http://$(ADDRESS)) $(BIN)/gunicorn --bind $(ADDRESS) \
 	  --worker-class gthread --workers 2 --threads 4 --no-control-socket --log-level warning wsgi:app
 

@@ -4,7 +4,7 @@ import logging
 import os
 import sys
 
-from screening import create_app
+from screening import background, create_app
 from screening.cli import START_FAULTS, check_ready
 
 # Commands such as `flask init` must run where nothing is ready yet; `flask run` serves and must not.
@@ -14,6 +14,7 @@ try:
     if not command or "run" in sys.argv[1:]:
         logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
         check_ready(app)
+        background.start(app)
 except START_FAULTS as err:
     print(err, file=sys.stderr)
     sys.exit(1 if command else 3)  # gunicorn takes 3 as "cannot start" and does not try again and again

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from flask import Flask, current_app
@@ -17,6 +16,7 @@ from screening.domain.rules import RuleBook
 from screening.settings import Settings
 from screening.storage.encryption import Keys, read_keys
 from screening.storage.tables import Base
+from screening.storage.worklist import Worklist
 
 db = SQLAlchemy()
 alembic = Alembic(run_mkdir=False, metadatas=Base.metadata)
@@ -30,6 +30,8 @@ class Installation:
 
     settings: Settings
     books: Mapping[str, RuleBook]
+    worklist: Worklist = field(default_factory=Worklist)
+    _read: dict[float, Keys] = field(default_factory=dict)  # the keys by the time at which their file was written
 
     @property
     def key_file(self) -> Path:
@@ -41,10 +43,17 @@ class Installation:
         """Where the key that signs cookies is."""
         return self.settings.instance / "secret.key"
 
-    @cached_property
+    @property
     def keys(self) -> Keys:
-        """The data keys, read once. Raises KeyFault where they are lost or exposed."""
-        return read_keys(self.key_file)
+        """The data keys; read again after `flask rotate-key`. Raises KeyFault where they are lost or exposed."""
+        try:
+            written = self.key_file.stat().st_mtime
+        except OSError:
+            return read_keys(self.key_file)
+        if written not in self._read:
+            self._read.clear()
+            self._read[written] = read_keys(self.key_file)
+        return self._read[written]
 
 
 def installation(app: Flask | None = None) -> Installation:

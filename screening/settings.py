@@ -122,6 +122,11 @@ class Settings:
     )
     paper: str = _setting(_paper, "paper of the summary: A4 or Letter", "A4")
     draft_hours: int = _setting(_whole, "hours after which answers that were not sent are deleted", 4)
+    retention_days: int = _setting(
+        _whole, "days after which a screening is deleted, counted from its review, or else from when it was sent", 90
+    )
+    idle_minutes: int = _setting(_whole, "minutes without use after which a signed-in person is signed out", 20)
+    longest_hours: int = _setting(_whole, "hours after which a signed-in person must sign in again", 12)
     copy_minutes: int = _setting(_whole, "minutes for which a patient can open their own copy after sending", 60)
 
     @property

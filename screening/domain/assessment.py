@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from screening.domain.answers import Answers, Patient
-from screening.domain.rules import Finding, Severity
+from screening.domain.entries import Clarification, Entry, Review, Status, established
+from screening.domain.rules import Finding, Question, Severity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +35,8 @@ class Assessment:
 class Screening:
     """One submitted questionnaire. `submitted_at` is in UTC; `digest` is of the edition it was made under.
 
-    `reference` is empty for one that is evaluated without being stored.
+    `reference` is empty for one that is evaluated without being stored. `answers` are the patient's own; `entries` what
+    professionals added, in order.
     """
 
     reference: str
@@ -43,3 +45,32 @@ class Screening:
     patient: Patient
     answers: Answers
     digest: str
+    status: Status = Status.NEW
+    entries: tuple[Entry, ...] = ()
+
+    @property
+    def established(self) -> Answers:
+        """What is known by now: the patient's answers with what was established in the room in their place."""
+        return established(self.answers, self.entries)
+
+    @property
+    def review(self) -> Review | None:
+        """The decision that stands, or None where there is none or something was clarified after it."""
+        last = self.entries[-1] if self.entries else None
+        return last if isinstance(last, Review) else None
+
+    def clarification(self, item: str) -> Clarification | None:
+        """The last clarification of a question or follow-up, or None."""
+        for entry in reversed(self.entries):
+            if isinstance(entry, Clarification) and item in entry.items:
+                return entry
+        return None
+
+    def known_since(self, item: str) -> datetime:
+        """When the answer to a question or follow-up was given or, later, established."""
+        clarification = self.clarification(item)
+        return clarification.at if clarification else self.submitted_at
+
+    def outdated(self, question: Question, now: datetime) -> bool:
+        """Whether the answer is older than it may be relied on (`valid_for_hours`)."""
+        return now - self.known_since(question.id) > timedelta(hours=question.valid_for_hours)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import date
 from enum import IntEnum, StrEnum
 
+BASE_LANGUAGE = "en"  # the language in which rule books are written
+
 
 class Severity(IntEnum):
     """How much a finding matters to the prescriber, ordered so that `max` is the outcome."""

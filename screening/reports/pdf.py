@@ -6,19 +6,16 @@ import io
 import threading
 from dataclasses import dataclass
 from functools import cache
-from gettext import NullTranslations
 from pathlib import Path
 from typing import Any, NoReturn
 
 import segno
-from babel.support import Translations
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from screening.reports import fonts
-from screening.reports.summary import Summary
+from screening.reports.summary import Summary, translations
 
 ROOT = Path(__file__).parent.parent.parent
-TRANSLATIONS = Path(__file__).parent.parent / "translations"
 STYLE = ROOT / "static" / "css" / "pdf.css"
 
 
@@ -28,11 +25,6 @@ class PrintedSummary:
 
     content: bytes
     missing: frozenset[str]
-
-
-def translations(language: str) -> NullTranslations:
-    """The interface texts in a language; English where there are none."""
-    return Translations.load(TRANSLATIONS, [language.replace("-", "_")])
 
 
 def print_summary(summary: Summary, *, paper: str = "A4") -> PrintedSummary:

@@ -4,17 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from gettext import NullTranslations
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from babel import Locale
 from babel.dates import format_date
+from babel.support import Translations
 
-from screening.domain.answers import shown
+from screening.domain.answers import Answers, shown
 from screening.domain.assessment import Assessment, Screening
-from screening.domain.rules import Fact, Finding, FollowUp, Kind, Open, Question, RuleBook, Severity
+from screening.domain.entries import Clarification, Decision, Review
+from screening.domain.evaluate import evaluate
+from screening.domain.rules import (
+    BASE_LANGUAGE,
+    Fact,
+    Finding,
+    FollowUp,
+    Kind,
+    Open,
+    Question,
+    RuleBook,
+    Severity,
+)
+from screening.settings import Settings
 
+TRANSLATIONS = Path(__file__).parent.parent / "translations"
 SHORT = 60  # characters; longer details stand in the table of answers alone
 
 
@@ -31,9 +47,13 @@ class Identity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindingEntry:
-    """One finding, numbered from 1. `reported` are short details given; `confirm` is what to establish in the room."""
+    """One finding, numbered from 1. `question` is the id of the question on whose page it rests.
+
+    `reported` are short details given; `confirm` is what to establish in the room.
+    """
 
     number: int
+    question: str
     severity: Severity
     label: str
     title: str
@@ -46,15 +66,29 @@ class FindingEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerRow:
-    """One question with the answer. `original` is what was shown, where that was in another language."""
+    """One question with the answer. `original` is what was shown, where that was in another language.
 
+    `established` is what a professional recorded since, with by whom and when; empty where nothing was.
+    """
+
+    id: str
     asked: str
     answer: str
     original: str
     original_language: str
+    established: str
     is_follow_up: bool
     is_open: bool
     findings: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryLine:
+    """What a professional recorded: when and by whom, what it is about, and their own words."""
+
+    made: str
+    what: str
+    words: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,12 +113,35 @@ class Summary:
     sentence: str
     standing: str
     findings: tuple[FindingEntry, ...]
+    entries: tuple[EntryLine, ...]
     checklist: tuple[ChecklistEntry, ...]
     answers: tuple[AnswerRow, ...]
     not_screened: str
     provenance: tuple[str, ...]
     check_code: str
     created: str
+
+
+def translations(language: str) -> NullTranslations:
+    """The interface texts in a language; English where there are none."""
+    return Translations.load(TRANSLATIONS, [language.replace("-", "_")])
+
+
+def for_clinic(
+    screening: Screening, books: Mapping[str, RuleBook], settings: Settings, check_code: str = ""
+) -> Summary:
+    """The summary in the clinic's language, assessed under `books`; an old edition may not have that language yet."""
+    language = settings.clinic_language if settings.clinic_language in books else BASE_LANGUAGE
+    return summarise(
+        screening,
+        evaluate(books[language], screening.established),
+        books=books,
+        language=language,
+        translations=translations(language),
+        clinic_name=settings.clinic_name,
+        timezone=settings.clinic_timezone,
+        check_code=check_code,
+    )
 
 
 def summarise(
@@ -118,19 +175,20 @@ def summarise(
             name=patient.name,
             birth_date=_("%(born)s (%(years)sy)") % born,
             visit=patient.visit or _("not given"),
-            submitted=f"{day(local.date(), language)} {local:%H:%M} {local.tzname()}",
+            submitted=moment(screening.submitted_at, language, timezone),
             reference=screening.reference or _("not stored"),
         ),
         outcome=assessment.outcome,
         headline=headline,
         sentence=sentence,
         standing=_standing(book, translations),
-        findings=tuple(_entry(number, finding, assessment, book, translations) for number, finding in numbered),
+        findings=tuple(_entry(number, finding, screening, book, translations) for number, finding in numbered),
+        entries=tuple(_line(entry, book, translations, timezone) for entry in screening.entries),
         checklist=tuple(ChecklistEntry(text=item.text, source=_ids(item.cites)) for item in book.checklist),
         answers=tuple(
-            _row(item, screening, numbered, translations)
+            _row(item, screening, numbered, translations, language, timezone)
             for item in book.asked()
-            if isinstance(item, Question) or screening.answers.applies(item)
+            if isinstance(item, Question) or screening.answers.applies(item) or screening.established.applies(item)
         ),
         not_screened="; ".join(book.not_screened),
         provenance=_provenance(screening, books, language, translations),
@@ -142,6 +200,12 @@ def summarise(
 def day(on: date, language: str) -> str:
     """A day as it is printed: `14-Mar-1994`, with the month in words so that it cannot be misread."""
     return format_date(on, "dd-MMM-y", locale=Locale.parse(language, sep="-"))
+
+
+def moment(at: datetime, language: str, timezone: str) -> str:
+    """A moment as it is printed: `14-Mar-1994 09:30 CET`."""
+    local = at.astimezone(ZoneInfo(timezone))
+    return f"{day(local.date(), language)} {local:%H:%M} {local.tzname()}"
 
 
 def age(born: date, on: date) -> int:
@@ -201,30 +265,34 @@ def _standing(book: RuleBook, translations: NullTranslations) -> str:
 
 
 def _entry(
-    number: int, finding: Finding, assessment: Assessment, book: RuleBook, translations: NullTranslations
+    number: int, finding: Finding, screening: Screening, book: RuleBook, translations: NullTranslations
 ) -> FindingEntry:
-    evidence = ""
+    evidence, reason = "", finding.reason
+    if finding.open and screening.clarification(finding.answer):
+        reason = translations.gettext("Still open after it was clarified.")
     if finding.evidence is not None:
         of = finding.evidence
         evidence = f"{of.agreement}. {of.note} ({'; '.join(of.references)})"
+    pages = {item.id: question.id for question in book.questions for item in question.page}
     return FindingEntry(
         number=number,
+        question=pages[finding.answer],
         severity=finding.severity,
         label=severity_label(finding.severity, translations),
         title=finding.title,
-        reported="; ".join(_details(finding, assessment, book)),
-        reason=finding.reason,
+        reported="; ".join(_details(finding, screening.established, book)),
+        reason=reason,
         confirm=finding.confirm,
         evidence=evidence,
         source=citations(finding.cites),
     )
 
 
-def _details(finding: Finding, assessment: Assessment, book: RuleBook) -> Iterator[str]:
+def _details(finding: Finding, answers: Answers, book: RuleBook) -> Iterator[str]:
     """What the follow-ups of the finding's question say, as far as it is short; the table has everything."""
     for follow_up in (item for question in book.questions for item in question.follow_ups):
-        value = assessment.answers.value(follow_up.id)
-        if follow_up.parent == finding.answer and value and assessment.answers.applies(follow_up):
+        value = answers.value(follow_up.id)
+        if follow_up.parent == finding.answer and value and answers.applies(follow_up):
             text = shown(follow_up, value)
             if len(text) <= SHORT:
                 yield f"{follow_up.topic}: {text}"
@@ -244,8 +312,10 @@ def _row(
     screening: Screening,
     numbered: list[tuple[int, Finding]],
     translations: NullTranslations,
+    language: str,
+    timezone: str,
 ) -> AnswerRow:
-    """The row of a question that was asked, answered or not."""
+    """The row of a question that was asked, answered or not, with the patient's answer and what was established."""
     answer = screening.answers.get(item.id)
     original = ""
     if answer is None:
@@ -255,15 +325,53 @@ def _row(
         if (answer.asked, answer.shown) != (item.ask, text):
             original = answer.asked if item.kind is Kind.TEXT else f"{answer.asked} {answer.shown}"
     findings = [str(number) for number, finding in numbered if finding.answer == item.id]
+    clarification, since = screening.clarification(item.id), ""
+    if clarification is not None:
+        value = clarification.answers.value(item.id)
+        said = translations.gettext("does not apply") if value is None else shown(item, value)
+        since = f"{said} ({clarification.by}, {moment(clarification.at, language, timezone)})"
     return AnswerRow(
+        id=item.id,
         asked=item.ask,
         answer=text,
         original=original,
         original_language=answer.language if answer else "",
+        established=since,
         is_follow_up=isinstance(item, FollowUp),
         is_open=answer is None,
         findings=", ".join(findings),
     )
+
+
+def _line(entry: Clarification | Review, book: RuleBook, translations: NullTranslations, timezone: str) -> EntryLine:
+    _ = translations.gettext
+    made = f"{moment(entry.at, book.language, timezone)}, {entry.by}"
+    if isinstance(entry, Clarification):
+        topics = {item.id: item.topic for item in book.asked()}
+        said = "; ".join(
+            f"{topics[item.id]}: {shown(item, value)}"
+            for item in book.asked()
+            if (value := entry.answers.value(item.id)) is not None
+        )
+        return EntryLine(made=made, what=_("Clarified: %(what)s") % {"what": said}, words=entry.why)
+    decision = decision_label(entry.decision, translations)
+    if entry.until is not None:
+        decision = _("defer until %(day)s") % {"day": day(entry.until, book.language)}
+    words = [_("Reason: %(reason)s") % {"reason": entry.reason}] if entry.reason else []
+    return EntryLine(
+        made=made, what=_("Decision: %(what)s") % {"what": decision}, words=". ".join([*words, entry.note])
+    )
+
+
+def decision_label(decision: Decision, translations: NullTranslations) -> str:
+    """A decision in words."""
+    _ = translations.gettext
+    return {
+        Decision.PROCEED: _("proceed"),
+        Decision.PROCEED_WITH_CHANGES: _("proceed with changes"),
+        Decision.DEFER: _("defer"),
+        Decision.DO_NOT_START: _("do not start"),
+    }[decision]
 
 
 def _provenance(

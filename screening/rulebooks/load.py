@@ -6,10 +6,12 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 
 from screening.domain.rules import (
+    BASE_LANGUAGE,
     ChecklistItem,
     Edition,
     Evidence,
@@ -30,7 +32,6 @@ from screening.domain.rules import (
 from screening.rulebooks.reading import Overlay, RuleBookFault, Table
 
 AZATHIOPRINE = Path(__file__).with_name("azathioprine.toml")
-BASE_LANGUAGE = "en"
 RANKS = 10_000  # more than any book has rules: ranks within one question's findings
 OPEN_CHOICES = frozenset({Open.UNSURE.value, Open.PRIVATE.value})
 
@@ -67,6 +68,7 @@ def load(path: Path = AZATHIOPRINE) -> Mapping[str, RuleBook]:
     return _read(content, canonical, {language: file.name for language, file in files.items()})
 
 
+@lru_cache(maxsize=8)
 def load_content(content: str) -> Mapping[str, RuleBook]:
     """The rule book kept as `Edition.content`, in each of its languages. Raises InvalidRuleBook."""
     try:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from screening.domain.assessment import Screening
 from screening.domain.rules import RuleBook
 from screening.services.draft import DraftGone
-from screening.storage import drafts, screenings
+from screening.storage import audit, drafts, screenings
 from screening.storage.database import write
 from screening.storage.encryption import Keys
 
@@ -47,8 +47,9 @@ def submit(
             answers=answers,
             digest=book.edition.digest,
         )
-        screenings.add(session, keys, screening, edition=book.edition, draft_hash=token_hash)
+        screenings.add(session, keys, screening, book=book, draft_hash=token_hash)
         drafts.remove(session, token_hash)
+        audit.append(session, keys, now=now, actor="patient", action="submitted", subject=screening.reference)
     return screening
 
 

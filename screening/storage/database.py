@@ -5,9 +5,10 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, event, inspect, select
+from sqlalchemy import Connection, Engine, event, inspect, select, text
 from sqlalchemy.orm import Session
 
 from screening.storage.encryption import KeyFault, Keys
@@ -32,6 +33,7 @@ def configure(engine: Engine) -> None:
             "journal_mode = WAL",
             "synchronous = FULL",
             "foreign_keys = ON",
+            "secure_delete = ON",
             f"busy_timeout = {BUSY_SECONDS * 1000}",
         ):
             connection.execute(f"PRAGMA {pragma}")
@@ -64,8 +66,9 @@ def note_keys(session: Session, keys: Keys) -> None:
     """Add the check text of each data key that has none yet."""
     for key_id in keys.data:
         if session.get(KeyCheckRow, key_id) is None:
-            sealed = keys.seal(_check_text(keys), table="key_checks", column="sealed_check", row=key_id)
-            session.add(KeyCheckRow(key_id=key_id, sealed_check=sealed))
+            row = KeyCheckRow(key_id=key_id)
+            row.seal(replace(keys, current=key_id), "sealed_check", _check_text(keys))
+            session.add(row)
 
 
 def check_keys(session: Session, keys: Keys) -> None:
@@ -76,8 +79,7 @@ def check_keys(session: Session, keys: Keys) -> None:
     if not checks:
         raise DatabaseNotReady("The database is not prepared for these keys yet; run `flask init`")
     for check in checks:
-        opened = keys.unseal(check.sealed_check, table="key_checks", column="sealed_check", row=check.key_id)
-        if opened != _check_text(keys):
+        if check.unseal(keys, "sealed_check") != _check_text(keys):
             raise KeyFault("the index key in data.key is not the one of this database; restore your copy of data.key")
 
 
@@ -92,3 +94,22 @@ def make_private(engine: Engine) -> None:
         file = Path(engine.url.database)
         file.touch(mode=0o600)
         file.chmod(0o600)
+
+
+def empty_journal(session: Session) -> None:
+    """Let SQLite write its journal into the database and empty it, so that nothing deleted stays readable in it."""
+    session.rollback()
+    if session.get_bind().dialect.name == "sqlite":
+        session.connection().exec_driver_sql("COMMIT")  # a checkpoint is not possible within a transaction
+        session.connection().exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        session.connection().exec_driver_sql("BEGIN")
+        session.rollback()
+
+
+def integrity(session: Session) -> list[str]:
+    """What the database itself finds wrong with its files. PostgreSQL checks its pages when it reads them."""
+    if session.get_bind().dialect.name != "sqlite":
+        return []
+    faults = session.execute(text("PRAGMA integrity_check")).scalars().all()
+    orphans = session.execute(text("PRAGMA foreign_key_check")).all()
+    return [fault for fault in faults if fault != "ok"] + [f"{row[0]}: a row without its parent" for row in orphans]

@@ -14,6 +14,8 @@ from screening.storage import records
 from screening.storage.encryption import Keys
 from screening.storage.tables import DraftRow
 
+PAD = 4096  # bytes; more than the answers of a usual questionnaire need
+
 # Built once: every page of the form asks this.
 _FIND = select(DraftRow.sealed_draft).where(
     DraftRow.token_hash == bindparam("token_hash"), DraftRow.expires_at > bindparam("now")
@@ -54,10 +56,12 @@ def put(session: Session, keys: Keys, token_hash: str, draft: Draft, *, expires_
         {
             "patient": None if draft.patient is None else records.patient_to_json(draft.patient),
             "answers": records.answers_to_json(draft.answers),
-        }
+        },
+        pad=PAD,
     )
-    sealed = keys.seal(plain, table="drafts", column="sealed_draft", row=token_hash)
-    session.merge(DraftRow(token_hash=token_hash, expires_at=expires_at, sealed_draft=sealed))
+    row = DraftRow(token_hash=token_hash, expires_at=expires_at)
+    row.seal(keys, "sealed_draft", plain)
+    session.merge(row)
 
 
 def remove(session: Session, token_hash: str) -> None:

@@ -77,8 +77,21 @@ def new_keys() -> Keys:
     return Keys(current="k1", data={"k1": secrets.token_bytes(KEY_BYTES)}, index=secrets.token_bytes(KEY_BYTES))
 
 
-def write_keys(path: Path, keys: Keys) -> None:
-    """Write a new key file that only its owner can read. Raises FileExistsError rather than replace one."""
+def with_new_key(keys: Keys) -> Keys:
+    """These keys with one more data key, which seals from now on."""
+    number = 1 + max(int(key_id.removeprefix("k")) for key_id in keys.data)
+    return Keys(
+        current=f"k{number}", data={**keys.data, f"k{number}": secrets.token_bytes(KEY_BYTES)}, index=keys.index
+    )
+
+
+def only_current(keys: Keys) -> Keys:
+    """These keys without the data keys that seal nothing any more."""
+    return Keys(current=keys.current, data={keys.current: keys.data[keys.current]}, index=keys.index)
+
+
+def write_keys(path: Path, keys: Keys, *, instead: bool = False) -> None:
+    """Write a key file that only its owner can read. Raises FileExistsError unless it is to be put `instead`."""
     lines = [
         "# Without this file no stored answer can be read again. Keep a copy of it apart from the database backups.",
         f'current = "{keys.current}"',
@@ -86,7 +99,7 @@ def write_keys(path: Path, keys: Keys) -> None:
         "[data]",
         *(f'{key_id} = "{base64.b64encode(key).decode()}"' for key_id, key in keys.data.items()),
     ]
-    write_private(path, "\n".join(lines) + "\n")
+    write_private(path, "\n".join(lines) + "\n", instead=instead)
 
 
 def read_keys(path: Path) -> Keys:
@@ -113,13 +126,22 @@ def _key(encoded: str) -> bytes:
     return key
 
 
-def write_private(path: Path, text: str) -> None:
-    """Create a file with mode 0600 and this text, on disk when this returns. Raises FileExistsError, leaving it be."""
+def write_private(path: Path, text: str, *, instead: bool = False) -> None:
+    """Create a file with mode 0600 and this text, on disk when this returns. Raises FileExistsError, leaving it be.
+
+    With `instead`, it takes the place of the file that was there, in one step.
+    """
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent) as file:  # made with mode 0600
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-        os.link(file.name, path)  # whole or not at all, and never over another
+        if instead:
+            linked = path.with_name(f"{path.name}.new")
+            linked.unlink(missing_ok=True)
+            os.link(file.name, linked)
+            linked.replace(path)
+        else:
+            os.link(file.name, path)  # whole or not at all, and never over another
     folder = os.open(path.parent, os.O_RDONLY)
     os.fsync(folder)
     os.close(folder)

@@ -1,12 +1,13 @@
-"""Patients and answers as JSON, the form in which they are sealed."""
+"""Patients, answers and entries as JSON, the form in which they are sealed."""
 
 from __future__ import annotations
 
 import json
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from screening.domain.answers import Answer, Answers, Patient
+from screening.domain.entries import Clarification, Decision, Entry, Review
 
 
 def patient_to_json(patient: Patient) -> dict[str, str]:
@@ -37,9 +38,46 @@ def answers_from_json(record: list[dict[str, Any]]) -> Answers:
     )
 
 
-def encode(record: object) -> bytes:
-    """JSON as compact UTF-8."""
-    return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode()
+def entry_to_json(entry: Entry) -> dict[str, Any]:
+    """A clarification or review as plain values, without its time, which stands beside it."""
+    if isinstance(entry, Clarification):
+        return {
+            "by": entry.by,
+            "items": list(entry.items),
+            "answers": answers_to_json(entry.answers),
+            "why": entry.why,
+        }
+    return {
+        "by": entry.by,
+        "decision": entry.decision.value,
+        "until": entry.until.isoformat() if entry.until else None,
+        "note": entry.note,
+        "reason": entry.reason,
+    }
+
+
+def entry_from_json(record: dict[str, Any], at: datetime) -> Entry:
+    """The inverse of `entry_to_json`."""
+    if "items" in record:
+        answers = answers_from_json(record["answers"])
+        return Clarification(by=record["by"], at=at, items=tuple(record["items"]), answers=answers, why=record["why"])
+    return Review(
+        by=record["by"],
+        at=at,
+        decision=Decision(record["decision"]),
+        until=date.fromisoformat(record["until"]) if record["until"] else None,
+        note=record["note"],
+        reason=record["reason"],
+    )
+
+
+def encode(record: object, *, pad: int = 1) -> bytes:
+    """JSON as compact UTF-8, filled up with spaces to a multiple of `pad` bytes.
+
+    What is sealed keeps its length; without padding, the length would tell a short "no" from everything else.
+    """
+    plain = json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode()
+    return plain + b" " * (-len(plain) % pad)
 
 
 def decode(encoded: bytes) -> Any:

@@ -4,20 +4,46 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import unicodedata
 import uuid
-from datetime import datetime
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import date, datetime
+from typing import TypedDict
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
-from screening.domain.assessment import Screening
-from screening.domain.rules import Edition
+from screening.domain.answers import Patient
+from screening.domain.assessment import Assessment, Screening
+from screening.domain.entries import Clarification, Entry, Status
+from screening.domain.evaluate import evaluate
+from screening.domain.rules import Edition, RuleBook
 from screening.storage import records
 from screening.storage.encryption import KeyFault, Keys
-from screening.storage.tables import EditionRow, ScreeningRow
+from screening.storage.tables import EditionRow, EntryRow, ScreeningRow, SearchRow
+
+FOUND_AT_MOST = 1000
+SHORT_PAD, LONG_PAD = 512, 4096  # bytes: sealed cells are as long as a usual one, whatever they say
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: no I, L, O or U
+
+
+class State(TypedDict):
+    """What lists need to know of a screening without reading it whole, as it is sealed beside it.
+
+    `findings` are rule ids, for an open question followed by how it is open: `clarify-iud/unsure`.
+    """
+
+    outcome: int
+    findings: list[str]
+    decision: str | None
+    until: str | None
+
+
+class NoSuchScreening(Exception):
+    """There is no screening with this reference, or it was deleted."""
 
 
 def new_reference() -> str:
@@ -33,11 +59,11 @@ def normal_reference(typed: str) -> str:
     return f"{letters[:4]}-{letters[4:]}"
 
 
-def add(session: Session, keys: Keys, screening: Screening, *, edition: Edition, draft_hash: str) -> None:
+def add(session: Session, keys: Keys, screening: Screening, *, book: RuleBook, draft_hash: str) -> None:
     """Insert a screening and, where it is the first under its edition, the edition."""
+    edition = book.edition
     if session.get(EditionRow, edition.digest) is None:
         _add_edition(session, edition, screening.submitted_at)
-    patient = screening.patient
     row = ScreeningRow(
         id=uuid.uuid4().hex,
         reference=screening.reference,
@@ -45,31 +71,123 @@ def add(session: Session, keys: Keys, screening: Screening, *, edition: Edition,
         submitted_at=screening.submitted_at,
         language=screening.language,
         edition_digest=edition.digest,
-        name_index=keys.blind_index("name", patient.name),
-        birth_date_index=keys.blind_index("birth_date", patient.birth_date.isoformat()),
-        visit_index=keys.blind_index("visit", patient.visit),
+        status=Status.NEW,
+        entries=0,
+        changed_at=screening.submitted_at,
     )
-    for column, record in (
-        ("sealed_patient", records.patient_to_json(patient)),
-        ("sealed_answers", records.answers_to_json(screening.answers)),
-    ):
-        place = _place(row)
-        setattr(row, column, keys.seal(records.encode(record), table="screenings", column=column, row=place))
+    patient = records.patient_to_json(screening.patient)
+    row.seal(keys, "sealed_patient", records.encode(patient, pad=SHORT_PAD))
+    row.seal(keys, "sealed_answers", records.encode(records.answers_to_json(screening.answers), pad=LONG_PAD))
+    _seal_state(row, keys, screening, evaluate(book, screening.established))
     session.add(row)
+    session.flush()
+    tokens = {keys.authenticate("search", term.encode()) for term in _terms(screening)}
+    session.add_all(SearchRow(token=token, screening_id=row.id) for token in tokens)
 
 
-def _place(row: ScreeningRow) -> str:
-    """What a sealed cell is bound to: the whole plain part of its row, so that none of it can be exchanged unseen."""
-    return "|".join(
-        (
-            row.id,
-            row.reference,
-            row.draft_hash,
-            row.submitted_at.isoformat(),
-            row.language,
-            row.edition_digest,
-        )
-    )
+def open_for_change(session: Session, keys: Keys, reference: str) -> tuple[ScreeningRow, Screening]:
+    """The row of a screening, locked until the transaction ends, with what it holds. Raises NoSuchScreening."""
+    row = session.scalars(select(ScreeningRow).where(ScreeningRow.reference == reference).with_for_update()).first()
+    if row is None:
+        raise NoSuchScreening(reference)
+    return row, read(session, keys, row)
+
+
+def change(session: Session, keys: Keys, row: ScreeningRow, screening: Screening, assessment: Assessment) -> None:
+    """Write a screening's new status and its newest entry, if there is one that is not stored yet."""
+    row.status = screening.status
+    if len(screening.entries) > row.entries:
+        entry = screening.entries[-1]
+        kind = "clarification" if isinstance(entry, Clarification) else "review"
+        added = EntryRow(screening_id=row.id, number=row.entries + 1, kind=kind, made_at=entry.at)
+        added.seal(keys, "sealed_entry", records.encode(records.entry_to_json(entry), pad=SHORT_PAD))
+        session.add(added)
+        row.entries += 1
+        row.changed_at = entry.at
+    _seal_state(row, keys, screening, assessment)
+
+
+def _seal_state(row: ScreeningRow, keys: Keys, screening: Screening, assessment: Assessment) -> None:
+    row.seal(keys, "sealed_state", records.encode(state_of(screening, assessment), pad=SHORT_PAD))
+
+
+def state_of(screening: Screening, assessment: Assessment) -> State:
+    """The state of a screening."""
+    review = screening.review
+    return {
+        "outcome": int(assessment.outcome),
+        "findings": [f"{one.rule}/{one.open}" if one.open else one.rule for one in assessment.findings],
+        "decision": review.decision.value if review else None,
+        "until": review.until.isoformat() if review and review.until else None,
+    }
+
+
+def state(row: ScreeningRow, keys: Keys) -> State:
+    """The sealed state of a row, as `state_of` made it."""
+    opened: State = records.decode(row.unseal(keys, "sealed_state"))
+    return opened
+
+
+def states(
+    session: Session, keys: Keys, *, since: datetime | None = None, references: list[str] | None = None
+) -> Iterator[tuple[ScreeningRow, State | None]]:
+    """The rows sent since then, or of these references, with their states; None for one that cannot be opened."""
+    query = select(ScreeningRow).options(defer(ScreeningRow.sealed_answers), defer(ScreeningRow.sealed_patient))
+    if since is not None:
+        query = query.where(ScreeningRow.submitted_at >= since)
+    if references is not None:
+        query = query.where(ScreeningRow.reference.in_(references))
+    for row in session.scalars(query.execution_options(yield_per=1000)):
+        try:
+            yield row, state(row, keys)
+        except KeyFault:
+            yield row, None
+
+
+def _words(text: str) -> list[str]:
+    """The words of a text without case, accents and punctuation."""
+    plain = unicodedata.normalize("NFKD", text).casefold()
+    kept = (one for one in plain if not unicodedata.combining(one))
+    return "".join(one if one.isalnum() else " " for one in kept).split()
+
+
+def _terms(screening: Screening) -> Iterator[str]:
+    """All that a screening can be found by."""
+    patient = screening.patient
+    yield f"reference {screening.reference}"
+    yield f"born {patient.birth_date.isoformat()}"
+    yield f"visit {''.join(_words(patient.visit))}"
+    for word in _words(patient.name):
+        yield f"name {word}"
+
+
+def _meanings(typed: str) -> Iterator[str]:
+    """The terms that one typed word can stand for. A date with two readings stands for both."""
+    yield f"reference {normal_reference(typed)}"
+    words = _words(typed)
+    yield f"visit {''.join(words)}"
+    if len(words) == 1:
+        yield f"name {words[0]}"
+    if len(words) == 3 and all(word.isdecimal() and len(word) <= 4 for word in words):
+        first, second, third = map(int, words)
+        for year, month, day in ((first, second, third), (third, second, first), (third, first, second)):
+            with suppress(ValueError):
+                yield f"born {date(year, month, day).isoformat()}"
+
+
+def search(session: Session, keys: Keys, typed: str) -> list[str]:
+    """The references of the newest FOUND_AT_MOST screenings in which every typed word is found.
+
+    Found are whole words of the name (without case and accents), the date of birth (`1988-03-12`, `12.3.1988`), the
+    visit and the reference.
+    """
+    query = select(ScreeningRow.reference).order_by(ScreeningRow.submitted_at.desc()).limit(FOUND_AT_MOST)
+    whole = [f"visit {''.join(_words(typed))}"]
+    for word in typed.replace(",", " ").split()[:10]:
+        terms = [*_meanings(word), *whole, *(f"name {part}" for part in _words(word))]
+        tokens = {keys.authenticate("search", term.encode()) for term in terms}
+        query = query.where(ScreeningRow.id.in_(select(SearchRow.screening_id).where(SearchRow.token.in_(tokens))))
+    return list(session.scalars(query)) if typed.strip() else []
 
 
 def _add_edition(session: Session, edition: Edition, now: datetime) -> None:
@@ -90,6 +208,7 @@ def check_code(keys: Keys, screening: Screening) -> str:
             screening.digest,
             records.patient_to_json(screening.patient),
             records.answers_to_json(screening.answers),
+            *([entry.at.isoformat(), records.entry_to_json(entry)] for entry in screening.entries),
         ]
     )
     bits = int.from_bytes(keys.authenticate("check-code", content)[:8]) >> 4
@@ -120,18 +239,55 @@ def edition_content(session: Session, digest: str) -> str:
     return content
 
 
+def rows(session: Session, references: list[str]) -> list[ScreeningRow]:
+    """The rows of these references that are still there, in their order, without answers and state."""
+    query = select(ScreeningRow).where(ScreeningRow.reference.in_(references))
+    found = {row.reference: row for row in session.scalars(query.options(defer(ScreeningRow.sealed_answers)))}
+    return [found[reference] for reference in references if reference in found]
+
+
+def patient(row: ScreeningRow, keys: Keys) -> Patient:
+    """The patient of a row."""
+    return records.patient_from_json(records.decode(row.unseal(keys, "sealed_patient")))
+
+
+def count(session: Session, *, since: datetime | None = None) -> int:
+    """How many screenings there are, or were sent since then."""
+    query = select(func.count()).select_from(ScreeningRow)
+    return session.scalar(query if since is None else query.where(ScreeningRow.submitted_at >= since)) or 0
+
+
+def all_rows(session: Session, *, since: datetime | None = None) -> Iterator[ScreeningRow]:
+    """The row of every screening sent since then, oldest first, read in parts."""
+    query = select(ScreeningRow).order_by(ScreeningRow.submitted_at)
+    if since is not None:
+        query = query.where(ScreeningRow.submitted_at >= since)
+    yield from session.scalars(query.execution_options(yield_per=100))
+
+
 def _one(session: Session, keys: Keys, condition: ColumnElement[bool]) -> Screening | None:
     row = session.scalars(select(ScreeningRow).where(condition)).one_or_none()
-    if row is None:
-        return None
+    return None if row is None else read(session, keys, row)
 
-    patient = keys.unseal(row.sealed_patient, table="screenings", column="sealed_patient", row=_place(row))
-    answers = keys.unseal(row.sealed_answers, table="screenings", column="sealed_answers", row=_place(row))
+
+def read(session: Session, keys: Keys, row: ScreeningRow) -> Screening:
+    """What a row and its entries hold. Raises KeyFault where something was changed or is missing."""
+    entries: tuple[Entry, ...] = ()
+    if row.entries:
+        stored = session.scalars(select(EntryRow).where(EntryRow.screening_id == row.id).order_by(EntryRow.number))
+        entries = tuple(
+            records.entry_from_json(records.decode(one.unseal(keys, "sealed_entry")), one.made_at) for one in stored
+        )
+    state(row, keys)  # proves that the number of entries is the one that was sealed
+    if len(entries) != row.entries:
+        raise KeyFault(f"an entry of screening {row.reference} is missing; restore the database from a backup")
     return Screening(
         reference=row.reference,
         submitted_at=row.submitted_at,
         language=row.language,
-        patient=records.patient_from_json(records.decode(patient)),
-        answers=records.answers_from_json(records.decode(answers)),
+        patient=patient(row, keys),
+        answers=records.answers_from_json(records.decode(row.unseal(keys, "sealed_answers"))),
         digest=row.edition_digest,
+        status=Status(row.status),
+        entries=entries,
     )

@@ -5,8 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import ClassVar
 
-from sqlalchemy import DateTime, Dialect, ForeignKey, LargeBinary, MetaData, String, Text, TypeDecorator
+from flask_security import RoleMixin, UserMixin
+from sqlalchemy import JSON, DateTime, Dialect, ForeignKey, LargeBinary, MetaData, String, Text, TypeDecorator
+from sqlalchemy.ext.mutable import MutableList
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from screening.storage.encryption import Keys
 
 
 class Instant(TypeDecorator[datetime]):
@@ -42,13 +46,36 @@ class Base(DeclarativeBase):
     type_annotation_map: ClassVar[dict[type, type]] = {datetime: Instant, bytes: LargeBinary}
 
 
-class KeyCheckRow(Base):
+class Sealed(Base):
+    """A row with sealed cells, in columns named `sealed_*`."""
+
+    __abstract__ = True
+
+    def place(self, column: str) -> str:
+        """The plain part of the row that a sealed cell is bound to, so that none of it can be exchanged unseen."""
+        raise NotImplementedError
+
+    def seal(self, keys: Keys, column: str, plain: bytes) -> None:
+        """Fill a sealed cell; everything it is bound to must be set before."""
+        setattr(self, column, keys.seal(plain, table=self.__tablename__, column=column, row=self.place(column)))
+
+    def unseal(self, keys: Keys, column: str) -> bytes:
+        """Open a sealed cell. Raises KeyFault."""
+        sealed = getattr(self, column)
+        return keys.unseal(sealed, table=self.__tablename__, column=column, row=self.place(column))
+
+
+class KeyCheckRow(Sealed):
     """A known text sealed with each data key, to notice a lost or wrong key file before any data is touched."""
 
     __tablename__ = "key_checks"
 
     key_id: Mapped[str] = mapped_column(String(16), primary_key=True)
     sealed_check: Mapped[bytes]
+
+    def place(self, column: str) -> str:
+        """Bound to the key's id."""
+        return self.key_id
 
 
 class EditionRow(Base):
@@ -61,7 +88,7 @@ class EditionRow(Base):
     first_used_at: Mapped[datetime]
 
 
-class DraftRow(Base):
+class DraftRow(Sealed):
     """A questionnaire being filled in, found by the SHA-256 of the token in the patient's cookie."""
 
     __tablename__ = "drafts"
@@ -70,12 +97,16 @@ class DraftRow(Base):
     expires_at: Mapped[datetime] = mapped_column(index=True)
     sealed_draft: Mapped[bytes]
 
+    def place(self, column: str) -> str:
+        """Bound to the token's hash; the expiry may be put off."""
+        return self.token_hash
 
-class ScreeningRow(Base):
+
+class ScreeningRow(Sealed):
     """One submitted questionnaire. `draft_hash` makes sending it twice impossible.
 
-    The outcome is not stored: it would tell the answers of a patient with nothing to report, and evaluating again under
-    the stored edition gives the same one.
+    The outcome is sealed too: in plain it would tell the answers of a patient with nothing to report. `entries` is the
+    number of entries, `changed_at` the time of sending or of the last entry.
     """
 
     __tablename__ = "screenings"
@@ -86,8 +117,127 @@ class ScreeningRow(Base):
     submitted_at: Mapped[datetime] = mapped_column(index=True)
     language: Mapped[str] = mapped_column(String(16))
     edition_digest: Mapped[str] = mapped_column(ForeignKey("editions.digest"))
+    status: Mapped[str] = mapped_column(String(16))
+    entries: Mapped[int]
+    changed_at: Mapped[datetime] = mapped_column(index=True)
     sealed_patient: Mapped[bytes]
     sealed_answers: Mapped[bytes]
-    name_index: Mapped[bytes] = mapped_column(index=True)
-    birth_date_index: Mapped[bytes] = mapped_column(index=True)
-    visit_index: Mapped[bytes] = mapped_column(index=True)
+    sealed_state: Mapped[bytes]
+
+    def place(self, column: str) -> str:
+        """Bound to all that never changes; the state also to what changes with it."""
+        fixed = (self.id, self.reference, self.draft_hash, self.submitted_at.isoformat(), self.language)
+        changing = (self.status, str(self.entries), self.changed_at.isoformat()) if column == "sealed_state" else ()
+        return "|".join((*fixed, self.edition_digest, *changing))
+
+
+class EntryRow(Sealed):
+    """What a professional added to a screening: the number makes two at once impossible."""
+
+    __tablename__ = "entries"
+
+    screening_id: Mapped[str] = mapped_column(ForeignKey("screenings.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    made_at: Mapped[datetime] = mapped_column(index=True)
+    sealed_entry: Mapped[bytes]
+
+    def place(self, column: str) -> str:
+        """Bound to the whole row."""
+        return f"{self.screening_id}|{self.number}|{self.kind}|{self.made_at.isoformat()}"
+
+
+class SearchRow(Base):
+    """A blind index: keyed hashes of what a screening can be found by."""
+
+    __tablename__ = "search"
+
+    token: Mapped[bytes] = mapped_column(primary_key=True)
+    screening_id: Mapped[str] = mapped_column(
+        ForeignKey("screenings.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+
+
+class AuditRow(Base):
+    """One event of the audit log. `mac` covers the row and the one before it; `subject` is a reference or a person."""
+
+    __tablename__ = "audit"
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    at: Mapped[datetime]
+    actor: Mapped[str] = mapped_column(String(64))
+    action: Mapped[str] = mapped_column(String(32), index=True)
+    subject: Mapped[str] = mapped_column(String(64))
+    detail: Mapped[str] = mapped_column(String(200))
+    mac: Mapped[bytes]
+
+
+class AuditHeadRow(Sealed):
+    """The number and the mac of the newest audit row, sealed; locked by whoever adds one."""
+
+    __tablename__ = "audit_head"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    sealed_head: Mapped[bytes]
+
+    def place(self, column: str) -> str:
+        """There is only one."""
+        return "head"
+
+
+class RoleHeld(RoleMixin):
+    """A role of a person: `prescriber`, `staff` or `admin`."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+class PersonRow(UserMixin, Base):
+    """Somebody who signs in. The names of the columns are those that Flask-Security reads."""
+
+    __tablename__ = "people"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    sign_in_name: Mapped[str] = mapped_column(String(64), unique=True)
+    full_name: Mapped[str] = mapped_column(String(120))
+    role_names: Mapped[str] = mapped_column(String(64))
+    active: Mapped[bool]
+    password: Mapped[str] = mapped_column(String(255))
+    password_is_one_time: Mapped[bool]
+    fs_uniquifier: Mapped[str] = mapped_column(String(64), unique=True)
+    totp_required: Mapped[bool]
+    tf_primary_method: Mapped[str | None] = mapped_column(String(16))
+    tf_totp_secret: Mapped[str | None] = mapped_column(String(255))
+    tf_last_counter: Mapped[int | None]
+    mf_recovery_codes: Mapped[list[str] | None] = mapped_column(MutableList.as_mutable(JSON))
+
+    @property
+    def roles(self) -> list[RoleMixin]:  # type: ignore[override]
+        """The roles held, as Flask-Security wants them."""
+        return [RoleHeld(name) for name in self.role_names.split()]
+
+    def check_tf_required_setup(self) -> bool:
+        """Whether this person may not do without a second factor."""
+        return self.totp_required
+
+
+class SignInRow(Base):
+    """One signed-in browser, by the SHA-256 of the token in its cookie. Without its row it is signed out."""
+
+    __tablename__ = "sign_ins"
+
+    token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    person_id: Mapped[int] = mapped_column(ForeignKey("people.id"), index=True)
+    begun_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+    address: Mapped[str] = mapped_column(String(64))
+
+
+class AttemptRow(Base):
+    """A failed sign-in, by the keyed hash of the name or the address it came with."""
+
+    __tablename__ = "attempts"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    key: Mapped[bytes] = mapped_column(index=True)
+    at: Mapped[datetime] = mapped_column(index=True)

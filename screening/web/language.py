@@ -14,11 +14,15 @@ from screening.extensions import installation
 
 _OWN_PATH = re.compile(r"(/[a-z][a-z/_-]*)?/?")
 
+STAFF_PAGES = frozenset({"clinic", "admin", "account", "security"})
+
 blueprint = Blueprint("language", __name__)
 
 
 def chosen() -> str:
-    """The language the patient chose, else the browser's best match, else the clinic's first."""
+    """The language the patient chose, else the browser's best match, else the clinic's first; for staff its own."""
+    if "page_language" not in g and request.blueprint in STAFF_PAGES:
+        g.page_language = installation().settings.clinic_language
     if "page_language" not in g:
         offered = installation().settings.languages
         wanted = session.get("language")

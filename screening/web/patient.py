@@ -14,7 +14,7 @@ from werkzeug.wrappers import Response
 
 from screening.domain.answers import Answers, Patient, shown
 from screening.domain.assessment import Screening
-from screening.domain.rules import Question
+from screening.domain.rules import Question, RuleBook
 from screening.extensions import db, installation
 from screening.services import draft as draft_service
 from screening.services import submit as submit_service
@@ -24,7 +24,7 @@ from screening.storage.drafts import Draft
 from screening.web import language
 from screening.web.errors import page as error_page
 from screening.web.forms.about_you import AboutYouForm, date_part_order, example_birth_date
-from screening.web.forms.questions import follow_up_places, question_form
+from screening.web.forms.questions import QuestionForm, follow_up_places, question_form
 
 blueprint = Blueprint("patient", __name__)
 
@@ -103,7 +103,7 @@ def question(question_id: str) -> Page:
     if request.method == "POST" and not language.switch():
         # Worded as the patient saw it, even if another tab has switched the language since.
         seen = installation().books.get(request.form.get("shown_in", ""), language.book())
-        form = question_form(seen, seen.question(question_id) or abort(404), draft.answers)
+        form = question_form(QuestionForm, seen, seen.question(question_id) or abort(404), draft.answers)
         if form.validate():
             _record(lambda draft: replace(draft, answers=draft.answers.with_page(asked, form.answers)))
             return _remember(_token(), back if _going_back() else _next_step(_draft(), after=asked))
@@ -111,7 +111,7 @@ def question(question_id: str) -> Page:
             return redirect(back, code=303)
     else:
         asked = language.book().question(question_id) or abort(404)
-        form = question_form(language.book(), asked, draft.answers)
+        form = question_form(QuestionForm, language.book(), asked, draft.answers)
     return render_template(
         "patient/question.html",
         form=form,
@@ -129,7 +129,9 @@ def check() -> Page:
     if draft.patient is None or not _complete(draft):
         raise OutOfOrder
     about = _about(draft.patient, change=url_for("patient.about_you"))
-    return render_template("patient/check.html", about=about, rows=_rows(draft.answers, changeable=True))
+    return render_template(
+        "patient/check.html", about=about, rows=answer_rows(draft.answers, language.book(), changeable=True)
+    )
 
 
 @blueprint.post("/submit")
@@ -158,14 +160,7 @@ def done() -> Page:
 @blueprint.get("/copy")
 def copy() -> Page:
     """The patient's own record of the answers."""
-    screening = _sent()
-    local = to_user_timezone(screening.submitted_at)
-    about = [
-        Row(asked=_("Reference"), answer=screening.reference),
-        Row(asked=_("Sent"), answer=f"{format_date(local, 'long')} {format_time(local, 'short')}"),
-        *_about(screening.patient),
-    ]
-    return render_template("patient/copy.html", about=about, rows=_rows(screening.answers))
+    return copy_page(_sent(), language.book(), back=url_for("patient.done"))
 
 
 @blueprint.get("/leaflet")
@@ -324,6 +319,17 @@ def _going_back() -> bool:
     return "back" in request.form
 
 
+def copy_page(screening: Screening, book: RuleBook, *, back: str) -> str:
+    """The patient's record of the answers, without any outcome. `back` is where it was opened from."""
+    local = to_user_timezone(screening.submitted_at)
+    about = [
+        Row(asked=_("Reference"), answer=screening.reference),
+        Row(asked=_("Sent"), answer=f"{format_date(local, 'long')} {format_time(local, 'short')}"),
+        *_about(screening.patient),
+    ]
+    return render_template("patient/copy.html", about=about, rows=answer_rows(screening.answers, book), back=back)
+
+
 def _about(patient: Patient, *, change: str = "") -> list[Row]:
     """The patient's own particulars, as a page shows them."""
     particulars = {
@@ -334,15 +340,15 @@ def _about(patient: Patient, *, change: str = "") -> list[Row]:
     return [Row(asked=label, answer=value, change=change) for label, value in particulars.items()]
 
 
-def _rows(answers: Answers, *, changeable: bool = False) -> list[Row]:
-    """Every question that was asked, in the page's language, with its answer."""
+def answer_rows(answers: Answers, book: RuleBook, *, changeable: bool = False) -> list[Row]:
+    """Every question that was asked, in the language of the book, with its answer."""
     return [
         Row(
             asked=item.ask,
             answer="" if (value := answers.value(item.id)) is None else shown(item, value),
             change=url_for("patient.question", question_id=question.id) if changeable else "",
         )
-        for question in language.book().questions
+        for question in book.questions
         for item in question.page
         if isinstance(item, Question) or answers.applies(item)
     ]

@@ -9,7 +9,10 @@ import pytest
 from flask import Flask
 from werkzeug.routing import Rule
 
+from screening import create_app
+from screening.settings import Settings
 from screening.web.headers import CONTENT_SECURITY_POLICY
+from tests.integration.colleague import Colleague
 from tests.integration.visitor import SAMPLE, Visitor
 
 # Who may open what. A route that is not listed here fails the test below until someone has thought about it.
@@ -28,15 +31,44 @@ ROUTES = {
     "patient.done": "the holder of the draft's token, for copy_minutes",
     "patient.copy": "the holder of the draft's token, for copy_minutes",
     "patient.finish": "everyone: only forgets",
+    "security.login": "everyone",
+    "security.logout": "whoever is signed in",
+    "security.verify": "whoever is signed in",
+    "security.change_password": "whoever is signed in",
+    "security.two_factor_setup": "whoever is signed in",
+    "security.two_factor_setup_validate": "whoever is signed in",
+    "security.two_factor_token_validation": "whoever has just given the password",
+    "security.two_factor_rescue": "whoever has just given the password",
+    "security.tf_select": "whoever has just given the password",
+    "security.mf_recovery": "whoever has just given the password",
+    "security.mf_recovery_codes": "whoever is signed in",
+    "account.own": "whoever is signed in",
+    "account.end_sign_in": "whoever is signed in",
+    "clinic.inbox": "prescriber, staff; an admin is led to the people",
+    "clinic.search": "prescriber, staff",
+    "clinic.arrivals": "prescriber, staff",
+    "clinic.screening": "prescriber",
+    "clinic.decide": "prescriber",
+    "clinic.clarify": "prescriber",
+    "clinic.summary_pdf": "prescriber",
+    "clinic.copy": "prescriber",
+    "clinic.statistics": "prescriber",
+    "admin.people": "admin",
+    "admin.add_person": "admin",
+    "admin.change_person": "admin",
+    "admin.audit": "admin",
+    "admin.settings": "admin",
 }
+ROLES = ("prescriber", "staff", "admin")
 
 
 def rules(app: Flask) -> list[Rule]:
     return list(app.url_map.iter_rules())
 
 
-def address(rule: Rule) -> str:
-    return rule.rule.replace("<path:filename>", "css/app.css").replace("<question_id>", "iud")
+def address(rule: Rule, reference: str = "0000-0000") -> str:
+    path = rule.rule.replace("<path:filename>", "css/app.css").replace("<question_id>", "iud")
+    return path.replace("<reference>", reference).replace("<sign_in_name>", "nobody").replace("<token>", "x")
 
 
 def test_every_route_has_a_rule_of_access(sqlite_app: Flask) -> None:
@@ -52,6 +84,43 @@ def test_only_the_holder_of_the_token_sees_personal_pages(sqlite_app: Flask) -> 
             assert "Marker Name" not in stranger.get(address(rule)).text
             expected = 410 if "holder" in ROUTES[rule.endpoint] else 200
             assert stranger.page.status_code == expected, rule.endpoint
+            if rule.rule.startswith(("/clinic", "/admin", "/account")):
+                assert stranger.path == "/account/sign-in"
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> tuple[Flask, str, dict[str, Colleague]]:
+    """An application with one screening, and somebody of each role signed in."""
+    settings = Settings(instance=tmp_path_factory.mktemp("house") / "instance")
+    create_app(settings).test_cli_runner().invoke(args=["init"])
+    app = create_app(settings)
+    visitor = Visitor(app)
+    visitor.fill_in(name="Marker Name")
+    return app, visitor.send(), {role: Colleague(app, role, role) for role in ROLES}
+
+
+@pytest.mark.parametrize("endpoint", [name for name in ROUTES if name.startswith(("clinic.", "admin."))])
+@pytest.mark.parametrize("role", [*ROLES, "nobody"])
+def test_role_by_route(house: tuple[Flask, str, dict[str, Colleague]], endpoint: str, role: str) -> None:
+    app, reference, colleagues = house
+    client = colleagues[role] if role in colleagues else Visitor(app)
+    for rule in (one for one in rules(app) if one.endpoint == endpoint):
+        for method in (rule.methods or set()) - {"OPTIONS", "HEAD"}:
+            if method == "GET":
+                client.get(address(rule, reference))
+            else:
+                client.get("/account/")
+                client.post(address(rule, reference))
+            status = client.page.status_code
+            if role == "nobody":
+                assert (status, client.path) == (200, "/account/sign-in") if method == "GET" else status == 401
+            elif role in ROUTES[endpoint]:
+                assert status in (200, 409), (method, client.text)
+                assert client.path != "/account/sign-in"
+            else:
+                assert status == 403, (method, client.text)
+            if role in ("admin", "nobody"):
+                assert "Marker Name" not in client.page.text
 
 
 def test_every_answer_carries_the_security_headers(sqlite_app: Flask) -> None:

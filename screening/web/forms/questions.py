@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from flask import request
 from flask_babel import gettext as _
@@ -55,17 +55,19 @@ class QuestionForm(FlaskForm):
 
 
 # Building a class takes longer than a form of it: one for each question in each language of each edition.
-_FORM_CLASSES: dict[tuple[str, str, str], type[QuestionForm]] = {}
+_FORM_CLASSES: dict[tuple[str, str, str, type[QuestionForm]], Any] = {}
+Form = TypeVar("Form", bound=QuestionForm)
 
 
-def question_form(book: RuleBook, question: Question, answers: Answers) -> QuestionForm:
-    """A form for this question, filled with what was sent or else with the answers so far."""
-    key = (book.edition.digest, book.language, question.id)
+def question_form(kind: type[Form], book: RuleBook, question: Question, answers: Answers) -> Form:
+    """A form of this kind for the question, filled with what was sent or else with the answers so far."""
+    key = (book.edition.digest, book.language, question.id, kind)
     if key not in _FORM_CLASSES:
         fields = {item.id: _field(item) for item in question.page}
-        _FORM_CLASSES[key] = type("BuiltQuestionForm", (QuestionForm,), {"book": book, "question": question, **fields})
+        _FORM_CLASSES[key] = type("BuiltQuestionForm", (kind,), {"book": book, "question": question, **fields})
     sent = request.form if request.method == "POST" else None
-    return _FORM_CLASSES[key](formdata=sent, data={item.id: answers.value(item.id) for item in question.page})
+    form: Form = _FORM_CLASSES[key](formdata=sent, data={item.id: answers.value(item.id) for item in question.page})
+    return form
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,94 @@
+"""What all commands share. Exit codes: 0 done, 1 the input or the installation is at fault, 2 wrong usage."""
+
+from __future__ import annotations
+
+import getpass
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import NoReturn
+
+import click
+from alembic.util import CommandError
+from flask import Flask
+from sqlalchemy.exc import OperationalError, ProgrammingError
+
+from screening.extensions import alembic, db, installation
+from screening.rulebooks.load import InvalidRuleBook
+from screening.services import draft as draft_service
+from screening.settings import InvalidSettings
+from screening.storage.backup import CannotCopy
+from screening.storage.database import DatabaseNotReady, check_keys
+from screening.storage.encryption import KeyFault, read_private
+
+START_FAULTS = (InvalidSettings, InvalidRuleBook, KeyFault, DatabaseNotReady)
+SECRET_BYTES = 32
+
+
+def check_ready(app: Flask) -> None:
+    """Raise KeyFault or DatabaseNotReady unless this installation can serve. Drafts that have expired are deleted."""
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    here = installation(app)
+    if len(read_private(here.secret_file)) < SECRET_BYTES:
+        raise KeyFault(f"{here.secret_file} is too short; remove it and run `flask init`")
+    with app.app_context():
+        try:
+            check_keys(db.session, here.keys)
+            if alembic.needs_upgrade():
+                raise DatabaseNotReady("The database is of an older release; make a backup, then run `flask init`")
+            draft_service.expire(session=db.session, now=datetime.now(UTC))
+        except (OperationalError, CommandError) as err:
+            raise not_reachable(err) from err
+        finally:
+            db.session.close()
+            db.engine.dispose()  # no connection is handed on to another process
+
+
+def not_reachable(err: Exception) -> DatabaseNotReady:
+    """The fault for a database that does not answer or is not ours."""
+    reason = str(getattr(err, "orig", err)).strip().splitlines()[0]
+    return DatabaseNotReady(f"The database at {db.engine.url.render_as_string()} cannot be used: {reason}")
+
+
+def fail(*lines: str) -> NoReturn:
+    """Print to stderr and end with exit code 1."""
+    for line in lines:
+        click.echo(line, err=True)
+    raise SystemExit(1)
+
+
+@contextmanager
+def on_a_ready_installation() -> Iterator[None]:
+    """Prove the keys, and turn the faults of an installation into their words and exit code 1."""
+    try:
+        check_keys(db.session, installation().keys)
+        yield
+    except (*START_FAULTS, CannotCopy) as err:
+        fail(str(err))
+    except (OperationalError, ProgrammingError, CommandError) as err:
+        fail(str(not_reachable(err)))
+
+
+def now() -> datetime:
+    """The moment, in UTC."""
+    return datetime.now(UTC)
+
+
+def who() -> str:
+    """Who runs the command, for the audit log."""
+    return f"command ({getpass.getuser()})"
+
+
+@contextmanager
+def progress(label: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on stderr; the function it gives is told how much is done, and how much there is."""
+    with click.progressbar(length=1, label=label, file=sys.stderr) as bar:
+
+        def tell(done: int, total: int) -> None:
+            bar.length = max(total, 1)
+            bar.update(done - bar.pos)
+
+        yield tell
+        bar.update((bar.length or 1) - bar.pos)

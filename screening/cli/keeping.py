@@ -1,0 +1,156 @@
+"""Keeping the data: `flask audit | purge | backup | restore | verify | rotate-key`."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from pathlib import Path
+
+import click
+from flask.cli import AppGroup, with_appcontext
+
+from screening.cli.common import fail, now, on_a_ready_installation, progress, who
+from screening.extensions import db, installation
+from screening.services import retention
+from screening.services.export import prove
+from screening.storage import audit as audit_log
+from screening.storage import backup as copies
+from screening.storage import rotation, screenings
+from screening.storage.backup import CannotCopy
+from screening.storage.database import integrity, note_keys, write
+from screening.storage.encryption import only_current, with_new_key, write_keys
+
+audit = AppGroup("audit", help="The audit log: prove it, write it out, note its end.")
+
+
+@audit.command("verify")
+@click.option("--head", default="", help="An end of the chain noted earlier; finds rows removed from the end too.")
+def audit_verify(head: str) -> None:
+    """Prove that no row was edited, removed, inserted or moved."""
+    with on_a_ready_installation():
+        keys = installation().keys
+        faults = list(audit_log.verify(db.session, keys, kept=head))
+        if faults:
+            fail(*faults)
+        click.echo(
+            f"The chain is whole: {audit_log.size(db.session)} rows. Its end: {audit_log.head(db.session, keys)}"
+        )
+
+
+@audit.command("head")
+def audit_head() -> None:
+    """Print the end of the chain, to be kept elsewhere."""
+    with on_a_ready_installation():
+        click.echo(audit_log.head(db.session, installation().keys))
+
+
+@audit.command("export")
+def audit_export() -> None:
+    """Write the log to standard output as CSV. It names staff and references, no patient."""
+    lines = csv.writer(sys.stdout, lineterminator="\n")
+    with on_a_ready_installation():
+        lines.writerow(("number", "at", "actor", "action", "subject", "detail", "mac"))
+        for one in audit_log.rows(db.session):
+            lines.writerow(
+                (one.number, one.at.isoformat(), one.actor, one.action, one.subject, one.detail, one.mac.hex())
+            )
+
+
+@click.command()
+@click.option("--dry-run", is_flag=True, help="Only say what would be deleted.")
+@with_appcontext
+def purge(dry_run: bool) -> None:
+    """Delete screenings kept for longer than retention_days, and drafts that expired. The server does so daily."""
+    here = installation()
+    days = here.settings.retention_days
+    with on_a_ready_installation():
+        if dry_run:
+            found = retention.due(db.session, here.keys, days=days, now=now())
+            click.echo(f"{len(found)} screenings would be deleted, {sum(not seen for _, seen in found)} never opened:")
+            click.echo("\n".join(reference for reference, _ in found))
+            return
+        with progress("Deleting") as tell:
+            deleted, unread = retention.purge(
+                session=db.session, keys=here.keys, days=days, by=who(), now=now(), progress=tell
+            )
+    click.echo(f"Deleted {deleted} screenings older than {days} days, {unread} of them never opened.")
+
+
+@click.command()
+@click.argument("target", type=click.Path(path_type=Path))
+@with_appcontext
+def backup(target: Path) -> None:
+    """Copy the whole database to the new file TARGET while the application runs. The keys are not in it."""
+    here = installation()
+    with on_a_ready_installation():
+        with write(db.session):
+            audit_log.append(db.session, here.keys, now=now(), actor=who(), action="backed up", detail=target.name)
+        with progress("Copying") as tell:
+            copies.backup(db.engine, target, tell)
+    click.echo(f"Wrote {target} ({target.stat().st_size} bytes). Keep {here.key_file.name} apart from it.")
+
+
+@click.command()
+@click.argument("source", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@with_appcontext
+def restore(source: Path) -> None:
+    """Bring the backup SOURCE into an empty place, in which data.key is already. Then run: flask init; flask verify."""
+    here = installation()
+    try:
+        if not here.key_file.exists():
+            fail(f"Put your copy of data.key to {here.key_file} first: without it the backup cannot be read")
+        with progress("Copying") as tell:
+            copies.restore(db.engine, source, tell)
+    except CannotCopy as err:
+        fail(str(err))
+    with on_a_ready_installation():
+        click.echo(f"Restored {screenings.count(db.session)} screenings. Now run: flask init; flask verify")
+
+
+@click.command()
+@with_appcontext
+def verify() -> None:
+    """Prove what is stored: database files, keys, audit chain, and every screening by assessing it again."""
+    here = installation()
+    with on_a_ready_installation():
+        faults = [*integrity(db.session), *audit_log.verify(db.session, here.keys)]
+        total = screenings.count(db.session)
+        with progress("Assessing again") as tell:
+            for done, fault in enumerate(prove(db.session, here.keys), start=1):
+                faults += [fault] if fault else []
+                tell(done, total)
+        if faults:
+            fail(*faults)
+        click.echo(f"All is as it was stored: {total} screenings, {audit_log.size(db.session)} audit rows, keys fit.")
+
+
+@click.command("rotate-key")
+@click.option("--forget", is_flag=True, help="Afterwards forget the old keys: backups made before cannot be read then.")
+@with_appcontext
+def rotate_key(forget: bool) -> None:
+    """Make a new data key and seal everything anew with it. May be interrupted: run it again to go on."""
+    here = installation()
+    with on_a_ready_installation():
+        total = rotation.left(db.session, here.keys)
+        if not total and not (forget and len(here.keys.data) > 1):
+            write_keys(here.key_file, with_new_key(here.keys), instead=True)
+            total = rotation.left(db.session, here.keys)
+        with write(db.session):
+            note_keys(db.session, here.keys)
+        done = 0
+        with progress("Sealing anew") as tell:
+            for part in rotation.seal_anew(db.session, here.keys):
+                done += part
+                tell(done, max(total, done))
+        with write(db.session):
+            audit_log.append(
+                db.session, here.keys, now=now(), actor=who(), action="key rotated", detail=here.keys.current
+            )
+        if forget:
+            rotation.forget(db.session, here.keys.current)
+            write_keys(here.key_file, only_current(here.keys), instead=True)
+    click.echo(
+        f"{done} rows are sealed with {here.keys.current} now. Copy {here.key_file.name} to its safe place again."
+    )
+    if not forget and len(here.keys.data) > 1:
+        click.echo("Old keys stay in it for the backups made before; `flask rotate-key --forget` drops them.")

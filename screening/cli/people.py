@@ -1,0 +1,105 @@
+"""`flask people`: who may sign in. The same can be done by an admin in the browser."""
+
+from __future__ import annotations
+
+import click
+from flask.cli import AppGroup
+from flask_security import hash_password
+
+from screening.cli.common import fail, now, on_a_ready_installation, who
+from screening.extensions import db, installation
+from screening.services import people as service
+
+people = AppGroup("people", help="Add, list and change the people who sign in.")
+
+FAULTS = {
+    "taken": "There is somebody with that sign-in name already.",
+    "name": "A sign-in name has 2 to 64 letters, digits, or any of _ . @ -",
+    "roles": f"Give at least one role: {', '.join(service.ROLES)}.",
+    "unknown": "There is nobody with that sign-in name; see: flask people list",
+    "last_admin": "That would leave nobody who can manage people. Make somebody else an admin first.",
+}
+
+
+@people.command("add")
+@click.argument("sign_in_name")
+@click.option("--name", "full_name", default="", help="The name that others read; else the sign-in name.")
+@click.option("--role", "roles", multiple=True, required=True, type=click.Choice(service.ROLES))
+@click.option("--if-none", is_flag=True, help="Do nothing where there is anybody already.")
+def people_add(sign_in_name: str, full_name: str, roles: tuple[str, ...], if_none: bool) -> None:
+    """Add a person and print a password for the first sign-in; it is shown only now."""
+    password = service.one_time_password()
+    with on_a_ready_installation():
+        try:
+            added = service.add(
+                session=db.session,
+                keys=installation().keys,
+                sign_in_name=sign_in_name,
+                full_name=full_name,
+                roles=roles,
+                hashed=hash_password(password),
+                by=who(),
+                now=now(),
+                only_if_none=if_none,
+            )
+        except service.NotAccepted as err:
+            fail(FAULTS[err.fault])
+    if added:
+        address = f"{installation().settings.public_url}/account/sign-in"
+        click.echo(f"First sign-in at {address}: name {sign_in_name}, password {password} (to be changed there)")
+
+
+@people.command("list")
+def people_list() -> None:
+    """Print who may sign in."""
+    with on_a_ready_installation():
+        for one in service.everyone(db.session):
+            words = [one.role_names, "" if one.active else "disabled"]
+            words += ["second factor" if one.tf_totp_secret else "second factor due" if one.totp_required else ""]
+            click.echo(f"{one.sign_in_name}\t{one.full_name}\t{', '.join(filter(None, words))}")
+
+
+def _change(sign_in_name: str, **changes: object) -> None:
+    with on_a_ready_installation():
+        try:
+            service.change(
+                session=db.session,
+                keys=installation().keys,
+                sign_in_name=sign_in_name,
+                by=who(),
+                now=now(),
+                **changes,  # type: ignore[arg-type]
+            )
+        except service.NotAccepted as err:
+            fail(FAULTS[err.fault])
+
+
+@people.command("disable")
+@click.argument("sign_in_name")
+def people_disable(sign_in_name: str) -> None:
+    """Let a person sign in no more; whoever is signed in is out at the next request."""
+    _change(sign_in_name, active=False)
+
+
+@people.command("enable")
+@click.argument("sign_in_name")
+def people_enable(sign_in_name: str) -> None:
+    """Let a disabled person sign in again."""
+    _change(sign_in_name, active=True)
+
+
+@people.command("reset-password")
+@click.argument("sign_in_name")
+def people_reset_password(sign_in_name: str) -> None:
+    """Print a new one-time password. The second factor is forgotten too, and all sign-ins end."""
+    password = service.one_time_password()
+    _change(sign_in_name, hashed=hash_password(password))
+    click.echo(f"One-time password of {sign_in_name}: {password}")
+
+
+@people.command("require-totp")
+@click.argument("sign_in_name")
+@click.option("--off", is_flag=True, help="Do not require it any more.")
+def people_require_totp(sign_in_name: str, off: bool) -> None:
+    """Require a code from an authenticator app at each sign-in."""
+    _change(sign_in_name, totp_required=not off)

@@ -1,0 +1,170 @@
+"""`flask screen | summary | export`: from answers to the prescriber's page, on the command line."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import click
+from flask.cli import with_appcontext
+
+from screening.cli.common import fail, now, on_a_ready_installation, progress, who
+from screening.domain.assessment import Assessment, Screening
+from screening.domain.case import InvalidCase, read_case
+from screening.domain.entries import Professional
+from screening.domain.evaluate import evaluate
+from screening.domain.rules import BASE_LANGUAGE, RuleBook
+from screening.extensions import db, installation
+from screening.reports import fhir, spreadsheet
+from screening.reports.pdf import CannotPrint, print_summary
+from screening.reports.summary import Summary, citations, for_clinic
+from screening.services import export as export_service
+from screening.services import review
+from screening.storage import screenings
+
+
+@click.command()
+@click.argument("answers", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--pdf", type=click.Path(dir_okay=False, path_type=Path), help="Write the summary to this file.")
+@click.option("--json", "as_json", is_flag=True, help="Print the assessment as JSON.")
+@with_appcontext
+def screen(answers: Path, pdf: Path | None, as_json: bool) -> None:
+    """Evaluate one file of ANSWERS (JSON) without a web server or database.
+
+    Exit code 0: evaluated, whatever the outcome. 1: the file is at fault; every fault is printed. 2: wrong usage.
+    """
+    here = installation()
+    now = datetime.now(UTC)
+    today = now.astimezone(ZoneInfo(here.settings.clinic_timezone)).date()
+    try:
+        content = json.loads(answers.read_text(encoding="utf-8"), object_pairs_hook=_once)
+        case = read_case(here.books, content, today=today)
+    except (OSError, ValueError, RecursionError) as err:
+        fail(f"{answers}: not a readable JSON file in UTF-8: {err}")
+    except InvalidCase as err:
+        fail(*(f"{answers}: {fault}" for fault in err.faults))
+    book = here.books[case.language]
+    assessment = evaluate(book, case.answers)
+    if as_json:
+        click.echo(json.dumps(_assessment_json(assessment, book), ensure_ascii=False, indent=2))
+    else:
+        _echo_assessment(assessment)
+    if pdf is not None:
+        screening = Screening(
+            reference="",
+            submitted_at=now,
+            language=case.language,
+            patient=case.patient,
+            answers=case.answers,
+            digest=book.edition.digest,
+        )
+        _write_pdf(pdf, for_clinic(screening, here.books, here.settings))
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """A JSON object in which no key stands twice: which of two answers holds must not be guessed."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"these keys stand there twice: {', '.join(sorted({k for k in keys if keys.count(k) > 1}))}")
+    return found
+
+
+@click.command()
+@click.argument("reference")
+@click.option("--pdf", type=click.Path(dir_okay=False, path_type=Path), help="Write the summary to this file.")
+@with_appcontext
+def summary(reference: str, pdf: Path | None) -> None:
+    """Hand over the summary of the screening with this REFERENCE, such as 7F3K-9QWD."""
+    here = installation()
+    reference = screenings.normal_reference(reference)
+    with on_a_ready_installation():
+        by = Professional(sign_in_name=who(), full_name=who())
+        try:
+            screening = review.view(
+                session=db.session, keys=here.keys, reference=reference, by=by, now=now(), action="printed"
+            )
+        except screenings.NoSuchScreening:
+            fail(f"There is no screening {reference}; check the reference")
+        # The edition it was made under, whatever the rule book says today.
+        books = review.books_of(db.session, screening)
+        made = for_clinic(screening, books, here.settings, screenings.check_code(here.keys, screening))
+    click.echo(f"{made.identity.reference}  {made.identity.submitted}  check code {made.check_code}")
+    click.echo(f"{made.headline}. {made.sentence}")
+    if pdf is not None:
+        _write_pdf(pdf, made)
+
+
+@click.command()
+@click.argument("target", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--since", type=click.DateTime(["%Y-%m-%d"]), required=True, help="Sent on this day or later (UTC).")
+@click.option("--format", "kind", type=click.Choice(["csv", "fhir"]), default="csv", show_default=True)
+@with_appcontext
+def export(target: Path, since: datetime, kind: str) -> None:
+    """Write screenings to the new file TARGET: a table (CSV), or FHIR R4 Bundles, one on each line (NDJSON)."""
+    here = installation()
+    since, book = since.replace(tzinfo=UTC), here.books[BASE_LANGUAGE]
+    with on_a_ready_installation():
+        total = screenings.count(db.session, since=since)
+        try:
+            # Health data: nobody else may read a file that is made here, and none is replaced.
+            with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", newline="") as file:
+                found = export_service.export(
+                    session=db.session, keys=here.keys, since=since, kind=kind, by=who(), now=now()
+                )
+                lines = csv.DictWriter(file, spreadsheet.columns(book), extrasaction="ignore")
+                if kind == "csv":
+                    lines.writeheader()
+                with progress("Exporting") as tell:
+                    for done, (screening, assessment, edition) in enumerate(found, start=1):
+                        if kind == "csv":
+                            lines.writerow(spreadsheet.row(screening, assessment, edition))
+                        else:
+                            file.write(json.dumps(fhir.bundle(screening, assessment, edition), ensure_ascii=False))
+                            file.write("\n")
+                        tell(done, total)
+        except OSError as err:
+            fail(f"{target} cannot be written: {err.strerror}")
+    click.echo(f"Wrote {target}")
+
+
+def _write_pdf(path: Path, made: Summary) -> None:
+    try:
+        printed = print_summary(made, paper=installation().settings.paper)
+        path.touch(mode=0o600)  # health data: nobody else may read a file that is made here
+        path.write_bytes(printed.content)
+    except CannotPrint as err:
+        fail(str(err))
+    except OSError as err:
+        fail(f"{path} cannot be written: {err.strerror}")
+    click.echo(f"Wrote {path} ({len(printed.content)} bytes)", err=True)
+    if printed.missing:
+        points = ", ".join(f"U+{ord(character):04X}" for character in sorted(printed.missing))
+        click.echo(f"No font has these characters, they are boxes on the page: {points}", err=True)
+
+
+def _echo_assessment(assessment: Assessment) -> None:
+    click.echo(f"Outcome: {assessment.outcome.word}")
+    for finding in assessment.findings:
+        click.echo(f"- {finding.severity.word}: {finding.title}. {finding.reason} [{citations(finding.cites)}]")
+
+
+def _assessment_json(assessment: Assessment, book: RuleBook) -> dict[str, object]:
+    return {
+        "outcome": assessment.outcome.word,
+        "findings": [
+            {
+                "rule": finding.rule,
+                "severity": finding.severity.word,
+                "title": finding.title,
+                "reason": finding.reason,
+                "cites": [fact.id for fact in finding.cites],
+            }
+            for finding in assessment.findings
+        ],
+        "edition": {"id": book.edition.id, "version": book.edition.version, "digest": book.edition.digest},
+    }

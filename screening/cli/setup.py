@@ -1,0 +1,167 @@
+"""`flask init | settings | doctor`: prepare an installation, and say how it is."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
+from pathlib import Path
+
+import click
+from alembic.util import CommandError
+from flask.cli import with_appcontext
+from sqlalchemy import func, select
+from sqlalchemy.exc import OperationalError
+
+from screening.cli.common import SECRET_BYTES, START_FAULTS, fail, not_reachable
+from screening.domain.rules import BASE_LANGUAGE
+from screening.extensions import alembic, db, installation
+from screening.reports import fonts
+from screening.services.people import everyone
+from screening.settings import FILE_NAME, load_settings, settings_file
+from screening.storage import audit
+from screening.storage.database import check_keys, has_tables, make_private, note_keys, write
+from screening.storage.encryption import KeyFault, new_keys, read_private, write_keys, write_private
+from screening.storage.tables import ScreeningRow
+
+DISK_GIB = 1
+LATE = timedelta(days=2)  # for what is to happen daily
+
+
+@click.command()
+@with_appcontext
+def init() -> None:
+    """Prepare the instance folder, keys and database, or bring an older database up to date."""
+    here = installation()
+    instance = here.settings.instance
+    instance.mkdir(mode=0o700, parents=True, exist_ok=True)
+    instance.chmod(0o700)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    try:
+        with _alone(instance):
+            make_private(db.engine)
+            _make_missing_files(instance, here.key_file, here.secret_file, stored=has_tables(db.session))
+            db.session.rollback()
+            alembic.upgrade()
+            with write(db.session):
+                note_keys(db.session, here.keys)
+            check_keys(db.session, here.keys)
+    except START_FAULTS as err:
+        fail(str(err))
+    except (OperationalError, CommandError) as err:
+        fail(str(not_reachable(err)))
+    for missing in fonts.missing_parts():
+        click.echo(f"Missing: {missing}", err=True)
+    click.echo(f"Ready: {instance}. Keep a copy of {here.key_file.name} apart from your database backups.")
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Wait until no other process does this: two at once would both make keys and migrate."""
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _make_missing_files(instance: Path, key_file: Path, secret_file: Path, *, stored: bool) -> None:
+    """Write the settings file and the keys of a new installation; never a new data key beside old data."""
+    if not key_file.exists():
+        if stored:
+            raise KeyFault(
+                f"{key_file} is missing, but the database was sealed with it. Restore the file from your copy; "
+                "a new key could not read what is stored"
+            )
+        write_keys(key_file, new_keys())
+    if not secret_file.exists():
+        write_private(secret_file, secrets.token_hex(SECRET_BYTES) + "\n")
+    if not (instance / FILE_NAME).exists():
+        write_private(instance / FILE_NAME, settings_file())
+
+
+@click.command()
+def settings() -> None:
+    """Print each setting, where it came from and what it does. Secrets are hidden."""
+    for origin in load_settings()[1]:
+        hidden = origin.secret and origin.value
+        click.echo(f"{origin.name} = {'(hidden)' if hidden else origin.value!s}  [{origin.came_from}]")
+        click.echo(f"    {origin.what}")
+
+
+# ------------------------------------------------------------------------------------------------------------ doctor
+
+
+@click.command()
+@with_appcontext
+def doctor() -> None:
+    """Say on one page what is well and what is not. Exit code 1 where something is not."""
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    well = True
+    for ok, what, words in _examined():
+        well = well and ok
+        mark = click.style("ok   ", fg="green") if ok else click.style("FAULT", fg="red", bold=True)
+        click.echo(f"{mark}  {what}: {words}")
+    raise SystemExit(0 if well else 1)
+
+
+def _examined() -> Iterator[tuple[bool, str, str]]:
+    """Whether it is well, what was looked at, and what was found."""
+    here = installation()
+    yield True, "versions", ", ".join(f"{name} {version(name)}" for name in ("flask", "weasyprint", "cryptography"))
+    missing = fonts.missing_parts()
+    yield not missing, "fonts and subsetting", "; ".join(missing) or "all there"
+    for file, what in ((here.key_file, "data.key"), (here.secret_file, "secret.key")):
+        try:
+            read_private(file)
+            yield True, what, "there, and only its owner can read it"
+        except KeyFault as err:
+            yield False, what, str(err)
+    mode = here.settings.instance.stat().st_mode & 0o777 if here.settings.instance.exists() else 0
+    yield mode == 0o700, "instance folder", f"{here.settings.instance}, mode {mode:04o} (to be 0700)"
+    free = shutil.disk_usage(here.settings.instance.parent).free / 2**30
+    yield free >= DISK_GIB, "disk", f"{free:.1f} GiB free (to be {DISK_GIB} or more)"
+    https = here.settings.over_tls or not here.settings.allow_plain_http
+    yield https, "address", here.settings.public_url + ("" if https else ", unencrypted over the network")
+    try:
+        check_keys(db.session, here.keys)
+        upgrade = alembic.needs_upgrade()
+        words = "run `flask init` after a backup" if upgrade else "the tables are those of this release"
+        yield not upgrade, "database", f"{db.engine.url.render_as_string()}: {words}"
+        if not upgrade:
+            yield from _examined_data(datetime.now(UTC))
+    except START_FAULTS as err:
+        yield False, "database", str(err)
+    except (OperationalError, CommandError) as err:
+        yield False, "database", str(not_reachable(err))
+
+
+def _examined_data(now: datetime) -> Iterator[tuple[bool, str, str]]:
+    here = installation()
+    newest = next(audit.rows(db.session, newest_first=True, limit=1), None)
+    ahead = newest is not None and newest.at > now + timedelta(minutes=5)
+    yield not ahead, "clock", f"{now:%Y-%m-%d %H:%M} UTC" + (", behind the newest audit row" if ahead else "")
+    for action, what, command in (
+        ("backed up", "last backup", "flask backup FILE"),
+        ("purged", "last purge", "flask purge"),
+    ):
+        row = audit.last(db.session, action)
+        recent = row is not None and row.at > now - LATE
+        yield recent, what, f"{row.at:%Y-%m-%d %H:%M} UTC" if row else f"never; run: {command}"
+    book = here.books[BASE_LANGUAGE].edition
+    yield book.status == "approved", "rule book", f"{book.id} {book.version} is {book.status}"
+    unread = db.session.scalar(
+        select(func.count()).where(ScreeningRow.status == "new", ScreeningRow.submitted_at < now - LATE)
+    )
+    yield not unread, "unread", f"{unread} screenings wait unopened for more than {LATE.days} days"
+    people = [one for one in everyone(db.session) if one.active]
+    no_factor = sum(one.tf_totp_secret is None for one in people)
+    yield bool(people), "people", f"{len(people)} may sign in, {no_factor} of them without a second factor"
+    yield True, "mail", "not set up: nothing is sent from here"

@@ -1,0 +1,231 @@
+"""Who may sign in, and who is signed in. Passwords come hashed; every change is an audit event."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import unicodedata
+from collections.abc import Collection
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from screening.storage import audit
+from screening.storage.database import write
+from screening.storage.encryption import Keys
+from screening.storage.tables import AttemptRow, PersonRow, SignInRow
+
+ROLES = ("prescriber", "staff", "admin")
+_NAME = re.compile(r"[\w.@-]{2,64}")
+_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
+ATTEMPTS_WINDOW = timedelta(minutes=15)
+ATTEMPTS_PER_NAME, ATTEMPTS_PER_ADDRESS = 10, 100
+SEEN_EVERY = timedelta(minutes=1)
+
+
+class NotAccepted(Exception):
+    """What was asked for cannot be done. `fault` is one of: taken, name, roles, unknown, last_admin."""
+
+    def __init__(self, fault: str) -> None:
+        super().__init__(fault)
+        self.fault = fault
+
+
+def one_time_password() -> str:
+    """A password to be read aloud or typed once (99 random bits)."""
+    return "-".join("".join(secrets.choice(_ALPHABET) for _ in range(5)) for _ in range(4))
+
+
+def normal_name(typed: str) -> str:
+    """A sign-in name in its one form."""
+    return unicodedata.normalize("NFKC", typed[:200]).casefold().strip()
+
+
+def find(session: Session, sign_in_name: str) -> PersonRow | None:
+    """The person with this sign-in name, however it is written, or None."""
+    return session.scalars(select(PersonRow).where(PersonRow.sign_in_name == normal_name(sign_in_name))).first()
+
+
+def everyone(session: Session) -> list[PersonRow]:
+    """All people, by sign-in name."""
+    return list(session.scalars(select(PersonRow).order_by(PersonRow.sign_in_name)))
+
+
+def add(
+    *,
+    session: Session,
+    keys: Keys,
+    sign_in_name: str,
+    full_name: str,
+    roles: Collection[str],
+    hashed: str,
+    by: str,
+    now: datetime,
+    only_if_none: bool = False,
+) -> bool:
+    """Add a person with a hashed one-time password. Raises NotAccepted.
+
+    With `only_if_none`, nothing happens (and False is returned) where there is anybody already.
+    """
+    name = normal_name(sign_in_name)
+    if not _NAME.fullmatch(name):
+        raise NotAccepted("name")
+    with write(session):
+        if only_if_none and session.scalar(select(func.count()).select_from(PersonRow)):
+            return False
+        if find(session, name) is not None:
+            raise NotAccepted("taken")
+        session.add(
+            PersonRow(
+                sign_in_name=name,
+                full_name=full_name.strip()[:120] or name,
+                role_names=_roles(roles),
+                active=True,
+                password=hashed,
+                password_is_one_time=True,
+                fs_uniquifier=secrets.token_hex(32),
+                totp_required=False,
+            )
+        )
+        audit.append(
+            session, keys, now=now, actor=by, action="people", subject=name, detail=f"added as {_roles(roles)}"
+        )
+    return True
+
+
+def _has_admin(session: Session) -> bool:
+    return any(one.active and "admin" in one.role_names.split() for one in everyone(session))
+
+
+def _roles(roles: Collection[str]) -> str:
+    if not roles or not set(roles) <= set(ROLES):
+        raise NotAccepted("roles")
+    return " ".join(role for role in ROLES if role in roles)
+
+
+def change(
+    *,
+    session: Session,
+    keys: Keys,
+    sign_in_name: str,
+    by: str,
+    now: datetime,
+    roles: Collection[str] | None = None,
+    active: bool | None = None,
+    totp_required: bool | None = None,
+    hashed: str | None = None,
+) -> None:
+    """Change what is given; None leaves it. A new (hashed, one-time) password also forgets the second factor.
+
+    Whoever is disabled or has a new password is signed out everywhere. Raises NotAccepted.
+    """
+    with write(session):
+        person = find(session, sign_in_name)
+        if person is None:
+            raise NotAccepted("unknown")
+        done, had_admin = [], _has_admin(session)
+        if roles is not None:
+            person.role_names = _roles(roles)
+            done.append(f"roles: {person.role_names}")
+        if active is not None:
+            person.active = active
+            done.append("enabled" if active else "disabled")
+        if totp_required is not None:
+            person.totp_required = totp_required
+            done.append("second factor required" if totp_required else "second factor not required")
+        if hashed is not None:
+            person.password, person.password_is_one_time = hashed, True
+            person.fs_uniquifier = secrets.token_hex(32)
+            person.tf_primary_method = person.tf_totp_secret = person.mf_recovery_codes = None
+            session.execute(delete(AttemptRow).where(AttemptRow.key == _by_name(keys, person.sign_in_name)))
+            done.append("password reset")
+        session.flush()
+        if had_admin and not _has_admin(session):
+            raise NotAccepted("last_admin")
+        if hashed is not None or active is False:
+            session.execute(delete(SignInRow).where(SignInRow.person_id == person.id))
+        audit.append(
+            session, keys, now=now, actor=by, action="people", subject=person.sign_in_name, detail=", ".join(done)
+        )
+
+
+# ---------------------------------------------------------------------------------------------------------- sign-ins
+
+
+def _by_name(keys: Keys, sign_in_name: str) -> bytes:
+    return keys.authenticate("attempt-name", normal_name(sign_in_name).encode())
+
+
+def _by_address(keys: Keys, address: str) -> bytes:
+    return keys.authenticate("attempt-address", address.encode())
+
+
+def too_many_attempts(session: Session, keys: Keys, sign_in_name: str, address: str, *, now: datetime) -> bool:
+    """Whether so many sign-ins failed for this name (known or not) or address that none is tried for a while."""
+    for key, most in (
+        (_by_name(keys, sign_in_name), ATTEMPTS_PER_NAME),
+        (_by_address(keys, address), ATTEMPTS_PER_ADDRESS),
+    ):
+        recent = select(func.count()).where(AttemptRow.key == key, AttemptRow.at > now - ATTEMPTS_WINDOW)
+        if (session.scalar(recent) or 0) >= most:
+            return True
+    return False
+
+
+def failed(*, session: Session, keys: Keys, sign_in_name: str, address: str, what: str, now: datetime) -> None:
+    """Count a failed sign-in. The log names nobody it does not know: a password may have been typed as the name."""
+    with write(session):
+        session.execute(delete(AttemptRow).where(AttemptRow.at <= now - ATTEMPTS_WINDOW))
+        session.add_all(
+            AttemptRow(key=key, at=now) for key in (_by_name(keys, sign_in_name), _by_address(keys, address))
+        )
+        known = find(session, sign_in_name)
+        actor = known.sign_in_name if known else "unknown"
+        audit.append(session, keys, now=now, actor=actor, action="sign-in failed", detail=what)
+
+
+def began(session: Session, keys: Keys, person: PersonRow, *, token_hash: str, address: str, now: datetime) -> None:
+    """Note a sign-in, within the transaction of whoever calls."""
+    session.execute(delete(AttemptRow).where(AttemptRow.key == _by_name(keys, person.sign_in_name)))
+    session.add(SignInRow(token_hash=token_hash, person_id=person.id, begun_at=now, seen_at=now, address=address[:64]))
+    audit.append(session, keys, now=now, actor=person.sign_in_name, action="signed in")
+
+
+def signed_in(
+    session: Session, token_hash: str, *, idle: timedelta, longest: timedelta, now: datetime
+) -> SignInRow | None:
+    """The sign-in, unless it was ended, unused for `idle` or is older than `longest`."""
+    row = session.get(SignInRow, token_hash)
+    return row if row is not None and row.seen_at > now - idle and row.begun_at > now - longest else None
+
+
+def seen(*, session: Session, token_hash: str, now: datetime) -> None:
+    """Put off the idle time-out."""
+    with write(session):
+        row = session.get(SignInRow, token_hash)
+        if row is not None:
+            row.seen_at = now
+
+
+def own_sign_ins(session: Session, person: PersonRow) -> list[SignInRow]:
+    """Where a person is signed in, the latest used first."""
+    return list(
+        session.scalars(select(SignInRow).where(SignInRow.person_id == person.id).order_by(SignInRow.seen_at.desc()))
+    )
+
+
+def end(*, session: Session, keys: Keys, sign_in_name: str, by: str, token_hash: str | None, now: datetime) -> None:
+    """End one sign-in of a person, or with None all of them."""
+    with write(session):
+        person = find(session, sign_in_name)
+        if person is not None:
+            query = delete(SignInRow).where(SignInRow.person_id == person.id)
+            session.execute(query if token_hash is None else query.where(SignInRow.token_hash == token_hash))
+            what = "all sign-ins" if token_hash is None else ""
+            audit.append(session, keys, now=now, actor=by, action="signed out", subject=sign_in_name, detail=what)
+
+
+def forget_old_sign_ins(session: Session, *, longest: timedelta, now: datetime) -> None:
+    """Delete sign-ins that are over, within the transaction of whoever calls."""
+    session.execute(delete(SignInRow).where(SignInRow.begun_at <= now - longest))

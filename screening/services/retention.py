@@ -1,0 +1,72 @@
+"""Deleting what the clinic no longer needs to keep. Nothing about a patient stays behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from screening.domain.entries import Status
+from screening.services import people
+from screening.storage import audit, drafts, screenings
+from screening.storage.database import empty_journal, write
+from screening.storage.encryption import KeyFault, Keys
+from screening.storage.tables import ScreeningRow
+
+PART = 200  # screenings deleted in one transaction, so that nobody waits long
+ONE_DAY = timedelta(days=1)
+
+
+def due(session: Session, keys: Keys, *, days: int, now: datetime) -> list[tuple[str, bool]]:
+    """The references of what was sent, reviewed or deferred to a day at least `days` ago; and whether it was opened."""
+    limit = now - timedelta(days=days)
+    query = select(ScreeningRow).where(ScreeningRow.changed_at <= limit).order_by(ScreeningRow.changed_at)
+    found = []
+    for row in session.scalars(query.execution_options(yield_per=PART)):
+        try:
+            until = screenings.state(row, keys)["until"]
+        except KeyFault:
+            until = None  # what cannot be opened is not kept for ever
+        if until is None or date.fromisoformat(until) <= limit.date():
+            found.append((row.reference, row.status != Status.NEW))
+    return found
+
+
+def purge(
+    *,
+    session: Session,
+    keys: Keys,
+    days: int,
+    by: str,
+    now: datetime,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> tuple[int, int]:
+    """Delete what is due and all that expired. Returns how many screenings, and how many of them were never opened."""
+    found = due(session, keys, days=days, now=now)
+    never_opened = sum(not opened for _, opened in found)
+    for begin in range(0, len(found), PART):
+        references = [reference for reference, _ in found[begin : begin + PART]]
+        with write(session):
+            session.execute(delete(ScreeningRow).where(ScreeningRow.reference.in_(references)))
+            for reference in references:
+                audit.append(session, keys, now=now, actor=by, action="deleted", subject=reference)
+        progress(begin + len(references), len(found))
+    with write(session):
+        drafts.remove_expired(session, now=now)
+        people.forget_old_sign_ins(session, longest=ONE_DAY, now=now)
+        detail = f"{len(found)} screenings, {never_opened} never opened"
+        audit.append(session, keys, now=now, actor=by, action="purged", detail=detail)
+    empty_journal(session)
+    return len(found), never_opened
+
+
+def daily(*, session: Session, keys: Keys, days: int, now: datetime) -> None:
+    """Purge, unless that was done within the last day; in between, only delete the drafts that have expired."""
+    last = audit.last(session, "purged")
+    if last is None or last.at <= now - ONE_DAY or last.at > now + ONE_DAY:
+        purge(session=session, keys=keys, days=days, by="server", now=now)
+    else:
+        with write(session):
+            drafts.remove_expired(session, now=now)

@@ -1,0 +1,112 @@
+"""The audit log: a chain of keyed hashes in which an edited, removed, inserted or moved row is found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from screening.storage import records
+from screening.storage.encryption import KeyFault, Keys
+from screening.storage.tables import AuditHeadRow, AuditRow
+
+BEGINNING = b"\0" * 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """The end of the chain: the number of the newest row and its mac, both to be kept elsewhere."""
+
+    number: int = 0
+    mac: bytes = BEGINNING
+
+    def __str__(self) -> str:
+        return f"{self.number}:{self.mac.hex()}"
+
+
+def append(
+    session: Session, keys: Keys, *, now: datetime, actor: str, action: str, subject: str = "", detail: str = ""
+) -> None:
+    """Add one event. Others who add wait until this transaction ends, so do it late."""
+    row = session.get(AuditHeadRow, 1, with_for_update=True, populate_existing=True)
+    if row is None:
+        row = AuditHeadRow(id=1)
+        session.add(row)
+        before = Head()
+    else:
+        before = _head(row, keys)
+    added = AuditRow(
+        number=before.number + 1, at=now, actor=actor[:64], action=action, subject=subject[:64], detail=detail[:200]
+    )
+    added.mac = _mac(keys, before.mac, added)
+    session.add(added)
+    row.seal(keys, "sealed_head", records.encode({"number": added.number, "mac": added.mac.hex()}))
+    session.flush()
+
+
+def head(session: Session, keys: Keys) -> Head:
+    """The end of the chain."""
+    row = session.get(AuditHeadRow, 1)
+    return Head() if row is None else _head(row, keys)
+
+
+def _head(row: AuditHeadRow, keys: Keys) -> Head:
+    content = records.decode(row.unseal(keys, "sealed_head"))
+    return Head(number=content["number"], mac=bytes.fromhex(content["mac"]))
+
+
+def _mac(keys: Keys, before: bytes, row: AuditRow) -> bytes:
+    content = [row.number, row.at.isoformat(), row.actor, row.action, row.subject, row.detail]
+    return keys.authenticate("audit", before + records.encode(content))
+
+
+def rows(session: Session, *, newest_first: bool = False, after: int = 0, limit: int = 0) -> Iterator[AuditRow]:
+    """The rows in their order, or the newest first; `after` leaves out that many at the beginning."""
+    order = AuditRow.number.desc() if newest_first else AuditRow.number
+    query = select(AuditRow).order_by(order).offset(after)
+    yield from session.scalars((query.limit(limit) if limit else query).execution_options(yield_per=1000))
+
+
+def last(session: Session, action: str) -> AuditRow | None:
+    """The newest event of this kind."""
+    return session.scalars(
+        select(AuditRow).where(AuditRow.action == action).order_by(AuditRow.number.desc()).limit(1)
+    ).first()
+
+
+def count(session: Session, action: str, *, after: int) -> int:
+    """How many events of this kind came after the row of that number."""
+    query = select(func.count()).where(AuditRow.action == action, AuditRow.number > after)
+    return session.scalar(query) or 0
+
+
+def size(session: Session) -> int:
+    """How many rows there are."""
+    return session.scalar(select(func.count()).select_from(AuditRow)) or 0
+
+
+def verify(session: Session, keys: Keys, *, kept: str = "") -> Iterator[str]:
+    """Each fault of the chain in words. `kept` is an end of the chain that was noted earlier (`Head` as text)."""
+    before, expected = BEGINNING, 1
+    noted = kept.strip().partition(":")
+    found = not kept
+    for row in rows(session):
+        if row.number > expected:
+            many = f"rows {expected} to {row.number - 1} are" if row.number - expected > 1 else f"row {expected} is"
+            yield f"{many} missing"
+        elif row.mac != _mac(keys, before, row):
+            yield f"row {row.number} ({row.at:%Y-%m-%d %H:%M} {row.action}) was edited, inserted or moved"
+        if str(row.number) == noted[0] and row.mac.hex() == noted[2]:
+            found = True
+        before, expected = row.mac, row.number + 1
+    try:
+        end = head(session, keys)
+        if (end.number, end.mac) != (expected - 1, before):
+            yield f"the chain ends at row {expected - 1}, but row {end.number} was the last one written"
+    except KeyFault as err:
+        yield str(err)
+    if not found:
+        yield f"the chain does not contain the row that was noted: {noted[0]}"

@@ -1,0 +1,50 @@
+"""Sealing everything anew with the current data key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlalchemy import ColumnElement, delete, func, inspect, or_, select
+from sqlalchemy.orm import Session
+
+from screening.storage.database import write
+from screening.storage.encryption import Keys
+from screening.storage.tables import AuditHeadRow, DraftRow, EntryRow, KeyCheckRow, ScreeningRow, Sealed
+
+PART = 100  # rows sealed anew in one transaction
+TABLES: tuple[type[Sealed], ...] = (ScreeningRow, EntryRow, DraftRow, AuditHeadRow)
+
+
+def left(session: Session, keys: Keys) -> int:
+    """How many rows have a cell that is sealed with another key than the current one."""
+    return sum(session.scalar(select(func.count()).select_from(one).where(_old(one, keys))) or 0 for one in TABLES)
+
+
+def seal_anew(session: Session, keys: Keys) -> Iterator[int]:
+    """Seal row by row until none is left, and tell how many were done after each part. May be begun again any time."""
+    for table in TABLES:
+        while True:
+            with write(session):
+                query = select(table).where(_old(table, keys)).limit(PART).with_for_update()
+                rows = session.scalars(query).all()
+                for row in rows:
+                    for column in _sealed(table):
+                        row.seal(keys, column, row.unseal(keys, column))
+            if not rows:
+                break
+            yield len(rows)
+
+
+def _sealed(table: type[Sealed]) -> list[str]:
+    return [column.key for column in inspect(table).columns if column.key.startswith("sealed_")]
+
+
+def _old(table: type[Sealed], keys: Keys) -> ColumnElement[bool]:
+    prefix = f"{keys.current}:".encode()
+    return or_(*(func.substr(getattr(table, column), 1, len(prefix)) != prefix for column in _sealed(table)))
+
+
+def forget(session: Session, current: str) -> None:
+    """Delete the check texts of the keys that seal nothing any more."""
+    with write(session):
+        session.execute(delete(KeyCheckRow).where(KeyCheckRow.key_id != current))

@@ -1,0 +1,166 @@
+"""Which screenings there are, by outcome and status, in the memory of this process alone.
+
+The outcome is sealed in the database, so no index there can sort by it. Each process opens the sealed states once and
+then follows the audit log, in which every change of a screening stands. Nothing of this is ever written to a disk.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from screening.domain.entries import Status
+from screening.domain.rules import Severity
+from screening.storage import screenings
+from screening.storage.encryption import Keys
+from screening.storage.tables import AuditRow, ScreeningRow
+
+CHANGES = ("submitted", "opened", "clarified", "reviewed", "deleted")  # the audit actions that a list shows
+DUE = max(Severity) + 1  # the rank of a deferred screening whose day has come: above all others
+
+_SCHEMA = """
+CREATE TABLE list (reference TEXT PRIMARY KEY, sent REAL, day TEXT, outcome INT, status TEXT, until TEXT, rank INT,
+                   todo INT) WITHOUT ROWID;
+CREATE INDEX by_todo ON list (todo, rank DESC, sent DESC);
+CREATE INDEX by_rank ON list (rank DESC, sent DESC);
+CREATE INDEX by_outcome ON list (outcome, sent DESC);
+CREATE INDEX by_status ON list (status, rank DESC, sent DESC);
+CREATE INDEX by_sent ON list (sent DESC);
+CREATE INDEX by_day ON list (day, outcome);
+CREATE INDEX by_until ON list (until) WHERE until IS NOT NULL;
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """What a list shows. `show` is `todo` (what is due included), `unreviewed`, `deferred`, `all` or a status.
+
+    None leaves a condition out.
+    """
+
+    show: str = "todo"
+    outcome: Severity | None = None
+    since: date | None = None
+    to: date | None = None
+    references: list[str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """One line of a list. `outcome` is None where the row cannot be opened: that must be seen, not hidden."""
+
+    reference: str
+    outcome: Severity | None
+    until: date | None
+    due: bool
+
+
+class Worklist:
+    """The list of one process. Its methods may be called from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._db = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
+        self._db.executescript(_SCHEMA)
+        self._read_to: int | None = None
+
+    @contextmanager
+    def current(self, session: Session, keys: Keys, *, timezone: str, today: date) -> Iterator[sqlite3.Connection]:
+        """The list as the database is now, for queries; days are those of `timezone`."""
+        with self._lock:
+            newest = session.scalar(select(func.max(AuditRow.number))) or 0
+            zone = ZoneInfo(timezone)
+            if self._read_to is None or newest < self._read_to:
+                self._db.execute("DELETE FROM list")
+                self._take(screenings.states(session, keys), zone)
+            elif newest > self._read_to:
+                query = select(AuditRow.subject).where(AuditRow.number > self._read_to, AuditRow.action.in_(CHANGES))
+                self._take_again(session, keys, zone, sorted(set(session.scalars(query))))
+            self._read_to = newest
+            self._db.execute("UPDATE list SET rank = ?, todo = 1 WHERE until <= ?", (DUE, today.isoformat()))
+            yield self._db
+
+    def page(
+        self, connection: sqlite3.Connection, chosen: Filter, *, by_severity: bool, offset: int, limit: int
+    ) -> tuple[list[Listed], int]:
+        """One page of the list and how long the whole list is."""
+        conditions, values = _conditions(chosen)
+        where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+        order = "rank DESC, sent DESC" if by_severity else "sent DESC"
+        (total,) = connection.execute(f"SELECT count(*) FROM list {where}", values).fetchone()  # noqa: S608
+        found = connection.execute(
+            f"SELECT reference, outcome, until, rank FROM list {where} ORDER BY {order} LIMIT ? OFFSET ?",  # noqa: S608
+            [*values, limit, offset],
+        )
+        return [
+            Listed(
+                reference=reference,
+                outcome=None if outcome is None else Severity(outcome),
+                until=date.fromisoformat(until) if until else None,
+                due=rank == DUE,
+            )
+            for reference, outcome, until, rank in found
+        ], total
+
+    def per_day(self, connection: sqlite3.Connection, *, since: date) -> dict[date, dict[Severity | None, int]]:
+        """How many screenings of each outcome were sent on each day; None counts those that cannot be opened."""
+        counted: dict[date, dict[Severity | None, int]] = {}
+        query = "SELECT day, outcome, count(*) FROM list WHERE day >= ? GROUP BY day, outcome"
+        for day, outcome, count in connection.execute(query, (since.isoformat(),)):
+            severity = None if outcome is None else Severity(outcome)
+            counted.setdefault(date.fromisoformat(day), {})[severity] = count
+        return counted
+
+    def _take_again(self, session: Session, keys: Keys, zone: ZoneInfo, references: list[str]) -> None:
+        for begin in range(0, len(references), 500):
+            part = references[begin : begin + 500]
+            self._db.executemany("DELETE FROM list WHERE reference = ?", [(one,) for one in part])
+            self._take(screenings.states(session, keys, references=part), zone)
+
+    def _take(self, states: Iterable[tuple[ScreeningRow, screenings.State | None]], zone: ZoneInfo) -> None:
+        def values(row: ScreeningRow, state: screenings.State | None) -> tuple[object, ...]:
+            sent, day = row.submitted_at.timestamp(), row.submitted_at.astimezone(zone).date().isoformat()
+            if state is None:
+                return row.reference, sent, day, None, row.status, None, DUE, 1
+            outcome, todo = state["outcome"], row.status != Status.REVIEWED
+            return row.reference, sent, day, outcome, row.status, state["until"], outcome, todo
+
+        insert = "INSERT OR REPLACE INTO list VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+        self._db.executemany(insert, (values(row, state) for row, state in states))
+
+
+def _conditions(chosen: Filter) -> tuple[list[str], list[object]]:
+    conditions: list[str] = []
+    values: list[object] = []
+    match chosen.show:
+        case "todo":
+            conditions.append("todo = 1")
+        case "unreviewed":
+            conditions.append("status != 'reviewed'")
+        case "deferred":
+            conditions.append("until IS NOT NULL")
+        case "all":
+            pass
+        case status:
+            conditions.append("status = ?")
+            values.append(status)
+    for column, operator, value in (
+        ("outcome", "=", None if chosen.outcome is None else int(chosen.outcome)),
+        ("day", ">=", chosen.since and chosen.since.isoformat()),
+        ("day", "<=", chosen.to and chosen.to.isoformat()),
+    ):
+        if value is not None:
+            conditions.append(f"{column} {operator} ?")
+            values.append(value)
+    if chosen.references is not None:
+        conditions.append(f"reference IN ({', '.join('?' * len(chosen.references))})")
+        values += chosen.references
+    return conditions, values

@@ -1,0 +1,133 @@
+"""For admins: people, audit log, settings. Nothing clinical."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from flask_babel import gettext as _
+from flask_security import hash_password
+from werkzeug.wrappers import Response
+
+from screening.extensions import db, installation
+from screening.reports.summary import moment
+from screening.services import people as service
+from screening.settings import load_settings
+from screening.storage import audit as audit_log
+from screening.web.sign_in import needs, professional
+
+blueprint = Blueprint("admin", __name__, url_prefix="/admin")
+
+AUDIT_PAGE = 100
+
+
+@blueprint.get("/people")
+@needs("admin", fresh=True)
+def people() -> str:
+    """Everybody who may sign in, and a form to add somebody."""
+    return _people_page()
+
+
+@blueprint.post("/people")
+@needs("admin", fresh=True)
+def add_person() -> str:
+    """Add somebody and show the one-time password, once."""
+    typed = {name: request.form.get(name, "") for name in ("sign_in_name", "full_name")}
+    roles, password = request.form.getlist("roles"), service.one_time_password()
+    try:
+        service.add(
+            session=db.session,
+            keys=installation().keys,
+            sign_in_name=typed["sign_in_name"],
+            full_name=typed["full_name"],
+            roles=roles,
+            hashed=hash_password(password),
+            by=professional().sign_in_name,
+            now=datetime.now(UTC),
+        )
+    except service.NotAccepted as err:
+        return _people_page(fault=_fault(err.fault), field=err.fault, typed=typed, chosen=roles)
+    return _people_page(password=(service.normal_name(typed["sign_in_name"]), password))
+
+
+@blueprint.post("/people/<sign_in_name>")
+@needs("admin", fresh=True)
+def change_person(sign_in_name: str) -> str | Response:
+    """Change one thing about somebody: what the pressed button says."""
+    password = service.one_time_password() if "reset-password" in request.form else None
+    switches = {"enable": True, "disable": False}
+    codes = {"require-totp": True, "free-totp": False}
+    try:
+        service.change(
+            session=db.session,
+            keys=installation().keys,
+            sign_in_name=sign_in_name,
+            by=professional().sign_in_name,
+            now=datetime.now(UTC),
+            roles=request.form.getlist("roles") if "change-roles" in request.form else None,
+            active=next((value for name, value in switches.items() if name in request.form), None),
+            totp_required=next((value for name, value in codes.items() if name in request.form), None),
+            hashed=hash_password(password) if password else None,
+        )
+    except service.NotAccepted as err:
+        return _people_page(fault=_fault(err.fault))
+    if password:
+        return _people_page(password=(sign_in_name, password))
+    return redirect(url_for("admin.people"), code=303)
+
+
+def _people_page(
+    *,
+    fault: str = "",
+    field: str = "",
+    typed: dict[str, str] | None = None,
+    chosen: list[str] | None = None,
+    password: tuple[str, str] | None = None,
+) -> str:
+    return render_template(
+        "clinic/people.html",
+        people=service.everyone(db.session),
+        roles=_roles(),
+        fault=fault,
+        at_fault="roles" if field == "roles" else "sign_in_name",
+        typed=typed or {"sign_in_name": "", "full_name": ""},
+        chosen=chosen or [],
+        password=password,
+    )
+
+
+def _roles() -> dict[str, str]:
+    return {"prescriber": _("Prescriber"), "staff": _("Staff"), "admin": _("Admin")}
+
+
+def _fault(fault: str) -> str:
+    return {
+        "taken": _("There is somebody with that sign-in name already"),
+        "name": _("Enter a sign-in name of 2 to 64 letters or digits; _ . @ and - are allowed"),
+        "roles": _("Choose at least one role"),
+        "unknown": _("There is nobody with that sign-in name"),
+        "last_admin": _("That would leave nobody who can manage people. Make somebody else an admin first"),
+    }[fault]
+
+
+@blueprint.get("/audit")
+@needs("admin")
+def audit() -> str:
+    """The audit log, the newest first."""
+    settings, number = installation().settings, max(request.args.get("page", 1, type=int), 1)
+    rows = audit_log.rows(db.session, newest_first=True, after=(number - 1) * AUDIT_PAGE, limit=AUDIT_PAGE)
+    total = audit_log.size(db.session)
+    return render_template(
+        "clinic/audit.html",
+        rows=[(row, moment(row.at, settings.clinic_language, settings.clinic_timezone)) for row in rows],
+        number=number,
+        last=max(-(-total // AUDIT_PAGE), 1),
+        total=total,
+    )
+
+
+@blueprint.get("/settings")
+@needs("admin")
+def settings() -> str:
+    """Each setting, where it came from and what it does."""
+    return render_template("clinic/settings.html", origins=load_settings()[1])

@@ -1,0 +1,353 @@
+"""Signing in with Flask-Security, and what it leaves to us: counted attempts, sign-ins that can be ended, roles."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import secrets
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import wraps
+from typing import Any
+
+import segno
+from flask import Blueprint, Flask, abort, redirect, render_template, request, session, url_for
+from flask_babel import gettext as _
+from flask_login import user_logged_out
+from flask_security import (
+    FSQLALiteUserDatastore,
+    LoginForm,
+    MailUtil,
+    Security,
+    Totp,
+    TwoFactorVerifyCodeForm,
+    current_user,
+    logout_user,
+    tf_disabled,
+    tf_profile_changed,
+    url_for_security,
+    user_authenticated,
+)
+from flask_security.forms import VerifyForm
+from flask_security.recovery_codes import MfRecoveryForm
+from sqlalchemy import delete
+from werkzeug.wrappers import Response
+from wtforms import PasswordField, StringField
+
+from screening.domain.entries import Professional
+from screening.extensions import Installation, db, installation
+from screening.services import people
+from screening.storage import audit
+from screening.storage.drafts import hash_token
+from screening.storage.tables import PersonRow, RoleHeld, SignInRow
+from screening.web.errors import page as error_page
+
+FRESH = timedelta(minutes=15)  # how long ago the password was given for a change of people or credentials
+CODE_WINDOW = 30  # seconds that the clock of a phone may be wrong
+
+blueprint = Blueprint("account", __name__, url_prefix="/account")
+
+
+def init_app(app: Flask, here: Installation) -> None:
+    """Set up Flask-Security. Raises KeyFault where the data key is there but cannot be read."""
+    # Derived from the index key, which is never rotated; before there is one, nobody can sign in.
+    index = here.keys.index if here.key_file.exists() else secrets.token_bytes(32)
+    totp, codes = (hashlib.sha256(purpose + index).digest() for purpose in (b"totp", b"recovery codes"))
+    app.config.from_mapping(
+        SECURITY_URL_PREFIX="/account",
+        SECURITY_LOGIN_URL="/sign-in",
+        SECURITY_LOGOUT_URL="/sign-out",
+        SECURITY_CHANGE_URL="/password",
+        SECURITY_VERIFY_URL="/confirm",
+        SECURITY_TWO_FACTOR_SETUP_URL="/second-factor",
+        SECURITY_TWO_FACTOR_TOKEN_VALIDATION_URL="/code",  # noqa: S106 - an address
+        SECURITY_TWO_FACTOR_RESCUE_URL="/rescue",
+        SECURITY_TWO_FACTOR_SELECT_URL="/select",
+        SECURITY_MULTI_FACTOR_RECOVERY_CODES_URL="/recovery-codes",
+        SECURITY_MULTI_FACTOR_RECOVERY_URL="/recovery",
+        SECURITY_POST_LOGIN_VIEW="/clinic/",
+        SECURITY_POST_LOGOUT_VIEW="/account/sign-in",
+        SECURITY_POST_CHANGE_VIEW="/account/",
+        SECURITY_TWO_FACTOR_POST_SETUP_VIEW="/account/",
+        SECURITY_STATIC_FOLDER=None,
+        SECURITY_USER_IDENTITY_ATTRIBUTES=[{"sign_in_name": {"mapper": people.normal_name}}],
+        SECURITY_PASSWORD_SALT=totp.hex(),
+        SECURITY_PASSWORD_SCHEMES=["argon2"],
+        SECURITY_DEPRECATED_PASSWORD_SCHEMES=[],
+        SECURITY_PASSWORD_LENGTH_MIN=12,
+        SECURITY_CHANGEABLE=True,
+        SECURITY_SEND_PASSWORD_CHANGE_EMAIL=False,
+        SECURITY_TWO_FACTOR=True,
+        SECURITY_TWO_FACTOR_ENABLED_METHODS=["authenticator"],
+        SECURITY_TWO_FACTOR_AUTHENTICATOR_VALIDITY=CODE_WINDOW,
+        SECURITY_TWO_FACTOR_RESCUE_EMAIL=False,
+        SECURITY_MULTI_FACTOR_RECOVERY_CODES=True,
+        SECURITY_MULTI_FACTOR_RECOVERY_CODES_KEYS=[base64.urlsafe_b64encode(codes)],
+        SECURITY_TOTP_SECRETS={"1": totp.hex()},
+        SECURITY_TOTP_ISSUER=here.settings.clinic_name,
+        SECURITY_FRESHNESS=FRESH,
+        SECURITY_FRESHNESS_GRACE_PERIOD=timedelta(0),
+        SECURITY_API_ENABLED_METHODS=["session"],
+        SECURITY_JOIN_USER_ROLES=False,
+        SECURITY_CLI_USERS_NAME=None,
+        SECURITY_CLI_ROLES_NAME=None,
+    )
+    Security(
+        app,
+        FSQLALiteUserDatastore(db, PersonRow, RoleHeld),
+        login_form=SignInForm,
+        verify_form=ConfirmForm,
+        two_factor_verify_code_form=CodeForm,
+        mf_recovery_form=RecoveryForm,
+        totp_cls=OnceOnlyTotp,
+        mail_util_cls=NoMail,
+    )
+    app.before_request(_before)
+    user_authenticated.connect(_began, app)
+    user_logged_out.connect(_ended, app)
+    tf_profile_changed.connect(_note_change("second factor set up"), app, weak=False)
+    tf_disabled.connect(_note_change("second factor removed"), app, weak=False)
+    app.register_blueprint(blueprint)
+
+
+class NoMail(MailUtil):
+    """Nothing is sent by mail from here."""
+
+    def send_mail(self, *args: Any, **kwargs: Any) -> None:
+        """Send nothing."""
+
+
+class OnceOnlyTotp(Totp):
+    """A code is good for one sign-in only; the QR code is part of the page, so that it needs no address."""
+
+    def get_last_counter(self, user: Any) -> int | None:
+        """The time step of the last code used."""
+        return user.tf_last_counter
+
+    def set_last_counter(self, user: Any, tmatch: Any) -> None:
+        """Remember the time step of the code just used."""
+        user.tf_last_counter = tmatch.counter
+
+    def generate_qrcode(self, username: str, totp: str) -> str:
+        """The QR code as SVG markup."""
+        buffer = io.BytesIO()
+        segno.make(self.get_totp_uri(username, totp), error="m").save(
+            buffer, kind="svg", xmldecl=False, omitsize=True, border=4, light="#fff", title=_("QR code")
+        )
+        return buffer.getvalue().decode()
+
+
+class Counted:
+    """A form with a secret in it: failures are counted by name and address, in the database, for all processes."""
+
+    presented = "password"
+    form_errors: list[str]
+
+    def who(self) -> str:
+        """The sign-in name that is tried."""
+        return str(self.user.sign_in_name)  # type: ignore[attr-defined]
+
+    def validate(self, **kwargs: Any) -> bool:
+        """Refuse after too many failures, known name or not; count a failure."""
+        name, address, keys = self.who(), request.remote_addr or "", installation().keys
+        if people.too_many_attempts(db.session, keys, name, address, now=_now()):
+            self.form_errors = [_("Too many attempts failed. Wait 15 minutes, or ask an admin for a new password.")]
+            return False
+        if super().validate(**kwargs):  # type: ignore[misc]
+            return True
+        if not getattr(self, "is_setup", False):
+            people.failed(
+                session=db.session, keys=keys, sign_in_name=name, address=address, what=self.presented, now=_now()
+            )
+        return False
+
+
+class SignInForm(Counted, LoginForm):
+    """Name and password."""
+
+    email = None  # type: ignore[assignment]
+    remember = None  # type: ignore[assignment]
+    sign_in_name = StringField()
+    password = PasswordField()
+
+    def who(self) -> str:
+        """The name as typed."""
+        return self.sign_in_name.data or ""
+
+    def validate(self, **kwargs: Any) -> bool:
+        """Whether they fit. What was wrong with them is not told, and takes equally long to find."""
+        self.ifield = self.sign_in_name
+        self.user = people.find(db.session, self.who())
+        if super().validate(**kwargs):
+            return True
+        self.sign_in_name.errors = self.password.errors = ()
+        self.form_errors = self.form_errors or [_("The name or the password is wrong.")]
+        return False
+
+
+class ConfirmForm(Counted, VerifyForm):
+    """The password once more."""
+
+
+class CodeForm(Counted, TwoFactorVerifyCodeForm):
+    """A code of the authenticator app."""
+
+    presented = "code"
+
+
+class RecoveryForm(Counted, MfRecoveryForm):
+    """A recovery code."""
+
+    presented = "recovery code"
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _before() -> None:
+    """What must hold on the pages of Flask-Security too: a sign-in that was ended is over, writes begin as writes."""
+    if request.blueprint == "security":
+        if current_user.is_authenticated and _sign_in() is None:
+            _sign_out()
+        if request.method == "POST" and request.endpoint != "security.login":  # hashing there must hold up no one
+            db.session.rollback()
+            db.session.connection(execution_options={"writes": True})
+
+
+def _began(app: Flask, user: PersonRow, authn_via: list[str] | None = None, **more: object) -> None:
+    """Note the sign-in; Flask-Security commits it. After a change of password all others have ended."""
+    if request.endpoint == "security.login":
+        db.session.rollback()
+        db.session.connection(execution_options={"writes": True})
+    token, keys = secrets.token_urlsafe(32), installation(app).keys
+    session["sign_in"] = token
+    if authn_via == ["change"]:
+        user.password_is_one_time = False
+        db.session.execute(delete(SignInRow).where(SignInRow.person_id == user.id))
+        audit.append(db.session, keys, now=_now(), actor=user.sign_in_name, action="people", detail="password changed")
+    people.began(db.session, keys, user, token_hash=hash_token(token), address=request.remote_addr or "", now=_now())
+
+
+def _ended(app: Flask, **more: object) -> None:
+    """End the sign-in in the database too."""
+    token = session.pop("sign_in", None)
+    if token and request.endpoint == "security.logout":
+        name = current_user.sign_in_name
+        people.end(
+            session=db.session,
+            keys=installation(app).keys,
+            sign_in_name=name,
+            by=name,
+            token_hash=hash_token(token),
+            now=_now(),
+        )
+
+
+def _note_change(what: str) -> Callable[..., None]:
+    def note(app: Flask, user: PersonRow, **more: object) -> None:
+        keys = installation(app).keys
+        audit.append(db.session, keys, now=_now(), actor=user.sign_in_name, action="people", detail=what)
+
+    return note
+
+
+def needs(*roles: str, fresh: bool = False, counts: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """A view for people who hold one of the roles (none given: for anybody signed in).
+
+    `fresh` asks for the password again when that was long ago; `counts` is False for what a page asks by itself, which
+    must not put off the idle time-out.
+    """
+
+    def decorate(view: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(view)
+        def checked(*args: Any, **kwargs: Any) -> Any:
+            return _refusal(roles, fresh=fresh, counts=counts) or view(*args, **kwargs)
+
+        return checked
+
+    return decorate
+
+
+def _refusal(roles: tuple[str, ...], *, fresh: bool, counts: bool) -> Any:
+    """Where this person must go first, or None."""
+    if not current_user.is_authenticated:
+        return _sign_in_first()
+    row = _sign_in()
+    if row is None:
+        _sign_out()
+        return _sign_in_first()
+    if counts and row.seen_at < _now() - people.SEEN_EVERY:
+        people.seen(session=db.session, token_hash=row.token_hash, now=_now())
+    if current_user.password_is_one_time:
+        return redirect(url_for_security("change_password"))
+    if current_user.totp_required and not current_user.tf_totp_secret:
+        return redirect(url_for_security("two_factor_setup"))
+    if roles and not any(current_user.has_role(role) for role in roles):
+        abort(403)
+    if fresh and time.time() - session.get("fs_paa", 0) > FRESH.total_seconds():
+        return redirect(url_for_security("verify", next=request.path))
+    return None
+
+
+def _sign_in() -> SignInRow | None:
+    """The sign-in of this browser, unless it is over."""
+    settings = installation().settings
+    idle, longest = timedelta(minutes=settings.idle_minutes), timedelta(hours=settings.longest_hours)
+    token_hash = hash_token(session.get("sign_in", ""))
+    row = people.signed_in(db.session, token_hash, idle=idle, longest=longest, now=_now())
+    return row if row is not None and row.person_id == current_user.id else None
+
+
+def _sign_out() -> None:
+    """Forget who was signed in; a form that is still open can be sent after signing in again."""
+    form_token = session.get("csrf_token")
+    logout_user()
+    session.pop("sign_in", None)
+    if form_token:
+        session["csrf_token"] = form_token
+
+
+def _sign_in_first() -> Any:
+    if request.method == "POST":
+        return error_page(
+            401,
+            _("You are signed out"),
+            _("Nothing was saved. What you typed is still in this window: sign in in a new tab, then go back here."),
+            action=_("Sign in"),
+            target=url_for_security("login"),
+        )
+    return redirect(url_for_security("login", next=request.full_path.rstrip("?")))
+
+
+def professional() -> Professional:
+    """Who is signed in."""
+    return Professional(sign_in_name=current_user.sign_in_name, full_name=current_user.full_name)
+
+
+@blueprint.get("/")
+@needs()
+def own() -> str:
+    """One's own account: password, second factor, where one is signed in."""
+    return render_template(
+        "clinic/account.html",
+        sign_ins=people.own_sign_ins(db.session, current_user),
+        this_one=hash_token(session["sign_in"]),
+    )
+
+
+@blueprint.post("/sign-ins/end")
+@needs()
+def end_sign_in() -> Response:
+    """End one of one's own sign-ins."""
+    people.end(
+        session=db.session,
+        keys=installation().keys,
+        sign_in_name=current_user.sign_in_name,
+        by=current_user.sign_in_name,
+        token_hash=request.form.get("sign_in", ""),
+        now=_now(),
+    )
+    return redirect(url_for("account.own"), code=303)

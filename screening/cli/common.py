@@ -13,7 +13,7 @@ from typing import NoReturn
 import click
 from alembic.util import CommandError
 from flask import Flask
-from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy.exc import DatabaseError, OperationalError
 
 from screening.extensions import alembic, db, installation
 from screening.rulebooks.load import InvalidRuleBook
@@ -67,7 +67,7 @@ def on_a_ready_installation() -> Iterator[None]:
         yield
     except (*START_FAULTS, CannotCopy) as err:
         fail(str(err))
-    except (OperationalError, ProgrammingError, CommandError) as err:
+    except (DatabaseError, CommandError) as err:
         fail(str(not_reachable(err)))
 
 

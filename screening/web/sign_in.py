@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import re
 import secrets
 import time
 from collections.abc import Callable
@@ -45,6 +46,7 @@ from screening.storage.tables import PersonRow, RoleHeld, SignInRow
 from screening.web.errors import page as error_page
 
 FRESH = timedelta(minutes=15)  # how long ago the password was given for a change of people or credentials
+OWN_PATH = re.compile(r"/(clinic|admin|account)/[\w./?=&%:+-]*")
 CODE_WINDOW = 30  # seconds that the clock of a phone may be wrong
 
 blueprint = Blueprint("account", __name__, url_prefix="/account")
@@ -210,6 +212,8 @@ def _now() -> datetime:
 def _before() -> None:
     """What must hold on the pages of Flask-Security too: a sign-in that was ended is over, writes begin as writes."""
     if request.blueprint == "security":
+        if any(not OWN_PATH.fullmatch(target) for target in request.values.getlist("next") if target):
+            abort(400)  # Flask-Security lets some addresses of other sites pass
         if current_user.is_authenticated and _sign_in() is None:
             _sign_out()
         if request.method == "POST" and request.endpoint != "security.login":  # hashing there must hold up no one

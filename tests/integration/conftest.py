@@ -50,9 +50,17 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         shutil.rmtree(home)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that asks for a database runs on both, unless its file is about what no database makes different."""
+    if "database_url" in metafunc.fixturenames:
+        marks = {mark.name for mark in metafunc.definition.iter_markers()}
+        both = "one_database" not in marks or "both_databases" in marks
+        metafunc.parametrize("database_url", ["sqlite", "postgresql"] if both else ["sqlite"], indirect=True)
+
+
+@pytest.fixture
 def database_url(request: pytest.FixtureRequest) -> str:
-    """An empty database: each test that asks for it runs on both."""
+    """An empty database."""
     if request.param == "sqlite":
         return ""
     server = request.getfixturevalue("postgresql")

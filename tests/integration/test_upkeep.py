@@ -1,0 +1,367 @@
+"""Audit chain, retention, backup, restore, verify, key rotation, doctor."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from flask import Flask
+from sqlalchemy import func, select, text, update
+
+from screening import background
+from screening.extensions import db, installation
+from screening.services import retention
+from screening.settings import Settings
+from screening.storage import rotation, screenings
+from screening.storage.database import write
+from screening.storage.encryption import new_keys, write_keys
+from screening.storage.tables import AuditRow, DraftRow, EntryRow, ScreeningRow, SearchRow
+from tests.builders import all_no
+from tests.integration.colleague import Colleague
+from tests.integration.test_review import NEXT_YEAR, UNSURE, sent
+from tests.integration.visitor import Visitor
+from tests.storing import store
+
+Start = Callable[[Settings], Flask]
+
+
+def flask(app: Flask, *words: str, code: int = 0) -> Result:
+    result = app.test_cli_runner().invoke(args=list(words))
+    assert result.exit_code == code, result.output
+    return result
+
+
+def a_few(app: Flask, count: int, *, at: datetime | None = None) -> list[str]:
+    """References of screenings that were sent then."""
+    with app.app_context():
+        here = installation()
+        book = here.books["en"]
+        stored = [store(db.session, here.keys, book, all_no(), at=at, name=f"Person {n}") for n in range(count)]
+    return [screening.reference for screening in stored]
+
+
+def change(app: Flask, statement: str) -> None:
+    with app.app_context(), write(db.session):
+        db.session.execute(text(statement))
+
+
+# ------------------------------------------------------------------------------------------------------------- audit
+
+
+@pytest.mark.parametrize(
+    ("statement", "fault"),
+    [
+        ("UPDATE audit SET actor = 'dr' WHERE number = 2", "row 2 "),
+        ("UPDATE audit SET at = '2020-01-01 00:00:00' WHERE number = 3", "row 3 "),
+        ("UPDATE audit SET subject = 'AAAA-AAAA' WHERE number = 4", "row 4 "),
+        ("DELETE FROM audit WHERE number = 3", "row 3 is missing"),
+        ("DELETE FROM audit WHERE number IN (2, 3)", "rows 2 to 3 are missing"),
+        ("DELETE FROM audit WHERE number = 5", "the chain ends at row 4, but row 5 was the last one written"),
+        ("UPDATE audit SET number = CASE number WHEN 2 THEN 100 ELSE number END", "row 2 is missing"),
+        (
+            "INSERT INTO audit SELECT 6, at, actor, action, subject, detail, mac FROM audit WHERE number = 5",
+            "row 6 ",
+        ),
+    ],
+)
+def test_a_changed_audit_row_is_found_and_named(app: Flask, statement: str, fault: str) -> None:
+    a_few(app, 5)
+    assert "The chain is whole: 5 rows" in flask(app, "audit", "verify").stdout
+    change(app, statement)
+    assert fault in flask(app, "audit", "verify", code=1).stderr
+    assert fault in flask(app, "verify", code=1).stderr
+
+
+def test_two_exchanged_rows_are_both_named(app: Flask) -> None:
+    a_few(app, 4)
+    change(app, "UPDATE audit SET number = 100 WHERE number = 2")
+    change(app, "UPDATE audit SET number = 2 WHERE number = 3")
+    change(app, "UPDATE audit SET number = 3 WHERE number = 100")
+    faults = flask(app, "audit", "verify", code=1).stderr
+    assert "row 2 " in faults
+    assert "row 3 " in faults
+
+
+def test_rows_cut_off_together_with_an_old_end_are_found_by_a_noted_end(app: Flask) -> None:
+    a_few(app, 3)
+    with app.app_context():
+        old = db.session.execute(text("SELECT sealed_head FROM audit_head")).scalar_one()
+    a_few(app, 2)
+    noted = flask(app, "audit", "head").stdout.strip()
+    assert noted.startswith("5:")
+    with app.app_context(), write(db.session):
+        db.session.execute(text("DELETE FROM audit WHERE number > 3"))
+        db.session.execute(text("UPDATE audit_head SET sealed_head = :old"), {"old": old})
+    flask(app, "audit", "verify")
+    assert "does not contain the row that was noted: 5" in flask(app, "audit", "verify", "--head", noted, code=1).stderr
+
+
+# --------------------------------------------------------------------------------------------------------- retention
+
+
+def purge(app: Flask, *, days_later: int) -> tuple[int, int]:
+    with app.app_context():
+        now = datetime.now(UTC) + timedelta(days=days_later)
+        return retention.purge(session=db.session, keys=installation().keys, days=90, by="test", now=now)
+
+
+def kept(app: Flask) -> set[str]:
+    with app.app_context():
+        return set(db.session.scalars(select(ScreeningRow.reference)))
+
+
+def test_screenings_go_after_their_time_counted_from_the_review(app: Flask) -> None:
+    dr = Colleague(app)
+    read, unread = sent(app), sent(app)
+    with app.app_context(), write(db.session):
+        earlier = datetime.now(UTC) - timedelta(days=60)
+        for row in db.session.scalars(select(ScreeningRow)):
+            state = row.unseal(installation().keys, "sealed_state")
+            row.changed_at = earlier
+            row.seal(installation().keys, "sealed_state", state)
+    dr.decide(read, "proceed")
+    assert purge(app, days_later=29) == (0, 0)
+    assert purge(app, days_later=31) == (1, 1)
+    assert kept(app) == {read}
+    assert purge(app, days_later=91) == (1, 0)
+    assert unread not in kept(app)
+    with app.app_context():
+        for table in (ScreeningRow, EntryRow, SearchRow):
+            assert db.session.scalar(select(func.count()).select_from(table)) == 0
+    log = flask(app, "audit", "export").stdout
+    assert f"deleted,{read}" in log
+    assert "1 screenings, 1 never opened" in log
+    flask(app, "audit", "verify")
+
+
+def test_a_deferred_screening_is_kept_until_after_its_day(app: Flask) -> None:
+    dr = Colleague(app)
+    reference = sent(app)
+    dr.decide(reference, "defer", until=NEXT_YEAR)
+    assert purge(app, days_later=200) == (0, 0)
+    assert purge(app, days_later=366 + 90) == (1, 0)
+    assert kept(app) == set()
+
+
+def test_a_dry_run_deletes_nothing(app: Flask) -> None:
+    references = a_few(app, 3, at=datetime.now(UTC) - timedelta(days=91))
+    said = flask(app, "purge", "--dry-run").stdout
+    assert "3 screenings would be deleted, 3 never opened" in said
+    assert all(reference in said for reference in references)
+    assert kept(app) == set(references)
+    assert "Deleted 3 screenings" in flask(app, "purge").stdout
+    assert kept(app) == set()
+
+
+def test_the_server_purges_daily_by_itself(app: Flask) -> None:
+    a_few(app, 2, at=datetime.now(UTC) - timedelta(days=91))
+    background.once(app)
+    assert kept(app) == set()
+    a_few(app, 1, at=datetime.now(UTC) - timedelta(days=91))
+    background.once(app)
+    assert len(kept(app)) == 1  # today's was done
+    change(app, "UPDATE audit SET at = '2020-01-01 00:00:00' WHERE action = 'purged'")
+    background.once(app)
+    assert kept(app) == set()
+
+
+def test_a_failing_background_run_is_logged_without_a_word_of_it(
+    sqlite_app: Flask, caplog: pytest.LogCaptureFixture
+) -> None:
+    change(sqlite_app, "ALTER TABLE drafts RENAME TO elsewhere")
+    background.once(sqlite_app)
+    assert "background: OperationalError" in caplog.text
+
+
+def test_of_what_was_purged_no_byte_is_left(sqlite_app: Flask, tmp_path: Path) -> None:
+    dr = Colleague(sqlite_app)
+    reference = sent(sqlite_app, UNSURE)
+    dr.clarify(reference, "infection", infection="no")
+    with sqlite_app.app_context():
+        row = db.session.scalars(select(ScreeningRow)).one()
+        entry = db.session.scalars(select(EntryRow)).one()
+        cells = [row.sealed_patient, row.sealed_answers, row.sealed_state, entry.sealed_entry, row.draft_hash.encode()]
+        cells += db.session.scalars(select(SearchRow.token))
+        # The middle of each: a long cell is spread over pages with other bytes in between.
+        parts = [cell[len(cell) // 2 : len(cell) // 2 + 16] for cell in cells]
+
+    def files() -> bytes:
+        return b"".join(file.read_bytes() for file in (tmp_path / "instance").glob("screening.db*"))
+
+    before = files()
+    assert all(part in before for part in parts)
+    purge(sqlite_app, days_later=91)
+    after = files()
+    assert not any(part in after for part in parts)
+
+
+# --------------------------------------------------------------------------------------------------- backup, restore
+
+
+def test_a_backup_restored_elsewhere_is_all_there(app: Flask, start: Start, tmp_path: Path) -> None:
+    dr = Colleague(app)
+    reference = sent(app, UNSURE, name="Kept Safe")
+    dr.clarify(reference, "infection", infection="no")
+    flask(app, "backup", str(tmp_path / "copy"))
+    assert (tmp_path / "copy").stat().st_mode & 0o777 == 0o600
+    assert "exists already" in flask(app, "backup", str(tmp_path / "copy"), code=1).stderr
+
+    here = installation(app)
+    elsewhere = Settings(instance=tmp_path / "elsewhere", database_url=empty_database(here.settings))
+    other = start(elsewhere)
+    assert "Put your copy of data.key" in flask(other, "restore", str(tmp_path / "copy"), code=1).stderr
+    elsewhere.instance.mkdir(mode=0o700)
+    (elsewhere.instance / "data.key").write_bytes(here.key_file.read_bytes())
+    (elsewhere.instance / "data.key").chmod(0o600)
+    assert "Restored 1 screenings" in flask(other, "restore", str(tmp_path / "copy")).stdout
+    assert "is not empty" in flask(other, "restore", str(tmp_path / "copy"), code=1).stderr
+    flask(other, "init")
+    assert "All is as it was stored: 1 screenings" in flask(other, "verify").stdout
+    assert "No finding" in flask(other, "summary", reference).stdout
+
+
+def empty_database(settings: Settings) -> str:
+    """The address of a database with nothing in it, of the same kind."""
+    if not settings.database_url:
+        return ""
+    import psycopg
+
+    server, _, name = settings.database_url.rpartition("/")
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}_elsewhere")  # type: ignore[call-overload]
+    return f"{server}/{name}_elsewhere"
+
+
+@pytest.mark.parametrize("content", [b"", b"not a database", b"SQLite format 3\0" + b"x" * 5000])
+def test_what_is_no_backup_is_refused(sqlite_app: Flask, start: Start, tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "copy").write_bytes(content)
+    other = Settings(instance=tmp_path / "other")
+    other.instance.mkdir(mode=0o700)
+    write_keys(other.instance / "data.key", new_keys())
+    assert (
+        "is not a backup of this application" in flask(start(other), "restore", str(tmp_path / "copy"), code=1).stderr
+    )
+
+
+def test_verify_names_the_screening_that_is_not_as_it_was_stored(app: Flask) -> None:
+    first, second = sent(app, UNSURE), sent(app)
+    assert "All is as it was stored: 2 screenings" in flask(app, "verify").stdout
+    with app.app_context(), write(db.session):
+        keys = installation().keys
+        one = db.session.scalars(select(ScreeningRow).where(ScreeningRow.reference == first)).one()
+        two = db.session.scalars(select(ScreeningRow).where(ScreeningRow.reference == second)).one()
+        one.seal(keys, "sealed_state", two.unseal(keys, "sealed_state"))
+    assert f"{first}: assessed again, it is" in flask(app, "verify", code=1).stderr
+    change(app, f"UPDATE screenings SET language = 'es' WHERE reference = '{second}'")
+    assert f"{second}: screenings.sealed_" in flask(app, "verify", code=1).stderr
+
+
+def test_a_damaged_database_file_is_found(sqlite_app: Flask, tmp_path: Path) -> None:
+    a_few(sqlite_app, 30)
+    with sqlite_app.app_context():
+        db.engine.dispose()
+    file = tmp_path / "instance" / "screening.db"
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        page = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'search'").fetchone()[0]
+    content = bytearray(file.read_bytes())
+    content[(page - 1) * 4096 + 8 : (page - 1) * 4096 + 200] = b"\xff" * 192
+    file.write_bytes(content)
+    result = sqlite_app.test_cli_runner().invoke(args=["verify"])
+    assert result.exit_code == 1
+    assert result.stderr.strip()
+
+
+# ------------------------------------------------------------------------------------------------------ key rotation
+
+
+def test_a_rotated_key_seals_everything_and_running_servers_go_on(app: Flask) -> None:
+    dr = Colleague(app)
+    reference = sent(app, UNSURE)
+    dr.clarify(reference, "infection", infection="no")
+    halfway = Visitor(app)
+    halfway.begin()
+    flask(app, "rotate-key")
+    keys = installation(app).keys
+    assert (keys.current, set(keys.data)) == ("k2", {"k1", "k2"})
+    with app.app_context():
+        assert rotation.left(db.session, keys) == 0
+        for table in (DraftRow, ScreeningRow, EntryRow):
+            assert db.session.scalar(select(func.count()).select_from(table)) == 1
+    dr.get(f"/clinic/screenings/{reference}")
+    assert "No finding from these answers" in dr.text
+    halfway.get("/questions/pregnancy")
+    assert halfway.page.status_code == 200
+    flask(app, "verify")
+    flask(app, "rotate-key", "--forget")
+    assert set(installation(app).keys.data) == {"k2"}
+    flask(app, "verify")
+    assert dr.get(f"/clinic/screenings/{reference}").status_code == 200
+
+
+def test_an_interrupted_rotation_goes_on_where_it_stopped(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    a_few(app, 7)
+    monkeypatch.setattr(rotation, "PART", 2)
+    real = rotation.seal_anew
+
+    def interrupted(*given: object) -> object:
+        for number, done in enumerate(real(*given)):  # type: ignore[arg-type]
+            if number == 2:
+                raise KeyboardInterrupt
+            yield done
+
+    with monkeypatch.context() as patched:
+        patched.setattr(rotation, "seal_anew", interrupted)
+        assert app.test_cli_runner().invoke(args=["rotate-key"]).exit_code != 0
+    keys = installation(app).keys
+    with app.app_context():
+        assert 0 < rotation.left(db.session, keys) < 8
+    flask(app, "verify")
+    flask(app, "rotate-key")
+    assert installation(app).keys.current == "k2"
+    with app.app_context():
+        assert rotation.left(db.session, keys) == 0
+    flask(app, "verify")
+
+
+# ------------------------------------------------------------------------------------------------------------ doctor
+
+
+def test_doctor_says_what_is_well_and_what_is_not(app: Flask, tmp_path: Path) -> None:
+    said = flask(app, "doctor", code=1).stdout
+    for line in (
+        "ok     data.key",
+        "ok     database",
+        "FAULT  last backup: never",
+        "FAULT  rule book",
+        "FAULT  people",
+    ):
+        assert line in said, said
+    Colleague(app)
+    flask(app, "backup", str(tmp_path / "copy"))
+    flask(app, "purge")
+    said = flask(app, "doctor", code=1).stdout
+    for line in ("ok     last backup", "ok     last purge", "ok     people: 1 may sign in, 1 of them without"):
+        assert line in said, said
+    a_few(app, 2, at=datetime.now(UTC) - timedelta(days=3))
+    assert "FAULT  unread: 2 screenings" in flask(app, "doctor", code=1).stdout
+    installation(app).key_file.chmod(0o644)
+    assert "FAULT  data.key" in flask(app, "doctor", code=1).stdout
+
+
+def test_doctor_notices_a_clock_that_was_set_back(app: Flask) -> None:
+    a_few(app, 1)
+    with app.app_context(), write(db.session):
+        db.session.execute(update(AuditRow).values(at=datetime.now(UTC) + timedelta(hours=1)))
+    assert "FAULT  clock" in flask(app, "doctor", code=1).stdout
+
+
+def test_a_screening_that_is_gone_is_not_found(app: Flask) -> None:
+    with app.app_context():
+        assert screenings.find(db.session, installation().keys, "0000-0000") is None
+    assert "There is no screening 0000-0000" in flask(app, "summary", "0000-0000", code=1).stderr

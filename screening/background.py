@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 from flask import Flask
 
@@ -16,16 +18,27 @@ EVERY = 60.0  # seconds
 log = logging.getLogger("screening")
 
 
-def start(app: Flask) -> threading.Event:
-    """Begin to look, in a thread that ends with the process or when the event that is returned is set."""
-    stop = threading.Event()
+def start(app: Flask) -> None:
+    """Begin to look, in a thread that ends with the process; in a process forked from this one, begin again there."""
 
     def run() -> None:
-        while not stop.wait(EVERY):
+        once(app)
+        while not never.wait(EVERY):
             once(app)
 
-    threading.Thread(target=run, name="background", daemon=True).start()
-    return stop
+    def begin() -> None:
+        threading.Thread(target=run, name="background", daemon=True).start()
+
+    def begin_in_child() -> None:
+        # A server that loads the application before it forks: connections and locks of the parent are not ours.
+        with app.app_context():
+            db.engine.dispose(close=False)
+        installation(app).worklist.forget()
+        begin()
+
+    never = threading.Event()
+    os.register_at_fork(after_in_child=begin_in_child)
+    begin()
 
 
 def once(app: Flask) -> None:
@@ -33,7 +46,12 @@ def once(app: Flask) -> None:
     here = installation(app)
     with app.app_context():
         try:
-            days = here.settings.retention_days
-            retention.daily(session=db.session, keys=here.keys, days=days, now=datetime.now(UTC))
+            now, zone = datetime.now(UTC), here.settings.clinic_timezone
+            retention.daily(session=db.session, keys=here.keys, days=here.settings.retention_days, now=now)
+            # After a start this reads every screening's state once, so that nobody waits for it.
+            with here.worklist.current(
+                db.session, here.keys, timezone=zone, today=now.astimezone(ZoneInfo(zone)).date()
+            ):
+                pass
         except Exception as err:  # noqa: BLE001 - whatever failed, the server goes on and tries again
             log.error("background: %s", type(err).__name__)

@@ -67,6 +67,10 @@ class Worklist:
     """The list of one process. Its methods may be called from any thread."""
 
     def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew, as a process must that was forked from another in which the list may be in use."""
         self._lock = threading.Lock()
         self._db = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
         self._db.executescript(_SCHEMA)

@@ -1,11 +1,11 @@
-"""Draws docs/pictures anew: the form on a phone, and the first page of the summary of a made-up patient."""
+"""Draws docs/pictures anew: the form on a phone, the clinic's pages, and the summary of a made-up patient."""
 
 from __future__ import annotations
 
 import base64
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,8 +19,11 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # run as a script, Python lo
 import journey
 from server import ROOT, LiveServer, environment, flask, launch_options, serve
 
+from tests.browser import colleague
+
 PICTURES = ROOT / "docs" / "pictures"
 PHONE = {"width": 360, "height": 740}
+DESK = {"width": 1120, "height": 900}
 POINTS_PER_INCH = 72
 DOTS_PER_INCH = 100
 COLOURS = 96  # more than black, white and a few accents with their soft edges need
@@ -42,18 +45,19 @@ ANSWERS = {
 SIDE_BY_SIDE = """<!doctype html>
 <style>
   body { margin: 0; padding: 24px; display: inline-flex; gap: 24px; align-items: start; background: #808890 }
-  img { width: 360px; border-radius: 12px }
+  img { border-radius: 12px }
 </style>
 """
 
 
 def main() -> None:
-    """Write both pictures and say where they are."""
+    """Write the pictures and say where they are."""
     PICTURES.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory() as folder, sync_playwright() as playwright:
         with serve(Path(folder)) as server:
             browser = playwright.chromium.launch(**launch_options())
             draw_form(browser, server, PICTURES / "form.png")
+            draw_clinic(browser, server, PICTURES / "clinic.png")
             browser.close()
         draw_summary(server, PICTURES / "summary.png")
 
@@ -61,7 +65,31 @@ def main() -> None:
 def draw_form(browser: Browser, server: LiveServer, picture: Path) -> None:
     """Four pages of the form as a phone shows them, side by side."""
     phone = browser.new_context(base_url=server.url, viewport=PHONE, device_scale_factor=2, locale="en-US")
-    pages = "".join(f'<img src="data:image/png;base64,{shot}">' for shot in form_pages(phone.new_page()))
+    side_by_side(browser, form_pages(phone.new_page()), PHONE["width"], picture)
+
+
+def draw_clinic(browser: Browser, server: LiveServer, picture: Path) -> None:
+    """The inbox and a screening as a screen on a desk shows them, side by side."""
+    people = {
+        "Amina Example": {"pregnancy": "no", "pregnancy_planned": "yes"},
+        "Jonas Example": {"hypersensitivity": "unsure", "iud": "private"},
+        "Mei Example": {"infection": "yes", "infection_symptoms": ["fever"], "infection_since": "Two days ago"},
+    }
+    for number, (name, answers) in enumerate(people.items()):
+        reference = colleague.arrive(server, name=name, visit=f"V-{1025 + number}", **answers)
+    desk = browser.new_context(base_url=server.url, viewport=DESK, device_scale_factor=1.5, locale="en-US")
+    cookie = colleague.kept_sign_in(server, "example", ("prescriber",))
+    desk.add_cookies([{"name": "session", "value": cookie, "url": server.url}])
+    page, shots = desk.new_page(), []
+    for address in ("/clinic/", f"/clinic/screenings/{reference}"):
+        page.goto(address)
+        shots.append(base64.b64encode(page.screenshot()).decode())
+    side_by_side(browser, shots, DESK["width"] * 3 // 5, picture)
+
+
+def side_by_side(browser: Browser, shots: Iterable[str], width: int, picture: Path) -> None:
+    """Save pictures (PNG in base64) beside each other, each so many pixels wide."""
+    pages = "".join(f'<img width="{width}" src="data:image/png;base64,{shot}">' for shot in shots)
     sheet = browser.new_page(viewport={"width": 2000, "height": 1000})
     sheet.set_content(SIDE_BY_SIDE + pages)
     save(Image.open(BytesIO(sheet.locator("body").screenshot())), picture)

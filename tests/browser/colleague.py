@@ -1,0 +1,198 @@
+"""Somebody of the clinic and their browser: added by command, signed in, at work on what patients have sent."""
+
+from __future__ import annotations
+
+import itertools
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import cache
+from typing import Any
+
+from flask import Flask
+from playwright.sync_api import Locator, Page
+
+from screening import create_app
+from screening.extensions import db, installation
+from screening.settings import Settings
+from tests.browser import journey
+from tests.browser.journey import OpenPage
+from tests.browser.server import LiveServer
+from tests.builders import all_no
+from tests.integration.colleague import PASSWORD, add_person
+from tests.integration.visitor import Visitor
+from tests.storing import store
+
+DESK = {"width": 1280, "height": 900}
+SIGN_IN, CODE = "/account/sign-in", "/account/code"
+PRIMARY = "main button.primary"
+SIGN_OUT = 'form[action$="/sign-out"] button'
+RECORD = "form.review button.primary"
+NUMBERS = itertools.count(1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Colleague:
+    """What somebody signs in with. The name that others read is `Dr` and this name."""
+
+    name: str
+    password: str
+
+
+# ------------------------------------------------------------------------------------------- past the browser, quickly
+
+
+@cache
+def application(server: LiveServer) -> Flask:
+    """The same installation in this process: starting a process for each command would take most of the time."""
+    return create_app(Settings(instance=server.instance, public_url=server.url))
+
+
+def people(server: LiveServer, *words: str) -> None:
+    """Run a `flask people` command."""
+    result = application(server).test_cli_runner().invoke(args=["people", *words])
+    assert result.exit_code == 0, result.output
+
+
+def add(server: LiveServer, *roles: str, name: str = "") -> Colleague:
+    """Add somebody with these roles, who has a one-time password."""
+    name = name or f"{roles[0]}-{next(NUMBERS)}"
+    return Colleague(name=name, password=add_person(application(server), name, *roles))
+
+
+def settled(server: LiveServer, *roles: str, name: str = "") -> Colleague:
+    """Add somebody whose first sign-in is past."""
+    somebody = add(server, *roles, name=name)
+    change(server, "UPDATE people SET password_is_one_time = 0 WHERE sign_in_name = ?", somebody.name)
+    return somebody
+
+
+@cache
+def cookie_of(server: LiveServer, somebody: Colleague) -> str:
+    """The session of somebody who has signed in."""
+    visitor = Visitor(application(server))
+    visitor.get(SIGN_IN)
+    visitor.post(SIGN_IN, {"sign_in_name": somebody.name, "password": somebody.password})
+    cookie = visitor.client.get_cookie("session")
+    assert cookie is not None
+    return cookie.value
+
+
+@cache
+def shared(server: LiveServer, roles: tuple[str, ...], name: str) -> Colleague:
+    """Somebody with these roles for all tests of this process: to add somebody and to sign in is slow on purpose."""
+    return settled(server, *roles, name=name or "-and-".join(roles))
+
+
+def arrive(
+    server: LiveServer,
+    *,
+    name: str,
+    visit: str = "V-1042",
+    birth_date: date = date(1988, 3, 12),
+    language: str = "en",
+    at: datetime | None = None,
+    **answers: Any,
+) -> str:
+    """Let a patient have sent answers, no to everything but `answers`; the reference."""
+    patient = {"name": name, "visit": visit, "birth_date": birth_date}
+    app = application(server)
+    with app.app_context():
+        here = installation(app)
+        sent = store(db.session, here.keys, here.books[language], all_no(**answers), at=at, **patient)
+        db.session.close()
+        db.engine.dispose()
+    return sent.reference
+
+
+def leave_idle(server: LiveServer, somebody: Colleague) -> None:
+    """Let nobody have used any sign-in of this person for a long time."""
+    whose = "person_id = (SELECT id FROM people WHERE sign_in_name = ?)"
+    change(server, f"UPDATE sign_ins SET seen_at = '2000-01-01 00:00:00.000000' WHERE {whose}", somebody.name)
+
+
+def change(server: LiveServer, statement: str, *values: str) -> None:
+    """Change the database past the application."""
+    with closing(sqlite3.connect(server.database)) as connection, connection:
+        assert connection.execute(statement, values).rowcount > 0
+
+
+# ------------------------------------------------------------------------------------------------------ in the browser
+
+
+def at_work(
+    open_page: OpenPage, server: LiveServer, *roles: str, somebody: Colleague | None = None, **context_args: Any
+) -> Page:
+    """A page at a desk for somebody signed in; where nobody is named, for one with these roles whom tests share."""
+    page = open_page(**{"viewport": DESK} | context_args)
+    value = cookie_of(server, somebody or shared(server, roles, ""))
+    page.context.add_cookies([{"name": "session", "value": value, "url": server.url}])
+    return page
+
+
+def give_password(page: Page, name: str, password: str) -> None:
+    """On the sign-in page: type both, and send."""
+    page.fill("[name=sign_in_name]", name)
+    page.fill("[name=password]", password)
+    journey.press(page, PRIMARY)
+
+
+def sign_in(page: Page, name: str, password: str) -> None:
+    """From the sign-in page."""
+    page.goto(SIGN_IN)
+    give_password(page, name, password)
+
+
+def choose_password(page: Page, old: str, new: str = PASSWORD) -> None:
+    """On the page to change the password."""
+    page.fill("[name=password]", old)
+    page.fill("[name=new_password]", new)
+    page.fill("[name=new_password_confirm]", new)
+    journey.press(page, PRIMARY)
+
+
+def row(page: Page, reference: str) -> Locator:
+    """The line of the inbox with this reference."""
+    return page.locator(".inbox tbody tr", has_text=reference)
+
+
+def references(page: Page) -> list[str]:
+    """The references of the inbox in their order."""
+    lines = page.locator(".inbox th .small").all_inner_texts()
+    return [reference for line in lines for reference in journey.REFERENCE.findall(line)]
+
+
+def read(page: Page, reference: str) -> None:
+    """Open a screening."""
+    page.goto(f"/clinic/screenings/{reference}")
+
+
+def outcome(page: Page) -> str:
+    """The outcome that the page of a screening shows, as the word that its sign is chosen by."""
+    shown = page.get_attribute("section.outcome", "class")
+    assert shown is not None
+    return shown.removeprefix("outcome ")
+
+
+def status(page: Page) -> str:
+    """The status that the page of a screening shows."""
+    return page.inner_text(".identity div:last-child dd")
+
+
+def entries(page: Page) -> list[str]:
+    """What was recorded on a screening so far."""
+    return page.locator(".entries li").all_inner_texts()
+
+
+def fill_decision(page: Page, decision: str, **typed: str) -> None:
+    """Choose a decision and type what goes with it."""
+    page.check(f"[name=decision][value={decision}]")
+    for name, words in typed.items():
+        page.fill(f"[name={name}]", words)
+
+
+def held(page: Page, form: str) -> list[tuple[str, str]]:
+    """What the inputs of a form hold, without what is hidden."""
+    script = "form => [...new FormData(form)].filter(([name]) => form.elements[name].type !== 'hidden')"
+    return [(name, value.replace("\r\n", "\n")) for name, value in page.locator(form).evaluate(script)]

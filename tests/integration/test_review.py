@@ -18,8 +18,10 @@ from screening.extensions import db, installation
 from screening.storage import screenings
 from screening.storage.encryption import KeyFault
 from screening.storage.tables import EntryRow, ScreeningRow
+from tests.builders import all_no
 from tests.integration.colleague import Colleague
 from tests.integration.visitor import Visitor
+from tests.storing import store
 
 PREGNANT = {"pregnancy": {"pregnancy": "yes"}}
 UNSURE = {"infection": {"infection": "unsure", "infection_symptoms": ["fever"]}}
@@ -29,10 +31,12 @@ pytestmark = pytest.mark.one_database
 
 
 def sent(app: Flask, pages: dict[str, dict[str, object]] | None = None, **about: str) -> str:
-    """The reference of a screening that a patient has just sent."""
-    visitor = Visitor(app)
-    visitor.fill_in(pages, **about)
-    return visitor.send()
+    """The reference of a screening that a patient has just sent; `pages` replace the answers "no"."""
+    values = {item: value for page in (pages or {}).values() for item, value in page.items()}
+    patient = {"name": "Sample Patient", "visit": "V-1", **about}
+    with app.app_context():
+        here = installation()
+        return store(db.session, here.keys, here.books["en"], all_no(**values), **patient).reference
 
 
 def stored(app: Flask, reference: str) -> screenings.Screening:

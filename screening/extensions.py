@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from flask import Flask, current_app
@@ -31,7 +32,6 @@ class Installation:
     settings: Settings
     books: Mapping[str, RuleBook]
     worklist: Worklist = field(default_factory=Worklist)
-    _read: dict[float, Keys] = field(default_factory=dict)  # the keys by the time at which their file was written
 
     @property
     def key_file(self) -> Path:
@@ -43,17 +43,10 @@ class Installation:
         """Where the key that signs cookies is."""
         return self.settings.instance / "secret.key"
 
-    @property
+    @cached_property
     def keys(self) -> Keys:
-        """The data keys; read again after `flask rotate-key`. Raises KeyFault where they are lost or exposed."""
-        try:
-            written = self.key_file.stat().st_mtime
-        except OSError:
-            return read_keys(self.key_file)
-        if written not in self._read:
-            self._read.clear()
-            self._read[written] = read_keys(self.key_file)
-        return self._read[written]
+        """The data keys; they follow their file. Raises KeyFault where they are lost or exposed."""
+        return read_keys(self.key_file)
 
 
 def installation(app: Flask | None = None) -> Installation:

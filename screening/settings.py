@@ -41,6 +41,10 @@ def _whole(raw: object) -> int:
     return int(digits)
 
 
+def _count(raw: object) -> int:
+    return 0 if str(raw).strip() == "0" else _whole(raw)
+
+
 def _flag(raw: object) -> bool:
     words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "": False}
     if str(raw).strip().lower() not in words:
@@ -112,6 +116,9 @@ class Settings:
     )
     allow_plain_http: bool = _setting(
         _flag, "serve without TLS beyond this machine: anyone on the network can then read the answers", False
+    )
+    proxies: int = _setting(
+        _count, "how many reverse proxies stand in front, such as nginx; their X-Forwarded headers are believed", 0
     )
     clinic_name: str = _setting(_text, "shown on every page and on the summary", "Our clinic")
     clinic_phone: str = _setting(_text, "shown to patients who need to talk to someone; may be empty", "")

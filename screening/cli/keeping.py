@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 from flask.cli import AppGroup, with_appcontext
+from sqlalchemy import delete
 
 from screening.cli.common import fail, now, on_a_ready_installation, progress, who
 from screening.extensions import db, installation
@@ -19,6 +20,7 @@ from screening.storage import rotation, screenings
 from screening.storage.backup import CannotCopy
 from screening.storage.database import integrity, note_keys, write
 from screening.storage.encryption import only_current, with_new_key, write_keys
+from screening.storage.tables import SignInRow
 
 audit = AppGroup("audit", help="The audit log: prove it, write it out, note its end.")
 
@@ -104,7 +106,11 @@ def restore(source: Path) -> None:
     except CannotCopy as err:
         fail(str(err))
     with on_a_ready_installation():
+        with write(db.session):
+            db.session.execute(delete(SignInRow))  # who was signed in when the copy was made is not any more
+            audit_log.append(db.session, here.keys, now=now(), actor=who(), action="restored", detail=source.name)
         click.echo(f"Restored {screenings.count(db.session)} screenings. Now run: flask init; flask verify")
+        click.echo("Whoever was disabled since the copy was made can sign in again: see flask people list")
 
 
 @click.command()
@@ -134,6 +140,7 @@ def rotate_key(forget: bool) -> None:
         total = rotation.left(db.session, here.keys)
         if not total and not (forget and len(here.keys.data) > 1):
             write_keys(here.key_file, with_new_key(here.keys), instead=True)
+            here.keys.follow()
             total = rotation.left(db.session, here.keys)
         with write(db.session):
             note_keys(db.session, here.keys)
@@ -147,8 +154,9 @@ def rotate_key(forget: bool) -> None:
                 db.session, here.keys, now=now(), actor=who(), action="key rotated", detail=here.keys.current
             )
         if forget:
-            rotation.forget(db.session, here.keys.current)
-            write_keys(here.key_file, only_current(here.keys), instead=True)
+            kept = only_current(here.keys)
+            rotation.forget(db.session, here.keys, lambda: write_keys(here.key_file, kept, instead=True))
+            here.keys.follow()
     click.echo(
         f"{done} rows are sealed with {here.keys.current} now. Copy {here.key_file.name} to its safe place again."
     )

@@ -136,6 +136,7 @@ def _write_pdf(path: Path, made: Summary) -> None:
     try:
         printed = print_summary(made, paper=installation().settings.paper)
         path.touch(mode=0o600)  # health data: nobody else may read a file that is made here
+        path.chmod(0o600)
         path.write_bytes(printed.content)
     except CannotPrint as err:
         fail(str(err))

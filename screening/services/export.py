@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 
@@ -10,10 +11,12 @@ from sqlalchemy.orm import Session
 from screening.domain.assessment import Assessment, Screening
 from screening.domain.evaluate import evaluate
 from screening.domain.rules import BASE_LANGUAGE, RuleBook
+from screening.services import people
 from screening.services.review import books_of
 from screening.storage import audit, screenings
 from screening.storage.database import write
 from screening.storage.encryption import KeyFault, Keys
+from screening.storage.worklist import CHANGES
 
 
 def export(
@@ -30,12 +33,37 @@ def export(
 
 
 def prove(session: Session, keys: Keys) -> Iterator[str]:
-    """Assess every stored screening again under its own edition: yields "" where it is as stored, else the fault."""
+    """Assess every stored screening again under its own edition: yields "" where it is as stored, else the fault.
+
+    What is stored must also be what the audit log tells: nothing is missing, put back or taken back.
+    """
+    told: dict[str, Counter[str]] = {}
+    for event in audit.rows(session):
+        if event.action in CHANGES:
+            told.setdefault(event.subject, Counter())[event.action] += 1
     for row in screenings.all_rows(session):
+        done = told.pop(row.reference, Counter())
         try:
             screening = screenings.read(session, keys, row)
             assessment = evaluate(books_of(session, screening)[BASE_LANGUAGE], screening.established)
             stored, again = screenings.state(row, keys), screenings.state_of(screening, assessment)
-            yield "" if stored == again else f"{row.reference}: assessed again, it is {again}; stored was {stored}"
+            if stored != again:
+                yield f"{row.reference}: assessed again, it is {again}; stored was {stored}"
+            elif done["clarified"] + done["reviewed"] != row.entries or (row.status == "new") == bool(done["opened"]):
+                yield f"{row.reference}: {row.status} with {row.entries} entries, but the audit log tells {dict(done)}"
+            elif done["submitted"] != 1 or done["deleted"]:
+                yield f"{row.reference}: it was put back or never sent, the audit log tells {dict(done)}"
+            elif not screenings.is_indexed(session, keys, row, screening):
+                yield f"{row.reference}: what it is searched by was changed"
+            else:
+                yield ""
         except KeyFault as err:
             yield f"{row.reference}: {err}"
+    for reference, done in told.items():
+        if done["submitted"] > done["deleted"]:
+            yield f"{reference}: it was sent and is missing"
+    for person in people.everyone(session):
+        try:
+            person.unseal(keys, "sealed_check")
+        except KeyFault as err:
+            yield f"{person.sign_in_name}: {err}"

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from screening.storage import audit
+from screening.storage import audit, records
 from screening.storage.database import write
 from screening.storage.encryption import Keys
 from screening.storage.tables import AttemptRow, PersonRow, SignInRow
@@ -20,7 +20,7 @@ ROLES = ("prescriber", "staff", "admin")
 _NAME = re.compile(r"[\w.@-]{2,64}")
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 ATTEMPTS_WINDOW = timedelta(minutes=15)
-ATTEMPTS_PER_NAME, ATTEMPTS_PER_ADDRESS = 10, 100
+ATTEMPTS_PER_NAME_AND_ADDRESS, ATTEMPTS_PER_NAME, ATTEMPTS_PER_ADDRESS = 10, 200, 100
 SEEN_EVERY = timedelta(minutes=1)
 
 
@@ -121,6 +121,7 @@ def change(
     Whoever is disabled or has a new password is signed out everywhere. Raises NotAccepted.
     """
     with write(session):
+        audit.lock(session)  # two who disable each other must not both succeed
         person = find(session, sign_in_name)
         if person is None:
             raise NotAccepted("unknown")
@@ -138,7 +139,7 @@ def change(
             person.password, person.password_is_one_time = hashed, True
             person.fs_uniquifier = secrets.token_hex(32)
             person.tf_primary_method = person.tf_totp_secret = person.mf_recovery_codes = None
-            session.execute(delete(AttemptRow).where(AttemptRow.key == _by_name(keys, person.sign_in_name)))
+            session.execute(delete(AttemptRow).where(AttemptRow.key.in_(_counted(keys, person.sign_in_name, ""))))
             done.append("password reset")
         session.flush()
         if had_admin and not _has_admin(session):
@@ -153,20 +154,19 @@ def change(
 # ---------------------------------------------------------------------------------------------------------- sign-ins
 
 
-def _by_name(keys: Keys, sign_in_name: str) -> bytes:
-    return keys.authenticate("attempt-name", normal_name(sign_in_name).encode())
-
-
-def _by_address(keys: Keys, address: str) -> bytes:
-    return keys.authenticate("attempt-address", address.encode())
+def _counted(keys: Keys, sign_in_name: str, address: str) -> dict[bytes, int]:
+    """By what attempts are counted, and how many of each may fail: a stranger elsewhere locks nobody out at once."""
+    name = normal_name(sign_in_name)
+    return {
+        keys.authenticate("attempt", records.encode([name, address])): ATTEMPTS_PER_NAME_AND_ADDRESS,
+        keys.authenticate("attempt", records.encode([name, ""])): ATTEMPTS_PER_NAME,
+        keys.authenticate("attempt", records.encode(["", address])): ATTEMPTS_PER_ADDRESS,
+    }
 
 
 def too_many_attempts(session: Session, keys: Keys, sign_in_name: str, address: str, *, now: datetime) -> bool:
     """Whether so many sign-ins failed for this name (known or not) or address that none is tried for a while."""
-    for key, most in (
-        (_by_name(keys, sign_in_name), ATTEMPTS_PER_NAME),
-        (_by_address(keys, address), ATTEMPTS_PER_ADDRESS),
-    ):
+    for key, most in _counted(keys, sign_in_name, address).items():
         recent = select(func.count()).where(AttemptRow.key == key, AttemptRow.at > now - ATTEMPTS_WINDOW)
         if (session.scalar(recent) or 0) >= most:
             return True
@@ -177,9 +177,7 @@ def failed(*, session: Session, keys: Keys, sign_in_name: str, address: str, wha
     """Count a failed sign-in. The log names nobody it does not know: a password may have been typed as the name."""
     with write(session):
         session.execute(delete(AttemptRow).where(AttemptRow.at <= now - ATTEMPTS_WINDOW))
-        session.add_all(
-            AttemptRow(key=key, at=now) for key in (_by_name(keys, sign_in_name), _by_address(keys, address))
-        )
+        session.add_all(AttemptRow(key=key, at=now) for key in _counted(keys, sign_in_name, address))
         known = find(session, sign_in_name)
         actor = known.sign_in_name if known else "unknown"
         audit.append(session, keys, now=now, actor=actor, action="sign-in failed", detail=what)
@@ -187,7 +185,9 @@ def failed(*, session: Session, keys: Keys, sign_in_name: str, address: str, wha
 
 def began(session: Session, keys: Keys, person: PersonRow, *, token_hash: str, address: str, now: datetime) -> None:
     """Note a sign-in, within the transaction of whoever calls."""
-    session.execute(delete(AttemptRow).where(AttemptRow.key == _by_name(keys, person.sign_in_name)))
+    session.execute(
+        delete(AttemptRow).where(AttemptRow.key.in_(list(_counted(keys, person.sign_in_name, address))[:2]))
+    )
     session.add(SignInRow(token_hash=token_hash, person_id=person.id, begun_at=now, seen_at=now, address=address[:64]))
     audit.append(session, keys, now=now, actor=person.sign_in_name, action="signed in")
 
@@ -221,7 +221,9 @@ def end(*, session: Session, keys: Keys, sign_in_name: str, by: str, token_hash:
         person = find(session, sign_in_name)
         if person is not None:
             query = delete(SignInRow).where(SignInRow.person_id == person.id)
-            session.execute(query if token_hash is None else query.where(SignInRow.token_hash == token_hash))
+            ended = session.execute(query if token_hash is None else query.where(SignInRow.token_hash == token_hash))
+            if not ended.rowcount:  # type: ignore[attr-defined]
+                return
             what = "all sign-ins" if token_hash is None else ""
             audit.append(session, keys, now=now, actor=by, action="signed out", subject=sign_in_name, detail=what)
 

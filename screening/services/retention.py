@@ -17,6 +17,11 @@ from screening.storage.tables import ScreeningRow
 
 PART = 200  # screenings deleted in one transaction, so that nobody waits long
 ONE_DAY = timedelta(days=1)
+DOUBTFUL = timedelta(days=30)
+
+
+class ClockInDoubt(Exception):
+    """Nothing was written for so long, or only in the future, that somebody should look before anything is deleted."""
 
 
 def due(session: Session, keys: Keys, *, days: int, now: datetime) -> list[tuple[str, bool]]:
@@ -49,8 +54,11 @@ def purge(
     for begin in range(0, len(found), PART):
         references = [reference for reference, _ in found[begin : begin + PART]]
         with write(session):
-            session.execute(delete(ScreeningRow).where(ScreeningRow.reference.in_(references)))
-            for reference in references:
+            # Looked at again: somebody may have decided something since.
+            still = ScreeningRow.reference.in_(references) & (ScreeningRow.changed_at <= now - timedelta(days=days))
+            deleted = session.scalars(select(ScreeningRow.reference).where(still).with_for_update()).all()
+            session.execute(delete(ScreeningRow).where(ScreeningRow.reference.in_(deleted)))
+            for reference in deleted:
                 audit.append(session, keys, now=now, actor=by, action="deleted", subject=reference)
         progress(begin + len(references), len(found))
     with write(session):
@@ -63,9 +71,15 @@ def purge(
 
 
 def daily(*, session: Session, keys: Keys, days: int, now: datetime) -> None:
-    """Purge, unless that was done within the last day; in between, only delete the drafts that have expired."""
+    """Purge, unless that was done within the last day; in between, only delete the drafts that have expired.
+
+    Raises ClockInDoubt where the newest audit row is far away: a wrong clock must not delete what nobody has read.
+    """
+    newest = next(audit.rows(session, newest_first=True, limit=1), None)
+    if newest is not None and abs(now - newest.at) > DOUBTFUL:
+        raise ClockInDoubt
     last = audit.last(session, "purged")
-    if last is None or last.at <= now - ONE_DAY or last.at > now + ONE_DAY:
+    if last is None or last.at <= now - ONE_DAY:
         purge(session=session, keys=keys, days=days, by="server", now=now)
     else:
         with write(session):

@@ -58,6 +58,13 @@ def view(
     return screening
 
 
+def listed(*, session: Session, keys: Keys, by: Professional, now: datetime, lines: int, searched: bool) -> None:
+    """Note that somebody saw a list with names."""
+    with write(session):
+        action = "searched" if searched else "listed"
+        audit.append(session, keys, now=now, actor=by.sign_in_name, action=action, detail=f"{lines} lines")
+
+
 def clarify(
     *,
     session: Session,

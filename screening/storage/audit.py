@@ -31,7 +31,7 @@ def append(
     session: Session, keys: Keys, *, now: datetime, actor: str, action: str, subject: str = "", detail: str = ""
 ) -> None:
     """Add one event. Others who add wait until this transaction ends, so do it late."""
-    row = session.get(AuditHeadRow, 1, with_for_update=True, populate_existing=True)
+    row = lock(session)
     if row is None:
         row = AuditHeadRow(id=1)
         session.add(row)
@@ -45,6 +45,11 @@ def append(
     session.add(added)
     row.seal(keys, "sealed_head", records.encode({"number": added.number, "mac": added.mac.hex()}))
     session.flush()
+
+
+def lock(session: Session) -> AuditHeadRow | None:
+    """Let others who add wait until this transaction ends; the end of the chain, if there is one yet."""
+    return session.get(AuditHeadRow, 1, with_for_update=True, populate_existing=True)
 
 
 def head(session: Session, keys: Keys) -> Head:

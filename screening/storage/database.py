@@ -45,11 +45,16 @@ def configure(engine: Engine) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
+def begin_write(session: Session) -> None:
+    """End whatever was being read and begin a write transaction, which whoever calls commits."""
+    session.rollback()
+    session.connection(execution_options={"writes": True})
+
+
 @contextmanager
 def write(session: Session) -> Iterator[None]:
     """One write transaction: ends whatever was being read, commits on leaving, rolls back on any exception."""
-    session.rollback()
-    session.connection(execution_options={"writes": True})
+    begin_write(session)
     try:
         yield
         session.commit()

@@ -27,19 +27,31 @@ class KeyFault(Exception):
     """A key is missing, unreadable, exposed or not the one the data was sealed with. Says what to do."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Keys:
-    """The data keys by id, the id of the one that seals, and the key of the blind indexes. 32 bytes each."""
+    """The data keys by id, the id of the one that seals, and the key of the blind indexes. 32 bytes each.
+
+    Those of a `file` follow it: what is sealed after `flask rotate-key` is sealed with the new key, in every process.
+    """
 
     current: str
     data: Mapping[str, bytes]
     index: bytes
+    file: Path | None = None
+    written: int = 0  # when the file was, in nanoseconds
 
     def __repr__(self) -> str:
         return f"Keys(current={self.current!r})"
 
+    def follow(self) -> None:
+        """Read the file again if it was replaced. Raises KeyFault."""
+        if self.file is not None and self.file.exists() and self.file.stat().st_mtime_ns != self.written:
+            again = read_keys(self.file)
+            self.data, self.current, self.written = again.data, again.current, again.written
+
     def seal(self, plain: bytes, *, table: str, column: str, row: str) -> bytes:
         """Encrypt for one cell: `<key id>:` + nonce (12 bytes) + ciphertext, bound to table, column and row."""
+        self.follow()
         nonce = secrets.token_bytes(_NONCE_BYTES)
         sealed = AESGCM(self.data[self.current]).encrypt(nonce, plain, _place(table, column, row))
         return self.current.encode() + b":" + nonce + sealed
@@ -47,7 +59,10 @@ class Keys:
     def unseal(self, sealed: bytes, *, table: str, column: str, row: str) -> bytes:
         """Decrypt one cell. Raises KeyFault for an unknown key, another cell's bytes or any changed byte."""
         key_id, _, rest = sealed.partition(b":")
-        key = self.data.get(key_id.decode(errors="replace"))
+        name = key_id.decode(errors="replace")
+        if name not in self.data:
+            self.follow()
+        key = self.data.get(name)
         if key is None:
             raise KeyFault(f"{table}.{column} is sealed with a key that data.key does not have; restore that file")
         try:
@@ -104,11 +119,12 @@ def write_keys(path: Path, keys: Keys, *, instead: bool = False) -> None:
 
 def read_keys(path: Path) -> Keys:
     """Read a key file. Raises KeyFault if it is missing, malformed or readable by others."""
+    written = path.stat().st_mtime_ns if path.exists() else 0
     text = read_private(path, "If there are screenings already, restore it from your copy: they need it. If not")
     try:
         content = tomllib.loads(text)
         data = {key_id: _key(encoded) for key_id, encoded in content["data"].items()}
-        keys = Keys(current=content["current"], data=data, index=_key(content["index"]))
+        keys = Keys(current=content["current"], data=data, index=_key(content["index"]), file=path, written=written)
         if keys.current not in data:
             raise ValueError(f"it has no data key {keys.current!r}")
     except (KeyError, AttributeError, TypeError, ValueError) as err:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from sqlalchemy import ColumnElement, delete, func, inspect, or_, select
+from sqlalchemy import ColumnElement, delete, func, inspect, or_, select, text
 from sqlalchemy.orm import Session
 
 from screening.storage.database import write
 from screening.storage.encryption import Keys
-from screening.storage.tables import AuditHeadRow, DraftRow, EntryRow, KeyCheckRow, ScreeningRow, Sealed
+from screening.storage.tables import AuditHeadRow, DraftRow, EntryRow, KeyCheckRow, PersonRow, ScreeningRow, Sealed
 
 PART = 100  # rows sealed anew in one transaction
-TABLES: tuple[type[Sealed], ...] = (ScreeningRow, EntryRow, DraftRow, AuditHeadRow)
+TABLES: tuple[type[Sealed], ...] = (ScreeningRow, EntryRow, DraftRow, AuditHeadRow, PersonRow)
 
 
 def left(session: Session, keys: Keys) -> int:
@@ -25,14 +25,32 @@ def seal_anew(session: Session, keys: Keys) -> Iterator[int]:
     for table in TABLES:
         while True:
             with write(session):
-                query = select(table).where(_old(table, keys)).limit(PART).with_for_update()
-                rows = session.scalars(query).all()
-                for row in rows:
-                    for column in _sealed(table):
-                        row.seal(keys, column, row.unseal(keys, column))
-            if not rows:
+                done = _part(session, keys, table)
+            if not done:
                 break
-            yield len(rows)
+            yield done
+
+
+def forget(session: Session, keys: Keys, write_file: Callable[[], None]) -> None:
+    """Seal what is left while nobody else can write, then let `write_file` drop the keys that seal nothing any more."""
+    with write(session):
+        if session.get_bind().dialect.name == "postgresql":  # elsewhere there is only one writer
+            names = ", ".join(table.__tablename__ for table in TABLES)
+            session.execute(text(f"LOCK TABLE {names} IN EXCLUSIVE MODE"))
+        while left(session, keys):
+            for table in TABLES:
+                _part(session, keys, table)
+        session.execute(delete(KeyCheckRow).where(KeyCheckRow.key_id != keys.current))
+        write_file()
+
+
+def _part(session: Session, keys: Keys, table: type[Sealed]) -> int:
+    rows = session.scalars(select(table).where(_old(table, keys)).limit(PART).with_for_update()).all()
+    for row in rows:
+        for column in _sealed(table):
+            row.seal(keys, column, row.unseal(keys, column))
+    session.flush()
+    return len(rows)
 
 
 def _sealed(table: type[Sealed]) -> list[str]:
@@ -42,9 +60,3 @@ def _sealed(table: type[Sealed]) -> list[str]:
 def _old(table: type[Sealed], keys: Keys) -> ColumnElement[bool]:
     prefix = f"{keys.current}:".encode()
     return or_(*(func.substr(getattr(table, column), 1, len(prefix)) != prefix for column in _sealed(table)))
-
-
-def forget(session: Session, current: str) -> None:
-    """Delete the check texts of the keys that seal nothing any more."""
-    with write(session):
-        session.execute(delete(KeyCheckRow).where(KeyCheckRow.key_id != current))

@@ -81,8 +81,7 @@ def add(session: Session, keys: Keys, screening: Screening, *, book: RuleBook, d
     _seal_state(row, keys, screening, evaluate(book, screening.established))
     session.add(row)
     session.flush()
-    tokens = {keys.authenticate("search", term.encode()) for term in _terms(screening)}
-    session.add_all(SearchRow(token=token, screening_id=row.id) for token in tokens)
+    session.add_all(SearchRow(token=token, screening_id=row.id) for token in _tokens(keys, screening))
 
 
 def open_for_change(session: Session, keys: Keys, reference: str) -> tuple[ScreeningRow, Screening]:
@@ -159,6 +158,16 @@ def _terms(screening: Screening) -> Iterator[str]:
     yield f"visit {''.join(_words(patient.visit))}"
     for word in _words(patient.name):
         yield f"name {word}"
+
+
+def _tokens(keys: Keys, screening: Screening) -> set[bytes]:
+    return {keys.authenticate("search", term.encode()) for term in _terms(screening)}
+
+
+def is_indexed(session: Session, keys: Keys, row: ScreeningRow, screening: Screening) -> bool:
+    """Whether the blind index has all that the screening can be found by, and nothing else."""
+    stored = session.scalars(select(SearchRow.token).where(SearchRow.screening_id == row.id))
+    return {bytes(token) for token in stored} == _tokens(keys, screening)
 
 
 def _meanings(typed: str) -> Iterator[str]:

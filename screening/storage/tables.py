@@ -192,8 +192,11 @@ class RoleHeld(RoleMixin):
         self.name = name
 
 
-class PersonRow(UserMixin, Base):
-    """Somebody who signs in. The names of the columns are those that Flask-Security reads."""
+class PersonRow(UserMixin, Sealed):
+    """Somebody who signs in. The names of the columns are those that Flask-Security reads.
+
+    The sealed cell holds nothing; it is bound to the row, so that nobody without the keys gives a role.
+    """
 
     __tablename__ = "people"
 
@@ -210,6 +213,14 @@ class PersonRow(UserMixin, Base):
     tf_totp_secret: Mapped[str | None] = mapped_column(String(255))
     tf_last_counter: Mapped[int | None]
     mf_recovery_codes: Mapped[list[str] | None] = mapped_column(MutableList.as_mutable(JSON))
+    sealed_check: Mapped[bytes]
+
+    def place(self, column: str) -> str:
+        """Bound to all that lets somebody in."""
+        one_time, required = str(self.password_is_one_time), str(self.totp_required)
+        secrets = (self.password, self.fs_uniquifier, self.tf_primary_method, self.tf_totp_secret)
+        named = (self.sign_in_name, self.full_name, self.role_names, str(self.active), one_time, required)
+        return "|".join(part or "" for part in (*named, *secrets, str(self.mf_recovery_codes)))
 
     @property
     def roles(self) -> list[RoleMixin]:  # type: ignore[override]

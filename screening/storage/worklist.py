@@ -133,7 +133,7 @@ class Worklist:
         def values(row: ScreeningRow, state: screenings.State | None) -> tuple[object, ...]:
             sent, day = row.submitted_at.timestamp(), row.submitted_at.astimezone(zone).date().isoformat()
             if state is None:
-                return row.reference, sent, day, None, row.status, None, DUE, 1
+                return row.reference, sent, day, None, Status.NEW, None, DUE, 1
             outcome, todo = state["outcome"], row.status != Status.REVIEWED
             return row.reference, sent, day, outcome, row.status, state["until"], outcome, todo
 

@@ -14,7 +14,7 @@ from screening.reports.summary import moment
 from screening.services import people as service
 from screening.settings import load_settings
 from screening.storage import audit as audit_log
-from screening.web.sign_in import needs, professional
+from screening.web.sign_in import needs, page_number, professional
 
 blueprint = Blueprint("admin", __name__, url_prefix="/admin")
 
@@ -54,6 +54,12 @@ def add_person() -> str:
 @needs("admin", fresh=True)
 def change_person(sign_in_name: str) -> str | Response:
     """Change one thing about somebody: what the pressed button says."""
+    by, now = professional().sign_in_name, datetime.now(UTC)
+    if "sign-out" in request.form:
+        service.end(
+            session=db.session, keys=installation().keys, sign_in_name=sign_in_name, by=by, token_hash=None, now=now
+        )
+        return redirect(url_for("admin.people"), code=303)
     password = service.one_time_password() if "reset-password" in request.form else None
     switches = {"enable": True, "disable": False}
     codes = {"require-totp": True, "free-totp": False}
@@ -62,8 +68,8 @@ def change_person(sign_in_name: str) -> str | Response:
             session=db.session,
             keys=installation().keys,
             sign_in_name=sign_in_name,
-            by=professional().sign_in_name,
-            now=datetime.now(UTC),
+            by=by,
+            now=now,
             roles=request.form.getlist("roles") if "change-roles" in request.form else None,
             active=next((value for name, value in switches.items() if name in request.form), None),
             totp_required=next((value for name, value in codes.items() if name in request.form), None),
@@ -114,7 +120,7 @@ def _fault(fault: str) -> str:
 @needs("admin")
 def audit() -> str:
     """The audit log, the newest first."""
-    settings, number = installation().settings, max(request.args.get("page", 1, type=int), 1)
+    settings, number = installation().settings, page_number()
     rows = audit_log.rows(db.session, newest_first=True, after=(number - 1) * AUDIT_PAGE, limit=AUDIT_PAGE)
     total = audit_log.size(db.session)
     return render_template(

@@ -43,7 +43,7 @@ from screening.web.errors import page as error_page
 from screening.web.forms.questions import follow_up_places, question_form
 from screening.web.forms.review import ClarifyForm, ReviewForm
 from screening.web.patient import copy_page
-from screening.web.sign_in import needs, professional
+from screening.web.sign_in import needs, page_number, professional
 
 blueprint = Blueprint("clinic", __name__, url_prefix="/clinic")
 
@@ -79,15 +79,19 @@ def inbox() -> Page:
         return redirect(url_for("admin.people"))
     clinical, typed = current_user.has_role("prescriber"), _opened(request.args.get("q", ""))
     chosen, here = _filter(request.args, clinical=clinical, typed=typed), installation()
-    number = max(request.args.get("page", 1, type=int), 1)
+    number = page_number()
     with here.worklist.current(db.session, here.keys, timezone=here.settings.clinic_timezone, today=_today()) as list_:
         listed, total = here.worklist.page(
             list_, chosen, by_severity=clinical, offset=(number - 1) * PAGE_LENGTH, limit=PAGE_LENGTH
         )
     filters = {name: value for name, value in request.args.items() if name != "page" and value}
+    lines, by = _lines(listed), professional()
+    review.listed(
+        session=db.session, keys=here.keys, by=by, now=datetime.now(UTC), lines=len(lines), searched=bool(typed)
+    )
     return render_template(
         "clinic/inbox.html",
-        lines=_lines(listed),
+        lines=lines,
         total=total,
         number=number,
         last=max(-(-total // PAGE_LENGTH), 1),
@@ -118,7 +122,7 @@ def search() -> Response:
 @needs("prescriber", "staff", counts=False)
 def arrivals() -> dict[str, int]:
     """How many screenings arrived after the audit row `after`: what an open inbox asks by itself."""
-    return {"arrived": audit.count(db.session, "submitted", after=request.args.get("after", 0, type=int))}
+    return {"arrived": audit.count(db.session, "submitted", after=min(request.args.get("after", 0, type=int), 2**31))}
 
 
 def _filter(asked: MultiDict[str, str], *, clinical: bool, typed: str) -> Filter:
@@ -137,7 +141,8 @@ def _filter(asked: MultiDict[str, str], *, clinical: bool, typed: str) -> Filter
         outcome=words.get(asked.get("outcome", "")) if clinical else None,
         since=of_day("since"),
         to=of_day("to"),
-        references=screenings.search(db.session, installation().keys, typed) if typed else None,
+        # Words that cannot be read any more find nothing, rather than everything.
+        references=screenings.search(db.session, installation().keys, typed) if typed or asked.get("q") else None,
     )
 
 
@@ -267,7 +272,7 @@ def clarify(reference: str, question_id: str) -> Page:
         "clinic/clarify.html",
         form=form,
         question=question,
-        follow_ups=follow_up_places(question),
+        follow_ups=follow_up_places(question, without="private"),
         summary=summary,
         rows=[row for row in summary.answers if row.id in {item.id for item in question.page}],
         meanwhile=_words(meanwhile),

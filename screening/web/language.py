@@ -70,4 +70,8 @@ def switch_page() -> Response:
 
 @blueprint.app_context_processor
 def _for_templates() -> dict[str, object]:
-    return {"page_language": chosen, "page_direction": direction, "languages_offered": offered}
+    return {
+        "page_language": chosen,
+        "page_direction": direction,
+        "languages_offered": lambda: [] if request.blueprint in STAFF_PAGES else offered(),
+    }

@@ -14,10 +14,11 @@ from functools import wraps
 from typing import Any
 
 import segno
-from flask import Blueprint, Flask, abort, redirect, render_template, request, session, url_for
+from flask import Blueprint, Flask, abort, g, redirect, render_template, request, session, url_for
 from flask_babel import gettext as _
 from flask_login import user_logged_out
 from flask_security import (
+    ChangePasswordForm,
     FSQLALiteUserDatastore,
     LoginForm,
     MailUtil,
@@ -32,8 +33,9 @@ from flask_security import (
     user_authenticated,
 )
 from flask_security.forms import VerifyForm
-from flask_security.recovery_codes import MfRecoveryForm
-from sqlalchemy import delete
+from flask_security.recovery_codes import MfRecoveryCodesForm, MfRecoveryForm
+from sqlalchemy import delete, event
+from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 from wtforms import PasswordField, StringField
 
@@ -41,12 +43,15 @@ from screening.domain.entries import Professional
 from screening.extensions import Installation, db, installation
 from screening.services import people
 from screening.storage import audit
+from screening.storage.database import begin_write
 from screening.storage.drafts import hash_token
 from screening.storage.tables import PersonRow, RoleHeld, SignInRow
 from screening.web.errors import page as error_page
 
 FRESH = timedelta(minutes=15)  # how long ago the password was given for a change of people or credentials
-OWN_PATH = re.compile(r"/(clinic|admin|account)/[\w./?=&%:+-]*")
+OWN_PATH = re.compile(r"/(clinic|admin|account)/[\w./?=&%:@+-]*")
+NOT_USED = {"security.two_factor_rescue", "security.tf_select"}
+CHANGES = {"security.two_factor_setup", "security.two_factor_setup_validate", "security.mf_recovery_codes"}
 CODE_WINDOW = 30  # seconds that the clock of a phone may be wrong
 
 blueprint = Blueprint("account", __name__, url_prefix="/account")
@@ -88,7 +93,7 @@ def init_app(app: Flask, here: Installation) -> None:
         SECURITY_MULTI_FACTOR_RECOVERY_CODES=True,
         SECURITY_MULTI_FACTOR_RECOVERY_CODES_KEYS=[base64.urlsafe_b64encode(codes)],
         SECURITY_TOTP_SECRETS={"1": totp.hex()},
-        SECURITY_TOTP_ISSUER=here.settings.clinic_name,
+        SECURITY_TOTP_ISSUER=here.settings.clinic_name.replace(":", " "),
         SECURITY_FRESHNESS=FRESH,
         SECURITY_FRESHNESS_GRACE_PERIOD=timedelta(0),
         SECURITY_API_ENABLED_METHODS=["session"],
@@ -103,6 +108,8 @@ def init_app(app: Flask, here: Installation) -> None:
         verify_form=ConfirmForm,
         two_factor_verify_code_form=CodeForm,
         mf_recovery_form=RecoveryForm,
+        mf_recovery_codes_form=NewCodesForm,
+        change_password_form=ChangeForm,
         totp_cls=OnceOnlyTotp,
         mail_util_cls=NoMail,
     )
@@ -151,13 +158,23 @@ class Counted:
         """The sign-in name that is tried."""
         return str(self.user.sign_in_name)  # type: ignore[attr-defined]
 
+    def fits(self, **kwargs: Any) -> bool:
+        """Whether the secret is right; then what follows is written in one transaction that begins as a write.
+
+        Only then: hashing a password takes long, and nobody may hold up all others with wrong ones.
+        """
+        if not super().validate(**kwargs):  # type: ignore[misc]
+            return False
+        begin_write(db.session)
+        return True
+
     def validate(self, **kwargs: Any) -> bool:
         """Refuse after too many failures, known name or not; count a failure."""
         name, address, keys = self.who(), request.remote_addr or "", installation().keys
         if people.too_many_attempts(db.session, keys, name, address, now=_now()):
             self.form_errors = [_("Too many attempts failed. Wait 15 minutes, or ask an admin for a new password.")]
             return False
-        if super().validate(**kwargs):  # type: ignore[misc]
+        if self.fits(**kwargs):
             return True
         if not getattr(self, "is_setup", False):
             people.failed(
@@ -172,7 +189,7 @@ class SignInForm(Counted, LoginForm):
     email = None  # type: ignore[assignment]
     remember = None  # type: ignore[assignment]
     sign_in_name = StringField()
-    password = PasswordField()
+    password = PasswordField(filters=[lambda typed: typed or ""])
 
     def who(self) -> str:
         """The name as typed."""
@@ -182,6 +199,8 @@ class SignInForm(Counted, LoginForm):
         """Whether they fit. What was wrong with them is not told, and takes equally long to find."""
         self.ifield = self.sign_in_name
         self.user = people.find(db.session, self.who())
+        if self.user is not None:
+            self.user.unseal(installation().keys, "sealed_check")
         if super().validate(**kwargs):
             return True
         self.sign_in_name.errors = self.password.errors = ()
@@ -193,10 +212,30 @@ class ConfirmForm(Counted, VerifyForm):
     """The password once more."""
 
 
+class ChangeForm(Counted, ChangePasswordForm):
+    """The password so far, and a new one twice. Only a wrong password so far is an attempt."""
+
+    def who(self) -> str:
+        """Whoever is signed in."""
+        return str(current_user.sign_in_name)
+
+    @property
+    def is_setup(self) -> bool:
+        """Whether what failed was not the password so far."""
+        return not self.password.errors
+
+
 class CodeForm(Counted, TwoFactorVerifyCodeForm):
     """A code of the authenticator app."""
 
     presented = "code"
+
+    def fits(self, **kwargs: Any) -> bool:
+        """Checking a code writes that it was used, so the person is locked first: no code is good twice."""
+        begin_write(db.session)
+        db.session.refresh(self.user, with_for_update=True)
+        self.user.unseal(installation().keys, "sealed_check")  # type: ignore[union-attr]
+        return super(Counted, self).validate(**kwargs)
 
 
 class RecoveryForm(Counted, MfRecoveryForm):
@@ -204,34 +243,88 @@ class RecoveryForm(Counted, MfRecoveryForm):
 
     presented = "recovery code"
 
+    def fits(self, **kwargs: Any) -> bool:
+        """As a code of the app; that it was used is noted."""
+        begin_write(db.session)
+        db.session.refresh(self.user, with_for_update=True)
+        self.user.unseal(installation().keys, "sealed_check")  # type: ignore[union-attr]
+        if not super(Counted, self).validate(**kwargs):
+            return False
+        _note_change("recovery code used")(None, self.user)
+        return True
+
+
+class NewCodesForm(MfRecoveryCodesForm):
+    """New recovery codes."""
+
+    def validate(self, **kwargs: Any) -> bool:
+        """Note that they were made."""
+        if not super().validate(**kwargs):
+            return False
+        _note_change("recovery codes made")(None, current_user)
+        return True
+
 
 def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _before() -> None:
-    """What must hold on the pages of Flask-Security too: a sign-in that was ended is over, writes begin as writes."""
-    if request.blueprint == "security":
-        if any(not OWN_PATH.fullmatch(target) for target in request.values.getlist("next") if target):
-            abort(400)  # Flask-Security lets some addresses of other sites pass
-        if current_user.is_authenticated and _sign_in() is None:
-            _sign_out()
-        if request.method == "POST" and request.endpoint != "security.login":  # hashing there must hold up no one
-            db.session.rollback()
-            db.session.connection(execution_options={"writes": True})
+def page_number() -> int:
+    """Which page of a list the address asks for."""
+    return min(max(request.args.get("page", 1, type=int), 1), 10**6)
+
+
+def _before() -> Any:
+    """What must hold on the pages of Flask-Security too: an ended sign-in is over, changes need the password."""
+    if request.blueprint != "security":
+        return None
+    if request.is_json:
+        abort(415)  # nothing of ours sends it
+    if request.endpoint in NOT_USED:
+        abort(404)
+    targets = [target.removeprefix(request.host_url[:-1]) for target in request.values.getlist("next")]
+    if any(not OWN_PATH.fullmatch(target) for target in targets if target):
+        abort(400)  # Flask-Security lets some addresses of other sites pass
+    if not current_user.is_authenticated:
+        return None
+    if _sign_in() is None:
+        _sign_out()
+        return None
+    if request.endpoint == "security.two_factor_token_validation":
+        return redirect(url_for("account.own"))  # it would sign out who asks for it without need
+    if request.endpoint in CHANGES:
+        if not _is_fresh():
+            return redirect(url_for_security("verify", next=url_for_security("two_factor_setup")))
+        if request.method == "POST":
+            begin_write(db.session)
+    return None
+
+
+def _is_fresh() -> bool:
+    return bool(time.time() - session.get("fs_paa", 0) < FRESH.total_seconds())
+
+
+@event.listens_for(Session, "before_flush")
+def _seal_people(session: Session, *given: object) -> None:
+    """Whatever is written about a person is sealed with it, also what Flask-Security writes."""
+    for one in {*session.new, *session.dirty}:
+        if isinstance(one, PersonRow):
+            one.seal(installation().keys, "sealed_check", b"")
 
 
 def _began(app: Flask, user: PersonRow, authn_via: list[str] | None = None, **more: object) -> None:
     """Note the sign-in; Flask-Security commits it. After a change of password all others have ended."""
-    if request.endpoint == "security.login":
-        db.session.rollback()
-        db.session.connection(execution_options={"writes": True})
+    if not user.active:
+        abort(403)
     token, keys = secrets.token_urlsafe(32), installation(app).keys
+    if session.pop("form_of", None) != user.id:  # a form that is still open was somebody else's
+        session.pop("csrf_token", None)
+        g.pop("csrf_token", None)
     session["sign_in"] = token
     if authn_via == ["change"]:
         user.password_is_one_time = False
         db.session.execute(delete(SignInRow).where(SignInRow.person_id == user.id))
-        audit.append(db.session, keys, now=_now(), actor=user.sign_in_name, action="people", detail="password changed")
+        _note_change("password changed")(app, user)
     people.began(db.session, keys, user, token_hash=hash_token(token), address=request.remote_addr or "", now=_now())
 
 
@@ -251,9 +344,15 @@ def _ended(app: Flask, **more: object) -> None:
 
 
 def _note_change(what: str) -> Callable[..., None]:
-    def note(app: Flask, user: PersonRow, **more: object) -> None:
-        keys = installation(app).keys
-        audit.append(db.session, keys, now=_now(), actor=user.sign_in_name, action="people", detail=what)
+    """Note a change of somebody's own credentials, within the transaction of whoever makes it."""
+
+    def note(app: Flask | None, user: PersonRow, **more: object) -> None:
+        audit.append(db.session, installation().keys, now=_now(), actor=user.sign_in_name, action="people", detail=what)
+        if what.startswith("second factor"):  # what was known before it is worth nothing now
+            here = hash_token(session.get("sign_in", ""))
+            others = (SignInRow.person_id == user.id) & (SignInRow.token_hash != here)
+            db.session.execute(delete(SignInRow).where(others))
+            user.mf_recovery_codes = None
 
     return note
 
@@ -291,8 +390,8 @@ def _refusal(roles: tuple[str, ...], *, fresh: bool, counts: bool) -> Any:
         return redirect(url_for_security("two_factor_setup"))
     if roles and not any(current_user.has_role(role) for role in roles):
         abort(403)
-    if fresh and time.time() - session.get("fs_paa", 0) > FRESH.total_seconds():
-        return redirect(url_for_security("verify", next=request.path))
+    if fresh and not _is_fresh():
+        return redirect(url_for_security("verify", next=url_for("admin.people")))
     return None
 
 
@@ -302,16 +401,19 @@ def _sign_in() -> SignInRow | None:
     idle, longest = timedelta(minutes=settings.idle_minutes), timedelta(hours=settings.longest_hours)
     token_hash = hash_token(session.get("sign_in", ""))
     row = people.signed_in(db.session, token_hash, idle=idle, longest=longest, now=_now())
-    return row if row is not None and row.person_id == current_user.id else None
+    if row is None or row.person_id != current_user.id:
+        return None
+    current_user.unseal(installation().keys, "sealed_check")
+    return row
 
 
 def _sign_out() -> None:
     """Forget who was signed in; a form that is still open can be sent after signing in again."""
-    form_token = session.get("csrf_token")
+    form_token, person = session.get("csrf_token"), current_user.id
     logout_user()
     session.pop("sign_in", None)
     if form_token:
-        session["csrf_token"] = form_token
+        session["csrf_token"], session["form_of"] = form_token, person
 
 
 def _sign_in_first() -> Any:

@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any
 
 from flask import Flask
+from flask.sessions import SecureCookieSessionInterface
 from playwright.sync_api import Locator, Page
 
 from screening import create_app
@@ -85,6 +86,11 @@ def shared(server: LiveServer, roles: tuple[str, ...], name: str) -> Colleague:
     return settled(server, *roles, name=name or "-and-".join(roles))
 
 
+def kept_sign_in(server: LiveServer, name: str, roles: tuple[str, ...]) -> str:
+    """The session of somebody whom the tests share."""
+    return cookie_of(server, shared(server, roles, name))
+
+
 def arrive(
     server: LiveServer,
     *,
@@ -112,6 +118,16 @@ def leave_idle(server: LiveServer, somebody: Colleague) -> None:
     change(server, f"UPDATE sign_ins SET seen_at = '2000-01-01 00:00:00.000000' WHERE {whose}", somebody.name)
 
 
+def password_given_long_ago(server: LiveServer, page: Page) -> None:
+    """Let the password have been given so long ago that it is asked for again before people can be changed."""
+    app = application(server)
+    serializer = SecureCookieSessionInterface().get_signing_serializer(app)
+    assert serializer is not None
+    (cookie,) = page.context.cookies()
+    value = serializer.dumps(serializer.loads(cookie["value"]) | {"fs_paa": 0})
+    page.context.add_cookies([{"name": "session", "value": value, "url": server.url}])
+
+
 def change(server: LiveServer, statement: str, *values: str) -> None:
     """Change the database past the application."""
     with closing(sqlite3.connect(server.database)) as connection, connection:
@@ -126,7 +142,7 @@ def at_work(
 ) -> Page:
     """A page at a desk for somebody signed in; where nobody is named, for one with these roles whom tests share."""
     page = open_page(**{"viewport": DESK} | context_args)
-    value = cookie_of(server, somebody or shared(server, roles, ""))
+    value = cookie_of(server, somebody) if somebody else kept_sign_in(server, "", roles)
     page.context.add_cookies([{"name": "session", "value": value, "url": server.url}])
     return page
 

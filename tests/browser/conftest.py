@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -39,6 +40,19 @@ def browser_context_args(server: LiveServer) -> dict[str, Any]:
 
 @pytest.fixture
 def open_page(new_context: Callable[..., BrowserContext], server: LiveServer) -> Iterator[OpenPage]:
+    """Opens a page for a new visitor of the application."""
+    with visits(new_context, server) as opened:
+        yield opened
+
+
+@pytest.fixture
+def page(open_page: OpenPage) -> Page:
+    """A page for a new visitor."""
+    return open_page()
+
+
+@contextmanager
+def visits(new_context: Callable[..., BrowserContext], server: LiveServer) -> Iterator[OpenPage]:
     """Opens a page for a new visitor, on a narrow phone and reading English unless the arguments say otherwise.
 
     At the end nothing may have gone wrong that a visitor does not see.
@@ -55,12 +69,6 @@ def open_page(new_context: Callable[..., BrowserContext], server: LiveServer) ->
     log = server.log.read_bytes()[printed:].decode()
     faults += [f"server: {line}" for line in log.splitlines() if SERVER_FAULT.search(line)]
     assert faults == []
-
-
-@pytest.fixture
-def page(open_page: OpenPage) -> Page:
-    """A page for a new visitor."""
-    return open_page()
 
 
 def watch(context: BrowserContext, origin: str, faults: list[str]) -> None:

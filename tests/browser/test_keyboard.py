@@ -22,7 +22,8 @@ ABOUT_YOU = {  # in the order of the English page
 FOCUS = """selector => {
   const focused = document.activeElement;
   if (focused === document.body) return null;
-  const ringed = [focused, focused.closest(".choice")].some(element => {
+  // The button inside a date has a ring of the browser's own, which no script can see.
+  const ringed = focused.matches("[type=date]:not(:focus)") || [focused, focused.closest(".choice")].some(element => {
     const style = element && getComputedStyle(element);
     return style && style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2;
   });

@@ -7,11 +7,9 @@ from datetime import UTC, datetime
 
 from flask import Flask
 from flask_security import hash_password
-from sqlalchemy import update
 
 from screening.extensions import db, installation
 from screening.services import people
-from screening.storage.tables import PersonRow
 from tests.integration.visitor import Visitor
 
 PASSWORD = "correct horse battery"
@@ -45,7 +43,9 @@ class Colleague(Visitor):
                 by="test",
                 now=datetime.now(UTC),
             )
-            db.session.execute(update(PersonRow).values(password_is_one_time=False))
+            person = people.find(db.session, name)
+            assert person is not None
+            person.password_is_one_time = False
             db.session.commit()
         self.sign_in()
         assert self.path in ("/clinic/", "/admin/people"), self.text

@@ -74,7 +74,7 @@ def test_unknown_name_wrong_password_and_disabled_person_get_the_same_answer(app
 def test_after_too_many_attempts_even_the_right_password_waits(app: Flask, dr: Colleague, name: str) -> None:
     visitor = Visitor(app)
     visitor.get("/account/sign-in")
-    for _ in range(people.ATTEMPTS_PER_NAME):
+    for _ in range(people.ATTEMPTS_PER_NAME_AND_ADDRESS):
         visitor.post("/account/sign-in", {"sign_in_name": name, "password": "wrong"})
     visitor.post("/account/sign-in", {"sign_in_name": name.upper(), "password": PASSWORD})
     assert "Too many attempts failed" in visitor.text
@@ -88,7 +88,7 @@ def test_after_too_many_attempts_even_the_right_password_waits(app: Flask, dr: C
 
 def test_attempts_are_counted_for_all_processes(app: Flask, dr: Colleague, start: Callable[..., Flask]) -> None:
     other = start(installation(app).settings)
-    for number in range(people.ATTEMPTS_PER_NAME):
+    for number in range(people.ATTEMPTS_PER_NAME_AND_ADDRESS):
         visitor = Visitor((app, other)[number % 2])
         visitor.get("/account/sign-in")
         visitor.post("/account/sign-in", {"sign_in_name": "dr", "password": "wrong"})
@@ -163,6 +163,15 @@ def test_own_sign_ins_are_listed_and_can_be_ended(app: Flask, dr: Colleague) -> 
     assert "Sign out there" not in dr.text
     assert second.get("/clinic/").request.path == "/account/sign-in"
     assert dr.get("/clinic/").request.path == "/clinic/"
+
+
+def test_an_admin_ends_all_sign_ins_of_somebody(app: Flask, dr: Colleague) -> None:
+    other = Colleague(app, "other")
+    dr.get("/admin/people")
+    dr.post("/admin/people/other", {"sign-out": "1"})
+    assert other.get("/clinic/").request.path == "/account/sign-in"
+    assert dr.get("/clinic/").request.path == "/clinic/"
+    assert "signed out,other,all sign-ins" in run(app, "audit", "export")
 
 
 def test_nobody_ends_the_sign_in_of_somebody_else(app: Flask, dr: Colleague) -> None:
@@ -241,7 +250,7 @@ def test_codes_cannot_be_guessed_for_long(app: Flask, dr: Colleague) -> None:
     visitor = Visitor(app)
     visitor.get("/account/sign-in")
     visitor.post("/account/sign-in", {"sign_in_name": "dr", "password": PASSWORD})
-    for number in range(people.ATTEMPTS_PER_NAME):
+    for number in range(people.ATTEMPTS_PER_NAME_AND_ADDRESS):
         visitor.post("/account/code", {"code": f"{number:06}"})
     with app.app_context():
         db.session.execute(update(PersonRow).values(tf_last_counter=None))
@@ -379,3 +388,87 @@ def test_an_unknown_name_takes_as_long_as_a_wrong_password(app: Flask, dr: Colle
     pairs = [(taken("dr"), taken("nobody")) for _ in range(5)]
     known, unknown = (statistics.median(times) for times in zip(*pairs, strict=True))
     assert 1 / 3 < known / unknown < 3
+
+
+def test_one_unfinished_request_holds_up_nobody(app: Flask, dr: Colleague) -> None:
+    """JSON would be read within a transaction of Flask-Security: it is refused before."""
+    for path in ("/account/sign-in", "/account/code", "/account/password"):
+        token = re.search(r'name="csrf_token"[^>]* value="([^"]+)"', dr.get("/account/").text)
+        assert token is not None
+        sent = dr.client.post(path, json={"code": 1}, headers={"X-CSRFToken": token[1]})
+        assert sent.status_code == 415
+
+
+def test_the_password_so_far_cannot_be_guessed_for_long(app: Flask, dr: Colleague) -> None:
+    dr.get("/account/password")
+    for number in range(people.ATTEMPTS_PER_NAME_AND_ADDRESS):
+        dr.change_password(f"guess {number}", "another long password")
+    dr.change_password(PASSWORD, "another long password")
+    assert "Too many attempts failed" in dr.text
+
+
+def test_a_second_factor_is_changed_only_shortly_after_the_password_was_given(app: Flask, dr: Colleague) -> None:
+    dr.get("/account/second-factor")
+    dr.post("/account/second-factor", {"setup": "authenticator"})
+    action = re.search(r'action="(/account/second-factor/[^"]+)"', dr.page.text)
+    assert action is not None
+    with dr.client.session_transaction() as session:
+        session["fs_paa"] -= 16 * 60
+    for path in (action[1], "/account/second-factor", "/account/recovery-codes"):
+        dr.get("/account/")
+        dr.post(path, {"code": "123456", "setup": "authenticator", "generate_new_codes": "1"})
+        assert dr.path == "/account/confirm", path
+
+
+def test_setting_up_a_second_factor_ends_every_other_sign_in(app: Flask, dr: Colleague) -> None:
+    second = Visitor(app)
+    second.get("/account/sign-in")
+    second.post("/account/sign-in", {"sign_in_name": "dr", "password": PASSWORD})
+    codes(dr)
+    assert second.get("/clinic/").request.path == "/account/sign-in"
+
+
+def test_a_form_left_open_is_not_sent_in_the_name_of_the_next_person(app: Flask, dr: Colleague) -> None:
+    Colleague(app, "other")
+    visitor = Visitor(app)
+    visitor.fill_in()
+    reference = visitor.send()
+    dr.get(f"/clinic/screenings/{reference}")
+    form = dr.page
+    with app.app_context():
+        db.session.execute(update(SignInRow).values(seen_at=datetime.now(UTC) - timedelta(hours=1)))
+        db.session.commit()
+    dr.sign_in(name="other")
+    dr.page = form
+    dr.post(f"/clinic/screenings/{reference}/review", {"decision": "proceed", "seen": "0"})
+    assert dr.page.status_code == 400
+
+
+def test_a_stranger_elsewhere_does_not_lock_somebody_out(make_app: Callable[..., Flask]) -> None:
+    app = make_app(proxies=1)
+    dr = Colleague(app)
+    stranger = Visitor(app)
+    stranger.client.environ_base["HTTP_X_FORWARDED_FOR"] = "203.0.113.9"
+    stranger.get("/account/sign-in")
+    for _ in range(people.ATTEMPTS_PER_NAME_AND_ADDRESS + 1):
+        stranger.post("/account/sign-in", {"sign_in_name": "dr", "password": "wrong"})
+    assert "Too many attempts failed" in stranger.text
+    dr.get("/clinic/")
+    dr.post("/account/sign-out")
+    dr.sign_in()
+    assert dr.path == "/clinic/"
+
+
+def test_lists_with_names_are_in_the_audit_log_without_what_was_searched_for(app: Flask, dr: Colleague) -> None:
+    dr.get("/clinic/")
+    dr.post("/clinic/search", {"search": "Markerova"})
+    log = run(app, "audit", "export")
+    assert "dr,listed,,0 lines" in log
+    assert "dr,searched,,0 lines" in log
+    assert "Markerova" not in log
+
+
+@pytest.mark.parametrize("query", ["page=99999999999999999999", "page=-5", "q=nonsense", "q=%00"])
+def test_an_odd_address_of_the_inbox_is_no_fault(app: Flask, dr: Colleague, query: str) -> None:
+    assert dr.get(f"/clinic/?{query}").status_code == 200
+    assert dr.get("/clinic/arrivals?after=99999999999999999999").json == {"arrived": 0}

@@ -29,6 +29,8 @@ from tests.storing import store
 
 Start = Callable[[Settings], Flask]
 
+pytestmark = pytest.mark.one_database
+
 
 def flask(app: Flask, *words: str, code: int = 0) -> Result:
     result = app.test_cli_runner().invoke(args=list(words))
@@ -77,6 +79,7 @@ def test_a_changed_audit_row_is_found_and_named(app: Flask, statement: str, faul
     assert fault in flask(app, "verify", code=1).stderr
 
 
+@pytest.mark.both_databases
 def test_two_exchanged_rows_are_both_named(app: Flask) -> None:
     a_few(app, 4)
     change(app, "UPDATE audit SET number = 100 WHERE number = 2")
@@ -115,6 +118,7 @@ def kept(app: Flask) -> set[str]:
         return set(db.session.scalars(select(ScreeningRow.reference)))
 
 
+@pytest.mark.both_databases
 def test_screenings_go_after_their_time_counted_from_the_review(app: Flask) -> None:
     dr = Colleague(app)
     read, unread = sent(app), sent(app)
@@ -158,16 +162,58 @@ def test_a_dry_run_deletes_nothing(app: Flask) -> None:
     assert kept(app) == set()
 
 
+@pytest.mark.both_databases
 def test_the_server_purges_daily_by_itself(app: Flask) -> None:
     a_few(app, 2, at=datetime.now(UTC) - timedelta(days=91))
+    recent = set(a_few(app, 1))
     background.once(app)
-    assert kept(app) == set()
+    assert kept(app) == recent
     a_few(app, 1, at=datetime.now(UTC) - timedelta(days=91))
+    recent |= set(a_few(app, 1))
     background.once(app)
-    assert len(kept(app)) == 1  # today's was done
+    assert len(kept(app)) == len(recent) + 1  # today's was done
     change(app, "UPDATE audit SET at = '2020-01-01 00:00:00' WHERE action = 'purged'")
     background.once(app)
-    assert kept(app) == set()
+    assert kept(app) == recent
+
+
+def test_a_clock_far_off_deletes_nothing(app: Flask, caplog: pytest.LogCaptureFixture) -> None:
+    references = a_few(app, 2, at=datetime.now(UTC) - timedelta(days=91))
+    background.once(app)
+    assert kept(app) == set(references)
+    assert "nothing is deleted, the clock" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("statement", "fault"),
+    [
+        ("DELETE FROM screenings WHERE reference = '{0}'", "{0}: it was sent and is missing"),
+        ("DELETE FROM search WHERE screening_id = (SELECT id FROM screenings WHERE reference = '{0}')", "searched by"),
+        ("UPDATE people SET role_names = 'prescriber admin'", "desk: people.sealed_check"),
+        ("UPDATE people SET password = (SELECT password FROM people WHERE sign_in_name = 'dr')", "desk: people.sealed"),
+    ],
+)
+def test_what_somebody_without_keys_changed_is_found(app: Flask, statement: str, fault: str) -> None:
+    Colleague(app)
+    desk = Colleague(app, "desk", "staff")
+    reference = sent(app)
+    change(app, statement.format(reference))
+    assert fault.format(reference) in flask(app, "verify", code=1).stderr
+    if "people" in statement:
+        assert desk.get("/clinic/").status_code == 500  # nobody comes in by it
+
+
+def test_an_older_state_that_was_put_back_is_found(app: Flask) -> None:
+    dr, reference = Colleague(app), sent(app)
+    dr.get(f"/clinic/screenings/{reference}")
+    with app.app_context():
+        row = db.session.scalars(select(ScreeningRow)).one()
+        older = {name: getattr(row, name) for name in ("status", "entries", "changed_at", "sealed_state")}
+    dr.decide(reference, "do_not_start", note="Severe risk")
+    with app.app_context(), write(db.session):
+        db.session.execute(text("DELETE FROM entries"))
+        db.session.execute(update(ScreeningRow).values(older))
+    assert "opened with 0 entries, but the audit log tells" in flask(app, "verify", code=1).stderr
 
 
 def test_a_failing_background_run_is_logged_without_a_word_of_it(
@@ -203,6 +249,7 @@ def test_of_what_was_purged_no_byte_is_left(sqlite_app: Flask, tmp_path: Path) -
 # --------------------------------------------------------------------------------------------------- backup, restore
 
 
+@pytest.mark.both_databases
 def test_a_backup_restored_elsewhere_is_all_there(app: Flask, start: Start, tmp_path: Path) -> None:
     dr = Colleague(app)
     reference = sent(app, UNSURE, name="Kept Safe")
@@ -248,6 +295,7 @@ def test_what_is_no_backup_is_refused(sqlite_app: Flask, start: Start, tmp_path:
     )
 
 
+@pytest.mark.both_databases
 def test_verify_names_the_screening_that_is_not_as_it_was_stored(app: Flask) -> None:
     first, second = sent(app, UNSURE), sent(app)
     assert "All is as it was stored: 2 screenings" in flask(app, "verify").stdout
@@ -280,6 +328,7 @@ def test_a_damaged_database_file_is_found(sqlite_app: Flask, tmp_path: Path) -> 
 # ------------------------------------------------------------------------------------------------------ key rotation
 
 
+@pytest.mark.both_databases
 def test_a_rotated_key_seals_everything_and_running_servers_go_on(app: Flask) -> None:
     dr = Colleague(app)
     reference = sent(app, UNSURE)
@@ -332,6 +381,7 @@ def test_an_interrupted_rotation_goes_on_where_it_stopped(app: Flask, monkeypatc
 # ------------------------------------------------------------------------------------------------------------ doctor
 
 
+@pytest.mark.both_databases
 def test_doctor_says_what_is_well_and_what_is_not(app: Flask, tmp_path: Path) -> None:
     said = flask(app, "doctor", code=1).stdout
     for line in (

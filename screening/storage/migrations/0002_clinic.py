@@ -85,6 +85,7 @@ def upgrade() -> None:
         sa.Column("tf_totp_secret", sa.String(255), nullable=True),
         sa.Column("tf_last_counter", sa.Integer(), nullable=True),
         sa.Column("mf_recovery_codes", sa.JSON(), nullable=True),
+        sa.Column("sealed_check", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_people"),
         sa.UniqueConstraint("sign_in_name", name="uq_people_sign_in_name"),
         sa.UniqueConstraint("fs_uniquifier", name="uq_people_fs_uniquifier"),

@@ -79,12 +79,12 @@ class FollowUpPlace:
     choices: str
 
 
-def follow_up_places(question: Question) -> list[FollowUpPlace]:
-    """Where the question's follow-ups open on its page."""
-    places = []
+def follow_up_places(question: Question, *, without: str = "") -> list[FollowUpPlace]:
+    """Where the question's follow-ups open on its page, on which the choice `without` is not offered."""
+    places, options = [], [option for option in question.options if option.id != without]
     for follow_up in question.follow_ups:
-        opening = [option for option in question.options if option.id in follow_up.when]
-        after = opening[0] if len(opening) == 1 else question.options[-1]
+        opening = [option for option in options if option.id in follow_up.when]
+        after = opening[0] if len(opening) == 1 else options[-1]
         choices = " / ".join(f"“{option.label}”" for option in opening)
         places.append(FollowUpPlace(item=follow_up, opens_after=after.id, choices=choices))
     return places

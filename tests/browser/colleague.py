@@ -16,6 +16,7 @@ from playwright.sync_api import Locator, Page
 
 from screening import create_app
 from screening.extensions import db, installation
+from screening.services.people import find
 from screening.settings import Settings
 from tests.browser import journey
 from tests.browser.journey import OpenPage
@@ -65,7 +66,13 @@ def add(server: LiveServer, *roles: str, name: str = "") -> Colleague:
 def settled(server: LiveServer, *roles: str, name: str = "") -> Colleague:
     """Add somebody whose first sign-in is past."""
     somebody = add(server, *roles, name=name)
-    change(server, "UPDATE people SET password_is_one_time = 0 WHERE sign_in_name = ?", somebody.name)
+    with application(server).app_context():
+        person = find(db.session, somebody.name)
+        assert person is not None
+        person.password_is_one_time = False
+        db.session.commit()
+        db.session.close()
+        db.engine.dispose()
     return somebody
 
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
 
-from benchmarks import evaluation, memory, page, printing, size
+from benchmarks import evaluation, inbox, memory, page, printing, size, submits
 from benchmarks.timing import Table
 
 MEASURES: Mapping[str, Callable[[bool], Table]] = {
@@ -18,6 +18,8 @@ MEASURES: Mapping[str, Callable[[bool], Table]] = {
     "page": page.measure,
     "printing": printing.measure,
     "memory": memory.measure,
+    "submits": submits.measure,
+    "inbox": inbox.measure,
 }
 
 

@@ -1,0 +1,161 @@
+"""Filling an installation with made-up screenings, in the way the application stores them but many at a time."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from flask import Flask
+from sqlalchemy.orm import Session
+
+from benchmarks.timing import Progress
+from screening.domain.answers import Answers, Patient, read_answers
+from screening.domain.assessment import Screening
+from screening.domain.entries import Decision, Review, Status
+from screening.domain.evaluate import evaluate
+from screening.domain.rules import Kind, RuleBook
+from screening.extensions import db, installation
+from screening.storage import audit, screenings
+from screening.storage.tables import AuditRow, EntryRow, ScreeningRow, SearchRow
+
+SEED = 20260302
+PART = 1_000  # screenings in one transaction
+DAYS = 80  # over which they were sent: none of them is old enough to be deleted meanwhile
+SETS = 500  # of answers
+WEIGHTS = {"yes": 4, "no": 91, "unsure": 4, "private": 1}  # for each question
+DECISIONS = {
+    Decision.PROCEED: 70,
+    Decision.PROCEED_WITH_CHANGES: 14,
+    Decision.DO_NOT_START: 8,
+    Decision.DEFER: 8,
+}
+GIVEN_NAMES = [first + last for first in ("Al", "Ber", "Cor", "El", "Fi", "Jo") for last in ("ina", "mo", "ra", "tis")]
+FAMILY_NAMES = [
+    first + last
+    for first in ("Ander", "Berg", "Cam", "Dal", "Fal", "Hol", "Lind", "Mar", "Nor", "Sol")
+    for last in ("berg", "by", "feld", "gren", "holm", "man", "mont", "quist", "son", "well")
+]
+
+
+class Gathered:
+    """What the storage functions add, kept back until all of one kind is inserted at once.
+
+    It stands in for the session whose rows it reads; nobody else writes meanwhile, so nothing needs to be locked.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._added: list[object] = []
+        self._read: dict[tuple[type, object], object] = {}
+
+    def get(self, kind: type, key: object, **_options: Any) -> object:
+        """A row that is stored already, such as the end of the audit log; read once."""
+        if (kind, key) not in self._read:
+            self._read[kind, key] = self._session.get(kind, key)
+        return self._read[kind, key]
+
+    def add(self, row: object) -> None:
+        """Keep a row."""
+        self._added.append(row)
+
+    def add_all(self, rows: Sequence[object]) -> None:
+        """Keep rows."""
+        self._added.extend(rows)
+
+    def flush(self) -> None:
+        """Not yet."""
+
+    def store(self) -> None:
+        """Insert all that was kept, and commit."""
+        for kind in (ScreeningRow, SearchRow, EntryRow, AuditRow):
+            self._session.bulk_save_objects([row for row in self._added if isinstance(row, kind)])
+        self._session.commit()
+        self._added.clear()
+
+    def last_screening(self) -> ScreeningRow:
+        """The row of the screening added last."""
+        return next(row for row in reversed(self._added) if isinstance(row, ScreeningRow))
+
+
+def fill(app: Flask, count: int, *, reviewed: float, now: datetime) -> list[Patient]:
+    """Store so many screenings, of which that part is reviewed, the oldest first; returns the patients.
+
+    This is the one place of the measures that knows how the application stores a screening.
+    """
+    chance = random.Random(SEED)
+    progress = Progress(f"filling with {count:,}, {reviewed:.0%} reviewed", count)
+    with app.app_context():
+        keys, book = installation().keys, installation().books["en"]
+        sets = [_answers(chance, book) for _ in range(SETS)]
+        references = _references(count)
+        gathered = Gathered(db.session)
+        patients = []
+        for number in range(count):
+            sent = now - timedelta(days=DAYS) * (1 - (number + 0.5) / count)
+            screening = Screening(
+                reference=references[number],
+                submitted_at=sent,
+                language=book.language,
+                patient=_patient(chance, number),
+                answers=chance.choice(sets),
+                digest=book.edition.digest,
+            )
+            # The first one in the usual way: it stores the edition and the beginning of the audit log.
+            into: Any = gathered if number else db.session
+            screenings.add(into, keys, screening, book=book, draft_hash=f"{number:064x}")
+            audit.append(into, keys, now=sent, actor="patient", action="submitted", subject=screening.reference)
+            if number and chance.random() < reviewed:
+                _review(gathered, screening, book, chance, now=now)
+            patients.append(screening.patient)
+            if number % PART == 0 or number + 1 == count:
+                gathered.store()
+            progress.advance()
+    return patients
+
+
+def _review(gathered: Any, screening: Screening, book: RuleBook, chance: random.Random, *, now: datetime) -> None:
+    """Add a decision, made at once. What was deferred comes back within two days ago and four weeks from now."""
+    keys = installation().keys
+    decision = chance.choices([*DECISIONS], [*DECISIONS.values()])[0]
+    until = now.date() + timedelta(days=chance.randint(-2, 28)) if decision is Decision.DEFER else None
+    entry = Review(by="Dr Bench", at=screening.submitted_at, decision=decision, until=until, reason="Discussed")
+    reviewed = replace(screening, status=Status.REVIEWED, entries=(entry,))
+    assessment = evaluate(book, reviewed.established)
+    screenings.change(gathered, keys, gathered.last_screening(), reviewed, assessment)
+    for action in ("opened", "reviewed"):
+        audit.append(gathered, keys, now=entry.at, actor="bench", action=action, subject=screening.reference)
+
+
+def _references(count: int) -> list[str]:
+    found: dict[str, None] = {}
+    while len(found) < count:
+        found[screenings.new_reference()] = None
+    return list(found)
+
+
+def _patient(chance: random.Random, number: int) -> Patient:
+    name = f"{chance.choice(GIVEN_NAMES)} {chance.choice(FAMILY_NAMES)}"
+    born = date(1935, 1, 1) + timedelta(days=chance.randrange(25_000))
+    return Patient(name=name, birth_date=born, visit=f"V-{number:06d}")
+
+
+def _answers(chance: random.Random, book: RuleBook) -> Answers:
+    """The answers of one patient, most of them no; every question that insists on one has an answer."""
+    values: dict[str, object] = {}
+    for question in book.questions:
+        values[question.id] = chance.choices([*WEIGHTS], [*WEIGHTS.values()])[0]
+        for follow_up in question.follow_ups:
+            if values[question.id] in follow_up.when:
+                options = sorted(follow_up.option_ids)
+                match follow_up.kind:
+                    case Kind.ONE:
+                        usual = "no" if "no" in options else None
+                        values[follow_up.id] = usual or chance.choice(options)
+                    case Kind.SEVERAL:
+                        values[follow_up.id] = chance.sample(options, 2)
+                    case Kind.TEXT:
+                        values[follow_up.id] = "For some days, since I was at the lake"
+    return read_answers(book, values)

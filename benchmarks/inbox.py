@@ -1,0 +1,264 @@
+"""The clinic's pages with many screenings stored, next to the same pages with few."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from http.client import HTTPConnection
+from itertools import cycle
+from statistics import median
+
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import text
+
+from benchmarks.filling import fill
+from benchmarks.installed import installed
+from benchmarks.serving import Served, csrf_token, get, serve
+from benchmarks.timing import Side, Table, Times, fastest, milliseconds, seconds, take_turns
+from screening.domain.answers import Patient
+from screening.extensions import db, installation
+
+FEW, MANY = 1_000, 100_000
+QUICK_FEW, QUICK_MANY = 500, 2_500
+ROUNDS, QUICK_ROUNDS = 60, 6
+STARTS, QUICK_STARTS = 3, 1
+REQUESTS = 3  # in a row, of which the fastest counts
+REVIEWED = 0.8
+SESSION_COOKIE = "session"  # its name where the application is not behind TLS, as here
+PASSWORD = "correct horse battery"
+LINE = '<th scope="row">'
+TO_REACH = "at most 1.5"
+FOR_INFORMATION = "for information"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clinic:
+    """An installation with screenings in it, and a prescriber who is signed in."""
+
+    count: int
+    app: Flask
+    patients: Sequence[Patient]
+    client: FlaskClient  # signed in without the served processes, which so have nothing else to remember
+    to_open: Iterator[str]  # references, in any order
+    resident: list[tuple[int, int]] = field(default_factory=list)  # bytes before and after a first inbox page
+
+    @property
+    def cookies(self) -> str:
+        """What the prescriber's browser sends."""
+        cookie = self.client.get_cookie(SESSION_COOKIE)
+        if cookie is None:
+            raise RuntimeError("the prescriber is not signed in")
+        return f"{SESSION_COOKIE}={cookie.value}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """One thing that a prescriber opens: how it is timed, with the clinic and a connection to it given."""
+
+    name: str
+    time: Callable[[Clinic, HTTPConnection], float]
+    address: Callable[[Clinic], str] | None = None
+    to_reach: str = TO_REACH
+
+
+def measure(quick: bool) -> Table:
+    """Both sizes take turns at every page: where nothing is reviewed yet, and where most is."""
+    counts = (QUICK_FEW, QUICK_MANY) if quick else (FEW, MANY)
+    rows: list[tuple[str, ...]] = []
+    notes: list[str] = []
+    for reviewed in (0.0, REVIEWED):
+        with ExitStack() as stack:
+            few, many = (_clinic(stack, count, reviewed) for count in counts)
+            notes.append(_mix(many))
+            title = f"{reviewed:.0%} reviewed".replace("%", " %")
+            rows.append((f"**{title}**", *[""] * 5))
+            rows += _first_pages(few, many, starts=QUICK_STARTS if quick else STARTS)
+            rows += _pages(few, many, _asked(reviewed), rounds=QUICK_ROUNDS if quick else ROUNDS)
+    return Table(
+        title="The inbox",
+        head=("Page", "lines", f"at {counts[0]:,}", f"at {counts[1]:,}", "ratio", "to reach"),
+        rows=tuple(rows),
+        notes=(
+            "Over HTTP from gunicorn with one worker for each size, on SQLite, with an open connection. In turns; of "
+            f"{REQUESTS} requests in a row the fastest counts; a screening and the inbox after it are asked for once. "
+            "The middle half of the ratios is in brackets. Lines are how many the page lists at either size.",
+            "The first inbox of a new process opens the sealed state of every screening; its row says how long that "
+            "page took, and the rows below how much memory the process held before and after it.",
+            *notes,
+        ),
+    )
+
+
+# ------------------------------------------------------------------------------------------------------------- clinics
+
+
+def _clinic(stack: ExitStack, count: int, reviewed: float) -> Clinic:
+    app = stack.enter_context(installed())
+    patients = fill(app, count, reviewed=reviewed, now=datetime.now(UTC))
+    with app.app_context():
+        query = text("SELECT reference FROM screenings WHERE status = 'new' ORDER BY random() LIMIT 500")
+        references = list(db.session.execute(query).scalars())
+        db.session.rollback()
+    return Clinic(count=count, app=app, patients=patients, client=_signed_in(app), to_open=cycle(references))
+
+
+def _signed_in(app: Flask) -> FlaskClient:
+    """A prescriber who was added on the command line and has chosen a password."""
+    words = ["people", "add", "bench", "--name", "Dr Bench", "--role", "prescriber"]
+    added = app.test_cli_runner().invoke(args=words)
+    one_time = re.search(r"password (\S+)", added.output)
+    if added.exit_code != 0 or one_time is None:
+        raise RuntimeError(f"flask people add failed: {added.output}")
+    client = app.test_client()
+    _send(client, "/account/sign-in", sign_in_name="bench", password=one_time[1])
+    new = {"new_password": PASSWORD, "new_password_confirm": PASSWORD}
+    _send(client, "/account/password", password=one_time[1], **new)
+    return client
+
+
+def _send(client: FlaskClient, address: str, *, form_at: str = "", **values: str) -> str:
+    """Send a form that is on the page `form_at`, or else on the page it is sent to; where that leads."""
+    values["csrf_token"] = csrf_token(client.get(form_at or address).text)
+    answer = client.post(address, data=values)
+    if answer.status_code not in (302, 303):
+        raise RuntimeError(f"{address} answered {answer.status_code} to a form: {answer.text[:500]}")
+    return answer.location
+
+
+def _mix(clinic: Clinic) -> str:
+    """What is stored, in words."""
+    here = installation(clinic.app)
+    with clinic.app.app_context():
+        count = text("SELECT status, count(*) FROM screenings GROUP BY status ORDER BY status")
+        statuses = ", ".join(f"{number:,} {status}" for status, number in db.session.execute(count))
+        db.session.rollback()
+    size = (here.settings.instance / "screening.db").stat().st_size
+    families = Counter(one.name.split()[-1] for one in clinic.patients)
+    return (
+        f"Stored at {clinic.count:,}: {statuses}; the database has {size / 1e6:,.0f} MB. The family name searched for "
+        f"is that of {families[clinic.patients[0].name.split()[-1]]:,} patients."
+    )
+
+
+# --------------------------------------------------------------------------------------------------------------- pages
+
+
+def _first_pages(few: Clinic, many: Clinic, *, starts: int) -> list[tuple[str, ...]]:
+    """New processes, each asked for the inbox once."""
+    own, others = take_turns(
+        "inbox, first page",
+        [Side(name=f"{clinic.count:,}", run=lambda clinic=clinic: _first_page(clinic)) for clinic in (few, many)],  # type: ignore[misc]
+        rounds=starts,
+        warm_up=0,
+    )
+    rows = [_row("first inbox of a new process", "", own, others, FOR_INFORMATION)]
+    for place, when in enumerate(("before", "after")):
+        held = [median(one[place] for one in clinic.resident) / 1e6 for clinic in (few, many)]
+        megabytes = [f"{one:.0f} MB" for one in held]
+        rows.append((f"memory of the process {when} it", "", *megabytes, f"{held[1] / held[0]:.2f}", FOR_INFORMATION))
+    return rows
+
+
+def _first_page(clinic: Clinic) -> float:
+    with serve(clinic.app, workers=1) as served, closing(served.connection()) as connection:
+        get(connection, "/account/", clinic.cookies)  # who is signed in is no part of it
+        before = sum(served.resident())
+        taken = seconds(lambda: get(connection, "/clinic/", clinic.cookies))
+        clinic.resident.append((before, sum(served.resident())))
+    return taken
+
+
+def _pages(few: Clinic, many: Clinic, asked: Sequence[Asked], *, rounds: int) -> list[tuple[str, ...]]:
+    with ExitStack() as stack:
+        clinics = [(clinic, _connected(stack, clinic)) for clinic in (few, many)]
+        lines = [" / ".join(str(_lines(one, *clinic)) for clinic in clinics if one.address) for one in asked]
+        times = take_turns(
+            "inbox",
+            [
+                Side(name=one.name, run=lambda one=one, clinic=clinic: one.time(*clinic))  # type: ignore[misc]
+                for one in asked
+                for clinic in clinics
+            ],
+            rounds=rounds,
+        )
+    return [
+        _row(one.name, listed, own, others, one.to_reach)
+        for one, listed, own, others in zip(asked, lines, times[::2], times[1::2], strict=True)
+    ]
+
+
+def _connected(stack: ExitStack, clinic: Clinic) -> HTTPConnection:
+    served: Served = stack.enter_context(serve(clinic.app, workers=1))
+    return stack.enter_context(closing(served.connection()))
+
+
+def _lines(asked: Asked, clinic: Clinic, connection: HTTPConnection) -> int:
+    return get(connection, asked.address(clinic), clinic.cookies)[0].count(LINE) if asked.address else 0
+
+
+def _row(name: str, lines: str, few: Times, many: Times, to_reach: str) -> tuple[str, ...]:
+    return name, lines, _time(few.median), _time(many.median), many.ratio_to(few), to_reach
+
+
+def _time(value: float) -> str:
+    return milliseconds(value) if value < 1 else f"{value:.1f} s"
+
+
+def _asked(reviewed: float) -> list[Asked]:
+    """What a prescriber opens. With few screenings most of which are reviewed, only those fill a filtered page."""
+    show = "show=reviewed&" if reviewed else ""
+    return [
+        Asked(name="a screening", time=_open, to_reach=FOR_INFORMATION),
+        Asked(name="inbox after another one was opened", time=_inbox_after_change),
+        _page("inbox", lambda clinic: "/clinic/"),
+        _page("contraindications", lambda clinic: f"/clinic/?{show}outcome=contraindication"),
+        _page("sent in the last week", lambda clinic: f"/clinic/?{show}since={_a_week_ago()}"),
+        _page("page 2", lambda clinic: "/clinic/?page=2"),
+        _page("search for one patient", lambda clinic: _search(clinic, _particulars(clinic.patients[0]))),
+        _page(
+            "search for a family name",
+            lambda clinic: _search(clinic, clinic.patients[0].name.split()[-1]),
+            FOR_INFORMATION,  # the page with many has more lines
+        ),
+        _page("last page of all", lambda clinic: f"/clinic/?show=all&page={clinic.count // 50}", FOR_INFORMATION),
+    ]
+
+
+def _page(name: str, address: Callable[[Clinic], str], to_reach: str = TO_REACH) -> Asked:
+    addresses: dict[int, str] = {}
+
+    def time(clinic: Clinic, connection: HTTPConnection) -> float:
+        if clinic.count not in addresses:
+            addresses[clinic.count] = address(clinic)
+        return fastest(lambda: get(connection, addresses[clinic.count], clinic.cookies), REQUESTS)
+
+    return Asked(name=name, time=time, address=address, to_reach=to_reach)
+
+
+def _a_week_ago() -> str:
+    return (datetime.now(UTC) - timedelta(days=7)).date().isoformat()
+
+
+def _particulars(patient: Patient) -> str:
+    return f"{patient.name} {patient.birth_date.isoformat()}"
+
+
+def _search(clinic: Clinic, words: str) -> str:
+    """Where the search for these words leads."""
+    return _send(clinic.client, "/clinic/search", form_at="/account/password", search=words)
+
+
+def _open(clinic: Clinic, connection: HTTPConnection) -> float:
+    """A screening that was not opened before, unless all were."""
+    address = f"/clinic/screenings/{next(clinic.to_open)}"
+    return seconds(lambda: get(connection, address, clinic.cookies))
+
+
+def _inbox_after_change(clinic: Clinic, connection: HTTPConnection) -> float:
+    _open(clinic, connection)
+    return seconds(lambda: get(connection, "/clinic/", clinic.cookies))

@@ -1,0 +1,1 @@
+"""What stays true when processes are killed, disks are full and databases are locked."""

@@ -1,0 +1,32 @@
+"""Empty databases of both kinds, as many as a test needs."""
+
+from __future__ import annotations
+
+import secrets
+
+import psycopg
+import pytest
+
+from tests.faults.serving import NewDatabase
+from tests.integration.conftest import postgresql  # noqa: F401
+
+
+@pytest.fixture
+def on_postgresql(postgresql: str) -> NewDatabase:  # noqa: F811
+    """Gives the URL of an empty PostgreSQL database each time it is called."""
+
+    def make() -> str:
+        name = f"fault_{secrets.token_hex(8)}"
+        with psycopg.connect(f"{postgresql}/postgres", autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")
+        return f"{postgresql}/{name}"
+
+    return make
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def new_database(request: pytest.FixtureRequest) -> NewDatabase:
+    """Gives the URL of an empty database each time it is called; "" is SQLite in the instance folder."""
+    if request.param == "sqlite":
+        return lambda: ""
+    return request.getfixturevalue("on_postgresql")

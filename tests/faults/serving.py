@@ -1,0 +1,149 @@
+"""The application as it is served by two worker processes, with the commands beside it and its processes at hand."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import re
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+
+NewDatabase = Callable[[], str]  # the fixture `new_database`: gives the URL of an empty one, "" for SQLite
+
+ROOT = Path(__file__).parents[2]
+START_SECONDS = 60
+STOP_SECONDS = 20
+LOG_LINES = 60  # of the server's log in the message of a failure
+COMING_AND_GOING = re.compile(r"Booting worker|was sent SIGKILL")
+SERVER_FAULT = re.compile(r"Traceback|incident|\[CRITICAL\]")
+SERVE = ("-m", "gunicorn", "--worker-class", "gthread", "--workers", "2", "--threads", "4", "--no-control-socket")
+PRELOAD = "--preload"  # the master loads the application and forks: a killed worker is replaced within moments
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clinic:
+    """An instance folder with its database; `database_url` is empty for SQLite."""
+
+    instance: Path
+    database_url: str
+    url: str = "http://127.0.0.1:8000"
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """The environment of a process of this installation: no settings but these."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("SCREENING_", "FLASK_"))}
+        return kept | {
+            "SCREENING_INSTANCE": str(self.instance),
+            "SCREENING_DATABASE_URL": self.database_url,
+            "SCREENING_PUBLIC_URL": self.url,
+        }
+
+    def command(self, *words: str) -> subprocess.Popen[str]:
+        """Begin a `flask` command; stdout and stderr come through one pipe."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "flask", *words],
+            cwd=ROOT,
+            env=self.environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def flask(self, *words: str) -> str:
+        """What a `flask` command prints; it has to end with exit code 0."""
+        with self.command(*words) as process:
+            printed, _ = process.communicate(timeout=START_SECONDS)
+        assert process.returncode == 0, f"flask {' '.join(words)} ended with {process.returncode}:\n{printed}"
+        return printed
+
+    def rows(self, query: str) -> list[tuple[object, ...]]:
+        """What a query finds, read past the application."""
+        if not self.database_url:
+            with closing(sqlite3.connect(f"file:{self.instance / 'screening.db'}?mode=ro", uri=True)) as connection:
+                return connection.execute(query).fetchall()
+        with psycopg.connect(self.database_url) as connection:
+            connection.read_only = True
+            return connection.execute(query).fetchall()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server(Clinic):
+    """A clinic that is being served. `log` is what the processes print."""
+
+    master: int
+    log: Path
+
+    @property
+    def printed(self) -> str:
+        """The log so far."""
+        return self.log.read_text(encoding="utf-8")
+
+    def processes(self) -> list[int]:
+        """The master and its workers."""
+        return [self.master, *self.workers()]
+
+    def workers(self) -> list[int]:
+        """The worker processes of this server alone, some of them perhaps just killed."""
+        children = Path(f"/proc/{self.master}/task/{self.master}/children").read_text(encoding="ascii")
+        return [int(child) for child in children.split()]
+
+    def kill(self, worker: int) -> None:
+        """End a worker without any warning. The master, its parent, has not waited for it: the id is still its own."""
+        os.kill(worker, signal.SIGKILL)
+
+    def faults(self) -> list[str]:
+        """The lines of the log that tell of a fault."""
+        return [line for line in self.printed.splitlines() if SERVER_FAULT.search(line)]
+
+
+@contextmanager
+def served(folder: Path, database_url: str = "", *options: str) -> Iterator[Server]:
+    """Prepare an instance in `folder`, serve it, and end it. The log goes into the notes of whatever is raised.
+
+    `options` are more of gunicorn's.
+    """
+    log = folder / "gunicorn.log"
+    # The listening socket is handed over: the master keeps it, so that whoever connects waits for the next worker.
+    with socket.create_server(("127.0.0.1", 0)) as listener, log.open("wb") as printed:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        clinic = Clinic(instance=folder / "instance", database_url=database_url, url=url)
+        clinic.flask("init")
+        process = subprocess.Popen(
+            [sys.executable, *SERVE, *options, "--bind", f"fd://{listener.fileno()}", "wsgi:app"],
+            cwd=ROOT,
+            env=clinic.environ,
+            stdout=printed,
+            stderr=printed,
+            pass_fds=[listener.fileno()],
+        )
+    server = Server(instance=clinic.instance, database_url=database_url, url=url, master=process.pid, log=log)
+    try:
+        _wait_until_alive(url)
+        yield server
+    except BaseException as err:
+        lines = [line for line in server.printed.splitlines() if not COMING_AND_GOING.search(line)]
+        err.add_note("\n".join(["The end of the server's log:", *lines[-LOG_LINES:]]))
+        raise
+    finally:
+        process.terminate()
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(STOP_SECONDS)
+
+
+def _wait_until_alive(url: str) -> None:
+    """Ask once: the socket listens already, so the answer comes when a worker is there, or the connection ends."""
+    with closing(http.client.HTTPConnection(url.removeprefix("http://"), timeout=START_SECONDS)) as asking:
+        asking.request("GET", "/healthz")
+        assert asking.getresponse().status == http.HTTPStatus.OK

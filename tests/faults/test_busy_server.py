@@ -1,0 +1,83 @@
+"""Backups, proofs and new keys, made while patients send and prescribers review. Nobody loses anything by them."""
+
+from __future__ import annotations
+
+import select
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.faults.browsing import Prescriber
+from tests.faults.serving import Clinic, NewDatabase, Server, served
+from tests.faults.working import Work, at_work, seeded
+
+SENT_AT_FIRST = 8
+PROOFS, ROTATIONS = 2, 2
+STORED = "SELECT reference, entries FROM screenings"
+
+
+def test_a_backup_holds_all_that_was_acknowledged_before(tmp_path: Path, new_database: NewDatabase) -> None:
+    with served(tmp_path, new_database()) as server:
+        with busy(server) as work:
+            sent, entries = acknowledged_before(server, work, "backup", str(tmp_path / "backup"))
+            work.wait_until_sent(1)
+        now_stored = dict(server.rows(STORED))
+    copy = Clinic(instance=tmp_path / "copy", database_url=new_database())
+    copy.instance.mkdir(mode=0o700)
+    shutil.copy2(server.instance / "data.key", copy.instance)
+    copy.flask("restore", str(tmp_path / "backup"))
+    copy.flask("init")
+    copy.flask("verify")
+    copied = dict(copy.rows(STORED))
+    assert sent <= copied.keys() < now_stored.keys()
+    assert all(entries[reference] <= copied[reference] <= now_stored[reference] for reference in sent)
+
+
+def test_whoever_reads_while_others_write_finds_no_fault(tmp_path: Path, on_postgresql: NewDatabase) -> None:
+    """On PostgreSQL, where what was written meanwhile could be seen halfway through."""
+    with served(tmp_path, on_postgresql()) as server, busy(server) as work:
+        for _ in range(PROOFS):
+            with server.command("verify") as proof:
+                while proof.poll() is None:
+                    newest = list(work.sent.values())[-1]  # on this one the prescribers are at work
+                    assert newest.said in newest.open("/copy").text
+                printed, _ = proof.communicate()
+            assert proof.returncode == 0, printed
+            work.check()
+
+
+def test_nobody_is_refused_anything_while_old_keys_are_replaced_and_forgotten(
+    tmp_path: Path, new_database: NewDatabase
+) -> None:
+    with served(tmp_path, new_database()) as server:
+        with busy(server) as work:
+            for _ in range(ROTATIONS):
+                server.flask("rotate-key", "--forget")
+                work.check()
+        server.flask("verify")
+        assert work.sent.keys() == dict(server.rows(STORED)).keys()
+
+
+def acknowledged_before(server: Server, work: Work, *words: str) -> tuple[set[str], Counter[object]]:
+    """Run a command; what had been sent and added when it began to tell of its progress."""
+    with server.command(*words) as process:
+        assert process.stdout is not None
+        now = set(work.sent), work.entries()
+        while not select.select([process.stdout], [], [], 0.005)[0]:
+            before, now = now, (set(work.sent), work.entries())  # what was so before it was asked
+        printed, _ = process.communicate()
+    assert process.returncode == 0, printed
+    return before
+
+
+@contextmanager
+def busy(server: Server) -> Iterator[Work]:
+    """What goes on meanwhile; some questionnaires are sent already. Nothing may go wrong on the server's side."""
+    prescribers = [Prescriber.added_to(server), Prescriber.signed_in(server)]
+    with seeded() as chance:
+        with at_work(server.url, patients=2, prescribers=prescribers, chance=chance) as work:
+            work.wait_until_sent(SENT_AT_FIRST)
+            yield work
+        assert server.faults() == []

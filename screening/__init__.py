@@ -1,7 +1,5 @@
 """Pre-visit contraindication screening: wiring only."""
 
-from __future__ import annotations
-
 from inspect import iscoroutinefunction
 from pathlib import Path
 

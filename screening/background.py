@@ -1,7 +1,5 @@
 """What the server does by itself: once a minute it looks whether anything is due."""
 
-from __future__ import annotations
-
 import logging
 import os
 import threading

@@ -1,7 +1,5 @@
 """The Flask extensions, and what this installation consists of: settings, rule books and keys."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property

@@ -1,7 +1,5 @@
 """Settings: `instance/settings.toml`, each overridden by `SCREENING_<NAME>` in the environment. No default secret."""
 
-from __future__ import annotations
-
 import json
 import os
 import tomllib

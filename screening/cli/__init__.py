@@ -1,7 +1,5 @@
 """The `flask` commands. Exit codes: 0 done, 1 the input or the installation is at fault, 2 wrong usage."""
 
-from __future__ import annotations
-
 from flask import Flask
 
 from screening.cli import keeping, people, rulebook, screenings, setup

@@ -1,7 +1,5 @@
 """What all commands share. Exit codes: 0 done, 1 the input or the installation is at fault, 2 wrong usage."""
 
-from __future__ import annotations
-
 import getpass
 import logging
 import sys

@@ -1,7 +1,5 @@
 """Keeping the data: `flask audit | purge | backup | restore | verify | rotate-key`."""
 
-from __future__ import annotations
-
 import csv
 import sys
 from pathlib import Path

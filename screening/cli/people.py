@@ -1,7 +1,5 @@
 """`flask people`: who may sign in. The same can be done by an admin in the browser."""
 
-from __future__ import annotations
-
 import click
 from flask.cli import AppGroup
 from flask_security import hash_password

@@ -1,7 +1,5 @@
 """`flask rulebook`: check and show the rule book."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterator
 

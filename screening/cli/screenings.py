@@ -1,7 +1,5 @@
 """`flask screen | summary | export`: from answers to the prescriber's page, on the command line."""
 
-from __future__ import annotations
-
 import csv
 import json
 import os

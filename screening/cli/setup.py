@@ -1,7 +1,5 @@
 """`flask init | settings | doctor`: prepare an installation, and say how it is."""
 
-from __future__ import annotations
-
 import fcntl
 import logging
 import os

@@ -1,7 +1,5 @@
 """The result of applying a rule book to answers."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 

@@ -1,7 +1,5 @@
 """A case: one patient's particulars and answers as plain values, such as a JSON file holds."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime

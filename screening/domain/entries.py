@@ -1,7 +1,5 @@
 """What professionals add to a screening, in order. Nothing that was recorded before is ever changed."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum

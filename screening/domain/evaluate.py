@@ -1,7 +1,5 @@
 """Apply a rule book to answers. Pure: the same book and answers always give the same assessment."""
 
-from __future__ import annotations
-
 from screening.domain.answers import Answers, Value
 from screening.domain.assessment import Assessment
 from screening.domain.rules import Finding, FollowUp, Open, Question, RuleBook

@@ -1,7 +1,5 @@
 """The fonts of printed pages: the same files on every machine, found through a fontconfig file of our own."""
 
-from __future__ import annotations
-
 import ctypes.util
 import os
 import tempfile

@@ -1,7 +1,5 @@
 """The printed summary: templates/pdf/summary.html through WeasyPrint, which may fetch nothing."""
 
-from __future__ import annotations
-
 import io
 import threading
 from dataclasses import dataclass

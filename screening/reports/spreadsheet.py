@@ -1,7 +1,5 @@
 """Screenings as rows of a spreadsheet (CSV)."""
 
-from __future__ import annotations
-
 from screening.domain.assessment import Assessment, Screening
 from screening.domain.rules import RuleBook
 

@@ -1,7 +1,5 @@
 """Screenings per day by outcome, as the geometry of a bar chart."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date

@@ -1,7 +1,5 @@
 """Assessment -> the summary's sections in their order. Pure; the words are the clinic's language."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime

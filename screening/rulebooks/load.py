@@ -1,7 +1,5 @@
 """TOML -> RuleBook. Everything is checked, and every fault is reported at once with file, place and remedy."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import tomllib

@@ -1,7 +1,5 @@
 """Filling in the questionnaire: each verb writes one step of the patient's draft and puts off its expiry."""
 
-from __future__ import annotations
-
 import secrets
 from collections.abc import Callable
 from datetime import datetime, timedelta

@@ -1,7 +1,5 @@
 """Handing screenings over to other systems, each time noted in the audit log; and proving what is stored."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime

@@ -1,7 +1,5 @@
 """Who may sign in, and who is signed in. Passwords come hashed; every change is an audit event."""
 
-from __future__ import annotations
-
 import re
 import secrets
 import unicodedata

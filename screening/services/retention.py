@@ -1,7 +1,5 @@
 """Deleting what the clinic no longer needs to keep. Nothing about a patient stays behind."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 

@@ -1,7 +1,5 @@
 """What professionals do with a screening: view it, clarify what is open, decide."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, datetime
@@ -44,17 +42,19 @@ def books_of(session: Session, screening: Screening) -> Mapping[str, RuleBook]:
 def view(
     *, session: Session, keys: Keys, reference: str, by: Professional, now: datetime, action: str = "viewed"
 ) -> Screening:
-    """The screening, with the view in the audit log; a new one becomes opened. Raises NoSuchScreening.
+    """The screening, with the view in the audit log; a new one becomes opened, however it is seen first.
 
-    `action` is what was done: `viewed`, `printed` or `copied`.
+    Raises NoSuchScreening. `action` is what was done: `viewed`, `printed` or `copied`.
     """
     with write(session):
         row, screening = screenings.open_for_change(session, keys, reference)
-        if screening.status is Status.NEW and action == "viewed":
+        is_new = screening.status is Status.NEW
+        if is_new:
             screening = replace(screening, status=Status.OPENED)
             screenings.change(session, keys, row, screening, _assess(session, screening))
-            action = "opened"
-        _note(session, keys, screening, now=now, by=by, action=action)
+            _note(session, keys, screening, now=now, by=by, action="opened")
+        if not is_new or action != "viewed":
+            _note(session, keys, screening, now=now, by=by, action=action)
     return screening
 
 

@@ -1,7 +1,5 @@
 """Sending the questionnaire to the clinic."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import datetime
 

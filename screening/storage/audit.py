@@ -1,7 +1,5 @@
 """The audit log: a chain of keyed hashes in which an edited, removed, inserted or moved row is found."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,7 +1,5 @@
 """A copy of the whole database while it is in use, and back into an empty place. Keys are not in it."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import sqlite3

@@ -1,7 +1,5 @@
 """How the database is spoken to: durable SQLite or PostgreSQL, one write transaction at a time per request."""
 
-from __future__ import annotations
-
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager

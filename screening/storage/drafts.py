@@ -1,7 +1,5 @@
 """Drafts: questionnaires being filled in, sealed, found by the hash of the token in the patient's cookie."""
 
-from __future__ import annotations
-
 import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime

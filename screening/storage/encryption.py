@@ -1,7 +1,5 @@
 """Keys, sealed columns (AES-256-GCM) and blind indexes (HMAC-SHA-256)."""
 
-from __future__ import annotations
-
 import base64
 import binascii
 import hashlib
@@ -11,7 +9,6 @@ import secrets
 import stat
 import tempfile
 import tomllib
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,11 +69,6 @@ class Keys:
                 f"{table}.{column} cannot be opened: data.key is not the one it was sealed with (restore your copy), "
                 "or the row was changed (restore a backup)"
             ) from err
-
-    def blind_index(self, kind: str, value: str) -> bytes:
-        """A keyed hash (32 bytes) that finds an equal value without storing it; case, width and spaces are ignored."""
-        normal = " ".join(unicodedata.normalize("NFKC", value).casefold().split())
-        return self.authenticate(kind, normal.encode())
 
     def authenticate(self, purpose: str, content: bytes) -> bytes:
         """A keyed hash (32 bytes) of content, different for each purpose."""

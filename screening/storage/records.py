@@ -1,7 +1,5 @@
 """Patients, answers and entries as JSON, the form in which they are sealed."""
 
-from __future__ import annotations
-
 import json
 from datetime import date, datetime
 from typing import Any

@@ -1,7 +1,5 @@
 """Sealing everything anew with the current data key."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 
 from sqlalchemy import ColumnElement, delete, func, inspect, or_, select, text

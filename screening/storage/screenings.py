@@ -1,7 +1,5 @@
 """Screenings: what patients have sent, sealed, each with the edition of the rule book it was made under."""
 
-from __future__ import annotations
-
 import hashlib
 import secrets
 import unicodedata
@@ -249,7 +247,7 @@ def edition_content(session: Session, digest: str) -> str:
 
 
 def rows(session: Session, references: list[str]) -> list[ScreeningRow]:
-    """The rows of these references that are still there, in their order, without answers and state."""
+    """The rows of these references that are still there, in their order, without answers."""
     query = select(ScreeningRow).where(ScreeningRow.reference.in_(references))
     found = {row.reference: row for row in session.scalars(query.options(defer(ScreeningRow.sealed_answers)))}
     return [found[reference] for reference in references if reference in found]

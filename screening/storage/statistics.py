@@ -1,7 +1,5 @@
 """Figures over many screenings, without identities."""
 
-from __future__ import annotations
-
 from collections import Counter
 from datetime import datetime, timedelta
 from statistics import median

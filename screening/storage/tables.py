@@ -1,7 +1,5 @@
 """The tables. Columns named `sealed_*` hold encrypted bytes; nothing else identifies a patient or tells an answer."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from typing import ClassVar
 

@@ -4,8 +4,6 @@ The outcome is sealed in the database, so no index there can sort by it. Each pr
 then follows the audit log, in which every change of a screening stands. Nothing of this is ever written to a disk.
 """
 
-from __future__ import annotations
-
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator

@@ -1,7 +1,5 @@
 """For admins: people, audit log, settings. Nothing clinical."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 
 from flask import Blueprint, redirect, render_template, request, url_for

@@ -1,7 +1,5 @@
 """The prescriber's way: inbox, a screening, clarify, decide, statistics. Staff see what arrived, and no more."""
 
-from __future__ import annotations
-
 import base64
 import binascii
 from collections.abc import Mapping

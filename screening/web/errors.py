@@ -1,7 +1,5 @@
 """Exceptions -> kind pages. What went wrong goes to the log, without anything personal; the page says what to do."""
 
-from __future__ import annotations
-
 import logging
 import secrets
 from traceback import extract_tb

@@ -1,7 +1,5 @@
 """Security headers on every response."""
 
-from __future__ import annotations
-
 from flask import Flask, request
 from werkzeug.wrappers import Response
 

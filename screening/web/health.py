@@ -1,7 +1,5 @@
 """Whether the process lives, for a process supervisor. Says nothing about anyone."""
 
-from __future__ import annotations
-
 from flask import Blueprint
 
 blueprint = Blueprint("health", __name__)

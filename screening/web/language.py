@@ -1,7 +1,5 @@
 """Which language a page is in, and switching it without losing what was typed."""
 
-from __future__ import annotations
-
 import re
 
 from babel import Locale

@@ -1,7 +1,5 @@
 """The patient's way: start, about you, one question per page, check, send, done, own copy, leaflet."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta

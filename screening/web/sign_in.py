@@ -1,7 +1,5 @@
 """Signing in with Flask-Security, and what it leaves to us: counted attempts, sign-ins that can be ended, roles."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import io

@@ -28,6 +28,7 @@ SEALED = {
     "drafts": ("sealed_draft",),
     "audit_head": ("sealed_head",),
     "key_checks": ("sealed_check",),
+    "people": ("sealed_check",),
 }
 WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 

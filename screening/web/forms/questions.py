@@ -1,7 +1,5 @@
 """RuleBook question -> WTForms form. The wording and the rules of what is acceptable come from the rule book alone."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any, TypeVar
 

@@ -1,7 +1,5 @@
 """What professionals fill in: what was established on a question, and the decision."""
 
-from __future__ import annotations
-
 from datetime import date
 from typing import Any
 

@@ -69,6 +69,8 @@ def measure(quick: bool) -> Table:
         for name, url in (("SQLite", ""), ("PostgreSQL", new_database(server, "ours"))):
             clinic = _clinic(stack, name, url, (rounds + 1) * each)
             _send(clinic, each, at_once=AT_ONCE)  # to warm up
+            if len(clinic.errors) == each:
+                raise RuntimeError(f"{name} took nothing: {set(clinic.errors)}")
             clinic.latencies.clear()
             clinic.client_share.clear()
             sizes.append(_row_size(clinic.app))

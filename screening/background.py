@@ -20,22 +20,27 @@ def start(app: Flask) -> None:
     """Begin to look, in a thread that ends with the process; in a process forked from this one, begin again there."""
 
     def run() -> None:
-        once(app)
-        while not never.wait(EVERY):
-            once(app)
+        while True:
+            with busy:
+                once(app)
+            never.wait(EVERY)
 
     def begin() -> None:
         threading.Thread(target=run, name="background", daemon=True).start()
 
-    def begin_in_child() -> None:
-        # A server that loads the application before it forks: connections and locks of the parent are not ours.
+    def before_fork() -> None:
+        # A server that loads the application before it forks: no connection may be open then, SQLite's least of all.
+        busy.acquire()
         with app.app_context():
-            db.engine.dispose(close=False)
+            db.engine.dispose()
+
+    def begin_in_child() -> None:
+        busy.release()
         installation(app).worklist.forget()
         begin()
 
-    never = threading.Event()
-    os.register_at_fork(after_in_child=begin_in_child)
+    busy, never = threading.Lock(), threading.Event()
+    os.register_at_fork(before=before_fork, after_in_parent=busy.release, after_in_child=begin_in_child)
     begin()
 
 

@@ -3,7 +3,6 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, event, inspect, select, text
@@ -20,8 +19,14 @@ class DatabaseNotReady(Exception):
 
 
 def configure(engine: Engine) -> None:
-    """Make SQLite durable and let transactions begin as they are meant; PostgreSQL is left as it is."""
+    """Make SQLite durable and let transactions begin as they are meant: who only reads sees one moment throughout."""
     if engine.dialect.name != "sqlite":
+
+        @event.listens_for(engine, "begin")
+        def _on_begin_elsewhere(connection: Connection) -> None:
+            if not connection.get_execution_options().get("writes", False):
+                connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+
         return
 
     @event.listens_for(engine, "connect")
@@ -70,7 +75,7 @@ def note_keys(session: Session, keys: Keys) -> None:
     for key_id in keys.data:
         if session.get(KeyCheckRow, key_id) is None:
             row = KeyCheckRow(key_id=key_id)
-            row.seal(replace(keys, current=key_id), "sealed_check", _check_text(keys))
+            row.seal(Keys(current=key_id, data=keys.data, index=keys.index), "sealed_check", _check_text(keys))
             session.add(row)
 
 

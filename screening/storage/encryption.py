@@ -7,10 +7,8 @@ import hmac
 import os
 import secrets
 import stat
-import tempfile
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -24,18 +22,28 @@ class KeyFault(Exception):
     """A key is missing, unreadable, exposed or not the one the data was sealed with. Says what to do."""
 
 
-@dataclass(slots=True, kw_only=True)
 class Keys:
     """The data keys by id, the id of the one that seals, and the key of the blind indexes. 32 bytes each.
 
     Those of a `file` follow it: what is sealed after `flask rotate-key` is sealed with the new key, in every process.
+    `written` is when the file was, in nanoseconds.
     """
 
-    current: str
-    data: Mapping[str, bytes]
-    index: bytes
-    file: Path | None = None
-    written: int = 0  # when the file was, in nanoseconds
+    def __init__(
+        self, *, current: str, data: Mapping[str, bytes], index: bytes, file: Path | None = None, written: int = 0
+    ) -> None:
+        self._sealing = (current, data)  # one value, so that no thread ever sees half of a change
+        self.index, self.file, self.written = index, file, written
+
+    @property
+    def current(self) -> str:
+        """The id of the key that seals."""
+        return self._sealing[0]
+
+    @property
+    def data(self) -> Mapping[str, bytes]:
+        """The data keys by id."""
+        return self._sealing[1]
 
     def __repr__(self) -> str:
         return f"Keys(current={self.current!r})"
@@ -44,14 +52,14 @@ class Keys:
         """Read the file again if it was replaced. Raises KeyFault."""
         if self.file is not None and self.file.exists() and self.file.stat().st_mtime_ns != self.written:
             again = read_keys(self.file)
-            self.data, self.current, self.written = again.data, again.current, again.written
+            self._sealing, self.written = again._sealing, again.written
 
     def seal(self, plain: bytes, *, table: str, column: str, row: str) -> bytes:
         """Encrypt for one cell: `<key id>:` + nonce (12 bytes) + ciphertext, bound to table, column and row."""
         self.follow()
         nonce = secrets.token_bytes(_NONCE_BYTES)
-        sealed = AESGCM(self.data[self.current]).encrypt(nonce, plain, _place(table, column, row))
-        return self.current.encode() + b":" + nonce + sealed
+        current, data = self._sealing
+        return current.encode() + b":" + nonce + AESGCM(data[current]).encrypt(nonce, plain, _place(table, column, row))
 
     def unseal(self, sealed: bytes, *, table: str, column: str, row: str) -> bytes:
         """Decrypt one cell. Raises KeyFault for an unknown key, another cell's bytes or any changed byte."""
@@ -139,17 +147,19 @@ def write_private(path: Path, text: str, *, instead: bool = False) -> None:
 
     With `instead`, it takes the place of the file that was there, in one step.
     """
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent) as file:  # made with mode 0600
+    unfinished = path.with_name(f"{path.name}.unfinished")  # always the same: a killed run leaves no second copy
+    unfinished.unlink(missing_ok=True)
+    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-        if instead:
-            linked = path.with_name(f"{path.name}.new")
-            linked.unlink(missing_ok=True)
-            os.link(file.name, linked)
-            linked.replace(path)
-        else:
-            os.link(file.name, path)  # whole or not at all, and never over another
+    if instead:
+        unfinished.replace(path)
+    else:
+        try:
+            os.link(unfinished, path)  # whole or not at all, and never over another
+        finally:
+            unfinished.unlink()
     folder = os.open(path.parent, os.O_RDONLY)
     os.fsync(folder)
     os.close(folder)

@@ -39,7 +39,7 @@ def forget(session: Session, keys: Keys, write_file: Callable[[], None]) -> None
             for table in TABLES:
                 _part(session, keys, table)
         session.execute(delete(KeyCheckRow).where(KeyCheckRow.key_id != keys.current))
-        write_file()
+    write_file()  # only now: were it written before and the commit lost, nothing could be read again
 
 
 def _part(session: Session, keys: Keys, table: type[Sealed]) -> int:

@@ -16,7 +16,7 @@ from tests.browser.server import LiveServer
 @pytest.fixture
 def page(open_page: OpenPage) -> Page:
     """A screen of 1280 x 1024 px at 400 % zoom, which is one of 320 x 256 px."""
-    return open_page(viewport={"width": 320, "height": 256}, device_scale_factor=4)
+    return open_page(viewport={"width": 320, "height": 256})
 
 
 def test_start_page_with_and_without_answers_to_go_on_with(page: Page) -> None:

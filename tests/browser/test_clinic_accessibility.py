@@ -22,7 +22,7 @@ from tests.browser.server import LiveServer, serve
 from tests.browser.test_clinic_sign_in import SET_UP, code_of, give_code, send, set_up
 
 # A screen of 1280 x 1024 px at 400 % zoom, which is one of 320 x 256 px.
-ZOOMED = {"viewport": {"width": 320, "height": 256}, "device_scale_factor": 4}
+ZOOMED = {"viewport": {"width": 320, "height": 256}}
 LONG = {"name": "N" * NAME_LENGTH, "visit": "7" * VISIT_LENGTH}
 OUTCOMES = {
     "contraindication": {"pregnancy": "yes", "infection": "yes", "iud": "unsure", "breastfeeding": "private"},

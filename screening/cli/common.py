@@ -15,7 +15,6 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 
 from screening.extensions import alembic, db, installation
 from screening.rulebooks.load import InvalidRuleBook
-from screening.services import draft as draft_service
 from screening.settings import InvalidSettings
 from screening.storage.backup import CannotCopy
 from screening.storage.database import DatabaseNotReady, check_keys
@@ -26,7 +25,7 @@ SECRET_BYTES = 32
 
 
 def check_ready(app: Flask) -> None:
-    """Raise KeyFault or DatabaseNotReady unless this installation can serve. Drafts that have expired are deleted."""
+    """Raise KeyFault or DatabaseNotReady unless this installation can serve."""
     logging.getLogger("alembic").setLevel(logging.WARNING)
     here = installation(app)
     if len(read_private(here.secret_file)) < SECRET_BYTES:
@@ -36,7 +35,6 @@ def check_ready(app: Flask) -> None:
             check_keys(db.session, here.keys)
             if alembic.needs_upgrade():
                 raise DatabaseNotReady("The database is of an older release; make a backup, then run `flask init`")
-            draft_service.expire(session=db.session, now=datetime.now(UTC))
         except (OperationalError, CommandError) as err:
             raise not_reachable(err) from err
         finally:

@@ -43,9 +43,3 @@ def discard(*, session: Session, token: str) -> None:
     """Delete a draft at the patient's wish."""
     with write(session):
         drafts.remove(session, drafts.hash_token(token))
-
-
-def expire(*, session: Session, now: datetime) -> None:
-    """Delete every draft whose time has passed."""
-    with write(session):
-        drafts.remove_expired(session, now=now)

@@ -82,3 +82,4 @@ def daily(*, session: Session, keys: Keys, days: int, now: datetime) -> None:
     else:
         with write(session):
             drafts.remove_expired(session, now=now)
+        empty_journal(session)

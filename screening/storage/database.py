@@ -1,6 +1,7 @@
 """How the database is spoken to: durable SQLite or PostgreSQL, one write transaction at a time per request."""
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from screening.storage.encryption import KeyFault, Keys
 from screening.storage.tables import KeyCheckRow
 
 BUSY_SECONDS = 10
+TRY_AGAIN_SECONDS = 0.05
 
 
 class DatabaseNotReady(Exception):
@@ -105,13 +107,23 @@ def make_private(engine: Engine) -> None:
 
 
 def empty_journal(session: Session) -> None:
-    """Let SQLite write its journal into the database and empty it, so that nothing deleted stays readable in it."""
+    """Let SQLite write its journal into the database and empty it, so that nothing deleted stays readable in it.
+
+    Tried again for as long as somebody reads, up to BUSY_SECONDS, and without keeping writers waiting meanwhile:
+    SQLite's own waiting would hold the lock that every write needs.
+    """
     session.rollback()
-    if session.get_bind().dialect.name == "sqlite":
-        session.connection().exec_driver_sql("COMMIT")  # a checkpoint is not possible within a transaction
-        session.connection().exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-        session.connection().exec_driver_sql("BEGIN")
-        session.rollback()
+    if session.get_bind().dialect.name != "sqlite":
+        return
+    connection = session.connection()
+    connection.exec_driver_sql("COMMIT")  # a checkpoint is not possible within a transaction
+    connection.exec_driver_sql("PRAGMA busy_timeout = 0")
+    end = time.monotonic() + BUSY_SECONDS
+    while connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()[0] and time.monotonic() < end:
+        time.sleep(TRY_AGAIN_SECONDS)
+    connection.exec_driver_sql(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+    connection.exec_driver_sql("BEGIN")
+    session.rollback()
 
 
 def integrity(session: Session) -> list[str]:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from flask import Flask
-from sqlalchemy import select, text, update
+from sqlalchemy import select, text
 
 from screening.cli import check_ready
 from screening.extensions import alembic, db, installation
@@ -18,7 +17,7 @@ from screening.settings import Settings
 from screening.storage import screenings
 from screening.storage.database import DatabaseNotReady
 from screening.storage.encryption import KeyFault, new_keys, write_keys
-from screening.storage.tables import DraftRow, EditionRow, ScreeningRow
+from screening.storage.tables import EditionRow, ScreeningRow
 from tests.integration.visitor import Visitor
 
 Start = Callable[[Settings], Flask]
@@ -194,16 +193,6 @@ def test_an_empty_secret_key_stops_the_start(sqlite_app: Flask, start: Start) ->
     installation(sqlite_app).secret_file.write_text("")
     with pytest.raises(KeyFault, match=r"secret\.key is too short; remove it and run `flask init`"):
         check_ready(start(installation(sqlite_app).settings))
-
-
-def test_starting_deletes_drafts_that_have_expired(sqlite_app: Flask) -> None:
-    Visitor(sqlite_app).begin()
-    with sqlite_app.app_context():
-        db.session.execute(update(DraftRow).values(expires_at=datetime.now(UTC) - timedelta(days=30)))
-        db.session.commit()
-    check_ready(sqlite_app)
-    with sqlite_app.app_context():
-        assert db.session.scalars(select(DraftRow)).all() == []
 
 
 def test_a_database_that_cannot_be_reached_says_so(start: Start, sqlite_app: Flask) -> None:

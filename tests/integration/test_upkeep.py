@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -175,6 +177,42 @@ def test_the_server_purges_daily_by_itself(app: Flask) -> None:
     change(app, "UPDATE audit SET at = '2020-01-01 00:00:00' WHERE action = 'purged'")
     background.once(app)
     assert kept(app) == recent
+
+
+def test_drafts_that_have_expired_go_within_a_minute(app: Flask) -> None:
+    background.once(app)
+    Visitor(app).begin()
+    change(app, "UPDATE drafts SET expires_at = '2020-01-01 00:00:00'")
+    background.once(app)
+    with app.app_context():
+        assert db.session.scalars(select(DraftRow)).all() == []
+
+
+def test_whoever_reads_while_the_journal_is_emptied_stops_nobody_who_writes(sqlite_app: Flask, tmp_path: Path) -> None:
+    file = tmp_path / "instance" / "screening.db"
+    with closing(sqlite3.connect(file)) as reading, closing(sqlite3.connect(file, timeout=0.5)) as writing:
+        a_few(sqlite_app, 1)
+        reading.execute("BEGIN")
+        reading.execute("SELECT * FROM audit").fetchone()
+        a_few(sqlite_app, 1)
+        with ThreadPoolExecutor(1) as thread:
+            purging = thread.submit(purge, sqlite_app, days_later=91)
+            wait_until(lambda: not kept(sqlite_app))
+            for _ in range(5):  # each waits at most half a second for the purge
+                writing.execute("UPDATE drafts SET expires_at = expires_at")
+                writing.commit()
+                time.sleep(0.05)
+            assert not purging.done()
+            reading.rollback()
+            assert purging.result() == (2, 2)
+    assert file.with_name("screening.db-wal").stat().st_size == 0
+
+
+def wait_until(ready: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not ready():
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 def test_a_clock_far_off_deletes_nothing(app: Flask, caplog: pytest.LogCaptureFixture) -> None:

@@ -26,7 +26,8 @@ LOG_LINES = 60  # of the server's log in the message of a failure
 COMING_AND_GOING = re.compile(r"Booting worker|was sent SIGKILL")
 SERVER_FAULT = re.compile(r"Traceback|incident|\[CRITICAL\]")
 SERVE = ("-m", "gunicorn", "--worker-class", "gthread", "--workers", "2", "--threads", "4", "--no-control-socket")
-PRELOAD = "--preload"  # the master loads the application and forks: a killed worker is replaced within moments
+# The master loads the application and compiles the templates, then forks: a killed worker is replaced within moments.
+SERVE += ("--preload", "--config", str(Path(__file__).with_name("gunicorn.conf.py")))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,11 +107,8 @@ class Server(Clinic):
 
 
 @contextmanager
-def served(folder: Path, database_url: str = "", *options: str) -> Iterator[Server]:
-    """Prepare an instance in `folder`, serve it, and end it. The log goes into the notes of whatever is raised.
-
-    `options` are more of gunicorn's.
-    """
+def served(folder: Path, database_url: str = "") -> Iterator[Server]:
+    """Prepare an instance in `folder`, serve it, and end it. The log goes into the notes of whatever is raised."""
     log = folder / "gunicorn.log"
     # The listening socket is handed over: the master keeps it, so that whoever connects waits for the next worker.
     with socket.create_server(("127.0.0.1", 0)) as listener, log.open("wb") as printed:
@@ -118,7 +116,7 @@ def served(folder: Path, database_url: str = "", *options: str) -> Iterator[Serv
         clinic = Clinic(instance=folder / "instance", database_url=database_url, url=url)
         clinic.flask("init")
         process = subprocess.Popen(
-            [sys.executable, *SERVE, *options, "--bind", f"fd://{listener.fileno()}", "wsgi:app"],
+            [sys.executable, *SERVE, "--bind", f"fd://{listener.fileno()}", "wsgi:app"],
             cwd=ROOT,
             env=clinic.environ,
             stdout=printed,

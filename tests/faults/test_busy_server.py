@@ -13,7 +13,7 @@ from tests.faults.browsing import Prescriber
 from tests.faults.serving import Clinic, NewDatabase, Server, served
 from tests.faults.working import Work, at_work, seeded
 
-SENT_AT_FIRST = 8
+SENT_AT_FIRST = 4
 PROOFS, ROTATIONS = 2, 2
 STORED = "SELECT reference, entries FROM screenings"
 
@@ -77,7 +77,7 @@ def busy(server: Server) -> Iterator[Work]:
     """What goes on meanwhile; some questionnaires are sent already. Nothing may go wrong on the server's side."""
     prescribers = [Prescriber.added_to(server), Prescriber.signed_in(server)]
     with seeded() as chance:
-        with at_work(server.url, patients=2, prescribers=prescribers, chance=chance) as work:
+        with at_work(server.url, patients=1, prescribers=prescribers, chance=chance) as work:
             work.wait_until_sent(SENT_AT_FIRST)
             yield work
         assert server.faults() == []

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.faults.browsing import Page, Prescriber
-from tests.faults.serving import PRELOAD, NewDatabase, Server, served
+from tests.faults.serving import NewDatabase, Server, served
 from tests.faults.working import AUDITED, KINDS, Work, at_work, seeded
 
 KILLS = 100
@@ -19,7 +19,7 @@ PATIENTS, PRESCRIBERS = 3, 2
 def test_whatever_was_acknowledged_is_there_exactly_once_after_a_hundred_kills(
     tmp_path: Path, new_database: NewDatabase
 ) -> None:
-    with seeded() as chance, served(tmp_path, new_database(), PRELOAD) as server:
+    with seeded() as chance, served(tmp_path, new_database()) as server:
         first = Prescriber.added_to(server)
         prescribers = [first, *(Prescriber.signed_in(server) for _ in range(PRESCRIBERS - 1))]
         with at_work(server.url, patients=PATIENTS, prescribers=prescribers, chance=chance) as work:

@@ -13,11 +13,16 @@ from pathlib import Path
 import psycopg
 import pytest
 from flask import Flask
+from jinja2 import FileSystemBytecodeCache
+from passlib.hash import argon2
 
 from screening import create_app
 from screening.extensions import db
 from screening.settings import Settings
 from tests.integration.visitor import Visitor
+
+FAST_HASHING = {"default_rounds": 1, "memory_cost": 8, "parallelism": 1}
+SERVED_HASHING = {name: getattr(argon2, name) for name in FAST_HASHING}
 
 
 @pytest.fixture(scope="session")
@@ -70,13 +75,36 @@ def database_url(request: pytest.FixtureRequest) -> str:
     return f"{server}/{name}"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _fast_hashing() -> Iterator[None]:
+    """Hash passwords fast. How slow it is on purpose matters to the tests that ask for `slow_hashing`."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in FAST_HASHING.items():
+            patch.setattr(argon2, name, value)
+        yield
+
+
 @pytest.fixture
-def start() -> Iterator[Callable[[Settings], Flask]]:
+def slow_hashing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hash passwords as they are when served. Has to come before the application."""
+    for name, value in SERVED_HASHING.items():
+        monkeypatch.setattr(argon2, name, value)
+
+
+@pytest.fixture(scope="session")
+def compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> FileSystemBytecodeCache:
+    """What applications share, so that each need not compile the templates again."""
+    return FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
+
+
+@pytest.fixture
+def start(compiled_templates: FileSystemBytecodeCache) -> Iterator[Callable[[Settings], Flask]]:
     """Create an application; its connections are closed after the test."""
     started: list[Flask] = []
 
     def start(settings: Settings) -> Flask:
         started.append(create_app(settings))
+        started[-1].jinja_env.bytecode_cache = compiled_templates
         return started[-1]
 
     yield start

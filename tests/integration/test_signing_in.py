@@ -375,8 +375,11 @@ def test_faults_on_the_command_line_say_what_to_do(
     assert fault in result.stderr
 
 
-def test_an_unknown_name_takes_as_long_as_a_wrong_password(app: Flask, dr: Colleague) -> None:
+@pytest.mark.usefixtures("slow_hashing")
+def test_an_unknown_name_takes_as_long_as_a_wrong_password(make_app: Callable[..., Flask]) -> None:
     """Else the time would tell who works here. A name that costs no hashing answers ten times faster."""
+    app = make_app()
+    Colleague(app)
 
     def taken(name: str) -> float:
         visitor = Visitor(app)

@@ -42,7 +42,7 @@ run: run-packages $(VENV)/run-installed ## Install what is missing, prepare the 
 
 .PHONY: test
 test: test-packages $(VENV)/dev-installed $(VENV)/npm-installed ## Run all tests, a real browser and a real PostgreSQL included
-	@$(BIN)/pytest -n 2 --dist loadgroup
+	@$(BIN)/pytest -n 2 --dist worksteal
 
 .PHONY: check
 check: run-packages $(VENV)/dev-installed ## Lint, types, import contracts, rule book, translations, migrations

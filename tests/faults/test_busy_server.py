@@ -49,9 +49,10 @@ def test_whoever_reads_while_others_write_finds_no_fault(tmp_path: Path, on_post
 
 
 def test_nobody_is_refused_anything_while_old_keys_are_replaced_and_forgotten(
-    tmp_path: Path, new_database: NewDatabase
+    tmp_path: Path, on_postgresql: NewDatabase
 ) -> None:
-    with served(tmp_path, new_database()) as server:
+    """On PostgreSQL, where several write at once."""
+    with served(tmp_path, on_postgresql()) as server:
         with busy(server) as work:
             for _ in range(ROTATIONS):
                 server.flask("rotate-key", "--forget")

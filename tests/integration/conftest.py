@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import psycopg
@@ -18,6 +19,7 @@ from passlib.hash import argon2
 
 from screening import create_app
 from screening.extensions import db
+from screening.rulebooks.load import load
 from screening.settings import Settings
 from tests.integration.visitor import Visitor
 
@@ -76,11 +78,12 @@ def database_url(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _fast_hashing() -> Iterator[None]:
-    """Hash passwords fast. How slow it is on purpose matters to the tests that ask for `slow_hashing`."""
+def _spared() -> Iterator[None]:
+    """Read the rule book once, and hash passwords fast but for tests that ask for `slow_hashing`."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in FAST_HASHING.items():
             patch.setattr(argon2, name, value)
+        patch.setattr("screening.load", cache(load))
         yield
 
 
@@ -113,20 +116,34 @@ def start(compiled_templates: FileSystemBytecodeCache) -> Iterator[Callable[[Set
             db.engine.dispose()
 
 
+@pytest.fixture(scope="session")
+def new_instance(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An instance folder as `flask init` leaves it; a copy of it spares a test that run."""
+    folder = tmp_path_factory.mktemp("new") / "instance"
+    _init(create_app(Settings(instance=folder)))
+    return folder
+
+
 @pytest.fixture
-def make_app(tmp_path: Path, start: Callable[[Settings], Flask]) -> Callable[..., Flask]:
+def make_app(tmp_path: Path, new_instance: Path, start: Callable[[Settings], Flask]) -> Callable[..., Flask]:
     """Make the application of an installation in `tmp_path`, prepared by `flask init`."""
 
     def make(**settings: object) -> Flask:
         wanted = Settings(instance=tmp_path / "instance", **settings)  # type: ignore[arg-type]
-        unprepared = start(wanted)
-        result = unprepared.test_cli_runner().invoke(args=["init"])
-        assert result.exit_code == 0, result.output
-        with unprepared.app_context():
-            db.engine.dispose()
+        if not wanted.instance.exists():
+            shutil.copytree(new_instance, wanted.instance)
+        if wanted.database_url:
+            _init(start(wanted))
         return start(wanted)
 
     return make
+
+
+def _init(app: Flask) -> None:
+    result = app.test_cli_runner().invoke(args=["init"])
+    assert result.exit_code == 0, result.output
+    with app.app_context():
+        db.engine.dispose()
 
 
 @pytest.fixture

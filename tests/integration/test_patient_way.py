@@ -16,6 +16,8 @@ from screening.storage import screenings
 from screening.storage.tables import DraftRow, EditionRow, ScreeningRow
 from tests.integration.visitor import NO_TO_ALL, SAMPLE, Visitor
 
+pytestmark = pytest.mark.one_database
+
 
 def stored(app: Flask, reference: str) -> screenings.Screening:
     with app.app_context():
@@ -29,6 +31,7 @@ def count(app: Flask, table: type) -> int:
         return db.session.scalar(select(func.count()).select_from(table)) or 0
 
 
+@pytest.mark.both_databases
 def test_answers_arrive_as_they_were_given(app: Flask, visitor: Visitor) -> None:
     infection = {"infection": "yes", "infection_symptoms": ["aches", "fever"], "infection_since": "3 days ago"}
     visitor.fill_in({"infection": infection}, name="  José  Ñandú ", visit="V-77")
@@ -45,6 +48,7 @@ def test_answers_arrive_as_they_were_given(app: Flask, visitor: Visitor) -> None
     assert count(app, EditionRow) == 1
 
 
+@pytest.mark.both_databases
 def test_sending_twice_gives_one_screening(app: Flask, visitor: Visitor) -> None:
     visitor.fill_in()
     first = visitor.send()
@@ -52,6 +56,7 @@ def test_sending_twice_gives_one_screening(app: Flask, visitor: Visitor) -> None
     assert count(app, ScreeningRow) == 1
 
 
+@pytest.mark.both_databases
 def test_sending_at_the_same_time_gives_one_screening(app: Flask, visitor: Visitor) -> None:
     visitor.fill_in()
     token = visitor.page.text.split('name="csrf_token"')[-1].split('value="')[1].split('"')[0]
@@ -69,6 +74,7 @@ def test_sending_at_the_same_time_gives_one_screening(app: Flask, visitor: Visit
     assert count(app, ScreeningRow) == 1
 
 
+@pytest.mark.both_databases
 def test_two_patients_send_at_the_same_time(app: Flask) -> None:
     def send(number: int) -> str:
         visitor = Visitor(app)
@@ -236,6 +242,7 @@ def test_a_forged_token_finds_nothing(sqlite_app: Flask) -> None:
     assert visitor.get("/questions/pregnancy").status_code == 410
 
 
+@pytest.mark.both_databases
 def test_an_expired_draft_is_gone(app: Flask, visitor: Visitor) -> None:
     visitor.fill_in()
     with app.app_context():

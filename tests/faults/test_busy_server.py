@@ -14,7 +14,7 @@ from tests.faults.serving import Clinic, NewDatabase, Server, served
 from tests.faults.working import Work, at_work, seeded
 
 SENT_AT_FIRST = 4
-PROOFS, ROTATIONS = 2, 2
+PROOFS, ROTATIONS = 1, 2
 STORED = "SELECT reference, entries FROM screenings"
 
 

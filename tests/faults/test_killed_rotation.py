@@ -17,7 +17,7 @@ from tests.faults.browsing import Patient, Prescriber
 from tests.faults.serving import Clinic, NewDatabase, Server, served
 from tests.faults.working import CLARIFY, Work, seeded
 
-KILLS = 3
+KILLS = 2
 SCREENINGS, DRAFTS = 8, 130  # more rows than are sealed anew in one transaction
 LONGEST = 0.1  # seconds, about as long as the work takes once the new key is written
 PATIENCE = 20

@@ -1,5 +1,6 @@
 """How the database is spoken to: durable SQLite or PostgreSQL, one write transaction at a time per request."""
 
+import random
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -7,13 +8,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, event, inspect, select, text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from screening.storage.encryption import KeyFault, Keys
 from screening.storage.tables import KeyCheckRow
 
 BUSY_SECONDS = 10
-TRY_AGAIN_SECONDS = 0.05
+BETWEEN_TRIES = (0.001, 0.005)  # seconds
 
 
 class DatabaseNotReady(Exception):
@@ -46,8 +48,28 @@ def configure(engine: Engine) -> None:
     @event.listens_for(engine, "begin")
     def _on_begin(connection: Connection) -> None:
         # A write that begins as a read could not be retried after another writer: take the lock at once.
-        writes = connection.get_execution_options().get("writes", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        if connection.get_execution_options().get("writes", False):
+            _wait_for_lock(connection)
+        else:
+            connection.exec_driver_sql("BEGIN")
+
+
+def _wait_for_lock(connection: Connection) -> None:
+    """BEGIN IMMEDIATE, tried every few milliseconds: SQLite itself lets whoever waits longest try least often."""
+    connection.exec_driver_sql("PRAGMA busy_timeout = 0")
+    end = time.monotonic() + BUSY_SECONDS
+    try:
+        while True:
+            try:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+                return
+            except OperationalError as err:
+                busy = isinstance(err.orig, sqlite3.Error) and err.orig.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+                if not busy or time.monotonic() > end:
+                    raise
+                time.sleep(random.uniform(*BETWEEN_TRIES))  # noqa: S311 - only so that not all try at once
+    finally:
+        connection.exec_driver_sql(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
 
 
 def begin_write(session: Session) -> None:
@@ -120,7 +142,7 @@ def empty_journal(session: Session) -> None:
     connection.exec_driver_sql("PRAGMA busy_timeout = 0")
     end = time.monotonic() + BUSY_SECONDS
     while connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()[0] and time.monotonic() < end:
-        time.sleep(TRY_AGAIN_SECONDS)
+        time.sleep(BETWEEN_TRIES[1])
     connection.exec_driver_sql(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
     connection.exec_driver_sql("BEGIN")
     session.rollback()

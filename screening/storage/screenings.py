@@ -9,7 +9,7 @@ from contextlib import suppress
 from datetime import date, datetime
 from typing import TypedDict
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, func, intersect, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, defer
 
@@ -188,13 +188,15 @@ def search(session: Session, keys: Keys, typed: str) -> list[str]:
     Found are whole words of the name (without case and accents), the date of birth (`1988-03-12`, `12.3.1988`), the
     visit and the reference.
     """
-    query = select(ScreeningRow.reference).order_by(ScreeningRow.submitted_at.desc()).limit(FOUND_AT_MOST)
-    whole = [f"visit {''.join(_words(typed))}"]
+    if not typed.strip():
+        return []
+    whole, found = f"visit {''.join(_words(typed))}", []
     for word in typed.replace(",", " ").split()[:10]:
-        terms = [*_meanings(word), *whole, *(f"name {part}" for part in _words(word))]
+        terms = [*_meanings(word), whole, *(f"name {part}" for part in _words(word))]
         tokens = {keys.authenticate("search", term.encode()) for term in terms}
-        query = query.where(ScreeningRow.id.in_(select(SearchRow.screening_id).where(SearchRow.token.in_(tokens))))
-    return list(session.scalars(query)) if typed.strip() else []
+        found.append(select(SearchRow.screening_id).where(SearchRow.token.in_(tokens)))
+    newest = select(ScreeningRow.reference).order_by(ScreeningRow.submitted_at.desc()).limit(FOUND_AT_MOST)
+    return list(session.scalars(newest.where(ScreeningRow.id.in_(intersect(*found))))) if found else []
 
 
 def _add_edition(session: Session, edition: Edition, now: datetime) -> None:

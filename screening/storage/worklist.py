@@ -27,12 +27,15 @@ DUE = max(Severity) + 1  # the rank of a deferred screening whose day has come: 
 _SCHEMA = """
 CREATE TABLE list (reference TEXT PRIMARY KEY, sent REAL, day TEXT, outcome INT, status TEXT, until TEXT, rank INT,
                    todo INT) WITHOUT ROWID;
-CREATE INDEX by_todo ON list (todo, rank DESC, sent DESC);
 CREATE INDEX by_rank ON list (rank DESC, sent DESC);
-CREATE INDEX by_outcome ON list (outcome, sent DESC);
-CREATE INDEX by_status ON list (status, rank DESC, sent DESC);
 CREATE INDEX by_sent ON list (sent DESC);
 CREATE INDEX by_day ON list (day, outcome);
+CREATE INDEX by_todo ON list (todo, rank DESC, sent DESC);
+CREATE INDEX by_todo_and_day ON list (todo, day, outcome);
+CREATE INDEX by_todo_and_outcome ON list (todo, outcome, rank DESC, sent DESC);
+CREATE INDEX by_outcome ON list (outcome, rank DESC, sent DESC);
+CREATE INDEX by_status ON list (status, rank DESC, sent DESC);
+CREATE INDEX by_status_and_day ON list (status, day, outcome);
 CREATE INDEX by_until ON list (until) WHERE until IS NOT NULL;
 """
 

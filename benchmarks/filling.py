@@ -18,7 +18,8 @@ from screening.domain.entries import Decision, Review, Status
 from screening.domain.evaluate import evaluate
 from screening.domain.rules import Kind, RuleBook
 from screening.extensions import db, installation
-from screening.storage import audit, screenings
+from screening.storage import screenings
+from screening.storage.audit import Act
 from screening.storage.tables import AuditRow, EntryRow, ScreeningRow, SearchRow
 
 SEED = 20260302
@@ -106,7 +107,7 @@ def fill(app: Flask, count: int, *, reviewed: float, now: datetime) -> list[Pati
             # The first one in the usual way: it stores the edition and the beginning of the audit log.
             into: Any = gathered if number else db.session
             screenings.add(into, keys, screening, book=book, draft_hash=f"{number:064x}")
-            audit.append(into, keys, now=sent, actor="patient", action="submitted", subject=screening.reference)
+            Act(session=into, keys=keys, now=sent, by="patient").note("submitted", screening.reference)
             if number and chance.random() < reviewed:
                 _review(gathered, screening, book, chance, now=now)
             patients.append(screening.patient)
@@ -126,7 +127,7 @@ def _review(gathered: Any, screening: Screening, book: RuleBook, chance: random.
     assessment = evaluate(book, reviewed.established)
     screenings.change(gathered, keys, gathered.last_screening(), reviewed, assessment)
     for action in ("opened", "reviewed"):
-        audit.append(gathered, keys, now=entry.at, actor="bench", action=action, subject=screening.reference)
+        Act(session=gathered, keys=keys, now=entry.at, by="bench").note(action, screening.reference)
 
 
 def _references(count: int) -> list[str]:

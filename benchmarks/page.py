@@ -16,7 +16,8 @@ from benchmarks.timing import Side, Table, fastest, milliseconds, take_turns
 from benchmarks.usual_case import usual_patient
 from screening.domain.answers import read_answers
 from screening.extensions import db, installation
-from screening.services import draft
+from screening.services import questionnaire
+from screening.storage.audit import Act
 from screening.storage.drafts import Draft
 
 ROUNDS, QUICK_ROUNDS = 400, 40
@@ -110,10 +111,11 @@ def begin_draft(app: Flask) -> str:
     with app.app_context():
         here = installation()
         book = here.books[here.settings.languages[0]]
-        token = draft.begin(session=db.session, keys=here.keys, now=now, keep=keep)
+        act = Act(session=db.session, keys=here.keys, now=now, by="patient")
+        token = questionnaire.begin(act, keep=keep)
         answers = read_answers(book, ANSWERED)
         filled_in = Draft(patient=usual_patient(NUMBER), answers=answers)
-        draft.record(session=db.session, keys=here.keys, token=token, change=lambda _: filled_in, now=now, keep=keep)
+        questionnaire.record(act, token, lambda _: filled_in, keep=keep)
     return token
 
 

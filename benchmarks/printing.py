@@ -20,7 +20,7 @@ from benchmarks.usual_case import PAPER, usual_answers, usual_patient, usual_sum
 from benchmarks.worker import NAIVE, OURS, VARIANTS, WITHOUT_SUBSET
 from screening.reports import fonts
 from screening.reports.pdf import ROOT, STYLE, summary_html
-from screening.storage.records import patient_to_json
+from screening.storage import records
 
 CHROMIUM = Path("/usr/bin/chromium")
 QUICK_ROUNDS = 3
@@ -147,7 +147,7 @@ def _open_chromium() -> Iterator[Callable[[], bytes]]:
 def _command(folder: Path) -> Callable[[], None]:
     """A new process of ours for one PDF: the whole command, from a file of answers."""
     case, target = folder / "answers.json", folder / "command.pdf"
-    patient = patient_to_json(usual_patient(NUMBER))
+    patient = json.loads(records.encode(usual_patient(NUMBER)))
     case.write_text(json.dumps({"patient": patient, "answers": usual_answers(NUMBER)}), encoding="utf-8")
     command = [sys.executable, "-m", "flask", "--app", "wsgi", "screen", str(case), "--pdf", str(target)]
     environment = os.environ | {"SCREENING_INSTANCE": str(folder / "instance")}

@@ -25,7 +25,8 @@ from benchmarks.timing import Progress, Side, Table, Times, milliseconds, second
 from benchmarks.usual_case import usual_answers, usual_patient
 from screening.domain.answers import read_answers
 from screening.extensions import db, installation
-from screening.services import draft
+from screening.services import questionnaire
+from screening.storage.audit import Act
 from screening.storage.drafts import Draft
 
 ROUNDS, EACH = 10, 200  # submits in each round
@@ -141,15 +142,9 @@ def complete_drafts(app: Flask, count: int) -> Iterator[str]:
         book = here.books[here.settings.languages[0]]
         for number in range(count):
             filled_in = Draft(patient=usual_patient(number), answers=read_answers(book, usual_answers(number)))
-            token = draft.begin(session=db.session, keys=here.keys, now=now, keep=keep)
-            draft.record(
-                session=db.session,
-                keys=here.keys,
-                token=token,
-                change=lambda _, filled_in=filled_in: filled_in,  # type: ignore[misc]
-                now=now,
-                keep=keep,
-            )
+            act = Act(session=db.session, keys=here.keys, now=now, by="patient")
+            token = questionnaire.begin(act, keep=keep)
+            questionnaire.record(act, token, lambda _, filled_in=filled_in: filled_in, keep=keep)  # type: ignore[misc]
             yield token
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from functools import cache
+from pathlib import Path
 
 from screening.domain.answers import Patient, read_answers
 from screening.domain.assessment import Screening
 from screening.domain.evaluate import evaluate
 from screening.domain.rules import RuleBook, Severity
-from screening.reports.pdf import translations
 from screening.reports.summary import Summary, summarise
 from screening.rulebooks.load import load
+from screening.settings import Settings
 
 LANGUAGE = "en"
 PAPER = "A4"
@@ -59,13 +60,10 @@ def usual_summary(number: int) -> Summary:
     found = [finding.severity for finding in assessment.findings]
     if found != [Severity.CONTRAINDICATION, Severity.CLARIFY, Severity.CAUTION]:
         raise RuntimeError(f"the usual case is no longer one of each severity: {found}; correct its answers")
-    return summarise(
-        screening,
-        assessment,
-        books=load(),
-        language=LANGUAGE,
-        translations=translations(LANGUAGE),
+    clinic = Settings(
+        instance=Path("nowhere"),
         clinic_name="Riverside Dermatology",
-        timezone="Europe/Madrid",
-        check_code="4T7Q-M2XD",
+        clinic_timezone="Europe/Madrid",
+        clinic_language=LANGUAGE,
     )
+    return summarise(screening, load(), clinic, "4T7Q-M2XD")

@@ -24,7 +24,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 
     Raises InvalidSettings, InvalidRuleBook or KeyFault.
     """
-    settings = settings or load_settings()[0]
+    settings = settings or load_settings()
     books = load()
     unknown = {settings.clinic_language, *settings.languages} - set(books)
     if unknown:

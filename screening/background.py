@@ -10,6 +10,7 @@ from flask import Flask
 
 from screening.extensions import db, installation
 from screening.services import retention
+from screening.storage.audit import Act
 
 EVERY = 60.0  # seconds
 
@@ -50,7 +51,8 @@ def once(app: Flask) -> None:
     with app.app_context():
         try:
             now, zone = datetime.now(UTC), here.settings.clinic_timezone
-            retention.daily(session=db.session, keys=here.keys, days=here.settings.retention_days, now=now)
+            act = Act(session=db.session, keys=here.keys, now=now, by="server")
+            retention.daily(act, days=here.settings.retention_days)
             # After a start this reads every screening's state once, so that nobody waits for it.
             with here.worklist.current(
                 db.session, here.keys, timezone=zone, today=now.astimezone(ZoneInfo(zone)).date()

@@ -3,7 +3,7 @@
 import json
 import os
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -106,6 +106,7 @@ class Settings:
     """All settings, checked. `instance` is the folder with keys, settings file and database."""
 
     instance: Path
+    came_from: Mapping[str, str] = field(default_factory=dict, compare=False)
     database_url: str = _setting(
         _database_url, "database as a SQLAlchemy URL; empty: SQLite in the instance folder", "", secret=True
     )
@@ -134,6 +135,15 @@ class Settings:
     longest_hours: int = _setting(_whole, "hours after which a signed-in person must sign in again", 12)
     copy_minutes: int = _setting(_whole, "minutes for which a patient can open their own copy after sending", 60)
 
+    def described(self) -> Iterator[tuple[str, object, str, str]]:
+        """Each setting's name, value (secrets hidden), where it came from and what it does."""
+        yield "instance", self.instance, self.came_from.get("instance", "default"), "folder with keys and database"
+        for one in fields(self):
+            if "read" in one.metadata:
+                value = getattr(self, one.name)
+                hidden = "(hidden)" if one.metadata["secret"] and value else value
+                yield one.name, hidden, self.came_from.get(one.name, "default"), one.metadata["what"]
+
     @property
     def database(self) -> str:
         """The database's SQLAlchemy URL. A PostgreSQL URL without a driver gets psycopg, the one installed."""
@@ -156,19 +166,8 @@ class Settings:
         return sorted(LOOPBACK | {host}) if host in LOOPBACK else [host]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
-    """One setting as `flask settings` prints it. `came_from` is default, the file or the environment."""
-
-    name: str
-    value: object
-    came_from: str
-    what: str
-    secret: bool
-
-
-def load_settings(environ: Mapping[str, str] | None = None) -> tuple[Settings, tuple[Origin, ...]]:
-    """The settings and where each came from. Raises InvalidSettings with every fault."""
+def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings, each with where it came from. Raises InvalidSettings with every fault."""
     environ = os.environ if environ is None else environ
     instance = Path(environ.get(f"{PREFIX}INSTANCE", ROOT / "instance")).absolute()
     faults: list[str] = []
@@ -185,38 +184,19 @@ def load_settings(environ: Mapping[str, str] | None = None) -> tuple[Settings, t
     faults.extend(
         f"{name}: is not a setting; unset it" for name in environ if name.startswith(PREFIX) and name not in known
     )
-    values: dict[str, Any] = {"instance": instance}
-    origins = [
-        Origin(
-            name="instance",
-            value=instance,
-            came_from="environment" if f"{PREFIX}INSTANCE" in environ else "default",
-            what="folder with the keys, the settings file and the SQLite database",
-            secret=False,
-        )
-    ]
+    values: dict[str, Any] = {}
+    came_from: dict[str, str] = {"instance": "environment" if f"{PREFIX}INSTANCE" in environ else "default"}
     for setting in declared:
-        variable = f"{PREFIX}{setting.name.upper()}"
-        raw, came_from, place = setting.default, "default", "default"
-        if variable in environ:
-            raw, came_from, place = environ[variable], "environment", variable
-        elif setting.name in written:
-            raw, came_from, place = written[setting.name], "file", f"{file}: {setting.name}"
-        try:
-            values[setting.name] = raw if came_from == "default" else setting.metadata["read"](raw)
-        except ValueError as err:
-            faults.append(f"{place}: {err}")
-            values[setting.name] = setting.default
-        origins.append(
-            Origin(
-                name=setting.name,
-                value=values[setting.name],
-                came_from=came_from,
-                what=setting.metadata["what"],
-                secret=setting.metadata["secret"],
-            )
-        )
-    settings = Settings(**values)
+        variable, read = f"{PREFIX}{setting.name.upper()}", setting.metadata["read"]
+        for origin, place, given in (("environment", variable, environ), ("file", f"{file}: {setting.name}", written)):
+            name = variable if origin == "environment" else setting.name
+            if name in given and setting.name not in came_from:
+                came_from[setting.name] = origin
+                try:
+                    values[setting.name] = read(given[name])
+                except ValueError as err:
+                    faults.append(f"{place}: {err}")
+    settings = Settings(instance=instance, came_from=came_from, **values)
     if urlsplit(settings.public_url).hostname not in LOOPBACK and not (settings.over_tls or settings.allow_plain_http):
         faults.append(
             f"public_url: {settings.public_url} would send health data unencrypted over the network; "
@@ -224,7 +204,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> tuple[Settings, t
         )
     if faults:
         raise InvalidSettings(faults)
-    return settings, tuple(origins)
+    return settings
 
 
 def settings_file() -> str:

@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 from screening.domain.answers import read_answers
 from screening.domain.assessment import Screening
 from screening.domain.rules import RuleBook
-from screening.storage import audit, screenings
+from screening.storage import screenings
+from screening.storage.audit import Act
 from screening.storage.database import write
 from screening.storage.encryption import Keys
 from tests.builders import a_patient
@@ -32,5 +33,5 @@ def store(
     )
     with write(session):
         screenings.add(session, keys, screening, book=book, draft_hash=secrets.token_hex(32))
-        audit.append(session, keys, now=now, actor="patient", action="submitted", subject=screening.reference)
+        Act(session=session, keys=keys, now=now, by="patient").note("submitted", screening.reference)
     return screening

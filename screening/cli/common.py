@@ -11,15 +11,18 @@ from typing import NoReturn
 import click
 from alembic.util import CommandError
 from flask import Flask
+from flask.cli import AppGroup
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from screening.extensions import alembic, db, installation
 from screening.rulebooks.load import InvalidRuleBook
 from screening.settings import InvalidSettings
+from screening.storage.audit import Act
 from screening.storage.backup import CannotCopy
 from screening.storage.database import DatabaseNotReady, check_keys
 from screening.storage.encryption import KeyFault, read_private
 
+commands = AppGroup()  # every command runs within the application
 START_FAULTS = (InvalidSettings, InvalidRuleBook, KeyFault, DatabaseNotReady)
 SECRET_BYTES = 32
 
@@ -67,14 +70,10 @@ def on_a_ready_installation() -> Iterator[None]:
         fail(str(not_reachable(err)))
 
 
-def now() -> datetime:
-    """The moment, in UTC."""
-    return datetime.now(UTC)
-
-
-def who() -> str:
-    """Who runs the command, for the audit log."""
-    return f"command ({getpass.getuser()})"
+def acting() -> Act:
+    """What whoever runs the command does now."""
+    by = f"command ({getpass.getuser()})"
+    return Act(session=db.session, keys=installation().keys, now=datetime.now(UTC), by=by)
 
 
 @contextmanager

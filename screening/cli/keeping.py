@@ -5,10 +5,9 @@ import sys
 from pathlib import Path
 
 import click
-from flask.cli import AppGroup, with_appcontext
 from sqlalchemy import delete
 
-from screening.cli.common import fail, now, on_a_ready_installation, progress, who
+from screening.cli.common import acting, commands, fail, on_a_ready_installation, progress
 from screening.extensions import db, installation
 from screening.services import retention
 from screening.services.export import prove
@@ -20,7 +19,10 @@ from screening.storage.database import integrity, note_keys, write
 from screening.storage.encryption import only_current, with_new_key, write_keys
 from screening.storage.tables import SignInRow
 
-audit = AppGroup("audit", help="The audit log: prove it, write it out, note its end.")
+
+@commands.group()
+def audit() -> None:
+    """The audit log: prove it, write it out, note its end."""
 
 
 @audit.command("verify")
@@ -56,43 +58,38 @@ def audit_export() -> None:
             )
 
 
-@click.command()
+@commands.command()
 @click.option("--dry-run", is_flag=True, help="Only say what would be deleted.")
-@with_appcontext
 def purge(dry_run: bool) -> None:
     """Delete screenings kept for longer than retention_days, and drafts that expired. The server does so daily."""
     here = installation()
     days = here.settings.retention_days
     with on_a_ready_installation():
         if dry_run:
-            found = retention.due(db.session, here.keys, days=days, now=now())
+            found = retention.due(acting(), days=days)
             click.echo(f"{len(found)} screenings would be deleted, {sum(not seen for _, seen in found)} never opened:")
             click.echo("\n".join(reference for reference, _ in found))
             return
         with progress("Deleting") as tell:
-            deleted, unread = retention.purge(
-                session=db.session, keys=here.keys, days=days, by=who(), now=now(), progress=tell
-            )
+            deleted, unread = retention.purge(acting(), days=days, progress=tell)
     click.echo(f"Deleted {deleted} screenings older than {days} days, {unread} of them never opened.")
 
 
-@click.command()
+@commands.command()
 @click.argument("target", type=click.Path(path_type=Path))
-@with_appcontext
 def backup(target: Path) -> None:
     """Copy the whole database to the new file TARGET while the application runs. The keys are not in it."""
     here = installation()
     with on_a_ready_installation():
         with write(db.session):
-            audit_log.append(db.session, here.keys, now=now(), actor=who(), action="backed up", detail=target.name)
+            acting().note("backed up", detail=target.name)
         with progress("Copying") as tell:
             copies.backup(db.engine, target, tell)
     click.echo(f"Wrote {target} ({target.stat().st_size} bytes). Keep {here.key_file.name} apart from it.")
 
 
-@click.command()
+@commands.command()
 @click.argument("source", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@with_appcontext
 def restore(source: Path) -> None:
     """Bring the backup SOURCE into an empty place, in which data.key is already. Then run: flask init; flask verify."""
     here = installation()
@@ -106,13 +103,12 @@ def restore(source: Path) -> None:
     with on_a_ready_installation():
         with write(db.session):
             db.session.execute(delete(SignInRow))  # who was signed in when the copy was made is not any more
-            audit_log.append(db.session, here.keys, now=now(), actor=who(), action="restored", detail=source.name)
+            acting().note("restored", detail=source.name)
         click.echo(f"Restored {screenings.count(db.session)} screenings. Now run: flask init; flask verify")
         click.echo("Whoever was disabled since the copy was made can sign in again: see flask people list")
 
 
-@click.command()
-@with_appcontext
+@commands.command()
 def verify() -> None:
     """Prove what is stored: database files, keys, audit chain, and every screening by assessing it again."""
     here = installation()
@@ -128,9 +124,8 @@ def verify() -> None:
         click.echo(f"All is as it was stored: {total} screenings, {audit_log.size(db.session)} audit rows, keys fit.")
 
 
-@click.command("rotate-key")
+@commands.command("rotate-key")
 @click.option("--forget", is_flag=True, help="Afterwards forget the old keys: backups made before cannot be read then.")
-@with_appcontext
 def rotate_key(forget: bool) -> None:
     """Make a new data key and seal everything anew with it. May be interrupted: run it again to go on."""
     here = installation()
@@ -148,9 +143,7 @@ def rotate_key(forget: bool) -> None:
                 done += part
                 tell(done, max(total, done))
         with write(db.session):
-            audit_log.append(
-                db.session, here.keys, now=now(), actor=who(), action="key rotated", detail=here.keys.current
-            )
+            acting().note("key rotated", detail=here.keys.current)
         if forget:
             kept = only_current(here.keys)
             rotation.forget(db.session, here.keys, lambda: write_keys(here.key_file, kept, instead=True))

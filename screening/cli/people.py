@@ -1,22 +1,16 @@
 """`flask people`: who may sign in. The same can be done by an admin in the browser."""
 
 import click
-from flask.cli import AppGroup
 from flask_security import hash_password
 
-from screening.cli.common import fail, now, on_a_ready_installation, who
+from screening.cli.common import acting, commands, fail, on_a_ready_installation
 from screening.extensions import db, installation
 from screening.services import people as service
 
-people = AppGroup("people", help="Add, list and change the people who sign in.")
 
-FAULTS = {
-    "taken": "There is somebody with that sign-in name already.",
-    "name": "A sign-in name has 2 to 64 letters, digits, or any of _ . @ -",
-    "roles": f"Give at least one role: {', '.join(service.ROLES)}.",
-    "unknown": "There is nobody with that sign-in name; see: flask people list",
-    "last_admin": "That would leave nobody who can manage people. Make somebody else an admin first.",
-}
+@commands.group()
+def people() -> None:
+    """Add, list and change the people who sign in."""
 
 
 @people.command("add")
@@ -29,19 +23,10 @@ def people_add(sign_in_name: str, full_name: str, roles: tuple[str, ...], if_non
     password = service.one_time_password()
     with on_a_ready_installation():
         try:
-            added = service.add(
-                session=db.session,
-                keys=installation().keys,
-                sign_in_name=sign_in_name,
-                full_name=full_name,
-                roles=roles,
-                hashed=hash_password(password),
-                by=who(),
-                now=now(),
-                only_if_none=if_none,
-            )
+            hashed = hash_password(password)
+            added = service.add(acting(), sign_in_name, full_name, roles, hashed, only_if_none=if_none)
         except service.NotAccepted as err:
-            fail(FAULTS[err.fault])
+            fail(str(err))
     if added:
         address = f"{installation().settings.public_url}/account/sign-in"
         click.echo(f"First sign-in at {address}: name {sign_in_name}, password {password} (to be changed there)")
@@ -60,16 +45,9 @@ def people_list() -> None:
 def _change(sign_in_name: str, **changes: object) -> None:
     with on_a_ready_installation():
         try:
-            service.change(
-                session=db.session,
-                keys=installation().keys,
-                sign_in_name=sign_in_name,
-                by=who(),
-                now=now(),
-                **changes,  # type: ignore[arg-type]
-            )
+            service.change(acting(), sign_in_name, **changes)  # type: ignore[arg-type]
         except service.NotAccepted as err:
-            fail(FAULTS[err.fault])
+            fail(str(err))
 
 
 @people.command("disable")

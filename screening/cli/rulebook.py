@@ -4,16 +4,18 @@ import itertools
 from collections.abc import Iterator
 
 import click
-from flask.cli import AppGroup
 
-from screening.cli.common import fail
+from screening.cli.common import commands, fail
 from screening.domain.answers import read_answers
 from screening.domain.evaluate import evaluate
 from screening.domain.rules import Question, RuleBook
 from screening.extensions import installation
 from screening.reports.summary import citations
 
-rulebook = AppGroup("rulebook", help="Check and show the rule book.")
+
+@commands.group()
+def rulebook() -> None:
+    """Check and show the rule book."""
 
 
 @rulebook.command("check")

@@ -8,28 +8,25 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import click
-from flask.cli import with_appcontext
 
-from screening.cli.common import fail, now, on_a_ready_installation, progress, who
+from screening.cli.common import acting, commands, fail, on_a_ready_installation, progress
 from screening.domain.assessment import Assessment, Screening
 from screening.domain.case import InvalidCase, read_case
-from screening.domain.entries import Professional
 from screening.domain.evaluate import evaluate
 from screening.domain.rules import BASE_LANGUAGE, RuleBook
 from screening.extensions import db, installation
 from screening.reports import fhir, spreadsheet
 from screening.reports.pdf import CannotPrint, print_summary
-from screening.reports.summary import Summary, citations, for_clinic
+from screening.reports.summary import Summary, citations, summarise
 from screening.services import export as export_service
 from screening.services import review
 from screening.storage import screenings
 
 
-@click.command()
+@commands.command()
 @click.argument("answers", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--pdf", type=click.Path(dir_okay=False, path_type=Path), help="Write the summary to this file.")
 @click.option("--json", "as_json", is_flag=True, help="Print the assessment as JSON.")
-@with_appcontext
 def screen(answers: Path, pdf: Path | None, as_json: bool) -> None:
     """Evaluate one file of ANSWERS (JSON) without a web server or database.
 
@@ -60,7 +57,7 @@ def screen(answers: Path, pdf: Path | None, as_json: bool) -> None:
             answers=case.answers,
             digest=book.edition.digest,
         )
-        _write_pdf(pdf, for_clinic(screening, here.books, here.settings))
+        _write_pdf(pdf, summarise(screening, here.books, here.settings))
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -72,36 +69,31 @@ def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return found
 
 
-@click.command()
+@commands.command()
 @click.argument("reference")
 @click.option("--pdf", type=click.Path(dir_okay=False, path_type=Path), help="Write the summary to this file.")
-@with_appcontext
 def summary(reference: str, pdf: Path | None) -> None:
     """Hand over the summary of the screening with this REFERENCE, such as 7F3K-9QWD."""
     here = installation()
     reference = screenings.normal_reference(reference)
     with on_a_ready_installation():
-        by = Professional(sign_in_name=who(), full_name=who())
         try:
-            screening = review.view(
-                session=db.session, keys=here.keys, reference=reference, by=by, now=now(), action="printed"
-            )
+            screening = review.view(acting(), reference, action="printed")
         except screenings.NoSuchScreening:
             fail(f"There is no screening {reference}; check the reference")
         # The edition it was made under, whatever the rule book says today.
         books = review.books_of(db.session, screening)
-        made = for_clinic(screening, books, here.settings, screenings.check_code(here.keys, screening))
-    click.echo(f"{made.identity.reference}  {made.identity.submitted}  check code {made.check_code}")
+        made = summarise(screening, books, here.settings, screenings.check_code(here.keys, screening))
+    click.echo(f"{made.reference}  {made.submitted}  check code {made.check_code}")
     click.echo(f"{made.headline}. {made.sentence}")
     if pdf is not None:
         _write_pdf(pdf, made)
 
 
-@click.command()
+@commands.command()
 @click.argument("target", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--since", type=click.DateTime(["%Y-%m-%d"]), required=True, help="Sent on this day or later (UTC).")
 @click.option("--format", "kind", type=click.Choice(["csv", "fhir"]), default="csv", show_default=True)
-@with_appcontext
 def export(target: Path, since: datetime, kind: str) -> None:
     """Write screenings to the new file TARGET: a table (CSV), or FHIR R4 Bundles, one on each line (NDJSON)."""
     here = installation()
@@ -111,9 +103,7 @@ def export(target: Path, since: datetime, kind: str) -> None:
         try:
             # Health data: nobody else may read a file that is made here, and none is replaced.
             with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", newline="") as file:
-                found = export_service.export(
-                    session=db.session, keys=here.keys, since=since, kind=kind, by=who(), now=now()
-                )
+                found = export_service.export(acting(), since=since, kind=kind)
                 lines = csv.DictWriter(file, spreadsheet.columns(book), extrasaction="ignore")
                 if kind == "csv":
                     lines.writeheader()
@@ -132,17 +122,17 @@ def export(target: Path, since: datetime, kind: str) -> None:
 
 def _write_pdf(path: Path, made: Summary) -> None:
     try:
-        printed = print_summary(made, paper=installation().settings.paper)
+        printed, missing = print_summary(made, paper=installation().settings.paper)
         path.touch(mode=0o600)  # health data: nobody else may read a file that is made here
         path.chmod(0o600)
-        path.write_bytes(printed.content)
+        path.write_bytes(printed)
     except CannotPrint as err:
         fail(str(err))
     except OSError as err:
         fail(f"{path} cannot be written: {err.strerror}")
-    click.echo(f"Wrote {path} ({len(printed.content)} bytes)", err=True)
-    if printed.missing:
-        points = ", ".join(f"U+{ord(character):04X}" for character in sorted(printed.missing))
+    click.echo(f"Wrote {path} ({len(printed)} bytes)", err=True)
+    if missing:
+        points = ", ".join(f"U+{ord(character):04X}" for character in sorted(missing))
         click.echo(f"No font has these characters, they are boxes on the page: {points}", err=True)
 
 

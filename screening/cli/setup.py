@@ -13,11 +13,10 @@ from pathlib import Path
 
 import click
 from alembic.util import CommandError
-from flask.cli import with_appcontext
 from sqlalchemy import func, select
 from sqlalchemy.exc import OperationalError
 
-from screening.cli.common import SECRET_BYTES, START_FAULTS, fail, not_reachable
+from screening.cli.common import SECRET_BYTES, START_FAULTS, commands, fail, not_reachable
 from screening.domain.rules import BASE_LANGUAGE
 from screening.extensions import alembic, db, installation
 from screening.reports import fonts
@@ -32,8 +31,7 @@ DISK_GIB = 1
 LATE = timedelta(days=2)  # for what is to happen daily
 
 
-@click.command()
-@with_appcontext
+@commands.command()
 def init() -> None:
     """Prepare the instance folder, keys and database, or bring an older database up to date."""
     here = installation()
@@ -85,20 +83,17 @@ def _make_missing_files(instance: Path, key_file: Path, secret_file: Path, *, st
         write_private(instance / FILE_NAME, settings_file())
 
 
-@click.command()
+@commands.command()
 def settings() -> None:
     """Print each setting, where it came from and what it does. Secrets are hidden."""
-    for origin in load_settings()[1]:
-        hidden = origin.secret and origin.value
-        click.echo(f"{origin.name} = {'(hidden)' if hidden else origin.value!s}  [{origin.came_from}]")
-        click.echo(f"    {origin.what}")
+    for name, value, came_from, what in load_settings().described():
+        click.echo(f"{name} = {value!s}  [{came_from}]\n    {what}")
 
 
 # ------------------------------------------------------------------------------------------------------------ doctor
 
 
-@click.command()
-@with_appcontext
+@commands.command()
 def doctor() -> None:
     """Say on one page what is well and what is not. Exit code 1 where something is not."""
     logging.getLogger("alembic").setLevel(logging.WARNING)

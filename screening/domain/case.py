@@ -4,32 +4,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from screening.domain.answers import (
-    NAME_LENGTH,
-    TEXT_LENGTH,
-    VISIT_LENGTH,
-    Answers,
-    Fault,
-    Patient,
-    UnacceptableAnswers,
-    birth_date_fault,
-    name_fault,
-    read_answers,
-    tidy,
-    visit_fault,
-)
+from screening.domain import answers as said
 from screening.domain.rules import Kind, RuleBook
 
-_LONGEST = {"patient.name": NAME_LENGTH, "patient.visit": VISIT_LENGTH}
+_LONGEST = {"patient.name": said.NAME_LENGTH, "patient.visit": said.VISIT_LENGTH}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """Who answered what, in which language."""
 
-    patient: Patient
+    patient: said.Patient
     language: str
-    answers: Answers
+    answers: said.Answers
 
 
 class InvalidCase(Exception):
@@ -67,7 +54,7 @@ def _object(content: object, place: str, keys: tuple[str, ...], faults: list[str
     return content
 
 
-def _patient(top: Mapping[str, object], faults: list[str], today: date) -> Patient | None:
+def _patient(top: Mapping[str, object], faults: list[str], today: date) -> said.Patient | None:
     given = _object(top.get("patient"), "patient", ("name", "birth_date", "visit"), faults)
     before = len(faults)
     texts = {}
@@ -76,8 +63,8 @@ def _patient(top: Mapping[str, object], faults: list[str], today: date) -> Patie
         if not isinstance(value, str):
             faults.append(f"patient.{key}: {value!r} must be a text between quotes")
             value = ""
-        texts[key] = tidy(value)
-    for key, fault in (("name", name_fault(texts["name"])), ("visit", visit_fault(texts["visit"]))):
+        texts[key] = said.tidy(value)
+    for key, fault in (("name", said.name_fault(texts["name"])), ("visit", said.visit_fault(texts["visit"]))):
         if fault is not None and isinstance(given.get(key, ""), str):
             faults.append(f"patient.{key}: {_words(fault, _LONGEST[f'patient.{key}'])}")
     born = None
@@ -86,44 +73,44 @@ def _patient(top: Mapping[str, object], faults: list[str], today: date) -> Patie
     except ValueError:
         if isinstance(given.get("birth_date", ""), str):
             faults.append(f"patient.birth_date: {texts['birth_date']!r} is not a date; write it as 1988-03-12")
-    if born is not None and (date_fault := birth_date_fault(born, today=today)) is not None:
+    if born is not None and (date_fault := said.birth_date_fault(born, today=today)) is not None:
         faults.append(f"patient.birth_date: {_words(date_fault, 0)}")
     if len(faults) > before or born is None:
         return None
-    return Patient(name=texts["name"], birth_date=born, visit=texts["visit"])
+    return said.Patient(name=texts["name"], birth_date=born, visit=texts["visit"])
 
 
-def _answers(book: RuleBook, top: Mapping[str, object], faults: list[str]) -> Answers:
+def _answers(book: RuleBook, top: Mapping[str, object], faults: list[str]) -> said.Answers:
     given = top.get("answers", {})
     if not isinstance(given, dict):
         faults.append("answers: must be a JSON object from question ids to answers")
-        return Answers()
+        return said.Answers()
     try:
-        return read_answers(book, given)
-    except UnacceptableAnswers as err:
+        return said.read_answers(book, given)
+    except said.UnacceptableAnswers as err:
         asked = {item.id: item for item in book.asked()}
         for key, fault in err.faults.items():
-            remedy = _words(fault, TEXT_LENGTH)
-            if fault is Fault.UNKNOWN_QUESTION:
+            remedy = _words(fault, said.TEXT_LENGTH)
+            if fault is said.Fault.UNKNOWN_QUESTION:
                 remedy = f"is not a question; use some of: {', '.join(asked)}"
-            elif fault is Fault.UNKNOWN_VALUE:
+            elif fault is said.Fault.UNKNOWN_VALUE:
                 remedy = f"{given[key]!r} is not an answer; use one of: {', '.join(o.id for o in asked[key].options)}"
-            elif fault is Fault.WRONG_TYPE:
+            elif fault is said.Fault.WRONG_TYPE:
                 form = {Kind.ONE: "one text", Kind.TEXT: "one text", Kind.SEVERAL: "a list of texts"}[asked[key].kind]
                 remedy = f"{given[key]!r} must be {form}"
-            elif fault is Fault.DOES_NOT_APPLY:
+            elif fault is said.Fault.DOES_NOT_APPLY:
                 parent = next(question for question in book.questions if asked[key] in question.follow_ups)
                 opens = [option.id for option in parent.options if option.id in asked[key].when]  # type: ignore[union-attr]
                 remedy = f"is only asked when {parent.id} is {' or '.join(opens)}; remove it or correct {parent.id}"
             faults.append(f"answers.{key}: {remedy}")
-        return Answers()
+        return said.Answers()
 
 
-def _words(fault: Fault, longest: int) -> str:
+def _words(fault: said.Fault, longest: int) -> str:
     return {
-        Fault.MISSING: "is missing; write it between quotes",
-        Fault.TOO_LONG: f"is too long; write at most {longest} characters",
-        Fault.CONTROL_CHARACTER: "has a control or hidden character; remove it",
-        Fault.IN_FUTURE: "is in the future; correct it",
-        Fault.TOO_LONG_AGO: "is too long ago; correct the year",
+        said.Fault.MISSING: "is missing; write it between quotes",
+        said.Fault.TOO_LONG: f"is too long; write at most {longest} characters",
+        said.Fault.CONTROL_CHARACTER: "has a control or hidden character; remove it",
+        said.Fault.IN_FUTURE: "is in the future; correct it",
+        said.Fault.TOO_LONG_AGO: "is too long ago; correct the year",
     }.get(fault, fault.value)

@@ -25,14 +25,6 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Professional:
-    """Somebody of the clinic who acts: the name for the audit log, and the name that people read."""
-
-    sign_in_name: str
-    full_name: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Clarification:
     """What was established in the room on one question: `answers` now stand for those to all of `items`.
 

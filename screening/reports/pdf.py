@@ -1,11 +1,10 @@
 """The printed summary: templates/pdf/summary.html through WeasyPrint, which may fetch nothing."""
 
-import io
+import atexit
 import threading
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import segno
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -17,8 +16,7 @@ ROOT = Path(__file__).parent.parent.parent
 STYLE = ROOT / "static" / "css" / "pdf.css"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PrintedSummary:
+class PrintedSummary(NamedTuple):
     """The PDF's bytes, and the characters for which no font has a glyph (their boxes are on the page)."""
 
     content: bytes
@@ -26,16 +24,17 @@ class PrintedSummary:
 
 
 def print_summary(summary: Summary, *, paper: str = "A4") -> PrintedSummary:
-    """The summary as a PDF on `A4` or `Letter`. Raises CannotPrint where something is not installed."""
+    """The summary as a PDF on `A4` or `Letter` paper. Raises CannotPrint where something is not installed."""
     return _press().print(summary_html(summary, paper=paper))
 
 
 def summary_html(summary: Summary, *, paper: str) -> str:
     """The HTML that is printed. Everything the patient wrote is escaped."""
+    # For a hand-held scanner; it holds nothing about the patient.
+    text = f"{summary.reference} {summary.check_code}"
+    qr = qr_code(text, f"QR: {text}") if summary.check_code else ""
     environment = _environment(summary.language)
-    return environment.get_template("pdf/summary.html").render(
-        summary=summary, paper=paper.lower(), qr=_qr(summary) if summary.check_code else ""
-    )
+    return environment.get_template("pdf/summary.html").render(summary=summary, paper=paper.lower(), qr=qr)
 
 
 @cache
@@ -52,14 +51,9 @@ def _environment(language: str) -> Environment:
     return environment
 
 
-def _qr(summary: Summary) -> str:
-    """The reference and the check code as an SVG, for a hand-held scanner. Holds nothing about the patient."""
-    text = f"{summary.identity.reference} {summary.check_code}"
-    buffer = io.BytesIO()
-    segno.make(text, error="m", micro=False).save(
-        buffer, kind="svg", xmldecl=False, svgns=True, omitsize=True, border=2, title=f"QR: {text}"
-    )
-    return buffer.getvalue().decode()
+def qr_code(text: str, title: str) -> str:
+    """A QR code as SVG markup, as large as the place it is put into."""
+    return segno.make(text, error="m", micro=False).svg_inline(omitsize=True, border=4, light="#fff", title=title)
 
 
 class CannotPrint(Exception):
@@ -104,9 +98,11 @@ class _Press:
             )
             content: bytes = document.write_pdf(pdf_tags=True)
             missing = frozenset(chr(code) for font in document.fonts.values() for code in font.missing)
-        return PrintedSummary(content=content, missing=missing)
+        return PrintedSummary(content, missing)
 
 
 @cache
 def _press() -> _Press:
+    # Let go of Pango's fonts before the interpreter takes itself apart, in whatever order that may be.
+    atexit.register(_press.cache_clear)
     return _Press()

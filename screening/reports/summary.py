@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache
 from gettext import NullTranslations
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -11,36 +12,15 @@ from babel import Locale
 from babel.dates import format_date
 from babel.support import Translations
 
-from screening.domain.answers import Answers, shown
+from screening.domain.answers import shown
 from screening.domain.assessment import Assessment, Screening
-from screening.domain.entries import Clarification, Decision, Review
+from screening.domain.entries import Clarification, Decision, Entry
 from screening.domain.evaluate import evaluate
-from screening.domain.rules import (
-    BASE_LANGUAGE,
-    Fact,
-    Finding,
-    FollowUp,
-    Kind,
-    Open,
-    Question,
-    RuleBook,
-    Severity,
-)
+from screening.domain.rules import BASE_LANGUAGE, Fact, Finding, FollowUp, Kind, Open, Question, RuleBook, Severity
 from screening.settings import Settings
 
 TRANSLATIONS = Path(__file__).parent.parent / "translations"
 SHORT = 60  # characters; longer details stand in the table of answers alone
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Identity:
-    """Whose summary this is, as it is printed."""
-
-    name: str
-    birth_date: str
-    visit: str
-    submitted: str
-    reference: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,29 +70,28 @@ class EntryLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ChecklistEntry:
-    """One thing to cover, with the facts it rests on."""
-
-    text: str
-    source: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """The prescriber's view of a screening, in the order in which it is read."""
+    """The prescriber's view of a screening, in the order in which it is read.
+
+    `checklist` are pairs of what to cover and its facts; `check_code` is empty for a screening that is not stored.
+    """
 
     language: str
     direction: str
     title: str
     clinic_name: str
-    identity: Identity
+    name: str
+    born: str
+    visit: str
+    submitted: str
+    reference: str
     outcome: Severity
     headline: str
     sentence: str
     standing: str
     findings: tuple[FindingEntry, ...]
     entries: tuple[EntryLine, ...]
-    checklist: tuple[ChecklistEntry, ...]
+    checklist: tuple[tuple[str, str], ...]
     answers: tuple[AnswerRow, ...]
     not_screened: str
     provenance: tuple[str, ...]
@@ -120,79 +99,20 @@ class Summary:
     created: str
 
 
+@cache
 def translations(language: str) -> NullTranslations:
     """The interface texts in a language; English where there are none."""
     return Translations.load(TRANSLATIONS, [language.replace("-", "_")])
 
 
-def for_clinic(
-    screening: Screening, books: Mapping[str, RuleBook], settings: Settings, check_code: str = ""
-) -> Summary:
-    """The summary in the clinic's language, assessed under `books`; an old edition may not have that language yet."""
-    language = settings.clinic_language if settings.clinic_language in books else BASE_LANGUAGE
-    return summarise(
-        screening,
-        evaluate(books[language], screening.established),
-        books=books,
-        language=language,
-        translations=translations(language),
-        clinic_name=settings.clinic_name,
-        timezone=settings.clinic_timezone,
-        check_code=check_code,
-    )
+def in_language_of(settings: Settings, books: Mapping[str, RuleBook]) -> RuleBook:
+    """The edition in the clinic's language; an old one may not have it yet."""
+    return books.get(settings.clinic_language, books[BASE_LANGUAGE])
 
 
-def summarise(
-    screening: Screening,
-    assessment: Assessment,
-    *,
-    books: Mapping[str, RuleBook],
-    language: str,
-    translations: NullTranslations,
-    clinic_name: str,
-    timezone: str,
-    check_code: str = "",
-) -> Summary:
-    """The summary of a screening in `language`; `books` is the edition it was assessed under, in all its languages.
-
-    `timezone` is an IANA name; `check_code` is empty for a screening that is not stored.
-    """
-    _ = translations.gettext
-    book = books[language]
-    patient, medicine = screening.patient, book.medicine
-    local = screening.submitted_at.astimezone(ZoneInfo(timezone))
-    numbered = list(enumerate(assessment.findings, start=1))
-    headline, sentence = _outcome(assessment, book, translations)
-    born = {"born": day(patient.birth_date, language), "years": age(patient.birth_date, local.date())}
-    return Summary(
-        language=language,
-        direction=Locale.parse(language, sep="-").text_direction,
-        title=_("Pre-visit screening: %(medicine)s (%(brand)s)") % {"medicine": medicine.name, "brand": medicine.brand},
-        clinic_name=clinic_name,
-        identity=Identity(
-            name=patient.name,
-            birth_date=_("%(born)s (%(years)sy)") % born,
-            visit=patient.visit or _("not given"),
-            submitted=moment(screening.submitted_at, language, timezone),
-            reference=screening.reference or _("not stored"),
-        ),
-        outcome=assessment.outcome,
-        headline=headline,
-        sentence=sentence,
-        standing=_standing(book, translations),
-        findings=tuple(_entry(number, finding, screening, book, translations) for number, finding in numbered),
-        entries=tuple(_line(entry, book, translations, timezone) for entry in screening.entries),
-        checklist=tuple(ChecklistEntry(text=item.text, source=_ids(item.cites)) for item in book.checklist),
-        answers=tuple(
-            _row(item, screening, numbered, translations, language, timezone)
-            for item in book.asked()
-            if isinstance(item, Question) or screening.answers.applies(item) or screening.established.applies(item)
-        ),
-        not_screened="; ".join(book.not_screened),
-        provenance=_provenance(screening, books, language, translations),
-        check_code=check_code,
-        created=screening.submitted_at.isoformat(timespec="seconds"),
-    )
+def summarise(screening: Screening, books: Mapping[str, RuleBook], settings: Settings, check_code: str = "") -> Summary:
+    """The summary in the clinic's language, assessed under `books`, the screening's edition in all its languages."""
+    return _Writer(screening, books, settings).summary(check_code)
 
 
 def day(on: date, language: str) -> str:
@@ -211,9 +131,9 @@ def age(born: date, on: date) -> int:
     return on.year - born.year - ((on.month, on.day) < (born.month, born.day))
 
 
-def severity_label(severity: Severity, translations: NullTranslations) -> str:
+def severity_label(severity: Severity, language: str) -> str:
     """The severity as a word for prescribers."""
-    _ = translations.gettext
+    _ = translations(language).gettext
     return {
         Severity.CONTRAINDICATION: _("Contraindication"),
         Severity.CLARIFY: _("Clarify"),
@@ -222,148 +142,9 @@ def severity_label(severity: Severity, translations: NullTranslations) -> str:
     }[severity]
 
 
-def _outcome(assessment: Assessment, book: RuleBook, translations: NullTranslations) -> tuple[str, str]:
-    """The headline, and what it rests on: the topics by what to do about them, most severe first."""
-    _ = translations.gettext
-    topics = {item.id: item.topic for item in book.asked()}
-    severity = assessment.outcome
-    if severity is Severity.NONE:
-        return _("No finding from these answers"), _(
-            "No rule applies to the answers and no question is open. Not everything was asked: see “Not screened”."
-        )
-    parts = (
-        (_("Confirm before any decision: %(topics)s."), assessment.of(Severity.CONTRAINDICATION)),
-        (_("Talk to the patient alone: %(topics)s."), [one for one in assessment.findings if one.open is Open.PRIVATE]),
-        (
-            _("Still to clarify: %(topics)s."),
-            [one for one in assessment.findings if one.open in (Open.UNSURE, Open.MISSING)],
-        ),
-        (_("Consider: %(topics)s."), assessment.of(Severity.CAUTION)),
-    )
-    headline = {
-        Severity.CONTRAINDICATION: _("Contraindication reported"),
-        Severity.CLARIFY: _("Clarify before deciding"),
-        Severity.CAUTION: _("Caution reported"),
-    }[severity]
-    return headline, " ".join(
-        text % {"topics": "; ".join(topics[one.answer] for one in findings)} for text, findings in parts if findings
-    )
-
-
-def _standing(book: RuleBook, translations: NullTranslations) -> str:
-    """How far the rules can be relied on, for the top of the page."""
-    _ = translations.gettext
-    edition = book.edition
-    if edition.status == "approved" and edition.approved_on is not None:
-        return _("Rules approved by %(who)s on %(day)s.") % {
-            "who": edition.approved_by,
-            "day": day(edition.approved_on, book.language),
-        }
-    return _("Draft rules, not approved by a clinician of this clinic.")
-
-
-def _entry(
-    number: int, finding: Finding, screening: Screening, book: RuleBook, translations: NullTranslations
-) -> FindingEntry:
-    evidence, reason = "", finding.reason
-    if finding.open and screening.clarification(finding.answer):
-        reason = translations.gettext("Still open after it was clarified.")
-    if finding.evidence is not None:
-        of = finding.evidence
-        evidence = f"{of.agreement}. {of.note} ({'; '.join(of.references)})"
-    pages = {item.id: question.id for question in book.questions for item in question.page}
-    return FindingEntry(
-        number=number,
-        question=pages[finding.answer],
-        severity=finding.severity,
-        label=severity_label(finding.severity, translations),
-        title=finding.title,
-        reported="; ".join(_details(finding, screening.established, book)),
-        reason=reason,
-        confirm=finding.confirm,
-        evidence=evidence,
-        source=citations(finding.cites),
-    )
-
-
-def _details(finding: Finding, answers: Answers, book: RuleBook) -> Iterator[str]:
-    """What the follow-ups of the finding's question say, as far as it is short; the table has everything."""
-    for follow_up in (item for question in book.questions for item in question.follow_ups):
-        value = answers.value(follow_up.id)
-        if follow_up.parent == finding.answer and value and answers.applies(follow_up):
-            text = shown(follow_up, value)
-            if len(text) <= SHORT:
-                yield f"{follow_up.topic}: {text}"
-
-
-def citations(facts: tuple[Fact, ...]) -> str:
-    """Facts as they are cited: `mpt-imuran, Overview, F5; mpt-imuran, Side effects, F17`."""
-    return "; ".join(fact.citation for fact in facts)
-
-
-def _ids(facts: tuple[Fact, ...]) -> str:
-    return ", ".join(fact.id for fact in facts)
-
-
-def _row(
-    item: Question | FollowUp,
-    screening: Screening,
-    numbered: list[tuple[int, Finding]],
-    translations: NullTranslations,
-    language: str,
-    timezone: str,
-) -> AnswerRow:
-    """The row of a question that was asked, answered or not, with the patient's answer and what was established."""
-    answer = screening.answers.get(item.id)
-    original = ""
-    if answer is None:
-        text = translations.gettext("No answer")
-    else:
-        text = shown(item, answer.value)
-        if (answer.asked, answer.shown) != (item.ask, text):
-            original = answer.asked if item.kind is Kind.TEXT else f"{answer.asked} {answer.shown}"
-    findings = [str(number) for number, finding in numbered if finding.answer == item.id]
-    clarification, since = screening.clarification(item.id), ""
-    if clarification is not None:
-        value = clarification.answers.value(item.id)
-        said = translations.gettext("does not apply") if value is None else shown(item, value)
-        since = f"{said} ({clarification.by}, {moment(clarification.at, language, timezone)})"
-    return AnswerRow(
-        id=item.id,
-        asked=item.ask,
-        answer=text,
-        original=original,
-        original_language=answer.language if answer else "",
-        established=since,
-        is_follow_up=isinstance(item, FollowUp),
-        is_open=answer is None,
-        findings=", ".join(findings),
-    )
-
-
-def _line(entry: Clarification | Review, book: RuleBook, translations: NullTranslations, timezone: str) -> EntryLine:
-    _ = translations.gettext
-    made = f"{moment(entry.at, book.language, timezone)}, {entry.by}"
-    if isinstance(entry, Clarification):
-        topics = {item.id: item.topic for item in book.asked()}
-        said = "; ".join(
-            f"{topics[item.id]}: {shown(item, value)}"
-            for item in book.asked()
-            if (value := entry.answers.value(item.id)) is not None
-        )
-        return EntryLine(made=made, what=_("Clarified: %(what)s") % {"what": said}, words=entry.why)
-    decision = decision_label(entry.decision, translations)
-    if entry.until is not None:
-        decision = _("defer until %(day)s") % {"day": day(entry.until, book.language)}
-    words = [_("Reason: %(reason)s") % {"reason": entry.reason}] if entry.reason else []
-    return EntryLine(
-        made=made, what=_("Decision: %(what)s") % {"what": decision}, words=". ".join([*words, entry.note])
-    )
-
-
-def decision_label(decision: Decision, translations: NullTranslations) -> str:
+def decision_label(decision: Decision, language: str) -> str:
     """A decision in words."""
-    _ = translations.gettext
+    _ = translations(language).gettext
     return {
         Decision.PROCEED: _("proceed"),
         Decision.PROCEED_WITH_CHANGES: _("proceed with changes"),
@@ -372,28 +153,173 @@ def decision_label(decision: Decision, translations: NullTranslations) -> str:
     }[decision]
 
 
-def _provenance(
-    screening: Screening, books: Mapping[str, RuleBook], language: str, translations: NullTranslations
-) -> tuple[str, ...]:
-    _ = translations.gettext
-    book = books[language]
-    asked_in = sorted({answer.language for answer in screening.answers.given} or {screening.language})
+def citations(facts: tuple[Fact, ...]) -> str:
+    """Facts as they are cited: `mpt-imuran, Overview, F5; mpt-imuran, Side effects, F17`."""
+    return "; ".join(fact.citation for fact in facts)
 
-    def names(codes: list[str]) -> str:
-        return ", ".join(Locale.parse(code, sep="-").get_display_name(language) or code for code in codes)
 
-    lines = [
-        _("Rule book %(id)s %(version)s, SHA-256 %(digest)s…")
-        % {"id": book.edition.id, "version": book.edition.version, "digest": book.edition.digest[:16]},
-        *(
-            _("Source %(id)s: %(title)s, %(publisher)s. %(note)s")
-            % {"id": source.id, "title": source.title, "publisher": source.publisher, "note": source.note}
-            for source in book.sources
-        ),
-        _("Answered in: %(languages)s. Self-reported and not verified. It supports a decision and does not make it.")
-        % {"languages": names(asked_in)},
-    ]
-    drafts = [code for code in sorted({*asked_in, language}) if books[code].translation_status == "draft"]
-    if drafts:
-        lines.append(_("Translations that are drafts: %(languages)s.") % {"languages": names(drafts)})
-    return tuple(lines)
+class _Writer:
+    """Writes one summary in the clinic's language."""
+
+    def __init__(self, screening: Screening, books: Mapping[str, RuleBook], settings: Settings) -> None:
+        self.screening, self.books, self.settings = screening, books, settings
+        self.book = in_language_of(settings, books)
+        self.language = self.book.language
+        self.asked = {item.id: item for item in self.book.asked()}
+        self.assessment = evaluate(self.book, screening.established)
+        self._ = translations(self.language).gettext
+
+    def summary(self, check_code: str) -> Summary:
+        _, screening, book = self._, self.screening, self.book
+        patient, medicine = screening.patient, book.medicine
+        years = age(
+            patient.birth_date, screening.submitted_at.astimezone(ZoneInfo(self.settings.clinic_timezone)).date()
+        )
+        headline, sentence = self.outcome(self.assessment)
+        return Summary(
+            language=self.language,
+            direction=Locale.parse(self.language, sep="-").text_direction,
+            title=_("Pre-visit screening: %(medicine)s (%(brand)s)")
+            % {"medicine": medicine.name, "brand": medicine.brand},
+            clinic_name=self.settings.clinic_name,
+            name=patient.name,
+            born=_("%(born)s (%(years)sy)") % {"born": day(patient.birth_date, self.language), "years": years},
+            visit=patient.visit or _("not given"),
+            submitted=self.moment(screening.submitted_at),
+            reference=screening.reference or _("not stored"),
+            outcome=self.assessment.outcome,
+            headline=headline,
+            sentence=sentence,
+            standing=self.standing(),
+            findings=tuple(self.finding(number, one) for number, one in enumerate(self.assessment.findings, start=1)),
+            entries=tuple(map(self.entry, screening.entries)),
+            checklist=tuple((item.text, ", ".join(fact.id for fact in item.cites)) for item in book.checklist),
+            answers=tuple(
+                self.row(item)
+                for item in book.asked()
+                if isinstance(item, Question) or screening.answers.applies(item) or screening.established.applies(item)
+            ),
+            not_screened="; ".join(book.not_screened),
+            provenance=tuple(self.provenance()),
+            check_code=check_code,
+            created=screening.submitted_at.isoformat(timespec="seconds"),
+        )
+
+    def moment(self, at: datetime) -> str:
+        return moment(at, self.language, self.settings.clinic_timezone)
+
+    def outcome(self, assessment: Assessment) -> tuple[str, str]:
+        """The headline, and what it rests on: the topics by what to do about them, most severe first."""
+        _ = self._
+        severity, found = assessment.outcome, assessment.findings
+        if severity is Severity.NONE:
+            return _("No finding from these answers"), _(
+                "No rule applies to the answers and no question is open. Not everything was asked: see “Not screened”."
+            )
+        headline = {
+            Severity.CONTRAINDICATION: _("Contraindication reported"),
+            Severity.CLARIFY: _("Clarify before deciding"),
+            Severity.CAUTION: _("Caution reported"),
+        }[severity]
+        parts = (
+            (_("Confirm before any decision: %(topics)s."), assessment.of(Severity.CONTRAINDICATION)),
+            (_("Talk to the patient alone: %(topics)s."), [one for one in found if one.open is Open.PRIVATE]),
+            (_("Still to clarify: %(topics)s."), [one for one in found if one.open in (Open.UNSURE, Open.MISSING)]),
+            (_("Consider: %(topics)s."), assessment.of(Severity.CAUTION)),
+        )
+        return headline, " ".join(
+            text % {"topics": "; ".join(self.asked[one.answer].topic for one in some)} for text, some in parts if some
+        )
+
+    def standing(self) -> str:
+        """How far the rules can be relied on, for the top of the page."""
+        edition = self.book.edition
+        if edition.approved_on is not None:
+            approved = {"who": edition.approved_by, "day": day(edition.approved_on, self.language)}
+            return self._("Rules approved by %(who)s on %(day)s.") % approved
+        return self._("Draft rules, not approved by a clinician of this clinic.")
+
+    def finding(self, number: int, finding: Finding) -> FindingEntry:
+        evidence, reason, item = "", finding.reason, self.asked[finding.answer]
+        if finding.open and self.screening.clarification(finding.answer):
+            reason = self._("Still open after it was clarified.")
+        if (of := finding.evidence) is not None:
+            evidence = f"{of.agreement}. {of.note} ({'; '.join(of.references)})"
+        return FindingEntry(
+            number=number,
+            question=item.parent if isinstance(item, FollowUp) else item.id,
+            severity=finding.severity,
+            label=severity_label(finding.severity, self.language),
+            title=finding.title,
+            reported="; ".join(self.details(item)),
+            reason=reason,
+            confirm=finding.confirm,
+            evidence=evidence,
+            source=citations(finding.cites),
+        )
+
+    def details(self, item: Question | FollowUp) -> Iterator[str]:
+        """What the follow-ups of the finding's question say, as far as it is short; the table has everything."""
+        answers = self.screening.established
+        for follow_up in item.follow_ups if isinstance(item, Question) else ():
+            value = answers.value(follow_up.id)
+            if value and answers.applies(follow_up) and len(text := shown(follow_up, value)) <= SHORT:
+                yield f"{follow_up.topic}: {text}"
+
+    def row(self, item: Question | FollowUp) -> AnswerRow:
+        """The row of a question that was asked, answered or not, with the patient's answer and what was established."""
+        answer, clarification = self.screening.answers.get(item.id), self.screening.clarification(item.id)
+        text, original, since = self._("No answer"), "", ""
+        if answer is not None:
+            text = shown(item, answer.value)
+            if (answer.asked, answer.shown) != (item.ask, text):
+                original = answer.asked if item.kind is Kind.TEXT else f"{answer.asked} {answer.shown}"
+        if clarification is not None:
+            value = clarification.answers.value(item.id)
+            said = self._("does not apply") if value is None else shown(item, value)
+            since = f"{said} ({clarification.by}, {self.moment(clarification.at)})"
+        numbers = (str(number) for number, one in enumerate(self.assessment.findings, start=1) if one.answer == item.id)
+        return AnswerRow(
+            id=item.id,
+            asked=item.ask,
+            answer=text,
+            original=original,
+            original_language=answer.language if answer else "",
+            established=since,
+            is_follow_up=isinstance(item, FollowUp),
+            is_open=answer is None,
+            findings=", ".join(numbers),
+        )
+
+    def entry(self, entry: Entry) -> EntryLine:
+        _ = self._
+        made = f"{self.moment(entry.at)}, {entry.by}"
+        if isinstance(entry, Clarification):
+            given = ((item, entry.answers.value(item.id)) for item in self.book.asked())
+            said = "; ".join(f"{item.topic}: {shown(item, value)}" for item, value in given if value is not None)
+            return EntryLine(made=made, what=_("Clarified: %(what)s") % {"what": said}, words=entry.why)
+        decision = decision_label(entry.decision, self.language)
+        if entry.until is not None:
+            decision = _("defer until %(day)s") % {"day": day(entry.until, self.language)}
+        words = [_("Reason: %(reason)s") % {"reason": entry.reason}] if entry.reason else []
+        what = _("Decision: %(what)s") % {"what": decision}
+        return EntryLine(made=made, what=what, words=". ".join([*words, entry.note]))
+
+    def provenance(self) -> Iterator[str]:
+        _, edition = self._, self.book.edition
+        asked_in = {answer.language for answer in self.screening.answers.given} or {self.screening.language}
+        about = {"id": edition.id, "version": edition.version, "digest": edition.digest[:16]}
+        yield _("Rule book %(id)s %(version)s, SHA-256 %(digest)s…") % about
+        for one in self.book.sources:
+            source = {"id": one.id, "title": one.title, "publisher": one.publisher, "note": one.note}
+            yield _("Source %(id)s: %(title)s, %(publisher)s. %(note)s") % source
+        yield _(
+            "Answered in: %(languages)s. Self-reported and not verified. It supports a decision and does not make it."
+        ) % {"languages": self.names(asked_in)}
+        drafts = {code for code in {*asked_in, self.language} if self.books[code].translation_status == "draft"}
+        if drafts:
+            yield _("Translations that are drafts: %(languages)s.") % {"languages": self.names(drafts)}
+
+    def names(self, codes: set[str]) -> str:
+        """Languages by their names in the clinic's language."""
+        return ", ".join(Locale.parse(code, sep="-").get_display_name(self.language) or code for code in sorted(codes))

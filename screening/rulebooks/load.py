@@ -8,30 +8,12 @@ from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 
-from screening.domain.rules import (
-    BASE_LANGUAGE,
-    ChecklistItem,
-    Edition,
-    Evidence,
-    Fact,
-    Finding,
-    FollowUp,
-    Kind,
-    LeafletPart,
-    Medicine,
-    Open,
-    Option,
-    Question,
-    Rule,
-    RuleBook,
-    Severity,
-    Source,
-)
+from screening.domain import rules as domain
 from screening.rulebooks.reading import Overlay, RuleBookFault, Table
 
 AZATHIOPRINE = Path(__file__).with_name("azathioprine.toml")
 RANKS = 10_000  # more than any book has rules: ranks within one question's findings
-OPEN_CHOICES = frozenset({Open.UNSURE.value, Open.PRIVATE.value})
+OPEN_CHOICES = frozenset({domain.Open.UNSURE.value, domain.Open.PRIVATE.value})
 
 
 class InvalidRuleBook(Exception):
@@ -42,16 +24,16 @@ class InvalidRuleBook(Exception):
         self.faults = faults
 
 
-def load(path: Path = AZATHIOPRINE) -> Mapping[str, RuleBook]:
+def load(path: Path = AZATHIOPRINE) -> Mapping[str, domain.RuleBook]:
     """The rule book at `path` in each of its languages, by language code, the base language first.
 
     Translations are the files beside it named `<name>.<language>.toml`. Raises InvalidRuleBook with all faults.
     """
     faults: list[RuleBookFault] = []
-    files = {BASE_LANGUAGE: path}
+    files = {domain.BASE_LANGUAGE: path}
     for overlay in sorted(path.parent.glob(f"{path.stem}.*.toml")):
         language = overlay.stem.removeprefix(f"{path.stem}.")
-        if language == BASE_LANGUAGE:
+        if language == domain.BASE_LANGUAGE:
             faults.append(RuleBookFault(overlay.name, "the file", "would replace the English book", "remove it"))
         files.setdefault(language, overlay)
     content: dict[str, object] = {}
@@ -67,28 +49,20 @@ def load(path: Path = AZATHIOPRINE) -> Mapping[str, RuleBook]:
 
 
 @lru_cache(maxsize=8)
-def load_content(content: str) -> Mapping[str, RuleBook]:
-    """The rule book kept as `Edition.content`, in each of its languages. Raises InvalidRuleBook."""
-    try:
-        languages = json.loads(content)
-    except ValueError as err:
-        raise InvalidRuleBook(
-            [RuleBookFault("stored edition", "the content", str(err), "restore the database")]
-        ) from err
-    if not isinstance(languages, dict) or BASE_LANGUAGE not in languages:
-        fault = RuleBookFault("stored edition", "the content", "has no English rule book", "restore the database")
-        raise InvalidRuleBook([fault])
+def load_content(content: str) -> Mapping[str, domain.RuleBook]:
+    """The rule book kept as `domain.Edition.content`, in each of its languages. Raises InvalidRuleBook."""
+    languages = json.loads(content)  # its digest was proven: it is what `load` made
     names = {language: f"stored edition ({language})" for language in languages}
-    return _read(dict(sorted(languages.items(), key=lambda item: item[0] != BASE_LANGUAGE)), content, names)
+    return _read(dict(sorted(languages.items(), key=lambda item: item[0] != domain.BASE_LANGUAGE)), content, names)
 
 
-def _read(content: Mapping[str, object], canonical: str, names: Mapping[str, str]) -> Mapping[str, RuleBook]:
+def _read(content: Mapping[str, object], canonical: str, names: Mapping[str, str]) -> Mapping[str, domain.RuleBook]:
     digest = hashlib.sha256(canonical.encode()).hexdigest()
     faults: list[RuleBookFault] = []
     books = {}
     for language in content:
-        overlay = None if language == BASE_LANGUAGE else Overlay(names[language], content[language], faults)
-        base = Table(names[BASE_LANGUAGE], "", content[BASE_LANGUAGE], faults, overlay=overlay)
+        overlay = None if language == domain.BASE_LANGUAGE else Overlay(names[language], content[language], faults)
+        base = Table(names[domain.BASE_LANGUAGE], "", content[domain.BASE_LANGUAGE], faults, overlay=overlay)
         books[language] = _BookReader(base, language, digest, canonical).book()
         if overlay is not None:
             overlay.refuse_unused()
@@ -105,12 +79,12 @@ class _BookReader:
         self.language = language
         self.digest = digest
         self.content = content
-        self.facts: dict[str, Fact] = {}
+        self.facts: dict[str, domain.Fact] = {}
         self.cited: set[str] = set()
-        self.asked: dict[str, Question | FollowUp] = {}
-        self.read_by_rules: dict[str, list[Fact]] = {}
+        self.asked: dict[str, domain.Question | domain.FollowUp] = {}
+        self.read_by_rules: dict[str, list[domain.Fact]] = {}
 
-    def book(self) -> RuleBook:
+    def book(self) -> domain.RuleBook:
         """The whole book; only to be used when no fault was collected."""
         top = self.top
         edition = self._edition(top.table("edition"))
@@ -120,22 +94,25 @@ class _BookReader:
             self.facts[fact.id] = fact
         medicine = self._medicine(top.table("medicine"))
         labels = self._texts(top.table("choice"), ("yes", "no", "unsure", "private"))
-        reasons = self._texts(top.table("open"), (*Open, "alone"))
+        reasons = self._texts(top.table("open"), (*domain.Open, "alone"))
         questions = tuple(self._question(table, labels) for table in top.tables("question"))
         for item in (item for question in questions for item in question.page):
             if item.id in self.asked:
-                inside = f"{item.parent}.follow_up." if isinstance(item, FollowUp) else ""
+                inside = f"{item.parent}.follow_up." if isinstance(item, domain.FollowUp) else ""
                 remedy = "give each question and follow-up an id of its own"
                 top.fault(f"question.{inside}{item.id}.id", f"{item.id!r} is asked twice", remedy)
             self.asked[item.id] = item
         rank = {asked: place for place, asked in enumerate(self.asked)}
         rules = tuple(self._rule(table, rank) for table in top.tables("rule"))
-        checklist = tuple(self._checklist_item(table) for table in top.tables("checklist"))
+        checklist = tuple(
+            domain.ChecklistItem(id=table.id("id"), text=table.text("text"), cites=self._cites(table))
+            for table in top.tables("checklist")
+        )
         leaflet = tuple(self._leaflet_part(table) for table in top.tables("leaflet"))
         not_screened = tuple(self._not_screened(table) for table in top.tables("not_screened"))
         self._check_whole(questions)
         top.refuse_rest()
-        return RuleBook(
+        return domain.RuleBook(
             edition=edition,
             language=self.language,
             translation_status=self._translation_status(),
@@ -150,12 +127,12 @@ class _BookReader:
             not_screened=not_screened,
         )
 
-    def _edition(self, table: Table) -> Edition:
+    def _edition(self, table: Table) -> domain.Edition:
         status = table.one_of("status", ("draft", "approved"))
         approved = status == "approved"
         approved_by = table.text("approved_by", required=approved, translated=False)
         approved_on = table.date("approved_on", required=approved)
-        return Edition(
+        return domain.Edition(
             id=table.id("id"),
             version=table.text("version", translated=False),
             status=status,
@@ -176,16 +153,16 @@ class _BookReader:
         table.refuse_rest()
         return status
 
-    def _medicine(self, table: Table) -> Medicine:
+    def _medicine(self, table: Table) -> domain.Medicine:
         self._cites(table)
-        return Medicine(
+        return domain.Medicine(
             name=table.text("name"),
             brand=table.text("brand", translated=False),
             atc=table.text("atc", translated=False),
         )
 
-    def _source(self, table: Table) -> Source:
-        return Source(
+    def _source(self, table: Table) -> domain.Source:
+        return domain.Source(
             id=table.id("id"),
             title=table.text("title", translated=False),
             publisher=table.text("publisher", translated=False),
@@ -193,21 +170,21 @@ class _BookReader:
             note=table.text("note", required=False, translated=False),
         )
 
-    def _fact(self, table: Table, sources: tuple[Source, ...]) -> Fact:
+    def _fact(self, table: Table, sources: tuple[domain.Source, ...]) -> domain.Fact:
         sections = {source.id: source.sections for source in sources}
         source = table.one_of("source", tuple(sections))
-        return Fact(
+        return domain.Fact(
             id=table.id("id"),
             source=source,
             section=table.one_of("section", sections.get(source, ())),
             says=table.text("says", translated=False),
         )
 
-    def _question(self, table: Table, labels: dict[str, str]) -> Question:
+    def _question(self, table: Table, labels: dict[str, str]) -> domain.Question:
         asked = table.id("id")
         options = self._choices(table, labels)
         choices = tuple(option.id for option in options)
-        return Question(
+        return domain.Question(
             id=asked,
             ask=table.text("ask"),
             hint=table.text("hint", required=False),
@@ -222,22 +199,24 @@ class _BookReader:
             ),
         )
 
-    def _follow_up(self, table: Table, parent: str, choices: tuple[str, ...], labels: dict[str, str]) -> FollowUp:
+    def _follow_up(
+        self, table: Table, parent: str, choices: tuple[str, ...], labels: dict[str, str]
+    ) -> domain.FollowUp:
         asked = table.id("id")
-        kind = table.one_of("kind", tuple(Kind))
+        kind = table.one_of("kind", tuple(domain.Kind))
         when = frozenset(table.several_of("when", choices))
         if "choices" in table:
             options = self._choices(table, labels)
         else:
             inner = table.tables("options", required=False)
-            options = tuple(Option(id=option.id("id"), label=option.text("label")) for option in inner)
-        if (kind == Kind.TEXT) == bool(options):
+            options = tuple(domain.Option(id=option.id("id"), label=option.text("label")) for option in inner)
+        if (kind == domain.Kind.TEXT) == bool(options):
             table.fault("options", f"do not fit kind {kind!r}", "give options to `one` and `several`, none to `text`")
-        return FollowUp(
+        return domain.FollowUp(
             id=asked,
             parent=parent,
             when=when,
-            kind=Kind(kind or Kind.TEXT),
+            kind=domain.Kind(kind or domain.Kind.TEXT),
             ask=table.text("ask"),
             hint=table.text("hint", required=False),
             topic=table.text("topic"),
@@ -246,13 +225,13 @@ class _BookReader:
             option_ids=frozenset(option.id for option in options),
         )
 
-    def _choices(self, table: Table, labels: dict[str, str]) -> tuple[Option, ...]:
+    def _choices(self, table: Table, labels: dict[str, str]) -> tuple[domain.Option, ...]:
         values = table.several_of("choices", tuple(labels))
         if values and not set(values) >= OPEN_CHOICES:
             table.fault("choices", "leaves no way to leave it open", "offer unsure and private too")
-        return tuple(Option(id=value, label=labels[value]) for value in values)
+        return tuple(domain.Option(id=value, label=labels[value]) for value in values)
 
-    def _rule(self, table: Table, rank: dict[str, int]) -> Rule:
+    def _rule(self, table: Table, rank: dict[str, int]) -> domain.Rule:
         when = self._when(table)
         facts = self._cites(table)
         answer = max((asked for asked, _ in when), key=lambda asked: rank.get(asked, 0), default="")
@@ -262,10 +241,10 @@ class _BookReader:
         name = table.id("id")
         if name.startswith("clarify-"):
             table.fault("id", "begins like the id of an open question", "choose another id")
-        finding = Finding(
+        finding = domain.Finding(
             rule=name,
             answer=answer,
-            severity=Severity[word.upper()] if word else Severity.NONE,
+            severity=domain.Severity[word.upper()] if word else domain.Severity.NONE,
             title=table.text("title"),
             reason=table.text("reason"),
             confirm=table.text("confirm"),
@@ -274,7 +253,7 @@ class _BookReader:
             cites=facts,
             rank=rank.get(answer, 0) * RANKS + table.number,
         )
-        return Rule(when=when, finding=finding)
+        return domain.Rule(when=when, finding=finding)
 
     def _when(self, table: Table) -> tuple[tuple[str, frozenset[str]], ...]:
         inner = table.table("when")
@@ -282,12 +261,10 @@ class _BookReader:
         for asked in inner.names():
             if asked not in self.asked:
                 inner.fault(asked, "is not a question or follow-up", f"use one of: {', '.join(self.asked)}")
-                inner.forget(asked)
                 continue
             options = [option.id for option in self.asked[asked].options]
             if not options:
                 inner.fault(asked, "is answered in own words", "rules can read only answers that are chosen")
-                inner.forget(asked)
                 continue
             values = frozenset(inner.several_of(asked, options))
             if values & OPEN_CHOICES:
@@ -297,7 +274,11 @@ class _BookReader:
             table.fault("when", "names no question", "name at least one question and the values that fire the rule")
         for asked, values in accepted.items():
             about = self.asked[asked]
-            if isinstance(about, FollowUp) and about.parent in accepted and not accepted[about.parent] & about.when:
+            if (
+                isinstance(about, domain.FollowUp)
+                and about.parent in accepted
+                and not accepted[about.parent] & about.when
+            ):
                 inner.fault(
                     asked,
                     f"can never fire: it is only asked when {about.parent} is {' or '.join(sorted(about.when))}",
@@ -307,22 +288,19 @@ class _BookReader:
                 inner.fault(asked, "can never fire: it accepts no value", "name the values that fire the rule")
         return tuple(sorted(accepted.items()))
 
-    def _evidence(self, table: Table) -> Evidence | None:
+    def _evidence(self, table: Table) -> domain.Evidence | None:
         if "evidence" not in table:
             return None
         inner = table.table("evidence")
-        return Evidence(
+        return domain.Evidence(
             status=inner.one_of("status", ("draft", "approved")),
             agreement=inner.text("agreement"),
             note=inner.text("note"),
             references=inner.texts("references", translated=False),
         )
 
-    def _checklist_item(self, table: Table) -> ChecklistItem:
-        return ChecklistItem(id=table.id("id"), text=table.text("text"), cites=self._cites(table))
-
-    def _leaflet_part(self, table: Table) -> LeafletPart:
-        return LeafletPart(
+    def _leaflet_part(self, table: Table) -> domain.LeafletPart:
+        return domain.LeafletPart(
             id=table.id("id"),
             urgent=table.flag("urgent"),
             title=table.text("title"),
@@ -335,12 +313,12 @@ class _BookReader:
         table.id("id")
         return table.text("text")
 
-    def _cites(self, table: Table) -> tuple[Fact, ...]:
+    def _cites(self, table: Table) -> tuple[domain.Fact, ...]:
         ids = table.several_of("cites", tuple(self.facts))
         self.cited.update(ids)
         return tuple(self.facts[one] for one in ids if one in self.facts)
 
-    def _check_whole(self, questions: tuple[Question, ...]) -> None:
+    def _check_whole(self, questions: tuple[domain.Question, ...]) -> None:
         for fact in self.facts.values():
             if fact.id not in self.cited:
                 self.top.fault(
@@ -362,17 +340,17 @@ class _BookReader:
                     )
 
     def _open_findings(
-        self, questions: tuple[Question, ...], reasons: dict[str, str], rank: dict[str, int]
-    ) -> Mapping[tuple[str, Open], Finding]:
+        self, questions: tuple[domain.Question, ...], reasons: dict[str, str], rank: dict[str, int]
+    ) -> Mapping[tuple[str, domain.Open], domain.Finding]:
         return MappingProxyType(
             {
-                (item.id, how): Finding(
+                (item.id, how): domain.Finding(
                     rule=f"clarify-{item.id}",
                     answer=item.id,
-                    severity=Severity.CLARIFY,
+                    severity=domain.Severity.CLARIFY,
                     title=item.topic,
                     reason=reasons[how.value],
-                    confirm=f"{reasons['alone']} {item.clarify}" if how is Open.PRIVATE else item.clarify,
+                    confirm=f"{reasons['alone']} {item.clarify}" if how is domain.Open.PRIVATE else item.clarify,
                     open=how,
                     evidence=None,
                     cites=tuple(dict.fromkeys(self.read_by_rules[item.id])),
@@ -381,6 +359,6 @@ class _BookReader:
                 for question in questions
                 for item in question.page
                 if item.id in self.read_by_rules
-                for how in Open
+                for how in domain.Open
             }
         )

@@ -108,7 +108,8 @@ class Table:
         return key in self._content
 
     def names(self) -> tuple[str, ...]:
-        """The keys present, in file order."""
+        """The keys present, in file order; none of them is reported as left over."""
+        self._rest.clear()
         return tuple(self._content)
 
     def fault(self, key: str, problem: str, remedy: str) -> None:
@@ -117,10 +118,6 @@ class Table:
 
     def _at(self, key: str) -> str:
         return ".".join(part for part in (self.path, key) if part)
-
-    def forget(self, key: str) -> None:
-        """Do not report `key` as left over: another fault has been noted for it."""
-        self._rest.pop(key, None)
 
     def refuse_rest(self) -> None:
         """Note a fault for every key that nothing asked for, here and in all tables inside."""

@@ -12,21 +12,19 @@ from screening.domain.rules import BASE_LANGUAGE, RuleBook
 from screening.services import people
 from screening.services.review import books_of
 from screening.storage import audit, screenings
+from screening.storage.audit import Act
 from screening.storage.database import write
 from screening.storage.encryption import KeyFault, Keys
 from screening.storage.worklist import CHANGES
 
 
-def export(
-    *, session: Session, keys: Keys, since: datetime, kind: str, by: str, now: datetime
-) -> Iterator[tuple[Screening, Assessment, RuleBook]]:
+def export(act: Act, *, since: datetime, kind: str) -> Iterator[tuple[Screening, Assessment, RuleBook]]:
     """Every screening sent since then, assessed under its own edition in English. The audit log is told first."""
-    with write(session):
-        detail = f"since {since:%Y-%m-%d} as {kind}"
-        audit.append(session, keys, now=now, actor=by, action="exported", detail=detail)
-    for row in screenings.all_rows(session, since=since):
-        screening = screenings.read(session, keys, row)
-        book = books_of(session, screening)[BASE_LANGUAGE]
+    with write(act.session):
+        act.note("exported", detail=f"since {since:%Y-%m-%d} as {kind}")
+    for row in screenings.all_rows(act.session, since=since):
+        screening = screenings.read(act.session, act.keys, row)
+        book = books_of(act.session, screening)[BASE_LANGUAGE]
         yield screening, evaluate(book, screening.established), book
 
 

@@ -4,16 +4,30 @@ import re
 import secrets
 import unicodedata
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from screening.storage import audit, records
+from screening.storage.audit import Act
 from screening.storage.database import write
 from screening.storage.encryption import Keys
 from screening.storage.tables import AttemptRow, PersonRow, SignInRow
 
+
+def N_(text: str) -> str:  # noqa: N802 - the name by which gettext finds texts
+    """The text, to be translated where it is shown."""
+    return text
+
+
+# Marked for translation with N_, as gettext does.
+TAKEN = N_("There is somebody with that sign-in name already")
+NAME = N_("Enter a sign-in name of 2 to 64 letters or digits; _ . @ and - are allowed")
+NO_ROLE = N_("Choose at least one role")
+UNKNOWN = N_("There is nobody with that sign-in name")
+LAST_ADMIN = N_("That would leave nobody who can manage people. Make somebody else an admin first")
 ROLES = ("prescriber", "staff", "admin")
 _NAME = re.compile(r"[\w.@-]{2,64}")
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
@@ -23,11 +37,7 @@ SEEN_EVERY = timedelta(minutes=1)
 
 
 class NotAccepted(Exception):
-    """What was asked for cannot be done. `fault` is one of: taken, name, roles, unknown, last_admin."""
-
-    def __init__(self, fault: str) -> None:
-        super().__init__(fault)
-        self.fault = fault
+    """What was asked for cannot be done. Says why and what to do, in English; pages translate it."""
 
 
 def one_time_password() -> str:
@@ -51,16 +61,7 @@ def everyone(session: Session) -> list[PersonRow]:
 
 
 def add(
-    *,
-    session: Session,
-    keys: Keys,
-    sign_in_name: str,
-    full_name: str,
-    roles: Collection[str],
-    hashed: str,
-    by: str,
-    now: datetime,
-    only_if_none: bool = False,
+    act: Act, sign_in_name: str, full_name: str, roles: Collection[str], hashed: str, *, only_if_none: bool = False
 ) -> bool:
     """Add a person with a hashed one-time password. Raises NotAccepted.
 
@@ -68,13 +69,13 @@ def add(
     """
     name = normal_name(sign_in_name)
     if not _NAME.fullmatch(name):
-        raise NotAccepted("name")
-    with write(session):
-        if only_if_none and session.scalar(select(func.count()).select_from(PersonRow)):
+        raise NotAccepted(NAME)
+    with write(act.session):
+        if only_if_none and act.session.scalar(select(func.count()).select_from(PersonRow)):
             return False
-        if find(session, name) is not None:
-            raise NotAccepted("taken")
-        session.add(
+        if find(act.session, name) is not None:
+            raise NotAccepted(TAKEN)
+        act.session.add(
             PersonRow(
                 sign_in_name=name,
                 full_name=full_name.strip()[:120] or name,
@@ -86,29 +87,24 @@ def add(
                 totp_required=False,
             )
         )
-        audit.append(
-            session, keys, now=now, actor=by, action="people", subject=name, detail=f"added as {_roles(roles)}"
-        )
+        act.note("people", name, f"added as {_roles(roles)}")
     return True
 
 
 def _has_admin(session: Session) -> bool:
-    return any(one.active and "admin" in one.role_names.split() for one in everyone(session))
+    return any(one.active and one.has_role("admin") for one in everyone(session))
 
 
 def _roles(roles: Collection[str]) -> str:
     if not roles or not set(roles) <= set(ROLES):
-        raise NotAccepted("roles")
+        raise NotAccepted(NO_ROLE)
     return " ".join(role for role in ROLES if role in roles)
 
 
 def change(
-    *,
-    session: Session,
-    keys: Keys,
+    act: Act,
     sign_in_name: str,
-    by: str,
-    now: datetime,
+    *,
     roles: Collection[str] | None = None,
     active: bool | None = None,
     totp_required: bool | None = None,
@@ -118,11 +114,12 @@ def change(
 
     Whoever is disabled or has a new password is signed out everywhere. Raises NotAccepted.
     """
+    session = act.session
     with write(session):
         audit.lock(session)  # two who disable each other must not both succeed
         person = find(session, sign_in_name)
         if person is None:
-            raise NotAccepted("unknown")
+            raise NotAccepted(UNKNOWN)
         done, had_admin = [], _has_admin(session)
         if roles is not None:
             person.role_names = _roles(roles)
@@ -137,16 +134,14 @@ def change(
             person.password, person.password_is_one_time = hashed, True
             person.fs_uniquifier = secrets.token_hex(32)
             person.tf_primary_method = person.tf_totp_secret = person.mf_recovery_codes = None
-            session.execute(delete(AttemptRow).where(AttemptRow.key.in_(_counted(keys, person.sign_in_name, ""))))
+            session.execute(delete(AttemptRow).where(AttemptRow.key.in_(_counted(act.keys, person.sign_in_name, ""))))
             done.append("password reset")
         session.flush()
         if had_admin and not _has_admin(session):
-            raise NotAccepted("last_admin")
+            raise NotAccepted(LAST_ADMIN)
         if hashed is not None or active is False:
             session.execute(delete(SignInRow).where(SignInRow.person_id == person.id))
-        audit.append(
-            session, keys, now=now, actor=by, action="people", subject=person.sign_in_name, detail=", ".join(done)
-        )
+        act.note("people", person.sign_in_name, ", ".join(done))
 
 
 # ---------------------------------------------------------------------------------------------------------- sign-ins
@@ -162,32 +157,31 @@ def _counted(keys: Keys, sign_in_name: str, address: str) -> dict[bytes, int]:
     }
 
 
-def too_many_attempts(session: Session, keys: Keys, sign_in_name: str, address: str, *, now: datetime) -> bool:
+def too_many_attempts(act: Act, sign_in_name: str, address: str) -> bool:
     """Whether so many sign-ins failed for this name (known or not) or address that none is tried for a while."""
-    for key, most in _counted(keys, sign_in_name, address).items():
-        recent = select(func.count()).where(AttemptRow.key == key, AttemptRow.at > now - ATTEMPTS_WINDOW)
-        if (session.scalar(recent) or 0) >= most:
+    for key, most in _counted(act.keys, sign_in_name, address).items():
+        recent = select(func.count()).where(AttemptRow.key == key, AttemptRow.at > act.now - ATTEMPTS_WINDOW)
+        if (act.session.scalar(recent) or 0) >= most:
             return True
     return False
 
 
-def failed(*, session: Session, keys: Keys, sign_in_name: str, address: str, what: str, now: datetime) -> None:
+def failed(act: Act, sign_in_name: str, address: str, what: str) -> None:
     """Count a failed sign-in. The log names nobody it does not know: a password may have been typed as the name."""
-    with write(session):
-        session.execute(delete(AttemptRow).where(AttemptRow.at <= now - ATTEMPTS_WINDOW))
-        session.add_all(AttemptRow(key=key, at=now) for key in _counted(keys, sign_in_name, address))
-        known = find(session, sign_in_name)
-        actor = known.sign_in_name if known else "unknown"
-        audit.append(session, keys, now=now, actor=actor, action="sign-in failed", detail=what)
+    with write(act.session):
+        act.session.execute(delete(AttemptRow).where(AttemptRow.at <= act.now - ATTEMPTS_WINDOW))
+        act.session.add_all(AttemptRow(key=key, at=act.now) for key in _counted(act.keys, sign_in_name, address))
+        known = find(act.session, sign_in_name)
+        replace(act, by=known.sign_in_name if known else "unknown").note("sign-in failed", detail=what)
 
 
-def began(session: Session, keys: Keys, person: PersonRow, *, token_hash: str, address: str, now: datetime) -> None:
+def began(act: Act, person: PersonRow, *, token_hash: str, address: str) -> None:
     """Note a sign-in, within the transaction of whoever calls."""
-    session.execute(
-        delete(AttemptRow).where(AttemptRow.key.in_(list(_counted(keys, person.sign_in_name, address))[:2]))
-    )
-    session.add(SignInRow(token_hash=token_hash, person_id=person.id, begun_at=now, seen_at=now, address=address[:64]))
-    audit.append(session, keys, now=now, actor=person.sign_in_name, action="signed in")
+    counted = list(_counted(act.keys, person.sign_in_name, address))[:2]
+    act.session.execute(delete(AttemptRow).where(AttemptRow.key.in_(counted)))
+    times = {"begun_at": act.now, "seen_at": act.now}
+    act.session.add(SignInRow(token_hash=token_hash, person_id=person.id, address=address[:64], **times))
+    act.note("signed in")
 
 
 def signed_in(
@@ -213,17 +207,16 @@ def own_sign_ins(session: Session, person: PersonRow) -> list[SignInRow]:
     )
 
 
-def end(*, session: Session, keys: Keys, sign_in_name: str, by: str, token_hash: str | None, now: datetime) -> None:
+def end(act: Act, sign_in_name: str, *, token_hash: str | None) -> None:
     """End one sign-in of a person, or with None all of them."""
-    with write(session):
-        person = find(session, sign_in_name)
+    with write(act.session):
+        person = find(act.session, sign_in_name)
         if person is not None:
             query = delete(SignInRow).where(SignInRow.person_id == person.id)
-            ended = session.execute(query if token_hash is None else query.where(SignInRow.token_hash == token_hash))
-            if not ended.rowcount:  # type: ignore[attr-defined]
-                return
-            what = "all sign-ins" if token_hash is None else ""
-            audit.append(session, keys, now=now, actor=by, action="signed out", subject=sign_in_name, detail=what)
+            if token_hash is not None:
+                query = query.where(SignInRow.token_hash == token_hash)
+            if act.session.execute(query).rowcount:  # type: ignore[attr-defined]
+                act.note("signed out", sign_in_name, "all sign-ins" if token_hash is None else "")
 
 
 def forget_old_sign_ins(session: Session, *, longest: timedelta, now: datetime) -> None:

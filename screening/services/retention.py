@@ -1,16 +1,16 @@
 """Deleting what the clinic no longer needs to keep. Nothing about a patient stays behind."""
 
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 
 from sqlalchemy import delete, select
-from sqlalchemy.orm import Session
 
 from screening.domain.entries import Status
 from screening.services import people
 from screening.storage import audit, drafts, screenings
+from screening.storage.audit import Act
 from screening.storage.database import empty_journal, write
-from screening.storage.encryption import KeyFault, Keys
+from screening.storage.encryption import KeyFault
 from screening.storage.tables import ScreeningRow
 
 PART = 200  # screenings deleted in one transaction, so that nobody waits long
@@ -22,14 +22,14 @@ class ClockInDoubt(Exception):
     """Nothing was written for so long, or only in the future, that somebody should look before anything is deleted."""
 
 
-def due(session: Session, keys: Keys, *, days: int, now: datetime) -> list[tuple[str, bool]]:
+def due(act: Act, *, days: int) -> list[tuple[str, bool]]:
     """The references of what was sent, reviewed or deferred to a day at least `days` ago; and whether it was opened."""
-    limit = now - timedelta(days=days)
+    limit = act.now - timedelta(days=days)
     query = select(ScreeningRow).where(ScreeningRow.changed_at <= limit).order_by(ScreeningRow.changed_at)
     found = []
-    for row in session.scalars(query.execution_options(yield_per=PART)):
+    for row in act.session.scalars(query.execution_options(yield_per=PART)):
         try:
-            until = screenings.state(row, keys)["until"]
+            until = screenings.state(row, act.keys)["until"]
         except KeyFault:
             until = None  # what cannot be opened is not kept for ever
         if until is None or date.fromisoformat(until) <= limit.date():
@@ -37,49 +37,40 @@ def due(session: Session, keys: Keys, *, days: int, now: datetime) -> list[tuple
     return found
 
 
-def purge(
-    *,
-    session: Session,
-    keys: Keys,
-    days: int,
-    by: str,
-    now: datetime,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-) -> tuple[int, int]:
+def purge(act: Act, *, days: int, progress: Callable[[int, int], None] = lambda done, total: None) -> tuple[int, int]:
     """Delete what is due and all that expired. Returns how many screenings, and how many of them were never opened."""
-    found = due(session, keys, days=days, now=now)
+    found = due(act, days=days)
     never_opened = sum(not opened for _, opened in found)
     for begin in range(0, len(found), PART):
         references = [reference for reference, _ in found[begin : begin + PART]]
-        with write(session):
+        with write(act.session):
             # Looked at again: somebody may have decided something since.
-            still = ScreeningRow.reference.in_(references) & (ScreeningRow.changed_at <= now - timedelta(days=days))
-            deleted = session.scalars(select(ScreeningRow.reference).where(still).with_for_update()).all()
-            session.execute(delete(ScreeningRow).where(ScreeningRow.reference.in_(deleted)))
+            still = ScreeningRow.reference.in_(references) & (ScreeningRow.changed_at <= act.now - timedelta(days=days))
+            deleted = act.session.scalars(select(ScreeningRow.reference).where(still).with_for_update()).all()
+            act.session.execute(delete(ScreeningRow).where(ScreeningRow.reference.in_(deleted)))
             for reference in deleted:
-                audit.append(session, keys, now=now, actor=by, action="deleted", subject=reference)
+                act.note("deleted", reference)
         progress(begin + len(references), len(found))
-    with write(session):
-        drafts.remove_expired(session, now=now)
-        people.forget_old_sign_ins(session, longest=ONE_DAY, now=now)
-        detail = f"{len(found)} screenings, {never_opened} never opened"
-        audit.append(session, keys, now=now, actor=by, action="purged", detail=detail)
-    empty_journal(session)
+    with write(act.session):
+        drafts.remove_expired(act.session, now=act.now)
+        people.forget_old_sign_ins(act.session, longest=ONE_DAY, now=act.now)
+        act.note("purged", detail=f"{len(found)} screenings, {never_opened} never opened")
+    empty_journal(act.session)
     return len(found), never_opened
 
 
-def daily(*, session: Session, keys: Keys, days: int, now: datetime) -> None:
+def daily(act: Act, *, days: int) -> None:
     """Purge, unless that was done within the last day; in between, only delete the drafts that have expired.
 
     Raises ClockInDoubt where the newest audit row is far away: a wrong clock must not delete what nobody has read.
     """
-    newest = next(audit.rows(session, newest_first=True, limit=1), None)
-    if newest is not None and abs(now - newest.at) > DOUBTFUL:
+    newest = next(audit.rows(act.session, newest_first=True, limit=1), None)
+    if newest is not None and abs(act.now - newest.at) > DOUBTFUL:
         raise ClockInDoubt
-    last = audit.last(session, "purged")
-    if last is None or last.at <= now - ONE_DAY:
-        purge(session=session, keys=keys, days=days, by="server", now=now)
+    last = audit.last(act.session, "purged")
+    if last is None or last.at <= act.now - ONE_DAY:
+        purge(act, days=days)
     else:
-        with write(session):
-            drafts.remove_expired(session, now=now)
-        empty_journal(session)
+        with write(act.session):
+            drafts.remove_expired(act.session, now=act.now)
+        empty_journal(act.session)

@@ -25,24 +25,32 @@ class Head:
         return f"{self.number}:{self.mac.hex()}"
 
 
-def append(
-    session: Session, keys: Keys, *, now: datetime, actor: str, action: str, subject: str = "", detail: str = ""
-) -> None:
-    """Add one event. Others who add wait until this transaction ends, so do it late."""
-    row = lock(session)
-    if row is None:
-        row = AuditHeadRow(id=1)
-        session.add(row)
-        before = Head()
-    else:
-        before = _head(row, keys)
-    added = AuditRow(
-        number=before.number + 1, at=now, actor=actor[:64], action=action, subject=subject[:64], detail=detail[:200]
-    )
-    added.mac = _mac(keys, before.mac, added)
-    session.add(added)
-    row.seal(keys, "sealed_head", records.encode({"number": added.number, "mac": added.mac.hex()}))
-    session.flush()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Act:
+    """Somebody acts at one moment (UTC): on what, and the name for the log: a person's, or what did it by itself.
+
+    `full_name` is the name that people read.
+    """
+
+    session: Session
+    keys: Keys
+    now: datetime
+    by: str
+    full_name: str = ""
+
+    def note(self, action: str, subject: str = "", detail: str = "") -> None:
+        """Add one event to the log. Others who add wait until this transaction ends, so do it late."""
+        row = lock(self.session)
+        before = Head() if row is None else _head(row, self.keys)
+        if row is None:
+            row = AuditHeadRow(id=1)
+            self.session.add(row)
+        who, about, more = self.by[:64], subject[:64], detail[:200]
+        added = AuditRow(number=before.number + 1, at=self.now, actor=who, action=action, subject=about, detail=more)
+        added.mac = _mac(self.keys, before.mac, added)
+        self.session.add(added)
+        row.seal(self.keys, "sealed_head", records.encode({"number": added.number, "mac": added.mac.hex()}))
+        self.session.flush()
 
 
 def lock(session: Session) -> AuditHeadRow | None:

@@ -39,26 +39,16 @@ def find(session: Session, keys: Keys, token_hash: str, *, now: datetime, lock: 
     sealed = session.scalars(query, {"token_hash": token_hash, "now": now}).one_or_none()
     if sealed is None:
         return None
-    plain = keys.unseal(sealed, table="drafts", column="sealed_draft", row=token_hash)
-    record = records.decode(plain)
-    patient = record["patient"]
+    record = records.decode(keys.unseal(sealed, table="drafts", column="sealed_draft", row=token_hash))
     return Draft(
-        patient=None if patient is None else records.patient_from_json(patient),
-        answers=records.answers_from_json(record["answers"]),
+        patient=record["patient"] and records.patient(record["patient"]), answers=records.answers(record["answers"])
     )
 
 
 def put(session: Session, keys: Keys, token_hash: str, draft: Draft, *, expires_at: datetime) -> None:
     """Insert or replace a draft."""
-    plain = records.encode(
-        {
-            "patient": None if draft.patient is None else records.patient_to_json(draft.patient),
-            "answers": records.answers_to_json(draft.answers),
-        },
-        pad=PAD,
-    )
     row = DraftRow(token_hash=token_hash, expires_at=expires_at)
-    row.seal(keys, "sealed_draft", plain)
+    row.seal(keys, "sealed_draft", records.encode(draft, pad=PAD))
     session.merge(row)
 
 

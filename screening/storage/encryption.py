@@ -94,10 +94,8 @@ def new_keys() -> Keys:
 
 def with_new_key(keys: Keys) -> Keys:
     """These keys with one more data key, which seals from now on."""
-    number = 1 + max(int(key_id.removeprefix("k")) for key_id in keys.data)
-    return Keys(
-        current=f"k{number}", data={**keys.data, f"k{number}": secrets.token_bytes(KEY_BYTES)}, index=keys.index
-    )
+    name = f"k{1 + max(int(key_id.removeprefix('k')) for key_id in keys.data)}"
+    return Keys(current=name, data={**keys.data, name: secrets.token_bytes(KEY_BYTES)}, index=keys.index)
 
 
 def only_current(keys: Keys) -> Keys:

@@ -36,7 +36,6 @@ class State(TypedDict):
 
     outcome: int
     findings: list[str]
-    decision: str | None
     until: str | None
 
 
@@ -59,7 +58,7 @@ def normal_reference(typed: str) -> str:
 
 def add(session: Session, keys: Keys, screening: Screening, *, book: RuleBook, draft_hash: str) -> None:
     """Insert a screening and, where it is the first under its edition, the edition."""
-    edition = book.edition
+    edition, assessment = book.edition, evaluate(book, screening.established)
     if session.get(EditionRow, edition.digest) is None:
         _add_edition(session, edition, screening.submitted_at)
     row = ScreeningRow(
@@ -73,10 +72,9 @@ def add(session: Session, keys: Keys, screening: Screening, *, book: RuleBook, d
         entries=0,
         changed_at=screening.submitted_at,
     )
-    patient = records.patient_to_json(screening.patient)
-    row.seal(keys, "sealed_patient", records.encode(patient, pad=SHORT_PAD))
-    row.seal(keys, "sealed_answers", records.encode(records.answers_to_json(screening.answers), pad=LONG_PAD))
-    _seal_state(row, keys, screening, evaluate(book, screening.established))
+    row.seal(keys, "sealed_patient", records.encode(screening.patient, pad=SHORT_PAD))
+    row.seal(keys, "sealed_answers", records.encode(screening.answers, pad=LONG_PAD))
+    row.seal(keys, "sealed_state", records.encode(state_of(screening, assessment), pad=SHORT_PAD))
     session.add(row)
     session.flush()
     session.add_all(SearchRow(token=token, screening_id=row.id) for token in _tokens(keys, screening))
@@ -97,14 +95,10 @@ def change(session: Session, keys: Keys, row: ScreeningRow, screening: Screening
         entry = screening.entries[-1]
         kind = "clarification" if isinstance(entry, Clarification) else "review"
         added = EntryRow(screening_id=row.id, number=row.entries + 1, kind=kind, made_at=entry.at)
-        added.seal(keys, "sealed_entry", records.encode(records.entry_to_json(entry), pad=SHORT_PAD))
+        added.seal(keys, "sealed_entry", records.encode(entry, pad=SHORT_PAD))
         session.add(added)
         row.entries += 1
         row.changed_at = entry.at
-    _seal_state(row, keys, screening, assessment)
-
-
-def _seal_state(row: ScreeningRow, keys: Keys, screening: Screening, assessment: Assessment) -> None:
     row.seal(keys, "sealed_state", records.encode(state_of(screening, assessment), pad=SHORT_PAD))
 
 
@@ -114,7 +108,6 @@ def state_of(screening: Screening, assessment: Assessment) -> State:
     return {
         "outcome": int(assessment.outcome),
         "findings": [f"{one.rule}/{one.open}" if one.open else one.rule for one in assessment.findings],
-        "decision": review.decision.value if review else None,
         "until": review.until.isoformat() if review and review.until else None,
     }
 
@@ -210,34 +203,17 @@ def _add_edition(session: Session, edition: Edition, now: datetime) -> None:
 
 def check_code(keys: Keys, screening: Screening) -> str:
     """A code such as `7F3K-9QWD-2MHX` (60 bits) that only this clinic's keys give for exactly this content."""
-    content = records.encode(
-        [
-            screening.reference,
-            screening.submitted_at.isoformat(),
-            screening.digest,
-            records.patient_to_json(screening.patient),
-            records.answers_to_json(screening.answers),
-            *([entry.at.isoformat(), records.entry_to_json(entry)] for entry in screening.entries),
-        ]
-    )
+    made = (screening.reference, screening.submitted_at, screening.digest)
+    content = records.encode([*made, screening.patient, screening.answers, screening.entries])
     bits = int.from_bytes(keys.authenticate("check-code", content)[:8]) >> 4
     letters = "".join(_ALPHABET[bits >> shift & 31] for shift in range(55, -1, -5))
     return f"{letters[:4]}-{letters[4:8]}-{letters[8:]}"
 
 
-def find(session: Session, keys: Keys, reference: str) -> Screening | None:
-    """The screening with this reference, or None."""
-    return _one(session, keys, ScreeningRow.reference == reference)
-
-
-def find_by_draft(
-    session: Session, keys: Keys, draft_hash: str, *, submitted_after: datetime | None = None
-) -> Screening | None:
-    """The screening that this draft became, or None; `submitted_after` leaves out older ones."""
-    condition = ScreeningRow.draft_hash == draft_hash
-    if submitted_after is not None:
-        condition &= ScreeningRow.submitted_at > submitted_after
-    return _one(session, keys, condition)
+def find(session: Session, keys: Keys, *conditions: ColumnElement[bool]) -> Screening | None:
+    """The screening of which these conditions hold, such as `ScreeningRow.reference == "7F3K-9QWD"`, or None."""
+    row = session.scalars(select(ScreeningRow).where(*conditions)).one_or_none()
+    return None if row is None else read(session, keys, row)
 
 
 def edition_content(session: Session, digest: str) -> str:
@@ -248,16 +224,15 @@ def edition_content(session: Session, digest: str) -> str:
     return content
 
 
-def rows(session: Session, references: list[str]) -> list[ScreeningRow]:
-    """The rows of these references that are still there, in their order, without answers."""
+def rows(session: Session, references: list[str]) -> dict[str, ScreeningRow]:
+    """The rows of these references that are still there, by reference, without answers."""
     query = select(ScreeningRow).where(ScreeningRow.reference.in_(references))
-    found = {row.reference: row for row in session.scalars(query.options(defer(ScreeningRow.sealed_answers)))}
-    return [found[reference] for reference in references if reference in found]
+    return {row.reference: row for row in session.scalars(query.options(defer(ScreeningRow.sealed_answers)))}
 
 
 def patient(row: ScreeningRow, keys: Keys) -> Patient:
     """The patient of a row."""
-    return records.patient_from_json(records.decode(row.unseal(keys, "sealed_patient")))
+    return records.patient(records.decode(row.unseal(keys, "sealed_patient")))
 
 
 def count(session: Session, *, since: datetime | None = None) -> int:
@@ -274,19 +249,12 @@ def all_rows(session: Session, *, since: datetime | None = None) -> Iterator[Scr
     yield from session.scalars(query.execution_options(yield_per=100))
 
 
-def _one(session: Session, keys: Keys, condition: ColumnElement[bool]) -> Screening | None:
-    row = session.scalars(select(ScreeningRow).where(condition)).one_or_none()
-    return None if row is None else read(session, keys, row)
-
-
 def read(session: Session, keys: Keys, row: ScreeningRow) -> Screening:
     """What a row and its entries hold. Raises KeyFault where something was changed or is missing."""
     entries: tuple[Entry, ...] = ()
     if row.entries:
         stored = session.scalars(select(EntryRow).where(EntryRow.screening_id == row.id).order_by(EntryRow.number))
-        entries = tuple(
-            records.entry_from_json(records.decode(one.unseal(keys, "sealed_entry")), one.made_at) for one in stored
-        )
+        entries = tuple(records.entry(records.decode(one.unseal(keys, "sealed_entry"))) for one in stored)
     state(row, keys)  # proves that the number of entries is the one that was sealed
     if len(entries) != row.entries:
         raise KeyFault(f"an entry of screening {row.reference} is missing; restore the database from a backup")
@@ -295,7 +263,7 @@ def read(session: Session, keys: Keys, row: ScreeningRow) -> Screening:
         submitted_at=row.submitted_at,
         language=row.language,
         patient=patient(row, keys),
-        answers=records.answers_from_json(records.decode(row.unseal(keys, "sealed_answers"))),
+        answers=records.answers(records.decode(row.unseal(keys, "sealed_answers"))),
         digest=row.edition_digest,
         status=Status(row.status),
         entries=entries,

@@ -48,10 +48,13 @@ class Sealed(Base):
     """A row with sealed cells, in columns named `sealed_*`."""
 
     __abstract__ = True
+    bound_to: ClassVar[str]  # the plain columns that its sealed cells are bound to
+    state_bound_to: ClassVar[str] = ""  # those that `sealed_state` is bound to as well
 
     def place(self, column: str) -> str:
         """The plain part of the row that a sealed cell is bound to, so that none of it can be exchanged unseen."""
-        raise NotImplementedError
+        names = f"{self.bound_to} {self.state_bound_to if column == 'sealed_state' else ''}"
+        return "|".join(str(getattr(self, name)) for name in names.split())
 
     def seal(self, keys: Keys, column: str, plain: bytes) -> None:
         """Fill a sealed cell; everything it is bound to must be set before."""
@@ -68,12 +71,10 @@ class KeyCheckRow(Sealed):
 
     __tablename__ = "key_checks"
 
+    bound_to = "key_id"
+
     key_id: Mapped[str] = mapped_column(String(16), primary_key=True)
     sealed_check: Mapped[bytes]
-
-    def place(self, column: str) -> str:
-        """Bound to the key's id."""
-        return self.key_id
 
 
 class EditionRow(Base):
@@ -91,13 +92,11 @@ class DraftRow(Sealed):
 
     __tablename__ = "drafts"
 
+    bound_to = "token_hash"  # not to the expiry, which is put off
+
     token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
     expires_at: Mapped[datetime] = mapped_column(index=True)
     sealed_draft: Mapped[bytes]
-
-    def place(self, column: str) -> str:
-        """Bound to the token's hash; the expiry may be put off."""
-        return self.token_hash
 
 
 class ScreeningRow(Sealed):
@@ -108,6 +107,8 @@ class ScreeningRow(Sealed):
     """
 
     __tablename__ = "screenings"
+    bound_to = "id reference draft_hash submitted_at language edition_digest"  # all that never changes
+    state_bound_to = "status entries changed_at"
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     reference: Mapped[str] = mapped_column(String(9), unique=True)
@@ -122,27 +123,18 @@ class ScreeningRow(Sealed):
     sealed_answers: Mapped[bytes]
     sealed_state: Mapped[bytes]
 
-    def place(self, column: str) -> str:
-        """Bound to all that never changes; the state also to what changes with it."""
-        fixed = (self.id, self.reference, self.draft_hash, self.submitted_at.isoformat(), self.language)
-        changing = (self.status, str(self.entries), self.changed_at.isoformat()) if column == "sealed_state" else ()
-        return "|".join((*fixed, self.edition_digest, *changing))
-
 
 class EntryRow(Sealed):
     """What a professional added to a screening: the number makes two at once impossible."""
 
     __tablename__ = "entries"
+    bound_to = "screening_id number kind made_at"
 
     screening_id: Mapped[str] = mapped_column(ForeignKey("screenings.id", ondelete="CASCADE"), primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[str] = mapped_column(String(16))
     made_at: Mapped[datetime] = mapped_column(index=True)
     sealed_entry: Mapped[bytes]
-
-    def place(self, column: str) -> str:
-        """Bound to the whole row."""
-        return f"{self.screening_id}|{self.number}|{self.kind}|{self.made_at.isoformat()}"
 
 
 class SearchRow(Base):
@@ -174,20 +166,10 @@ class AuditHeadRow(Sealed):
     """The number and the mac of the newest audit row, sealed; locked by whoever adds one."""
 
     __tablename__ = "audit_head"
+    bound_to = "id"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     sealed_head: Mapped[bytes]
-
-    def place(self, column: str) -> str:
-        """There is only one."""
-        return "head"
-
-
-class RoleHeld(RoleMixin):
-    """A role of a person: `prescriber`, `staff` or `admin`."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
 
 
 class PersonRow(UserMixin, Sealed):
@@ -220,10 +202,9 @@ class PersonRow(UserMixin, Sealed):
         named = (self.sign_in_name, self.full_name, self.role_names, str(self.active), one_time, required)
         return "|".join(part or "" for part in (*named, *secrets, str(self.mf_recovery_codes)))
 
-    @property
-    def roles(self) -> list[RoleMixin]:  # type: ignore[override]
-        """The roles held, as Flask-Security wants them."""
-        return [RoleHeld(name) for name in self.role_names.split()]
+    def has_role(self, role: str | RoleMixin) -> bool:
+        """Whether this person is a `prescriber`, `staff` or `admin`."""
+        return role in self.role_names.split()
 
     def check_tf_required_setup(self) -> bool:
         """Whether this person may not do without a second factor."""

@@ -1,18 +1,14 @@
 """For admins: people, audit log, settings. Nothing clinical."""
 
-from datetime import UTC, datetime
-
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from flask_security import hash_password
 from werkzeug.wrappers import Response
 
 from screening.extensions import db, installation
-from screening.reports.summary import moment
 from screening.services import people as service
-from screening.settings import load_settings
 from screening.storage import audit as audit_log
-from screening.web.sign_in import needs, page_number, professional
+from screening.web.sign_in import acting, needs, page_number
 
 blueprint = Blueprint("admin", __name__, url_prefix="/admin")
 
@@ -33,18 +29,9 @@ def add_person() -> str:
     typed = {name: request.form.get(name, "") for name in ("sign_in_name", "full_name")}
     roles, password = request.form.getlist("roles"), service.one_time_password()
     try:
-        service.add(
-            session=db.session,
-            keys=installation().keys,
-            sign_in_name=typed["sign_in_name"],
-            full_name=typed["full_name"],
-            roles=roles,
-            hashed=hash_password(password),
-            by=professional().sign_in_name,
-            now=datetime.now(UTC),
-        )
+        service.add(acting(), typed["sign_in_name"], typed["full_name"], roles, hash_password(password))
     except service.NotAccepted as err:
-        return _people_page(fault=_fault(err.fault), field=err.fault, typed=typed, chosen=roles)
+        return _people_page(fault=str(err), typed=typed, chosen=roles)
     return _people_page(password=(service.normal_name(typed["sign_in_name"]), password))
 
 
@@ -52,29 +39,23 @@ def add_person() -> str:
 @needs("admin", fresh=True)
 def change_person(sign_in_name: str) -> str | Response:
     """Change one thing about somebody: what the pressed button says."""
-    by, now = professional().sign_in_name, datetime.now(UTC)
     if "sign-out" in request.form:
-        service.end(
-            session=db.session, keys=installation().keys, sign_in_name=sign_in_name, by=by, token_hash=None, now=now
-        )
+        service.end(acting(), sign_in_name, token_hash=None)
         return redirect(url_for("admin.people"), code=303)
     password = service.one_time_password() if "reset-password" in request.form else None
     switches = {"enable": True, "disable": False}
     codes = {"require-totp": True, "free-totp": False}
     try:
         service.change(
-            session=db.session,
-            keys=installation().keys,
-            sign_in_name=sign_in_name,
-            by=by,
-            now=now,
+            acting(),
+            sign_in_name,
             roles=request.form.getlist("roles") if "change-roles" in request.form else None,
             active=next((value for name, value in switches.items() if name in request.form), None),
             totp_required=next((value for name, value in codes.items() if name in request.form), None),
             hashed=hash_password(password) if password else None,
         )
     except service.NotAccepted as err:
-        return _people_page(fault=_fault(err.fault))
+        return _people_page(fault=str(err))
     if password:
         return _people_page(password=(sign_in_name, password))
     return redirect(url_for("admin.people"), code=303)
@@ -83,7 +64,6 @@ def change_person(sign_in_name: str) -> str | Response:
 def _people_page(
     *,
     fault: str = "",
-    field: str = "",
     typed: dict[str, str] | None = None,
     chosen: list[str] | None = None,
     password: tuple[str, str] | None = None,
@@ -92,8 +72,8 @@ def _people_page(
         "clinic/people.html",
         people=service.everyone(db.session),
         roles=_roles(),
-        fault=fault,
-        at_fault="roles" if field == "roles" else "sign_in_name",
+        fault=fault and _(fault),
+        at_fault="roles" if fault == service.NO_ROLE else "sign_in_name",
         typed=typed or {"sign_in_name": "", "full_name": ""},
         chosen=chosen or [],
         password=password,
@@ -104,26 +84,16 @@ def _roles() -> dict[str, str]:
     return {"prescriber": _("Prescriber"), "staff": _("Staff"), "admin": _("Admin")}
 
 
-def _fault(fault: str) -> str:
-    return {
-        "taken": _("There is somebody with that sign-in name already"),
-        "name": _("Enter a sign-in name of 2 to 64 letters or digits; _ . @ and - are allowed"),
-        "roles": _("Choose at least one role"),
-        "unknown": _("There is nobody with that sign-in name"),
-        "last_admin": _("That would leave nobody who can manage people. Make somebody else an admin first"),
-    }[fault]
-
-
 @blueprint.get("/audit")
 @needs("admin")
 def audit() -> str:
     """The audit log, the newest first."""
-    settings, number = installation().settings, page_number()
+    number = page_number()
     rows = audit_log.rows(db.session, newest_first=True, after=(number - 1) * AUDIT_PAGE, limit=AUDIT_PAGE)
     total = audit_log.size(db.session)
     return render_template(
         "clinic/audit.html",
-        rows=[(row, moment(row.at, settings.clinic_language, settings.clinic_timezone)) for row in rows],
+        rows=rows,
         number=number,
         last=max(-(-total // AUDIT_PAGE), 1),
         total=total,
@@ -134,4 +104,4 @@ def audit() -> str:
 @needs("admin")
 def settings() -> str:
     """Each setting, where it came from and what it does."""
-    return render_template("clinic/settings.html", origins=load_settings()[1])
+    return render_template("clinic/settings.html", origins=installation().settings.described())

@@ -2,8 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from io import BytesIO
 from zoneinfo import ZoneInfo
@@ -15,33 +14,35 @@ from flask_security import current_user
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
-from screening.domain.answers import Answers
+from screening.domain.answers import Answers, Patient
 from screening.domain.assessment import Screening
-from screening.domain.entries import Decision, Entry, Status
+from screening.domain.entries import Decision, Entry
 from screening.domain.rules import RuleBook, Severity
 from screening.extensions import db, installation
 from screening.reports.pdf import print_summary
-from screening.reports.statistics import chart
+from screening.reports.statistics import HEIGHT, WIDTH, bars
 from screening.reports.summary import (
     Summary,
     age,
     day,
     decision_label,
-    for_clinic,
+    in_language_of,
     moment,
     severity_label,
-    translations,
+    summarise,
 )
 from screening.services import review
 from screening.storage import audit, screenings
 from screening.storage import statistics as figures
 from screening.storage.encryption import KeyFault
+from screening.storage.tables import ScreeningRow
 from screening.storage.worklist import Filter, Listed
+from screening.web import language
 from screening.web.errors import page as error_page
 from screening.web.forms.questions import follow_up_places, question_form
 from screening.web.forms.review import ClarifyForm, ReviewForm
 from screening.web.patient import copy_page
-from screening.web.sign_in import needs, page_number, professional
+from screening.web.sign_in import acting, needs, page_number
 
 blueprint = Blueprint("clinic", __name__, url_prefix="/clinic")
 
@@ -50,23 +51,6 @@ PAGE_LENGTH = 50
 SHOWS = ("todo", "new", "opened", "reviewed", "deferred", "all")
 STAFF_SHOWS = ("unreviewed", "new", "opened", "reviewed", "all")  # none of them tells of a decision
 STATISTICS_DAYS = 30
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """One line of the inbox; particulars are empty where the row cannot be opened."""
-
-    listed: Listed
-    name: str
-    born: str
-    visit: str
-    sent: str
-    age: timedelta
-    status: str
-    confirm_again: bool
-
-
-# ------------------------------------------------------------------------------------------------------------- inbox
 
 
 @blueprint.get("/")
@@ -83,13 +67,15 @@ def inbox() -> Page:
             list_, chosen, by_severity=clinical, offset=(number - 1) * PAGE_LENGTH, limit=PAGE_LENGTH
         )
     filters = {name: value for name, value in request.args.items() if name != "page" and value}
-    lines, by = _lines(listed), professional()
-    review.listed(
-        session=db.session, keys=here.keys, by=by, now=datetime.now(UTC), lines=len(lines), searched=bool(typed)
-    )
+    lines = list(_lines(listed))
+    review.listed(acting(), lines=len(lines), searched=bool(typed))
     return render_template(
         "clinic/inbox.html",
         lines=lines,
+        now=datetime.now(UTC),
+        confirm_after=timedelta(hours=min(one.valid_for_hours for one in language.book().questions)),
+        today=_today(),
+        age=age,
         total=total,
         number=number,
         last=max(-(-total // PAGE_LENGTH), 1),
@@ -98,7 +84,7 @@ def inbox() -> Page:
         filters=filters,
         clinical=clinical,
         shows=SHOWS if clinical else STAFF_SHOWS,
-        severities=[(one.word, _severity(one)) for one in reversed(Severity)],
+        severities=list(reversed(Severity)),
         newest=audit.head(db.session, here.keys).number,
         too_many=chosen.references is not None and len(chosen.references) >= screenings.FOUND_AT_MOST,
     )
@@ -109,11 +95,8 @@ def inbox() -> Page:
 def search() -> Response:
     """Lead to what was searched for; the words are sealed, so that no address or log holds a patient's name."""
     typed = request.form.get("search", "").strip()[:200]
-    filters = {name: value for name, value in request.form.items() if name in ("show", "outcome", "since", "to")}
-    if typed:
-        filters["q"] = _sealed(typed)
-        filters["show"] = "all"
-    return redirect(url_for("clinic.inbox", **{name: value for name, value in filters.items() if value}), code=303)  # type: ignore[arg-type]
+    found = {"q": _sealed(typed), "show": "all"} if typed else {}
+    return redirect(url_for("clinic.inbox", **found), code=303)  # type: ignore[arg-type]
 
 
 @blueprint.get("/arrivals")
@@ -160,38 +143,15 @@ def _opened(sealed: str) -> str:
         return ""
 
 
-def _lines(listed: list[Listed]) -> list[Line]:
-    here, language = installation(), installation().settings.clinic_language
-    rows = {row.reference: row for row in screenings.rows(db.session, [one.reference for one in listed])}
-    book, now, lines = here.books[language], datetime.now(UTC), []
-    shortest = timedelta(hours=min(question.valid_for_hours for question in book.questions))
+def _lines(listed: list[Listed]) -> Iterator[tuple[Listed, ScreeningRow, Patient | None]]:
+    """The lines of the inbox; without a patient where the row cannot be opened."""
+    rows = screenings.rows(db.session, [one.reference for one in listed])
     for one in listed:
-        row = rows.get(one.reference)
-        if row is None:
-            continue  # deleted in this moment
-        try:
-            patient = screenings.patient(row, here.keys)
-            born = f"{day(patient.birth_date, language)} ({age(patient.birth_date, _today())}y)"
-            name, visit = patient.name, patient.visit
-        except KeyFault:
-            name = born = visit = ""
-        waited = now - row.submitted_at
-        lines.append(
-            Line(
-                listed=one,
-                name=name,
-                born=born,
-                visit=visit,
-                sent=moment(row.submitted_at, language, here.settings.clinic_timezone),
-                age=waited,
-                status=row.status,
-                confirm_again=row.status != Status.REVIEWED and waited > shortest,
-            )
-        )
-    return lines
-
-
-# --------------------------------------------------------------------------------------------------------- screening
+        if one.reference in rows:  # otherwise deleted in this moment
+            try:
+                yield one, rows[one.reference], screenings.patient(rows[one.reference], installation().keys)
+            except KeyFault:
+                yield one, rows[one.reference], None
 
 
 @blueprint.get("/screenings/<reference>")
@@ -206,32 +166,24 @@ def screening(reference: str) -> Page:
 @needs("prescriber")
 def decide(reference: str) -> Page:
     """Record a decision."""
-    form = ReviewForm()
-
-    def record() -> Screening:
-        return review.decide(
-            session=db.session,
-            keys=installation().keys,
-            reference=reference,
-            decision=Decision(form.decision.data),
-            until=form.until.data,
-            note=form.note.data,
-            reason=form.reason.data,
-            seen=form.seen.data or 0,
-            by=professional(),
-            today=_today(),
-            now=datetime.now(UTC),
-        )
-
-    meanwhile = None
+    form, meanwhile = ReviewForm(request.form), None
     if form.validate():
         try:
-            record()
+            review.decide(
+                acting(),
+                reference,
+                decision=Decision(form.decision.data),
+                until=form.until.data,
+                note=form.note.data,
+                reason=form.reason.data,
+                seen=form.seen.data or 0,
+                today=_today(),
+            )
             return redirect(url_for("clinic.screening", reference=reference), code=303)
         except review.DayNeeded:
-            form.day_needed(_today())
+            form.until.errors = [_("Enter a day after today (%(today)s)", today=_today().isoformat())]
         except review.ReasonNeeded:
-            form.reason_needed()
+            form.reason.errors = [_("A contraindication is reported: say why you proceed")]
         except review.ChangedMeanwhile as err:
             meanwhile = err.entry
     found = _view(reference)
@@ -244,23 +196,13 @@ def decide(reference: str) -> Page:
 def clarify(reference: str, question_id: str) -> Page:
     """Record what was established on one question."""
     found = _view(reference)
-    book = _books(found)[_language(found)]
-    question = book.question(question_id) or abort(404)
-    form = question_form(ClarifyForm, book, question, Answers())
+    question = _book(found).question(question_id) or abort(404)
+    form = question_form(ClarifyForm, _book(found), question, Answers())
     meanwhile = None
     if request.method == "POST" and form.validate():
         try:
-            review.clarify(
-                session=db.session,
-                keys=installation().keys,
-                reference=reference,
-                question=question,
-                answers=form.answers,
-                why=form.why.data,
-                seen=form.seen.data or 0,
-                by=professional(),
-                now=datetime.now(UTC),
-            )
+            why, seen = form.why.data, form.seen.data or 0
+            review.clarify(acting(), reference, question=question, answers=form.answers, why=why, seen=seen)
             return redirect(url_for("clinic.screening", reference=reference), code=303)
         except review.ChangedMeanwhile as err:
             meanwhile = err.entry
@@ -273,7 +215,7 @@ def clarify(reference: str, question_id: str) -> Page:
         follow_ups=follow_up_places(question, without="private"),
         summary=summary,
         rows=[row for row in summary.answers if row.id in {item.id for item in question.page}],
-        meanwhile=_words(meanwhile),
+        meanwhile=meanwhile,
     )
     return page, 409 if meanwhile else 200
 
@@ -283,9 +225,9 @@ def clarify(reference: str, question_id: str) -> Page:
 def summary_pdf(reference: str) -> Response:
     """The printed summary, to be shown or, with `?download=1`, saved."""
     found = _view(reference, action="printed")
-    printed = print_summary(_summary(found), paper=installation().settings.paper)
+    printed, _missing = print_summary(_summary(found), paper=installation().settings.paper)
     return send_file(
-        BytesIO(printed.content),
+        BytesIO(printed),
         mimetype="application/pdf",
         as_attachment="download" in request.args,
         download_name=f"summary-{found.reference}.pdf",
@@ -297,10 +239,10 @@ def summary_pdf(reference: str) -> Response:
 def copy(reference: str) -> Page:
     """The patient's copy in the patient's language, to be printed and handed over."""
     found = _view(reference, action="copied")
-    books = _books(found)
-    g.page_language = found.language if found.language in books else _language(found)
+    book = review.books_of(db.session, found).get(found.language, _book(found))
+    g.page_language = book.language
     refresh()
-    return copy_page(found, books[g.page_language], back=url_for("clinic.screening", reference=found.reference))
+    return copy_page(found, book, back=url_for("clinic.screening", reference=found.reference))
 
 
 @blueprint.get("/statistics")
@@ -315,9 +257,12 @@ def statistics() -> Page:
     topics = {item.id: item.topic for item in here.books[here.settings.clinic_language].asked()}
     return render_template(
         "clinic/statistics.html",
-        chart=chart(days, per_day),
-        days=[(day(one, here.settings.clinic_language), per_day.get(one, {})) for one in days if one in per_day],
-        severities=[(one, _severity(one)) for one in reversed(Severity)],
+        bars=bars(days, per_day),
+        highest=max((sum(counts.values()) for counts in per_day.values()), default=0),
+        size=(WIDTH, HEIGHT),
+        span=(days[0], days[-1]),
+        days=[(one, per_day[one]) for one in days if one in per_day],
+        severities=list(reversed(Severity)),
         open_questions=[
             (topics.get(asked, asked), counts) for asked, counts in figures.left_open(db.session, here.keys, since)
         ],
@@ -339,59 +284,50 @@ def _no_such_screening(error: screenings.NoSuchScreening) -> Page:
 
 def _screening_page(found: Screening, form: ReviewForm, meanwhile: Entry | None = None) -> str:
     now, summary = datetime.now(UTC), _summary(found)
-    book = _books(found)[_language(found)]
+    book = _book(found)
     page_of = {item.id: question for question in book.questions for item in question.page}
     return render_template(
         "clinic/screening.html",
         summary=summary,
         status=found.status.value,
         form=form,
-        decisions=[(one.value, decision_label(one, translations(_language(found)))) for one in Decision],
-        questions={item: question.id for item, question in page_of.items()},
+        decisions=[(one.value, decision_label(one, book.language)) for one in Decision],
         ages={item: now - found.known_since(item) for item in page_of},
         outdated={item for item, question in page_of.items() if found.outdated(question, now)},
-        meanwhile=_words(meanwhile),
+        meanwhile=meanwhile,
         contraindicated=summary.outcome is Severity.CONTRAINDICATION,
     )
 
 
 def _view(reference: str, *, action: str = "viewed") -> Screening:
-    reference = screenings.normal_reference(reference)
-    return review.view(
-        session=db.session,
-        keys=installation().keys,
-        reference=reference,
-        by=professional(),
-        now=datetime.now(UTC),
-        action=action,
-    )
+    return review.view(acting(), screenings.normal_reference(reference), action=action)
 
 
-def _books(found: Screening) -> Mapping[str, RuleBook]:
-    return review.books_of(db.session, found)
-
-
-def _language(found: Screening) -> str:
-    """The clinic's language, where the edition has it."""
-    wanted, books = installation().settings.clinic_language, _books(found)
-    return wanted if wanted in books else next(iter(books))
+def _book(found: Screening) -> RuleBook:
+    """The edition of a screening in the clinic's language."""
+    return in_language_of(installation().settings, review.books_of(db.session, found))
 
 
 def _summary(found: Screening) -> Summary:
     here = installation()
-    return for_clinic(found, _books(found), here.settings, screenings.check_code(here.keys, found))
+    books, code = review.books_of(db.session, found), screenings.check_code(here.keys, found)
+    return summarise(found, books, here.settings, code)
 
 
-def _words(entry: Entry | None) -> str:
-    """Who recorded something meanwhile, and when."""
-    if entry is None:
-        return ""
+@blueprint.app_template_filter("moment")
+def _moment(at: datetime) -> str:
     settings = installation().settings
-    return f"{entry.by}, {moment(entry.at, settings.clinic_language, settings.clinic_timezone)}"
+    return moment(at, settings.clinic_language, settings.clinic_timezone)
 
 
+@blueprint.app_template_filter("day")
+def _day(on: date) -> str:
+    return day(on, installation().settings.clinic_language)
+
+
+@blueprint.app_template_filter("severity")
 def _severity(severity: Severity) -> str:
-    return severity_label(severity, translations(installation().settings.clinic_language))
+    return severity_label(severity, installation().settings.clinic_language)
 
 
 def _today() -> date:

@@ -10,7 +10,7 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, SecurityError
 
 from screening.extensions import installation
-from screening.services.draft import DraftGone
+from screening.services.questionnaire import DraftGone
 from screening.storage.database import DatabaseNotReady
 from screening.storage.encryption import KeyFault
 

@@ -1,7 +1,7 @@
 """The patient's way: start, about you, one question per page, check, send, done, own copy, leaflet."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -14,11 +14,12 @@ from screening.domain.answers import Answers, Patient, shown
 from screening.domain.assessment import Screening
 from screening.domain.rules import Question, RuleBook
 from screening.extensions import db, installation
-from screening.services import draft as draft_service
-from screening.services import submit as submit_service
-from screening.services.draft import DraftGone
+from screening.services import questionnaire
+from screening.services.questionnaire import DraftGone
 from screening.storage import drafts, screenings
+from screening.storage.audit import Act
 from screening.storage.drafts import Draft
+from screening.storage.tables import ScreeningRow
 from screening.web import language
 from screening.web.errors import page as error_page
 from screening.web.forms.about_you import AboutYouForm, date_part_order, example_birth_date
@@ -29,13 +30,7 @@ blueprint = Blueprint("patient", __name__)
 Page = str | Response | tuple[str, int]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One question with its answer in the page's language; `change` is the address that changes it, if any."""
-
-    asked: str
-    answer: str
-    change: str = ""
+Row = tuple[str, str, str]  # a question, its answer, and the address that changes it, if any
 
 
 class OutOfOrder(Exception):
@@ -57,7 +52,7 @@ def start() -> Page:
 @blueprint.post("/")
 def begin() -> Page:
     """Begin a new questionnaire."""
-    token = draft_service.begin(session=db.session, keys=installation().keys, now=_now(), keep=_keep())
+    token = questionnaire.begin(_acting(), keep=_keep())
     if _token():
         _forget_forms()
     return _remember(token, url_for("patient.about_you"))
@@ -136,15 +131,8 @@ def check() -> Page:
 def submit() -> Page:
     """Send the answers to the clinic."""
     try:
-        submit_service.submit(
-            session=db.session,
-            keys=installation().keys,
-            token=_token(),
-            books=installation().books,
-            language=language.chosen(),
-            now=_now(),
-        )
-    except submit_service.Incomplete as err:
+        questionnaire.submit(_acting(), _token(), installation().books, language.chosen())
+    except questionnaire.Incomplete as err:
         raise OutOfOrder from err
     return _remember(_token(), url_for("patient.done"))
 
@@ -170,7 +158,7 @@ def leaflet() -> Page:
 @blueprint.post("/finish")
 def finish() -> Page:
     """Forget this patient on this device; a draft that was not sent is deleted."""
-    draft_service.discard(session=db.session, token=_token())
+    questionnaire.discard(session=db.session, token=_token())
     _forget_forms()
     session.pop("language", None)
     response = redirect(url_for("patient.start"), code=303)
@@ -207,6 +195,10 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
+def _acting() -> Act:
+    return Act(session=db.session, keys=installation().keys, now=_now(), by="patient")
+
+
 def _keep() -> timedelta:
     return timedelta(hours=installation().settings.draft_hours)
 
@@ -237,8 +229,7 @@ def _forget_forms() -> None:
 
 
 def _record(change: Callable[[Draft], Draft]) -> None:
-    keys = installation().keys
-    draft_service.record(session=db.session, keys=keys, token=_token(), change=change, now=_now(), keep=_keep())
+    questionnaire.record(_acting(), _token(), change, keep=_keep())
 
 
 def _find_draft() -> Draft | None:
@@ -263,8 +254,10 @@ def _find_sent(*, at_any_time: bool = False) -> Screening | None:
     if not _token():
         return None
     here = installation()
-    since = None if at_any_time else _now() - timedelta(minutes=here.settings.copy_minutes)
-    return screenings.find_by_draft(db.session, here.keys, drafts.hash_token(_token()), submitted_after=since)
+    conditions = [ScreeningRow.draft_hash == drafts.hash_token(_token())]
+    if not at_any_time:
+        conditions.append(ScreeningRow.submitted_at > _now() - timedelta(minutes=here.settings.copy_minutes))
+    return screenings.find(db.session, here.keys, *conditions)
 
 
 def _sent() -> Screening:
@@ -321,8 +314,8 @@ def copy_page(screening: Screening, book: RuleBook, *, back: str) -> str:
     """The patient's record of the answers, without any outcome. `back` is where it was opened from."""
     local = to_user_timezone(screening.submitted_at)
     about = [
-        Row(asked=_("Reference"), answer=screening.reference),
-        Row(asked=_("Sent"), answer=f"{format_date(local, 'long')} {format_time(local, 'short')}"),
+        (_("Reference"), screening.reference, ""),
+        (_("Sent"), f"{format_date(local, 'long')} {format_time(local, 'short')}", ""),
         *_about(screening.patient),
     ]
     return render_template("patient/copy.html", about=about, rows=answer_rows(screening.answers, book), back=back)
@@ -330,21 +323,20 @@ def copy_page(screening: Screening, book: RuleBook, *, back: str) -> str:
 
 def _about(patient: Patient, *, change: str = "") -> list[Row]:
     """The patient's own particulars, as a page shows them."""
-    particulars = {
-        _("Your name"): patient.name,
-        _("Your date of birth"): format_date(patient.birth_date, "long"),
-        _("Visit number"): patient.visit,
-    }
-    return [Row(asked=label, answer=value, change=change) for label, value in particulars.items()]
+    return [
+        (_("Your name"), patient.name, change),
+        (_("Your date of birth"), format_date(patient.birth_date, "long"), change),
+        (_("Visit number"), patient.visit, change),
+    ]
 
 
 def answer_rows(answers: Answers, book: RuleBook, *, changeable: bool = False) -> list[Row]:
     """Every question that was asked, in the language of the book, with its answer."""
     return [
-        Row(
-            asked=item.ask,
-            answer="" if (value := answers.value(item.id)) is None else shown(item, value),
-            change=url_for("patient.question", question_id=question.id) if changeable else "",
+        (
+            item.ask,
+            "" if (value := answers.value(item.id)) is None else shown(item, value),
+            url_for("patient.question", question_id=question.id) if changeable else "",
         )
         for question in book.questions
         for item in question.page

@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import io
 import re
 import secrets
 import time
@@ -11,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 from functools import wraps
 from typing import Any
 
-import segno
 from flask import Blueprint, Flask, abort, g, redirect, render_template, request, session, url_for
 from flask_babel import gettext as _
 from flask_login import user_logged_out
@@ -20,6 +18,7 @@ from flask_security import (
     FSQLALiteUserDatastore,
     LoginForm,
     MailUtil,
+    RoleMixin,
     Security,
     Totp,
     TwoFactorVerifyCodeForm,
@@ -37,13 +36,13 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 from wtforms import PasswordField, StringField
 
-from screening.domain.entries import Professional
 from screening.extensions import Installation, db, installation
+from screening.reports.pdf import qr_code
 from screening.services import people
-from screening.storage import audit
+from screening.storage.audit import Act
 from screening.storage.database import begin_write
 from screening.storage.drafts import hash_token
-from screening.storage.tables import PersonRow, RoleHeld, SignInRow
+from screening.storage.tables import PersonRow, SignInRow
 from screening.web.errors import page as error_page
 
 FRESH = timedelta(minutes=15)  # how long ago the password was given for a change of people or credentials
@@ -101,7 +100,7 @@ def init_app(app: Flask, here: Installation) -> None:
     )
     Security(
         app,
-        FSQLALiteUserDatastore(db, PersonRow, RoleHeld),
+        FSQLALiteUserDatastore(db, PersonRow, RoleMixin),
         login_form=SignInForm,
         verify_form=ConfirmForm,
         two_factor_verify_code_form=CodeForm,
@@ -139,11 +138,7 @@ class OnceOnlyTotp(Totp):
 
     def generate_qrcode(self, username: str, totp: str) -> str:
         """The QR code as SVG markup."""
-        buffer = io.BytesIO()
-        segno.make(self.get_totp_uri(username, totp), error="m").save(
-            buffer, kind="svg", xmldecl=False, omitsize=True, border=4, light="#fff", title=_("QR code")
-        )
-        return buffer.getvalue().decode()
+        return qr_code(self.get_totp_uri(username, totp), _("QR code"))
 
 
 class Counted:
@@ -168,16 +163,14 @@ class Counted:
 
     def validate(self, **kwargs: Any) -> bool:
         """Refuse after too many failures, known name or not; count a failure."""
-        name, address, keys = self.who(), request.remote_addr or "", installation().keys
-        if people.too_many_attempts(db.session, keys, name, address, now=_now()):
+        act, name, address = acting(), self.who(), request.remote_addr or ""
+        if people.too_many_attempts(act, name, address):
             self.form_errors = [_("Too many attempts failed. Wait 15 minutes, or ask an admin for a new password.")]
             return False
         if self.fits(**kwargs):
             return True
         if not getattr(self, "is_setup", False):
-            people.failed(
-                session=db.session, keys=keys, sign_in_name=name, address=address, what=self.presented, now=_now()
-            )
+            people.failed(act, name, address, self.presented)
         return False
 
 
@@ -314,7 +307,7 @@ def _began(app: Flask, user: PersonRow, authn_via: list[str] | None = None, **mo
     """Note the sign-in; Flask-Security commits it. After a change of password all others have ended."""
     if not user.active:
         abort(403)
-    token, keys = secrets.token_urlsafe(32), installation(app).keys
+    act, token = acting(user), secrets.token_urlsafe(32)
     if session.pop("form_of", None) != user.id:  # a form that is still open was somebody else's
         session.pop("csrf_token", None)
         g.pop("csrf_token", None)
@@ -322,30 +315,22 @@ def _began(app: Flask, user: PersonRow, authn_via: list[str] | None = None, **mo
     if authn_via == ["change"]:
         user.password_is_one_time = False
         db.session.execute(delete(SignInRow).where(SignInRow.person_id == user.id))
-        _note_change("password changed")(app, user)
-    people.began(db.session, keys, user, token_hash=hash_token(token), address=request.remote_addr or "", now=_now())
+        act.note("people", detail="password changed")
+    people.began(act, user, token_hash=hash_token(token), address=request.remote_addr or "")
 
 
 def _ended(app: Flask, **more: object) -> None:
     """End the sign-in in the database too."""
     token = session.pop("sign_in", None)
     if token and request.endpoint == "security.logout":
-        name = current_user.sign_in_name
-        people.end(
-            session=db.session,
-            keys=installation(app).keys,
-            sign_in_name=name,
-            by=name,
-            token_hash=hash_token(token),
-            now=_now(),
-        )
+        people.end(acting(), current_user.sign_in_name, token_hash=hash_token(token))
 
 
 def _note_change(what: str) -> Callable[..., None]:
     """Note a change of somebody's own credentials, within the transaction of whoever makes it."""
 
-    def note(app: Flask | None, user: PersonRow, **more: object) -> None:
-        audit.append(db.session, installation().keys, now=_now(), actor=user.sign_in_name, action="people", detail=what)
+    def note(app: Flask, user: PersonRow, **more: object) -> None:
+        acting(user).note("people", detail=what)
         if what.startswith("second factor"):  # what was known before it is worth nothing now
             here = hash_token(session.get("sign_in", ""))
             others = (SignInRow.person_id == user.id) & (SignInRow.token_hash != here)
@@ -426,9 +411,11 @@ def _sign_in_first() -> Any:
     return redirect(url_for_security("login", next=request.full_path.rstrip("?")))
 
 
-def professional() -> Professional:
-    """Who is signed in."""
-    return Professional(sign_in_name=current_user.sign_in_name, full_name=current_user.full_name)
+def acting(person: PersonRow | None = None) -> Act:
+    """What this person, or whoever is signed in, does now."""
+    who = person or current_user
+    by, full_name = getattr(who, "sign_in_name", "unknown"), getattr(who, "full_name", "")
+    return Act(session=db.session, keys=installation().keys, now=_now(), by=by, full_name=full_name)
 
 
 @blueprint.get("/")
@@ -446,12 +433,5 @@ def own() -> str:
 @needs()
 def end_sign_in() -> Response:
     """End one of one's own sign-ins."""
-    people.end(
-        session=db.session,
-        keys=installation().keys,
-        sign_in_name=current_user.sign_in_name,
-        by=current_user.sign_in_name,
-        token_hash=request.form.get("sign_in", ""),
-        now=_now(),
-    )
+    people.end(acting(), current_user.sign_in_name, token_hash=request.form.get("sign_in", ""))
     return redirect(url_for("account.own"), code=303)

@@ -10,6 +10,7 @@ from flask_security import hash_password
 
 from screening.extensions import db, installation
 from screening.services import people
+from screening.storage.audit import Act
 from tests.integration.visitor import Visitor
 
 PASSWORD = "correct horse battery"
@@ -33,16 +34,8 @@ class Colleague(Visitor):
         self.app, self.name = app, name
         with app.app_context():
             # Past the first sign-in, which has tests of its own: hashing a password is slow on purpose.
-            people.add(
-                session=db.session,
-                keys=installation().keys,
-                sign_in_name=name,
-                full_name=f"Dr {name}",
-                roles=roles or ("prescriber",),
-                hashed=hash_password(PASSWORD),
-                by="test",
-                now=datetime.now(UTC),
-            )
+            act = Act(session=db.session, keys=installation().keys, now=datetime.now(UTC), by="test")
+            people.add(act, name, f"Dr {name}", roles or ("prescriber",), hash_password(PASSWORD))
             person = people.find(db.session, name)
             assert person is not None
             person.password_is_one_time = False

@@ -15,6 +15,7 @@ from sqlalchemy import text, update
 from screening.domain.rules import Severity
 from screening.extensions import db, installation
 from screening.services import retention
+from screening.storage.audit import Act
 from screening.storage.tables import ScreeningRow
 from screening.storage.worklist import Filter, Listed, Worklist
 from tests.builders import all_no
@@ -236,7 +237,7 @@ def test_what_was_purged_leaves_every_list(app: Flask, filled: dict[str, str]) -
     dr.get("/clinic/")
     with app.app_context():
         now = datetime.now(UTC) + timedelta(days=91)
-        retention.purge(session=db.session, keys=installation().keys, days=90, by="test", now=now)
+        retention.purge(Act(session=db.session, keys=installation().keys, now=now, by="test"), days=90)
     dr.get("/clinic/?show=all")
     assert names(dr) == []
 

@@ -79,7 +79,7 @@ def test_sealed_cells_cannot_be_swapped_between_rows(app: Flask) -> None:
         first.sealed_answers, second.sealed_answers = second.sealed_answers, first.sealed_answers
         db.session.commit()
         with pytest.raises(KeyFault, match=r"screenings.sealed_answers cannot be opened"):
-            screenings.find(db.session, installation().keys, references[0])
+            screenings.find(db.session, installation().keys, ScreeningRow.reference == references[0])
 
 
 FINDS = (
@@ -134,7 +134,7 @@ def test_the_plain_part_of_a_row_cannot_be_exchanged(app: Flask, visitor: Visito
         setattr(row, column, value)
         db.session.commit()
         with pytest.raises(KeyFault, match="cannot be opened"):
-            screenings.find(db.session, installation().keys, row.reference)
+            screenings.find(db.session, installation().keys, ScreeningRow.reference == row.reference)
 
 
 def test_a_lost_data_key_stops_the_start_and_is_never_replaced(app: Flask, start: Start) -> None:

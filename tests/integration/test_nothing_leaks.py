@@ -20,6 +20,8 @@ from screening.domain.answers import name_fault, text_fault, tidy
 from screening.extensions import db, installation
 from screening.services import retention
 from screening.storage import screenings
+from screening.storage.audit import Act
+from screening.storage.tables import ScreeningRow
 from tests.integration.colleague import Colleague
 from tests.integration.test_upkeep import flask
 from tests.integration.visitor import Visitor
@@ -86,7 +88,7 @@ def test_a_marked_patient_leaves_no_trace_outside_the_sealed_cells(
             assert secret.lower() not in content.lower(), f"{secret} in {place}"
     with sqlite_app.app_context():
         now = datetime.now(UTC) + timedelta(days=91)
-        retention.purge(session=db.session, keys=installation().keys, days=90, by="test", now=now)
+        retention.purge(Act(session=db.session, keys=installation().keys, now=now, by="test"), days=90)
     assert "Zyxwvutina" not in dr.get("/clinic/?show=all").text
     for secret in ("Zyxwvutina", note, why):
         assert secret not in kept().decode("latin-1")
@@ -157,7 +159,7 @@ def test_naughty_strings_come_back_as_typed_or_are_refused_kindly(sqlite_app: Fl
         expected[patient.send()] = kept
     with sqlite_app.app_context():
         for reference, kept in expected.items():
-            found = screenings.find(db.session, installation().keys, reference)
+            found = screenings.find(db.session, installation().keys, ScreeningRow.reference == reference)
             assert found is not None
             came = {field: str(found.answers.value(field) or "") for field in kept.keys() - {"name", "visit"}}
             assert {**came, "name": found.patient.name, "visit": found.patient.visit} == kept

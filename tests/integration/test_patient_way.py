@@ -11,6 +11,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select, update
 
+from screening.domain.assessment import Screening
 from screening.extensions import db, installation
 from screening.storage import screenings
 from screening.storage.tables import DraftRow, EditionRow, ScreeningRow
@@ -19,9 +20,9 @@ from tests.integration.visitor import NO_TO_ALL, SAMPLE, Visitor
 pytestmark = pytest.mark.one_database
 
 
-def stored(app: Flask, reference: str) -> screenings.Screening:
+def stored(app: Flask, reference: str) -> Screening:
     with app.app_context():
-        screening = screenings.find(db.session, installation().keys, reference)
+        screening = screenings.find(db.session, installation().keys, ScreeningRow.reference == reference)
         assert screening is not None
         return screening
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from datetime import UTC, date, datetime
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pypdfium2
@@ -21,9 +22,10 @@ from screening.domain.answers import Patient, read_answers, shown
 from screening.domain.assessment import Assessment, Screening
 from screening.domain.evaluate import evaluate
 from screening.domain.rules import FollowUp, Kind, RuleBook
-from screening.reports.pdf import _press, print_summary, summary_html, translations
+from screening.reports.pdf import _press, print_summary, summary_html
 from screening.reports.summary import Summary, summarise
 from screening.rulebooks.load import load
+from screening.settings import Settings
 
 NO_TO_ALL = {
     "pregnancy": "no",
@@ -55,17 +57,14 @@ def summary_of(
         answers=read_answers(books()[asked_in], values),
         digest=book.edition.digest,
     )
-    assessment = evaluate(book, screening.answers)
-    summary = summarise(
-        screening,
-        assessment,
-        books=books(),
-        language=clinic_language,
-        translations=translations(clinic_language),
+    clinic = Settings(
+        instance=Path("nowhere"),
         clinic_name="Sample Clinic",
-        timezone="Europe/Madrid",
-        check_code="7F3K-9QWD-2MHX",
+        clinic_timezone="Europe/Madrid",
+        clinic_language=clinic_language,
     )
+    summary = summarise(screening, books(), clinic, "7F3K-9QWD-2MHX")
+    assessment = evaluate(book, screening.answers)
     return summary, assessment
 
 

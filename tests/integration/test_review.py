@@ -13,6 +13,7 @@ from pypdf import PdfReader
 from sqlalchemy import select, update
 
 from screening.domain.answers import Answers
+from screening.domain.assessment import Screening
 from screening.domain.entries import Clarification, Review
 from screening.extensions import db, installation
 from screening.storage import screenings
@@ -39,9 +40,9 @@ def sent(app: Flask, pages: dict[str, dict[str, object]] | None = None, **about:
         return store(db.session, here.keys, here.books["en"], all_no(**values), **patient).reference
 
 
-def stored(app: Flask, reference: str) -> screenings.Screening:
+def stored(app: Flask, reference: str) -> Screening:
     with app.app_context():
-        found = screenings.find(db.session, installation().keys, reference)
+        found = screenings.find(db.session, installation().keys, ScreeningRow.reference == reference)
     assert found is not None
     return found
 
@@ -58,6 +59,15 @@ def test_a_screening_is_new_until_somebody_opens_it(app: Flask, dr: Colleague) -
     assert "Clarify before deciding" in dr.text
     assert "Establish whether there is an active infection" in dr.text
     assert stored(app, reference).status == "opened"
+
+
+def test_fields_for_own_words_are_empty_at_first(app: Flask, dr: Colleague) -> None:
+    reference = sent(app, UNSURE)
+    for path in ("", "/clarify/infection"):
+        page = dr.get(f"/clinic/screenings/{reference}{path}").text
+        texts = re.findall(r"<textarea[^>]*>(.*?)</textarea>", page, re.DOTALL)
+        assert texts
+        assert not any(text.strip() for text in texts)
 
 
 @pytest.mark.both_databases
@@ -219,7 +229,7 @@ def test_an_entry_or_status_that_was_tampered_with_is_noticed(app: Flask, dr: Co
                 session.delete(session.scalars(select(EntryRow).where(EntryRow.number == 2)).one())
         session.commit()
         with pytest.raises(KeyFault):
-            screenings.find(session, installation().keys, reference)
+            screenings.find(session, installation().keys, ScreeningRow.reference == reference)
     assert dr.get(f"/clinic/screenings/{reference}").status_code == 500
     assert reference in dr.get("/clinic/?show=all").text
     if what != "removed":

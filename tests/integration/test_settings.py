@@ -13,7 +13,7 @@ from screening.settings import InvalidSettings, Settings, load_settings, setting
 def load(tmp_path: Path, file: str = "", **environ: str) -> Settings:
     (tmp_path / "settings.toml").write_text(file, encoding="utf-8")
     named = {f"SCREENING_{name.upper()}": value for name, value in environ.items()}
-    return load_settings({"SCREENING_INSTANCE": str(tmp_path), **named})[0]
+    return load_settings({"SCREENING_INSTANCE": str(tmp_path), **named})
 
 
 def test_defaults_hold_where_nothing_is_set(tmp_path: Path) -> None:

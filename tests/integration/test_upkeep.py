@@ -20,6 +20,7 @@ from screening.extensions import db, installation
 from screening.services import retention
 from screening.settings import Settings
 from screening.storage import rotation, screenings
+from screening.storage.audit import Act
 from screening.storage.database import write
 from screening.storage.encryption import new_keys, write_keys
 from screening.storage.tables import AuditRow, DraftRow, EntryRow, ScreeningRow, SearchRow
@@ -112,7 +113,7 @@ def test_rows_cut_off_together_with_an_old_end_are_found_by_a_noted_end(app: Fla
 def purge(app: Flask, *, days_later: int) -> tuple[int, int]:
     with app.app_context():
         now = datetime.now(UTC) + timedelta(days=days_later)
-        return retention.purge(session=db.session, keys=installation().keys, days=90, by="test", now=now)
+        return retention.purge(Act(session=db.session, keys=installation().keys, now=now, by="test"), days=90)
 
 
 def kept(app: Flask) -> set[str]:
@@ -451,5 +452,5 @@ def test_doctor_notices_a_clock_that_was_set_back(app: Flask) -> None:
 
 def test_a_screening_that_is_gone_is_not_found(app: Flask) -> None:
     with app.app_context():
-        assert screenings.find(db.session, installation().keys, "0000-0000") is None
+        assert screenings.find(db.session, installation().keys, ScreeningRow.reference == "0000-0000") is None
     assert "There is no screening 0000-0000" in flask(app, "summary", "0000-0000", code=1).stderr

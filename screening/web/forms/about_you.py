@@ -9,30 +9,16 @@ from babel import Locale
 from babel.dates import get_date_format, get_month_names
 from flask import request
 from flask_babel import gettext as _
-from flask_wtf import FlaskForm
-from wtforms import StringField
+from wtforms import Form, StringField
 
-from screening.domain.answers import (
-    NAME_LENGTH,
-    VISIT_LENGTH,
-    Fault,
-    Patient,
-    birth_date_fault,
-    name_fault,
-    tidy,
-    visit_fault,
-)
+from screening.domain import answers
+from screening.domain.answers import Fault
 
 DATE_PARTS = ("birth_day", "birth_month", "birth_year")
 
 
-class AboutYouForm(FlaskForm):
+class AboutYouForm(Form):
     """The about-you page; after a successful `check`, `patient` holds who answers."""
-
-    class Meta(FlaskForm.Meta):
-        """The token is checked once for every POST, before any view."""
-
-        csrf = False
 
     name = StringField()
     birth_day = StringField()
@@ -40,43 +26,45 @@ class AboutYouForm(FlaskForm):
     birth_year = StringField()
     visit = StringField()
 
-    patient: Patient
+    patient: answers.Patient
 
     @classmethod
-    def filled_with(cls, patient: Patient | None) -> AboutYouForm:
+    def filled_with(cls, patient: answers.Patient | None) -> AboutYouForm:
         """A form with what was sent, or else with the patient so far."""
         sent = request.form if request.method == "POST" else None
         if patient is None:
             return cls(formdata=sent)
-        born = patient.birth_date
-        return cls(
-            formdata=sent,
-            data={
-                "name": patient.name,
-                "birth_day": str(born.day),
-                "birth_month": str(born.month),
-                "birth_year": str(born.year),
-                "visit": patient.visit,
-            },
-        )
+        born = {part: str(getattr(patient.birth_date, part.removeprefix("birth_"))) for part in DATE_PARTS}
+        return cls(formdata=sent, data={"name": patient.name, "visit": patient.visit, **born})
 
     def check(self, *, languages: tuple[str, ...], today: date) -> bool:
         """Whether everything is acceptable; each field at fault gets its error. Month names of `languages` count."""
         if not self.validate():
             return False
-        name, visit = tidy(self.name.data or ""), tidy(self.visit.data or "")
+        name, visit = answers.tidy(self.name.data or ""), answers.tidy(self.visit.data or "")
         typed = {part: unicodedata.normalize("NFKC", (self[part].data or "")[:100]).strip() for part in DATE_PARTS}
         born = _birth_date(typed, languages, today)
-        messages = {"name": _name_message(name_fault(name)), "visit": _visit_message(visit_fault(visit))}
+        of_name = {
+            Fault.MISSING: _("Enter your name"),
+            Fault.TOO_LONG: _("Enter a shorter name: at most %(most)s letters", most=answers.NAME_LENGTH),
+            Fault.CONTROL_CHARACTER: _("Type your name again. It has a sign that cannot be printed"),
+        }
+        of_visit = {
+            Fault.TOO_LONG: _("Enter a shorter visit number: at most %(most)s letters", most=answers.VISIT_LENGTH),
+            Fault.CONTROL_CHARACTER: _("Type the visit number again. It has a sign that cannot be printed"),
+        }
+        name_fault, visit_fault = answers.name_fault(name), answers.visit_fault(visit)
+        messages = {
+            "name": of_name[name_fault] if name_fault else "",
+            "visit": of_visit[visit_fault] if visit_fault else "",
+        }
         if not isinstance(born, date):
-            part, messages["birth"] = born
-            self[part].errors = [messages["birth"]]
-        for field in (self.name, self.visit):
-            if message := messages[field.name]:
-                field.errors = [message]
+            messages[born[0]] = born[1]
+        for field, message in messages.items():
+            self[field].errors = [message] if message else []
         if any(messages.values()) or not isinstance(born, date):
             return False
-        self.patient = Patient(name=name, birth_date=born, visit=visit)
+        self.patient = answers.Patient(name=name, birth_date=born, visit=visit)
         return True
 
 
@@ -102,7 +90,7 @@ def _birth_date(typed: dict[str, str], languages: tuple[str, ...], today: date) 
         born = date(year, month, day)
     except ValueError:
         return "birth_day", _("That month does not have that day. Check the date")
-    match birth_date_fault(born, today=today):
+    match answers.birth_date_fault(born, today=today):
         case Fault.IN_FUTURE:
             return "birth_year", _("Your date of birth must be in the past")
         case Fault.TOO_LONG_AGO:
@@ -136,25 +124,3 @@ def example_birth_date(language: str) -> str:
     """A date in the language's order of fields, such as `27 3 1985`."""
     example = {"birth_day": "27", "birth_month": "3", "birth_year": "1985"}
     return " ".join(example[part] for part in date_part_order(language))
-
-
-def _name_message(fault: Fault | None) -> str | None:
-    match fault:
-        case None:
-            return None
-        case Fault.MISSING:
-            return _("Enter your name")
-        case Fault.TOO_LONG:
-            return _("Enter a shorter name: at most %(most)s letters", most=NAME_LENGTH)
-        case _:
-            return _("Type your name again. It has a sign that cannot be printed")
-
-
-def _visit_message(fault: Fault | None) -> str | None:
-    match fault:
-        case None:
-            return None
-        case Fault.TOO_LONG:
-            return _("Enter a shorter visit number: at most %(most)s letters", most=VISIT_LENGTH)
-        case _:
-            return _("Type the visit number again. It has a sign that cannot be printed")

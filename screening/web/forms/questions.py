@@ -5,20 +5,15 @@ from typing import Any, TypeVar
 
 from flask import request
 from flask_babel import gettext as _
-from flask_wtf import FlaskForm
-from wtforms import Field, RadioField, SelectMultipleField, TextAreaField
+from wtforms import Field, Form, RadioField, SelectMultipleField, TextAreaField
 
 from screening.domain.answers import TEXT_LENGTH, Answers, Fault, UnacceptableAnswers, read_answers
 from screening.domain.rules import FollowUp, Kind, Question, RuleBook
+from screening.web.forms import words
 
 
-class QuestionForm(FlaskForm):
+class QuestionForm(Form):
     """One question with its follow-ups; after a successful `validate`, `answers` holds them."""
-
-    class Meta(FlaskForm.Meta):
-        """The token is checked once for every POST, before any view."""
-
-        csrf = False
 
     book: RuleBook
     question: Question
@@ -48,23 +43,24 @@ class QuestionForm(FlaskForm):
                 faults[item.id] = Fault.MISSING
         for item in self.question.page:
             if item.id in faults:
-                self[item.id].errors = [*self[item.id].errors, _message(item, faults[item.id])]
+                choose = _("Choose an answer for “%(ask)s”. If you do not know, choose “I am not sure”", ask=item.ask)
+                self[item.id].errors = [words(faults[item.id], TEXT_LENGTH, choose)]
         return not faults
 
 
 # Building a class takes longer than a form of it: one for each question in each language of each edition.
 _FORM_CLASSES: dict[tuple[str, str, str, type[QuestionForm]], Any] = {}
-Form = TypeVar("Form", bound=QuestionForm)
+Built = TypeVar("Built", bound=QuestionForm)
 
 
-def question_form(kind: type[Form], book: RuleBook, question: Question, answers: Answers) -> Form:
+def question_form(kind: type[Built], book: RuleBook, question: Question, answers: Answers) -> Built:
     """A form of this kind for the question, filled with what was sent or else with the answers so far."""
     key = (book.edition.digest, book.language, question.id, kind)
     if key not in _FORM_CLASSES:
         fields = {item.id: _field(item) for item in question.page}
         _FORM_CLASSES[key] = type("BuiltQuestionForm", (kind,), {"book": book, "question": question, **fields})
     sent = request.form if request.method == "POST" else None
-    form: Form = _FORM_CLASSES[key](formdata=sent, data={item.id: answers.value(item.id) for item in question.page})
+    form: Built = _FORM_CLASSES[key](formdata=sent, data={item.id: answers.value(item.id) for item in question.page})
     return form
 
 
@@ -96,14 +92,3 @@ def _field(item: Question | FollowUp) -> Field:
             return SelectMultipleField(item.ask, validate_choice=False)
         case Kind.TEXT:
             return TextAreaField(item.ask)
-
-
-def _message(item: Question | FollowUp, fault: Fault) -> str:
-    """The fault in the patient's words."""
-    match fault:
-        case Fault.TOO_LONG:
-            return _("Write a little less: at most %(most)s letters", most=TEXT_LENGTH)
-        case Fault.CONTROL_CHARACTER:
-            return _("Remove the signs that cannot be printed. You may have pasted them")
-        case _:
-            return _("Choose an answer for “%(ask)s”. If you do not know, choose “I am not sure”", ask=item.ask)

@@ -35,7 +35,6 @@ from screening.services import review
 from screening.storage import audit, screenings
 from screening.storage import statistics as figures
 from screening.storage.encryption import KeyFault
-from screening.storage.tables import ScreeningRow
 from screening.storage.worklist import Filter, Listed
 from screening.web import language
 from screening.web.errors import page as error_page
@@ -143,15 +142,17 @@ def _opened(sealed: str) -> str:
         return ""
 
 
-def _lines(listed: list[Listed]) -> Iterator[tuple[Listed, ScreeningRow, Patient | None]]:
-    """The lines of the inbox; without a patient where the row cannot be opened."""
+def _lines(listed: list[Listed]) -> Iterator[tuple[Listed, str, datetime, Patient | None]]:
+    """The lines of the inbox: with status, when it was sent, and no patient where the row cannot be opened."""
     rows = screenings.rows(db.session, [one.reference for one in listed])
     for one in listed:
-        if one.reference in rows:  # otherwise deleted in this moment
-            try:
-                yield one, rows[one.reference], screenings.patient(rows[one.reference], installation().keys)
-            except KeyFault:
-                yield one, rows[one.reference], None
+        if (row := rows.get(one.reference)) is None:  # deleted in this moment
+            continue
+        try:
+            patient = screenings.patient(row, installation().keys)
+        except KeyFault:
+            patient = None
+        yield one, row.status, row.submitted_at, patient
 
 
 @blueprint.get("/screenings/<reference>")

@@ -36,7 +36,7 @@ CREATE INDEX by_todo_and_outcome ON list (todo, outcome, rank DESC, sent DESC);
 CREATE INDEX by_outcome ON list (outcome, rank DESC, sent DESC);
 CREATE INDEX by_status ON list (status, rank DESC, sent DESC);
 CREATE INDEX by_status_and_day ON list (status, day, outcome);
-CREATE INDEX by_until ON list (until) WHERE until IS NOT NULL;
+CREATE INDEX by_until ON list (until, rank) WHERE until IS NOT NULL;
 """
 
 
@@ -90,7 +90,8 @@ class Worklist:
                 query = select(AuditRow.subject).where(AuditRow.number > self._read_to, AuditRow.action.in_(CHANGES))
                 self._take_again(session, keys, zone, sorted(set(session.scalars(query))))
             self._read_to = newest
-            self._db.execute("UPDATE list SET rank = ?, todo = 1 WHERE until <= ?", (DUE, today.isoformat()))
+            due = "UPDATE list SET rank = :due, todo = 1 WHERE until <= :today AND rank < :due"
+            self._db.execute(due, {"due": DUE, "today": today.isoformat()})
             yield self._db
 
     def page(

@@ -141,6 +141,7 @@ class Settings:
         for one in fields(self):
             if "read" in one.metadata:
                 value = getattr(self, one.name)
+                value = ", ".join(value) if isinstance(value, tuple) else value
                 hidden = "(hidden)" if one.metadata["secret"] and value else value
                 yield one.name, hidden, self.came_from.get(one.name, "default"), one.metadata["what"]
 

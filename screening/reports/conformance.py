@@ -1,0 +1,82 @@
+"""One file that is PDF/A-3a and PDF/UA-1 at once: what WeasyPrint 70 leaves to be done.
+
+It touches private parts of WeasyPrint, whose version is therefore pinned. Each repair has a test of its own.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pydyf
+
+VARIANT = "pdf/a-3a"
+POINTS = 0.75  # in a CSS pixel
+# PDF/A wants every property that it does not know itself described in an extension schema (ISO 19005-3, 6.6.2.3).
+_IDENTIFIER = b"""
+<rdf:Description rdf:about="" xmlns:pdfuaid="http://www.aiim.org/pdfua/ns/id/"><pdfuaid:part>1</pdfuaid:part>
+</rdf:Description>
+<rdf:Description rdf:about="" xmlns:pdfaExtension="http://www.aiim.org/pdfa/ns/extension/"
+ xmlns:pdfaSchema="http://www.aiim.org/pdfa/ns/schema#" xmlns:pdfaProperty="http://www.aiim.org/pdfa/ns/property#">
+<pdfaExtension:schemas><rdf:Bag><rdf:li rdf:parseType="Resource">
+<pdfaSchema:schema>PDF/UA identification</pdfaSchema:schema>
+<pdfaSchema:namespaceURI>http://www.aiim.org/pdfua/ns/id/</pdfaSchema:namespaceURI>
+<pdfaSchema:prefix>pdfuaid</pdfaSchema:prefix>
+<pdfaSchema:property><rdf:Seq><rdf:li rdf:parseType="Resource">
+<pdfaProperty:name>part</pdfaProperty:name><pdfaProperty:valueType>Integer</pdfaProperty:valueType>
+<pdfaProperty:category>internal</pdfaProperty:category>
+<pdfaProperty:description>The part of PDF/UA that this file conforms to</pdfaProperty:description>
+</rdf:li></rdf:Seq></pdfaSchema:property>
+</rdf:li></rdf:Bag></pdfaExtension:schemas>
+</rdf:Description>
+"""
+
+
+def identify(document: Any) -> None:
+    """Let the metadata name PDF/UA too, within the one `rdf:RDF` that readers look at."""
+    generate: Callable[..., bytes] = document.metadata.generate_rdf_metadata
+    end = b"</rdf:RDF>"
+    document.metadata.generate_rdf_metadata = lambda *about: generate(*about).replace(end, _IDENTIFIER + end)
+
+
+def repair(_document: Any, pdf: Any) -> None:
+    """Mend the tags of a PDF that is about to be written."""
+    tree = dict(_below(pdf, _object(pdf, pdf.catalog["StructTreeRoot"])))
+    for element in tree.values():
+        match element["S"]:
+            case "/TH":  # all our headers are those of columns
+                element["A"]["Scope"] = "/Column"
+            case "/L":  # its boxes are drawn, there are no numbers or bullets to read out
+                element["A"] = pydyf.Dictionary({"O": "/List", "ListNumbering": "/None"})
+            case "/Figure":
+                _place(pdf, element)
+    for number, page in enumerate(_object(pdf, page) for page in pdf.page_references):
+        _take_out_margins(pdf, page, number, tree)
+
+
+def _place(pdf: Any, figure: Any) -> None:
+    """Give the box of a figure in points from the bottom of the page, instead of CSS pixels from its top."""
+    _, _, _, height = _object(pdf, figure["Pg"])["MediaBox"]
+    left, top, right, bottom = (length * POINTS for length in figure["A"]["BBox"])
+    figure["A"]["BBox"][:] = left, height - bottom, right, height - top
+
+
+def _take_out_margins(pdf: Any, page: Any, number: int, tree: dict[bytes, Any]) -> None:
+    """Mark what stands in the margins of each page as such: it is in no branch of the tree and is not read out."""
+    parents = _object(pdf, _object(pdf, pdf.catalog["StructTreeRoot"])["ParentTree"])["Nums"]
+    owners = parents[2 * number + 1]
+    drawn = _object(pdf, page["Contents"]).stream
+    for place, item in enumerate(drawn):
+        if isinstance(item, dict) and owners[item["MCID"]] not in tree:
+            owners[item["MCID"]] = "null"
+            drawn[place - 1 : place + 1] = ["/Artifact", pydyf.Dictionary({"Type": "/Pagination"})]
+
+
+def _below(pdf: Any, element: Any) -> Iterator[tuple[bytes, Any]]:
+    """Every element of the tag tree below this one, by its reference."""
+    for kid in element["K"]:
+        if isinstance(kid, bytes) and _object(pdf, kid).get("Type") == "/StructElem":
+            yield kid, _object(pdf, kid)
+            yield from _below(pdf, _object(pdf, kid))
+
+
+def _object(pdf: Any, reference: bytes) -> Any:
+    return pdf.objects[int(reference.split()[0])]

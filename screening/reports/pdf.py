@@ -1,6 +1,7 @@
 """The printed summary: templates/pdf/summary.html through WeasyPrint, which may fetch nothing."""
 
 import atexit
+import logging
 import threading
 from functools import cache
 from pathlib import Path
@@ -15,9 +16,11 @@ from screening.reports.summary import Summary, translations
 ROOT = Path(__file__).parent.parent.parent
 STYLE = ROOT / "static" / "css" / "pdf.css"
 
+log = logging.getLogger("screening")
+
 
 class PrintedSummary(NamedTuple):
-    """The PDF's bytes, and the characters for which no font has a glyph (their boxes are on the page)."""
+    """The PDF's bytes, and the characters that have no glyph: the page shows them by their code points."""
 
     content: bytes
     missing: frozenset[str]
@@ -25,16 +28,24 @@ class PrintedSummary(NamedTuple):
 
 def print_summary(summary: Summary, *, paper: str = "A4") -> PrintedSummary:
     """The summary as a PDF on `A4` or `Letter` paper. Raises CannotPrint where something is not installed."""
-    return _press().print(summary_html(summary, paper=paper))
+    printed = _press().print(summary_html(summary, paper=paper))
+    if not printed.missing:
+        return printed
+    log.warning("a summary has characters without a glyph; their code points are printed")
+    again = _press().print(summary_html(summary, paper=paper, missing=printed.missing))
+    return PrintedSummary(again.content, printed.missing)
 
 
-def summary_html(summary: Summary, *, paper: str) -> str:
-    """The HTML that is printed. Everything the patient wrote is escaped."""
+def summary_html(summary: Summary, *, paper: str, missing: frozenset[str] = frozenset()) -> str:
+    """The HTML that is printed. Everything the patient wrote is escaped; what is `missing` shown by code points."""
     # For a hand-held scanner; it holds nothing about the patient.
     text = f"{summary.reference} {summary.check_code}"
     qr = qr_code(text, f"QR: {text}") if summary.check_code else ""
     environment = _environment(summary.language)
-    return environment.get_template("pdf/summary.html").render(summary=summary, paper=paper.lower(), qr=qr)
+    html = environment.get_template("pdf/summary.html").render(
+        summary=summary, paper=paper.lower(), qr=qr, missing=bool(missing)
+    )
+    return html.translate({ord(character): f"[U+{ord(character):04X}]" for character in missing})
 
 
 @cache

@@ -54,6 +54,7 @@ def cases() -> Iterator[tuple[str, Summary, str]]:
     yield "Spanish clinic", made(values=YES_TO_ALL, clinic_language="es"), "A4"
     yield "Spanish patient", made(values=YES_TO_ALL, asked_in="es"), "A4"
     yield "not stored", replace(made(), check_code=""), "A4"
+    yield "without a glyph", made(name="Cuneiform 𒀀 👩\u200d⚕️"), "A4"
     for script, name in NAMES.items():
         yield script, made(name=name), "A4"
 

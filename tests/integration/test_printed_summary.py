@@ -253,8 +253,17 @@ def test_names_in_any_script_have_glyphs(name: str) -> None:
     assert printed.missing == frozenset(), "install the fonts that `flask init` names"
 
 
-def test_a_character_without_a_glyph_is_reported() -> None:
-    assert print_summary(summary_of(NO_TO_ALL, name="Cuneiform 𒀀")[0]).missing == {"𒀀"}
+def test_a_character_without_a_glyph_is_shown_by_its_code_point_and_never_silent(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    printed = print_summary(summary_of(NO_TO_ALL, name="Cuneiform 𒀀")[0])
+    assert printed.missing == {"𒀀"}
+    text = text_of(printed.content)
+    assert "Cuneiform[U+12000]" in text
+    assert "Somecharacterscannotbeprinted" in text
+    assert "characters without a glyph" in caplog.text
+    assert "Cuneiform" not in caplog.text
+    assert "Somecharacters" not in text_of(print_summary(summary_of(NO_TO_ALL)[0]).content)
 
 
 def test_the_outcome_shows_in_greyscale_by_shape_and_words() -> None:

@@ -59,14 +59,25 @@ def cases() -> Iterator[tuple[str, Summary, str]]:
         yield script, made(name=name), "A4"
 
 
-@pytest.fixture(scope="session")
-def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A file for each case."""
-    folder, files = tmp_path_factory.mktemp("printed"), {}
-    for name, summary, paper in cases():
-        files[name] = folder / f"{name.replace(' ', '-')}.pdf"
-        files[name].write_bytes(print_summary(summary, paper=paper).content)
-    return files
+class Printed:
+    """A file for each case, printed when it is first asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.cases = {name: (summary, paper) for name, summary, paper in cases()}
+
+    def __getitem__(self, name: str) -> Path:
+        file = self.folder / f"{name.replace(' ', '-')}.pdf"
+        if not file.exists():
+            summary, paper = self.cases[name]
+            file.write_bytes(print_summary(summary, paper=paper).content)
+        return file
+
+
+@pytest.fixture(scope="module")
+def printed(tmp_path_factory: pytest.TempPathFactory) -> Printed:
+    """The printed cases."""
+    return Printed(tmp_path_factory.mktemp("printed"))
 
 
 def judged(*files: Path) -> list[str]:
@@ -85,11 +96,11 @@ def judged(*files: Path) -> list[str]:
     return ran.stdout.splitlines()
 
 
-def test_every_summary_conforms(printed: dict[str, Path]) -> None:
-    assert judged(*printed.values()) == []
+def test_every_summary_conforms(printed: Printed) -> None:
+    assert judged(*(printed[name] for name in printed.cases)) == []
 
 
-def test_a_file_that_does_not_conform_is_found(printed: dict[str, Path], tmp_path: Path) -> None:
+def test_a_file_that_does_not_conform_is_found(printed: Printed, tmp_path: Path) -> None:
     """Else the test above could not fail."""
     broken, writer = tmp_path / "broken.pdf", PdfWriter(clone_from=printed["nothing"])
     del writer.root_object["/MarkInfo"]
@@ -113,17 +124,17 @@ def elements(file: Path, kind: str) -> list[DictionaryObject]:
     return [one for one in below(root["/StructTreeRoot"]) if one.get("/S") == kind]
 
 
-def test_headers_name_their_scope(printed: dict[str, Path]) -> None:
+def test_headers_name_their_scope(printed: Printed) -> None:
     headers = elements(printed["everything"], "/TH")
     assert [header["/A"]["/Scope"] for header in headers] == ["/Column"] * 3  # type: ignore[index]
 
 
-def test_lists_say_that_nothing_numbers_them(printed: dict[str, Path]) -> None:
+def test_lists_say_that_nothing_numbers_them(printed: Printed) -> None:
     lists = elements(printed["everything"], "/L")
     assert [one["/A"]["/ListNumbering"] for one in lists] == ["/None"] * 2  # type: ignore[index]
 
 
-def test_figures_stand_where_their_boxes_say(printed: dict[str, Path]) -> None:
+def test_figures_stand_where_their_boxes_say(printed: Printed) -> None:
     sign, code = elements(printed["nothing"], "/Figure")
     left, bottom, right, top = (float(edge) for edge in sign["/A"]["/BBox"])  # type: ignore[index]
     assert 36 < left < right < 100
@@ -131,7 +142,7 @@ def test_figures_stand_where_their_boxes_say(printed: dict[str, Path]) -> None:
     assert 0 < float(code["/A"]["/BBox"][3]) < bottom  # type: ignore[index]
 
 
-def test_what_stands_in_the_margins_is_not_read_out(printed: dict[str, Path]) -> None:
+def test_what_stands_in_the_margins_is_not_read_out(printed: Printed) -> None:
     reader = PdfReader(printed["everything"])
     root: Any = reader.trailer["/Root"]
     parents = root["/StructTreeRoot"]["/ParentTree"]["/Nums"]
@@ -144,7 +155,7 @@ def test_what_stands_in_the_margins_is_not_read_out(printed: dict[str, Path]) ->
         assert b"/Pagination" in contents.get_data()
 
 
-def test_the_metadata_name_both_standards_once(printed: dict[str, Path]) -> None:
+def test_the_metadata_name_both_standards_once(printed: Printed) -> None:
     root: Any = PdfReader(printed["nothing"]).trailer["/Root"]
     metadata = root["/Metadata"].get_data().decode()
     assert metadata.count("<rdf:RDF") == 1

@@ -33,10 +33,8 @@ SEALED = {
 WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
-def test_a_rotation_that_is_killed_again_and_again_finishes_in_the_end(
-    tmp_path: Path, new_database: NewDatabase
-) -> None:
-    with seeded() as chance, served(tmp_path, new_database()) as server:
+def test_a_rotation_that_is_killed_again_and_again_finishes_in_the_end(tmp_path: Path) -> None:
+    with seeded() as chance, served(tmp_path) as server:
         prescriber, work = Prescriber.added_to(server), Work(server.url, chance)
         fill(work)
         reference, patient = next(iter(work.sent.items()))

@@ -110,7 +110,7 @@ def inner_answer(follow_up: FollowUp) -> st.SearchStrategy[Any]:
             return OWN_WORDS
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(values=cases(), asked_in=st.sampled_from(["en", "es"]), clinic_language=st.sampled_from(["en", "es"]))
 def test_the_page_has_every_answer_and_every_finding_with_its_citation(
     values: dict[str, Any], asked_in: str, clinic_language: str

@@ -7,6 +7,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ADDRESS ?= 127.0.0.1:8000
+# An address that was asked for goes before the one in the settings file.
+PUBLIC_URL := $(if $(filter-out file,$(origin ADDRESS)),SCREENING_PUBLIC_URL=http://$(ADDRESS))
 # Debian's Python comes without the part that makes virtual environments.
 RUN_PACKAGES := $(shell $(PYTHON) -c 'import ensurepip' 2>/dev/null || echo python3-venv) libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-noto-cjk
 # libatomic1 is for the program inside Playwright that talks to Chromium; Java and its XML binding are for veraPDF.
@@ -34,10 +36,10 @@ help: ## Show this list
 .PHONY: run
 run: run-packages $(VENV)/run-installed ## Install what is missing, prepare the database and serve at ADDRESS (127.0.0.1:8000)
 	@$(BIN)/flask init
-	@$(BIN)/flask people add admin --name "First admin" --role admin --role prescriber --if-none
+	@$(PUBLIC_URL) $(BIN)/flask people add admin --name "First admin" --role admin --role prescriber --if-none
 	@echo "Open http://$(ADDRESS) to fill in the form; stop with Ctrl-C."
 	@echo "Clinic: http://$(ADDRESS)/clinic/"
-	@$(if $(filter-out file,$(origin ADDRESS)),SCREENING_PUBLIC_URL=http://$(ADDRESS)) $(BIN)/gunicorn --bind $(ADDRESS) \
+	@$(PUBLIC_URL) $(BIN)/gunicorn --bind $(ADDRESS) \
 	  --worker-class gthread --workers 2 --threads 4 --no-control-socket --log-level warning wsgi:app
 
 .PHONY: test

@@ -184,6 +184,13 @@ def began(act: Act, person: PersonRow, *, token_hash: str, address: str) -> None
     act.note("signed in")
 
 
+def changed_credentials(act: Act, person: PersonRow, what: str, *, but: str = "") -> None:
+    """Note what somebody changed; every sign-in but one ends. Within the transaction of whoever calls."""
+    act.note("people", detail=what)
+    others = (SignInRow.person_id == person.id) & (SignInRow.token_hash != but)
+    act.session.execute(delete(SignInRow).where(others))
+
+
 def signed_in(
     session: Session, token_hash: str, *, idle: timedelta, longest: timedelta, now: datetime
 ) -> SignInRow | None:

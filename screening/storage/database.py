@@ -56,9 +56,8 @@ def configure(engine: Engine) -> None:
 
 def _wait_for_lock(connection: Connection) -> None:
     """BEGIN IMMEDIATE, tried every few milliseconds: SQLite itself lets whoever waits longest try least often."""
-    connection.exec_driver_sql("PRAGMA busy_timeout = 0")
     end = time.monotonic() + BUSY_SECONDS
-    try:
+    with _impatient(connection):
         while True:
             try:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -68,6 +67,14 @@ def _wait_for_lock(connection: Connection) -> None:
                 if not busy or time.monotonic() > end:
                     raise
                 time.sleep(random.uniform(*BETWEEN_TRIES))  # noqa: S311 - only so that not all try at once
+
+
+@contextmanager
+def _impatient(connection: Connection) -> Iterator[None]:
+    """Meanwhile SQLite says at once that it is busy, instead of waiting by itself."""
+    connection.exec_driver_sql("PRAGMA busy_timeout = 0")
+    try:
+        yield
     finally:
         connection.exec_driver_sql(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
 
@@ -139,11 +146,10 @@ def empty_journal(session: Session) -> None:
         return
     connection = session.connection()
     connection.exec_driver_sql("COMMIT")  # a checkpoint is not possible within a transaction
-    connection.exec_driver_sql("PRAGMA busy_timeout = 0")
     end = time.monotonic() + BUSY_SECONDS
-    while connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()[0] and time.monotonic() < end:
-        time.sleep(BETWEEN_TRIES[1])
-    connection.exec_driver_sql(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+    with _impatient(connection):
+        while connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()[0] and time.monotonic() < end:
+            time.sleep(BETWEEN_TRIES[1])
     connection.exec_driver_sql("BEGIN")
     session.rollback()
 

@@ -31,7 +31,7 @@ from flask_security import (
 )
 from flask_security.forms import VerifyForm
 from flask_security.recovery_codes import MfRecoveryCodesForm, MfRecoveryForm
-from sqlalchemy import delete, event
+from sqlalchemy import event
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 from wtforms import PasswordField, StringField
@@ -113,8 +113,8 @@ def init_app(app: Flask, here: Installation) -> None:
     app.before_request(_before)
     user_authenticated.connect(_began, app)
     user_logged_out.connect(_ended, app)
-    tf_profile_changed.connect(_note_change("second factor set up"), app, weak=False)
-    tf_disabled.connect(_note_change("second factor removed"), app, weak=False)
+    tf_profile_changed.connect(_second_factor("second factor set up"), app, weak=False)
+    tf_disabled.connect(_second_factor("second factor removed"), app, weak=False)
     app.register_blueprint(blueprint)
 
 
@@ -241,7 +241,7 @@ class RecoveryForm(Counted, MfRecoveryForm):
         self.user.unseal(installation().keys, "sealed_check")  # type: ignore[union-attr]
         if not super(Counted, self).validate(**kwargs):
             return False
-        _note_change("recovery code used")(None, self.user)
+        acting(self.user).note("people", detail="recovery code used")  # type: ignore[arg-type]
         return True
 
 
@@ -252,7 +252,7 @@ class NewCodesForm(MfRecoveryCodesForm):
         """Note that they were made."""
         if not super().validate(**kwargs):
             return False
-        _note_change("recovery codes made")(None, current_user)
+        acting().note("people", detail="recovery codes made")
         return True
 
 
@@ -314,8 +314,7 @@ def _began(app: Flask, user: PersonRow, authn_via: list[str] | None = None, **mo
     session["sign_in"] = token
     if authn_via == ["change"]:
         user.password_is_one_time = False
-        db.session.execute(delete(SignInRow).where(SignInRow.person_id == user.id))
-        act.note("people", detail="password changed")
+        people.changed_credentials(act, user, "password changed")
     people.began(act, user, token_hash=hash_token(token), address=request.remote_addr or "")
 
 
@@ -326,18 +325,14 @@ def _ended(app: Flask, **more: object) -> None:
         people.end(acting(), current_user.sign_in_name, token_hash=hash_token(token))
 
 
-def _note_change(what: str) -> Callable[..., None]:
-    """Note a change of somebody's own credentials, within the transaction of whoever makes it."""
+def _second_factor(what: str) -> Callable[..., None]:
+    """What to do when somebody's second factor changed, within the transaction of whoever changes it."""
 
-    def note(app: Flask, user: PersonRow, **more: object) -> None:
-        acting(user).note("people", detail=what)
-        if what.startswith("second factor"):  # what was known before it is worth nothing now
-            here = hash_token(session.get("sign_in", ""))
-            others = (SignInRow.person_id == user.id) & (SignInRow.token_hash != here)
-            db.session.execute(delete(SignInRow).where(others))
-            user.mf_recovery_codes = None
+    def changed(app: Flask, user: PersonRow, **more: object) -> None:
+        people.changed_credentials(acting(user), user, what, but=hash_token(session.get("sign_in", "")))
+        user.mf_recovery_codes = None  # those of the one before
 
-    return note
+    return changed
 
 
 def needs(*roles: str, fresh: bool = False, counts: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

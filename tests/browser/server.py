@@ -98,9 +98,17 @@ def serve(folder: Path) -> Iterator[LiveServer]:
             process = subprocess.Popen(
                 command, cwd=ROOT, env=environ, stdout=log, stderr=log, pass_fds=[listener.fileno()]
             )
-    try:
-        _wait_until_alive(server)
+    with ended_afterwards(process):
+        if not is_alive(url):
+            raise NotServing(f"{url} does not answer:\n{server.log.read_text(encoding='utf-8')}")
         yield server
+
+
+@contextmanager
+def ended_afterwards(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """End this process of ours at the end, whatever happens."""
+    try:
+        yield
     finally:
         process.terminate()
         try:
@@ -126,13 +134,11 @@ def flask(environ: Mapping[str, str], *words: str) -> None:
         raise NotServing(f"flask {' '.join(words)} failed:\n{done.stdout}{done.stderr}")
 
 
-def _wait_until_alive(server: LiveServer) -> None:
+def is_alive(url: str) -> bool:
     """Ask once: the socket listens already, so the answer comes when the application is up, or the connection ends."""
-    try:
-        with closing(http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=START_SECONDS)) as asking:
+    with closing(http.client.HTTPConnection(url.removeprefix("http://"), timeout=START_SECONDS)) as asking:
+        try:
             asking.request("GET", "/healthz")
-            if asking.getresponse().status == http.HTTPStatus.OK:
-                return
-    except OSError:
-        pass
-    raise NotServing(f"{server.url} does not answer:\n{server.log.read_text(encoding='utf-8')}")
+            return asking.getresponse().status == http.HTTPStatus.OK
+        except OSError:
+            return False

@@ -130,16 +130,20 @@ def test_a_second_factor_required_before_the_first_sign_in_is_set_up_there(
     assert journey.path(page) == "/clinic/"
 
 
+def assert_over(there: Page, *, not_for: Page) -> None:
+    """That one sign-in of two is over at the next request, and the other one goes on."""
+    for page, path in ((there, SIGN_IN), (not_for, "/clinic/")):
+        page.goto("/clinic/")
+        assert journey.path(page) == path
+
+
 def test_a_sign_in_that_is_ended_elsewhere_is_over_at_the_next_request(open_page: OpenPage, server: LiveServer) -> None:
     somebody = colleague.settled(server, "prescriber")
     here, there = colleague.at_work(open_page, server, somebody=somebody), open_page()
     colleague.sign_in(there, somebody.name, somebody.password)
     here.goto("/account/")
     journey.press(here, ".sign-ins button")
-    there.goto("/clinic/")
-    assert journey.path(there) == SIGN_IN
-    here.goto("/clinic/")
-    assert journey.path(here) == "/clinic/"
+    assert_over(there, not_for=here)
 
 
 def test_a_new_password_ends_every_other_sign_in(open_page: OpenPage, server: LiveServer) -> None:
@@ -148,10 +152,7 @@ def test_a_new_password_ends_every_other_sign_in(open_page: OpenPage, server: Li
     colleague.sign_in(there, somebody.name, somebody.password)
     here.goto("/account/password")
     colleague.choose_password(here, somebody.password)
-    there.goto("/clinic/")
-    assert journey.path(there) == SIGN_IN
-    here.goto("/clinic/")
-    assert journey.path(here) == "/clinic/"
+    assert_over(there, not_for=here)
 
 
 def test_whoever_is_disabled_is_out_at_the_next_request(open_page: OpenPage, server: LiveServer) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import os
 import re
 import signal
@@ -20,12 +19,10 @@ import psycopg
 from screening import create_app
 from screening.extensions import db
 from screening.settings import Settings
+from tests.browser.server import ROOT, ended_afterwards, environment, is_alive
 
 NewDatabase = Callable[[], str]  # the fixture `new_database`: gives the URL of an empty one, "" for SQLite
 
-ROOT = Path(__file__).parents[2]
-START_SECONDS = 60
-STOP_SECONDS = 20
 LOG_LINES = 60  # of the server's log in the message of a failure
 COMING_AND_GOING = re.compile(r"Booting worker|was sent SIGKILL")
 SERVER_FAULT = re.compile(r"Traceback|incident|\[CRITICAL\]")
@@ -45,12 +42,7 @@ class Clinic:
     @property
     def environ(self) -> dict[str, str]:
         """The environment of a process of this installation: no settings but these."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("SCREENING_", "FLASK_"))}
-        return kept | {
-            "SCREENING_INSTANCE": str(self.instance),
-            "SCREENING_DATABASE_URL": self.database_url,
-            "SCREENING_PUBLIC_URL": self.url,
-        }
+        return environment(self.instance, SCREENING_DATABASE_URL=self.database_url, SCREENING_PUBLIC_URL=self.url)
 
     def command(self, *words: str) -> subprocess.Popen[str]:
         """Begin a `flask` command; stdout and stderr come through one pipe."""
@@ -131,23 +123,10 @@ def served(folder: Path, database_url: str = "") -> Iterator[Server]:
         )
     server = Server(instance=clinic.instance, database_url=database_url, url=url, master=process.pid, log=log)
     try:
-        _wait_until_alive(url)
-        yield server
+        with ended_afterwards(process):
+            assert is_alive(url)
+            yield server
     except BaseException as err:
         lines = [line for line in server.printed.splitlines() if not COMING_AND_GOING.search(line)]
         err.add_note("\n".join(["The end of the server's log:", *lines[-LOG_LINES:]]))
         raise
-    finally:
-        process.terminate()
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(STOP_SECONDS)
-
-
-def _wait_until_alive(url: str) -> None:
-    """Ask once: the socket listens already, so the answer comes when a worker is there, or the connection ends."""
-    with closing(http.client.HTTPConnection(url.removeprefix("http://"), timeout=START_SECONDS)) as asking:
-        asking.request("GET", "/healthz")
-        assert asking.getresponse().status == http.HTTPStatus.OK

@@ -105,6 +105,13 @@ def test_a_password_typed_as_the_name_is_in_no_log(app: Flask, dr: Colleague, ca
     assert PASSWORD not in log + caplog.text
 
 
+def leave_idle(app: Flask) -> None:
+    """Let nobody have used a sign-in for an hour."""
+    with app.app_context():
+        db.session.execute(update(SignInRow).values(seen_at=datetime.now(UTC) - timedelta(hours=1)))
+        db.session.commit()
+
+
 @pytest.mark.parametrize("column", ["seen_at", "begun_at"])
 def test_a_sign_in_ends_by_itself(app: Flask, dr: Colleague, column: str) -> None:
     with app.app_context():
@@ -122,9 +129,7 @@ def test_what_was_typed_can_be_sent_after_signing_in_again(app: Flask, dr: Colle
     reference = visitor.send()
     dr.get(f"/clinic/screenings/{reference}")
     form = dr.page
-    with app.app_context():
-        db.session.execute(update(SignInRow).values(seen_at=datetime.now(UTC) - timedelta(hours=1)))
-        db.session.commit()
+    leave_idle(app)
     values = {"decision": "do_not_start", "note": "Typed before", "seen": "0"}
     dr.post(f"/clinic/screenings/{reference}/review", values)
     assert dr.page.status_code == 401
@@ -438,9 +443,7 @@ def test_a_form_left_open_is_not_sent_in_the_name_of_the_next_person(app: Flask,
     reference = visitor.send()
     dr.get(f"/clinic/screenings/{reference}")
     form = dr.page
-    with app.app_context():
-        db.session.execute(update(SignInRow).values(seen_at=datetime.now(UTC) - timedelta(hours=1)))
-        db.session.commit()
+    leave_idle(app)
     dr.sign_in(name="other")
     dr.page = form
     dr.post(f"/clinic/screenings/{reference}/review", {"decision": "proceed", "seen": "0"})

@@ -13,7 +13,7 @@ from screening.rulebooks.load import load
 from screening.settings import InvalidSettings, Settings, load_settings
 from screening.storage.database import configure
 from screening.storage.encryption import read_private
-from screening.web import admin, clinic, errors, headers, health, language, patient, sign_in
+from screening.web import admin, clinic, errors, headers, health, language, patient, sign_in, verify
 
 ROOT = Path(__file__).parent.parent
 REQUEST_BYTES = 64 * 1024  # a full questionnaire in a four-byte script is under 20 kB
@@ -68,11 +68,12 @@ def create_app(settings: Settings | None = None) -> Flask:
     with app.app_context():
         configure(db.engine)
     alembic.init_app(app)
+    verify.init_app(app)
     csrf.init_app(app)
     babel.init_app(app, locale_selector=language.chosen)
     app.context_processor(lambda: {"clinic": settings})
     sign_in.init_app(app, here)
-    for part in (patient, clinic, admin, language, health):
+    for part in (patient, clinic, admin, verify, language, health):
         app.register_blueprint(part.blueprint)
     headers.init_app(app)
     errors.init_app(app)

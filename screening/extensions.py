@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
+from threading import Event
 
 from flask import Flask, current_app
 from flask_alembic import Alembic
@@ -12,8 +13,10 @@ from flask_sqlalchemy_lite import SQLAlchemy
 from flask_wtf import CSRFProtect
 
 from screening.domain.rules import RuleBook
+from screening.reports.signature import Signature
+from screening.services.deliver import Printer
 from screening.settings import Settings
-from screening.storage.encryption import Keys, read_keys
+from screening.storage.encryption import Keys, read_keys, read_private
 from screening.storage.tables import Base
 from screening.storage.worklist import Worklist
 
@@ -30,6 +33,7 @@ class Installation:
     settings: Settings
     books: Mapping[str, RuleBook]
     worklist: Worklist = field(default_factory=Worklist)
+    outbox_filled: Event = field(default_factory=Event)
 
     @property
     def key_file(self) -> Path:
@@ -41,10 +45,30 @@ class Installation:
         """Where the key that signs cookies is."""
         return self.settings.instance / "secret.key"
 
+    @property
+    def signing_file(self) -> Path:
+        """Where the key that signs PDFs is, if there is one."""
+        return self.settings.instance / "signing.pem"
+
+    @property
+    def signature(self) -> Signature | None:
+        """What signs PDFs, or None without a key. Raises KeyFault where others can read it."""
+        return _signature(read_private(self.signing_file)) if self.signing_file.exists() else None
+
+    @property
+    def printer(self) -> Printer:
+        """Prints the summaries of this installation. Raises KeyFault."""
+        return Printer(session=db.session, keys=self.keys, settings=self.settings, signature=lambda: self.signature)
+
     @cached_property
     def keys(self) -> Keys:
         """The data keys; they follow their file. Raises KeyFault where they are lost or exposed."""
         return read_keys(self.key_file)
+
+
+@lru_cache(maxsize=1)
+def _signature(pem: str) -> Signature:
+    return Signature(pem.encode())
 
 
 def installation(app: Flask | None = None) -> Installation:

@@ -131,6 +131,9 @@ class Settings:
     retention_days: int = _setting(
         _whole, "days after which a screening is deleted, counted from its review, or else from when it was sent", 90
     )
+    outbox_in_server: bool = _setting(
+        _flag, "whether the server itself prints summaries; if not, keep `flask outbox run` running", True
+    )
     idle_minutes: int = _setting(_whole, "minutes without use after which a signed-in person is signed out", 20)
     longest_hours: int = _setting(_whole, "hours after which a signed-in person must sign in again", 12)
     copy_minutes: int = _setting(_whole, "minutes for which a patient can open their own copy after sending", 60)

@@ -57,8 +57,8 @@ def main(*, update: bool) -> int:
                 write_po(file, catalogue, width=110, omit_header=False, sort_output=True, include_lineno=False)
             path.with_suffix(".mo").write_bytes(compiled(catalogue))
         wanted, present = ({message.id for message in one if message.id} for one in (template, catalogue))
-        faults += [f"{path.name} ({language}): {text!r} is not in it" for text in sorted(wanted - present)]
-        faults += [f"{path.name} ({language}): {text!r} is used nowhere" for text in sorted(present - wanted)]
+        faults += [f"{path.name} ({language}): {text!r} is not in it" for text in sorted(wanted - present, key=str)]
+        faults += [f"{path.name} ({language}): {text!r} is used nowhere" for text in sorted(present - wanted, key=str)]
         faults += [
             f"{path.name} ({language}): {message.id!r} is not translated"
             for message in catalogue

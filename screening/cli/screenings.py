@@ -16,10 +16,11 @@ from screening.domain.evaluate import evaluate
 from screening.domain.rules import BASE_LANGUAGE, RuleBook
 from screening.extensions import db, installation
 from screening.reports import fhir, spreadsheet
-from screening.reports.pdf import CannotPrint, print_summary
+from screening.reports.pdf import print_summary
+from screening.reports.press import PrintingFailed
 from screening.reports.summary import Summary, citations, summarise
+from screening.services import deliver, review
 from screening.services import export as export_service
-from screening.services import review
 from screening.storage import screenings
 
 
@@ -81,13 +82,15 @@ def summary(reference: str, pdf: Path | None) -> None:
             screening = review.view(acting(), reference, action="printed")
         except screenings.NoSuchScreening:
             fail(f"There is no screening {reference}; check the reference")
-        # The edition it was made under, whatever the rule book says today.
-        books = review.books_of(db.session, screening)
-        made = summarise(screening, books, here.settings, screenings.check_code(here.keys, screening))
+        made = here.printer.summary(screening)
     click.echo(f"{made.reference}  {made.submitted}  check code {made.check_code}")
     click.echo(f"{made.headline}. {made.sentence}")
     if pdf is not None:
-        _write_pdf(pdf, made)
+        with on_a_ready_installation():
+            try:
+                _write(pdf, here.printer.pdf(reference))
+            except deliver.NotPrinted as err:
+                fail(f"The PDF could not be made: {err}. See: flask outbox list")
 
 
 @commands.command()
@@ -120,17 +123,22 @@ def export(target: Path, since: datetime, kind: str) -> None:
     click.echo(f"Wrote {target}")
 
 
+def _write(path: Path, content: bytes) -> None:
+    try:
+        path.touch(mode=0o600)  # health data: nobody else may read a file that is made here
+        path.chmod(0o600)
+        path.write_bytes(content)
+    except OSError as err:
+        fail(f"{path} cannot be written: {err.strerror}")
+    click.echo(f"Wrote {path} ({len(content)} bytes)", err=True)
+
+
 def _write_pdf(path: Path, made: Summary) -> None:
     try:
         printed, missing = print_summary(made, paper=installation().settings.paper)
-        path.touch(mode=0o600)  # health data: nobody else may read a file that is made here
-        path.chmod(0o600)
-        path.write_bytes(printed)
-    except CannotPrint as err:
-        fail(str(err))
-    except OSError as err:
-        fail(f"{path} cannot be written: {err.strerror}")
-    click.echo(f"Wrote {path} ({len(printed)} bytes)", err=True)
+    except PrintingFailed as err:
+        fail(f"The PDF could not be made: {err}")
+    _write(path, printed)
     if missing:
         points = ", ".join(f"U+{ord(character):04X}" for character in sorted(missing))
         click.echo(f"No font has these characters, the page shows their code points: {points}", err=True)

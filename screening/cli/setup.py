@@ -20,14 +20,16 @@ from screening.cli.common import SECRET_BYTES, START_FAULTS, commands, fail, not
 from screening.domain.rules import BASE_LANGUAGE
 from screening.extensions import alembic, db, installation
 from screening.reports import fonts
+from screening.reports.signature import CannotSign
 from screening.services.people import everyone
 from screening.settings import FILE_NAME, load_settings, settings_file
-from screening.storage import audit
+from screening.storage import audit, outbox
 from screening.storage.database import check_keys, has_tables, make_private, note_keys, write
 from screening.storage.encryption import KeyFault, new_keys, read_private, write_keys, write_private
 from screening.storage.tables import ScreeningRow
 
 DISK_GIB = 1
+OVERDUE = timedelta(minutes=10)
 LATE = timedelta(days=2)  # for what is to happen daily
 
 
@@ -157,4 +159,21 @@ def _examined_data(now: datetime) -> Iterator[tuple[bool, str, str]]:
     people = [one for one in everyone(db.session) if one.active]
     no_factor = sum(one.tf_totp_secret is None for one in people)
     yield bool(people), "people", f"{len(people)} may sign in, {no_factor} of them without a second factor"
+    jobs = [job for job, _reference in outbox.waiting(db.session)]
+    failed, late = sum(job.failed for job in jobs), any(not job.failed and job.due_at < now - OVERDUE for job in jobs)
+    words = f"{len(jobs)} jobs wait, {failed} of them failed" + (": see flask outbox list" if failed else "")
+    yield not failed and not late, "outbox", words + (", nobody works on them: flask outbox run" if late else "")
+    yield from _examined_signing(now)
     yield True, "mail", "not set up: nothing is sent from here"
+
+
+def _examined_signing(now: datetime) -> Iterator[tuple[bool, str, str]]:
+    try:
+        signature = installation().signature
+        if signature is None:
+            yield True, "signature", "PDFs are not signed; to sign them: flask signing-key create"
+        else:
+            holds = now < signature.certificate.not_valid_after_utc
+            yield holds, "signature", signature.described + ("" if holds else ", which is over: renew it")
+    except (CannotSign, KeyFault) as err:
+        yield False, "signature", str(err)

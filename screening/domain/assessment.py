@@ -57,6 +57,11 @@ class Screening:
         last = self.entries[-1] if self.entries else None
         return last if isinstance(last, Review) else None
 
+    @property
+    def changed_at(self) -> datetime:
+        """When it was sent or the last entry was added."""
+        return self.entries[-1].at if self.entries else self.submitted_at
+
     def clarification(self, item: str) -> Clarification | None:
         """The last clarification of a question or follow-up, or None."""
         for entry in reversed(self.entries):

@@ -4,11 +4,13 @@ It touches private parts of WeasyPrint, whose version is therefore pinned. Each 
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pydyf
 
 VARIANT = "pdf/a-3a"
+SIGNATURE_FIELD = "Signature"
 POINTS = 0.75  # in a CSS pixel
 # PDF/A wants every property that it does not know itself described in an extension schema (ISO 19005-3, 6.6.2.3).
 _IDENTIFIER = b"""
@@ -37,19 +39,31 @@ def identify(document: Any) -> None:
     document.metadata.generate_rdf_metadata = lambda *about: generate(*about).replace(end, _IDENTIFIER + end)
 
 
-def repair(_document: Any, pdf: Any) -> None:
-    """Mend the tags of a PDF that is about to be written."""
-    tree = dict(_below(pdf, _object(pdf, pdf.catalog["StructTreeRoot"])))
-    for element in tree.values():
-        match element["S"]:
-            case "/TH":  # all our headers are those of columns
-                element["A"]["Scope"] = "/Column"
-            case "/L":  # its boxes are drawn, there are no numbers or bullets to read out
-                element["A"] = pydyf.Dictionary({"O": "/List", "ListNumbering": "/None"})
-            case "/Figure":
-                _place(pdf, element)
-    for number, page in enumerate(_object(pdf, page) for page in pdf.page_references):
-        _take_out_margins(pdf, page, number, tree)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repair:
+    """Mends a PDF that is about to be written, and makes the field for a signature if it is `to_be_signed`."""
+
+    to_be_signed: bool = False
+
+    def __call__(self, _document: Any, pdf: Any) -> None:
+        """Mend what WeasyPrint is about to write."""
+        tree = dict(_below(pdf, _object(pdf, pdf.catalog["StructTreeRoot"])))
+        for element in tree.values():
+            match element["S"]:
+                case "/TH":  # all our headers are those of columns
+                    element["A"]["Scope"] = "/Column"
+                case "/L":  # its boxes are drawn, there are no numbers or bullets to read out
+                    element["A"] = pydyf.Dictionary({"O": "/List", "ListNumbering": "/None"})
+                case "/Figure":
+                    _place(pdf, element)
+        for number, page in enumerate(_object(pdf, page) for page in pdf.page_references):
+            _take_out_margins(pdf, page, number, tree)
+        _object(
+            pdf, pdf.catalog["Metadata"]
+        ).compress = False  # archives, and `/verify`, read them without a PDF reader
+        _name_files_once(pdf)
+        if self.to_be_signed:
+            _add_signature_field(pdf)
 
 
 def _place(pdf: Any, figure: Any) -> None:
@@ -68,6 +82,52 @@ def _take_out_margins(pdf: Any, page: Any, number: int, tree: dict[bytes, Any]) 
         if isinstance(item, dict) and owners[item["MCID"]] not in tree:
             owners[item["MCID"]] = "null"
             drawn[place - 1 : place + 1] = ["/Artifact", pydyf.Dictionary({"Type": "/Pagination"})]
+
+
+def _name_files_once(pdf: Any) -> None:
+    """What is attached is the source of the whole document and stands once in its list; FHIR has a type of its own."""
+    if "AF" not in pdf.catalog:
+        return
+    files = list(dict.fromkeys(pdf.catalog["AF"]))
+    pdf.catalog["AF"] = pydyf.Array(files)
+    for file in files:
+        _object(pdf, _object(pdf, file)["EF"]["F"]).extra["Subtype"] = "/application#2Ffhir+json"
+
+
+def _add_signature_field(pdf: Any) -> None:
+    """An invisible field on the first page, in the tag tree, so that signing changes nothing that a tag describes."""
+    page, root = _object(pdf, pdf.page_references[0]), _object(pdf, pdf.catalog["StructTreeRoot"])
+    numbers, document = _object(pdf, root["ParentTree"])["Nums"], _object(pdf, root["K"][0])
+    place = max(numbers[::2]) + 1
+    field = pydyf.Dictionary(
+        {
+            "Type": "/Annot",
+            "Subtype": "/Widget",
+            "FT": "/Sig",
+            "T": pydyf.String(SIGNATURE_FIELD),
+            "TU": pydyf.String("Signature of the clinic"),
+            "F": 132,  # printed, and locked
+            "Rect": pydyf.Array([0, 0, 0, 0]),
+            "P": page.reference,
+            "StructParent": place,
+        }
+    )
+    pdf.add_object(field)
+    element = pydyf.Dictionary(
+        {
+            "Type": "/StructElem",
+            "S": "/Form",
+            "P": document.reference,
+            "Pg": page.reference,
+            "K": pydyf.Array([pydyf.Dictionary({"Type": "/OBJR", "Obj": field.reference, "Pg": page.reference})]),
+        }
+    )
+    pdf.add_object(element)
+    document["K"].append(element.reference)
+    numbers.extend([place, element.reference])
+    page.setdefault("Annots", pydyf.Array()).append(field.reference)
+    page["Tabs"] = "/S"
+    pdf.catalog["AcroForm"] = pydyf.Dictionary({"Fields": pydyf.Array([field.reference]), "SigFlags": 3})
 
 
 def _below(pdf: Any, element: Any) -> Iterator[tuple[bytes, Any]]:

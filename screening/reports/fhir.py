@@ -1,11 +1,13 @@
 """A screening as a FHIR R4 Bundle: Patient, Questionnaire, QuestionnaireResponse, a DetectedIssue for each finding."""
 
+import json
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from screening.domain.answers import Answer, Answers
 from screening.domain.assessment import Assessment, Screening
 from screening.domain.rules import FollowUp, Kind, Question, RuleBook, Severity
+from screening.reports.renderer import Attached
 
 Json = dict[str, Any]
 
@@ -68,6 +70,16 @@ def bundle(screening: Screening, assessment: Assessment, book: RuleBook) -> Json
         "timestamp": sent,
         "entry": [{"fullUrl": address, "resource": resource} for address, resource in entries],
     }
+
+
+def attached(screening: Screening, assessment: Assessment, book: RuleBook) -> Attached:
+    """The Bundle as the file that a printed summary carries."""
+    return Attached(
+        name="questionnaire-response.json",
+        description="The answers and findings as a FHIR R4 Bundle",
+        content=json.dumps(bundle(screening, assessment, book), ensure_ascii=False, separators=(",", ":")),
+        created=screening.changed_at.isoformat(timespec="seconds"),
+    )
 
 
 def _address(*parts: str) -> str:

@@ -73,7 +73,8 @@ class EntryLine:
 class Summary:
     """The prescriber's view of a screening, in the order in which it is read.
 
-    `checklist` are pairs of what to cover and its facts; `check_code` is empty for a screening that is not stored.
+    `checklist` are pairs of what to cover and its facts; `check_code` is empty for a screening that is not stored,
+    `edition` counts from 1, and `verify_at` is the address that tells whether a page is unchanged.
     """
 
     language: str
@@ -96,6 +97,8 @@ class Summary:
     not_screened: str
     provenance: tuple[str, ...]
     check_code: str
+    edition: str
+    verify_at: str
     created: str
 
 
@@ -202,7 +205,9 @@ class _Writer:
             not_screened="; ".join(book.not_screened),
             provenance=tuple(self.provenance()),
             check_code=check_code,
-            created=screening.submitted_at.isoformat(timespec="seconds"),
+            edition=str(len(screening.entries) + 1),
+            verify_at=f"{self.settings.public_url}/verify",
+            created=screening.changed_at.isoformat(timespec="seconds"),
         )
 
     def moment(self, at: datetime) -> str:

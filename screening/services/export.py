@@ -11,7 +11,7 @@ from screening.domain.evaluate import evaluate
 from screening.domain.rules import BASE_LANGUAGE, RuleBook
 from screening.services import people
 from screening.services.review import books_of
-from screening.storage import audit, screenings
+from screening.storage import audit, outbox, screenings, summaries
 from screening.storage.audit import Act
 from screening.storage.database import write
 from screening.storage.encryption import KeyFault, Keys
@@ -51,6 +51,8 @@ def prove(session: Session, keys: Keys) -> Iterator[str]:
                 yield f"{row.reference}: it was put back or never sent, the audit log tells {dict(done)}"
             elif not screenings.is_indexed(session, keys, row, screening):
                 yield f"{row.reference}: what it is searched by was changed"
+            elif summaries.find(session, keys, row) is None and outbox.of(session, row) is None:
+                yield f"{row.reference}: its summary was never printed; run: flask summary {row.reference} --pdf FILE"
             else:
                 yield ""
         except KeyFault as err:

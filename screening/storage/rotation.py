@@ -7,10 +7,19 @@ from sqlalchemy.orm import Session
 
 from screening.storage.database import write
 from screening.storage.encryption import Keys
-from screening.storage.tables import AuditHeadRow, DraftRow, EntryRow, KeyCheckRow, PersonRow, ScreeningRow, Sealed
+from screening.storage.tables import (
+    AuditHeadRow,
+    DraftRow,
+    EntryRow,
+    KeyCheckRow,
+    PersonRow,
+    ScreeningRow,
+    Sealed,
+    SummaryRow,
+)
 
 PART = 100  # rows sealed anew in one transaction
-TABLES: tuple[type[Sealed], ...] = (ScreeningRow, EntryRow, DraftRow, AuditHeadRow, PersonRow)
+TABLES: tuple[type[Sealed], ...] = (ScreeningRow, EntryRow, SummaryRow, DraftRow, AuditHeadRow, PersonRow)
 
 
 def left(session: Session, keys: Keys) -> int:

@@ -18,7 +18,7 @@ from screening.domain.assessment import Assessment, Screening
 from screening.domain.entries import Clarification, Entry, Status
 from screening.domain.evaluate import evaluate
 from screening.domain.rules import Edition, RuleBook
-from screening.storage import records
+from screening.storage import outbox, records
 from screening.storage.encryption import KeyFault, Keys
 from screening.storage.tables import EditionRow, EntryRow, ScreeningRow, SearchRow
 
@@ -50,14 +50,14 @@ def new_reference() -> str:
 
 
 def normal_reference(typed: str) -> str:
-    """A reference as people type it, in its one form: capitals, one hyphen, look-alikes read as Crockford says."""
+    """A reference or check code as people type it, in its one form: capitals, four to a group, look-alikes as one."""
     letters = "".join(character for character in typed.upper() if character.isalnum())
     letters = letters.replace("O", "0").replace("I", "1").replace("L", "1")
-    return f"{letters[:4]}-{letters[4:]}"
+    return "-".join(letters[place : place + 4] for place in range(0, len(letters), 4))
 
 
 def add(session: Session, keys: Keys, screening: Screening, *, book: RuleBook, draft_hash: str) -> None:
-    """Insert a screening and, where it is the first under its edition, the edition."""
+    """Insert a screening, the job to print its summary and, where it is the first under its edition, the edition."""
     edition, assessment = book.edition, evaluate(book, screening.established)
     if session.get(EditionRow, edition.digest) is None:
         _add_edition(session, edition, screening.submitted_at)
@@ -78,6 +78,15 @@ def add(session: Session, keys: Keys, screening: Screening, *, book: RuleBook, d
     session.add(row)
     session.flush()
     session.add_all(SearchRow(token=token, screening_id=row.id) for token in _tokens(keys, screening))
+    outbox.add(session, outbox.SUMMARY, row, now=screening.submitted_at)
+
+
+def row_of(session: Session, reference: str) -> ScreeningRow:
+    """The row of a screening. Raises NoSuchScreening."""
+    row = session.scalars(select(ScreeningRow).where(ScreeningRow.reference == reference)).first()
+    if row is None:
+        raise NoSuchScreening(reference)
+    return row
 
 
 def open_for_change(session: Session, keys: Keys, reference: str) -> tuple[ScreeningRow, Screening]:
@@ -89,7 +98,7 @@ def open_for_change(session: Session, keys: Keys, reference: str) -> tuple[Scree
 
 
 def change(session: Session, keys: Keys, row: ScreeningRow, screening: Screening, assessment: Assessment) -> None:
-    """Write a screening's new status and its newest entry, if there is one that is not stored yet."""
+    """Write a screening's new status and its newest entry, if it is not stored yet, with the job to print it."""
     row.status = screening.status
     if len(screening.entries) > row.entries:
         entry = screening.entries[-1]
@@ -99,6 +108,7 @@ def change(session: Session, keys: Keys, row: ScreeningRow, screening: Screening
         session.add(added)
         row.entries += 1
         row.changed_at = entry.at
+        outbox.add(session, outbox.SUMMARY, row, now=entry.at)
     row.seal(keys, "sealed_state", records.encode(state_of(screening, assessment), pad=SHORT_PAD))
 
 
@@ -233,6 +243,11 @@ def rows(session: Session, references: list[str]) -> dict[str, ScreeningRow]:
 def patient(row: ScreeningRow, keys: Keys) -> Patient:
     """The patient of a row."""
     return records.patient(records.decode(row.unseal(keys, "sealed_patient")))
+
+
+def exists(session: Session, condition: ColumnElement[bool]) -> bool:
+    """Whether there is any screening of which this holds."""
+    return session.scalars(select(ScreeningRow.id).where(condition).limit(1)).first() is not None
 
 
 def count(session: Session, *, since: datetime | None = None) -> int:

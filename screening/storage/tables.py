@@ -4,7 +4,18 @@ from datetime import UTC, datetime
 from typing import ClassVar
 
 from flask_security import RoleMixin, UserMixin
-from sqlalchemy import JSON, DateTime, Dialect, ForeignKey, LargeBinary, MetaData, String, Text, TypeDecorator
+from sqlalchemy import (
+    JSON,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    LargeBinary,
+    MetaData,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
 from sqlalchemy.ext.mutable import MutableList
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -135,6 +146,44 @@ class EntryRow(Sealed):
     kind: Mapped[str] = mapped_column(String(16))
     made_at: Mapped[datetime] = mapped_column(index=True)
     sealed_entry: Mapped[bytes]
+
+
+class SummaryRow(Sealed):
+    """A printed summary as it was handed out: the edition of a screening with that many entries.
+
+    `code` and `file` are keyed hashes of its check code and of its bytes, by which `/verify` finds it.
+    """
+
+    __tablename__ = "summaries"
+    bound_to = "screening_id number made_at code file"
+
+    screening_id: Mapped[str] = mapped_column(ForeignKey("screenings.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    made_at: Mapped[datetime]
+    code: Mapped[bytes] = mapped_column(index=True)
+    file: Mapped[bytes] = mapped_column(index=True)
+    sealed_digest: Mapped[bytes]
+    sealed_pdf: Mapped[bytes]
+
+
+class JobRow(Base):
+    """What is still to be done about a screening with that many entries: committed with it, deleted when done.
+
+    Whoever works on it holds the `lease` until `due_at`; then the job is due again. `fault` names the last failure.
+    """
+
+    __tablename__ = "outbox"
+    __table_args__ = (UniqueConstraint("kind", "screening_id", "number"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    screening_id: Mapped[str] = mapped_column(ForeignKey("screenings.id", ondelete="CASCADE"), index=True)
+    number: Mapped[int]
+    due_at: Mapped[datetime] = mapped_column(index=True)
+    attempts: Mapped[int]
+    lease: Mapped[str] = mapped_column(String(32))
+    failed: Mapped[bool]
+    fault: Mapped[str] = mapped_column(String(64))
 
 
 class SearchRow(Base):

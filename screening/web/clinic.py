@@ -19,7 +19,6 @@ from screening.domain.assessment import Screening
 from screening.domain.entries import Decision, Entry
 from screening.domain.rules import RuleBook, Severity
 from screening.extensions import db, installation
-from screening.reports.pdf import print_summary
 from screening.reports.statistics import HEIGHT, WIDTH, bars
 from screening.reports.summary import (
     Summary,
@@ -29,14 +28,14 @@ from screening.reports.summary import (
     in_language_of,
     moment,
     severity_label,
-    summarise,
 )
-from screening.services import review
-from screening.storage import audit, screenings
+from screening.services import deliver, review
+from screening.storage import audit, outbox, screenings
 from screening.storage import statistics as figures
 from screening.storage.encryption import KeyFault
 from screening.storage.worklist import Filter, Listed
 from screening.web import language
+from screening.web.errors import Page
 from screening.web.errors import page as error_page
 from screening.web.forms.questions import follow_up_places, question_form
 from screening.web.forms.review import ClarifyForm, ReviewForm
@@ -45,11 +44,11 @@ from screening.web.sign_in import acting, needs, page_number
 
 blueprint = Blueprint("clinic", __name__, url_prefix="/clinic")
 
-Page = str | Response | tuple[str, int]
 PAGE_LENGTH = 50
 SHOWS = ("todo", "new", "opened", "reviewed", "deferred", "all")
 STAFF_SHOWS = ("unreviewed", "new", "opened", "reviewed", "all")  # none of them tells of a decision
 STATISTICS_DAYS = 30
+SHOWN_FAILED = 10
 
 
 @blueprint.get("/")
@@ -66,7 +65,7 @@ def inbox() -> Page:
             list_, chosen, by_severity=clinical, offset=(number - 1) * PAGE_LENGTH, limit=PAGE_LENGTH
         )
     filters = {name: value for name, value in request.args.items() if name != "page" and value}
-    lines = list(_lines(listed))
+    lines, failed = list(_lines(listed)), outbox.waiting(db.session, only_failed=True)
     review.listed(acting(), lines=len(lines), searched=bool(typed))
     return render_template(
         "clinic/inbox.html",
@@ -84,6 +83,8 @@ def inbox() -> Page:
         clinical=clinical,
         shows=SHOWS if clinical else STAFF_SHOWS,
         severities=list(reversed(Severity)),
+        failed=[reference for _job, reference in failed[:SHOWN_FAILED]],
+        more_failed=max(len(failed) - SHOWN_FAILED, 0),
         newest=audit.head(db.session, here.keys).number,
         too_many=chosen.references is not None and len(chosen.references) >= screenings.FOUND_AT_MOST,
     )
@@ -180,6 +181,7 @@ def decide(reference: str) -> Page:
                 seen=form.seen.data or 0,
                 today=_today(),
             )
+            installation().outbox_filled.set()
             return redirect(url_for("clinic.screening", reference=reference), code=303)
         except review.DayNeeded:
             form.until.errors = [_("Enter a day after today (%(today)s)", today=_today().isoformat())]
@@ -204,6 +206,7 @@ def clarify(reference: str, question_id: str) -> Page:
         try:
             why, seen = form.why.data, form.seen.data or 0
             review.clarify(acting(), reference, question=question, answers=form.answers, why=why, seen=seen)
+            installation().outbox_filled.set()
             return redirect(url_for("clinic.screening", reference=reference), code=303)
         except review.ChangedMeanwhile as err:
             meanwhile = err.entry
@@ -223,16 +226,45 @@ def clarify(reference: str, question_id: str) -> Page:
 
 @blueprint.get("/screenings/<reference>/summary.pdf")
 @needs("prescriber")
-def summary_pdf(reference: str) -> Response:
+def summary_pdf(reference: str) -> Page:
     """The printed summary, to be shown or, with `?download=1`, saved."""
     found = _view(reference, action="printed")
-    printed, _missing = print_summary(_summary(found), paper=installation().settings.paper)
+    try:
+        printed = installation().printer.pdf(found.reference)
+    except deliver.NotPrinted as err:
+        return _not_printed(found.reference, failed=err.failed)
     return send_file(
         BytesIO(printed),
         mimetype="application/pdf",
         as_attachment="download" in request.args,
         download_name=f"summary-{found.reference}.pdf",
     )
+
+
+def _not_printed(reference: str, *, failed: bool) -> Page:
+    again = _("Go to the inbox") if failed else _("Try again")
+    why = (
+        _("It was tried several times. In the inbox you can have it tried again.")
+        if failed
+        else _("It is still being made, or the last attempt failed and another one follows by itself.")
+    )
+    return error_page(
+        503,
+        _("The PDF is not ready"),
+        why,
+        _("Nothing is lost: the page of this screening shows the same."),
+        action=again,
+        target=url_for("clinic.inbox") if failed else url_for("clinic.summary_pdf", reference=reference),
+    )
+
+
+@blueprint.post("/retry")
+@needs("prescriber", "staff")
+def retry() -> Response:
+    """Let the PDFs that could not be made be tried again."""
+    deliver.retry(acting(), request.form.getlist("reference"))
+    installation().outbox_filled.set()
+    return redirect(url_for("clinic.inbox"), code=303)
 
 
 @blueprint.get("/screenings/<reference>/copy")
@@ -310,9 +342,7 @@ def _book(found: Screening) -> RuleBook:
 
 
 def _summary(found: Screening) -> Summary:
-    here = installation()
-    books, code = review.books_of(db.session, found), screenings.check_code(here.keys, found)
-    return summarise(found, books, here.settings, code)
+    return installation().printer.summary(found)
 
 
 @blueprint.app_template_filter("moment")

@@ -8,11 +8,14 @@ from flask import Flask, render_template, request
 from flask_babel import gettext as _
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, SecurityError
+from werkzeug.wrappers import Response
 
 from screening.extensions import installation
 from screening.services.questionnaire import DraftGone
 from screening.storage.database import DatabaseNotReady
 from screening.storage.encryption import KeyFault
+
+Page = str | Response | tuple[str, int]
 
 log = logging.getLogger("screening")
 

@@ -21,13 +21,12 @@ from screening.storage.audit import Act
 from screening.storage.drafts import Draft
 from screening.storage.tables import ScreeningRow
 from screening.web import language
+from screening.web.errors import Page
 from screening.web.errors import page as error_page
 from screening.web.forms.about_you import AboutYouForm, date_part_order, example_birth_date
 from screening.web.forms.questions import QuestionForm, follow_up_places, question_form
 
 blueprint = Blueprint("patient", __name__)
-
-Page = str | Response | tuple[str, int]
 
 
 Row = tuple[str, str, str]  # a question, its answer, and the address that changes it, if any
@@ -134,6 +133,7 @@ def submit() -> Page:
         questionnaire.submit(_acting(), _token(), installation().books, language.chosen())
     except questionnaire.Incomplete as err:
         raise OutOfOrder from err
+    installation().outbox_filled.set()
     return _remember(_token(), url_for("patient.done"))
 
 

@@ -85,12 +85,15 @@ class LiveServer:
 
 @contextmanager
 def serve(folder: Path) -> Iterator[LiveServer]:
-    """Prepare an instance in `folder`, serve it on a free loopback port, and end it. Raises NotServing."""
+    """Prepare an instance in `folder`, serve it on a free loopback port, and end it. Raises NotServing.
+
+    It prints a summary only when somebody opens it, so that other tests have the machine to themselves.
+    """
     # The listening socket is handed over, so that no other process can take the port in between.
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         server = LiveServer(url=url, instance=folder / "instance", log=folder / "gunicorn.log")
-        environ = environment(server.instance, SCREENING_PUBLIC_URL=url)
+        environ = environment(server.instance, SCREENING_PUBLIC_URL=url, SCREENING_OUTBOX_IN_SERVER="false")
         flask(environ, "init")
         with server.log.open("wb") as log:
             command = [sys.executable, "-m", "gunicorn", "--worker-class", "gthread", "--threads", "4"]

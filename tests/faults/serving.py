@@ -10,7 +10,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,11 +38,17 @@ class Clinic:
     instance: Path
     database_url: str
     url: str = "http://127.0.0.1:8000"
+    prints: bool = False  # by itself; else only what somebody opens
 
     @property
     def environ(self) -> dict[str, str]:
         """The environment of a process of this installation: no settings but these."""
-        return environment(self.instance, SCREENING_DATABASE_URL=self.database_url, SCREENING_PUBLIC_URL=self.url)
+        return environment(
+            self.instance,
+            SCREENING_DATABASE_URL=self.database_url,
+            SCREENING_PUBLIC_URL=self.url,
+            SCREENING_OUTBOX_IN_SERVER=str(self.prints),
+        )
 
     def command(self, *words: str) -> subprocess.Popen[str]:
         """Begin a `flask` command; stdout and stderr come through one pipe."""
@@ -73,6 +79,15 @@ class Clinic:
             connection.read_only = True
             return connection.execute(query).fetchall()
 
+    def change(self, statement: str) -> None:
+        """Change something past the application."""
+        if not self.database_url:
+            with closing(sqlite3.connect(self.instance / "screening.db", timeout=30)) as connection, connection:
+                connection.execute(statement)
+            return
+        with psycopg.connect(self.database_url) as connection:
+            connection.execute(statement)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server(Clinic):
@@ -92,8 +107,7 @@ class Server(Clinic):
 
     def workers(self) -> list[int]:
         """The worker processes of this server alone, some of them perhaps just killed."""
-        children = Path(f"/proc/{self.master}/task/{self.master}/children").read_text(encoding="ascii")
-        return [int(child) for child in children.split()]
+        return children(self.master)
 
     def kill(self, worker: int) -> None:
         """End a worker without any warning. The master, its parent, has not waited for it: the id is still its own."""
@@ -104,14 +118,23 @@ class Server(Clinic):
         return [line for line in self.printed.splitlines() if SERVER_FAULT.search(line)]
 
 
+def children(process: int) -> list[int]:
+    """The processes that this one, or one of its threads, has started."""
+    found: list[int] = []
+    for task in Path(f"/proc/{process}/task").glob("*/children"):
+        with suppress(OSError):  # a thread that has just ended
+            found += [int(child) for child in task.read_text(encoding="ascii").split()]
+    return found
+
+
 @contextmanager
-def served(folder: Path, database_url: str = "") -> Iterator[Server]:
+def served(folder: Path, database_url: str = "", *, prints: bool = False) -> Iterator[Server]:
     """Prepare an instance in `folder`, serve it, and end it. The log goes into the notes of whatever is raised."""
     log = folder / "gunicorn.log"
     # The listening socket is handed over: the master keeps it, so that whoever connects waits for the next worker.
     with socket.create_server(("127.0.0.1", 0)) as listener, log.open("wb") as printed:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        clinic = Clinic(instance=folder / "instance", database_url=database_url, url=url)
+        clinic = Clinic(instance=folder / "instance", database_url=database_url, url=url, prints=prints)
         clinic.flask("init")
         process = subprocess.Popen(
             [sys.executable, *SERVE, "--bind", f"fd://{listener.fileno()}", "wsgi:app"],

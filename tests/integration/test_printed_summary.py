@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
+import json
 import os
 import subprocess
 import sys
@@ -22,7 +22,10 @@ from screening.domain.answers import Patient, read_answers, shown
 from screening.domain.assessment import Assessment, Screening
 from screening.domain.evaluate import evaluate
 from screening.domain.rules import FollowUp, Kind, RuleBook
-from screening.reports.pdf import _press, print_summary, summary_html
+from screening.reports import fhir
+from screening.reports.pdf import print_summary, summary_html
+from screening.reports.press import Press, PrintingFailed, press
+from screening.reports.renderer import Page
 from screening.reports.summary import Summary, summarise
 from screening.rulebooks.load import load
 from screening.settings import Settings
@@ -48,15 +51,7 @@ def books() -> dict[str, RuleBook]:
 def summary_of(
     values: dict[str, Any], *, name: str = "Sample Patient", asked_in: str = "en", clinic_language: str = "en"
 ) -> tuple[Summary, Assessment]:
-    book = books()[clinic_language]
-    screening = Screening(
-        reference="7F3K-9QWD",
-        submitted_at=datetime(2026, 11, 23, 10, 2, tzinfo=UTC),
-        language=asked_in,
-        patient=Patient(name=name, birth_date=date(1994, 3, 14), visit="V-2026-11-0042"),
-        answers=read_answers(books()[asked_in], values),
-        digest=book.edition.digest,
-    )
+    screening = screening_of(values, name=name, asked_in=asked_in)
     clinic = Settings(
         instance=Path("nowhere"),
         clinic_name="Sample Clinic",
@@ -64,8 +59,19 @@ def summary_of(
         clinic_language=clinic_language,
     )
     summary = summarise(screening, books(), clinic, "7F3K-9QWD-2MHX")
-    assessment = evaluate(book, screening.answers)
+    assessment = evaluate(books()[clinic_language], screening.answers)
     return summary, assessment
+
+
+def screening_of(values: dict[str, Any], *, name: str = "Sample Patient", asked_in: str = "en") -> Screening:
+    return Screening(
+        reference="7F3K-9QWD",
+        submitted_at=datetime(2026, 11, 23, 10, 2, tzinfo=UTC),
+        language=asked_in,
+        patient=Patient(name=name, birth_date=date(1994, 3, 14), visit="V-2026-11-0042"),
+        answers=read_answers(books()[asked_in], values),
+        digest=books()[asked_in].edition.digest,
+    )
 
 
 def words(text: str) -> str:
@@ -218,19 +224,29 @@ def test_patient_text_is_text_and_never_markup() -> None:
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9/x.png", "file:///etc/passwd", "data:image/png;base64,AA"])
 def test_a_page_that_asks_for_anything_is_not_printed(url: str) -> None:
-    with pytest.raises(BaseException, match="a printed page asked for"):
-        _press().print(f'<img src="{url}">')
+    page = Page(
+        html=f'<html lang="en"><title>x</title><img src="{url}">', style="pdf.css", to_be_signed=False, attached=None
+    )
+    with pytest.raises(PrintingFailed, match="FatalURLFetchingError"):
+        press().print(page)
 
 
 def test_the_same_screening_gives_the_same_bytes_in_another_process() -> None:
-    code = (
-        f"import hashlib, runpy; here = runpy.run_path({__file__!r});"
-        "summary, _ = here['summary_of'](here['YES_TO_ALL']);"
-        "print(hashlib.sha256(here['print_summary'](summary).content).hexdigest())"
-    )
+    """Each press is a process of its own with a hash seed of its own; HTML and attachment are compared with both."""
+    code = f"import runpy; here = runpy.run_path({__file__!r}); print(here['page_of_everything'](), end='')"
     seeded = {**os.environ, "PYTHONHASHSEED": "2"}
-    digest = subprocess.check_output([sys.executable, "-c", code], text=True, env=seeded)
-    assert digest == hashlib.sha256(print_summary(summary_of(YES_TO_ALL)[0]).content).hexdigest() + "\n"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True, env=seeded) == page_of_everything()
+    page: Page = json.loads(page_of_everything())
+    another = Press()
+    assert another.print(page).content == press().print(page).content
+    another.close()
+
+
+def page_of_everything() -> str:
+    summary, assessment = summary_of(YES_TO_ALL)
+    attached = fhir.attached(screening_of(YES_TO_ALL), assessment, books()["en"])
+    html = summary_html(summary, paper="A4")
+    return json.dumps(Page(html=html, style="pdf.css", to_be_signed=True, attached=attached))
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,8 @@ from tests.integration.visitor import SAMPLE, Visitor
 # Who may open what. A route that is not listed here fails the test below until someone has thought about it.
 ROUTES = {
     "static": "everyone: style sheets and icons, nothing personal",
+    "verify.ask": "everyone: reference, edition and time of a page that one holds, nothing personal",
+    "verify.file": "everyone: as above",
     "health.alive": "everyone: says only that the process lives",
     "language.switch_page": "everyone",
     "patient.start": "everyone",
@@ -53,6 +55,7 @@ ROUTES = {
     "clinic.summary_pdf": "prescriber",
     "clinic.copy": "prescriber",
     "clinic.statistics": "prescriber",
+    "clinic.retry": "prescriber, staff",
     "admin.people": "admin",
     "admin.add_person": "admin",
     "admin.change_person": "admin",

@@ -1,0 +1,167 @@
+"""WeasyPrint, in processes of its own: a helper that stays, and one child of it for each page, which may use little.
+
+The helper reads nothing that a patient wrote. It is started without the rest of the application (see press.py).
+"""
+
+import base64
+import gc
+import json
+import os
+import resource
+import signal
+from datetime import datetime
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, NoReturn, TypedDict
+
+from screening.reports import conformance, fonts
+
+STYLES = Path(__file__).parent.parent.parent / "static" / "css"
+SECONDS = 10  # a page of the longest answers takes less than one
+MEMORY = 1 << 30  # bytes of address space
+# What a page consists of, laid out once, so that no child has to load it.
+_SAMPLE = (
+    '<html lang="en"><title>Sample</title><h1>Sample</h1><ul><li>one <b>two</b></li></ul><svg viewBox="0 0 9 9">'
+    '<title>Sample</title><path d="M0 0h9"/></svg><table><tr><th scope="col">one</th></tr><tr><td>two</td></tr></table>'
+)
+
+
+class Attached(TypedDict):
+    """A file within the PDF, which is its machine-readable source. `created` is an ISO 8601 moment."""
+
+    name: str
+    description: str
+    content: str
+    created: str
+
+
+class Page(TypedDict):
+    """What is to be printed: HTML, the name of its style sheet, whether it is to be signed, what it carries."""
+
+    html: str
+    style: str
+    to_be_signed: bool
+    attached: Attached | None
+
+
+class Missing(Exception):
+    """A library that printing needs is not installed. Says which command installs it."""
+
+
+class Renderer:
+    """WeasyPrint with one font configuration and style sheets that are parsed once.
+
+    A new font configuration for each page would take longer and leak memory.
+    """
+
+    def __init__(self) -> None:
+        fonts.use_own_fonts()
+        # Imported here: WeasyPrint reads the font configuration when it is imported.
+        try:
+            import weasyprint
+            from weasyprint.text.fonts import FontConfiguration
+            from weasyprint.urls import FatalURLFetchingError, URLFetcher
+        except OSError as err:
+            raise Missing("Pango is missing; run: apt-get install libpango-1.0-0 libpangoft2-1.0-0") from err
+
+        class RefuseAll(URLFetcher):  # type: ignore[misc]
+            """Fetches nothing. Only this error stops WeasyPrint: others it swallows, and prints without the part."""
+
+            def fetch(self, url: str, headers: Any = None) -> NoReturn:
+                raise FatalURLFetchingError(f"a printed page asked for {url[:100]!r}")
+
+        self._weasyprint, self._refuse, self._fonts = weasyprint, RefuseAll(allowed_protocols=()), FontConfiguration()
+        self._styles = {file.name: self._style(file) for file in sorted(STYLES.glob("pdf*.css"))}
+
+    def _style(self, file: Path) -> Any:
+        text = file.read_text(encoding="utf-8")
+        return self._weasyprint.CSS(string=text, url_fetcher=self._refuse, font_config=self._fonts)
+
+    def render(self, page: Page) -> tuple[bytes, set[str]]:
+        """The page as a tagged PDF, and the characters that no font has."""
+        document = self._weasyprint.HTML(string=page["html"], url_fetcher=self._refuse, media_type="print").render(
+            font_config=self._fonts, stylesheets=[self._styles[page["style"]]]
+        )
+        if (one := page["attached"]) is not None:
+            created = datetime.fromisoformat(one["created"])
+            document.metadata.attachments = [
+                self._weasyprint.Attachment(
+                    string=one["content"],
+                    name=one["name"],
+                    description=one["description"],
+                    relationship="Source",
+                    created=created,
+                    modified=created,
+                    url_fetcher=self._refuse,
+                )
+            ]
+        conformance.identify(document)
+        content: bytes = document.write_pdf(
+            pdf_variant=conformance.VARIANT, finisher=conformance.Repair(to_be_signed=page["to_be_signed"])
+        )
+        return content, {chr(code) for font in document.fonts.values() for code in font.missing}
+
+
+def serve(descriptor: int, seconds: int, memory: int) -> None:
+    """Render each page asked for over this socket, in a child each, until the other side closes it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which then closes the socket
+    os.nice(5)  # patients who fill in the form go first
+    with Connection(descriptor) as line:
+        try:
+            renderer = Renderer()
+        except Missing as err:
+            line.send_bytes(_reply(error=str(err)))
+            return
+        renderer.render(Page(html=_SAMPLE, style="pdf.css", to_be_signed=False, attached=None))
+        gc.freeze()  # children share this memory for as long as nobody writes to it
+        line.send_bytes(_reply())
+        try:
+            while True:
+                line.send_bytes(_in_child(renderer, line.recv_bytes(), seconds, memory))
+        except (EOFError, ConnectionError):
+            return
+
+
+def _in_child(renderer: Renderer, request: bytes, seconds: int, memory: int) -> bytes:
+    """What a child made of the request; the signal or the exit code that it ended by, where it made nothing."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        _child(renderer, request, writing, seconds, memory)
+    os.close(writing)
+    with open(reading, "rb") as pipe:
+        reply = pipe.read()
+    _pid, status = os.waitpid(child, 0)
+    code = os.waitstatus_to_exitcode(status)
+    if code == 0:
+        return reply
+    return _reply(error=signal.Signals(-code).name if code < 0 else f"exit code {code}")
+
+
+def _child(renderer: Renderer, request: bytes, writing: int, seconds: int, memory: int) -> NoReturn:
+    """Render within limits that the kernel keeps, write the reply, end."""
+    code = 1
+    try:
+        gc.disable()  # it ends before that could be of use
+        signal.alarm(seconds)
+        for limit, value in (
+            (resource.RLIMIT_CPU, seconds),
+            (resource.RLIMIT_AS, memory),
+            (resource.RLIMIT_FSIZE, 0),  # it has no file to write
+            (resource.RLIMIT_CORE, 0),  # nor is anything that a patient wrote to be left behind
+        ):
+            resource.setrlimit(limit, (value, value))
+        try:
+            content, missing = renderer.render(json.loads(request))
+            reply = _reply(content=base64.b64encode(content).decode(), missing="".join(sorted(missing)))
+        except BaseException as err:  # noqa: BLE001 - whatever it was, only its name may be told
+            reply = _reply(error=type(err).__name__)
+        with open(writing, "wb") as pipe:
+            pipe.write(reply)
+        code = 0
+    finally:
+        os._exit(code)
+
+
+def _reply(*, error: str = "", content: str = "", missing: str = "") -> bytes:
+    return json.dumps({"error": error, "content": content, "missing": missing}).encode()

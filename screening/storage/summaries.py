@@ -1,0 +1,91 @@
+"""Printed summaries, sealed, as they were handed out; found again by their check code or by their very bytes."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import Session
+
+from screening.storage.encryption import KeyFault, Keys
+from screening.storage.tables import ScreeningRow, SummaryRow
+
+PAD = 64 * 1024  # bytes; nearly every summary fits, so that its length tells nothing
+_LENGTH = 4  # bytes that say how long the PDF is
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """A printed summary that this clinic made: edition `number` is the one with that many entries, beginning at 0.
+
+    `is_newest` tells whether nothing was recorded since.
+    """
+
+    reference: str
+    number: int
+    made_at: datetime
+    is_newest: bool
+
+
+def add(
+    session: Session,
+    keys: Keys,
+    *,
+    screening_id: str,
+    number: int,
+    code: str,
+    pdf: bytes,
+    unsigned: bytes,
+    now: datetime,
+) -> None:
+    """Store a printed summary; `unsigned` are its bytes before they were signed, of which the SHA-256 is kept."""
+    row = SummaryRow(screening_id=screening_id, number=number, made_at=now)
+    row.code, row.file = _code(keys, code), _file(keys, pdf)
+    content = len(pdf).to_bytes(_LENGTH) + pdf
+    row.seal(keys, "sealed_digest", hashlib.sha256(unsigned).hexdigest().encode())
+    row.seal(keys, "sealed_pdf", content + bytes(-len(content) % PAD))
+    session.add(row)
+    session.flush()
+
+
+def find(session: Session, keys: Keys, screening: ScreeningRow) -> bytes | None:
+    """The PDF of a screening as it is now, if it was printed. Raises KeyFault where it was changed since."""
+    row = session.get(SummaryRow, (screening.id, screening.entries))
+    return None if row is None else pdf(row, keys)
+
+
+def pdf(row: SummaryRow, keys: Keys) -> bytes:
+    """The PDF of a row. Raises KeyFault where it is not the one that was stored."""
+    content = row.unseal(keys, "sealed_pdf")
+    found = content[_LENGTH : _LENGTH + int.from_bytes(content[:_LENGTH])]
+    if _file(keys, found) != row.file:
+        raise KeyFault("a printed summary was changed; restore the database from a backup")
+    return found
+
+
+def by_code(session: Session, keys: Keys, code: str) -> Known | None:
+    """The printed summary with this check code."""
+    return _known(session, SummaryRow.code == _code(keys, code))
+
+
+def by_file(session: Session, keys: Keys, content: bytes) -> Known | None:
+    """The printed summary that is these very bytes."""
+    return _known(session, SummaryRow.file == _file(keys, content))
+
+
+def _known(session: Session, condition: ColumnElement[bool]) -> Known | None:
+    query = select(SummaryRow.number, SummaryRow.made_at, ScreeningRow.reference, ScreeningRow.entries)
+    found = session.execute(query.join(ScreeningRow, ScreeningRow.id == SummaryRow.screening_id).where(condition))
+    row = found.first()
+    if row is None:
+        return None
+    number, made_at, reference, entries = row
+    return Known(reference=reference, number=number, made_at=made_at, is_newest=number == entries)
+
+
+def _code(keys: Keys, code: str) -> bytes:
+    return keys.authenticate("summary by code", code.encode())
+
+
+def _file(keys: Keys, content: bytes) -> bytes:
+    return keys.authenticate("summary by file", hashlib.sha256(content).digest())

@@ -1,0 +1,63 @@
+"""Whether a printed summary is from this clinic and unchanged: by its check code, or by the file itself."""
+
+import re
+
+from flask import Blueprint, Flask, render_template, request, url_for
+from flask_security import current_user
+
+from screening.extensions import db, installation
+from screening.storage import screenings, summaries
+from screening.storage.summaries import Known
+from screening.storage.tables import ScreeningRow
+from screening.web.errors import Page
+
+blueprint = Blueprint("verify", __name__, url_prefix="/verify")
+
+FILE_BYTES = 480 * 1024  # more than the longest summary; so little that Werkzeug writes none of it to a disk
+CLAIMS = 5  # references looked up in a file that is not one of ours
+_REFERENCE = re.compile(rb"[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}")
+
+
+def init_app(app: Flask) -> None:
+    """Let a PDF be as large as it is. Has to come before whatever reads forms."""
+
+    @app.before_request
+    def _larger() -> None:
+        if request.endpoint == "verify.file":
+            request.max_content_length = FILE_BYTES
+
+
+@blueprint.get("")
+def ask() -> Page:
+    """The page, with what is known of the check code in its address."""
+    code = screenings.normal_reference(request.args.get("code", "")[:40])
+    if not code:
+        return _page("")
+    known = summaries.by_code(db.session, installation().keys, code)
+    return _page("unknown code" if known is None else "code", known, code=code)
+
+
+@blueprint.post("")
+def file() -> Page:
+    """What is known of a PDF. Nothing of it is kept."""
+    sent = request.files.get("pdf")
+    content = sent.read() if sent else b""
+    if not content:
+        return _page("no file")
+    known = summaries.by_file(db.session, installation().keys, content)
+    if known is not None:
+        return _page("unchanged", known)
+    return _page("changed" if _claims_to_be_ours(content) else "unknown file")
+
+
+def _page(result: str, known: Known | None = None, code: str = "") -> str:
+    # Only who may read screenings anyway is led to one.
+    may_open = known is not None and current_user.is_authenticated and current_user.has_role("prescriber")
+    target = url_for("clinic.screening", reference=known.reference) if known and may_open else ""
+    return render_template("verify.html", result=result, known=known, code=code, target=target)
+
+
+def _claims_to_be_ours(content: bytes) -> bool:
+    """Whether the file names a screening that we have."""
+    named = {one.decode() for one in _REFERENCE.findall(content)[:CLAIMS]}
+    return bool(named) and screenings.exists(db.session, ScreeningRow.reference.in_(named))

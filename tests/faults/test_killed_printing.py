@@ -1,0 +1,71 @@
+"""Workers and renderers are killed while they print: each summary is there in the end, once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from screening import create_app
+from screening.extensions import db, installation
+from screening.settings import Settings
+from tests.builders import all_no
+from tests.faults.serving import NewDatabase, Server, children, served
+from tests.faults.working import seeded
+from tests.storing import store
+
+SCREENINGS, KILLS = 30, 8
+PATIENCE = 60  # seconds
+
+
+def test_each_summary_is_printed_once_whoever_is_killed_meanwhile(tmp_path: Path, new_database: NewDatabase) -> None:
+    with seeded() as chance, served(tmp_path, new_database(), prints=True) as server:
+        fill(server)
+        for number in range(KILLS):
+            wait_until_somebody_prints(server)
+            time.sleep(chance.uniform(0, 0.3))
+            workers = server.workers()
+            renderers = [child for worker in workers for child in children(worker)]
+            for victim in chance.sample(workers if number % 2 else renderers, 1):
+                with suppress(ProcessLookupError):
+                    os.kill(victim, signal.SIGKILL)
+        wait_until_all_is_printed(server)
+        printed = server.rows("SELECT screening_id, number FROM summaries")
+        assert len(printed) == len(set(printed)) == SCREENINGS
+        server.flask("verify")
+
+
+def fill(server: Server) -> None:
+    """Send that many questionnaires at once, from another process than those that serve."""
+    app = create_app(Settings(instance=server.instance, database_url=server.database_url, public_url=server.url))
+    with app.app_context():
+        here = installation()
+        for number in range(SCREENINGS):
+            store(db.session, here.keys, here.books["en"], all_no(), name=f"Person {number}")
+        db.engine.dispose()
+
+
+def wait_until_somebody_prints(server: Server) -> None:
+    for tries in range(100 * PATIENCE):
+        if any(children(child) for worker in server.workers() for child in children(worker)):
+            return
+        assert server.rows("SELECT id FROM outbox"), "all was printed before enough was killed"
+        if tries % 100 == 99:
+            forget_leases(server)  # only jobs of those who were killed are left
+        time.sleep(0.01)
+    raise AssertionError("nobody printed anything")
+
+
+def wait_until_all_is_printed(server: Server) -> None:
+    end = time.monotonic() + PATIENCE
+    while server.rows("SELECT id FROM outbox"):
+        assert time.monotonic() < end, server.rows("SELECT attempts, failed, fault FROM outbox")
+        forget_leases(server)
+        time.sleep(1)
+
+
+def forget_leases(server: Server) -> None:
+    """As if the time of those who were killed had run out; who still prints finds that another one has the job."""
+    server.change("UPDATE outbox SET due_at = '2000-01-01 00:00:00+00:00' WHERE due_at > '2001-01-01 00:00:00+00:00'")

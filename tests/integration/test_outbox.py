@@ -1,0 +1,324 @@
+"""A summary is printed once it was sent, kept as it was handed out, tried again where that fails, never forgotten."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from io import BytesIO
+from itertools import pairwise
+
+import pytest
+from flask import Flask
+from pypdf import PdfReader
+from sqlalchemy import func, select
+
+from screening import background
+from screening.extensions import db, installation
+from screening.reports.press import Printed, PrintingFailed
+from screening.services import deliver
+from screening.storage import outbox, screenings, summaries
+from screening.storage.database import write
+from screening.storage.tables import JobRow, ScreeningRow, SummaryRow
+from tests.integration.colleague import Colleague
+from tests.integration.test_review import sent
+from tests.integration.test_upkeep import a_few, change, flask
+from tests.integration.visitor import Visitor
+
+pytestmark = pytest.mark.one_database
+
+both_databases = pytest.mark.both_databases
+
+
+def jobs(app: Flask) -> list[JobRow]:
+    with app.app_context():
+        return [job for job, _reference in outbox.waiting(db.session)]
+
+
+def printed(app: Flask, reference: str) -> list[bytes]:
+    """Each edition that is stored, in its order."""
+    with app.app_context():
+        query = select(SummaryRow).join(ScreeningRow).where(ScreeningRow.reference == reference)
+        rows = db.session.scalars(query.order_by(SummaryRow.number))
+        return [summaries.pdf(row, installation().keys) for row in rows]
+
+
+def broken(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def fail(*_: object, **__: object) -> Printed:
+        raise error
+
+    monkeypatch.setattr(deliver, "print_summary", fail)
+
+
+def let_time_pass(app: Flask, by: timedelta) -> None:
+    with app.app_context(), write(db.session):
+        for job in db.session.scalars(select(JobRow)):
+            job.due_at -= by
+
+
+def give_up(app: Flask) -> None:
+    """Work until nothing is left to be tried."""
+    for _ in range(outbox.ATTEMPTS):
+        let_time_pass(app, timedelta(hours=1))
+        background.empty_outbox(app)
+
+
+@both_databases
+def test_what_is_sent_is_printed_and_kept_to_the_byte(app: Flask) -> None:
+    visitor = Visitor(app)
+    visitor.fill_in()
+    reference = visitor.send()
+    assert len(jobs(app)) == 1, "committed with the screening"
+    assert installation(app).outbox_filled.is_set(), "the server begins at once"
+    background.empty_outbox(app)
+    assert jobs(app) == []
+    dr = Colleague(app)
+    first = dr.get(f"/clinic/screenings/{reference}/summary.pdf").data
+    assert first.startswith(b"%PDF")
+    assert [first] == printed(app, reference)
+    with app.app_context():
+        row = db.session.scalars(select(SummaryRow)).one()
+        assert row.unseal(installation().keys, "sealed_digest").decode() == hashlib.sha256(first).hexdigest()
+        assert first[:1000] not in row.sealed_pdf
+
+
+def test_each_record_of_the_clinic_gives_another_edition_and_the_old_one_stays(app: Flask) -> None:
+    dr, reference = Colleague(app), sent(app)
+    dr.get(f"/clinic/screenings/{reference}/summary.pdf")
+    dr.clarify(reference, "infection", infection="no")
+    dr.decide(reference, "proceed", note="Talked about it")
+    assert [job.number for job in jobs(app)] == [1, 2]
+    background.empty_outbox(app)
+    readers = (PdfReader(BytesIO(pdf)) for pdf in printed(app, reference))
+    editions = ["".join(page.extract_text() for page in reader.pages) for reader in readers]
+    assert len(editions) == 3
+    assert [("Clarified" in one, "Talked about it" in one) for one in editions] == [
+        (False, False),
+        (True, False),
+        (True, True),
+    ]
+    assert ["edition 1 " in editions[0], "edition 2 " in editions[1], "edition 3 " in editions[2]] == [True] * 3
+    codes = {one.split("Check code ")[1][:14] for one in editions}
+    assert len(codes) == 3
+
+
+def test_a_failure_is_tried_again_after_longer_and_longer_and_then_shown(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dr, reference = Colleague(app), sent(app)
+    broken(monkeypatch, PrintingFailed("SIGKILL"))
+    waits = []
+    for attempt in range(1, outbox.ATTEMPTS + 1):
+        before = datetime.now(UTC)
+        background.empty_outbox(app)
+        (job,) = jobs(app)
+        assert (job.attempts, job.fault) == (attempt, "SIGKILL")
+        waits.append((job.due_at - before).total_seconds())
+        background.empty_outbox(app)  # too early
+        assert jobs(app)[0].attempts == attempt
+        let_time_pass(app, timedelta(hours=1))
+    assert all(1 <= wait <= 15 * 60 + 1 for wait in waits)
+    assert all(later > 0.9 * sooner / 1.5 for sooner, later in pairwise(waits))
+    assert waits[-1] > 100 * waits[0] / 3
+    assert jobs(app)[0].failed
+    dr.get("/clinic/")
+    assert "The PDF of 1 screening could not be made." in dr.text
+    assert reference in dr.text
+    page = dr.get(f"/clinic/screenings/{reference}/summary.pdf")
+    assert page.status_code == 503
+    assert "Nothing is lost" in dr.text
+    assert dr.get(f"/clinic/screenings/{reference}").status_code == 200, "the page still works"
+    assert "failed" in flask(app, "outbox", "list").output
+    assert "1 of them failed" in flask(app, "doctor", code=1).output
+
+
+@pytest.mark.parametrize("by", ["page", "command"])
+def test_what_failed_can_be_tried_again(app: Flask, monkeypatch: pytest.MonkeyPatch, by: str) -> None:
+    dr, reference = Colleague(app, "reception", "staff"), sent(app)
+    with monkeypatch.context() as patch:
+        broken(patch, RuntimeError("Zyxwvutina had a word"))
+        give_up(app)
+    assert jobs(app)[0].failed
+    assert jobs(app)[0].fault == "RuntimeError", "nothing that a patient wrote"
+    background.empty_outbox(app)
+    assert printed(app, reference) == [], "not by itself"
+    if by == "page":
+        dr.get("/clinic/")
+        dr.post("/clinic/retry", {"reference": reference})
+        assert "could not be made" not in dr.text
+        background.empty_outbox(app)
+    else:
+        assert "1 jobs" in flask(app, "outbox", "retry").output
+        assert "0 jobs wait" in flask(app, "outbox", "run", "--once").output
+    assert len(printed(app, reference)) == 1
+    assert "retried" in flask(app, "audit", "export").output
+
+
+def test_a_process_that_dies_while_printing_loses_nothing(app: Flask) -> None:
+    reference = sent(app)
+    now = datetime.now(UTC)
+    for attempt in range(outbox.ATTEMPTS):
+        with app.app_context(), write(db.session):
+            later = now + attempt * 2 * outbox.LEASE
+            assert outbox.take(db.session, now=later) is not None
+            assert outbox.take(db.session, now=later + outbox.LEASE / 2) is None, "leased"
+    background.empty_outbox(app)
+    assert printed(app, reference) == []
+    with app.app_context(), write(db.session):
+        assert outbox.take(db.session, now=now + timedelta(hours=1)) is None
+    assert (jobs(app)[0].failed, jobs(app)[0].fault) == (True, "the process ended")
+    assert "1 jobs" in flask(app, "outbox", "retry", reference).output
+    background.empty_outbox(app)
+    assert len(printed(app, reference)) == 1
+
+
+@both_databases
+def test_no_two_take_the_same_job_and_a_lease_that_ran_out_writes_nothing(app: Flask) -> None:
+    references = a_few(app, 4)
+    now = datetime.now(UTC) + timedelta(seconds=1)
+    with app.app_context():
+        with write(db.session):
+            first = outbox.take(db.session, now=now)
+        taken = []
+        with write(db.session):
+            while (job := outbox.take(db.session, now=now)) is not None:
+                taken.append(job.id)
+        assert first is not None
+        assert len({first.id, *taken}) == len(references)
+        with write(db.session):
+            again = outbox.take(db.session, now=now + 2 * outbox.LEASE)
+            assert again is not None
+            assert again.id == first.id, "the one that has waited for longest"
+        with write(db.session):
+            assert not outbox.finish(db.session, first)
+            outbox.put_off(db.session, first, "late", now=now)
+            assert outbox.finish(db.session, again)
+
+
+def test_a_clock_that_is_set_back_keeps_no_job_waiting(app: Flask) -> None:
+    reference = sent(app)
+    let_time_pass(app, timedelta(days=-300))  # as if it was sent in a year that is yet to come
+    background.empty_outbox(app)
+    assert len(printed(app, reference)) == 1
+
+
+def test_whoever_opens_the_pdf_need_not_wait_for_the_server(app: Flask) -> None:
+    dr, reference = Colleague(app), sent(app)
+    assert dr.get(f"/clinic/screenings/{reference}/summary.pdf").data == printed(app, reference)[0]
+    assert jobs(app) == []
+
+
+def test_a_screening_from_before_there_was_an_outbox_is_printed_when_asked_for(app: Flask) -> None:
+    dr, reference = Colleague(app), sent(app)
+    change(app, "DELETE FROM outbox")
+    flask(app, "verify", code=1)
+    assert dr.get(f"/clinic/screenings/{reference}/summary.pdf").data == printed(app, reference)[0]
+    dr.get(f"/clinic/screenings/{reference}")
+    flask(app, "verify")
+
+
+def test_a_signing_key_that_cannot_be_used_is_seen_and_nothing_goes_out_unsigned(app: Flask) -> None:
+    dr, reference = Colleague(app), sent(app)
+    key = installation(app).signing_file
+    for content, mode, words in (("any", 0o600, "signing.pem must hold"), ("any", 0o644, "can be read by others")):
+        key.write_text(content)
+        key.chmod(mode)
+        let_time_pass(app, timedelta(hours=1))
+        background.empty_outbox(app)
+        assert printed(app, reference) == []
+        assert dr.get(f"/clinic/screenings/{reference}").status_code == 200
+        assert words in flask(app, "doctor", code=1).output
+    key.unlink()
+    let_time_pass(app, timedelta(hours=1))
+    background.empty_outbox(app)
+    assert len(printed(app, reference)) == 1
+
+
+def test_a_signed_summary_begins_with_the_bytes_whose_hash_is_kept(app: Flask) -> None:
+    flask(app, "signing-key", "create")
+    kept = installation(app).signing_file.read_bytes()
+    assert "is there already" in flask(app, "signing-key", "create", code=1).output
+    assert installation(app).signing_file.read_bytes() == kept
+    assert installation(app).signing_file.stat().st_mode & 0o777 == 0o600
+    assert "CN=Our clinic" in flask(app, "signing-key", "show").output
+    reference = sent(app)
+    background.empty_outbox(app)
+    (pdf,) = printed(app, reference)
+    with app.app_context():
+        row = db.session.scalars(select(SummaryRow)).one()
+        kept_hash = row.unseal(installation().keys, "sealed_digest").decode()
+    ends = [place + 6 for place in range(len(pdf)) if pdf.startswith(b"%%EOF\n", place)]
+    assert any(hashlib.sha256(pdf[:end]).hexdigest() == kept_hash for end in ends)
+    assert hashlib.sha256(pdf).hexdigest() != kept_hash
+
+
+def test_the_pdf_carries_what_was_answered_and_found_as_fhir(app: Flask) -> None:
+    reference = sent(app, {"iud": {"iud": "yes"}})
+    background.empty_outbox(app)
+    reader = PdfReader(BytesIO(printed(app, reference)[0]))
+    (content,) = reader.attachments["questionnaire-response.json"]
+    bundle = json.loads(content)
+    kinds = [entry["resource"]["resourceType"] for entry in bundle["entry"]]
+    assert kinds == ["Patient", "Questionnaire", "QuestionnaireResponse", "DetectedIssue", "Provenance"]
+    assert bundle["identifier"]["value"] == reference
+    file = installation(app).settings.instance / "exported"
+    flask(app, "export", "--since", "2020-01-01", "--format", "fhir", str(file))
+    assert json.loads(file.read_text()) == bundle
+
+
+def test_what_is_deleted_is_deleted_with_its_summaries(app: Flask) -> None:
+    a_few(app, 1, at=datetime.now(UTC) - timedelta(days=200))
+    a_few(app, 1, at=datetime.now(UTC) - timedelta(days=199))
+    background.empty_outbox(app)
+    a_few(app, 1, at=datetime.now(UTC) - timedelta(days=198))
+    flask(app, "purge")
+    with app.app_context():
+        assert db.session.scalar(select(func.count()).select_from(SummaryRow)) == 0
+        assert jobs(app) == []
+
+
+def test_a_new_key_seals_the_summaries_too_and_a_changed_one_is_found(app: Flask) -> None:
+    reference = sent(app)
+    background.empty_outbox(app)
+    before = printed(app, reference)
+    flask(app, "rotate-key", "--forget")
+    assert printed(app, reference) == before
+    flask(app, "verify")
+    change(app, "UPDATE summaries SET made_at = '2020-01-01 00:00:00+00:00'")
+    assert "summaries.sealed_pdf cannot be opened" in flask(app, "verify", code=1).output
+
+
+def test_jobs_of_many_are_done_whatever_fails_in_between(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forty jobs, of which a third of the attempts fail at random, two workers in turn: each done once, none lost."""
+    references, chance = a_few(app, 40), random.Random(7)
+
+    def now_and_then(*_: object, **__: object) -> Printed:
+        if chance.random() < 1 / 3:
+            raise PrintingFailed("by chance")
+        return Printed(b"%PDF-1.7 fake", frozenset())
+
+    monkeypatch.setattr(deliver, "print_summary", now_and_then)
+    rounds = 0
+    while any(not job.failed for job in jobs(app)):
+        let_time_pass(app, timedelta(hours=1))
+        background.empty_outbox(app)
+        rounds += 1
+    assert 1 < rounds <= outbox.ATTEMPTS
+    assert [len(printed(app, reference)) for reference in references] == [1] * 40
+
+
+Make = Callable[..., Flask]
+
+
+def test_tables_of_the_first_release_are_brought_up_to_date(make_app: Make) -> None:
+    app = make_app()
+    reference = sent(app)
+    change(app, "DROP TABLE outbox")
+    change(app, "DROP TABLE summaries")
+    change(app, "UPDATE alembic_version SET version_num = '0001_first_tables'")
+    flask(app, "init")
+    with app.app_context():
+        assert screenings.count(db.session) == 1
+        assert installation().printer.pdf(reference).startswith(b"%PDF")

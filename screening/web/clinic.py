@@ -4,10 +4,9 @@ import base64
 import binascii
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
-from io import BytesIO
 from zoneinfo import ZoneInfo
 
-from flask import Blueprint, abort, g, redirect, render_template, request, send_file, url_for
+from flask import Blueprint, abort, g, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from flask_babel import refresh
 from flask_security import current_user
@@ -19,6 +18,7 @@ from screening.domain.assessment import Screening
 from screening.domain.entries import Decision, Entry
 from screening.domain.rules import RuleBook, Severity
 from screening.extensions import db, installation
+from screening.reports.paper import BLANKS, follow_up_places
 from screening.reports.statistics import HEIGHT, WIDTH, bars
 from screening.reports.summary import (
     Summary,
@@ -37,9 +37,9 @@ from screening.storage.worklist import Filter, Listed
 from screening.web import language
 from screening.web.errors import Page
 from screening.web.errors import page as error_page
-from screening.web.forms.questions import follow_up_places, question_form
+from screening.web.forms.questions import question_form
 from screening.web.forms.review import ClarifyForm, ReviewForm
-from screening.web.patient import copy_page
+from screening.web.patient import copy_page, copy_response, pdf_response
 from screening.web.sign_in import acting, needs, page_number
 
 blueprint = Blueprint("clinic", __name__, url_prefix="/clinic")
@@ -233,12 +233,7 @@ def summary_pdf(reference: str) -> Page:
         printed = installation().printer.pdf(found.reference)
     except deliver.NotPrinted as err:
         return _not_printed(found.reference, failed=err.failed)
-    return send_file(
-        BytesIO(printed),
-        mimetype="application/pdf",
-        as_attachment="download" in request.args,
-        download_name=f"summary-{found.reference}.pdf",
-    )
+    return pdf_response(printed, f"summary-{found.reference}.pdf")
 
 
 def _not_printed(reference: str, *, failed: bool) -> Page:
@@ -272,10 +267,26 @@ def retry() -> Response:
 def copy(reference: str) -> Page:
     """The patient's copy in the patient's language, to be printed and handed over."""
     found = _view(reference, action="copied")
-    book = review.books_of(db.session, found).get(found.language, _book(found))
+    book = _patients_book(found)
     g.page_language = book.language
     refresh()
-    return copy_page(found, book, back=url_for("clinic.screening", reference=found.reference))
+    here = url_for("clinic.screening", reference=found.reference)
+    return copy_page(found, book, back=here, pdf=url_for("clinic.copy_pdf", reference=found.reference))
+
+
+@blueprint.get("/screenings/<reference>/copy.pdf")
+@needs("prescriber")
+def copy_pdf(reference: str) -> Page:
+    """The same as a PDF."""
+    found = _view(reference, action="copied")
+    return copy_response(found, _patients_book(found), back=url_for("clinic.screening", reference=found.reference))
+
+
+@blueprint.get("/paper")
+@needs("prescriber", "staff", "admin")
+def paper() -> Page:
+    """What can be printed for patients, in each language."""
+    return render_template("clinic/paper.html", kinds=BLANKS, offered=language.offered())
 
 
 @blueprint.get("/statistics")
@@ -334,6 +345,11 @@ def _screening_page(found: Screening, form: ReviewForm, meanwhile: Entry | None 
 
 def _view(reference: str, *, action: str = "viewed") -> Screening:
     return review.view(acting(), screenings.normal_reference(reference), action=action)
+
+
+def _patients_book(found: Screening) -> RuleBook:
+    """The edition of a screening in the language that the patient answered in."""
+    return review.books_of(db.session, found).get(found.language, _book(found))
 
 
 def _book(found: Screening) -> RuleBook:

@@ -3,17 +3,21 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from zoneinfo import ZoneInfo
 
-from flask import Blueprint, abort, redirect, render_template, request, session, url_for
+from flask import Blueprint, abort, redirect, render_template, request, send_file, session, url_for
 from flask_babel import format_date, format_time, to_user_timezone
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
-from screening.domain.answers import Answers, Patient, shown
+from screening.domain.answers import Answers, Patient
 from screening.domain.assessment import Screening
 from screening.domain.rules import Question, RuleBook
 from screening.extensions import db, installation
+from screening.reports import paper
+from screening.reports.paper import date_part_order, follow_up_places
+from screening.reports.press import PrintingFailed
 from screening.services import questionnaire
 from screening.services.questionnaire import DraftGone
 from screening.storage import drafts, screenings
@@ -23,8 +27,8 @@ from screening.storage.tables import ScreeningRow
 from screening.web import language
 from screening.web.errors import Page
 from screening.web.errors import page as error_page
-from screening.web.forms.about_you import AboutYouForm, date_part_order, example_birth_date
-from screening.web.forms.questions import QuestionForm, follow_up_places, question_form
+from screening.web.forms.about_you import AboutYouForm, example_birth_date
+from screening.web.forms.questions import QuestionForm, question_form
 
 blueprint = Blueprint("patient", __name__)
 
@@ -146,7 +150,50 @@ def done() -> Page:
 @blueprint.get("/copy")
 def copy() -> Page:
     """The patient's own record of the answers."""
-    return copy_page(_sent(), language.book(), back=url_for("patient.done"))
+    return copy_page(_sent(), language.book(), back=url_for("patient.done"), pdf=url_for("patient.copy_pdf"))
+
+
+@blueprint.get("/copy.pdf")
+def copy_pdf() -> Page:
+    """The same as a PDF."""
+    return copy_response(_sent(), language.book(), back=url_for("patient.copy"))
+
+
+def copy_response(screening: Screening, book: RuleBook, *, back: str) -> Page:
+    """The patient's copy as a PDF; where it cannot be made, a page that leads `back`."""
+    try:
+        printed = paper.copy(screening, book, installation().settings)
+    except PrintingFailed:
+        return _not_printed(back)
+    return pdf_response(printed.content, f"answers-{screening.reference}.pdf")
+
+
+@blueprint.get("/paper/<kind>/<code>.pdf")
+def blank(kind: str, code: str) -> Page:
+    """The form for a pen, or the leaflet, in a language; some in large print."""
+    here = installation()
+    if kind not in paper.BLANKS or code not in here.settings.languages:
+        abort(404)
+    try:
+        printed = paper.blank(kind, here.books[code], here.settings)
+    except PrintingFailed:
+        return _not_printed(url_for("patient.start"))
+    return pdf_response(printed, f"{kind}-{code}.pdf")
+
+
+def pdf_response(content: bytes, name: str) -> Response:
+    """A PDF to be shown or, with `?download=1`, saved under this name."""
+    return send_file(
+        BytesIO(content),
+        mimetype="application/pdf",
+        as_attachment="download" in request.args,
+        download_name=name,
+    )
+
+
+def _not_printed(target: str) -> Page:
+    title, why = _("The PDF is not ready"), _("Something went wrong while it was made. Please try again later.")
+    return error_page(503, title, why, action=_("Go back"), target=target)
 
 
 @blueprint.get("/leaflet")
@@ -310,7 +357,7 @@ def _going_back() -> bool:
     return "back" in request.form
 
 
-def copy_page(screening: Screening, book: RuleBook, *, back: str) -> str:
+def copy_page(screening: Screening, book: RuleBook, *, back: str, pdf: str) -> str:
     """The patient's record of the answers, without any outcome. `back` is where it was opened from."""
     local = to_user_timezone(screening.submitted_at)
     about = [
@@ -318,7 +365,9 @@ def copy_page(screening: Screening, book: RuleBook, *, back: str) -> str:
         (_("Sent"), f"{format_date(local, 'long')} {format_time(local, 'short')}", ""),
         *_about(screening.patient),
     ]
-    return render_template("patient/copy.html", about=about, rows=answer_rows(screening.answers, book), back=back)
+    return render_template(
+        "patient/copy.html", about=about, rows=answer_rows(screening.answers, book), back=back, pdf=pdf
+    )
 
 
 def _about(patient: Patient, *, change: str = "") -> list[Row]:
@@ -333,12 +382,6 @@ def _about(patient: Patient, *, change: str = "") -> list[Row]:
 def answer_rows(answers: Answers, book: RuleBook, *, changeable: bool = False) -> list[Row]:
     """Every question that was asked, in the language of the book, with its answer."""
     return [
-        (
-            item.ask,
-            "" if (value := answers.value(item.id)) is None else shown(item, value),
-            url_for("patient.question", question_id=question.id) if changeable else "",
-        )
-        for question in book.questions
-        for item in question.page
-        if isinstance(item, Question) or answers.applies(item)
+        (asked, answer, url_for("patient.question", question_id=question.id) if changeable else "")
+        for question, asked, answer in paper.asked_and_answered(answers, book)
     ]

@@ -1,11 +1,15 @@
-"""Every printed summary is PDF/A-3a and PDF/UA-1 at once, in the judgement of veraPDF; and each repair of its tags."""
+"""All that is printed is PDF/A-3a and PDF/UA-1 at once, in the judgement of veraPDF; and each repair of its tags."""
 
 from __future__ import annotations
 
+import io
+import json
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -15,14 +19,20 @@ from pypdf import PdfReader, PdfWriter
 from pypdf.generic import DictionaryObject, NullObject
 
 from screening.domain.answers import NAME_LENGTH, TEXT_LENGTH
+from screening.reports import fhir, paper
+from screening.reports.conformance import SIGNATURE_FIELD
 from screening.reports.pdf import print_summary
+from screening.reports.renderer import Attached
+from screening.reports.signature import Signature, new_key
 from screening.reports.summary import Summary
-from tests.integration.test_printed_summary import NO_TO_ALL, UNSURE, YES_TO_ALL, summary_of
+from screening.settings import Settings
+from tests.integration.test_printed_summary import NO_TO_ALL, UNSURE, YES_TO_ALL, books, screening_of, summary_of
 
 CONFORMS = Path(__file__).with_name("Conforms.java")
 JAVA_PACKAGES = Path("/usr/share/java")
 JARS = ("jaxb-api.jar", "jaxb-runtime.jar", "jaxb-core.jar", "istack-commons-runtime.jar", "javax.activation.jar")
 LONG = {"infection": "unsure", "infection_since": "words " * (TEXT_LENGTH // 6), "vaccines_which": "W" * TEXT_LENGTH}
+CLINIC = Settings(instance=Path("nowhere"), clinic_name="Sample Clinic", clinic_phone="555 0100")
 NAMES = {
     "Arabic": "فاطمة الزهراء",
     "Hebrew": "שלום כהן",
@@ -36,7 +46,7 @@ NAMES = {
 }
 
 
-def cases() -> Iterator[tuple[str, Summary, str]]:
+def summaries() -> Iterator[tuple[str, Summary, str]]:
     """A name, a summary and the paper that it is printed on."""
 
     def made(**about: Any) -> Summary:
@@ -59,18 +69,46 @@ def cases() -> Iterator[tuple[str, Summary, str]]:
         yield script, made(name=name), "A4"
 
 
+def cases() -> Iterator[tuple[str, Callable[[], bytes]]]:
+    """A name, and what prints it."""
+    for name, summary, paper_size in summaries():
+        yield name, partial(printed_summary, summary, paper=paper_size)
+    yield "with its source", partial(printed_summary, *with_its_source(YES_TO_ALL))
+    yield "to be signed", partial(printed_summary, *with_its_source(YES_TO_ALL), to_be_signed=True)
+    yield "signed", lambda: signed(YES_TO_ALL)
+    yield "signed, two pages", lambda: signed({**YES_TO_ALL, **LONG})
+    for language, book in books().items():
+        for kind in paper.BLANKS:
+            yield f"{kind} {language}", partial(paper.blank, kind, book, CLINIC)
+        screening = screening_of(YES_TO_ALL, name=NAMES["Arabic"], asked_in=language)
+        yield f"copy {language}", lambda it=(screening, book, CLINIC): paper.copy(*it).content  # type: ignore[misc]
+
+
+def printed_summary(summary: Summary, attached: Attached | None = None, **how: Any) -> bytes:
+    return print_summary(summary, attached=attached, **how).content
+
+
+def with_its_source(values: dict[str, Any]) -> tuple[Summary, Attached]:
+    summary, assessment = summary_of(values)
+    return summary, fhir.attached(screening_of(values), assessment, books()["en"])
+
+
+def signed(values: dict[str, Any]) -> bytes:
+    signature = Signature(new_key("Sample Clinic", now=datetime.now(UTC)).encode())
+    return signature.sign(printed_summary(*with_its_source(values), to_be_signed=True))
+
+
 class Printed:
     """A file for each case, printed when it is first asked for."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.cases = {name: (summary, paper) for name, summary, paper in cases()}
+        self.cases = dict(cases())
 
     def __getitem__(self, name: str) -> Path:
         file = self.folder / f"{name.replace(' ', '-')}.pdf"
         if not file.exists():
-            summary, paper = self.cases[name]
-            file.write_bytes(print_summary(summary, paper=paper).content)
+            file.write_bytes(self.cases[name]())
         return file
 
 
@@ -96,7 +134,7 @@ def judged(*files: Path) -> list[str]:
     return ran.stdout.splitlines()
 
 
-def test_every_summary_conforms(printed: Printed) -> None:
+def test_everything_that_is_printed_conforms(printed: Printed) -> None:
     assert judged(*(printed[name] for name in printed.cases)) == []
 
 
@@ -162,3 +200,59 @@ def test_the_metadata_name_both_standards_once(printed: Printed) -> None:
     assert "<pdfuaid:part>1<" in metadata
     assert 'pdfaid:part="3"' in metadata
     assert 'pdfaid:conformance="A"' in metadata
+
+
+def test_the_answers_are_attached_once_as_the_source_of_the_page(printed: Printed) -> None:
+    """With dates that do not depend on when it was printed."""
+    root: Any = PdfReader(printed["with its source"]).trailer["/Root"]
+    (file,) = root["/AF"]
+    specification = file.get_object()
+    assert specification["/AFRelationship"] == "/Source"
+    assert specification["/F"] == "questionnaire-response.json"
+    stream = specification["/EF"]["/F"].get_object()
+    assert stream["/Subtype"] == "/application/fhir+json"
+    assert stream["/Params"]["/ModDate"].startswith("D:20261123100200")
+    assert json.loads(stream.get_data())["resourceType"] == "Bundle"
+    assert b"questionnaire-response" not in printed["nothing"].read_bytes()
+
+
+def test_the_field_for_a_signature_is_in_the_tag_tree_and_shows_nothing(printed: Printed) -> None:
+    reader = PdfReader(printed["to be signed"])
+    root: Any = reader.trailer["/Root"]
+    field = root["/AcroForm"]["/Fields"][0].get_object()
+    assert (field["/FT"], field["/T"], field["/Rect"]) == ("/Sig", SIGNATURE_FIELD, [0, 0, 0, 0])
+    assert "/V" not in field
+    (element,) = elements(printed["to be signed"], "/Form")
+    assert element["/K"][0].raw_get("/Obj").idnum == root["/AcroForm"]["/Fields"][0].idnum  # type: ignore[index]
+    assert "/AcroForm" not in PdfReader(printed["nothing"]).trailer["/Root"]  # type: ignore[operator]
+
+
+def test_the_metadata_can_be_read_without_a_pdf_reader(printed: Printed) -> None:
+    assert b"7F3K-9QWD" in printed["nothing"].read_bytes()
+
+
+def test_a_signature_holds_and_nothing_may_be_changed_after_it(printed: Printed) -> None:
+    """In the judgement of pyHanko's validation; one changed byte within what is signed is found."""
+    content = printed["signed"].read_bytes()
+    status = validated(content)
+    assert status.intact
+    assert status.valid
+    assert status.docmdp_ok
+    assert status.coverage.name == "ENTIRE_FILE"
+    changed = bytearray(content)
+    changed[len(content) // 3] ^= 1
+    assert not validated(bytes(changed)).intact
+    root: Any = PdfReader(printed["signed"]).trailer["/Root"]
+    signature = root["/AcroForm"]["/Fields"][0].get_object()["/V"].get_object()
+    assert signature["/SubFilter"] == "/ETSI.CAdES.detached"
+    assert signature["/Reference"][0]["/TransformParams"]["/P"] == 1  # no changes
+
+
+def validated(content: bytes) -> Any:
+    from pyhanko.pdf_utils.reader import PdfFileReader
+    from pyhanko.sign.validation import validate_pdf_signature
+    from pyhanko_certvalidator import ValidationContext
+
+    (signature,) = PdfFileReader(io.BytesIO(content)).embedded_signatures
+    trusted = ValidationContext(trust_roots=[signature.signer_cert], allow_fetching=False)
+    return validate_pdf_signature(signature, signer_validation_context=trusted)

@@ -32,6 +32,8 @@ ROUTES = {
     "patient.submit": "the holder of the draft's token",
     "patient.done": "the holder of the draft's token, for copy_minutes",
     "patient.copy": "the holder of the draft's token, for copy_minutes",
+    "patient.copy_pdf": "the holder of the draft's token, for copy_minutes",
+    "patient.blank": "everyone: the same for all",
     "patient.finish": "everyone: only forgets",
     "security.login": "everyone",
     "security.logout": "whoever is signed in",
@@ -55,6 +57,8 @@ ROUTES = {
     "clinic.summary_pdf": "prescriber",
     "clinic.copy": "prescriber",
     "clinic.statistics": "prescriber",
+    "clinic.copy_pdf": "prescriber",
+    "clinic.paper": "prescriber, staff, admin",
     "clinic.retry": "prescriber, staff",
     "admin.people": "admin",
     "admin.add_person": "admin",
@@ -71,7 +75,12 @@ def rules(app: Flask) -> list[Rule]:
 
 def address(rule: Rule, reference: str = "0000-0000") -> str:
     path = rule.rule.replace("<path:filename>", "css/app.css").replace("<question_id>", "iud")
-    return path.replace("<reference>", reference).replace("<sign_in_name>", "nobody").replace("<token>", "x")
+    return (
+        path.replace("<reference>", reference)
+        .replace("<sign_in_name>", "nobody")
+        .replace("<token>", "x")
+        .replace("<kind>/<code>", "leaflet/en")
+    )
 
 
 def test_every_route_has_a_rule_of_access(sqlite_app: Flask) -> None:
@@ -84,7 +93,7 @@ def test_only_the_holder_of_the_token_sees_personal_pages(sqlite_app: Flask) -> 
     stranger = Visitor(sqlite_app)
     for rule in rules(sqlite_app):
         if "GET" in (rule.methods or ()) and rule.endpoint != "static":
-            assert "Marker Name" not in stranger.get(address(rule)).text
+            assert b"Marker Name" not in stranger.get(address(rule)).data
             expected = 410 if "holder" in ROUTES[rule.endpoint] else 404 if "nobody" in ROUTES[rule.endpoint] else 200
             assert stranger.page.status_code == expected, rule.endpoint
             if expected == 200 and rule.rule.startswith(("/clinic", "/admin", "/account")):

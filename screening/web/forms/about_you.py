@@ -6,15 +6,14 @@ import unicodedata
 from datetime import date
 
 from babel import Locale
-from babel.dates import get_date_format, get_month_names
+from babel.dates import get_month_names
 from flask import request
 from flask_babel import gettext as _
 from wtforms import Form, StringField
 
 from screening.domain import answers
 from screening.domain.answers import Fault
-
-DATE_PARTS = ("birth_day", "birth_month", "birth_year")
+from screening.reports.paper import DATE_PARTS, date_part_order
 
 
 class AboutYouForm(Form):
@@ -111,13 +110,6 @@ def _month_by_name(typed: str, languages: tuple[str, ...]) -> int | None:
                 if wanted == str(name).casefold().rstrip("."):
                     return int(month)
     return None
-
-
-def date_part_order(language: str) -> list[str]:
-    """The three date fields in the order in which the language writes a date."""
-    pattern = get_date_format("long", locale=Locale.parse(language, sep="-")).pattern
-    letters = {"birth_day": "d", "birth_month": "M", "birth_year": "y"}
-    return sorted(DATE_PARTS, key=lambda part: pattern.find(letters[part]))
 
 
 def example_birth_date(language: str) -> str:

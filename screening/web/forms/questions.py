@@ -1,6 +1,5 @@
 """RuleBook question -> WTForms form. The wording and the rules of what is acceptable come from the rule book alone."""
 
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from flask import request
@@ -62,26 +61,6 @@ def question_form(kind: type[Built], book: RuleBook, question: Question, answers
     sent = request.form if request.method == "POST" else None
     form: Built = _FORM_CLASSES[key](formdata=sent, data={item.id: answers.value(item.id) for item in question.page})
     return form
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FollowUpPlace:
-    """Where a follow-up opens: under the choice that opens it; after them all where several do. Names the choices."""
-
-    item: FollowUp
-    opens_after: str
-    choices: str
-
-
-def follow_up_places(question: Question, *, without: str = "") -> list[FollowUpPlace]:
-    """Where the question's follow-ups open on its page, on which the choice `without` is not offered."""
-    places, options = [], [option for option in question.options if option.id != without]
-    for follow_up in question.follow_ups:
-        opening = [option for option in options if option.id in follow_up.when]
-        after = opening[0] if len(opening) == 1 else options[-1]
-        choices = " / ".join(f"“{option.label}”" for option in opening)
-        places.append(FollowUpPlace(item=follow_up, opens_after=after.id, choices=choices))
-    return places
 
 
 def _field(item: Question | FollowUp) -> Field:

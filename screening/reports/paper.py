@@ -1,0 +1,115 @@
+"""What patients get on paper: the form to fill in with a pen, the leaflet, their own copy. Never an outcome."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from babel import Locale
+from babel.dates import format_date, format_time, get_date_format
+from babel.dates import get_timezone as timezone
+
+from screening.domain.answers import Answers, shown
+from screening.domain.assessment import Screening
+from screening.domain.rules import FollowUp, Question, RuleBook
+from screening.reports.pdf import filled_in, print_page
+from screening.reports.press import Printed
+from screening.reports.summary import translations
+from screening.settings import Settings
+
+BLANKS = ("form", "form-large", "leaflet", "leaflet-large")  # the same for everyone
+DATE_PARTS = ("birth_day", "birth_month", "birth_year")
+STYLE = "pdf-patient.css"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FollowUpPlace:
+    """Where a follow-up opens: under the choice that opens it; after them all where several do. Names the choices."""
+
+    item: FollowUp
+    opens_after: str
+    choices: str
+
+
+def follow_up_places(question: Question, *, without: str = "") -> list[FollowUpPlace]:
+    """Where the question's follow-ups open on its page, on which the choice `without` is not offered."""
+    places, options = [], [option for option in question.options if option.id != without]
+    for follow_up in question.follow_ups:
+        opening = [option for option in options if option.id in follow_up.when]
+        after = opening[0] if len(opening) == 1 else options[-1]
+        choices = " / ".join(f"“{option.label}”" for option in opening)
+        places.append(FollowUpPlace(item=follow_up, opens_after=after.id, choices=choices))
+    return places
+
+
+def date_part_order(language: str) -> list[str]:
+    """The three parts of a date of birth in the order in which the language writes a date."""
+    pattern = get_date_format("long", locale=_locale(language)).pattern
+    letters = {"birth_day": "d", "birth_month": "M", "birth_year": "y"}
+    return sorted(DATE_PARTS, key=lambda part: pattern.find(letters[part]))
+
+
+def asked_and_answered(answers: Answers, book: RuleBook) -> Iterator[tuple[Question, str, str]]:
+    """Every question and follow-up that was asked, in the book's language, with its answer; and whose page it is on."""
+    for question in book.questions:
+        for item in question.page:
+            if isinstance(item, Question) or answers.applies(item):
+                value = answers.value(item.id)
+                yield question, item.ask, "" if value is None else shown(item, value)
+
+
+def blank(kind: str, book: RuleBook, settings: Settings) -> bytes:
+    """One of BLANKS as a PDF, in the language of the book. Raises PrintingFailed."""
+    template, _, size = kind.partition("-")
+    html = filled_in(
+        template,
+        book.language,
+        paper=settings.paper,
+        book=book,
+        clinic=settings,
+        direction=_locale(book.language).text_direction,
+        large=size == "large",
+        date_parts=date_part_order(book.language),
+        places={question.id: follow_up_places(question) for question in book.questions},
+    )
+    return _printed(html)
+
+
+@lru_cache(maxsize=64)
+def _printed(html: str) -> bytes:
+    """Printed once: whoever asks for a blank again and again keeps nobody from printing."""
+    return print_page(lambda _missing: html, style=STYLE).content
+
+
+def copy(screening: Screening, book: RuleBook, settings: Settings) -> Printed:
+    """The patient's own record of the answers as a PDF, in the language of the book. Raises PrintingFailed."""
+    _, locale = translations(book.language).gettext, _locale(book.language)
+    patient, sent = screening.patient, screening.submitted_at.astimezone(timezone(settings.clinic_timezone))
+    about = [
+        (_("Reference"), screening.reference),
+        (_("Sent"), f"{format_date(sent, 'long', locale)} {format_time(sent, 'short', locale=locale)}"),
+        (_("Your name"), patient.name),
+        (_("Your date of birth"), format_date(patient.birth_date, "long", locale)),
+        (_("Visit number"), patient.visit),
+    ]
+    rows = [(asked, answer) for _page, asked, answer in asked_and_answered(screening.answers, book)]
+
+    def html(missing: frozenset[str]) -> str:
+        return filled_in(
+            "copy",
+            book.language,
+            paper=settings.paper,
+            missing=missing,
+            book=book,
+            clinic=settings,
+            direction=locale.text_direction,
+            large=False,
+            created=screening.submitted_at.isoformat(timespec="seconds"),
+            about=about,
+            rows=rows,
+        )
+
+    return print_page(html, style=STYLE)
+
+
+def _locale(language: str) -> Locale:
+    return Locale.parse(language, sep="-")

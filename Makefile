@@ -68,6 +68,7 @@ bench: test-packages $(VENV)/dev-installed ## Measure speed and memory side by s
 .PHONY: screenshots
 screenshots: test-packages $(VENV)/dev-installed ## Draw the pictures in docs/pictures anew
 	@$(BIN)/python tests/browser/screenshots.py
+	@$(BIN)/python -m tests.conformance.golden
 
 .PHONY: translations
 translations: $(VENV)/dev-installed ## Collect the texts of the pages for translation and compile the translations

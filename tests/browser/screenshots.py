@@ -1,31 +1,27 @@
-"""Draws docs/pictures anew: the form on a phone, the clinic's pages, and the summary of a made-up patient."""
+"""Draws docs/pictures anew: the form on a phone and the clinic's pages. Those of summaries: conformance/golden.py."""
 
 from __future__ import annotations
 
 import base64
-import json
 import sys
 from collections.abc import Iterable, Iterator
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import pypdfium2
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # run as a script, Python looks for modules beside it alone
 
 import journey
-from server import ROOT, LiveServer, environment, flask, launch_options, serve
+from server import ROOT, LiveServer, launch_options, serve
 
 from tests.browser import colleague
 
 PICTURES = ROOT / "docs" / "pictures"
 PHONE = {"width": 360, "height": 740}
 DESK = {"width": 1120, "height": 900}
-POINTS_PER_INCH = 72
-DOTS_PER_INCH = 100
 COLOURS = 96  # more than black, white and a few accents with their soft edges need
 PATIENT = journey.Person(name="Sample Patient", day="12", month="March", year="1988", visit="V-1024")
 ANSWERS = {
@@ -53,13 +49,11 @@ SIDE_BY_SIDE = """<!doctype html>
 def main() -> None:
     """Write the pictures and say where they are."""
     PICTURES.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory() as folder, sync_playwright() as playwright:
-        with serve(Path(folder)) as server:
-            browser = playwright.chromium.launch(**launch_options())
-            draw_form(browser, server, PICTURES / "form.png")
-            draw_clinic(browser, server, PICTURES / "clinic.png")
-            browser.close()
-        draw_summary(server, PICTURES / "summary.png")
+    with TemporaryDirectory() as folder, sync_playwright() as playwright, serve(Path(folder)) as server:
+        browser = playwright.chromium.launch(**launch_options())
+        draw_form(browser, server, PICTURES / "form.png")
+        draw_clinic(browser, server, PICTURES / "clinic.png")
+        browser.close()
 
 
 def draw_form(browser: Browser, server: LiveServer, picture: Path) -> None:
@@ -111,16 +105,6 @@ def form_pages(page: Page) -> Iterator[str]:
     yield shot()
     journey.send(page)
     yield shot()
-
-
-def draw_summary(server: LiveServer, picture: Path) -> None:
-    """The first page of what `flask screen` prints for the same answers."""
-    case, printed = server.instance / "case.json", server.instance / "summary.pdf"
-    patient = {"name": PATIENT.name, "birth_date": "1988-03-12", "visit": PATIENT.visit}
-    case.write_text(json.dumps({"patient": patient, "language": "en", "answers": ANSWERS}), encoding="utf-8")
-    flask(environment(server.instance), "screen", str(case), "--pdf", str(printed))
-    with pypdfium2.PdfDocument(printed) as document:
-        save(document[0].render(scale=DOTS_PER_INCH / POINTS_PER_INCH).to_pil(), picture)
 
 
 def save(image: Image.Image, picture: Path) -> None:

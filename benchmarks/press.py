@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import IO, Self, cast
 
 from benchmarks.worker import Printed
-from screening.reports.pdf import ROOT
+from screening.reports.press import ROOT
 
 
 class Press:

@@ -1,4 +1,4 @@
-"""One printed summary, next to WeasyPrint used naively and to Chromium."""
+"""One printed summary, next to WeasyPrint used naively, Chromium, ReportLab and Typst."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -17,13 +18,26 @@ from playwright.sync_api import sync_playwright
 from benchmarks.press import Press
 from benchmarks.timing import Side, Table, milliseconds, seconds, take_turns
 from benchmarks.usual_case import PAPER, usual_answers, usual_patient, usual_summary
-from benchmarks.worker import NAIVE, OURS, VARIANTS, WITHOUT_SUBSET
+from benchmarks.worker import (
+    COMPLETE,
+    IN_PROCESS,
+    ISOLATED,
+    NAIVE,
+    PRINTERS,
+    REPORTLAB,
+    TYPST,
+    WITHOUT_SUBSET,
+    family,
+)
 from screening.reports import fonts
-from screening.reports.pdf import ROOT, STYLE, summary_html
+from screening.reports.pdf import summary_html
+from screening.reports.press import ROOT
+from screening.reports.renderer import STYLES
 from screening.storage import records
 
 CHROMIUM = Path("/usr/bin/chromium")
 QUICK_ROUNDS = 3
+LOOK_EVERY = 0.02  # seconds
 # As one would script it, and without a word to the network.
 CHROMIUM_OPTIONS = (
     "--headless",
@@ -41,10 +55,12 @@ NUMBER = 17
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rival:
-    """Another way to print the same page, and how often the two take turns."""
+    """Another way to print the same page, which of ours it is next to, and how often the two take turns."""
 
+    ours: str
     side: Side
     rounds: int
+    size: Callable[[], int]
     to_reach: str = "for information"
 
 
@@ -52,59 +68,113 @@ def measure(quick: bool) -> Table:
     """Ours and each other way take turns at the same summary; building its HTML counts for all of them."""
     fonts.use_own_fonts()  # for Chromium too: it finds its fonts in the same way
     with ExitStack() as stack:
-        presses = {name: stack.enter_context(Press(name)) for name in VARIANTS}
-        ours = _side(presses[OURS], "ours")
-        notes = _notes(presses)
+        presses = {name: stack.enter_context(Press(name)) for name in PRINTERS}
         rows = []
         for rival in _rivals(stack, presses):
             own, other = take_turns(
-                f"printing, {rival.side.name}", (ours, rival.side), rounds=QUICK_ROUNDS if quick else rival.rounds
+                f"printing, {rival.side.name}",
+                (_side(presses[rival.ours], rival.ours), rival.side),
+                rounds=QUICK_ROUNDS if quick else rival.rounds,
             )
             medians = (milliseconds(own.median), milliseconds(other.median))
-            rows.append((rival.side.name, str(len(own.seconds)), *medians, own.ratio_to(other), rival.to_reach))
+            size, memory = f"{rival.size():,} bytes", f"{_peak_memory(rival.side.run) / 1e6:.0f} MB"
+            turns = str(len(own.seconds))
+            rows.append(
+                (rival.ours, rival.side.name, turns, *medians, own.ratio_to(other), rival.to_reach, size, memory)
+            )
+        complete = presses[COMPLETE]
+        own_size, own_memory = complete.print(NUMBER).size, _peak_memory(lambda: complete.print(NUMBER).seconds)
     return Table(
         title="One printed summary",
-        head=("Ours next to", "rounds", "ours, median", "the other, median", "ours / other", "to reach"),
+        head=("Ours", "next to", "rounds", "ours", "the other", "ours / other", "to reach", "its size", "its memory"),
         rows=tuple(rows),
-        notes=("The middle half of the ratios is in brackets.", *notes),
+        notes=(
+            "The middle half of the ratios is in brackets.",
+            f"Ours, complete: {own_size:,} bytes (to reach: under 60,000), {own_memory / 1e6:.0f} MB.",
+            "Memory is the most that all processes of one way held together (proportional set size) while they printed.",
+        ),
     )
 
 
 def _rivals(stack: ExitStack, presses: dict[str, Press]) -> Iterator[Rival]:
     """Each other way, ready to print; what it opened is closed with the stack."""
+
+    def kept(ours: str, other: str, rounds: int, to_reach: str = "for information") -> Rival:
+        press = presses[other]
+        return Rival(
+            ours=ours, side=_side(press, other), rounds=rounds, size=lambda: press.print(NUMBER).size, to_reach=to_reach
+        )
+
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-    naive = _side(presses[NAIVE], "WeasyPrint, all made anew for each page")
-    yield Rival(side=naive, rounds=40, to_reach="at most 0.90")
-    without = _side(presses[WITHOUT_SUBSET], "ours without libharfbuzz-subset")
-    yield Rival(side=without, rounds=8)
+    yield kept(COMPLETE, NAIVE, 40, "at most 1.50")
+    yield kept(ISOLATED, IN_PROCESS, 40, "at most 1.15")
+    yield kept(IN_PROCESS, WITHOUT_SUBSET, 8)
+    yield kept(COMPLETE, REPORTLAB, 20)
+    yield kept(COMPLETE, TYPST, 20)
     if CHROMIUM.exists():
         cold = Side(name="Chromium, a process for each page", run=lambda: seconds(lambda: _print_by_chromium(folder)))
-        yield Rival(side=cold, rounds=15, to_reach="at most 0.20")
+        printed = folder / "chromium.pdf"
+        yield Rival(ours=COMPLETE, side=cold, rounds=15, size=lambda: printed.stat().st_size, to_reach="at most 0.20")
         print_warm = stack.enter_context(_open_chromium())
-        yield Rival(side=Side(name="Chromium, kept open", run=lambda: seconds(print_warm)), rounds=15)
-    command = _command(folder)
-    yield Rival(side=Side(name="`flask screen`, a process for each page", run=lambda: seconds(command)), rounds=8)
+        warm = Side(name="Chromium, kept open", run=lambda: seconds(print_warm))
+        yield Rival(ours=COMPLETE, side=warm, rounds=15, size=lambda: len(print_warm()))
+    command, target = _command(folder)
+    cold = Side(name="`flask screen`, a process for each page", run=lambda: seconds(command))
+    yield Rival(ours=COMPLETE, side=cold, rounds=8, size=lambda: target.stat().st_size)
 
 
 def _side(press: Press, name: str) -> Side:
     return Side(name=name, run=lambda: press.print(NUMBER).seconds)
 
 
-def _notes(presses: dict[str, Press]) -> list[str]:
-    """Whether ours and the naive way do the same job, to the byte."""
-    own, naive = presses[OURS].print(NUMBER), presses[NAIVE].print(NUMBER)
-    if own.digest == naive.digest:
-        return [f"Ours and the naive way print the same {own.size:,} bytes."]
-    return [
-        f"Not the same job: ours prints {own.size:,} bytes and the naive way {naive.size:,}. "
-        "Give the naive way the options that screening/reports/pdf.py uses."
-    ]
+def _peak_memory(run: Callable[[], float]) -> int:
+    """The most that the processes begun or used by this job held together, in bytes, looked at every few milliseconds.
+
+    What this process itself holds is left out, and so are processes that do nothing meanwhile.
+    """
+    done, peak = threading.Event(), 0
+
+    def look() -> None:
+        nonlocal peak
+        while not done.wait(LOOK_EVERY):
+            peak = max(peak, sum(_memory(one) for one in family(os.getpid()) if _has_worked(one, before)))
+
+    before = {one: _worked(one) for one in family(os.getpid())}
+    looking = threading.Thread(target=look)
+    looking.start()
+    for _ in range(3):
+        run()
+    done.set()
+    looking.join()
+    return peak
+
+
+def _has_worked(process: int, before: dict[int, int]) -> bool:
+    return process != os.getpid() and _worked(process) > before.get(process, 0)
+
+
+def _worked(process: int) -> int:
+    """The processor time of a process so far, in ticks; 0 where it has ended."""
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        return int(fields[11]) + int(fields[12])
+    except OSError:
+        return 0
+
+
+def _memory(process: int) -> int:
+    """What a process holds, its part of what it shares with others included, in bytes; 0 where it has ended."""
+    try:
+        lines = Path(f"/proc/{process}/smaps_rollup").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), 0)
 
 
 def _html() -> str:
     """The same page with its style sheet inside, as a browser needs it."""
     html = summary_html(usual_summary(NUMBER), paper=PAPER)
-    return html.replace("</head>", f"<style>{STYLE.read_text(encoding='utf-8')}</style></head>")
+    return html.replace("</head>", f"<style>{(STYLES / 'pdf.css').read_text(encoding='utf-8')}</style></head>")
 
 
 def _print_by_chromium(folder: Path) -> None:
@@ -144,8 +214,8 @@ def _open_chromium() -> Iterator[Callable[[], bytes]]:
         browser.close()
 
 
-def _command(folder: Path) -> Callable[[], None]:
-    """A new process of ours for one PDF: the whole command, from a file of answers."""
+def _command(folder: Path) -> tuple[Callable[[], None], Path]:
+    """A new process of ours for one PDF, and the PDF: the whole command, from a file of answers."""
     case, target = folder / "answers.json", folder / "command.pdf"
     patient = json.loads(records.encode(usual_patient(NUMBER)))
     case.write_text(json.dumps({"patient": patient, "answers": usual_answers(NUMBER)}), encoding="utf-8")
@@ -158,4 +228,4 @@ def _command(folder: Path) -> Callable[[], None]:
         if done.returncode or not target.exists():
             raise RuntimeError(f"flask screen printed nothing: {done.stderr}")
 
-    return run
+    return run, target

@@ -10,6 +10,8 @@ from screening.domain.answers import Patient, read_answers
 from screening.domain.assessment import Screening
 from screening.domain.evaluate import evaluate
 from screening.domain.rules import RuleBook, Severity
+from screening.reports import fhir
+from screening.reports.renderer import Attached
 from screening.reports.summary import Summary, summarise
 from screening.rulebooks.load import load
 from screening.settings import Settings
@@ -45,25 +47,34 @@ def usual_patient(number: int) -> Patient:
     return Patient(name=f"Maria Lindqvist {number}", birth_date=date(1988, 3, 12), visit=f"V-{number:06d}")
 
 
-def usual_summary(number: int) -> Summary:
-    """The summary as the clinic prints it; each number is another patient, with other words in the answers."""
-    answers = read_answers(book(), usual_answers(number))
-    screening = Screening(
+def usual_screening(number: int) -> Screening:
+    """What was sent; each number is another patient, with other words in the answers."""
+    return Screening(
         reference=f"7F3K-{number:04d}",
         submitted_at=datetime(2026, 3, 2, 9, 30, tzinfo=UTC),
         language=LANGUAGE,
         patient=usual_patient(number),
-        answers=answers,
+        answers=read_answers(book(), usual_answers(number)),
         digest=book().edition.digest,
     )
-    assessment = evaluate(book(), answers)
+
+
+def usual_source(number: int) -> Attached:
+    """The answers and findings as they are attached."""
+    screening = usual_screening(number)
+    assessment = evaluate(book(), screening.answers)
     found = [finding.severity for finding in assessment.findings]
     if found != [Severity.CONTRAINDICATION, Severity.CLARIFY, Severity.CAUTION]:
         raise RuntimeError(f"the usual case is no longer one of each severity: {found}; correct its answers")
+    return fhir.attached(screening, assessment, book())
+
+
+def usual_summary(number: int) -> Summary:
+    """The summary as the clinic prints it."""
     clinic = Settings(
         instance=Path("nowhere"),
         clinic_name="Riverside Dermatology",
         clinic_timezone="Europe/Madrid",
         clinic_language=LANGUAGE,
     )
-    return summarise(screening, load(), clinic, "4T7Q-M2XD")
+    return summarise(usual_screening(number), load(), clinic, "4T7Q-M2XD-9KHE")

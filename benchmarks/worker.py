@@ -5,32 +5,40 @@ Each variant has a process of its own, because what one keeps in memory would sl
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
-from benchmarks.usual_case import PAPER, usual_summary
+from benchmarks import rivals
+from benchmarks.usual_case import PAPER, usual_source, usual_summary
 from screening.reports import fonts, pdf
-from screening.reports.summary import Summary
+from screening.reports.press import press
+from screening.reports.renderer import STYLES, Page, Renderer
+from screening.reports.signature import Signature, new_key
 
-OURS = "ours"
-NAIVE = "naive"  # WeasyPrint as its first example shows it: everything made anew for each page
-WITHOUT_SUBSET = "without-subset"  # ours, as it runs where libharfbuzz-subset is not installed
-VARIANTS = (OURS, NAIVE, WITHOUT_SUBSET)
+COMPLETE = "complete"  # as clinics get it: isolated, tagged, both conformances, its source attached, signed
+ISOLATED = "isolated"  # the same unsigned page, in a child process of its own
+IN_PROCESS = "in process"  # the same page without that
+NAIVE = "naive"  # WeasyPrint as its first example shows it: everything made anew for each page, nothing but the page
+WITHOUT_SUBSET = "without subset"  # `in process` as it runs where libharfbuzz-subset is not installed
+REPORTLAB = "ReportLab"
+TYPST = "Typst"
+
+PrintOne = Callable[[int], bytes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Printed:
-    """One page: how long it took, what came out, and the process's resident memory afterwards, in bytes."""
+    """One page: how long it took, how large it is, and the resident memory of the processes afterwards, in bytes."""
 
     seconds: float
-    digest: str
     size: int
     resident: int
 
@@ -41,34 +49,75 @@ def main() -> None:
     fonts.use_own_fonts()
     if variant == WITHOUT_SUBSET:
         _hide_harfbuzz_subset()
-    _check_subsetting(expected=variant != WITHOUT_SUBSET)
+    if variant in (NAIVE, IN_PROCESS, WITHOUT_SUBSET):
+        _check_subsetting(expected=variant != WITHOUT_SUBSET)
     logging.getLogger("weasyprint").setLevel(logging.ERROR)
-    print_one = _print_naively if variant == NAIVE else _print_ours
+    print_one = PRINTERS[variant]()
     for line in sys.stdin:
-        print(json.dumps(_measure(print_one, usual_summary(int(line)))), flush=True)
+        print(json.dumps(_measure(print_one, int(line))), flush=True)
 
 
-def _measure(print_one: Callable[[Summary], bytes], summary: Summary) -> dict[str, Any]:
+def _measure(print_one: PrintOne, number: int) -> dict[str, Any]:
     begun = time.perf_counter()
-    content = print_one(summary)
-    seconds = time.perf_counter() - begun
-    digest = hashlib.sha256(content).hexdigest()
-    return {"seconds": seconds, "digest": digest, "size": len(content), "resident": _resident()}
+    content = print_one(number)
+    return {"seconds": time.perf_counter() - begun, "size": len(content), "resident": _resident()}
 
 
-def _print_ours(summary: Summary) -> bytes:
-    return pdf.print_summary(summary, paper=PAPER).content
+def _complete() -> PrintOne:
+    signature = Signature(new_key("Riverside Dermatology", now=datetime.now(UTC)).encode())
+
+    def print_one(number: int) -> bytes:
+        summary, source = usual_summary(number), usual_source(number)
+        return signature.sign(pdf.print_summary(summary, paper=PAPER, attached=source, to_be_signed=True).content)
+
+    return print_one
 
 
-def _print_naively(summary: Summary) -> bytes:
+def _page(number: int) -> Page:
+    html = pdf.summary_html(usual_summary(number), paper=PAPER)
+    return Page(html=html, style="pdf.css", to_be_signed=True, attached=usual_source(number))
+
+
+def _isolated() -> PrintOne:
+    return lambda number: press().print(_page(number)).content
+
+
+def _in_process() -> PrintOne:
+    renderer = Renderer()
+    return lambda number: renderer.render(_page(number))[0]
+
+
+def _naively() -> PrintOne:
     from weasyprint import CSS, HTML
     from weasyprint.text.fonts import FontConfiguration
 
-    html = pdf.summary_html(summary, paper=PAPER)
-    configuration = FontConfiguration()
-    style = CSS(filename=str(pdf.STYLE), font_config=configuration)
-    content: bytes = HTML(string=html).write_pdf(font_config=configuration, stylesheets=[style], pdf_tags=True)
-    return content
+    def print_one(number: int) -> bytes:
+        configuration = FontConfiguration()
+        style = CSS(filename=str(STYLES / "pdf.css"), font_config=configuration)
+        html = HTML(string=pdf.summary_html(usual_summary(number), paper=PAPER))
+        content: bytes = html.write_pdf(font_config=configuration, stylesheets=[style])
+        return content
+
+    return print_one
+
+
+def _rival(printer: Callable[[Path], Callable[[Any], bytes]]) -> Callable[[], PrintOne]:
+    def made() -> PrintOne:
+        print_summary = printer(Path(os.environ["FONTCONFIG_FILE"]).parent)
+        return lambda number: print_summary(usual_summary(number))
+
+    return made
+
+
+PRINTERS: dict[str, Callable[[], PrintOne]] = {
+    COMPLETE: _complete,
+    ISOLATED: _isolated,
+    IN_PROCESS: _in_process,
+    NAIVE: _naively,
+    WITHOUT_SUBSET: _in_process,
+    REPORTLAB: _rival(rivals.reportlab_printer),
+    TYPST: _rival(rivals.typst_printer),
+}
 
 
 def _hide_harfbuzz_subset() -> None:
@@ -97,10 +146,18 @@ def _check_subsetting(*, expected: bool) -> None:
         )
 
 
+def family(process: int) -> Iterator[int]:
+    """A process, its children, and theirs."""
+    yield process
+    for task in Path(f"/proc/{process}/task").glob("*/children"):
+        for child in task.read_text(encoding="ascii").split():
+            yield from family(int(child))
+
+
 def _resident() -> int:
-    """The resident memory of this process, in bytes."""
-    with open("/proc/self/statm", encoding="ascii") as statm:
-        return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    """The resident memory of this process and those that it keeps, in bytes."""
+    pages = (Path(f"/proc/{one}/statm").read_text(encoding="ascii").split()[1] for one in family(os.getpid()))
+    return sum(map(int, pages)) * os.sysconf("SC_PAGE_SIZE")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
@@ -21,9 +22,14 @@ PAPER = "A4"
 
 
 @cache
+def books() -> Mapping[str, RuleBook]:
+    """The rule book in each of its languages."""
+    return load()
+
+
 def book() -> RuleBook:
     """The rule book, in the language of the summary."""
-    return load()[LANGUAGE]
+    return books()[LANGUAGE]
 
 
 def usual_answers(number: int) -> dict[str, object]:
@@ -77,4 +83,4 @@ def usual_summary(number: int) -> Summary:
         clinic_timezone="Europe/Madrid",
         clinic_language=LANGUAGE,
     )
-    return summarise(usual_screening(number), load(), clinic, "4T7Q-M2XD-9KHE")
+    return summarise(usual_screening(number), books(), clinic, "4T7Q-M2XD-9KHE")

@@ -1,20 +1,49 @@
 """What is printed: a template of templates/pdf, filled in, through the press."""
 
+import atexit
 import logging
+import os
 from collections.abc import Callable
+from dataclasses import fields
 from functools import cache
 from typing import Any
 
 import segno
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from screening.reports.press import ROOT, Printed, press
+from screening.domain.rules import Severity
+from screening.reports.press import ROOT, Press, Printed
 from screening.reports.renderer import Attached, Page
-from screening.reports.summary import Summary, translations
+from screening.reports.summary import AnswerRow, FindingEntry, Summary, translations
 
 log = logging.getLogger("screening")
 
 Html = Callable[[frozenset[str]], str]  # from the characters that have no glyph, which are shown by code points
+
+
+@cache
+def press() -> Press:
+    """The press of this process."""
+    made = Press(_sample())
+    atexit.register(made.close)
+    # A process forked from this one begins with a press of its own: one line is not for two.
+    os.register_at_fork(after_in_child=press.cache_clear)
+    return made
+
+
+def _sample() -> Page:
+    """A summary such as most are, of nobody."""
+    text = "The quick brown fox jumps over the lazy dog 0123456789"
+    some: dict[str, Any] = {field.name: text for kind in (Summary, FindingEntry, AnswerRow) for field in fields(kind)}
+    severity = {"outcome": Severity.CAUTION, "severity": Severity.CAUTION}
+    whole = some | severity | {"language": "en", "direction": "ltr", "created": "2026-11-23T10:00:00+00:00"}
+    finding = FindingEntry(**{field.name: whole[field.name] for field in fields(FindingEntry)})
+    row = AnswerRow(**{field.name: whole[field.name] for field in fields(AnswerRow)})
+    parts = {"findings": (finding,) * 3, "entries": (), "checklist": ((text, "F1"),) * 5, "answers": (row,) * 11}
+    whole |= {"provenance": (text,) * 4, "check_code": "0000-0000-0000", **parts}
+    summary = Summary(**{field.name: whole[field.name] for field in fields(Summary)})
+    attached = Attached(name="sample.json", description=text, content="{}", created=summary.created)
+    return Page(html=summary_html(summary, paper="A4"), style="pdf.css", to_be_signed=True, attached=attached)
 
 
 def print_summary(

@@ -1,14 +1,14 @@
 """The press: pages go to the renderer's process, PDFs come back. A page that breaks it breaks nothing else."""
 
-import atexit
 import base64
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import threading
-from functools import cache
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -47,10 +47,11 @@ class Printed(NamedTuple):
 class Press:
     """One renderer, started when it is first needed and again after it ended. For any number of threads.
 
-    A page may take that many `seconds`, and bytes of `memory` (address space).
+    It begins with a `sample`. A page may take that many `seconds`, and bytes of `memory` (address space).
     """
 
-    def __init__(self, *, seconds: int = SECONDS, memory: int = MEMORY) -> None:
+    def __init__(self, sample: Page, *, seconds: int = SECONDS, memory: int = MEMORY) -> None:
+        self._sample = json.dumps(sample).encode()
         self._limits = (str(seconds), str(memory))
         self._lock = threading.Lock()
         self._line: Connection | None = None
@@ -65,8 +66,7 @@ class Press:
                 line.send_bytes(request)
                 reply = _answer(line)
             except (EOFError, OSError, TimeoutError) as err:
-                self._end(kill=True)
-                raise PrintingFailed(f"the renderer ended: {type(err).__name__}") from err
+                raise PrintingFailed(self._why()) from err
         if reply["error"]:
             raise PrintingFailed(reply["error"])
         return Printed(base64.b64decode(reply["content"]), frozenset(reply["missing"]))
@@ -91,10 +91,22 @@ class Press:
                 start_new_session=True,
             )
         self._line = Connection(ours.detach())
+        self._line.send_bytes(self._sample)
         if error := _answer(self._line)["error"]:
             self._end()
             raise CannotPrint(error)
         return self._line
+
+    def _why(self) -> str:
+        """End the renderer, which does not answer any more, and say why that is."""
+        code = None
+        if self._process is not None:
+            with suppress(subprocess.TimeoutExpired):
+                code = self._process.wait(1)
+        self._end(kill=True)
+        if code is None:
+            return "no answer"
+        return signal.Signals(abs(code)).name if abs(code) in set(signal.Signals) else f"ended with {code}"
 
     def _end(self, *, kill: bool = False) -> None:
         if self._line is not None:
@@ -111,13 +123,3 @@ def _answer(line: Connection) -> dict[str, Any]:
         raise TimeoutError
     answer: dict[str, Any] = json.loads(line.recv_bytes())
     return answer
-
-
-@cache
-def press() -> Press:
-    """The press of this process."""
-    made = Press()
-    atexit.register(made.close)
-    # A process forked from this one begins with a press of its own: one line is not for two.
-    os.register_at_fork(after_in_child=press.cache_clear)
-    return made

@@ -19,11 +19,7 @@ from screening.reports import conformance, fonts
 STYLES = Path(__file__).parent.parent.parent / "static" / "css"
 SECONDS = 10  # a page of the longest answers takes less than one
 MEMORY = 1 << 30  # bytes of address space
-# What a page consists of, laid out once, so that no child has to load it.
-_SAMPLE = (
-    '<html lang="en"><title>Sample</title><h1>Sample</h1><ul><li>one <b>two</b></li></ul><svg viewBox="0 0 9 9">'
-    '<title>Sample</title><path d="M0 0h9"/></svg><table><tr><th scope="col">one</th></tr><tr><td>two</td></tr></table>'
-)
+_CLOSED = 100  # the exit code of a child whose line was closed
 
 
 class Attached(TypedDict):
@@ -102,62 +98,56 @@ class Renderer:
         return content, {chr(code) for font in document.fonts.values() for code in font.missing}
 
 
-def serve(descriptor: int, seconds: int, memory: int) -> None:
-    """Render each page asked for over this socket, in a child each, until the other side closes it."""
+def serve(descriptor: int, seconds: int, memory: int) -> NoReturn:
+    """Render each page asked for over this socket, in a child each, until the other side closes it.
+
+    The first page is a sample that nobody sees: what it makes this process load, no child has to. Where a child ends
+    without an answer, this process ends too and tells why by its exit code: the number of the signal, or else 1.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which then closes the socket
     os.nice(5)  # patients who fill in the form go first
-    with Connection(descriptor) as line:
-        try:
-            renderer = Renderer()
-        except Missing as err:
-            line.send_bytes(_reply(error=str(err)))
-            return
-        renderer.render(Page(html=_SAMPLE, style="pdf.css", to_be_signed=False, attached=None))
+    line = Connection(descriptor)
+    try:
+        renderer = Renderer()
+        renderer.render(json.loads(line.recv_bytes()))
         gc.freeze()  # children share this memory for as long as nobody writes to it
         line.send_bytes(_reply())
-        try:
-            while True:
-                line.send_bytes(_in_child(renderer, line.recv_bytes(), seconds, memory))
-        except (EOFError, ConnectionError):
-            return
+    except Missing as err:
+        line.send_bytes(_reply(error=str(err)))
+        os._exit(0)
+    while True:
+        child = os.fork()  # before there is anything to do, so that nobody waits for it
+        if child == 0:
+            _child(renderer, line, seconds, memory)
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        if code != 0:
+            os._exit(0 if code == _CLOSED else abs(code))
 
 
-def _in_child(renderer: Renderer, request: bytes, seconds: int, memory: int) -> bytes:
-    """What a child made of the request; the signal or the exit code that it ended by, where it made nothing."""
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        _child(renderer, request, writing, seconds, memory)
-    os.close(writing)
-    with open(reading, "rb") as pipe:
-        reply = pipe.read()
-    _pid, status = os.waitpid(child, 0)
-    code = os.waitstatus_to_exitcode(status)
-    if code == 0:
-        return reply
-    return _reply(error=signal.Signals(-code).name if code < 0 else f"exit code {code}")
-
-
-def _child(renderer: Renderer, request: bytes, writing: int, seconds: int, memory: int) -> NoReturn:
-    """Render within limits that the kernel keeps, write the reply, end."""
+def _child(renderer: Renderer, line: Connection, seconds: int, memory: int) -> NoReturn:
+    """Render one page within limits that the kernel keeps, answer, end."""
     code = 1
     try:
+        try:
+            request = line.recv_bytes()
+        except (EOFError, ConnectionError):
+            code = _CLOSED
+            return  # type: ignore[misc] # the last line ends the process
         gc.disable()  # it ends before that could be of use
         signal.alarm(seconds)
-        for limit, value in (
-            (resource.RLIMIT_CPU, seconds),
-            (resource.RLIMIT_AS, memory),
-            (resource.RLIMIT_FSIZE, 0),  # it has no file to write
-            (resource.RLIMIT_CORE, 0),  # nor is anything that a patient wrote to be left behind
+        for limit, soft, hard in (
+            (resource.RLIMIT_CPU, seconds, seconds + 1),
+            (resource.RLIMIT_AS, memory, memory),
+            (resource.RLIMIT_FSIZE, 0, 0),  # it has no file to write
+            (resource.RLIMIT_CORE, 0, 0),  # nor is anything that a patient wrote to be left behind
         ):
-            resource.setrlimit(limit, (value, value))
+            resource.setrlimit(limit, (soft, hard))
         try:
             content, missing = renderer.render(json.loads(request))
             reply = _reply(content=base64.b64encode(content).decode(), missing="".join(sorted(missing)))
         except BaseException as err:  # noqa: BLE001 - whatever it was, only its name may be told
             reply = _reply(error=type(err).__name__)
-        with open(writing, "wb") as pipe:
-            pipe.write(reply)
+        line.send_bytes(reply)
         code = 0
     finally:
         os._exit(code)

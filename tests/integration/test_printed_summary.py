@@ -23,8 +23,8 @@ from screening.domain.assessment import Assessment, Screening
 from screening.domain.evaluate import evaluate
 from screening.domain.rules import FollowUp, Kind, RuleBook
 from screening.reports import fhir
-from screening.reports.pdf import print_summary, summary_html
-from screening.reports.press import Press, PrintingFailed, press
+from screening.reports.pdf import press, print_summary, summary_html
+from screening.reports.press import Press, PrintingFailed
 from screening.reports.renderer import Page
 from screening.reports.summary import Summary, summarise
 from screening.rulebooks.load import load
@@ -237,7 +237,7 @@ def test_the_same_screening_gives_the_same_bytes_in_another_process() -> None:
     seeded = {**os.environ, "PYTHONHASHSEED": "2"}
     assert subprocess.check_output([sys.executable, "-c", code], text=True, env=seeded) == page_of_everything()
     page: Page = json.loads(page_of_everything())
-    another = Press()
+    another = Press(page)
     assert another.print(page).content == press().print(page).content
     another.close()
 

@@ -83,7 +83,8 @@ def watch(context: BrowserContext, origin: str, faults: list[str]) -> None:
             faults.append(f"request to elsewhere: {request.url}")
 
     def on_response(response: Response) -> None:
-        expected = response.status < 500 if response.request.resource_type == "document" else response.status < 400
+        is_page = response.request.resource_type == "document"
+        expected = response.status < 400 or (is_page and (response.status < 500 or response.status == 503))
         if not expected:
             faults.append(f"{response.status}: {response.url}")
 

@@ -14,7 +14,7 @@ from tests.browser.journey import OpenPage
 from tests.browser.server import LiveServer, launch_options, serve
 
 # What the browser itself prints for a page that answers with a 4xx status, as our error pages do.
-STATUS_LINE = re.compile(r"Failed to load resource: the server responded with a status of 4\d\d")
+STATUS_LINE = re.compile(r"Failed to load resource: the server responded with a status of (?:4\d\d|503)")
 SERVER_FAULT = re.compile(r"\[(?:ERROR|CRITICAL)\]|Traceback|incident")
 PHONE = {"width": 320, "height": 640}
 

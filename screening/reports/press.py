@@ -13,7 +13,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from screening.reports.renderer import MEMORY, SECONDS, Page
+from screening.reports.renderer import BY_SIGNAL, MEMORY, SECONDS, Page
 
 ROOT = Path(__file__).parent.parent.parent
 KEPT = ("PATH", "HOME", "XDG_CACHE_HOME", "TMPDIR")
@@ -72,9 +72,8 @@ class Press:
         return Printed(base64.b64decode(reply["content"]), frozenset(reply["missing"]))
 
     def close(self) -> None:
-        """Let the renderer end."""
-        with self._lock:
-            self._end()
+        """End the renderer, whatever it is doing: this process is about to end."""
+        self._end(kill=True)
 
     def _start(self) -> Connection:
         ours, theirs = socket.socketpair()
@@ -106,7 +105,8 @@ class Press:
         self._end(kill=True)
         if code is None:
             return "no answer"
-        return signal.Signals(abs(code)).name if abs(code) in set(signal.Signals) else f"ended with {code}"
+        number = -code if code < 0 else code - BY_SIGNAL
+        return signal.Signals(number).name if number in set(signal.Signals) else f"exit code {code}"
 
     def _end(self, *, kill: bool = False) -> None:
         if self._line is not None:

@@ -19,6 +19,7 @@ from screening.reports import conformance, fonts
 STYLES = Path(__file__).parent.parent.parent / "static" / "css"
 SECONDS = 10  # a page of the longest answers takes less than one
 MEMORY = 1 << 30  # bytes of address space
+BY_SIGNAL = 128  # as shells count
 _CLOSED = 100  # the exit code of a child whose line was closed
 
 
@@ -102,7 +103,7 @@ def serve(descriptor: int, seconds: int, memory: int) -> NoReturn:
     """Render each page asked for over this socket, in a child each, until the other side closes it.
 
     The first page is a sample that nobody sees: what it makes this process load, no child has to. Where a child ends
-    without an answer, this process ends too and tells why by its exit code: the number of the signal, or else 1.
+    without an answer, this process ends too, with the child's exit code, or BY_SIGNAL and the number of the signal.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which then closes the socket
     os.nice(5)  # patients who fill in the form go first
@@ -121,7 +122,7 @@ def serve(descriptor: int, seconds: int, memory: int) -> NoReturn:
             _child(renderer, line, seconds, memory)
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         if code != 0:
-            os._exit(0 if code == _CLOSED else abs(code))
+            os._exit(0 if code == _CLOSED else BY_SIGNAL - code if code < 0 else code)
 
 
 def _child(renderer: Renderer, line: Connection, seconds: int, memory: int) -> NoReturn:

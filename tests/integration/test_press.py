@@ -27,7 +27,7 @@ ENDLESS = page("<table><tr><td colspan=1000000>wide</td></tr></table>" * 50)
 @pytest.fixture(scope="module")
 def press() -> Iterator[Press]:
     """One that gives up soon."""
-    press = Press(FINE, seconds=2, memory=300_000_000)
+    press = Press(FINE, seconds=3, memory=300_000_000)
     assert press.print(FINE).content.startswith(b"%PDF")
     yield press
     press.close()

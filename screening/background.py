@@ -21,22 +21,27 @@ log = logging.getLogger("screening")
 
 def start(app: Flask) -> None:
     """Begin, in threads that end with the process; in a process forked from this one, begin again there."""
-    here, never = installation(app), threading.Event()
-    tasks: list[tuple[Callable[[Flask], None], float, threading.Event]] = [(once, EVERY, never)]
+    here = installation(app)
+    tasks: list[tuple[Callable[[Flask], bool], float]] = [(once, EVERY)]
     if here.settings.outbox_in_server:
-        tasks.append((empty_outbox, LOOK_EVERY, here.outbox_filled))
+        tasks.append((print_one, LOOK_EVERY))
     busy = [threading.Lock() for _ in tasks]
 
-    def run(task: Callable[[Flask], None], every: float, asked: threading.Event, lock: threading.Lock) -> None:
+    def run(task: Callable[[Flask], bool], every: float, lock: threading.Lock, asked: threading.Event) -> None:
         while True:
             asked.clear()
-            with lock:
-                task(app)
+            more = True
+            while more:
+                with lock:  # for each piece of work: a fork need not wait for all of it
+                    more = task(app)
             asked.wait(every)
 
     def begin() -> None:
-        for task, lock in zip(tasks, busy, strict=True):
-            threading.Thread(target=run, args=(*task, lock), name=f"background {task[0].__name__}", daemon=True).start()
+        here.outbox_filled = threading.Event()  # whoever forked may have held the lock within the old one
+        for (task, every), lock in zip(tasks, busy, strict=True):
+            asked = here.outbox_filled if task is print_one else threading.Event()
+            name = f"background {task.__name__}"
+            threading.Thread(target=run, args=(task, every, lock, asked), name=name, daemon=True).start()
 
     def before_fork() -> None:
         # A server that loads the application before it forks: no connection may be open then, SQLite's least of all.
@@ -58,8 +63,8 @@ def start(app: Flask) -> None:
     begin()
 
 
-def once(app: Flask) -> None:
-    """Do what is due daily. A failure is logged, without anything personal, and tried again next time."""
+def once(app: Flask) -> bool:
+    """Do what is due daily; never is anything left. A failure is logged, without anything personal."""
     here = installation(app)
     with app.app_context():
         try:
@@ -75,16 +80,21 @@ def once(app: Flask) -> None:
             log.warning("background: nothing is deleted, the clock or the audit log is far off; see flask doctor")
         except Exception as err:  # noqa: BLE001 - whatever failed, the server goes on and tries again
             log.error("background: %s", type(err).__name__)
+    return False
 
 
-def empty_outbox(app: Flask) -> None:
-    """Do what the outbox holds, one after the other. What fails is noted there; a database that fails is logged."""
+def print_one(app: Flask) -> bool:
+    """Do one job of the outbox; whether there may be another. What fails is noted there, or at least logged."""
     here = installation(app)
     with app.app_context():
         try:
-            while here.printer.work(now=datetime.now(UTC)):
-                db.session.rollback()
+            return here.printer.work(now=datetime.now(UTC))
         except Exception as err:  # noqa: BLE001 - whatever failed, the server goes on and tries again
             log.error("outbox: %s", type(err).__name__)
-        finally:
-            db.session.rollback()
+            return False
+
+
+def empty_outbox(app: Flask) -> None:
+    """Do all that is due."""
+    while print_one(app):
+        pass

@@ -14,7 +14,7 @@ from flask_wtf import CSRFProtect
 
 from screening.domain.rules import RuleBook
 from screening.reports.signature import Signature
-from screening.services.deliver import Printer
+from screening.services.printing import Printer
 from screening.settings import Settings
 from screening.storage.encryption import Keys, read_keys, read_private
 from screening.storage.tables import Base
@@ -26,7 +26,7 @@ babel = Babel()
 csrf = CSRFProtect()
 
 
-@dataclass(frozen=True)
+@dataclass
 class Installation:
     """What one clinic has installed."""
 

@@ -4,11 +4,13 @@ import time
 from datetime import UTC, datetime
 
 import click
+from flask import current_app
 
+from screening.background import empty_outbox
 from screening.cli.common import acting, commands, fail, on_a_ready_installation
 from screening.extensions import db, installation
 from screening.reports.signature import CannotSign, Signature, new_key
-from screening.services import deliver
+from screening.services import printing
 from screening.storage import outbox as jobs
 from screening.storage.encryption import write_private
 
@@ -25,24 +27,23 @@ def outbox() -> None:
 def outbox_run(once: bool) -> None:
     """Do what is due, until stopped. The server does so by itself unless outbox_in_server is false."""
     with on_a_ready_installation():
-        while True:
-            while installation().printer.work(now=datetime.now(UTC)):
-                db.session.rollback()
-            db.session.rollback()
-            if once:
-                break
+        empty_outbox(current_app)
+        while not once:
             time.sleep(LOOK_EVERY)
-        failed = jobs.count(db.session, only_failed=True)
-        click.echo(f"{jobs.count(db.session, only_failed=False)} jobs wait, {failed} of them failed.")
+            empty_outbox(current_app)
+        db.session.rollback()  # to see what was done meanwhile
+        left = jobs.waiting(db.session)
+        click.echo(f"{len(left)} jobs wait, {sum(job.failed for job, _reference in left)} of them failed.")
 
 
 @outbox.command("list")
 def outbox_list() -> None:
-    """Print each job that is not done: reference, number of entries, what, attempts, when it is due, last failure."""
+    """Print each job that is not done: reference, what, edition, attempts, when it is due, last failure."""
     with on_a_ready_installation():
         for job, reference in jobs.waiting(db.session):
             state = "failed" if job.failed else f"due {job.due_at:%Y-%m-%d %H:%M:%S} UTC"
-            click.echo(f"{reference} {job.number} {job.kind}  attempts {job.attempts}  {state}  {job.fault}".rstrip())
+            what = f"{reference}  {job.kind}, edition {job.number + 1}"
+            click.echo(f"{what}  attempts {job.attempts}  {state}  {job.fault}".rstrip())
 
 
 @outbox.command("retry")
@@ -50,8 +51,7 @@ def outbox_list() -> None:
 def outbox_retry(references: tuple[str, ...]) -> None:
     """Let what failed be tried again: about the screenings with these REFERENCES, or about all."""
     with on_a_ready_installation():
-        failed = [reference for _job, reference in jobs.waiting(db.session, only_failed=True)]
-        click.echo(f"{deliver.retry(acting(), list(references) or failed)} jobs will be tried again.")
+        click.echo(f"{printing.retry(acting(), list(references))} jobs will be tried again.")
 
 
 @commands.group("signing-key")

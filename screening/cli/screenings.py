@@ -19,8 +19,8 @@ from screening.reports import fhir, spreadsheet
 from screening.reports.pdf import print_summary
 from screening.reports.press import PrintingFailed
 from screening.reports.summary import Summary, citations, summarise
-from screening.services import deliver, review
 from screening.services import export as export_service
+from screening.services import printing, review
 from screening.storage import screenings
 
 
@@ -89,7 +89,7 @@ def summary(reference: str, pdf: Path | None) -> None:
         with on_a_ready_installation():
             try:
                 _write(pdf, here.printer.pdf(reference))
-            except deliver.NotPrinted as err:
+            except printing.NotPrinted as err:
                 fail(f"The PDF could not be made: {err}. See: flask outbox list")
 
 

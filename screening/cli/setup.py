@@ -30,6 +30,7 @@ from screening.storage.tables import ScreeningRow
 
 DISK_GIB = 1
 OVERDUE = timedelta(minutes=10)
+RENEW = timedelta(days=60)  # before a certificate is over
 LATE = timedelta(days=2)  # for what is to happen daily
 
 
@@ -173,7 +174,7 @@ def _examined_signing(now: datetime) -> Iterator[tuple[bool, str, str]]:
         if signature is None:
             yield True, "signature", "PDFs are not signed; to sign them: flask signing-key create"
         else:
-            holds = now < signature.certificate.not_valid_after_utc
-            yield holds, "signature", signature.described + ("" if holds else ", which is over: renew it")
+            holds = now + RENEW < signature.certificate.not_valid_after_utc
+            yield holds, "signature", signature.described + ("" if holds else ": renew it")
     except (CannotSign, KeyFault) as err:
         yield False, "signature", str(err)

@@ -3,6 +3,7 @@
 import ctypes.util
 import os
 import tempfile
+from contextlib import suppress
 from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -37,12 +38,14 @@ def use_own_fonts() -> None:
 
 def _home(name: str) -> Path:
     """A folder that stays between runs where there is one to write to, else one for this process."""
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / name
-    try:
-        home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError:
-        return Path(tempfile.mkdtemp(prefix=f"{name}-"))
-    return home if os.access(home, os.W_OK) else Path(tempfile.mkdtemp(prefix=f"{name}-"))
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    for home in (cache / name, Path(tempfile.gettempdir()) / f"{name}-{os.getuid()}"):
+        with suppress(OSError):
+            home.mkdir(parents=True, exist_ok=True, mode=0o700)
+            about = home.lstat()  # in a folder that all can write to, somebody else may have been first
+            if about.st_uid == os.getuid() and not about.st_mode & 0o022 and os.access(home, os.W_OK):
+                return home
+    return Path(tempfile.mkdtemp(prefix=f"{name}-"))
 
 
 def _write(path: Path, content: bytes) -> None:

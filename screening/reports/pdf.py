@@ -3,6 +3,7 @@
 import atexit
 import logging
 import os
+import threading
 from collections.abc import Callable
 from dataclasses import fields
 from functools import cache
@@ -16,18 +17,30 @@ from screening.reports.press import ROOT, Press, Printed
 from screening.reports.renderer import Attached, Page
 from screening.reports.summary import AnswerRow, FindingEntry, Summary, translations
 
+_beginning = threading.Lock()  # two threads at once must not make two
 log = logging.getLogger("screening")
 
 Html = Callable[[frozenset[str]], str]  # from the characters that have no glyph, which are shown by code points
 
 
-@cache
 def press() -> Press:
     """The press of this process."""
+    with _beginning:
+        return _press()
+
+
+@cache
+def _press() -> Press:
     made = Press(_sample())
     atexit.register(made.close)
-    # A process forked from this one begins with a press of its own: one line is not for two.
-    os.register_at_fork(after_in_child=press.cache_clear)
+
+    def begin_anew() -> None:
+        # A process forked from this one begins with a press of its own: one line is not for two.
+        atexit.unregister(made.close)
+        made.forget()
+        _press.cache_clear()
+
+    os.register_at_fork(after_in_child=begin_anew)
     return made
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
+from itertools import count
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,14 +28,11 @@ sys.modules["screening"] = screening
 from screening.reports.renderer import serve
 serve(*map(int, sys.argv[2:]))
 """
+_PYTHON = (sys.executable, "-P", "-s", "-c", _START)  # nothing from the working folder or the user's own packages
 
 
 class PrintingFailed(Exception):
-    """A page could not be printed. Says by what it ended, in a word that tells nothing about the page."""
-
-
-class CannotPrint(PrintingFailed):
-    """Something that printing needs is not installed. Says which command installs it."""
+    """A page could not be printed. Says why, in words that tell nothing about the page."""
 
 
 class Printed(NamedTuple):
@@ -51,7 +49,7 @@ class Press:
     """
 
     def __init__(self, sample: Page, *, seconds: int = SECONDS, memory: int = MEMORY) -> None:
-        self._sample = json.dumps(sample).encode()
+        self._sample, self._numbers = sample, count(1)
         self._limits = (str(seconds), str(memory))
         self._lock = threading.Lock()
         self._line: Connection | None = None
@@ -59,29 +57,42 @@ class Press:
 
     def print(self, page: Page) -> Printed:
         """The page as a PDF. Raises PrintingFailed."""
-        request = json.dumps(page).encode()
-        with self._lock:
-            try:
-                line = self._line or self._start()
-                line.send_bytes(request)
-                reply = _answer(line)
-            except (EOFError, OSError, TimeoutError) as err:
-                raise PrintingFailed(self._why()) from err
+        if not self._lock.acquire(timeout=PATIENCE):
+            raise PrintingFailed("busy")
+        try:
+            if self._process is not None and self._process.poll() is not None:
+                self._end()  # it was killed while nobody needed it
+            if self._line is None:
+                self._start()
+            reply = self._exchange(page)
+        except (EOFError, OSError) as err:
+            raise PrintingFailed(self._why()) from err
+        except BaseException:
+            self._end()  # an answer that nobody waits for any more must not be taken for the next one
+            raise
+        finally:
+            self._lock.release()
         if reply["error"]:
             raise PrintingFailed(reply["error"])
         return Printed(base64.b64decode(reply["content"]), frozenset(reply["missing"]))
 
     def close(self) -> None:
         """End the renderer, whatever it is doing: this process is about to end."""
-        self._end(kill=True)
+        self._end()
 
-    def _start(self) -> Connection:
+    def forget(self) -> None:
+        """Leave the renderer to the process that this one was forked from."""
+        if self._line is not None:
+            self._line.close()
+        self._line = self._process = None
+
+    def _start(self) -> None:
         ours, theirs = socket.socketpair()
         with theirs:
             # Nothing of the environment but where its files are: there may be secrets in it.
             kept = {name: value for name, value in os.environ.items() if name in KEPT}
             self._process = subprocess.Popen(  # noqa: S603 - all of it is ours
-                [sys.executable, "-c", _START, str(ROOT / "screening"), str(theirs.fileno()), *self._limits],
+                [*_PYTHON, str(ROOT / "screening"), str(theirs.fileno()), *self._limits],
                 env=kept,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -90,11 +101,25 @@ class Press:
                 start_new_session=True,
             )
         self._line = Connection(ours.detach())
-        self._line.send_bytes(self._sample)
-        if error := _answer(self._line)["error"]:
+        if error := self._exchange(self._sample)["error"]:
             self._end()
-            raise CannotPrint(error)
-        return self._line
+            raise PrintingFailed(error)
+
+    def _exchange(self, page: Page) -> dict[str, Any]:
+        """Send a page and wait for its answer, for as long as PATIENCE. Raises EOFError, OSError."""
+        line, process, number = self._line, self._process, next(self._numbers)
+        assert line is not None  # noqa: S101
+        assert process is not None  # noqa: S101
+        watch = threading.Timer(PATIENCE, _kill, (process,))
+        watch.start()
+        try:
+            line.send_bytes(json.dumps({"number": number, "page": page}).encode())
+            answer: dict[str, Any] = json.loads(line.recv_bytes())
+        finally:
+            watch.cancel()
+        if answer["number"] != number:
+            raise RuntimeError("the renderer answered another page")
+        return answer
 
     def _why(self) -> str:
         """End the renderer, which does not answer any more, and say why that is."""
@@ -102,24 +127,22 @@ class Press:
         if self._process is not None:
             with suppress(subprocess.TimeoutExpired):
                 code = self._process.wait(1)
-        self._end(kill=True)
+        self._end()
         if code is None:
             return "no answer"
         number = -code if code < 0 else code - BY_SIGNAL
         return signal.Signals(number).name if number in set(signal.Signals) else f"exit code {code}"
 
-    def _end(self, *, kill: bool = False) -> None:
+    def _end(self) -> None:
         if self._line is not None:
             self._line.close()
         if self._process is not None:
-            if kill:
-                self._process.kill()
+            _kill(self._process)
             self._process.wait()
         self._line = self._process = None
 
 
-def _answer(line: Connection) -> dict[str, Any]:
-    if not line.poll(PATIENCE):
-        raise TimeoutError
-    answer: dict[str, Any] = json.loads(line.recv_bytes())
-    return answer
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill a renderer with its child, if it is still there: they are a group of their own."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)

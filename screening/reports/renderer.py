@@ -107,14 +107,17 @@ def serve(descriptor: int, seconds: int, memory: int) -> NoReturn:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which then closes the socket
     os.nice(5)  # patients who fill in the form go first
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # nothing that a patient wrote is to be left behind
     line = Connection(descriptor)
     try:
+        request = json.loads(line.recv_bytes())
         renderer = Renderer()
-        renderer.render(json.loads(line.recv_bytes()))
+        renderer.render(request["page"])
         gc.freeze()  # children share this memory for as long as nobody writes to it
-        line.send_bytes(_reply())
-    except Missing as err:
-        line.send_bytes(_reply(error=str(err)))
+        line.send_bytes(_reply(request["number"]))
+    except Exception as err:  # noqa: BLE001 - whatever it was, it must be told
+        why = str(err) if isinstance(err, Missing) else f"at start: {type(err).__name__}"
+        line.send_bytes(_reply(request["number"], error=why))
         os._exit(0)
     while True:
         child = os.fork()  # before there is anything to do, so that nobody waits for it
@@ -130,7 +133,7 @@ def _child(renderer: Renderer, line: Connection, seconds: int, memory: int) -> N
     code = 1
     try:
         try:
-            request = line.recv_bytes()
+            asked = line.recv_bytes()
         except (EOFError, ConnectionError):
             code = _CLOSED
             return  # type: ignore[misc] # the last line ends the process
@@ -140,19 +143,20 @@ def _child(renderer: Renderer, line: Connection, seconds: int, memory: int) -> N
             (resource.RLIMIT_CPU, seconds, seconds + 1),
             (resource.RLIMIT_AS, memory, memory),
             (resource.RLIMIT_FSIZE, 0, 0),  # it has no file to write
-            (resource.RLIMIT_CORE, 0, 0),  # nor is anything that a patient wrote to be left behind
         ):
             resource.setrlimit(limit, (soft, hard))
+        request = json.loads(asked)
         try:
-            content, missing = renderer.render(json.loads(request))
-            reply = _reply(content=base64.b64encode(content).decode(), missing="".join(sorted(missing)))
+            content, missing = renderer.render(request["page"])
+            printed = base64.b64encode(content).decode()
+            reply = _reply(request["number"], content=printed, missing="".join(sorted(missing)))
         except BaseException as err:  # noqa: BLE001 - whatever it was, only its name may be told
-            reply = _reply(error=type(err).__name__)
+            reply = _reply(request["number"], error=type(err).__name__)
         line.send_bytes(reply)
         code = 0
     finally:
         os._exit(code)
 
 
-def _reply(*, error: str = "", content: str = "", missing: str = "") -> bytes:
-    return json.dumps({"error": error, "content": content, "missing": missing}).encode()
+def _reply(number: int, *, error: str = "", content: str = "", missing: str = "") -> bytes:
+    return json.dumps({"number": number, "error": error, "content": content, "missing": missing}).encode()

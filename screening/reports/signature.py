@@ -1,6 +1,7 @@
 """The clinic's signature on a PDF: PAdES B-B, with a key of its own or one that an authority has certified."""
 
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 from io import BytesIO
@@ -31,12 +32,15 @@ class CannotSign(Exception):
 class Signature:
     """Signs with what a PEM file holds: one private key, its certificate, and those above it, in that order."""
 
-    pem: bytes
+    pem: bytes = field(repr=False)
 
     def sign(self, pdf: bytes) -> bytes:
         """The PDF with a signature after which nothing may be changed. Raises CannotSign."""
         writer_of, signer = self._tools
-        output: bytes = signer.sign_pdf(writer_of(BytesIO(pdf)), existing_fields_only=True).getvalue()
+        # pyHanko runs an event loop, which a thread cannot that runs one already: it gets a thread of its own.
+        with ThreadPoolExecutor(1) as thread:
+            signing = thread.submit(signer.sign_pdf, writer_of(BytesIO(pdf)), existing_fields_only=True)
+            output: bytes = signing.result().getvalue()
         return output
 
     @cached_property

@@ -51,8 +51,12 @@ def prove(session: Session, keys: Keys) -> Iterator[str]:
                 yield f"{row.reference}: it was put back or never sent, the audit log tells {dict(done)}"
             elif not screenings.is_indexed(session, keys, row, screening):
                 yield f"{row.reference}: what it is searched by was changed"
-            elif summaries.find(session, keys, row) is None and outbox.of(session, row) is None:
-                yield f"{row.reference}: its summary was never printed; run: flask summary {row.reference} --pdf FILE"
+            elif (
+                missing := set(range(row.entries + 1))
+                - summaries.numbers(session, keys, row.id)
+                - set(outbox.of(session, row))
+            ):
+                yield f"{row.reference}: printed summaries are missing: {sorted(one + 1 for one in missing)}"
             else:
                 yield ""
         except KeyFault as err:

@@ -5,14 +5,14 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
 from screening.storage.tables import JobRow, ScreeningRow
 
 SUMMARY = "summary"
-LEASE = timedelta(seconds=40)  # longer than any attempt may take
-ATTEMPTS = 8
+LEASE = timedelta(seconds=40)  # longer than attempts take; where one takes longer, it is only done twice
+ATTEMPTS = 12
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=2), timedelta(minutes=10)
 
 
@@ -22,6 +22,7 @@ class Job:
 
     id: int
     lease: str
+    kind: str
     screening_id: str
     number: int
 
@@ -58,7 +59,7 @@ def take(session: Session, *, now: datetime, screening_id: str = "") -> Job | No
         if row.attempts < ATTEMPTS:
             row.attempts, row.lease, row.due_at = row.attempts + 1, secrets.token_hex(16), now + LEASE
             session.flush()
-            return Job(id=row.id, lease=row.lease, screening_id=row.screening_id, number=row.number)
+            return Job(id=row.id, lease=row.lease, kind=row.kind, screening_id=row.screening_id, number=row.number)
         row.failed, row.fault = True, row.fault or "the process ended"
         session.flush()
     return None
@@ -78,7 +79,7 @@ def put_off(session: Session, job: Job, fault: str, *, now: datetime) -> None:
     row = _leased(session, job)
     if row is not None:
         wait = min(FIRST_WAIT * 2 ** (row.attempts - 1), LONGEST_WAIT) * random.uniform(0.5, 1.5)  # noqa: S311
-        row.lease, row.fault, row.due_at, row.failed = "", fault[:64], now + wait, row.attempts >= ATTEMPTS
+        row.lease, row.fault, row.due_at, row.failed = "", fault[:255], now + wait, row.attempts >= ATTEMPTS
         session.flush()
 
 
@@ -95,22 +96,16 @@ def waiting(session: Session, *, only_failed: bool = False) -> list[tuple[JobRow
     return [(job, reference) for job, reference in session.execute(query.order_by(JobRow.id))]
 
 
-def count(session: Session, *, only_failed: bool) -> int:
-    """How many jobs are not done."""
-    query = select(func.count()).select_from(JobRow)
-    return session.scalar(query.where(JobRow.failed.is_(True)) if only_failed else query) or 0
-
-
-def of(session: Session, screening: ScreeningRow) -> JobRow | None:
-    """The job about a screening as it is now, if it is not done yet."""
-    return session.scalars(
-        select(JobRow).where(JobRow.screening_id == screening.id, JobRow.number == screening.entries)
-    ).first()
+def of(session: Session, screening: ScreeningRow) -> dict[int, JobRow]:
+    """The jobs about a screening that are not done, by the number of entries that they are about."""
+    jobs = session.scalars(select(JobRow).where(JobRow.screening_id == screening.id))
+    return {job.number: job for job in jobs}
 
 
 def retry(session: Session, references: list[str], *, now: datetime) -> int:
-    """Let what failed about these screenings be tried again from the beginning; how many jobs that are."""
-    failed = [job for job, reference in waiting(session, only_failed=True) if reference in references]
+    """Let what failed about these screenings (all, where none is named) be tried again; how many jobs that are."""
+    found = waiting(session, only_failed=True)
+    failed = [job for job, reference in found if not references or reference in references]
     for job in failed:
         job.failed, job.attempts, job.due_at, job.fault = False, 0, now, ""
     return len(failed)

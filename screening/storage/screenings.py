@@ -89,6 +89,11 @@ def row_of(session: Session, reference: str) -> ScreeningRow:
     return row
 
 
+def lock(session: Session, screening_id: str) -> None:
+    """Keep others from changing or deleting a screening until this transaction ends."""
+    session.execute(select(ScreeningRow.id).where(ScreeningRow.id == screening_id).with_for_update())
+
+
 def open_for_change(session: Session, keys: Keys, reference: str) -> tuple[ScreeningRow, Screening]:
     """The row of a screening, locked until the transaction ends, with what it holds. Raises NoSuchScreening."""
     row = session.scalars(select(ScreeningRow).where(ScreeningRow.reference == reference).with_for_update()).first()

@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 from screening.storage.encryption import KeyFault, Keys
 from screening.storage.tables import ScreeningRow, SummaryRow
 
-PAD = 64 * 1024  # bytes; nearly every summary fits, so that its length tells nothing
+# Bytes: nearly every summary has the first length, with Chinese, Japanese or Korean words the second.
+LENGTHS = (64 * 1024, 256 * 1024, 1024 * 1024)
 _LENGTH = 4  # bytes that say how long the PDF is
 
 
@@ -42,8 +43,9 @@ def add(
     row = SummaryRow(screening_id=screening_id, number=number, made_at=now)
     row.code, row.file = _code(keys, code), _file(keys, pdf)
     content = len(pdf).to_bytes(_LENGTH) + pdf
-    row.seal(keys, "sealed_digest", hashlib.sha256(unsigned).hexdigest().encode())
-    row.seal(keys, "sealed_pdf", content + bytes(-len(content) % PAD))
+    row.seal(keys, "sealed_digest", f"{hashlib.sha256(unsigned).hexdigest()} {len(unsigned)}".encode())
+    length = next((one for one in LENGTHS if len(content) <= one), len(content))
+    row.seal(keys, "sealed_pdf", content.ljust(length, b"\0"))
     session.add(row)
     session.flush()
 
@@ -58,9 +60,17 @@ def pdf(row: SummaryRow, keys: Keys) -> bytes:
     """The PDF of a row. Raises KeyFault where it is not the one that was stored."""
     content = row.unseal(keys, "sealed_pdf")
     found = content[_LENGTH : _LENGTH + int.from_bytes(content[:_LENGTH])]
-    if _file(keys, found) != row.file:
+    digest, _, length = row.unseal(keys, "sealed_digest").decode().partition(" ")
+    # A signature is added after the bytes that it signs.
+    if _file(keys, found) != row.file or hashlib.sha256(found[: int(length)]).hexdigest() != digest:
         raise KeyFault("a printed summary was changed; restore the database from a backup")
     return found
+
+
+def numbers(session: Session, keys: Keys, screening_id: str) -> set[int]:
+    """The editions of a screening that are stored. Raises KeyFault where one was changed since."""
+    rows = session.scalars(select(SummaryRow).where(SummaryRow.screening_id == screening_id))
+    return {row.number for row in rows if pdf(row, keys)}
 
 
 def by_code(session: Session, keys: Keys, code: str) -> Known | None:

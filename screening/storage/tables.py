@@ -151,7 +151,8 @@ class EntryRow(Sealed):
 class SummaryRow(Sealed):
     """A printed summary as it was handed out: the edition of a screening with that many entries.
 
-    `code` and `file` are keyed hashes of its check code and of its bytes, by which `/verify` finds it.
+    `code` and `file` are keyed hashes of its check code and of its bytes, by which `/verify` finds it. `sealed_digest`
+    is the SHA-256 of the bytes before they were signed, and how many they were.
     """
 
     __tablename__ = "summaries"
@@ -183,7 +184,7 @@ class JobRow(Base):
     attempts: Mapped[int]
     lease: Mapped[str] = mapped_column(String(32))
     failed: Mapped[bool]
-    fault: Mapped[str] = mapped_column(String(64))
+    fault: Mapped[str] = mapped_column(String(255))
 
 
 class SearchRow(Base):

@@ -29,7 +29,7 @@ from screening.reports.summary import (
     moment,
     severity_label,
 )
-from screening.services import deliver, review
+from screening.services import printing, review
 from screening.storage import audit, outbox, screenings
 from screening.storage import statistics as figures
 from screening.storage.encryption import KeyFault
@@ -65,7 +65,8 @@ def inbox() -> Page:
             list_, chosen, by_severity=clinical, offset=(number - 1) * PAGE_LENGTH, limit=PAGE_LENGTH
         )
     filters = {name: value for name, value in request.args.items() if name != "page" and value}
-    lines, failed = list(_lines(listed)), outbox.waiting(db.session, only_failed=True)
+    lines = list(_lines(listed))
+    failed = list(dict.fromkeys(reference for _job, reference in outbox.waiting(db.session, only_failed=True)))
     review.listed(acting(), lines=len(lines), searched=bool(typed))
     return render_template(
         "clinic/inbox.html",
@@ -83,7 +84,7 @@ def inbox() -> Page:
         clinical=clinical,
         shows=SHOWS if clinical else STAFF_SHOWS,
         severities=list(reversed(Severity)),
-        failed=[reference for _job, reference in failed[:SHOWN_FAILED]],
+        failed=failed[:SHOWN_FAILED],
         more_failed=max(len(failed) - SHOWN_FAILED, 0),
         newest=audit.head(db.session, here.keys).number,
         too_many=chosen.references is not None and len(chosen.references) >= screenings.FOUND_AT_MOST,
@@ -231,7 +232,7 @@ def summary_pdf(reference: str) -> Page:
     found = _view(reference, action="printed")
     try:
         printed = installation().printer.pdf(found.reference)
-    except deliver.NotPrinted as err:
+    except printing.NotPrinted as err:
         return _not_printed(found.reference, failed=err.failed)
     return pdf_response(printed, f"summary-{found.reference}.pdf")
 
@@ -256,8 +257,8 @@ def _not_printed(reference: str, *, failed: bool) -> Page:
 @blueprint.post("/retry")
 @needs("prescriber", "staff")
 def retry() -> Response:
-    """Let the PDFs that could not be made be tried again."""
-    deliver.retry(acting(), request.form.getlist("reference"))
+    """Let all PDFs that could not be made be tried again."""
+    printing.retry(acting(), [])
     installation().outbox_filled.set()
     return redirect(url_for("clinic.inbox"), code=303)
 
@@ -283,7 +284,7 @@ def copy_pdf(reference: str) -> Page:
 
 
 @blueprint.get("/paper")
-@needs("prescriber", "staff", "admin")
+@needs("prescriber", "staff")
 def paper() -> Page:
     """What can be printed for patients, in each language."""
     return render_template("clinic/paper.html", kinds=BLANKS, offered=language.offered())

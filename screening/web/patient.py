@@ -1,6 +1,8 @@
 """The patient's way: start, about you, one question per page, check, send, done, own copy, leaflet."""
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
@@ -32,6 +34,9 @@ from screening.web.forms.questions import QuestionForm, question_form
 
 blueprint = Blueprint("patient", __name__)
 
+
+PATIENCE = 2.0  # seconds to wait for another patient's paper
+_patients_turn = threading.Lock()
 
 Row = tuple[str, str, str]  # a question, its answer, and the address that changes it, if any
 
@@ -161,11 +166,24 @@ def copy_pdf() -> Page:
 
 def copy_response(screening: Screening, book: RuleBook, *, back: str) -> Page:
     """The patient's copy as a PDF; where it cannot be made, a page that leads `back`."""
+    db.session.rollback()  # nobody should wait for what is being printed
     try:
-        printed = paper.copy(screening, book, installation().settings)
+        with _one_at_a_time():
+            printed = paper.copy(screening, book, installation().settings)
     except PrintingFailed:
         return _not_printed(back)
     return pdf_response(printed.content, f"answers-{screening.reference}.pdf")
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Patients' papers take one of the server's threads for long, not all of them. Raises PrintingFailed."""
+    if not _patients_turn.acquire(timeout=PATIENCE):
+        raise PrintingFailed("busy")
+    try:
+        yield
+    finally:
+        _patients_turn.release()
 
 
 @blueprint.get("/paper/<kind>/<code>.pdf")
@@ -175,7 +193,8 @@ def blank(kind: str, code: str) -> Page:
     if kind not in paper.BLANKS or code not in here.settings.languages:
         abort(404)
     try:
-        printed = paper.blank(kind, here.books[code], here.settings)
+        with _one_at_a_time():
+            printed = paper.blank(kind, here.books[code], here.settings)
     except PrintingFailed:
         return _not_printed(url_for("patient.start"))
     return pdf_response(printed, f"{kind}-{code}.pdf")

@@ -1,9 +1,12 @@
 """Whether a printed summary is from this clinic and unchanged: by its check code, or by the file itself."""
 
 import re
+from io import BytesIO
+from typing import IO
 
-from flask import Blueprint, Flask, render_template, request, url_for
+from flask import Blueprint, Flask, Request, render_template, request, url_for
 from flask_security import current_user
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from screening.extensions import db, installation
 from screening.storage import screenings, summaries
@@ -13,18 +16,26 @@ from screening.web.errors import Page
 
 blueprint = Blueprint("verify", __name__, url_prefix="/verify")
 
-FILE_BYTES = 480 * 1024  # more than the longest summary; so little that Werkzeug writes none of it to a disk
+FILE_BYTES = 2 * 1024 * 1024  # twice the longest summary: every field full of different Chinese characters
 CLAIMS = 5  # references looked up in a file that is not one of ours
 _REFERENCE = re.compile(rb"[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}")
 
 
+class InMemory(Request):
+    """A request whose files are never written to a disk."""
+
+    def _get_file_stream(self, *_args: object, **_kwargs: object) -> IO[bytes]:
+        return BytesIO()
+
+
 def init_app(app: Flask) -> None:
-    """Let a PDF be as large as it is. Has to come before whatever reads forms."""
+    """Let a PDF be as large as it is, and stay in memory. Has to come before whatever reads forms."""
+    app.request_class = InMemory
 
     @app.before_request
     def _larger() -> None:
         if request.endpoint == "verify.file":
-            request.max_content_length = FILE_BYTES
+            request.max_content_length = request.max_form_memory_size = FILE_BYTES
 
 
 @blueprint.get("")
@@ -48,6 +59,12 @@ def file() -> Page:
     if known is not None:
         return _page("unchanged", known)
     return _page("changed" if _claims_to_be_ours(content) else "unknown file")
+
+
+@blueprint.errorhandler(RequestEntityTooLarge)
+def _too_large(_error: RequestEntityTooLarge) -> Page:
+    """No summary is as large as that."""
+    return _page("unknown file"), 413
 
 
 def _page(result: str, known: Known | None = None, code: str = "") -> str:

@@ -16,7 +16,7 @@ from tests.faults.serving import NewDatabase, Server, children, served
 from tests.faults.working import seeded
 from tests.storing import store
 
-SCREENINGS, KILLS = 30, 8
+SCREENINGS, KILLS = 14, 4
 PATIENCE = 60  # seconds
 
 
@@ -31,7 +31,7 @@ def test_each_summary_is_printed_once_whoever_is_killed_meanwhile(tmp_path: Path
             with suppress(ProcessLookupError):
                 os.kill(chance.choice(workers if killed % 2 or not renderers else renderers), signal.SIGKILL)
             killed += 1
-        assert killed > 2
+        assert killed > 1
         wait_until_all_is_printed(server)
         printed = server.rows("SELECT screening_id, number FROM summaries")
         assert len(printed) == len(set(printed)) == SCREENINGS

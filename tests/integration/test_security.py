@@ -58,7 +58,7 @@ ROUTES = {
     "clinic.copy": "prescriber",
     "clinic.statistics": "prescriber",
     "clinic.copy_pdf": "prescriber",
-    "clinic.paper": "prescriber, staff, admin",
+    "clinic.paper": "prescriber, staff",
     "clinic.retry": "prescriber, staff",
     "admin.people": "admin",
     "admin.add_person": "admin",

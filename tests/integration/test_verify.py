@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import re
 from io import BytesIO
+from typing import Any
 
 import pytest
 from flask import Flask
 from pypdf import PdfReader
 
+from screening.domain.answers import NAME_LENGTH, TEXT_LENGTH
 from screening.extensions import installation
+from screening.storage.screenings import normal_reference
 from screening.web.verify import FILE_BYTES
 from tests.integration.colleague import Colleague
 from tests.integration.test_review import sent
@@ -41,7 +45,13 @@ def code_on(pdf: bytes) -> str:
 
 def upload(visitor: Visitor, content: bytes) -> str:
     visitor.get("/verify")
-    visitor.post("/verify", {"pdf": (BytesIO(content), "summary.pdf")})
+    token = re.search(r'name="csrf_token"[^>]* value="([^"]+)"', visitor.page.text)
+    assert token is not None
+    # Written out here: Flask's test client would put a large file on the disk and forget to close it.
+    parts = [b'--x\r\nContent-Disposition: form-data; name="csrf_token"\r\n', token[1].encode()]
+    parts += [b'--x\r\nContent-Disposition: form-data; name="pdf"; filename="summary.pdf"\r\n', content, b"--x--\r\n"]
+    kind = "multipart/form-data; boundary=x"
+    visitor.page = visitor.client.post("/verify", data=b"\r\n".join(parts), content_type=kind)
     assert NAME not in visitor.text
     return visitor.text
 
@@ -73,12 +83,13 @@ def test_what_is_not_from_here_is_not_known(app: Flask, pdf: bytes) -> None:
         assert "This file is not known here" in upload(visitor, content)
     visitor.get("/verify")
     assert "Choose the PDF" in visitor.post("/verify", {}).text
-    assert visitor.post("/verify", {"pdf": (BytesIO(b"x" * (FILE_BYTES + 1)), "large.pdf")}).status_code == 413
+    assert "This file is not known here" in upload(visitor, b"x" * (FILE_BYTES + 1))
+    assert visitor.page.status_code == 413
 
 
 def test_a_code_is_known_as_people_type_it(app: Flask, pdf: bytes) -> None:
     visitor, code = Visitor(app), code_on(pdf)
-    for typed in (code, code.lower(), code.replace("-", " "), code.replace("0", "O").replace("1", "l")):
+    for typed in (code, code.lower(), code.replace("-", " "), f" {code} "):
         visitor.get(f"/verify?code={typed}")
         assert "has made a summary with this check code" in visitor.text, typed
         assert NAME not in visitor.text
@@ -87,9 +98,45 @@ def test_a_code_is_known_as_people_type_it(app: Flask, pdf: bytes) -> None:
     assert "This check code is not known here" in visitor.text
 
 
-def test_the_printed_address_leads_to_the_code(app: Flask, pdf: bytes) -> None:
-    text = "".join(page.extract_text() for page in PdfReader(BytesIO(pdf)).pages).replace("\n", " ")
-    assert "http://127.0.0.1:8000/verify" in text
+def test_look_alikes_are_read_as_one() -> None:
+    assert normal_reference("o1il 0abc-defg") == "0111-0ABC-DEFG"
+
+
+def test_the_qr_code_leads_to_the_code(app: Flask, pdf: bytes) -> None:
+    """What it says is in the tag tree, for whoever does not see it."""
+    root: Any = PdfReader(BytesIO(pdf)).trailer["/Root"]
+    address = re.search(rf"QR: (\S+code={code_on(pdf)})", str(alternatives(root["/StructTreeRoot"])))
+    assert address is not None
+    visitor = Visitor(app)
+    visitor.get(address[1].removeprefix("http://127.0.0.1:8000"))
+    assert "has made a summary with this check code" in visitor.text
+
+
+def alternatives(element: Any) -> list[str]:
+    """The alternative texts below an element of the tag tree."""
+    found = [str(element["/Alt"])] if "/Alt" in element else []
+    kids = element.get("/K", [])
+    for kid in kids if isinstance(kids, list) else [kids]:
+        if hasattr(one := kid.get_object(), "get"):
+            found += alternatives(one)
+    return found
+
+
+def test_the_largest_summary_can_be_checked(app: Flask) -> None:
+    """Every field full, of characters that are all different."""
+    signs = (chr(code) for code in itertools.count(0x4E00))
+
+    def full(length: int) -> str:
+        return "".join(itertools.islice(signs, length))
+
+    texts = {"infection_since": full(TEXT_LENGTH), "hypersensitivity_reaction": full(TEXT_LENGTH)}
+    texts |= {"vaccines_which": full(TEXT_LENGTH), "vaccines_when": full(TEXT_LENGTH)}
+    yes = dict.fromkeys(("infection", "hypersensitivity", "vaccines"), "yes")
+    reference = sent(app, {"all": {**yes, **texts}}, name=full(NAME_LENGTH))
+    with app.app_context():
+        pdf = installation().printer.pdf(reference)
+    assert 400_000 < len(pdf) < FILE_BYTES / 2
+    assert "unchanged" in upload(Visitor(app), pdf)
 
 
 def test_an_older_edition_is_known_as_such(app: Flask, pdf: bytes) -> None:

@@ -12,7 +12,7 @@ MOMENT = sa.DateTime(timezone=True)
 
 
 def upgrade() -> None:
-    """Create both tables. What was sent before is printed when somebody asks for it."""
+    """Create both tables, with a job to print the summary of each screening that was sent before."""
     op.create_table(
         "summaries",
         sa.Column("screening_id", sa.String(32), sa.ForeignKey("screenings.id", ondelete="CASCADE"), primary_key=True),
@@ -39,8 +39,12 @@ def upgrade() -> None:
         sa.Column("attempts", sa.Integer, nullable=False),
         sa.Column("lease", sa.String(32), nullable=False),
         sa.Column("failed", sa.Boolean, nullable=False),
-        sa.Column("fault", sa.String(64), nullable=False),
+        sa.Column("fault", sa.String(255), nullable=False),
         sa.UniqueConstraint("kind", "screening_id", "number"),
+    )
+    op.execute(
+        "INSERT INTO outbox (kind, screening_id, number, due_at, attempts, lease, failed, fault) "
+        "SELECT 'summary', id, entries, changed_at, 0, '', false, '' FROM screenings"
     )
 
 

@@ -65,6 +65,8 @@ class Printer:
         return True
 
     def _print(self, job: outbox.Job) -> None:
+        if job.kind != outbox.SUMMARY:
+            raise ValueError(job.kind)
         row = self.session.get_one(ScreeningRow, job.screening_id)
         whole = screenings.read(self.session, self.keys, row)
         screening = replace(whole, entries=whole.entries[: job.number])
@@ -78,7 +80,10 @@ class Printer:
         )
         pdf = printed.content if signature is None else signature.sign(printed.content)
         with write(self.session):
-            if outbox.finish(self.session, job):
+            # The screening first, as whoever deletes it does.
+            screenings.lock(self.session, job.screening_id)
+            is_new = job.number not in summaries.numbers(self.session, self.keys, job.screening_id)
+            if outbox.finish(self.session, job) and is_new:
                 summaries.add(
                     self.session,
                     self.keys,
@@ -96,7 +101,7 @@ class Printer:
         return summarise(screening, books, self.settings, screenings.check_code(self.keys, screening))
 
     def pdf(self, reference: str) -> bytes:
-        """The printed summary of a screening as it is now, printed at once if that was not done yet.
+        """The printed summary of a screening as it is now, printed at once if nobody has tried to yet.
 
         Raises NoSuchScreening, NotPrinted.
         """
@@ -105,26 +110,26 @@ class Printer:
             row = screenings.row_of(self.session, reference)
             if (found := summaries.find(self.session, self.keys, row)) is not None:
                 return found
-            job = outbox.of(self.session, row)
+            job, now = outbox.of(self.session, row).get(row.entries), datetime.now(UTC)
             if job is None:
                 self._ask_for(reference)
-            elif job.failed or time.monotonic() > until:
+            elif job.failed or (job.fault and job.due_at > now) or time.monotonic() > until:
                 raise NotPrinted(failed=job.failed, fault=job.fault)
-            now = datetime.now(UTC)
             if not self.work(now=now, screening_id=row.id):
                 time.sleep(BETWEEN_LOOKS)  # somebody else prints it in this moment
             self.session.rollback()
 
     def _ask_for(self, reference: str) -> None:
-        """Add the job for a screening from before there were any."""
+        """Add the job again where neither it nor what it was for is there."""
         with write(self.session):
             row = screenings.row_of(self.session, reference)
+            screenings.lock(self.session, row.id)
             if summaries.find(self.session, self.keys, row) is None:
                 outbox.add(self.session, outbox.SUMMARY, row, now=datetime.now(UTC))
 
 
 def retry(act: Act, references: list[str]) -> int:
-    """Let what failed about these screenings be tried again; how many jobs that are."""
+    """Let what failed about these screenings (all, where none is named) be tried again; how many jobs that are."""
     with write(act.session):
         jobs = outbox.retry(act.session, references, now=act.now)
         act.note("retried", detail=f"{jobs} jobs")

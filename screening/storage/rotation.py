@@ -19,7 +19,8 @@ from screening.storage.tables import (
 )
 
 PART = 100  # rows sealed anew in one transaction
-TABLES: tuple[type[Sealed], ...] = (ScreeningRow, EntryRow, SummaryRow, DraftRow, AuditHeadRow, PersonRow)
+# In the order in which other transactions lock them, so that none of them waits for another in a circle.
+TABLES: tuple[type[Sealed], ...] = (DraftRow, ScreeningRow, EntryRow, SummaryRow, PersonRow, AuditHeadRow)
 
 
 def left(session: Session, keys: Keys) -> int:

@@ -128,11 +128,11 @@ def new_instance(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def make_app(tmp_path: Path, new_instance: Path, start: Callable[[Settings], Flask]) -> Callable[..., Flask]:
     """Make the application of an installation in `tmp_path`, prepared by `flask init`."""
 
-    def make(**settings: object) -> Flask:
+    def make(*, prepared: bool = False, **settings: object) -> Flask:
         wanted = Settings(instance=tmp_path / "instance", **settings)  # type: ignore[arg-type]
         if not wanted.instance.exists():
             shutil.copytree(new_instance, wanted.instance)
-        if wanted.database_url:
+        if wanted.database_url and not prepared:
             _init(start(wanted))
         return start(wanted)
 
@@ -146,10 +146,26 @@ def _init(app: Flask) -> None:
         db.engine.dispose()
 
 
+@pytest.fixture(scope="session")
+def prepared_postgresql(postgresql: str, new_instance: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The name of a database as `flask init` leaves it, for the keys of `new_instance`; a copy spares that run."""
+    instance = tmp_path_factory.mktemp("prepared") / "instance"
+    shutil.copytree(new_instance, instance)
+    with psycopg.connect(f"{postgresql}/postgres", autocommit=True) as connection:
+        connection.execute("CREATE DATABASE prepared")
+    _init(create_app(Settings(instance=instance, database_url=f"{postgresql}/prepared")))
+    return "prepared"
+
+
 @pytest.fixture
-def app(make_app: Callable[..., Flask], database_url: str) -> Flask:
+def app(request: pytest.FixtureRequest, make_app: Callable[..., Flask], database_url: str) -> Flask:
     """A prepared application on each kind of database."""
-    return make_app(database_url=database_url)
+    if database_url:
+        template, (server, _, name) = request.getfixturevalue("prepared_postgresql"), database_url.rpartition("/")
+        with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE {name}")
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
+    return make_app(prepared=True, database_url=database_url)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from screening import create_app
 from screening.extensions import db, installation
 from screening.settings import Settings
 from tests.builders import all_no
-from tests.faults.serving import NewDatabase, Server, children, served
+from tests.faults.serving import Server, children, served
 from tests.faults.working import seeded
 from tests.storing import store
 
@@ -20,8 +20,9 @@ SCREENINGS, KILLS = 14, 4
 PATIENCE = 60  # seconds
 
 
-def test_each_summary_is_printed_once_whoever_is_killed_meanwhile(tmp_path: Path, new_database: NewDatabase) -> None:
-    with seeded() as chance, served(tmp_path, new_database(), prints=True) as server:
+def test_each_summary_is_printed_once_whoever_is_killed_meanwhile(tmp_path: Path) -> None:
+    """On SQLite; that no two take the same job is tested on PostgreSQL too, in integration/test_outbox.py."""
+    with seeded() as chance, served(tmp_path, prints=True) as server:
         fill(server)
         killed = 0
         while killed < KILLS and somebody_prints(server):

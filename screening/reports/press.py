@@ -98,7 +98,7 @@ class Press:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,  # WeasyPrint's warnings may repeat what a patient wrote
                 pass_fds=(theirs.fileno(),),
-                start_new_session=True,
+                process_group=0,  # with its child; Ctrl-C and a hang-up are not for them
             )
         self._line = Connection(ours.detach())
         if error := self._exchange(self._sample)["error"]:

@@ -106,7 +106,7 @@ def serve(descriptor: int, seconds: int, memory: int) -> NoReturn:
     without an answer, this process ends too, with the child's exit code, or BY_SIGNAL and the number of the signal.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which then closes the socket
-    os.nice(5)  # patients who fill in the form go first
+    os.nice(10)  # patients who fill in the form go first
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # nothing that a patient wrote is to be left behind
     line = Connection(descriptor)
     try:

@@ -3,7 +3,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
-PYTHON ?= python3
+# Debian's own Python, if there is one: its security updates come with the machine's.
+PYTHON ?= $(or $(wildcard /usr/bin/python3),python3)
 VENV := .venv
 BIN := $(VENV)/bin
 ADDRESS ?= 127.0.0.1:8000

@@ -18,7 +18,7 @@ from playwright.sync_api import sync_playwright
 
 from benchmarks.press import Press
 from benchmarks.timing import Side, Table, milliseconds, seconds, take_turns
-from benchmarks.usual_case import PAPER, usual_answers, usual_patient, usual_summary
+from benchmarks.usual_case import PAPER, usual_answers, usual_patient, usual_style, usual_summary
 from benchmarks.worker import (
     COMPLETE,
     IN_PROCESS,
@@ -33,7 +33,6 @@ from benchmarks.worker import (
 from screening.reports import fonts
 from screening.reports.pdf import summary_html
 from screening.reports.press import ROOT
-from screening.reports.renderer import STYLES
 from screening.storage import records
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -176,7 +175,7 @@ def _memory(process: int) -> int:
 def _html() -> str:
     """The same page with its style sheet inside, as a browser needs it."""
     html = summary_html(usual_summary(NUMBER), paper=PAPER)
-    return html.replace("</head>", f"<style>{(STYLES / 'pdf.css').read_text(encoding='utf-8')}</style></head>")
+    return html.replace("</head>", f"<style>{usual_style()}</style></head>")
 
 
 def _print_by_chromium(folder: Path) -> None:

@@ -12,7 +12,7 @@ from screening.domain.assessment import Screening
 from screening.domain.evaluate import evaluate
 from screening.domain.rules import RuleBook, Severity
 from screening.reports import fhir
-from screening.reports.renderer import Attached
+from screening.reports.renderer import ELEMENTS, STYLES, Attached
 from screening.reports.summary import Summary, summarise
 from screening.rulebooks.load import load
 from screening.settings import Settings
@@ -84,3 +84,9 @@ def usual_summary(number: int) -> Summary:
         clinic_language=LANGUAGE,
     )
     return summarise(usual_screening(number), books(), clinic, "4T7Q-M2XD-9KHE")
+
+
+def usual_style() -> str:
+    """The style sheets of the printed page as one, for programs that give elements margins of their own."""
+    sheets = ((STYLES / name).read_text(encoding="utf-8") for name in (ELEMENTS, "pdf.css"))
+    return "".join(("body, h1, h2, h3, p, ul, table, caption, th, td { margin: 0; padding: 0; }", *sheets))

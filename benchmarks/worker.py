@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import rivals
-from benchmarks.usual_case import PAPER, usual_source, usual_summary
+from benchmarks.usual_case import PAPER, usual_source, usual_style, usual_summary
 from screening.reports import fonts, pdf
 from screening.reports.pdf import press
-from screening.reports.renderer import STYLES, Page, Renderer
+from screening.reports.renderer import Page, Renderer
 from screening.reports.signature import Signature, new_key
 
 COMPLETE = "complete"  # as clinics get it: isolated, tagged, both conformances, its source attached, signed
@@ -93,7 +93,7 @@ def _naively() -> PrintOne:
 
     def print_one(number: int) -> bytes:
         configuration = FontConfiguration()
-        style = CSS(filename=str(STYLES / "pdf.css"), font_config=configuration)
+        style = CSS(string=usual_style(), font_config=configuration)
         html = HTML(string=pdf.summary_html(usual_summary(number), paper=PAPER))
         content: bytes = html.write_pdf(font_config=configuration, stylesheets=[style])
         return content

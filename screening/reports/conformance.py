@@ -3,6 +3,7 @@
 It touches private parts of WeasyPrint, whose version is therefore pinned. Each repair has a test of its own.
 """
 
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -58,12 +59,12 @@ class Repair:
                     _place(pdf, element)
         for number, page in enumerate(_object(pdf, page) for page in pdf.page_references):
             _take_out_margins(pdf, page, number, tree)
-        _object(
-            pdf, pdf.catalog["Metadata"]
-        ).compress = False  # archives, and `/verify`, read them without a PDF reader
+        metadata = _object(pdf, pdf.catalog["Metadata"])
+        metadata.compress = False  # archives, and `/verify`, read them without a PDF reader
         _name_files_once(pdf)
         if self.to_be_signed:
             _add_signature_field(pdf)
+        _put_together_once(pdf)
 
 
 def _place(pdf: Any, figure: Any) -> None:
@@ -92,6 +93,15 @@ def _name_files_once(pdf: Any) -> None:
     pdf.catalog["AF"] = pydyf.Array(files)
     for file in files:
         _object(pdf, _object(pdf, file)["EF"]["F"]).extra["Subtype"] = "/application#2Ffhir+json"
+
+
+def _put_together_once(pdf: Any) -> None:
+    """Compress each stream here: pydyf would do it twice, to write it and to work out the identifier of the file."""
+    for stream in pdf.objects:
+        if isinstance(stream, pydyf.Stream) and stream.compress:
+            whole = b"\n".join(map(pydyf._to_bytes, stream.stream))
+            stream.stream, stream.compress = [zlib.compress(whole)], False
+            stream.extra["Filter"] = "/FlateDecode"
 
 
 def _add_signature_field(pdf: Any) -> None:

@@ -17,6 +17,7 @@ from screening.reports.press import ROOT, Press, Printed
 from screening.reports.renderer import Attached, Page
 from screening.reports.summary import AnswerRow, FindingEntry, Summary, translations
 
+NOT_IN_XML = (*range(9), 11, 12, *range(14, 32), 0xFFFE, 0xFFFF)
 _beginning = threading.Lock()  # two threads at once must not make two
 log = logging.getLogger("screening")
 
@@ -52,8 +53,8 @@ def _sample() -> Page:
     whole = some | severity | {"language": "en", "direction": "ltr", "created": "2026-11-23T10:00:00+00:00"}
     finding = FindingEntry(**{field.name: whole[field.name] for field in fields(FindingEntry)})
     row = AnswerRow(**{field.name: whole[field.name] for field in fields(AnswerRow)})
-    parts = {"findings": (finding,) * 3, "entries": (), "checklist": ((text, "F1"),) * 5, "answers": (row,) * 11}
-    whole |= {"provenance": (text,) * 4, "check_code": "0000-0000-0000", **parts}
+    parts = {"findings": (finding,), "entries": (), "checklist": ((text, "F1"),), "answers": (row,)}
+    whole |= {"provenance": (text,), "check_code": "0000-0000-0000", **parts}
     summary = Summary(**{field.name: whole[field.name] for field in fields(Summary)})
     attached = Attached(name="sample.json", description=text, content="{}", created=summary.created)
     return Page(html=summary_html(summary, paper="A4"), style="pdf.css", to_be_signed=True, attached=attached)
@@ -87,15 +88,18 @@ def summary_html(summary: Summary, *, paper: str, missing: frozenset[str] = froz
     """The HTML that is printed."""
     # It holds nothing about the patient.
     address = f"{summary.verify_at}?code={summary.check_code}"
-    qr = qr_code(address, f"QR: {address}") if summary.check_code else ""
-    return filled_in("summary", summary.language, paper=paper, missing=missing, summary=summary, qr=qr)
+    qr = segno.make(address, error="m", micro=False).png_data_uri(border=4) if summary.check_code else ""
+    return filled_in("summary", summary.language, paper=paper, missing=missing, summary=summary, qr=qr, address=address)
 
 
 def filled_in(template: str, language: str, *, paper: str, missing: frozenset[str] = frozenset(), **values: Any) -> str:
-    """A template in a language. Everything in `values` is escaped; what is `missing` is shown by code points."""
+    """A template in a language, as HTML and XML at once. Everything in `values` is escaped.
+
+    What is `missing`, or cannot be in XML, is shown by code points.
+    """
     found = _environment(language).get_template(f"pdf/{template}.html")
     html = found.render(paper=paper.lower(), missing=bool(missing), **values)
-    return html.translate({ord(character): f"[U+{ord(character):04X}]" for character in missing})
+    return html.translate({code: f"[U+{code:04X}]" for code in (*NOT_IN_XML, *map(ord, missing))})
 
 
 @cache
@@ -110,8 +114,3 @@ def _environment(language: str) -> Environment:
     )
     environment.install_gettext_translations(translations(language), newstyle=True)  # type: ignore[attr-defined]
     return environment
-
-
-def qr_code(text: str, title: str) -> str:
-    """A QR code as SVG markup, as large as the place it is put into."""
-    return segno.make(text, error="m", micro=False).svg_inline(omitsize=True, border=4, light="#fff", title=title)

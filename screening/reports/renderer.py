@@ -13,10 +13,13 @@ from datetime import datetime
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NoReturn, TypedDict
+from xml.etree import ElementTree
 
 from screening.reports import conformance, fonts
 
 STYLES = Path(__file__).parent.parent.parent / "static" / "css"
+ELEMENTS = "pdf-base.css"
+PICTURE = "data:image/png;base64,"
 SECONDS = 10  # a page of the longest answers takes less than one
 MEMORY = 1 << 30  # bytes of address space
 BY_SIGNAL = 128  # as shells count
@@ -33,7 +36,7 @@ class Attached(TypedDict):
 
 
 class Page(TypedDict):
-    """What is to be printed: HTML, the name of its style sheet, whether it is to be signed, what it carries."""
+    """What is to be printed: HTML that is XML too, its style sheet, whether it is to be signed, its attachment."""
 
     html: str
     style: str
@@ -56,29 +59,50 @@ class Renderer:
         # Imported here: WeasyPrint reads the font configuration when it is imported.
         try:
             import weasyprint
+            from cssselect2 import ElementWrapper
             from weasyprint.text.fonts import FontConfiguration
             from weasyprint.urls import FatalURLFetchingError, URLFetcher
         except OSError as err:
             raise Missing("Pango is missing; run: apt-get install libpango-1.0-0 libpangoft2-1.0-0") from err
 
-        class RefuseAll(URLFetcher):  # type: ignore[misc]
-            """Fetches nothing. Only this error stops WeasyPrint: others it swallows, and prints without the part."""
+        class RefuseOthers(URLFetcher):  # type: ignore[misc]
+            """Fetches nothing but a picture that the page holds itself.
 
-            def fetch(self, url: str, headers: Any = None) -> NoReturn:
+            Only this error stops WeasyPrint: others it swallows, and prints without the part.
+            """
+
+            def fetch(self, url: str, headers: Any = None) -> Any:
+                if url.startswith(PICTURE):
+                    return super().fetch(url, headers)
                 raise FatalURLFetchingError(f"a printed page asked for {url[:100]!r}")
 
-        self._weasyprint, self._refuse, self._fonts = weasyprint, RefuseAll(allowed_protocols=()), FontConfiguration()
+        self._weasyprint, self._fonts = weasyprint, FontConfiguration()
+        self._fetcher = RefuseOthers(allowed_protocols=("data",))
         self._styles = {file.name: self._style(file) for file in sorted(STYLES.glob("pdf*.css"))}
+        elements, fetcher = self._styles[ELEMENTS], self._fetcher
+
+        class Ours(weasyprint.HTML):  # type: ignore[misc]
+            """A page of ours, as WeasyPrint wants it: read as XML, with our few elements, it is done much sooner."""
+
+            base_url, url_fetcher, media_type = None, fetcher, "print"
+
+            def __init__(self, text: str) -> None:
+                self.etree_element = ElementTree.fromstring(text)  # noqa: S314 - it has no entities but those of XML
+                self.wrapper_element = ElementWrapper.from_html_root(self.etree_element, content_language=None)
+
+            def _ua_stylesheets(self, forms: bool = False) -> list[Any]:
+                return [elements]
+
+        self._ours = Ours
 
     def _style(self, file: Path) -> Any:
         text = file.read_text(encoding="utf-8")
-        return self._weasyprint.CSS(string=text, url_fetcher=self._refuse, font_config=self._fonts)
+        return self._weasyprint.CSS(string=text, url_fetcher=self._fetcher, font_config=self._fonts)
 
     def render(self, page: Page) -> tuple[bytes, set[str]]:
         """The page as a tagged PDF, and the characters that no font has."""
-        document = self._weasyprint.HTML(string=page["html"], url_fetcher=self._refuse, media_type="print").render(
-            font_config=self._fonts, stylesheets=[self._styles[page["style"]]]
-        )
+        style = self._styles[page["style"]]
+        document = self._ours(page["html"]).render(font_config=self._fonts, stylesheets=[style])
         if (one := page["attached"]) is not None:
             created = datetime.fromisoformat(one["created"])
             document.metadata.attachments = [
@@ -89,7 +113,7 @@ class Renderer:
                     relationship="Source",
                     created=created,
                     modified=created,
-                    url_fetcher=self._refuse,
+                    url_fetcher=self._fetcher,
                 )
             ]
         conformance.identify(document)
@@ -102,7 +126,8 @@ class Renderer:
 def serve(descriptor: int, seconds: int, memory: int) -> NoReturn:
     """Render each page asked for over this socket, in a child each, until the other side closes it.
 
-    The first page is a sample that nobody sees: what it makes this process load, no child has to. Where a child ends
+    The first page is a sample that nobody sees: what it makes this process load, no child has to. Each child prints it
+    too, before it is asked for a page: memory that it needs a copy of is copied while nobody waits. Where a child ends
     without an answer, this process ends too, with the child's exit code, or BY_SIGNAL and the number of the signal.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which then closes the socket
@@ -111,8 +136,8 @@ def serve(descriptor: int, seconds: int, memory: int) -> NoReturn:
     line = Connection(descriptor)
     try:
         request = json.loads(line.recv_bytes())
-        renderer = Renderer()
-        renderer.render(request["page"])
+        renderer, sample = Renderer(), request["page"]
+        renderer.render(sample)
         gc.freeze()  # children share this memory for as long as nobody writes to it
         line.send_bytes(_reply(request["number"]))
     except Exception as err:  # noqa: BLE001 - whatever it was, it must be told
@@ -122,22 +147,23 @@ def serve(descriptor: int, seconds: int, memory: int) -> NoReturn:
     while True:
         child = os.fork()  # before there is anything to do, so that nobody waits for it
         if child == 0:
-            _child(renderer, line, seconds, memory)
+            _child(renderer, sample, line, seconds, memory)
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         if code != 0:
             os._exit(0 if code == _CLOSED else BY_SIGNAL - code if code < 0 else code)
 
 
-def _child(renderer: Renderer, line: Connection, seconds: int, memory: int) -> NoReturn:
+def _child(renderer: Renderer, sample: Page, line: Connection, seconds: int, memory: int) -> NoReturn:
     """Render one page within limits that the kernel keeps, answer, end."""
     code = 1
     try:
+        gc.disable()  # it ends before that could be of use
+        renderer.render(sample)
         try:
             asked = line.recv_bytes()
         except (EOFError, ConnectionError):
             code = _CLOSED
             return  # type: ignore[misc] # the last line ends the process
-        gc.disable()  # it ends before that could be of use
         signal.alarm(seconds)
         for limit, soft, hard in (
             (resource.RLIMIT_CPU, seconds, seconds + 1),

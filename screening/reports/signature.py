@@ -22,6 +22,7 @@ from cryptography.x509.oid import NameOID
 from screening.reports.conformance import SIGNATURE_FIELD
 
 VALID = timedelta(days=5 * 365)
+BESIDE_CERTIFICATES = 4096  # bytes: what is signed takes some hundred, a name and an RSA signature no more each
 
 
 class CannotSign(Exception):
@@ -36,10 +37,12 @@ class Signature:
 
     def sign(self, pdf: bytes) -> bytes:
         """The PDF with a signature after which nothing may be changed. Raises CannotSign."""
-        writer_of, signer = self._tools
+        writer_of, signer, space = self._tools
         # pyHanko runs an event loop, which a thread cannot that runs one already: it gets a thread of its own.
         with ThreadPoolExecutor(1) as thread:
-            signing = thread.submit(signer.sign_pdf, writer_of(BytesIO(pdf)), existing_fields_only=True)
+            signing = thread.submit(
+                signer.sign_pdf, writer_of(BytesIO(pdf)), existing_fields_only=True, bytes_reserved=space
+            )
             output: bytes = signing.result().getvalue()
         return output
 
@@ -99,7 +102,9 @@ class Signature:
             docmdp_permissions=MDPPerm.NO_CHANGES,
             md_algorithm="sha256",
         )
-        return Writer, PdfSigner(what, signer)
+        # Room for the signature as hexadecimal digits; without this, pyHanko signs twice to find out.
+        space = 2 * (BESIDE_CERTIFICATES + sum(len(one.dump()) for one in (certificate, *above)))
+        return Writer, PdfSigner(what, signer), space
 
 
 def new_key(clinic: str, *, now: datetime) -> str:

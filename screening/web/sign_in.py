@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from functools import wraps
 from typing import Any
 
+import segno
 from flask import Blueprint, Flask, abort, g, redirect, render_template, request, session, url_for
 from flask_babel import gettext as _
 from flask_login import user_logged_out
@@ -37,7 +38,6 @@ from werkzeug.wrappers import Response
 from wtforms import PasswordField, StringField
 
 from screening.extensions import Installation, db, installation
-from screening.reports.pdf import qr_code
 from screening.services import people
 from screening.storage.audit import Act
 from screening.storage.database import begin_write
@@ -138,7 +138,8 @@ class OnceOnlyTotp(Totp):
 
     def generate_qrcode(self, username: str, totp: str) -> str:
         """The QR code as SVG markup."""
-        return qr_code(self.get_totp_uri(username, totp), _("QR code"))
+        code = segno.make(self.get_totp_uri(username, totp), error="m", micro=False)
+        return code.svg_inline(omitsize=True, border=4, light="#fff", title=_("QR code"))
 
 
 class Counted:

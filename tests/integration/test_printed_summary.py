@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from datetime import UTC, date, datetime
@@ -24,8 +25,8 @@ from screening.domain.evaluate import evaluate
 from screening.domain.rules import FollowUp, Kind, RuleBook
 from screening.reports import fhir
 from screening.reports.pdf import press, print_summary, summary_html
-from screening.reports.press import Press, PrintingFailed
-from screening.reports.renderer import Page
+from screening.reports.press import ROOT, Press, PrintingFailed
+from screening.reports.renderer import ELEMENTS, STYLES, Page
 from screening.reports.summary import Summary, summarise
 from screening.rulebooks.load import load
 from screening.settings import Settings
@@ -222,13 +223,29 @@ def test_patient_text_is_text_and_never_markup() -> None:
     assert "<b>Bold" not in summary_html(summary, paper="A4")
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:9/x.png", "file:///etc/passwd", "data:image/png;base64,AA"])
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9/x.png", "file:///etc/passwd", "data:image/svg+xml,x"])
 def test_a_page_that_asks_for_anything_is_not_printed(url: str) -> None:
     page = Page(
-        html=f'<html lang="en"><title>x</title><img src="{url}">', style="pdf.css", to_be_signed=False, attached=None
+        html=f'<html lang="en"><title>x</title><img src="{url}"/></html>',
+        style="pdf.css",
+        to_be_signed=False,
+        attached=None,
     )
     with pytest.raises(PrintingFailed, match="FatalURLFetchingError"):
         press().print(page)
+
+
+def test_every_element_of_a_printed_page_is_in_the_sheet_that_says_what_elements_are() -> None:
+    """What is not in it would run on in the line, without a word."""
+    sheet = re.sub(r"/\*.*?\*/", "", (STYLES / ELEMENTS).read_text(encoding="utf-8"), flags=re.S)
+    known = {one.strip() for selectors in re.findall(r"([^{}]+)\{", sheet) for one in selectors.split(",")}
+    inline = {"bdi", "span", "img"}
+    within = {"meta", "title", "path", "circle"}  # of `head` and `svg`
+    templates = ROOT / "templates"
+    printed = (*templates.glob("pdf/*.html"), templates / "macros/summary.html", templates / "macros/leaflet.html")
+    for file in printed:
+        used = set(re.findall(r"<([a-z][a-z0-9]*)", file.read_text(encoding="utf-8")))
+        assert used - known - inline - within == set(), file
 
 
 def test_the_same_screening_gives_the_same_bytes_in_another_process() -> None:

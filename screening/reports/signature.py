@@ -22,7 +22,7 @@ from cryptography.x509.oid import NameOID
 from screening.reports.conformance import SIGNATURE_FIELD
 
 VALID = timedelta(days=5 * 365)
-BESIDE_CERTIFICATES = 4096  # bytes: what is signed takes some hundred, a name and an RSA signature no more each
+BESIDE_CERTIFICATES = 2048  # bytes: what is signed, a name and the largest usual signature take some hundred each
 
 
 class CannotSign(Exception):

@@ -11,6 +11,7 @@ from screening.storage.tables import (
     AuditHeadRow,
     DraftRow,
     EntryRow,
+    InvitationRow,
     KeyCheckRow,
     PersonRow,
     ScreeningRow,
@@ -20,7 +21,15 @@ from screening.storage.tables import (
 
 PART = 100  # rows sealed anew in one transaction
 # In the order in which other transactions lock them, so that none of them waits for another in a circle.
-TABLES: tuple[type[Sealed], ...] = (DraftRow, ScreeningRow, EntryRow, SummaryRow, PersonRow, AuditHeadRow)
+TABLES: tuple[type[Sealed], ...] = (
+    InvitationRow,
+    DraftRow,
+    ScreeningRow,
+    EntryRow,
+    SummaryRow,
+    PersonRow,
+    AuditHeadRow,
+)
 
 
 def left(session: Session, keys: Keys) -> int:

@@ -110,6 +110,46 @@ class DraftRow(Sealed):
     sealed_draft: Mapped[bytes]
 
 
+class InvitationRow(Sealed):
+    """A link for one patient and one visit, found by the SHA-256 of the token in it.
+
+    `draft_hash` is that of the draft which was begun with it, and later of the screening. `tries` counts dates of birth
+    that were wrong.
+    """
+
+    __tablename__ = "invitations"
+    bound_to = "id token_hash created_at created_by expires_at"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    created_at: Mapped[datetime] = mapped_column(index=True)
+    created_by: Mapped[str] = mapped_column(String(64))
+    expires_at: Mapped[datetime]
+    tries: Mapped[int]
+    opened_at: Mapped[datetime | None]
+    draft_hash: Mapped[str | None] = mapped_column(String(64), unique=True)
+    revoked_at: Mapped[datetime | None]
+    reminded_at: Mapped[datetime | None]
+    sealed_invitation: Mapped[bytes]
+
+
+class TabletRow(Base):
+    """A device of the clinic that is handed to patients, by the SHA-256 of the token in its cookie.
+
+    `state` is `staff` (in staff's hands), `patient` (shows the form) or `locked` (wants the PIN). `tries` counts PINs
+    that were wrong.
+    """
+
+    __tablename__ = "tablets"
+
+    token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    begun_by: Mapped[str] = mapped_column(String(64))
+    ends_at: Mapped[datetime]
+    pin: Mapped[str] = mapped_column(String(255))
+    state: Mapped[str] = mapped_column(String(16))
+    tries: Mapped[int]
+
+
 class ScreeningRow(Sealed):
     """One submitted questionnaire. `draft_hash` makes sending it twice impossible.
 
@@ -170,14 +210,15 @@ class SummaryRow(Sealed):
 class JobRow(Base):
     """What is still to be done about a screening with that many entries: committed with it, deleted when done.
 
-    Whoever works on it holds the `lease` until `due_at`; then the job is due again. `fault` names the last failure.
+    `kind` is `summary` (print it) or `to ` and a channel (deliver it). Whoever works on it holds the `lease` until
+    `due_at`; then the job is due again. `fault` names the last failure.
     """
 
     __tablename__ = "outbox"
     __table_args__ = (UniqueConstraint("kind", "screening_id", "number"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    kind: Mapped[str] = mapped_column(String(16))
+    kind: Mapped[str] = mapped_column(String(64))
     screening_id: Mapped[str] = mapped_column(ForeignKey("screenings.id", ondelete="CASCADE"), index=True)
     number: Mapped[int]
     due_at: Mapped[datetime] = mapped_column(index=True)

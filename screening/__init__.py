@@ -8,6 +8,7 @@ from jinja2 import StrictUndefined
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from screening import cli
+from screening.delivery.load import load_channels
 from screening.extensions import Installation, alembic, babel, csrf, db
 from screening.rulebooks.load import load
 from screening.settings import InvalidSettings, Settings, load_settings
@@ -31,7 +32,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         raise InvalidSettings(
             [f"languages, clinic_language: the rule book has no {code}; it has {', '.join(books)}" for code in unknown]
         )
-    here = Installation(settings, books)
+    here = Installation(settings, books, load_channels(settings))
     app = Flask(
         __name__,
         instance_path=str(settings.instance),

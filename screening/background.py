@@ -1,14 +1,16 @@
-"""What the server does by itself: it prints what was sent, and once a minute it looks whether anything else is due."""
+"""What the server does by itself: it prints and delivers what was sent, and looks once a minute what else is due."""
 
 import logging
 import os
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from flask import Flask
 
+from screening.delivery.load import Channel
 from screening.extensions import db, installation
 from screening.services import retention
 from screening.storage.audit import Act
@@ -18,16 +20,18 @@ LOOK_EVERY = 5.0  # seconds; in between, the outbox is looked at whenever this p
 
 log = logging.getLogger("screening")
 
+Task = Callable[[Flask], bool]  # does a piece of work, and tells whether there may be more
 
-def start(app: Flask) -> None:
+
+def start(app: Flask, *, only_outbox: bool = False) -> None:
     """Begin, in threads that end with the process; in a process forked from this one, begin again there."""
     here = installation(app)
-    tasks: list[tuple[Callable[[Flask], bool], float]] = [(once, EVERY)]
-    if here.settings.outbox_in_server:
-        tasks.append((print_one, LOOK_EVERY))
+    tasks: list[tuple[Task, float]] = [] if only_outbox else [(once, EVERY)]
+    if here.settings.outbox_in_server or only_outbox:
+        tasks += ((task, LOOK_EVERY) for task in of_outbox(app))
     busy = [threading.Lock() for _ in tasks]
 
-    def run(task: Callable[[Flask], bool], every: float, lock: threading.Lock, asked: threading.Event) -> None:
+    def run(task: Task, every: float, lock: threading.Lock, asked: threading.Event) -> None:
         while True:
             asked.clear()
             more = True
@@ -37,11 +41,12 @@ def start(app: Flask) -> None:
             asked.wait(every)
 
     def begin() -> None:
-        here.outbox_filled = threading.Event()  # whoever forked may have held the lock within the old one
+        here.asleep = []  # whoever forked may have held the lock within an old one
         for (task, every), lock in zip(tasks, busy, strict=True):
-            asked = here.outbox_filled if task is print_one else threading.Event()
-            name = f"background {task.__name__}"
-            threading.Thread(target=run, args=(task, every, lock, asked), name=name, daemon=True).start()
+            asked = threading.Event()
+            if task is not once:
+                here.asleep.append(asked)
+            threading.Thread(target=run, args=(task, every, lock, asked), name="background", daemon=True).start()
 
     def before_fork() -> None:
         # A server that loads the application before it forks: no connection may be open then, SQLite's least of all.
@@ -83,12 +88,34 @@ def once(app: Flask) -> bool:
     return False
 
 
+def of_outbox(app: Flask) -> list[Task]:
+    """What empties the outbox, one for each kind of job: a mail server that does not answer keeps nothing else up."""
+    deliver = [partial(deliver_one, channel=channel) for channel in installation(app).channels.values()]
+    return [print_one, *deliver]
+
+
 def print_one(app: Flask) -> bool:
-    """Do one job of the outbox; whether there may be another. What fails is noted there, or at least logged."""
+    """Print one summary; whether there may be another. What fails is noted in the outbox, or at least logged."""
     here = installation(app)
+
+    def work() -> bool:
+        printed = here.printer.work(now=datetime.now(UTC))
+        if printed:
+            here.wake()  # it can be delivered
+        return printed
+
+    return _logged(app, work)
+
+
+def deliver_one(app: Flask, channel: Channel) -> bool:
+    """Deliver one summary to a channel; whether there may be another."""
+    return _logged(app, lambda: installation(app).carrier.work(channel, now=datetime.now(UTC)))
+
+
+def _logged(app: Flask, work: Callable[[], bool]) -> bool:
     with app.app_context():
         try:
-            return here.printer.work(now=datetime.now(UTC))
+            return work()
         except Exception as err:  # noqa: BLE001 - whatever failed, the server goes on and tries again
             log.error("outbox: %s", type(err).__name__)
             return False
@@ -96,5 +123,6 @@ def print_one(app: Flask) -> bool:
 
 def empty_outbox(app: Flask) -> None:
     """Do all that is due."""
-    while print_one(app):
-        pass
+    for task in of_outbox(app):  # what is delivered is printed before
+        while task(app):
+            pass

@@ -12,10 +12,13 @@ from flask_babel import Babel
 from flask_sqlalchemy_lite import SQLAlchemy
 from flask_wtf import CSRFProtect
 
+from screening.delivery.load import Channel
 from screening.domain.rules import RuleBook
 from screening.reports.signature import Signature
+from screening.services.deliver import Carrier
 from screening.services.printing import Printer
 from screening.settings import Settings
+from screening.storage import outbox
 from screening.storage.encryption import Keys, read_keys, read_private
 from screening.storage.tables import Base
 from screening.storage.worklist import Worklist
@@ -32,8 +35,24 @@ class Installation:
 
     settings: Settings
     books: Mapping[str, RuleBook]
+    channels: Mapping[str, Channel]
     worklist: Worklist = field(default_factory=Worklist)
-    outbox_filled: Event = field(default_factory=Event)
+    asleep: list[Event] = field(default_factory=list)  # of what works in the background
+
+    def wake(self) -> None:
+        """Let what works in the background look at once whether there is anything to do."""
+        for one in self.asleep:
+            one.set()
+
+    @property
+    def jobs_of_sent(self) -> list[str]:
+        """What is to be done about answers that a patient sends: print them, and deliver that everywhere."""
+        return [outbox.SUMMARY, *(channel.job for channel in self.channels.values())]
+
+    @property
+    def jobs_of_entry(self) -> list[str]:
+        """What is to be done about what a professional adds."""
+        return [outbox.SUMMARY, *(channel.job for channel in self.channels.values() if channel.every_edition)]
 
     @property
     def key_file(self) -> Path:
@@ -59,6 +78,11 @@ class Installation:
     def printer(self) -> Printer:
         """Prints the summaries of this installation. Raises KeyFault."""
         return Printer(session=db.session, keys=self.keys, settings=self.settings, signature=lambda: self.signature)
+
+    @property
+    def carrier(self) -> Carrier:
+        """Delivers the summaries of this installation. Raises KeyFault."""
+        return Carrier(session=db.session, keys=self.keys, settings=self.settings, channels=self.channels)
 
     @cached_property
     def keys(self) -> Keys:

@@ -4,9 +4,9 @@ import json
 import os
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -15,6 +15,7 @@ from babel import Locale, UnknownLocaleError
 PREFIX = "SCREENING_"
 FILE_NAME = "settings.toml"
 ROOT = Path(__file__).parent.parent
+Options = TypeVar("Options")
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -26,24 +27,35 @@ class InvalidSettings(Exception):
         self.faults = faults
 
 
-def _text(raw: object) -> str:
+def text(raw: object) -> str:
+    """A text, without blanks around it. Raises ValueError."""
     if not isinstance(raw, str):
         raise ValueError(f"{raw!r} must be a text; write it between quotes")
     return raw.strip()
 
 
-def _whole(raw: object) -> int:
+def whole(raw: object) -> int:
+    """A number from 1 to 9999. Raises ValueError."""
     digits = str(raw).strip()
     if isinstance(raw, bool) or not digits.isdecimal() or len(digits) > 4 or int(digits) < 1:
         raise ValueError("must be a whole number from 1 to 9999")
     return int(digits)
 
 
-def _count(raw: object) -> int:
-    return 0 if str(raw).strip() == "0" else _whole(raw)
+def count(raw: object) -> int:
+    """A number from 0 to 9999. Raises ValueError."""
+    return 0 if str(raw).strip() == "0" else whole(raw)
 
 
-def _flag(raw: object) -> bool:
+def port(raw: object) -> int:
+    """The number of a port, or 0. Raises ValueError."""
+    if isinstance(raw, bool) or not str(raw).strip().isdecimal() or int(str(raw)) > 65535:
+        raise ValueError("must be the number of a port, up to 65535")
+    return int(str(raw))
+
+
+def flag(raw: object) -> bool:
+    """True or false. Raises ValueError."""
     words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "": False}
     if str(raw).strip().lower() not in words:
         raise ValueError("must be true or false")
@@ -51,7 +63,7 @@ def _flag(raw: object) -> bool:
 
 
 def _timezone(raw: object) -> str:
-    name = _text(raw)
+    name = text(raw)
     try:
         ZoneInfo(name)
     except (OSError, ValueError, ZoneInfoNotFoundError) as err:
@@ -60,7 +72,7 @@ def _timezone(raw: object) -> str:
 
 
 def _language(raw: object) -> str:
-    code = _text(raw)
+    code = text(raw)
     try:
         Locale.parse(code, sep="-")
     except (UnknownLocaleError, ValueError) as err:
@@ -69,7 +81,7 @@ def _language(raw: object) -> str:
 
 
 def _languages(raw: object) -> tuple[str, ...]:
-    codes = raw if isinstance(raw, list) else [part for part in _text(raw).split(",") if part.strip()]
+    codes = raw if isinstance(raw, list) else [part for part in text(raw).split(",") if part.strip()]
     if not codes:
         raise ValueError("must name at least one language")
     return tuple(dict.fromkeys(_language(code) for code in codes))
@@ -77,13 +89,13 @@ def _languages(raw: object) -> tuple[str, ...]:
 
 def _paper(raw: object) -> str:
     for paper in ("A4", "Letter"):
-        if _text(raw).lower() == paper.lower():
+        if text(raw).lower() == paper.lower():
             return paper
     raise ValueError("must be A4 or Letter")
 
 
 def _url(raw: object) -> str:
-    url = _text(raw).rstrip("/")
+    url = text(raw).rstrip("/")
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.path or parts.query:
         raise ValueError(f"{url!r} must be like https://screening.clinic.example, without a path")
@@ -91,13 +103,14 @@ def _url(raw: object) -> str:
 
 
 def _database_url(raw: object) -> str:
-    url = _text(raw)
+    url = text(raw)
     if url and not url.startswith(("sqlite:///", "postgresql://", "postgres://", "postgresql+psycopg://")):
         raise ValueError("must be like postgresql://user@host/database, or empty for SQLite")
     return url
 
 
-def _setting(read: Callable[[object], Any], what: str, default: Any, *, secret: bool = False) -> Any:
+def setting(read: Callable[[object], Any], what: str, default: Any = MISSING, *, secret: bool = False) -> Any:
+    """A field that is read from a settings file, with what it is for. Without a default it must be there."""
     return field(default=default, metadata={"read": read, "what": what, "secret": secret})
 
 
@@ -107,36 +120,37 @@ class Settings:
 
     instance: Path
     came_from: Mapping[str, str] = field(default_factory=dict, compare=False)
-    database_url: str = _setting(
+    channels: Mapping[str, Mapping[str, object]] = field(default_factory=dict)  # as written; `delivery` reads them
+    database_url: str = setting(
         _database_url, "database as a SQLAlchemy URL; empty: SQLite in the instance folder", "", secret=True
     )
-    public_url: str = _setting(
+    public_url: str = setting(
         _url, "the address patients open; its host is the only one answered", "http://127.0.0.1:8000"
     )
-    allow_plain_http: bool = _setting(
-        _flag, "serve without TLS beyond this machine: anyone on the network can then read the answers", False
+    allow_plain_http: bool = setting(
+        flag, "serve without TLS beyond this machine: anyone on the network can then read the answers", False
     )
-    proxies: int = _setting(
-        _count, "how many reverse proxies stand in front, such as nginx; their X-Forwarded headers are believed", 0
+    proxies: int = setting(
+        count, "how many reverse proxies stand in front, such as nginx; their X-Forwarded headers are believed", 0
     )
-    clinic_name: str = _setting(_text, "shown on every page and on the summary", "Our clinic")
-    clinic_phone: str = _setting(_text, "shown to patients who need to talk to someone; may be empty", "")
-    clinic_timezone: str = _setting(_timezone, "for the times on pages and summaries", "UTC")
-    clinic_language: str = _setting(_language, "language of the summary, whatever the patient's", "en")
-    languages: tuple[str, ...] = _setting(
+    clinic_name: str = setting(text, "shown on every page and on the summary", "Our clinic")
+    clinic_phone: str = setting(text, "shown to patients who need to talk to someone; may be empty", "")
+    clinic_timezone: str = setting(_timezone, "for the times on pages and summaries", "UTC")
+    clinic_language: str = setting(_language, "language of the summary, whatever the patient's", "en")
+    languages: tuple[str, ...] = setting(
         _languages, "languages offered to patients, the first is the default", ("en", "es")
     )
-    paper: str = _setting(_paper, "paper of the summary: A4 or Letter", "A4")
-    draft_hours: int = _setting(_whole, "hours after which answers that were not sent are deleted", 4)
-    retention_days: int = _setting(
-        _whole, "days after which a screening is deleted, counted from its review, or else from when it was sent", 90
+    paper: str = setting(_paper, "paper of the summary: A4 or Letter", "A4")
+    draft_hours: int = setting(whole, "hours after which answers that were not sent are deleted", 4)
+    retention_days: int = setting(
+        whole, "days after which a screening is deleted, counted from its review, or else from when it was sent", 90
     )
-    outbox_in_server: bool = _setting(
-        _flag, "whether the server itself prints summaries; if not, keep `flask outbox run` running", True
+    outbox_in_server: bool = setting(
+        flag, "whether the server itself prints summaries; if not, keep `flask outbox run` running", True
     )
-    idle_minutes: int = _setting(_whole, "minutes without use after which a signed-in person is signed out", 20)
-    longest_hours: int = _setting(_whole, "hours after which a signed-in person must sign in again", 12)
-    copy_minutes: int = _setting(_whole, "minutes for which a patient can open their own copy after sending", 60)
+    idle_minutes: int = setting(whole, "minutes without use after which a signed-in person is signed out", 20)
+    longest_hours: int = setting(whole, "hours after which a signed-in person must sign in again", 12)
+    copy_minutes: int = setting(whole, "minutes for which a patient can open their own copy after sending", 60)
 
     def described(self) -> Iterator[tuple[str, object, str, str]]:
         """Each setting's name, value (secrets hidden), where it came from and what it does."""
@@ -181,8 +195,12 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         written = tomllib.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     except (OSError, ValueError) as err:
         faults.append(f"{file}: {err}; correct the file or remove it to have a new one written")
-    declared = [setting for setting in fields(Settings) if "read" in setting.metadata]
-    names = {setting.name for setting in declared}
+    declared = [one for one in fields(Settings) if "read" in one.metadata]
+    names = {one.name for one in declared}
+    channels = written.pop("deliver", {})
+    if not isinstance(channels, dict) or not all(isinstance(one, dict) for one in channels.values()):
+        faults.append(f'{file}: deliver: must be tables such as [deliver.mail] with kind = "email"')
+        channels = {}
     faults.extend(f"{file}: {name}: is not a setting; remove it" for name in written if name not in names)
     known = {f"{PREFIX}{name.upper()}" for name in (*names, "instance")}
     faults.extend(
@@ -190,17 +208,17 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     )
     values: dict[str, Any] = {}
     came_from: dict[str, str] = {"instance": "environment" if f"{PREFIX}INSTANCE" in environ else "default"}
-    for setting in declared:
-        variable, read = f"{PREFIX}{setting.name.upper()}", setting.metadata["read"]
-        for origin, place, given in (("environment", variable, environ), ("file", f"{file}: {setting.name}", written)):
-            name = variable if origin == "environment" else setting.name
-            if name in given and setting.name not in came_from:
-                came_from[setting.name] = origin
+    for one in declared:
+        variable, read = f"{PREFIX}{one.name.upper()}", one.metadata["read"]
+        for origin, place, given in (("environment", variable, environ), ("file", f"{file}: {one.name}", written)):
+            name = variable if origin == "environment" else one.name
+            if name in given and one.name not in came_from:
+                came_from[one.name] = origin
                 try:
-                    values[setting.name] = read(given[name])
+                    values[one.name] = read(given[name])
                 except ValueError as err:
                     faults.append(f"{place}: {err}")
-    settings = Settings(instance=instance, came_from=came_from, **values)
+    settings = Settings(instance=instance, came_from=came_from, channels=channels, **values)
     if urlsplit(settings.public_url).hostname not in LOOPBACK and not (settings.over_tls or settings.allow_plain_http):
         faults.append(
             f"public_url: {settings.public_url} would send health data unencrypted over the network; "
@@ -211,14 +229,35 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     return settings
 
 
+def read_options(declared: type[Options], written: Mapping[str, object], place: str, **values: Any) -> Options:
+    """The options of a table in the settings file, as its dataclass. Raises InvalidSettings with every fault.
+
+    `place` names the table; `values` fill the fields that are not read from it.
+    """
+    known = {one.name: one for one in fields(declared) if "read" in one.metadata}  # type: ignore[arg-type]
+    names = ", ".join(known)
+    faults = [f"{place}: {name}: is not an option; there are {names}" for name in written if name not in known]
+    for name, one in known.items():
+        try:
+            if name in written:
+                values[name] = one.metadata["read"](written[name])
+            elif one.default is MISSING:
+                faults.append(f"{place}: {name}: is missing: {one.metadata['what']}")
+        except ValueError as err:
+            faults.append(f"{place}: {name}: {err}")
+    if faults:
+        raise InvalidSettings(faults)
+    return declared(**values)
+
+
 def settings_file() -> str:
     """The text of a new settings file: every setting with what it does, all commented out at their defaults."""
     lines = [
         "# Settings of this installation. Remove the # before a line to change it; restart afterwards.",
         f"# Each can also be set in the environment, as {PREFIX} and its name in capitals.",
     ]
-    for setting in fields(Settings):
-        if "read" in setting.metadata:
-            default = list(setting.default) if isinstance(setting.default, tuple) else setting.default
-            lines += ["", f"# {setting.metadata['what']}", f"# {setting.name} = {json.dumps(default)}"]
+    for one in fields(Settings):
+        if "read" in one.metadata:
+            default = list(one.default) if isinstance(one.default, tuple) else one.default
+            lines += ["", f"# {one.metadata['what']}", f"# {one.name} = {json.dumps(default)}"]
     return "\n".join(lines) + "\n"

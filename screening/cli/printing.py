@@ -1,38 +1,39 @@
 """`flask outbox | signing-key`: what is still to be printed, and the key that signs it."""
 
-import time
+import threading
 from datetime import UTC, datetime
 
 import click
 from flask import current_app
 
-from screening.background import empty_outbox
+from screening import background
 from screening.cli.common import acting, commands, fail, on_a_ready_installation
 from screening.extensions import db, installation
 from screening.reports.signature import CannotSign, Signature, new_key
-from screening.services import printing
-from screening.storage import outbox as jobs
+from screening.services import jobs
 from screening.storage.encryption import write_private
-
-LOOK_EVERY = 2.0  # seconds
+from screening.storage.outbox import waiting
 
 
 @commands.group()
 def outbox() -> None:
-    """What is still to be done about screenings that were sent: printing their summaries."""
+    """What is still to be done about screenings that were sent: printing and delivering their summaries."""
 
 
 @outbox.command("run")
 @click.option("--once", is_flag=True, help="End when nothing is due, instead of waiting for more.")
 def outbox_run(once: bool) -> None:
-    """Do what is due, until stopped. The server does so by itself unless outbox_in_server is false."""
+    """Do what is due, until stopped. The server does so by itself unless outbox_in_server is false.
+
+    On PostgreSQL it may run on any number of machines at once.
+    """
     with on_a_ready_installation():
-        empty_outbox(current_app)
-        while not once:
-            time.sleep(LOOK_EVERY)
-            empty_outbox(current_app)
+        if not once:
+            background.start(current_app._get_current_object(), only_outbox=True)  # type: ignore[attr-defined]
+            threading.Event().wait()
+        background.empty_outbox(current_app)
         db.session.rollback()  # to see what was done meanwhile
-        left = jobs.waiting(db.session)
+        left = waiting(db.session)
         click.echo(f"{len(left)} jobs wait, {sum(job.failed for job, _reference in left)} of them failed.")
 
 
@@ -40,7 +41,7 @@ def outbox_run(once: bool) -> None:
 def outbox_list() -> None:
     """Print each job that is not done: reference, what, edition, attempts, when it is due, last failure."""
     with on_a_ready_installation():
-        for job, reference in jobs.waiting(db.session):
+        for job, reference in waiting(db.session):
             state = "failed" if job.failed else f"due {job.due_at:%Y-%m-%d %H:%M:%S} UTC"
             what = f"{reference}  {job.kind}, edition {job.number + 1}"
             click.echo(f"{what}  attempts {job.attempts}  {state}  {job.fault}".rstrip())
@@ -51,7 +52,7 @@ def outbox_list() -> None:
 def outbox_retry(references: tuple[str, ...]) -> None:
     """Let what failed be tried again: about the screenings with these REFERENCES, or about all."""
     with on_a_ready_installation():
-        click.echo(f"{printing.retry(acting(), list(references))} jobs will be tried again.")
+        click.echo(f"{jobs.retry(acting(), list(references))} jobs will be tried again.")
 
 
 @commands.group("signing-key")

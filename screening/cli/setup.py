@@ -165,7 +165,8 @@ def _examined_data(now: datetime) -> Iterator[tuple[bool, str, str]]:
     words = f"{len(jobs)} jobs wait, {failed} of them failed" + (": see flask outbox list" if failed else "")
     yield not failed and not late, "outbox", words + (", nobody works on them: flask outbox run" if late else "")
     yield from _examined_signing(now)
-    yield True, "mail", "not set up: nothing is sent from here"
+    names = ", ".join(here.channels)
+    yield True, "deliveries", f"to {names}; to try one: flask delivery test NAME" if names else "none is set up"
 
 
 def _examined_signing(now: datetime) -> Iterator[tuple[bool, str, str]]:

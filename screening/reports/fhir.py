@@ -1,16 +1,20 @@
 """A screening as a FHIR R4 Bundle: Patient, Questionnaire, QuestionnaireResponse, a DetectedIssue for each finding."""
 
+import base64
+import hashlib
 import json
 from typing import Any
+from urllib.parse import urlencode
 from uuid import NAMESPACE_URL, uuid5
 
 from screening.domain.answers import Answer, Answers
 from screening.domain.assessment import Assessment, Screening
-from screening.domain.rules import FollowUp, Kind, Question, RuleBook, Severity
+from screening.domain.rules import Finding, FollowUp, Kind, Question, RuleBook, Severity
 from screening.reports.renderer import Attached
 
 Json = dict[str, Any]
 
+URI = "urn:ietf:rfc:3986"  # the system of identifiers that are URIs
 ATC = "http://www.whocc.no/atc"  # the code system's address in FHIR
 # DetectedIssue.severity says how bad the consequence may be; an open question is never the least.
 _SEVERITY = {Severity.CONTRAINDICATION: "high", Severity.CLARIFY: "moderate", Severity.CAUTION: "low"}
@@ -26,29 +30,7 @@ def bundle(screening: Screening, assessment: Assessment, book: RuleBook) -> Json
         (patient, _patient(screening)),
         (questionnaire_address(book), questionnaire(book)),
         (response, _response(screening, book, patient, sent)),
-        *(
-            (
-                address,
-                {
-                    "resourceType": "DetectedIssue",
-                    "status": "preliminary" if book.edition.status == "draft" else "final",
-                    "code": {"text": one.title},
-                    "severity": _SEVERITY[one.severity],
-                    "patient": {"reference": patient},
-                    "identifiedDateTime": sent,
-                    "implicated": [
-                        {
-                            "identifier": {"system": ATC, "value": book.medicine.atc},
-                            "display": book.medicine.name,
-                        }
-                    ],
-                    "evidence": [{"detail": [{"reference": response}]}],
-                    "detail": f"{one.reason} [{'; '.join(fact.citation for fact in one.cites)}]",
-                    "mitigation": [{"action": {"text": one.confirm}}],
-                },
-            )
-            for address, one in issues
-        ),
+        *((address, _issue(one, book, patient=patient, response=response, sent=sent)) for address, one in issues),
         (
             _address(names, "provenance"),
             {
@@ -72,6 +54,75 @@ def bundle(screening: Screening, assessment: Assessment, book: RuleBook) -> Json
     }
 
 
+def transaction(screening: Screening, assessment: Assessment, book: RuleBook, *, pdf: bytes, name: str) -> Json:
+    """The transaction Bundle that brings a screening to a server: answers, findings and the PDF.
+
+    Each is created unless the server has one with its identifier, which follows from the `name`. The patient is
+    contained: whom of its own patients that is, only the server's people can tell.
+    """
+    patient = {"contained": [{**_patient(screening), "id": "patient"}]}
+    sent, changed = (at.isoformat(timespec="seconds") for at in (screening.submitted_at, screening.changed_at))
+    edition = len(screening.entries) + 1
+    response = _address(name, "response")
+    document: Json = {
+        "resourceType": "DocumentReference",
+        "status": "current",
+        "type": {"text": f"Pre-visit screening: {book.medicine.name}"},
+        "subject": {"reference": "#patient"},
+        "date": changed,
+        "description": f"Pre-visit screening {screening.reference}, edition {edition}",
+        "content": [
+            {
+                "attachment": {
+                    "contentType": "application/pdf",
+                    "data": base64.b64encode(pdf).decode(),
+                    "size": len(pdf),
+                    "hash": base64.b64encode(hashlib.sha1(pdf, usedforsecurity=False).digest()).decode(),  # as R4 says
+                    "title": f"summary-{screening.reference}-{edition}.pdf",
+                    "creation": changed,
+                }
+            }
+        ],
+        "context": {"related": [{"reference": response}]},
+    }
+    if screening.patient.visit:
+        document["context"]["encounter"] = [{"identifier": {"value": screening.patient.visit}}]
+    resources: list[tuple[str, Json]] = [
+        (response, patient | _response(screening, book, "#patient", sent) | {"identifier": _identifier(response)}),
+        *(
+            (address, patient | issue | {"identifier": [_identifier(address)]})
+            for address, issue in (
+                (_address(name, one.rule), _issue(one, book, patient="#patient", response=response, sent=sent))
+                for one in assessment.findings
+            )
+        ),
+        (
+            _address(name, "document"),
+            patient | document | {"identifier": [_identifier(_address(name, "document"))]},
+        ),
+    ]
+    return {
+        "resourceType": "Bundle",
+        "type": "transaction",
+        "entry": [
+            {
+                "fullUrl": address,
+                "resource": resource,
+                "request": {
+                    "method": "POST",
+                    "url": resource["resourceType"],
+                    "ifNoneExist": urlencode({"identifier": f"{URI}|{address}"}),
+                },
+            }
+            for address, resource in resources
+        ],
+    }
+
+
+def _identifier(address: str) -> Json:
+    return {"system": URI, "value": address}
+
+
 def attached(screening: Screening, assessment: Assessment, book: RuleBook) -> Attached:
     """The Bundle as the file that a printed summary carries."""
     return Attached(
@@ -80,6 +131,21 @@ def attached(screening: Screening, assessment: Assessment, book: RuleBook) -> At
         content=json.dumps(bundle(screening, assessment, book), ensure_ascii=False, separators=(",", ":")),
         created=screening.changed_at.isoformat(timespec="seconds"),
     )
+
+
+def _issue(finding: Finding, book: RuleBook, *, patient: str, response: str, sent: str) -> Json:
+    return {
+        "resourceType": "DetectedIssue",
+        "status": "preliminary" if book.edition.status == "draft" else "final",
+        "code": {"text": finding.title},
+        "severity": _SEVERITY[finding.severity],
+        "patient": {"reference": patient},
+        "identifiedDateTime": sent,
+        "implicated": [{"identifier": {"system": ATC, "value": book.medicine.atc}, "display": book.medicine.name}],
+        "evidence": [{"detail": [{"reference": response}]}],
+        "detail": f"{finding.reason} [{'; '.join(fact.citation for fact in finding.cites)}]",
+        "mitigation": [{"action": {"text": finding.confirm}}],
+    }
 
 
 def _address(*parts: str) -> str:

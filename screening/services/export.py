@@ -54,7 +54,7 @@ def prove(session: Session, keys: Keys) -> Iterator[str]:
             elif (
                 missing := set(range(row.entries + 1))
                 - summaries.numbers(session, keys, row.id)
-                - set(outbox.of(session, row))
+                - set(outbox.of(session, row, outbox.SUMMARY))
             ):
                 yield f"{row.reference}: printed summaries are missing: {sorted(one + 1 for one in missing)}"
             else:

@@ -1,8 +1,8 @@
-"""Doing what the outbox holds: printing summaries. A failure is noted and tried again; nothing waits for it."""
+"""Printing summaries, as the outbox asks for it."""
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sqlalchemy.orm import Session
@@ -12,16 +12,14 @@ from screening.domain.evaluate import evaluate
 from screening.domain.rules import BASE_LANGUAGE
 from screening.reports import fhir
 from screening.reports.pdf import print_summary
-from screening.reports.press import PrintingFailed
-from screening.reports.signature import CannotSign, Signature
+from screening.reports.signature import Signature
 from screening.reports.summary import Summary, summarise
+from screening.services import jobs
 from screening.services.review import books_of
 from screening.settings import Settings
 from screening.storage import outbox, screenings, summaries
-from screening.storage.audit import Act
 from screening.storage.database import write
-from screening.storage.encryption import KeyFault, Keys
-from screening.storage.tables import ScreeningRow
+from screening.storage.encryption import Keys
 
 PATIENCE = 10.0  # seconds for which somebody who opens a PDF waits for it
 BETWEEN_LOOKS = 0.1
@@ -45,31 +43,11 @@ class Printer:
     signature: Callable[[], Signature | None]
 
     def work(self, *, now: datetime, screening_id: str = "") -> bool:
-        """Do the job that has been due for longest (of one screening, where asked). False where there is none.
-
-        Whatever goes wrong with it is noted in the outbox.
-        """
-        if not outbox.is_due(self.session, now=now):
-            return False
-        with write(self.session):
-            job = outbox.take(self.session, now=now, screening_id=screening_id)
-        if job is None:
-            return False
-        try:
-            self._print(job)
-        except Exception as err:  # noqa: BLE001 - whatever it is, the job must be seen and tried again
-            said = isinstance(err, PrintingFailed | CannotSign | KeyFault)
-            with write(self.session):
-                fault = str(err) if said else type(err).__name__
-                outbox.put_off(self.session, job, fault, now=datetime.now(UTC))
-        return True
+        """Print what has been due for longest (of one screening, where asked). False where there is none."""
+        return jobs.work(self.session, outbox.SUMMARY, self._print, now=now, screening_id=screening_id)
 
     def _print(self, job: outbox.Job) -> None:
-        if job.kind != outbox.SUMMARY:
-            raise ValueError(job.kind)
-        row = self.session.get_one(ScreeningRow, job.screening_id)
-        whole = screenings.read(self.session, self.keys, row)
-        screening = replace(whole, entries=whole.entries[: job.number])
+        screening = screenings.edition(self.session, self.keys, job.screening_id, job.number)
         summary = self.summary(screening)
         book = books_of(self.session, screening)[BASE_LANGUAGE]
         attached = fhir.attached(screening, evaluate(book, screening.established), book)
@@ -110,7 +88,7 @@ class Printer:
             row = screenings.row_of(self.session, reference)
             if (found := summaries.find(self.session, self.keys, row)) is not None:
                 return found
-            job, now = outbox.of(self.session, row).get(row.entries), datetime.now(UTC)
+            job, now = outbox.of(self.session, row, outbox.SUMMARY).get(row.entries), datetime.now(UTC)
             if job is None:
                 self._ask_for(reference)
             elif job.failed or (job.fault and job.due_at > now) or time.monotonic() > until:
@@ -125,12 +103,4 @@ class Printer:
             row = screenings.row_of(self.session, reference)
             screenings.lock(self.session, row.id)
             if summaries.find(self.session, self.keys, row) is None:
-                outbox.add(self.session, outbox.SUMMARY, row, now=datetime.now(UTC))
-
-
-def retry(act: Act, references: list[str]) -> int:
-    """Let what failed about these screenings (all, where none is named) be tried again; how many jobs that are."""
-    with write(act.session):
-        jobs = outbox.retry(act.session, references, now=act.now)
-        act.note("retried", detail=f"{jobs} jobs")
-    return jobs
+                outbox.add(self.session, outbox.PRINT, row, now=datetime.now(UTC))

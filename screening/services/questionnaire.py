@@ -1,14 +1,14 @@
 """Filling in the questionnaire and sending it to the clinic: each verb is one step of the patient's draft."""
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
 from screening.domain.assessment import Screening
 from screening.domain.rules import RuleBook
-from screening.storage import drafts, screenings
+from screening.storage import drafts, outbox, screenings
 from screening.storage.audit import Act
 from screening.storage.database import write
 from screening.storage.drafts import Draft
@@ -50,9 +50,12 @@ class Incomplete(Exception):
     """Something that must be answered is not, or was asked in words that the rule book no longer has."""
 
 
-def submit(act: Act, token: str, books: Mapping[str, RuleBook], language: str) -> Screening:
-    """Turn a draft into a screening, in one transaction. The same draft sent again gives the same screening.
+def submit(
+    act: Act, token: str, books: Mapping[str, RuleBook], language: str, *, jobs: Iterable[str] = outbox.PRINT
+) -> Screening:
+    """Turn a draft into a screening, in one transaction with the `jobs` that follow from it.
 
+    The same draft sent again gives the same screening.
     Raises DraftGone where there is neither draft nor screening, Incomplete where a required answer is missing.
     """
     token_hash, session, keys, now = drafts.hash_token(token), act.session, act.keys, act.now
@@ -76,7 +79,7 @@ def submit(act: Act, token: str, books: Mapping[str, RuleBook], language: str) -
             answers=answers,
             digest=book.edition.digest,
         )
-        screenings.add(session, keys, screening, book=book, draft_hash=token_hash)
+        screenings.add(session, keys, screening, book=book, draft_hash=token_hash, jobs=jobs)
         drafts.remove(session, token_hash)
         act.note("submitted", screening.reference)
     return screening

@@ -1,6 +1,6 @@
 """What professionals do with a screening: view it, clarify what is open, decide."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import date
 
@@ -12,7 +12,7 @@ from screening.domain.entries import Clarification, Decision, Entry, Review, Sta
 from screening.domain.evaluate import evaluate
 from screening.domain.rules import BASE_LANGUAGE, Question, RuleBook, Severity
 from screening.rulebooks.load import load_content
-from screening.storage import screenings
+from screening.storage import outbox, screenings
 from screening.storage.audit import Act
 from screening.storage.database import write
 
@@ -63,14 +63,23 @@ def listed(act: Act, *, lines: int, searched: bool) -> None:
         act.note("searched" if searched else "listed", detail=f"{lines} lines")
 
 
-def clarify(act: Act, reference: str, *, question: Question, answers: Answers, why: str, seen: int) -> None:
-    """Record what was established on one question; a reviewed screening is open again.
+def clarify(
+    act: Act,
+    reference: str,
+    *,
+    question: Question,
+    answers: Answers,
+    why: str,
+    seen: int,
+    jobs: Iterable[str] = outbox.PRINT,
+) -> None:
+    """Record what was established on one question, with the `jobs` that follow; a reviewed screening is open again.
 
     `seen` is the number of entries on the page. Raises NoSuchScreening, ChangedMeanwhile.
     """
     items = tuple(item.id for item in question.page)
     entry = Clarification(by=act.full_name, at=act.now, items=items, answers=answers, why=why)
-    _add(act, reference, entry, seen=seen)
+    _add(act, reference, entry, seen=seen, jobs=jobs)
 
 
 def decide(
@@ -83,16 +92,20 @@ def decide(
     reason: str,
     seen: int,
     today: date,
+    jobs: Iterable[str] = outbox.PRINT,
 ) -> None:
-    """Record a decision. Raises NoSuchScreening, ChangedMeanwhile, ReasonNeeded, DayNeeded."""
+    """Record a decision, with the `jobs` that follow.
+
+    Raises NoSuchScreening, ChangedMeanwhile, ReasonNeeded, DayNeeded.
+    """
     if decision is Decision.DEFER and (until is None or until <= today):
         raise DayNeeded
     deferred = until if decision is Decision.DEFER else None
     entry = Review(by=act.full_name, at=act.now, decision=decision, until=deferred, note=note, reason=reason)
-    _add(act, reference, entry, seen=seen)
+    _add(act, reference, entry, seen=seen, jobs=jobs)
 
 
-def _add(act: Act, reference: str, entry: Entry, *, seen: int) -> None:
+def _add(act: Act, reference: str, entry: Entry, *, seen: int, jobs: Iterable[str]) -> None:
     decided = isinstance(entry, Review)
     with write(act.session):
         row, screening = screenings.open_for_change(act.session, act.keys, reference)
@@ -104,7 +117,7 @@ def _add(act: Act, reference: str, entry: Entry, *, seen: int) -> None:
         contraindicated = assessment.outcome is Severity.CONTRAINDICATION
         if isinstance(entry, Review) and entry.decision in PROCEED and contraindicated and not entry.reason:
             raise ReasonNeeded
-        screenings.change(act.session, act.keys, row, screening, assessment)
+        screenings.change(act.session, act.keys, row, screening, assessment, jobs=jobs)
         act.note("reviewed" if decided else "clarified", reference)
 
 

@@ -2,18 +2,23 @@
 
 import random
 import secrets
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, delete, or_, select, update
 from sqlalchemy.orm import Session
 
-from screening.storage.tables import JobRow, ScreeningRow
+from screening.storage.tables import JobRow, ScreeningRow, SummaryRow
 
 SUMMARY = "summary"
+PRINT = (SUMMARY,)
+TO = "to "  # and the name of a channel
 LEASE = timedelta(seconds=40)  # longer than attempts take; where one takes longer, it is only done twice
-ATTEMPTS = 12
+ATTEMPTS, ATTEMPTS_TO_DELIVER = 12, 150  # about half an hour, about a day: other machines may be away for a night
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=2), timedelta(minutes=10)
+SEEN_AFTER = 4  # failures
+OVERDUE = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,40 +32,56 @@ class Job:
     number: int
 
 
-def add(session: Session, kind: str, screening: ScreeningRow, *, now: datetime) -> None:
-    """Add a job about a screening as it is now, within the caller's transaction; one that is there already stays."""
-    same = (JobRow.kind == kind, JobRow.screening_id == screening.id, JobRow.number == screening.entries)
-    if session.scalars(select(JobRow).where(*same)).first() is None:
+def add(session: Session, kinds: Iterable[str], screening: ScreeningRow, *, now: datetime) -> None:
+    """Add jobs about a screening as it is now, within the caller's transaction; one that is there already stays."""
+    there = select(JobRow.kind).where(JobRow.screening_id == screening.id, JobRow.number == screening.entries)
+    for kind in set(kinds) - set(session.scalars(there)):
         job = JobRow(kind=kind, screening_id=screening.id, number=screening.entries, due_at=now)
         job.attempts, job.lease, job.failed, job.fault = 0, "", False, ""
         session.add(job)
 
 
-def _due(now: datetime) -> ColumnElement[bool]:
-    # Nothing is ever put off for as long as that: the clock was set back since.
-    too_late = now + 2 * LONGEST_WAIT
-    return and_(JobRow.failed.is_(False), or_(JobRow.due_at <= now, JobRow.due_at > too_late))
+def _attempts(kind: str) -> int:
+    return ATTEMPTS_TO_DELIVER if kind.startswith(TO) else ATTEMPTS
 
 
-def is_due(session: Session, *, now: datetime) -> bool:
-    """Whether there is anything to do, without locking anything."""
-    return session.scalars(select(JobRow.id).where(_due(now)).limit(1)).first() is not None
+def _is_ready() -> ColumnElement[bool]:
+    """What is to be delivered has to be printed first."""
+    printed = select(SummaryRow.number).where(
+        SummaryRow.screening_id == JobRow.screening_id, SummaryRow.number == JobRow.number
+    )
+    return and_(JobRow.failed.is_(False), or_(JobRow.kind == SUMMARY, printed.exists()))
 
 
-def take(session: Session, *, now: datetime, screening_id: str = "") -> Job | None:
-    """Lease the job that has been due for longest (of one screening, where asked), or None. No two take the same.
+def _is_of_the_future(now: datetime) -> ColumnElement[bool]:
+    """Nothing is ever put off for as long as that: the clock was set back since."""
+    return and_(JobRow.failed.is_(False), JobRow.due_at > now + 2 * LONGEST_WAIT)
 
-    A job whose last attempt ended without a word, such as by a killed process, is marked as failed on the way.
+
+def is_due(session: Session, kind: str, *, now: datetime) -> bool:
+    """Whether there is anything of this kind to do, without locking anything."""
+    due = or_(and_(_is_ready(), JobRow.due_at <= now), _is_of_the_future(now))
+    return session.scalars(select(JobRow.id).where(JobRow.kind == kind, due).limit(1)).first() is not None
+
+
+def take(session: Session, kind: str, *, now: datetime, screening_id: str = "") -> Job | None:
+    """Lease the job of a kind that has been due for longest (of one screening, where asked), or None.
+
+    No two take the same. A job whose last attempt ended without a word, such as by a killed process, is marked as
+    failed on the way. After the clock was set back, every lease lasts its whole time from now.
     """
-    query = select(JobRow).where(_due(now)).order_by(JobRow.due_at, JobRow.id).limit(1)
+    back = case((JobRow.lease == "", now), else_=now + LEASE)
+    session.execute(update(JobRow).where(JobRow.kind == kind, _is_of_the_future(now)).values(due_at=back))
+    due = (JobRow.kind == kind, _is_ready(), JobRow.due_at <= now)
+    query = select(JobRow).where(*due).order_by(JobRow.due_at, JobRow.id).limit(1)
     if screening_id:
         query = query.where(JobRow.screening_id == screening_id)
     while (row := session.scalars(query.with_for_update(skip_locked=True)).first()) is not None:
-        if row.attempts < ATTEMPTS:
+        if row.attempts < _attempts(kind):
             row.attempts, row.lease, row.due_at = row.attempts + 1, secrets.token_hex(16), now + LEASE
             session.flush()
             return Job(id=row.id, lease=row.lease, kind=row.kind, screening_id=row.screening_id, number=row.number)
-        row.failed, row.fault = True, row.fault or "the process ended"
+        row.failed, row.lease, row.fault = True, "", row.fault or "the process ended"
         session.flush()
     return None
 
@@ -79,7 +100,7 @@ def put_off(session: Session, job: Job, fault: str, *, now: datetime) -> None:
     row = _leased(session, job)
     if row is not None:
         wait = min(FIRST_WAIT * 2 ** (row.attempts - 1), LONGEST_WAIT) * random.uniform(0.5, 1.5)  # noqa: S311
-        row.lease, row.fault, row.due_at, row.failed = "", fault[:255], now + wait, row.attempts >= ATTEMPTS
+        row.lease, row.fault, row.due_at, row.failed = "", fault[:255], now + wait, row.attempts >= _attempts(row.kind)
         session.flush()
 
 
@@ -88,24 +109,43 @@ def _leased(session: Session, job: Job) -> JobRow | None:
     return session.scalars(query.with_for_update()).first()
 
 
-def waiting(session: Session, *, only_failed: bool = False) -> list[tuple[JobRow, str]]:
+def troubled(session: Session, *, now: datetime) -> list[tuple[JobRow, str]]:
+    """What somebody should look at: what failed, for good or several times, and what nobody works on."""
+    stuck = and_(_is_ready(), JobRow.due_at <= now - OVERDUE)
+    seen = or_(JobRow.failed, and_(JobRow.attempts >= SEEN_AFTER, JobRow.fault != ""), stuck)
+    return _with_references(session, select(JobRow, ScreeningRow.reference).where(seen))
+
+
+def waiting(session: Session) -> list[tuple[JobRow, str]]:
     """The jobs that are not done, each with the reference of its screening; the oldest first."""
-    query = select(JobRow, ScreeningRow.reference).join(ScreeningRow, ScreeningRow.id == JobRow.screening_id)
-    if only_failed:
-        query = query.where(JobRow.failed.is_(True))
-    return [(job, reference) for job, reference in session.execute(query.order_by(JobRow.id))]
+    return _with_references(session, select(JobRow, ScreeningRow.reference))
 
 
-def of(session: Session, screening: ScreeningRow) -> dict[int, JobRow]:
-    """The jobs about a screening that are not done, by the number of entries that they are about."""
-    jobs = session.scalars(select(JobRow).where(JobRow.screening_id == screening.id))
+def _with_references(session: Session, query: Select[JobRow, str]) -> list[tuple[JobRow, str]]:
+    joined = query.join(ScreeningRow, ScreeningRow.id == JobRow.screening_id).order_by(JobRow.id)
+    return [(job, reference) for job, reference in session.execute(joined)]
+
+
+def of(session: Session, screening: ScreeningRow, kind: str) -> dict[int, JobRow]:
+    """The jobs of a kind about a screening that are not done, by the number of entries that they are about."""
+    jobs = session.scalars(select(JobRow).where(JobRow.screening_id == screening.id, JobRow.kind == kind))
     return {job.number: job for job in jobs}
 
 
-def retry(session: Session, references: list[str], *, now: datetime) -> int:
-    """Let what failed about these screenings (all, where none is named) be tried again; how many jobs that are."""
-    found = waiting(session, only_failed=True)
-    failed = [job for job, reference in found if not references or reference in references]
-    for job in failed:
+def retry(session: Session, references: Sequence[str] = (), *, kind: str = "", now: datetime) -> int:
+    """Let what failed be tried at once: all, or only about these screenings, or of this kind; how many jobs that are.
+
+    What somebody works on in this moment is left to them.
+    """
+    failed = and_(or_(JobRow.failed, JobRow.fault != ""), JobRow.lease == "")
+    query = select(JobRow, ScreeningRow.reference).where(failed).with_for_update(of=JobRow)
+    found = _with_references(session, query.where(JobRow.kind == kind) if kind else query)
+    again = [job for job, reference in found if not references or reference in references]
+    for job in again:
         job.failed, job.attempts, job.due_at, job.fault = False, 0, now, ""
-    return len(failed)
+    return len(again)
+
+
+def drop(session: Session, kind: str) -> int:
+    """Forget all jobs of a kind; how many there were."""
+    return len(session.scalars(delete(JobRow).where(JobRow.kind == kind).returning(JobRow.id)).all())

@@ -4,8 +4,9 @@ import hashlib
 import secrets
 import unicodedata
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from datetime import date, datetime
 from typing import TypedDict
 
@@ -56,8 +57,16 @@ def normal_reference(typed: str) -> str:
     return "-".join(letters[place : place + 4] for place in range(0, len(letters), 4))
 
 
-def add(session: Session, keys: Keys, screening: Screening, *, book: RuleBook, draft_hash: str) -> None:
-    """Insert a screening, the job to print its summary and, where it is the first under its edition, the edition."""
+def add(
+    session: Session,
+    keys: Keys,
+    screening: Screening,
+    *,
+    book: RuleBook,
+    draft_hash: str,
+    jobs: Iterable[str] = outbox.PRINT,
+) -> None:
+    """Insert a screening, the jobs that follow from it and, where it is the first under its edition, the edition."""
     edition, assessment = book.edition, evaluate(book, screening.established)
     if session.get(EditionRow, edition.digest) is None:
         _add_edition(session, edition, screening.submitted_at)
@@ -78,7 +87,7 @@ def add(session: Session, keys: Keys, screening: Screening, *, book: RuleBook, d
     session.add(row)
     session.flush()
     session.add_all(SearchRow(token=token, screening_id=row.id) for token in _tokens(keys, screening))
-    outbox.add(session, outbox.SUMMARY, row, now=screening.submitted_at)
+    outbox.add(session, jobs, row, now=screening.submitted_at)
 
 
 def row_of(session: Session, reference: str) -> ScreeningRow:
@@ -102,8 +111,16 @@ def open_for_change(session: Session, keys: Keys, reference: str) -> tuple[Scree
     return row, read(session, keys, row)
 
 
-def change(session: Session, keys: Keys, row: ScreeningRow, screening: Screening, assessment: Assessment) -> None:
-    """Write a screening's new status and its newest entry, if it is not stored yet, with the job to print it."""
+def change(
+    session: Session,
+    keys: Keys,
+    row: ScreeningRow,
+    screening: Screening,
+    assessment: Assessment,
+    *,
+    jobs: Iterable[str] = outbox.PRINT,
+) -> None:
+    """Write a screening's new status and its newest entry, if it is not stored yet, with the jobs that follow."""
     row.status = screening.status
     if len(screening.entries) > row.entries:
         entry = screening.entries[-1]
@@ -113,7 +130,7 @@ def change(session: Session, keys: Keys, row: ScreeningRow, screening: Screening
         session.add(added)
         row.entries += 1
         row.changed_at = entry.at
-        outbox.add(session, outbox.SUMMARY, row, now=entry.at)
+        outbox.add(session, jobs, row, now=entry.at)
     row.seal(keys, "sealed_state", records.encode(state_of(screening, assessment), pad=SHORT_PAD))
 
 
@@ -267,6 +284,12 @@ def all_rows(session: Session, *, since: datetime | None = None) -> Iterator[Scr
     if since is not None:
         query = query.where(ScreeningRow.submitted_at >= since)
     yield from session.scalars(query.execution_options(yield_per=100))
+
+
+def edition(session: Session, keys: Keys, screening_id: str, number: int) -> Screening:
+    """A screening as it was when it had that many entries. Raises KeyFault."""
+    whole = read(session, keys, session.get_one(ScreeningRow, screening_id))
+    return replace(whole, entries=whole.entries[:number])
 
 
 def read(session: Session, keys: Keys, row: ScreeningRow) -> Screening:

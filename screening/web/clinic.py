@@ -29,12 +29,12 @@ from screening.reports.summary import (
     moment,
     severity_label,
 )
-from screening.services import printing, review
+from screening.services import jobs, printing, review
 from screening.storage import audit, outbox, screenings
 from screening.storage import statistics as figures
 from screening.storage.encryption import KeyFault
 from screening.storage.worklist import Filter, Listed
-from screening.web import language
+from screening.web import language, troubles
 from screening.web.errors import Page
 from screening.web.errors import page as error_page
 from screening.web.forms.questions import question_form
@@ -48,7 +48,6 @@ PAGE_LENGTH = 50
 SHOWS = ("todo", "new", "opened", "reviewed", "deferred", "all")
 STAFF_SHOWS = ("unreviewed", "new", "opened", "reviewed", "all")  # none of them tells of a decision
 STATISTICS_DAYS = 30
-SHOWN_FAILED = 10
 
 
 @blueprint.get("/")
@@ -66,7 +65,6 @@ def inbox() -> Page:
         )
     filters = {name: value for name, value in request.args.items() if name != "page" and value}
     lines = list(_lines(listed))
-    failed = list(dict.fromkeys(reference for _job, reference in outbox.waiting(db.session, only_failed=True)))
     review.listed(acting(), lines=len(lines), searched=bool(typed))
     return render_template(
         "clinic/inbox.html",
@@ -84,8 +82,7 @@ def inbox() -> Page:
         clinical=clinical,
         shows=SHOWS if clinical else STAFF_SHOWS,
         severities=list(reversed(Severity)),
-        failed=failed[:SHOWN_FAILED],
-        more_failed=max(len(failed) - SHOWN_FAILED, 0),
+        troubles=troubles.found(outbox.troubled(db.session, now=datetime.now(UTC)), here.channels),
         newest=audit.head(db.session, here.keys).number,
         too_many=chosen.references is not None and len(chosen.references) >= screenings.FOUND_AT_MOST,
     )
@@ -181,8 +178,9 @@ def decide(reference: str) -> Page:
                 reason=form.reason.data,
                 seen=form.seen.data or 0,
                 today=_today(),
+                jobs=installation().jobs_of_entry,
             )
-            installation().outbox_filled.set()
+            installation().wake()
             return redirect(url_for("clinic.screening", reference=reference), code=303)
         except review.DayNeeded:
             form.until.errors = [_("Enter a day after today (%(today)s)", today=_today().isoformat())]
@@ -206,8 +204,9 @@ def clarify(reference: str, question_id: str) -> Page:
     if request.method == "POST" and form.validate():
         try:
             why, seen = form.why.data, form.seen.data or 0
-            review.clarify(acting(), reference, question=question, answers=form.answers, why=why, seen=seen)
-            installation().outbox_filled.set()
+            jobs = installation().jobs_of_entry
+            review.clarify(acting(), reference, question=question, answers=form.answers, why=why, seen=seen, jobs=jobs)
+            installation().wake()
             return redirect(url_for("clinic.screening", reference=reference), code=303)
         except review.ChangedMeanwhile as err:
             meanwhile = err.entry
@@ -257,9 +256,9 @@ def _not_printed(reference: str, *, failed: bool) -> Page:
 @blueprint.post("/retry")
 @needs("prescriber", "staff")
 def retry() -> Response:
-    """Let all PDFs that could not be made be tried again."""
-    printing.retry(acting(), [])
-    installation().outbox_filled.set()
+    """Let what failed be tried again: all, or all of one kind."""
+    jobs.retry(acting(), kind=request.form.get("kind", ""))
+    installation().wake()
     return redirect(url_for("clinic.inbox"), code=303)
 
 

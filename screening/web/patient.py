@@ -138,11 +138,12 @@ def check() -> Page:
 @blueprint.post("/submit")
 def submit() -> Page:
     """Send the answers to the clinic."""
+    here = installation()
     try:
-        questionnaire.submit(_acting(), _token(), installation().books, language.chosen())
+        questionnaire.submit(_acting(), _token(), here.books, language.chosen(), jobs=here.jobs_of_sent)
     except questionnaire.Incomplete as err:
         raise OutOfOrder from err
-    installation().outbox_filled.set()
+    here.wake()
     return _remember(_token(), url_for("patient.done"))
 
 

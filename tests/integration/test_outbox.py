@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
+from threading import Event
 
 import pytest
 from flask import Flask
@@ -68,9 +69,10 @@ def give_up(app: Flask) -> None:
 def test_what_is_sent_is_printed_and_kept_to_the_byte(app: Flask) -> None:
     visitor = Visitor(app)
     visitor.fill_in()
+    installation(app).asleep.append(asleep := Event())
     reference = visitor.send()
     assert len(jobs(app)) == 1, "committed with the screening"
-    assert installation(app).outbox_filled.is_set(), "the server begins at once"
+    assert asleep.is_set(), "the server begins at once"
     background.empty_outbox(app)
     assert jobs(app) == []
     dr = Colleague(app)
@@ -161,12 +163,12 @@ def test_a_process_that_dies_while_printing_loses_nothing(app: Flask) -> None:
     for attempt in range(outbox.ATTEMPTS):
         with app.app_context(), write(db.session):
             later = now + attempt * 2 * outbox.LEASE
-            assert outbox.take(db.session, now=later) is not None
-            assert outbox.take(db.session, now=later + outbox.LEASE / 2) is None, "leased"
+            assert outbox.take(db.session, outbox.SUMMARY, now=later) is not None
+            assert outbox.take(db.session, outbox.SUMMARY, now=later + outbox.LEASE / 2) is None, "leased"
     background.empty_outbox(app)
     assert printed(app, reference) == []
     with app.app_context(), write(db.session):
-        assert outbox.take(db.session, now=now + timedelta(hours=1)) is None
+        assert outbox.take(db.session, outbox.SUMMARY, now=now + timedelta(hours=1)) is None
     assert (jobs(app)[0].failed, jobs(app)[0].fault) == (True, "the process ended")
     assert "1 jobs" in flask(app, "outbox", "retry", reference).output
     background.empty_outbox(app)
@@ -179,15 +181,15 @@ def test_no_two_take_the_same_job_and_a_lease_that_ran_out_writes_nothing(app: F
     now = datetime.now(UTC) + timedelta(seconds=1)
     with app.app_context():
         with write(db.session):
-            first = outbox.take(db.session, now=now)
+            first = outbox.take(db.session, outbox.SUMMARY, now=now)
         taken = []
         with write(db.session):
-            while (job := outbox.take(db.session, now=now)) is not None:
+            while (job := outbox.take(db.session, outbox.SUMMARY, now=now)) is not None:
                 taken.append(job.id)
         assert first is not None
         assert len({first.id, *taken}) == len(references)
         with write(db.session):
-            again = outbox.take(db.session, now=now + 2 * outbox.LEASE)
+            again = outbox.take(db.session, outbox.SUMMARY, now=now + 2 * outbox.LEASE)
             assert again is not None
             assert again.id == first.id, "the one that has waited for longest"
         with write(db.session):

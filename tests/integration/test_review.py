@@ -37,7 +37,8 @@ def sent(app: Flask, pages: dict[str, dict[str, object]] | None = None, **about:
     patient = {"name": "Sample Patient", "visit": "V-1", **about}
     with app.app_context():
         here = installation()
-        return store(db.session, here.keys, here.books["en"], all_no(**values), **patient).reference
+        book, jobs = here.books["en"], here.jobs_of_sent
+        return store(db.session, here.keys, book, all_no(**values), jobs=jobs, **patient).reference
 
 
 def stored(app: Flask, reference: str) -> Screening:

@@ -1,0 +1,54 @@
+"""`flask delivery`: the channels that summaries go to."""
+
+import click
+
+from screening.cli.common import acting, commands, fail, on_a_ready_installation
+from screening.delivery.channel import REASONS, DeliveryFailed
+from screening.delivery.load import Channel
+from screening.extensions import installation
+from screening.reports.press import PrintingFailed
+from screening.services import jobs
+
+
+@commands.group()
+def delivery() -> None:
+    """The channels that summaries go to, as [deliver.NAME] in the settings file declares them."""
+
+
+@delivery.command("list")
+def delivery_list() -> None:
+    """Print each channel: name, kind, outcomes, and how often."""
+    for one in installation().channels.values():
+        outcomes = ", ".join(outcome.word for outcome in sorted(one.outcomes, reverse=True))
+        often = "every edition" if one.every_edition else "the first edition"
+        click.echo(f"{one.name}\t{one.kind}\t{outcomes}\t{often}")
+
+
+@delivery.command("test")
+@click.argument("name")
+def delivery_test(name: str) -> None:
+    """Deliver a summary of nobody to the channel NAME and say whether it was taken."""
+    with on_a_ready_installation():
+        try:
+            installation().carrier.trial(_channel(name), installation().books)
+        except DeliveryFailed as err:
+            fail(f"Not delivered to {name}: {REASONS[err.fault]} ({err})")
+        except PrintingFailed as err:
+            fail(f"The summary could not be printed: {err}; run: flask doctor")
+    click.echo(f"Delivered to {name}: a summary with the reference TEST-TEST. Look whether it arrived.")
+
+
+@delivery.command("drop")
+@click.argument("name")
+@click.confirmation_option(prompt="Summaries that wait for this channel will never be delivered to it. Go on?")
+def delivery_drop(name: str) -> None:
+    """Forget what waits for the channel NAME, such as after it was taken out of the settings."""
+    with on_a_ready_installation():
+        click.echo(f"{jobs.drop(acting(), name)} deliveries were dropped.")
+
+
+def _channel(name: str) -> Channel:
+    found = installation().channels.get(name)
+    if found is None:
+        fail(f"There is no channel {name!r}; the settings have: {', '.join(installation().channels) or 'none'}")
+    return found

@@ -1,0 +1,138 @@
+"""What all channels share: the document that is delivered, where files and secrets are, and why it may fail."""
+
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from http.client import HTTPException
+from pathlib import Path
+from threading import Event, Timer
+from typing import Protocol
+
+from screening.domain.assessment import Assessment, Screening
+from screening.domain.rules import RuleBook
+from screening.storage.encryption import KeyFault, read_private
+
+SECONDS = 25.0  # for one delivery; less than the lease of its job
+
+
+class Fault(StrEnum):
+    """Why something could not be delivered."""
+
+    UNREACHABLE = "unreachable"
+    SLOW = "slow"
+    CERTIFICATE = "certificate"
+    SIGN_IN = "sign-in"
+    REFUSED = "refused"
+    NO_ROOM = "no-room"
+    NOT_WRITABLE = "not-writable"
+    FILE = "file"
+
+
+def N_(words: str) -> str:  # noqa: N802 - by this name they are found
+    """Mark words that are translated later."""
+    return words
+
+
+REASONS = {
+    Fault.UNREACHABLE: N_("The other machine cannot be reached. Is it switched on, and is its address right?"),
+    Fault.SLOW: N_("The other machine took too long to answer. It may have got the summary all the same."),
+    Fault.CERTIFICATE: N_("The other machine could not prove who it is. Its certificate may be over."),
+    Fault.SIGN_IN: N_("The other machine refuses our name and password, or our token."),
+    Fault.REFUSED: N_("The other machine did not take it."),
+    Fault.NO_ROOM: N_("There is no room left in the folder."),
+    Fault.NOT_WRITABLE: N_("The folder is missing, or we may not write into it."),
+    Fault.FILE: N_("A file that the settings name is missing, damaged or can be read by others."),
+}
+
+
+class DeliveryFailed(Exception):
+    """Something was not delivered, or nobody knows whether it was. `detail` is a code or a file, nothing personal."""
+
+    def __init__(self, fault: Fault, detail: str = "") -> None:
+        super().__init__(f"{fault} {detail}".strip())
+        self.fault, self.detail = fault, detail
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """One edition of a summary: `number` is how many entries it has, 0 for what the patient has sent.
+
+    `id` (a UUID) is the same however often this edition is delivered to this channel. `language` is the clinic's, and
+    `address` that of the screening's page.
+    """
+
+    id: str
+    number: int
+    screening: Screening
+    assessment: Assessment
+    book: RuleBook
+    pdf: bytes
+    language: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What every channel has. Files that it names are in the `instance` folder, or have a whole path."""
+
+    instance: Path
+
+    def secret(self, file: str) -> str:
+        """What a file holds that only its owner may read, such as a password. Raises DeliveryFailed."""
+        try:
+            return read_private(self.instance / file).strip()
+        except KeyFault as err:
+            raise DeliveryFailed(Fault.FILE, file) from err
+
+    def trusting(self, file: str) -> ssl.SSLContext:
+        """TLS with peers that an authority vouches for: one of this file, or else one that the machine knows.
+
+        Raises DeliveryFailed.
+        """
+        try:
+            return ssl.create_default_context(cafile=str(self.instance / file) if file else None)
+        except OSError as err:
+            raise DeliveryFailed(Fault.FILE, file) from err
+
+
+class Conversation(Protocol):
+    """What talks to a server over a socket."""
+
+    sock: socket.socket | None
+
+    def close(self) -> None:
+        """End it."""
+
+
+@contextmanager
+def in_time() -> Iterator[list[Conversation]]:
+    """Hang up on those that are put into the list when the time is over, however they are kept talking.
+
+    Raises DeliveryFailed for all that can go wrong between two machines.
+    """
+    held: list[Conversation] = []
+    over = Event()
+
+    def hang_up() -> None:
+        over.set()
+        for one in held:
+            with suppress(OSError):
+                if one.sock is not None:
+                    one.sock.shutdown(socket.SHUT_RDWR)
+
+    watch = Timer(SECONDS, hang_up)
+    watch.start()
+    try:
+        yield held
+    except ssl.SSLCertVerificationError as err:
+        raise DeliveryFailed(Fault.CERTIFICATE, str(err.verify_code)) from err
+    except (OSError, HTTPException) as err:
+        slow = over.is_set() or isinstance(err, TimeoutError)
+        raise DeliveryFailed(Fault.SLOW if slow else Fault.UNREACHABLE, type(err).__name__) from err
+    finally:
+        watch.cancel()
+        for one in held:
+            one.close()

@@ -1,0 +1,116 @@
+"""By e-mail, over TLS with a certificate that is checked; the PDF attached, and nothing about the patient beside it."""
+
+import smtplib
+import ssl
+from contextlib import suppress
+from dataclasses import dataclass
+from email.message import EmailMessage
+from email.utils import parseaddr
+from io import BytesIO
+
+from pyhanko.pdf_utils.reader import PdfFileReader
+from pyhanko.pdf_utils.writer import copy_into_new_writer
+
+from screening.delivery.channel import SECONDS, DeliveryFailed, Document, Fault, Options, in_time
+from screening.reports.summary import translations
+from screening.settings import port, setting, text
+
+TLS = {"starttls": 587, "implicit": 465}
+
+
+def _mailbox(raw: object) -> str:
+    name, address = parseaddr(text(raw))
+    if name or not text(raw).isascii() or address != text(raw) or "@" not in address or address.startswith("@"):
+        raise ValueError(f"{raw!r} must be one address such as screening@clinic.example")
+    return address
+
+
+def _tls(raw: object) -> str:
+    if text(raw) not in TLS:
+        raise ValueError("must be starttls or implicit; mail without TLS is not sent")
+    return text(raw)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Email(Options):
+    """The mail server, and who writes to whom."""
+
+    host: str = setting(text, "the mail server's name, as its certificate has it")
+    sender: str = setting(_mailbox, "the address that mails come from")
+    to: str = setting(_mailbox, "the one address that mails go to; for several, declare several channels")
+    tls: str = setting(_tls, "starttls (port 587) or implicit (port 465)", "starttls")
+    port: int = setting(port, "the mail server's port; 0: as usual for its kind of TLS", 0)
+    user: str = setting(text, "the name to sign in with; empty: without", "")
+    password_file: str = setting(text, "the file with the password, in the instance folder, mode 0600", "")
+    ca_file: str = setting(
+        text, "the file with the authority that vouches for the server, if the machine knows it not", ""
+    )
+    pdf_password_file: str = setting(
+        text, "the file with the password that PDFs are encrypted with; empty: they are not", ""
+    )
+
+
+def deliver(options: Email, document: Document) -> None:
+    """Send the PDF. Its Message-ID is always the same, so that a mail sent twice can be told. Raises DeliveryFailed."""
+    _ = translations(document.language).gettext
+    reference = document.screening.reference
+    pdf, lines = (
+        document.pdf,
+        [
+            _("The summary of screening %(reference)s is attached.") % {"reference": reference},
+            _("It tells about a patient's health. Do not pass it on by e-mail."),
+            _("The screening itself is here: %(address)s") % {"address": document.address},
+        ],
+    )
+    if options.pdf_password_file:
+        pdf = _encrypted(pdf, options.secret(options.pdf_password_file))
+        lines.append(_("The PDF opens with the password that was agreed with the clinic."))
+    message = EmailMessage()
+    message["Subject"] = _("Pre-visit screening %(reference)s") % {"reference": reference}
+    message["From"], message["To"] = options.sender, options.to
+    message["Message-ID"] = f"<{document.id}@{options.sender.rpartition('@')[2]}>"
+    message["Date"] = document.screening.changed_at
+    message.set_content("\n\n".join(lines) + "\n")
+    name = f"summary-{reference}-{document.number + 1}.pdf"
+    message.add_attachment(pdf, maintype="application", subtype="pdf", filename=name)
+    send(options, message)
+
+
+def send(options: Email, message: EmailMessage) -> None:
+    """Hand a message to the mail server. Raises DeliveryFailed."""
+    context = options.trusting(options.ca_file)
+    password = options.secret(options.password_file) if options.password_file else ""
+    with in_time() as held:
+        try:
+            server = _connected(options, context)
+            held.append(server)
+            if options.tls == "starttls":
+                server.starttls(context=context)
+            if options.user:
+                server.login(options.user, password)
+            server.send_message(message)
+        except smtplib.SMTPAuthenticationError as err:
+            raise DeliveryFailed(Fault.SIGN_IN, str(err.smtp_code)) from err
+        except smtplib.SMTPResponseException as err:
+            raise DeliveryFailed(Fault.REFUSED, str(err.smtp_code)) from err
+        except smtplib.SMTPRecipientsRefused as err:
+            raise DeliveryFailed(Fault.REFUSED, str(err.recipients[str(message["To"])][0])) from err
+        except smtplib.SMTPNotSupportedError as err:
+            raise DeliveryFailed(Fault.REFUSED, "TLS or sign-in not offered") from err
+        with suppress(OSError):  # it is accepted; how the other side says good-bye does not matter
+            server.quit()
+
+
+def _connected(options: Email, context: ssl.SSLContext) -> smtplib.SMTP:
+    port, ours = options.port or TLS[options.tls], options.sender.rpartition("@")[2]
+    if options.tls == "implicit":
+        return smtplib.SMTP_SSL(options.host, port, ours, timeout=SECONDS, context=context)
+    return smtplib.SMTP(options.host, port, ours, timeout=SECONDS)
+
+
+def _encrypted(pdf: bytes, password: str) -> bytes:
+    """A copy that opens with the password alone; a signature does not hold for it."""
+    copy, out = copy_into_new_writer(PdfFileReader(BytesIO(pdf))), BytesIO()
+    copy.encrypt(owner_pass=password, user_pass=password)  # type: ignore[no-untyped-call]
+    copy.write(out)  # type: ignore[no-untyped-call]
+    return out.getvalue()

@@ -1,0 +1,70 @@
+"""To a FHIR R4 server: one transaction, in which nothing is created that is there already."""
+
+import json
+from dataclasses import dataclass
+from http.client import HTTPSConnection
+from urllib.parse import urlsplit
+
+from screening.delivery.channel import SECONDS, DeliveryFailed, Document, Fault, Options, in_time
+from screening.reports import fhir
+from screening.settings import setting, text
+
+LONGEST = 10 * 1024 * 1024  # bytes of an answer
+
+
+def _address(raw: object) -> str:
+    parts = urlsplit(text(raw))
+    if parts.scheme != "https" or not parts.hostname or parts.query or parts.username:
+        raise ValueError(f"{raw!r} must be like https://records.clinic.example/fhir")
+    return text(raw).rstrip("/")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FhirServer(Options):
+    """The server, and how it knows us."""
+
+    address: str = setting(_address, "the base address of the server, by https")
+    token_file: str = setting(
+        text, "the file with the bearer token, in the instance folder, mode 0600; empty: none", ""
+    )
+    ca_file: str = setting(
+        text, "the file with the authority that vouches for the server, if the machine knows it not", ""
+    )
+
+
+def deliver(options: FhirServer, document: Document) -> None:
+    """Create the answers, the findings and the PDF, all or none. Raises DeliveryFailed."""
+    bundle = fhir.transaction(
+        document.screening, document.assessment, document.book, pdf=document.pdf, name=document.id
+    )
+    headers = {"Content-Type": "application/fhir+json; charset=utf-8", "Accept": "application/fhir+json"}
+    if options.token_file:
+        headers["Authorization"] = f"Bearer {options.secret(options.token_file)}"
+    status, answer = _post(options, json.dumps(bundle, ensure_ascii=False).encode(), headers)
+    if status in (401, 403):
+        raise DeliveryFailed(Fault.SIGN_IN, str(status))
+    if status != 200 or not _all_there(answer, len(bundle["entry"])):
+        raise DeliveryFailed(Fault.REFUSED, str(status))
+
+
+def _post(options: FhirServer, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
+    """Send it once. Redirects are not followed: health data goes only where the settings say."""
+    parts = urlsplit(options.address)
+    with in_time() as held:
+        connection = HTTPSConnection(
+            parts.hostname or "", parts.port, timeout=SECONDS, context=options.trusting(options.ca_file)
+        )
+        held.append(connection)
+        connection.request("POST", parts.path or "/", body, headers)
+        response = connection.getresponse()
+        return response.status, response.read(LONGEST)
+
+
+def _all_there(answer: bytes, count: int) -> bool:
+    """Whether the server says of each entry that it created it, or had it already."""
+    try:
+        entries = json.loads(answer)["entry"]
+        statuses = [str(one["response"]["status"]) for one in entries]
+    except (ValueError, TypeError, KeyError):
+        return False
+    return len(statuses) == count and all(one.startswith(("200", "201")) for one in statuses)

@@ -1,0 +1,81 @@
+"""Delivering summaries that are printed, as the outbox asks for it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from uuid import NAMESPACE_URL, uuid4, uuid5
+
+from sqlalchemy.orm import Session
+
+from screening.delivery.channel import Document
+from screening.delivery.load import Channel
+from screening.domain.answers import Answers, Patient
+from screening.domain.assessment import Screening
+from screening.domain.evaluate import evaluate
+from screening.domain.rules import BASE_LANGUAGE, RuleBook
+from screening.reports.pdf import print_summary
+from screening.reports.summary import summarise
+from screening.services import jobs
+from screening.services.review import books_of
+from screening.settings import Settings
+from screening.storage import outbox, screenings, summaries
+from screening.storage.audit import Act
+from screening.storage.database import write
+from screening.storage.encryption import Keys
+from screening.storage.tables import SummaryRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Carrier:
+    """Brings printed summaries to the channels of this clinic."""
+
+    session: Session
+    keys: Keys
+    settings: Settings
+    channels: Mapping[str, Channel]
+
+    def work(self, channel: Channel, *, now: datetime) -> bool:
+        """Deliver what has been due to this channel for longest. False where there is none."""
+        return jobs.work(self.session, channel.job, lambda job: self._deliver(channel, job), now=now)
+
+    def _deliver(self, channel: Channel, job: outbox.Job) -> None:
+        screening = screenings.edition(self.session, self.keys, job.screening_id, job.number)
+        pdf = summaries.pdf(self.session.get_one(SummaryRow, (job.screening_id, job.number)), self.keys)
+        book = books_of(self.session, screening)[BASE_LANGUAGE]
+        # A name that tells it from all others, wherever it arrives.
+        document = self._document(screening, book, pdf, name=f"{job.screening_id}/{job.number}/{channel.name}")
+        self.session.rollback()  # nobody should wait for another machine
+        wanted = document.assessment.outcome in channel.outcomes
+        if wanted:
+            channel.deliver(document)
+        act = Act(session=self.session, keys=self.keys, now=datetime.now(UTC), by="server")
+        with write(self.session):
+            outbox.finish(self.session, job)  # somebody else may have taken it since: it was delivered all the same
+            if wanted:
+                act.note("delivered", screening.reference, f"edition {job.number + 1} to {channel.name}")
+
+    def trial(self, channel: Channel, books: Mapping[str, RuleBook]) -> None:
+        """Deliver a summary of nobody, so that somebody can see whether it arrives. Raises DeliveryFailed."""
+        book = books[BASE_LANGUAGE]
+        screening = Screening(
+            reference="TEST-TEST",
+            submitted_at=datetime.now(UTC),
+            language=book.language,
+            patient=Patient(name="Test, not a patient", birth_date=date(1900, 1, 1), visit="TEST"),
+            answers=Answers(),
+            digest=book.edition.digest,
+        )
+        pdf = print_summary(summarise(screening, books, self.settings), paper=self.settings.paper).content
+        channel.deliver(self._document(screening, book, pdf, name=str(uuid4())))
+
+    def _document(self, screening: Screening, book: RuleBook, pdf: bytes, *, name: str) -> Document:
+        return Document(
+            id=str(uuid5(NAMESPACE_URL, name)),
+            number=len(screening.entries),
+            screening=screening,
+            assessment=evaluate(book, screening.established),
+            book=book,
+            pdf=pdf,
+            language=self.settings.clinic_language,
+            address=f"{self.settings.public_url}/clinic/screenings/{screening.reference}",
+        )

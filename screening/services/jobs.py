@@ -1,0 +1,53 @@
+"""Doing what the outbox holds, job by job. A failure is noted there and tried again; nobody waits for it."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+from sqlalchemy.orm import Session
+
+from screening.delivery.channel import DeliveryFailed
+from screening.reports.press import PrintingFailed
+from screening.reports.signature import CannotSign
+from screening.storage import outbox
+from screening.storage.audit import Act
+from screening.storage.database import write
+from screening.storage.encryption import KeyFault
+
+
+def work(
+    session: Session, kind: str, do: Callable[[outbox.Job], None], *, now: datetime, screening_id: str = ""
+) -> bool:
+    """Do the job of a kind that has been due for longest (of one screening, where asked). False where there is none.
+
+    `do` takes it off the outbox when it is done; whatever goes wrong with it is noted there.
+    """
+    if not outbox.is_due(session, kind, now=now):
+        return False
+    with write(session):
+        job = outbox.take(session, kind, now=now, screening_id=screening_id)
+    if job is None:
+        return False
+    try:
+        do(job)
+    except Exception as err:  # noqa: BLE001 - whatever it is, the job must be seen and tried again
+        said = isinstance(err, PrintingFailed | CannotSign | DeliveryFailed | KeyFault)
+        with write(session):
+            fault = str(err) if said else type(err).__name__
+            outbox.put_off(session, job, fault, now=datetime.now(UTC))
+    return True
+
+
+def retry(act: Act, references: Sequence[str] = (), *, kind: str = "") -> int:
+    """Let what failed be tried again: all, or only about these screenings, or of this kind; how many jobs that are."""
+    with write(act.session):
+        jobs = outbox.retry(act.session, references, kind=kind, now=act.now)
+        act.note("retried", detail=f"{jobs} jobs")
+    return jobs
+
+
+def drop(act: Act, channel: str) -> int:
+    """Forget what was to be delivered to a channel; how many jobs that were."""
+    with write(act.session):
+        jobs = outbox.drop(act.session, f"{outbox.TO}{channel}")
+        act.note("dropped", channel, f"{jobs} jobs")
+    return jobs

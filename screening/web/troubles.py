@@ -1,0 +1,75 @@
+"""What the inbox says about summaries that could not be printed or delivered."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from flask_babel import gettext as _
+from flask_babel import ngettext
+
+from screening.delivery.channel import REASONS, Fault
+from screening.delivery.load import Channel
+from screening.storage import outbox
+from screening.storage.tables import JobRow
+
+SHOWN = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """The same thing that went wrong with several summaries. `detail` is a code for whoever mends it."""
+
+    kind: str
+    title: str
+    reason: str
+    detail: str
+    again: str
+    references: list[str]
+
+    @property
+    def shown(self) -> list[str]:
+        """The first of them."""
+        return self.references[:SHOWN]
+
+    @property
+    def more(self) -> int:
+        """How many are not shown."""
+        return len(self.references) - len(self.shown)
+
+
+def found(jobs: Iterable[tuple[JobRow, str]], channels: Mapping[str, Channel]) -> list[Trouble]:
+    """The troubles behind these jobs, in words."""
+    alike: dict[tuple[str, str, bool], list[str]] = {}
+    for job, reference in jobs:
+        same = alike.setdefault((job.kind, job.fault, job.failed), [])
+        if reference not in same:
+            same.append(reference)
+    return [_trouble(*key, references, channels) for key, references in alike.items()]
+
+
+def _trouble(kind: str, fault: str, failed: bool, references: list[str], channels: Mapping[str, Channel]) -> Trouble:
+    word, _blank, detail = fault.partition(" ")
+    if kind == outbox.SUMMARY:
+        title = ngettext(
+            "The PDF of %(num)s screening could not be made.",
+            "The PDFs of %(num)s screenings could not be made.",
+            len(references),
+        )
+        reason, detail = _("Nothing is lost: the pages of the screenings show the same."), fault
+    else:
+        name = kind.removeprefix(outbox.TO)
+        title = ngettext(
+            "%(num)s summary was not delivered to “%(name)s”.",
+            "%(num)s summaries were not delivered to “%(name)s”.",
+            len(references),
+            name=name,
+        )
+        if name not in channels:
+            reason = _("The settings do not have this channel any more.")
+        elif word in REASONS:
+            reason = _(REASONS[Fault(word)])
+        else:
+            reason, detail = _("Something went wrong."), fault
+    if not fault:
+        reason = _("Nobody works on it: the server that should is not running.")
+    again = _("It is not tried any more.") if failed else _("It is tried again by itself.")
+    return Trouble(kind=kind, title=title, reason=reason, detail=detail, again=again, references=references)

@@ -181,7 +181,7 @@ class Settings:
     def hosts(self) -> list[str]:
         """The host names that requests may ask for."""
         host = urlsplit(self.public_url).hostname or ""
-        return sorted(LOOPBACK | {host}) if host in LOOPBACK else [host]
+        return sorted(LOOPBACK | {host})  # whoever watches it on this machine asks by these
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:

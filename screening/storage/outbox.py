@@ -99,7 +99,7 @@ def put_off(session: Session, job: Job, fault: str, *, now: datetime) -> None:
     """Note a failure: try again later, each time after a longer while, or mark it as failed for somebody to see."""
     row = _leased(session, job)
     if row is not None:
-        wait = min(FIRST_WAIT * 2 ** (row.attempts - 1), LONGEST_WAIT) * random.uniform(0.5, 1.5)  # noqa: S311
+        wait = min(FIRST_WAIT * 2 ** min(row.attempts - 1, 30), LONGEST_WAIT) * random.uniform(0.5, 1.5)  # noqa: S311
         row.lease, row.fault, row.due_at, row.failed = "", fault[:255], now + wait, row.attempts >= _attempts(row.kind)
         session.flush()
 

@@ -1,16 +1,51 @@
 """Figures over many screenings, without identities."""
 
 from collections import Counter
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from statistics import median
+from typing import NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, case, func, select
 from sqlalchemy.orm import Session
 
 from screening.domain.rules import Open
 from screening.storage import screenings
 from screening.storage.encryption import Keys
-from screening.storage.tables import EntryRow, ScreeningRow
+from screening.storage.tables import EntryRow, JobRow, ScreeningRow, SummaryRow
+
+
+class Queue(NamedTuple):
+    """How much of a kind is left in the outbox. `age` is in seconds, of the oldest job's screening."""
+
+    kind: str
+    waiting: int
+    failed: int
+    age: float
+
+
+def queues(session: Session, kinds: Iterable[str], *, now: datetime) -> list[Queue]:
+    """The outbox by kinds: these, and any other that is there."""
+    failed = func.sum(case((JobRow.failed, 1), else_=0))
+    query = select(JobRow.kind, func.count(), failed, func.min(ScreeningRow.changed_at)).group_by(JobRow.kind)
+    found = {row[0]: row for row in session.execute(query.join(ScreeningRow, ScreeningRow.id == JobRow.screening_id))}
+    none = (0, 0, now)
+    every = {**{kind: (kind, *none) for kind in kinds}, **found}
+    return [
+        Queue(kind, count, lost, max((now - since).total_seconds(), 0)) for kind, count, lost, since in every.values()
+    ]
+
+
+def print_times(session: Session, *, since: datetime) -> list[float]:
+    """The seconds from sending, or from the entry, to the summary, of those printed since then; the shortest first."""
+    entry = and_(EntryRow.screening_id == SummaryRow.screening_id, EntryRow.number == SummaryRow.number)
+    query = (
+        select(SummaryRow.made_at, EntryRow.made_at, ScreeningRow.submitted_at)
+        .join(ScreeningRow, ScreeningRow.id == SummaryRow.screening_id)
+        .outerjoin(EntryRow, entry)
+        .where(SummaryRow.made_at >= since)
+    )
+    return sorted(max((made - (added or sent)).total_seconds(), 0) for made, added, sent in session.execute(query))
 
 
 def left_open(session: Session, keys: Keys, since: datetime) -> list[tuple[str, dict[Open, int]]]:

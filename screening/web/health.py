@@ -1,11 +1,96 @@
-"""Whether the process lives, for a process supervisor. Says nothing about anyone."""
+"""For machines that watch this one: does it live, can it serve, how is it doing. Says nothing about anyone."""
 
-from flask import Blueprint
+import hmac
+import logging
+from datetime import UTC, datetime, timedelta
+
+from alembic.util import CommandError
+from flask import Blueprint, abort, request
+from sqlalchemy.exc import SQLAlchemyError
+
+from screening.extensions import alembic, db, installation
+from screening.settings import LOOPBACK
+from screening.storage import audit, outbox, statistics
+from screening.storage.database import DatabaseNotReady, check_keys
+from screening.storage.encryption import KeyFault, read_private
 
 blueprint = Blueprint("health", __name__)
+log = logging.getLogger("screening")
+
+Plain = tuple[str, int, dict[str, str]]
+RECENT = timedelta(hours=1)
+SHARES = (0.5, 0.95, 1.0)
+
+
+def _plain(text: str, status: int = 200) -> Plain:
+    return text, status, {"Content-Type": "text/plain; charset=utf-8"}
 
 
 @blueprint.get("/healthz")
-def alive() -> tuple[str, dict[str, str]]:
+def alive() -> Plain:
     """200 while the process answers."""
-    return "ok\n", {"Content-Type": "text/plain; charset=utf-8"}
+    return _plain("ok\n")
+
+
+@blueprint.get("/readyz")
+def ready() -> Plain:
+    """200 while it can serve: keys and database fit together and are of this release. Why not is in the log."""
+    try:
+        check_keys(db.session, installation().keys)
+        if alembic.needs_upgrade():
+            raise DatabaseNotReady("the database is of an older release")
+    except (KeyFault, DatabaseNotReady) as err:
+        log.error("not ready: %s", err)
+    except (SQLAlchemyError, CommandError, OSError) as err:
+        log.error("not ready: %s", type(err).__name__)
+    else:
+        return _plain("ready\n")
+    return _plain("not ready\n", 503)
+
+
+@blueprint.get("/metrics")
+def metrics() -> Plain:
+    """Figures for Prometheus, for whoever is on this machine or has the token in `metrics.token`."""
+    if not (_is_on_this_machine() or _has_token()):
+        abort(404)
+    now, here = datetime.now(UTC), installation()
+    jobs = [outbox.SUMMARY, *(channel.job for channel in here.channels.values())]
+    queues = {f'kind="{one.kind}"': one for one in statistics.queues(db.session, jobs, now=now)}
+    taken = statistics.print_times(db.session, since=now - RECENT)
+    submits, deliveries = (audit.count(db.session, action, after=0) for action in ("submitted", "delivered"))
+    families: list[tuple[str, str, str, dict[str, float]]] = [
+        ("submits_total", "counter", "screenings sent, ever", {"": submits}),
+        ("deliveries_total", "counter", "summaries delivered, ever", {"": deliveries}),
+        ("outbox_jobs", "gauge", "jobs that are not done", {kind: one.waiting for kind, one in queues.items()}),
+        (
+            "outbox_failed",
+            "gauge",
+            "jobs that are not tried any more",
+            {kind: one.failed for kind, one in queues.items()},
+        ),
+        ("outbox_age_seconds", "gauge", "age of the oldest such job", {kind: one.age for kind, one in queues.items()}),
+        ("printed", "gauge", "summaries printed in the last hour", {"": len(taken)}),
+        (
+            "print_seconds",
+            "gauge",
+            "from sending, or an entry, to the printed summary, in the last hour",
+            {f'quantile="{share}"': taken[round(share * (len(taken) - 1))] for share in SHARES if taken},
+        ),
+    ]
+    lines = []
+    for name, kind, what, values in families:
+        lines += [f"# HELP screening_{name} {what}", f"# TYPE screening_{name} {kind}"]
+        lines += [f"screening_{name}{f'{{{labels}}}' if labels else ''} {value}" for labels, value in values.items()]
+    return _plain("\n".join(lines) + "\n")
+
+
+def _is_on_this_machine() -> bool:
+    # What a proxy on this machine passes on comes from elsewhere.
+    passed_on = any(name in request.headers for name in ("X-Forwarded-For", "Forwarded", "X-Real-IP", "Via"))
+    return request.remote_addr in LOOPBACK and not passed_on
+
+
+def _has_token() -> bool:
+    file = installation().settings.instance / "metrics.token"
+    given = request.headers.get("Authorization", "").encode()
+    return file.exists() and hmac.compare_digest(given, f"Bearer {read_private(file).strip()}".encode())

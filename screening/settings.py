@@ -142,6 +142,7 @@ class Settings:
     )
     paper: str = setting(_paper, "paper of the summary: A4 or Letter", "A4")
     draft_hours: int = setting(whole, "hours after which answers that were not sent are deleted", 4)
+    invitation_days: int = setting(whole, "days for which the link of an invitation can be used", 14)
     retention_days: int = setting(
         whole, "days after which a screening is deleted, counted from its review, or else from when it was sent", 90
     )

@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from screening.cli import delivery, keeping, people, printing, rulebook, screenings, setup  # noqa: F401 - they add their commands
+from screening.cli import delivery, invite, keeping, people, printing, rulebook, screenings, setup  # noqa: F401 - they add their commands
 from screening.cli.common import START_FAULTS, check_ready, commands
 
 __all__ = ["START_FAULTS", "check_ready", "init_app"]

@@ -4,25 +4,29 @@ import smtplib
 import ssl
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from email.message import EmailMessage
-from email.utils import parseaddr
+from email.utils import make_msgid
 from io import BytesIO
+from zoneinfo import ZoneInfo
 
+from babel import Locale
+from babel.dates import format_date
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.pdf_utils.writer import copy_into_new_writer
 
 from screening.delivery.channel import SECONDS, DeliveryFailed, Document, Fault, Options, in_time
+from screening.domain.invitation import is_mailbox
 from screening.reports.summary import translations
-from screening.settings import port, setting, text
+from screening.settings import Settings, port, setting, text
 
 TLS = {"starttls": 587, "implicit": 465}
 
 
 def _mailbox(raw: object) -> str:
-    name, address = parseaddr(text(raw))
-    if name or not text(raw).isascii() or address != text(raw) or "@" not in address or address.startswith("@"):
+    if not is_mailbox(text(raw)):
         raise ValueError(f"{raw!r} must be one address such as screening@clinic.example")
-    return address
+    return text(raw)
 
 
 def _tls(raw: object) -> str:
@@ -73,6 +77,26 @@ def deliver(options: Email, document: Document) -> None:
     message.set_content("\n\n".join(lines) + "\n")
     name = f"summary-{reference}-{document.number + 1}.pdf"
     message.add_attachment(pdf, maintype="application", subtype="pdf", filename=name)
+    send(options, message)
+
+
+def remind_by_mail(options: Email, to: str, link: str, *, language: str, until: datetime, settings: Settings) -> None:
+    """Send a patient the link to the questions, without a word about who it is for or what about."""
+    _, zone = translations(language).gettext, ZoneInfo(settings.clinic_timezone)
+    day = format_date(until.astimezone(zone), "long", locale=Locale.parse(language, sep="-"))
+    lines = [
+        _("Please answer a few questions before your visit to %(clinic)s:") % {"clinic": settings.clinic_name},
+        link,
+        _("The link is for you alone. It can be used until %(day)s.") % {"day": day},
+        _("Nobody reads answers to this mail."),
+        *([f"{settings.clinic_name}, {settings.clinic_phone}"] if settings.clinic_phone else []),
+    ]
+    message = EmailMessage()
+    message["Subject"] = _("Questions before your visit")
+    message["From"], message["To"] = options.sender, to
+    message["Message-ID"] = make_msgid(domain=options.sender.rpartition("@")[2])
+    message["Date"] = datetime.now(UTC)
+    message.set_content("\n\n".join(lines) + "\n")
     send(options, message)
 
 

@@ -2,14 +2,17 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 
+import segno
 from babel import Locale
 from babel.dates import format_date, format_time, get_date_format
 from babel.dates import get_timezone as timezone
 
 from screening.domain.answers import Answers, shown
 from screening.domain.assessment import Screening
+from screening.domain.invitation import Invitation
 from screening.domain.rules import FollowUp, Question, RuleBook
 from screening.reports.pdf import filled_in, print_page
 from screening.reports.press import Printed
@@ -106,6 +109,39 @@ def copy(screening: Screening, book: RuleBook, settings: Settings) -> Printed:
             created=screening.submitted_at.isoformat(timespec="seconds"),
             about=about,
             rows=rows,
+        )
+
+    return print_page(html, style=STYLE)
+
+
+def slip(invitation: Invitation, book: RuleBook, settings: Settings, *, address: str, until: datetime) -> Printed:
+    """What a patient is handed or sent: the link, as QR code and to be typed. Raises PrintingFailed."""
+    _, locale = translations(book.language).gettext, _locale(book.language)
+    zone = timezone(settings.clinic_timezone)
+    at = invitation.appointment and invitation.appointment.astimezone(zone)
+    when = f"{format_date(at, 'full', locale)}, {format_time(at, 'short', locale=locale)}" if at else ""
+    rows = [
+        (_("For"), invitation.patient.name),
+        (_("Appointment"), when),
+        (_("With"), invitation.prescriber),
+        (_("Visit number"), invitation.patient.visit),
+    ]
+    qr = segno.make(address, error="m", micro=False).png_data_uri(border=4)
+
+    def html(missing: frozenset[str]) -> str:
+        return filled_in(
+            "slip",
+            book.language,
+            paper=settings.paper,
+            missing=missing,
+            book=book,
+            clinic=settings,
+            direction=locale.text_direction,
+            large=False,
+            about=[row for row in rows if row[1]],
+            address=address,
+            qr=qr,
+            until=format_date(until.astimezone(zone), "long", locale),
         )
 
     return print_page(html, style=STYLE)

@@ -19,9 +19,14 @@ class DraftGone(Exception):
     """There is no such draft: never begun, expired, sent already, or a token that we did not give out."""
 
 
+def new_token() -> str:
+    """The token of a new draft (256 random bits)."""
+    return secrets.token_urlsafe(32)
+
+
 def begin(act: Act, *, keep: timedelta) -> str:
-    """Begin an empty draft and return its token (256 random bits). Every expired draft is deleted on the way."""
-    token = secrets.token_urlsafe(32)
+    """Begin an empty draft and return its token. Every expired draft is deleted on the way."""
+    token = new_token()
     with write(act.session):
         drafts.remove_expired(act.session, now=act.now)
         drafts.put(act.session, act.keys, drafts.hash_token(token), Draft(), expires_at=act.now + keep)

@@ -7,7 +7,7 @@ from sqlalchemy import delete, select
 
 from screening.domain.entries import Status
 from screening.services import people
-from screening.storage import audit, drafts, screenings
+from screening.storage import audit, drafts, invitations, screenings
 from screening.storage.audit import Act
 from screening.storage.database import empty_journal, write
 from screening.storage.encryption import KeyFault
@@ -15,6 +15,7 @@ from screening.storage.tables import ScreeningRow
 
 PART = 200  # screenings deleted in one transaction, so that nobody waits long
 ONE_DAY = timedelta(days=1)
+INVITATIONS_KEPT = timedelta(days=30)  # after their time, so that staff can see what came of them
 DOUBTFUL = timedelta(days=30)
 
 
@@ -53,6 +54,7 @@ def purge(act: Act, *, days: int, progress: Callable[[int, int], None] = lambda 
         progress(begin + len(references), len(found))
     with write(act.session):
         drafts.remove_expired(act.session, now=act.now)
+        invitations.remove_expired(act.session, before=act.now - INVITATIONS_KEPT)
         people.forget_old_sign_ins(act.session, longest=ONE_DAY, now=act.now)
         act.note("purged", detail=f"{len(found)} screenings, {never_opened} never opened")
     empty_journal(act.session)

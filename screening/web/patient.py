@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from io import BytesIO
 from zoneinfo import ZoneInfo
 
@@ -60,10 +60,10 @@ def start() -> Page:
 @blueprint.post("/")
 def begin() -> Page:
     """Begin a new questionnaire."""
-    token = questionnaire.begin(_acting(), keep=_keep())
-    if _token():
-        _forget_forms()
-    return _remember(token, url_for("patient.about_you"))
+    token = questionnaire.begin(acting(), keep=_keep())
+    if draft_token():
+        forget_forms()
+    return remember(token, url_for("patient.about_you"))
 
 
 @blueprint.get("/continue")
@@ -80,10 +80,9 @@ def about_you() -> Page:
     form = AboutYouForm.filled_with(draft.patient)
     if request.method == "POST" and not language.switch():
         offered = installation().settings.languages
-        today = _now().astimezone(ZoneInfo(installation().settings.clinic_timezone)).date()
-        if form.check(languages=offered, today=today):
+        if form.check(languages=offered, today=today()):
             _record(lambda draft: replace(draft, patient=form.patient))
-            return _remember(_token(), back if _going_back() else _next_step(_draft()))
+            return remember(draft_token(), back if _going_back() else _next_step(_draft()))
         if _going_back():
             return redirect(back, code=303)
     return render_template(
@@ -107,7 +106,7 @@ def question(question_id: str) -> Page:
         form = question_form(QuestionForm, seen, seen.question(question_id) or abort(404), draft.answers)
         if form.validate():
             _record(lambda draft: replace(draft, answers=draft.answers.with_page(asked, form.answers)))
-            return _remember(_token(), back if _going_back() else _next_step(_draft(), after=asked))
+            return remember(draft_token(), back if _going_back() else _next_step(_draft(), after=asked))
         if _going_back():
             return redirect(back, code=303)
     else:
@@ -140,11 +139,11 @@ def submit() -> Page:
     """Send the answers to the clinic."""
     here = installation()
     try:
-        questionnaire.submit(_acting(), _token(), here.books, language.chosen(), jobs=here.jobs_of_sent)
+        questionnaire.submit(acting(), draft_token(), here.books, language.chosen(), jobs=here.jobs_of_sent)
     except questionnaire.Incomplete as err:
         raise OutOfOrder from err
     here.wake()
-    return _remember(_token(), url_for("patient.done"))
+    return remember(draft_token(), url_for("patient.done"))
 
 
 @blueprint.get("/done")
@@ -172,7 +171,7 @@ def copy_response(screening: Screening, book: RuleBook, *, back: str) -> Page:
         with _one_at_a_time():
             printed = paper.copy(screening, book, installation().settings)
     except PrintingFailed:
-        return _not_printed(back)
+        return not_printed(back)
     return pdf_response(printed.content, f"answers-{screening.reference}.pdf")
 
 
@@ -197,7 +196,7 @@ def blank(kind: str, code: str) -> Page:
         with _one_at_a_time():
             printed = paper.blank(kind, here.books[code], here.settings)
     except PrintingFailed:
-        return _not_printed(url_for("patient.start"))
+        return not_printed(url_for("patient.start"))
     return pdf_response(printed, f"{kind}-{code}.pdf")
 
 
@@ -211,7 +210,8 @@ def pdf_response(content: bytes, name: str) -> Response:
     )
 
 
-def _not_printed(target: str) -> Page:
+def not_printed(target: str) -> Page:
+    """The page for a PDF that could not be made, which leads to `target`."""
     title, why = _("The PDF is not ready"), _("Something went wrong while it was made. Please try again later.")
     return error_page(503, title, why, action=_("Go back"), target=target)
 
@@ -225,8 +225,8 @@ def leaflet() -> Page:
 @blueprint.post("/finish")
 def finish() -> Page:
     """Forget this patient on this device; a draft that was not sent is deleted."""
-    questionnaire.discard(session=db.session, token=_token())
-    _forget_forms()
+    questionnaire.discard(session=db.session, token=draft_token())
+    forget_forms()
     session.pop("language", None)
     response = redirect(url_for("patient.start"), code=303)
     secure = installation().settings.over_tls
@@ -262,7 +262,13 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _acting() -> Act:
+def today() -> date:
+    """The day at the clinic."""
+    return _now().astimezone(ZoneInfo(installation().settings.clinic_timezone)).date()
+
+
+def acting() -> Act:
+    """What a patient does now."""
     return Act(session=db.session, keys=installation().keys, now=_now(), by="patient")
 
 
@@ -274,11 +280,12 @@ def _cookie_name() -> str:
     return "__Host-draft" if installation().settings.over_tls else "draft"
 
 
-def _token() -> str:
+def draft_token() -> str:
+    """The token that this device keeps, or nothing."""
     return request.cookies.get(_cookie_name(), "")
 
 
-def _remember(token: str, target: str) -> Response:
+def remember(token: str, target: str) -> Response:
     """Lead on to `target`, and let the device keep the token for as long as the draft, or the copy, is kept from now.
 
     A browser that sees the cookie change also drops the pages it kept in memory for Back, which show old answers.
@@ -290,21 +297,21 @@ def _remember(token: str, target: str) -> Response:
     return response
 
 
-def _forget_forms() -> None:
+def forget_forms() -> None:
     """Refuse every form shown so far: sent again by Back and reload, it would write into the next patient's draft."""
     session.pop("csrf_token", None)
 
 
 def _record(change: Callable[[Draft], Draft]) -> None:
-    questionnaire.record(_acting(), _token(), change, keep=_keep())
+    questionnaire.record(acting(), draft_token(), change, keep=_keep())
 
 
 def _find_draft() -> Draft | None:
     """This patient's draft, without answers to questions whose wording has changed since; None if there is none."""
-    if not _token():
+    if not draft_token():
         return None
     here = installation()
-    draft = drafts.find(db.session, here.keys, drafts.hash_token(_token()), now=_now())
+    draft = drafts.find(db.session, here.keys, drafts.hash_token(draft_token()), now=_now())
     return draft and replace(draft, answers=draft.answers.still_asked(here.books))
 
 
@@ -318,10 +325,10 @@ def _draft() -> Draft:
 
 def _find_sent(*, at_any_time: bool = False) -> Screening | None:
     """What this patient has sent from this device within `copy_minutes` (or at any time), or None."""
-    if not _token():
+    if not draft_token():
         return None
     here = installation()
-    conditions = [ScreeningRow.draft_hash == drafts.hash_token(_token())]
+    conditions = [ScreeningRow.draft_hash == drafts.hash_token(draft_token())]
     if not at_any_time:
         conditions.append(ScreeningRow.submitted_at > _now() - timedelta(minutes=here.settings.copy_minutes))
     return screenings.find(db.session, here.keys, *conditions)

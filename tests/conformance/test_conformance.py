@@ -19,6 +19,7 @@ from pypdf import PdfReader, PdfWriter
 from pypdf.generic import DictionaryObject, NullObject
 
 from screening.domain.answers import NAME_LENGTH, TEXT_LENGTH
+from screening.domain.invitation import Invitation
 from screening.reports import fhir, paper
 from screening.reports.conformance import SIGNATURE_FIELD
 from screening.reports.pdf import print_summary
@@ -82,6 +83,14 @@ def cases() -> Iterator[tuple[str, Callable[[], bytes]]]:
             yield f"{kind} {language}", partial(paper.blank, kind, book, CLINIC)
         screening = screening_of(YES_TO_ALL, name=NAMES["Arabic"], asked_in=language)
         yield f"copy {language}", lambda it=(screening, book, CLINIC): paper.copy(*it).content  # type: ignore[misc]
+    yield "slip", slip
+
+
+def slip() -> bytes:
+    patient = screening_of(YES_TO_ALL, name=NAMES["Arabic"]).patient
+    invitation = Invitation(patient=patient, language="en", appointment=datetime(2026, 12, 1, tzinfo=UTC))
+    link = "https://screening.clinic.example/invited/" + "x" * 27
+    return paper.slip(invitation, books()["en"], CLINIC, address=link, until=datetime(2026, 12, 1, tzinfo=UTC)).content
 
 
 def printed_summary(summary: Summary, attached: Attached | None = None, **how: Any) -> bytes:

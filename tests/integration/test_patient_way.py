@@ -158,14 +158,14 @@ def test_names_in_any_script_are_taken(sqlite_app: Flask, name: str) -> None:
         ({"name": "Ann\x00a"}, "Type your name again"),
         ({"name": "Ann\u202ea"}, "Type your name again"),
         ({"visit": "9" * 41}, "Enter a shorter visit number"),
-        ({"birth_day": "", "birth_month": "", "birth_year": ""}, "Enter your date of birth"),
-        ({"birth_month": ""}, "Your date of birth needs: month"),
+        ({"birth_day": "", "birth_month": "", "birth_year": ""}, "Enter the date of birth"),
+        ({"birth_month": ""}, "The date of birth needs: month"),
         ({"birth_day": "31", "birth_month": "2"}, "That month does not have that day"),
         ({"birth_day": "32"}, "Enter the day as a number"),
         ({"birth_month": "Smarch"}, "Enter the month as a number"),
         ({"birth_year": "88"}, "Enter the year with 4 numbers"),
-        ({"birth_year": "2999"}, "Your date of birth must be in the past"),
-        ({"birth_year": "1850"}, "Check the year of your birth"),
+        ({"birth_year": "2999"}, "The date of birth must be in the past"),
+        ({"birth_year": "1850"}, "Check the year of birth"),
     ],
 )
 def test_about_you_says_kindly_what_is_wrong_and_keeps_what_was_typed(

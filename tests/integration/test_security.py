@@ -37,6 +37,13 @@ ROUTES = {
     "patient.copy_pdf": "the holder of the draft's token, for copy_minutes",
     "patient.blank": "everyone: the same for all",
     "patient.finish": "everyone: only forgets",
+    "invited.open_link": "nobody without the link and the date of birth; nothing personal is shown",
+    "invitations.all_of_them": "prescriber, staff",
+    "invitations.new": "prescriber, staff",
+    "invitations.one": "prescriber, staff",
+    "invitations.slip": "prescriber, staff",
+    "invitations.revoke": "prescriber, staff",
+    "invitations.remind": "prescriber, staff",
     "security.login": "everyone",
     "security.logout": "whoever is signed in",
     "security.verify": "whoever is signed in",
@@ -80,6 +87,7 @@ def address(rule: Rule, reference: str = "0000-0000") -> str:
     return (
         path.replace("<reference>", reference)
         .replace("<sign_in_name>", "nobody")
+        .replace("<invitation_id>", "0" * 32)
         .replace("<token>", "x")
         .replace("<kind>/<code>", "leaflet/en")
     )
@@ -113,7 +121,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> tuple[Flask, str, dict[st
     return app, visitor.send(), {role: Colleague(app, role, role) for role in ROLES}
 
 
-@pytest.mark.parametrize("endpoint", [name for name in ROUTES if name.startswith(("clinic.", "admin."))])
+@pytest.mark.parametrize("endpoint", [name for name in ROUTES if name.startswith(("clinic.", "invitations.", "admin."))])
 @pytest.mark.parametrize("role", [*ROLES, "nobody"])
 def test_role_by_route(house: tuple[Flask, str, dict[str, Colleague]], endpoint: str, role: str) -> None:
     app, reference, colleagues = house
@@ -129,7 +137,8 @@ def test_role_by_route(house: tuple[Flask, str, dict[str, Colleague]], endpoint:
             if role == "nobody":
                 assert (status, client.path) == (200, "/account/sign-in") if method == "GET" else status == 401
             elif role in ROUTES[endpoint]:
-                assert status in (200, 409), (method, client.text)
+                there = (404,) if endpoint.startswith("invitations.") else ()  # no such invitation
+                assert status in (200, 409, *there), (method, client.text)
                 assert client.path != "/account/sign-in"
             else:
                 assert status == 403, (method, client.text)

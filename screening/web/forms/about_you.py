@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import unicodedata
 from datetime import date
+from typing import Any
 
 from babel import Locale
 from babel.dates import get_month_names
 from flask import request
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 from wtforms import Form, StringField
 
 from screening.domain import answers
@@ -16,16 +18,41 @@ from screening.domain.answers import Fault
 from screening.reports.paper import DATE_PARTS, date_part_order
 
 
-class AboutYouForm(Form):
-    """The about-you page; after a successful `check`, `patient` holds who answers."""
+class BirthDateForm(Form):
+    """A date of birth as three fields; after a successful `check`, `birth_date` holds it."""
 
-    name = StringField()
     birth_day = StringField()
     birth_month = StringField()
     birth_year = StringField()
+
+    birth_date: date
+
+    def check(self, *, languages: tuple[str, ...], today: date) -> bool:
+        """Whether everything is acceptable; each field at fault gets its error. Month names of `languages` count."""
+        if not self.validate():
+            return False
+        typed = {part: unicodedata.normalize("NFKC", (self[part].data or "")[:100]).strip() for part in DATE_PARTS}
+        born = _birth_date(typed, languages, today)
+        if isinstance(born, date):
+            self.birth_date = born
+            return True
+        self[born[0]].errors = [born[1]]
+        return False
+
+
+class AboutYouForm(BirthDateForm):
+    """The about-you page; after a successful `check`, `patient` holds who answers."""
+
+    name = StringField()
     visit = StringField()
 
     patient: answers.Patient
+    name_missing = _l("Enter your name")
+
+    @property
+    def errors(self) -> dict[str, Any]:
+        """The errors in the order of the page."""
+        return dict(sorted(super().errors.items(), key=lambda one: one[0] != "name"))
 
     @classmethod
     def filled_with(cls, patient: answers.Patient | None) -> AboutYouForm:
@@ -38,13 +65,10 @@ class AboutYouForm(Form):
 
     def check(self, *, languages: tuple[str, ...], today: date) -> bool:
         """Whether everything is acceptable; each field at fault gets its error. Month names of `languages` count."""
-        if not self.validate():
-            return False
+        is_date = super().check(languages=languages, today=today)
         name, visit = answers.tidy(self.name.data or ""), answers.tidy(self.visit.data or "")
-        typed = {part: unicodedata.normalize("NFKC", (self[part].data or "")[:100]).strip() for part in DATE_PARTS}
-        born = _birth_date(typed, languages, today)
         of_name = {
-            Fault.MISSING: _("Enter your name"),
+            Fault.MISSING: str(self.name_missing),
             Fault.TOO_LONG: _("Enter a shorter name: at most %(most)s letters", most=answers.NAME_LENGTH),
             Fault.CONTROL_CHARACTER: _("Type your name again. It has a sign that cannot be printed"),
         }
@@ -57,13 +81,11 @@ class AboutYouForm(Form):
             "name": of_name[name_fault] if name_fault else "",
             "visit": of_visit[visit_fault] if visit_fault else "",
         }
-        if not isinstance(born, date):
-            messages[born[0]] = born[1]
         for field, message in messages.items():
             self[field].errors = [message] if message else []
-        if any(messages.values()) or not isinstance(born, date):
+        if any(messages.values()) or not is_date:
             return False
-        self.patient = answers.Patient(name=name, birth_date=born, visit=visit)
+        self.patient = answers.Patient(name=name, birth_date=self.birth_date, visit=visit)
         return True
 
 
@@ -71,12 +93,12 @@ def _birth_date(typed: dict[str, str], languages: tuple[str, ...], today: date) 
     """The date of birth, or the field at fault and the message for it."""
     missing = [part for part in DATE_PARTS if not typed[part]]
     if len(missing) == len(DATE_PARTS):
-        return "birth_day", _("Enter your date of birth")
+        return "birth_day", _("Enter the date of birth")
     if len(missing) == 2 and not typed[next(part for part in DATE_PARTS if typed[part])].isalnum():
         return missing[0], _("Put the day, the month and the year each in its own box")
     if missing:
         names = {"birth_day": _("day"), "birth_month": _("month"), "birth_year": _("year")}
-        return missing[0], _("Your date of birth needs: %(parts)s", parts=", ".join(names[part] for part in missing))
+        return missing[0], _("The date of birth needs: %(parts)s", parts=", ".join(names[part] for part in missing))
     day, year = _number(typed["birth_day"]), _number(typed["birth_year"])
     month = _number(typed["birth_month"]) or _month_by_name(typed["birth_month"], languages)
     if month is None or not 1 <= month <= 12:
@@ -91,9 +113,9 @@ def _birth_date(typed: dict[str, str], languages: tuple[str, ...], today: date) 
         return "birth_day", _("That month does not have that day. Check the date")
     match answers.birth_date_fault(born, today=today):
         case Fault.IN_FUTURE:
-            return "birth_year", _("Your date of birth must be in the past")
+            return "birth_year", _("The date of birth must be in the past")
         case Fault.TOO_LONG_AGO:
-            return "birth_year", _("Check the year of your birth")
+            return "birth_year", _("Check the year of birth")
     return born
 
 

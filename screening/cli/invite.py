@@ -1,0 +1,121 @@
+"""`flask invite`: links for patients, one or many."""
+
+import csv
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import click
+
+from screening.cli.common import acting, commands, fail, on_a_ready_installation, progress
+from screening.domain.invitation import COLUMNS, InvalidInvitation, Invitation, read_invitation
+from screening.extensions import installation
+from screening.reports import paper
+from screening.reports.press import PrintingFailed
+from screening.reports.spreadsheet import cell
+from screening.services import invite as service
+
+MOST = 5000  # rows of one file
+
+
+@commands.command()
+@click.option(
+    "--csv", "table", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Invite all in this."
+)
+@click.option("--dry-run", is_flag=True, help="Only say whether the file is right.")
+@click.option(
+    "--slips", type=click.Path(file_okay=False, path_type=Path), help="Print a slip for each into this folder."
+)
+@click.option("--name", help="The patient's name.")
+@click.option("--birth-date", help="The patient's date of birth, such as 1988-03-12.")
+@click.option("--visit", help="The clinic's reference for the visit.")
+@click.option("--appointment", help="Day and time at the clinic, such as '2027-03-31 14:30'.")
+@click.option("--prescriber", help="The prescriber's name.")
+@click.option("--language", help="The patient's language, such as es.")
+@click.option("--email", help="Where a reminder may go.")
+@click.option("--days", type=click.IntRange(1, 90), help="Days for which the links work. [default: invitation_days]")
+def invite(table: Path | None, dry_run: bool, slips: Path | None, days: int | None, **one: str | None) -> None:
+    """Invite one patient, or all in a table (CSV in UTF-8), and print a link for each.
+
+    The table begins with headings: name, birth_date and, where wanted, visit, appointment, prescriber, language, email.
+    All are invited or, where a row is at fault, none.
+    """
+    if table is None and not (one["name"] and one["birth_date"]):
+        raise click.UsageError("Give --csv FILE, or --name and --birth-date.")
+    if table is not None and any(one.values()):
+        raise click.UsageError("Give --csv FILE or one patient, not both.")
+    alone = {name: value or "" for name, value in one.items()}
+    invitations = _read([(0, alone)] if table is None else _rows(table))
+    if dry_run:
+        click.echo(f"{len(invitations)} can be invited; nothing was done.")
+        return
+    with on_a_ready_installation():
+        act, settings = acting(), installation().settings
+        keep = timedelta(days=days or settings.invitation_days)
+        ids = service.create(act, invitations, keep=keep)
+        links = [service.address(settings, act, invitation_id) for invitation_id in ids]
+        lines = csv.writer(sys.stdout)
+        lines.writerow(("name", "visit", "link"))
+        lines.writerows(
+            (cell(one.patient.name), cell(one.patient.visit), link)
+            for one, link in zip(invitations, links, strict=True)
+        )
+        if slips is not None:
+            _print_slips(slips, list(zip(ids, invitations, links, strict=True)), until=act.now + keep)
+    click.echo(f"{len(ids)} invited, until {act.now + keep:%Y-%m-%d %H:%M} UTC.", err=True)
+
+
+def _rows(table: Path) -> list[tuple[int, dict[str, str]]]:
+    """The rows of a table, each with its line in the file."""
+    try:
+        with table.open(encoding="utf-8-sig", newline="") as file:
+            lines = csv.DictReader(file, restkey="too many columns", strict=True)
+            unknown = sorted(set(lines.fieldnames or ()) - set(COLUMNS))
+            if unknown or not lines.fieldnames:
+                what = f"has the column {unknown[0]!r}" if unknown else "has no line of headings"
+                fail(f"{table}: {what}; the columns are: {', '.join(COLUMNS)}")
+            found = [(lines.line_num, row) for row in lines]
+    except (OSError, UnicodeDecodeError, csv.Error) as err:
+        fail(f"{table}: not a readable table (CSV in UTF-8): {err}")
+    if len(found) > MOST:
+        fail(f"{table}: has {len(found)} rows; invite at most {MOST} at once")
+    return found
+
+
+def _read(rows: list[tuple[int, dict[str, str]]]) -> list[Invitation]:
+    """The invitations; where a row is at fault, print every fault and end."""
+    settings, faults, found = installation().settings, [], []
+    today = datetime.now(UTC).astimezone(ZoneInfo(settings.clinic_timezone)).date()
+    for line, row in rows:
+        try:
+            if "too many columns" in row:
+                raise InvalidInvitation(["there are more columns than headings; put texts with a comma between quotes"])
+            found.append(
+                read_invitation(row, languages=settings.languages, today=today, timezone=settings.clinic_timezone)
+            )
+        except InvalidInvitation as err:
+            faults += [f"line {line}, {fault}" if line else fault for fault in err.faults]
+    if faults:
+        fail(*faults, "Nobody was invited.")
+    return found
+
+
+def _print_slips(folder: Path, made: Sequence[tuple[str, Invitation, str]], *, until: datetime) -> None:
+    """Write a PDF for each, with a name that tells nobody whom it is for."""
+    here = installation()
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with progress("Printing slips") as tell:
+            for done, (invitation_id, invitation, link) in enumerate(made, start=1):
+                book = here.books[invitation.language]
+                slip = paper.slip(invitation, book, here.settings, address=link, until=until)
+                file = folder / f"invitation-{done:04}-{invitation_id[: service.SHORT_ID]}.pdf"
+                file.touch(mode=0o600)
+                file.write_bytes(slip.content)
+                tell(done, len(made))
+    except OSError as err:
+        fail(f"{folder} cannot be written: {err.strerror}; the links above hold all the same")
+    except PrintingFailed as err:
+        fail(f"A slip could not be printed: {err}; the links above hold all the same")

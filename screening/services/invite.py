@@ -1,0 +1,120 @@
+"""Inviting a patient to one visit, and letting nobody but that patient use the link, once."""
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+
+from screening.delivery.email import Email, remind_by_mail
+from screening.domain.invitation import Invitation
+from screening.services import questionnaire
+from screening.settings import Settings
+from screening.storage import drafts, invitations
+from screening.storage.audit import Act
+from screening.storage.database import write
+from screening.storage.drafts import Draft
+from screening.storage.invitations import TRIES, State, token_of
+from screening.storage.tables import InvitationRow
+
+SHORT_ID = 8  # letters of an id in the audit log
+
+
+class Why(StrEnum):
+    """Why a link cannot be used."""
+
+    UNKNOWN = "unknown"
+    USED = "used"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+    BLOCKED = "blocked"
+
+
+class NotUsable(Exception):
+    """The link of an invitation cannot be used, or not any more."""
+
+    def __init__(self, why: Why) -> None:
+        super().__init__(why)
+        self.why = why
+
+
+class WrongPatient(Exception):
+    """The date of birth is not that of whom the link is for."""
+
+
+def create(act: Act, several: Sequence[Invitation], *, keep: timedelta) -> list[str]:
+    """Invite patients, all or none, and return the ids of the invitations."""
+    with write(act.session):
+        until, ids = act.now + keep, []
+        for one in several:
+            ids.append(invitations.add(act.session, act.keys, one, by=act.by, now=act.now, until=until))
+        for invitation_id in ids:
+            act.note("invited", invitation_id[:SHORT_ID])
+    return ids
+
+
+def address(settings: Settings, act: Act, invitation_id: str) -> str:
+    """The link."""
+    return f"{settings.public_url}/invited/{token_of(act.keys, invitation_id)}"
+
+
+def look(act: Act, token: str) -> tuple[InvitationRow, Invitation]:
+    """The invitation behind a link that can be used. Changes nothing. Raises NotUsable."""
+    return _usable(act, invitations.row_of(act.session, token), now=act.now)
+
+
+def _usable(act: Act, row: InvitationRow | None, *, now: datetime) -> tuple[InvitationRow, Invitation]:
+    if row is None:
+        raise NotUsable(Why.UNKNOWN)
+    state = invitations.state(row, is_finished=False, now=now)
+    if state is not State.SENT:
+        raise NotUsable(Why.USED if state is State.OPENED else Why(state))
+    return row, invitations.read(row, act.keys)
+
+
+def redeem(act: Act, token: str, birth_date: date, *, keep: timedelta) -> tuple[str, Invitation]:
+    """Use the link up for a draft with name, date of birth and visit filled in; the draft's token.
+
+    Raises NotUsable, WrongPatient. Each wrong date of birth counts, whoever tries; after TRIES the link is worthless.
+    """
+    draft_token = questionnaire.new_token()
+    with write(act.session):
+        row, invitation = _usable(act, invitations.row_of(act.session, token, lock=True), now=act.now)
+        is_right = birth_date == invitation.patient.birth_date
+        if is_right:
+            row.opened_at, row.draft_hash = act.now, drafts.hash_token(draft_token)
+            draft = Draft(patient=invitation.patient)
+            drafts.put(act.session, act.keys, row.draft_hash, draft, expires_at=act.now + keep)
+        else:
+            row.tries += 1
+        tries = row.tries
+        act.note("link opened" if is_right else "link refused", row.id[:SHORT_ID])
+    if is_right:
+        return draft_token, invitation
+    if tries >= TRIES:
+        raise NotUsable(Why.BLOCKED)
+    raise WrongPatient
+
+
+def revoke(act: Act, invitation_id: str) -> None:
+    """Make a link worthless; one that was used is left as it is."""
+    with write(act.session):
+        row = act.session.get(InvitationRow, invitation_id, with_for_update=True)
+        if row is not None and row.opened_at is None and row.revoked_at is None:
+            row.revoked_at = act.now
+            act.note("revoked", row.id[:SHORT_ID])
+
+
+def remind(act: Act, settings: Settings, invitation_id: str, mail: Email) -> None:
+    """Send the link again by e-mail, if it can still be used. Raises NotUsable, DeliveryFailed."""
+    row, invitation = _usable(act, act.session.get(InvitationRow, invitation_id), now=act.now)
+    until, link = row.expires_at, address(settings, act, invitation_id)
+    act.session.rollback()  # nobody should wait for another machine
+    remind_by_mail(mail, invitation.email, link, language=invitation.language, until=until, settings=settings)
+    with write(act.session):
+        row = act.session.get_one(InvitationRow, invitation_id, with_for_update=True)
+        row.reminded_at = act.now
+        act.note("reminded", invitation_id[:SHORT_ID])
+
+
+def is_own_device(row: InvitationRow | None, draft_token: str) -> bool:
+    """Whether it was this device on which the link was opened."""
+    return row is not None and bool(draft_token) and row.draft_hash == drafts.hash_token(draft_token)

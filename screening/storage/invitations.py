@@ -1,0 +1,133 @@
+"""Invitations: whom a link is for, sealed, found by the hash of the token in it."""
+
+import base64
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from screening.domain.invitation import Invitation
+from screening.storage import records
+from screening.storage.drafts import hash_token
+from screening.storage.encryption import KeyFault, Keys
+from screening.storage.tables import InvitationRow, ScreeningRow
+
+PAD = 1024  # bytes
+TOKEN_BYTES = 20
+TRIES = 5  # dates of birth
+
+
+class State(StrEnum):
+    """How far an invitation has come."""
+
+    SENT = "sent"
+    OPENED = "opened"
+    FINISHED = "finished"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+    BLOCKED = "blocked"  # after too many dates of birth that were wrong
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A stored invitation, None where it cannot be opened; `reference` is that of the screening which came of it."""
+
+    id: str
+    invitation: Invitation | None
+    state: State
+    created_at: datetime
+    expires_at: datetime
+    reminded_at: datetime | None
+    reference: str
+
+
+def token_of(keys: Keys, invitation_id: str) -> str:
+    """The token in an invitation's link: 160 bits that only the clinic's keys give, so that it need not be stored."""
+    mac = keys.authenticate("invitation", invitation_id.encode())[:TOKEN_BYTES]
+    return base64.urlsafe_b64encode(mac).decode().rstrip("=")
+
+
+def add(session: Session, keys: Keys, invitation: Invitation, *, by: str, now: datetime, until: datetime) -> str:
+    """Store an invitation and return its id."""
+    row = InvitationRow(id=uuid.uuid4().hex, created_at=now, created_by=by[:64], expires_at=until, tries=0)
+    row.token_hash = hash_token(token_of(keys, row.id))
+    row.seal(keys, "sealed_invitation", records.encode(invitation, pad=PAD))
+    session.add(row)
+    session.flush()
+    return row.id
+
+
+def row_of(session: Session, token: str, *, lock: bool = False) -> InvitationRow | None:
+    """The row that a token in a link leads to. `lock` keeps other writers waiting (PostgreSQL)."""
+    query = select(InvitationRow).where(InvitationRow.token_hash == hash_token(token))
+    return session.scalars(query.with_for_update() if lock else query).one_or_none()
+
+
+def read(row: InvitationRow, keys: Keys) -> Invitation:
+    """What a row holds. Raises KeyFault."""
+    record: dict[str, Any] = records.decode(row.unseal(keys, "sealed_invitation"))
+    appointment = record["appointment"] and datetime.fromisoformat(record["appointment"])
+    return Invitation(**record | {"patient": records.patient(record["patient"]), "appointment": appointment})
+
+
+def state(row: InvitationRow, *, is_finished: bool, now: datetime) -> State:
+    """How far it has come."""
+    if is_finished:
+        return State.FINISHED
+    if row.revoked_at is not None:
+        return State.REVOKED
+    if row.opened_at is not None:
+        return State.OPENED
+    if row.tries >= TRIES:
+        return State.BLOCKED
+    return State.EXPIRED if row.expires_at <= now else State.SENT
+
+
+def find(session: Session, keys: Keys, invitation_id: str, *, now: datetime) -> Kept | None:
+    """One invitation, or None."""
+    return next(_kept(session, keys, now, invitation_id=invitation_id), None)
+
+
+def listed(session: Session, keys: Keys, *, now: datetime, offset: int, limit: int) -> list[Kept]:
+    """Invitations, the newest first."""
+    return list(_kept(session, keys, now, offset=offset, limit=limit))
+
+
+def _kept(
+    session: Session, keys: Keys, now: datetime, *, invitation_id: str = "", offset: int = 0, limit: int = 1
+) -> Iterator[Kept]:
+    query = select(InvitationRow, ScreeningRow.reference).outerjoin(
+        ScreeningRow, ScreeningRow.draft_hash == InvitationRow.draft_hash
+    )
+    if invitation_id:
+        query = query.where(InvitationRow.id == invitation_id)
+    newest = query.order_by(InvitationRow.created_at.desc(), InvitationRow.id).offset(offset).limit(limit)
+    for row, reference in session.execute(newest):
+        try:
+            invitation = read(row, keys)
+        except KeyFault:
+            invitation = None
+        yield Kept(
+            id=row.id,
+            invitation=invitation,
+            state=state(row, is_finished=reference is not None, now=now),
+            created_at=row.created_at,
+            expires_at=row.expires_at,
+            reminded_at=row.reminded_at,
+            reference=reference or "",
+        )
+
+
+def count(session: Session) -> int:
+    """How many there are."""
+    return session.scalar(select(func.count()).select_from(InvitationRow)) or 0
+
+
+def remove_expired(session: Session, *, before: datetime) -> None:
+    """Delete those whose time ended before that."""
+    session.execute(delete(InvitationRow).where(InvitationRow.expires_at < before))

@@ -1,0 +1,199 @@
+"""Invitations: staff make the link of one visit, and the patient opens it."""
+
+from datetime import UTC, datetime, timedelta
+
+import segno
+from flask import Blueprint, abort, flash, g, redirect, render_template, request, session, url_for
+from flask_babel import gettext as _
+from flask_babel import refresh
+from werkzeug.wrappers import Response
+
+from screening.delivery.channel import REASONS, DeliveryFailed
+from screening.delivery.email import Email
+from screening.extensions import db, installation
+from screening.reports import paper
+from screening.reports.press import PrintingFailed
+from screening.services import invite, review
+from screening.services.invite import NotUsable, Why, WrongPatient
+from screening.storage import invitations
+from screening.storage.invitations import Kept, State
+from screening.web import language, patient
+from screening.web.errors import Page
+from screening.web.errors import page as error_page
+from screening.web.forms.about_you import BirthDateForm, example_birth_date
+from screening.web.forms.invitation import InvitationForm
+from screening.web.sign_in import acting, needs, page_number
+
+blueprint = Blueprint("invitations", __name__, url_prefix="/clinic/invitations")
+link = Blueprint("invited", __name__)
+
+PAGE_LENGTH = 50
+
+
+@blueprint.get("/")
+@needs("prescriber", "staff")
+def all_of_them() -> str:
+    """Every invitation with how far it has come, the newest first."""
+    number, total = page_number(), invitations.count(db.session)
+    kept = invitations.listed(
+        db.session, installation().keys, now=datetime.now(UTC), offset=(number - 1) * PAGE_LENGTH, limit=PAGE_LENGTH
+    )
+    review.listed(acting(), lines=len(kept), searched=False)
+    last = max(-(-total // PAGE_LENGTH), 1)
+    return render_template("clinic/invitations.html", kept=kept, number=number, last=last, total=total, words=_words())
+
+
+@blueprint.route("/new", methods=["GET", "POST"])
+@needs("prescriber", "staff")
+def new() -> Page:
+    """Invite a patient."""
+    settings = installation().settings
+    sent = request.form if request.method == "POST" else None
+    form = InvitationForm.read(sent, languages=language.offered(), days=settings.invitation_days)
+    if sent is not None and form.check(
+        languages=settings.languages, today=patient.today(), timezone=settings.clinic_timezone
+    ):
+        (made,) = invite.create(acting(), [form.invitation], keep=timedelta(days=form.days.data or 1))
+        return redirect(url_for("invitations.one", invitation_id=made), code=303)
+    return render_template(
+        "clinic/invitation_new.html",
+        form=form,
+        date_parts=paper.date_part_order(language.chosen()),
+        example_date=example_birth_date(language.chosen()),
+        mail=_mail() is not None,
+    )
+
+
+@blueprint.get("/<invitation_id>")
+@needs("prescriber", "staff")
+def one(invitation_id: str) -> str:
+    """An invitation, with its link while that can be used."""
+    kept = _find(invitation_id)
+    address = invite.address(installation().settings, acting(), invitation_id) if kept.state is State.SENT else ""
+    code = segno.make(address, error="m", micro=False) if address else None
+    return render_template(
+        "clinic/invitation.html",
+        kept=kept,
+        words=_words(),
+        address=address,
+        qr=code.svg_inline(omitsize=True, border=4, light="#fff", title=_("QR code")) if code else "",
+        mail=_mail() is not None,
+    )
+
+
+@blueprint.get("/<invitation_id>/slip.pdf")
+@needs("prescriber", "staff")
+def slip(invitation_id: str) -> Page:
+    """The slip for the patient, with link and QR code."""
+    kept, here = _find(invitation_id), installation()
+    if kept.invitation is None or kept.state is not State.SENT:
+        abort(404)
+    address, back = invite.address(here.settings, acting(), kept.id), url_for("invitations.one", invitation_id=kept.id)
+    db.session.rollback()  # nobody should wait for what is being printed
+    try:
+        book = here.books.get(kept.invitation.language, language.book())
+        printed = paper.slip(kept.invitation, book, here.settings, address=address, until=kept.expires_at)
+    except PrintingFailed:
+        return patient.not_printed(back)
+    return patient.pdf_response(printed.content, f"invitation-{kept.id[: invite.SHORT_ID]}.pdf")
+
+
+@blueprint.post("/<invitation_id>/revoke")
+@needs("prescriber", "staff")
+def revoke(invitation_id: str) -> Response:
+    """Make the link worthless."""
+    invite.revoke(acting(), _find(invitation_id).id)
+    return redirect(url_for("invitations.one", invitation_id=invitation_id), code=303)
+
+
+@blueprint.post("/<invitation_id>/remind")
+@needs("prescriber", "staff")
+def remind(invitation_id: str) -> Response:
+    """Send the link by e-mail."""
+    kept, mail = _find(invitation_id), _mail()
+    if mail is None or kept.invitation is None or not kept.invitation.email:
+        abort(404)
+    try:
+        invite.remind(acting(), installation().settings, kept.id, mail)
+        flash(_("The reminder was sent."))
+    except DeliveryFailed as err:
+        flash(_("The reminder was not sent.") + " " + _(REASONS[err.fault]))
+    except NotUsable:
+        pass  # the page says what has become of it
+    return redirect(url_for("invitations.one", invitation_id=invitation_id), code=303)
+
+
+def _find(invitation_id: str) -> Kept:
+    return invitations.find(db.session, installation().keys, invitation_id, now=datetime.now(UTC)) or abort(404)
+
+
+def _mail() -> Email | None:
+    """The first channel that is e-mail, by which reminders go."""
+    options = (channel.options for channel in installation().channels.values())
+    return next((one for one in options if isinstance(one, Email)), None)
+
+
+def _words() -> dict[State, str]:
+    return {
+        State.SENT: _("Not opened yet"),
+        State.OPENED: _("Opened"),
+        State.FINISHED: _("Answers sent"),
+        State.EXPIRED: _("Expired"),
+        State.REVOKED: _("Withdrawn"),
+        State.BLOCKED: _("Blocked: wrong date of birth"),
+    }
+
+
+@link.route("/invited/<token>", methods=["GET", "POST"])
+def open_link(token: str) -> Page:
+    """Ask for the date of birth; with the right one, begin the questions with name and visit filled in."""
+    _row, invitation = invite.look(patient.acting(), token)
+    if "language" not in session:
+        g.page_language = invitation.language
+        refresh()
+    form = BirthDateForm(request.form if request.method == "POST" else None)
+    if request.method == "POST" and not language.switch():
+        here, fits = installation(), form.check(languages=installation().settings.languages, today=patient.today())
+        try:
+            if fits:
+                keep = timedelta(hours=here.settings.draft_hours)
+                draft_token, _invitation = invite.redeem(patient.acting(), token, form.birth_date, keep=keep)
+                session["language"] = language.chosen()
+                patient.forget_forms()
+                return patient.remember(draft_token, url_for("patient.about_you"))
+        except WrongPatient:
+            form.birth_day.errors = [_("This is not the date of birth that the clinic has for this link. Check it")]
+    return render_template(
+        "patient/invited.html",
+        form=form,
+        date_parts=paper.date_part_order(language.chosen()),
+        example_date=example_birth_date(language.chosen()),
+    )
+
+
+@link.errorhandler(NotUsable)
+def _not_usable(error: NotUsable) -> Page:
+    row = invitations.row_of(db.session, (request.view_args or {})["token"])
+    if error.why is Why.USED and invite.is_own_device(row, patient.draft_token()):
+        return redirect(url_for("patient.resume"), code=303)
+    title, why = {
+        Why.UNKNOWN: (_("This link is not complete"), _("Open it again from the paper or the message of the clinic.")),
+        Why.USED: (
+            _("This link was used already"),
+            _("Each link works once. If you began on another device, go on there."),
+        ),
+        Why.EXPIRED: (_("This link is too old"), _("Links work only for some days.")),
+        Why.REVOKED: (_("The clinic has withdrawn this link"), _("There may be a newer one for you.")),
+        Why.BLOCKED: (
+            _("This link does not work any more"),
+            _("The date of birth was wrong too many times. This keeps your data safe."),
+        ),
+    }[error.why]
+    return error_page(
+        404 if error.why is Why.UNKNOWN else 410,
+        title,
+        why,
+        _("Ask the clinic for a new link, or answer the questions without one."),
+        action=_("Answer without a link"),
+        target=url_for("patient.start"),
+    )

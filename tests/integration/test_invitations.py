@@ -1,0 +1,315 @@
+"""The right patient gets to the questions by a link, once; nobody else does."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime, timedelta
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from pypdf import PdfReader
+
+from screening.domain.answers import Patient
+from screening.domain.invitation import Invitation
+from screening.extensions import db, installation
+from screening.services import invite, retention
+from screening.storage import invitations
+from screening.storage.audit import Act
+from tests.integration.colleague import Colleague
+from tests.integration.test_deliveries import Make, certificate, mail, make, to_mail  # noqa: F401
+from tests.integration.test_upkeep import change, flask
+from tests.integration.visitor import NO_TO_ALL, Visitor
+from tests.peers import MailServer
+
+pytestmark = pytest.mark.one_database
+both_databases = pytest.mark.both_databases
+
+BORN = {"birth_day": "12", "birth_month": "3", "birth_year": "1988"}
+OTHER = {**BORN, "birth_day": "13"}
+TYPED = {"name": "Sample Patient", **BORN, "visit": "V-9", "appointment": "2027-03-31T14:30", "prescriber": "Dr House"}
+TYPED |= {"language": "en", "days": "7"}
+
+
+def act_of(app: Flask, *, now: datetime | None = None) -> Act:
+    return Act(session=db.session, keys=installation(app).keys, now=now or datetime.now(UTC), by="test")
+
+
+def invited(app: Flask, *, language: str = "en", email: str = "") -> tuple[str, str]:
+    """The id and the path of a link."""
+    patient = Patient(name="Sample Patient", birth_date=date(1988, 3, 12), visit="V-9")
+    one = Invitation(patient=patient, language=language, email=email)
+    with app.app_context():
+        act = act_of(app)
+        (made,) = invite.create(act, [one], keep=timedelta(days=7))
+        return made, invite.address(installation().settings, act, made).partition(":8000")[2]
+
+
+def opened(app: Flask, path: str, born: dict[str, str] = BORN) -> Visitor:
+    """The browser of somebody who opens a link and says when they were born."""
+    visitor = Visitor(app)
+    visitor.get(path)
+    visitor.post(path, dict(born))
+    return visitor
+
+
+@both_databases
+def test_staff_invite_and_the_patient_finds_name_and_visit_filled_in(app: Flask) -> None:
+    staff = Colleague(app, "reception", "staff")
+    staff.get("/clinic/invitations/new")
+    staff.post("/clinic/invitations/new", dict(TYPED))
+    assert "Not opened yet" in staff.text
+    found = re.search(r"http://127.0.0.1:8000(/invited/[\w-]{27})", staff.text)
+    assert found is not None, staff.text
+    page = staff.path
+    visitor = Visitor(app)
+    visitor.get(found[1])
+    assert "Sample" not in visitor.page.text, "before it is known who asks"
+    visitor.post(found[1], dict(BORN))
+    assert visitor.path == "/about-you"
+    assert 'value="Sample Patient"' in visitor.page.text
+    assert 'value="V-9"' in visitor.page.text
+    assert "Opened" in staff.get(page).text
+    visitor.post("/about-you", {"name": "Sample Patient", **BORN, "visit": "V-9"})
+    visitor.answer(NO_TO_ALL)
+    reference = visitor.send()
+    staff.get("/clinic/invitations/")
+    assert "Answers sent" in staff.text
+    assert reference in staff.get(page).text
+    log = flask(app, "audit", "export").output
+    assert all(f" {action} " in log.replace("\t", " ").replace(",", " ") for action in ("invited", "link opened")), log
+
+
+def test_the_database_holds_neither_token_nor_name(app: Flask) -> None:
+    _made, path = invited(app)
+    with app.app_context():
+        (row,) = db.session.query(invitations.InvitationRow).all()
+        plain = "|".join(str(getattr(row, column.key)) for column in row.__table__.columns)
+    assert path.rpartition("/")[2] not in plain
+    assert "Sample" not in plain
+    assert len(path.rpartition("/")[2]) * 6 >= 128
+
+
+def test_a_wrong_date_of_birth_counts_in_the_database_whoever_tries(app: Flask) -> None:
+    made, path = invited(app)
+    for _ in range(invitations.TRIES - 1):
+        stranger = opened(app, path, OTHER)
+        assert "This is not the date of birth that the clinic has" in stranger.text
+        assert "Sample" not in stranger.page.text
+    assert opened(app, path, {**BORN, "birth_day": "30", "birth_month": "2"}).page.status_code == 200
+    assert opened(app, path, OTHER).page.status_code == 410
+    right = opened(app, path)
+    assert right.page.status_code == 410
+    assert "The date of birth was wrong too many times" in right.text
+    assert "Blocked" in Colleague(app, "reception", "staff").get(f"/clinic/invitations/{made}").text
+    assert flask(app, "audit", "export").output.count("link refused") == invitations.TRIES
+
+
+def test_a_link_works_once_and_its_own_device_goes_on(app: Flask) -> None:
+    _made, path = invited(app)
+    visitor = opened(app, path)
+    visitor.get(path)
+    assert visitor.path == "/questions/pregnancy", "name and visit are known"
+    assert "This link was used already" in opened(app, path).text
+    visitor.answer(NO_TO_ALL)
+    visitor.send()
+    assert "sent already" in visitor.get(path).text
+
+
+def test_links_that_do_not_work_say_what_to_do(app: Flask) -> None:
+    made, path = invited(app)
+    staff = Colleague(app, "reception", "staff")
+    staff.get(f"/clinic/invitations/{made}")
+    staff.post(f"/clinic/invitations/{made}/revoke")
+    assert "Withdrawn" in staff.text
+    late = invited(app)[1]
+    change(app, "UPDATE invitations SET expires_at = '2020-01-01 00:00:00+00:00' WHERE revoked_at IS NULL")
+    for address, status, words in (
+        (path, 410, "The clinic has withdrawn this link"),
+        (late, 410, "This link is too old"),
+        ("/invited/" + "x" * 27, 404, "This link is not complete"),
+    ):
+        visitor = Visitor(app)
+        assert visitor.get(address).status_code == status
+        assert words in visitor.text
+        assert "Ask the clinic for a new link" in visitor.text
+        visitor.post(address, dict(BORN))
+        assert visitor.page.status_code in (status, 400)
+    assert "Sample" not in visitor.page.text
+
+
+def test_opening_a_link_without_an_answer_uses_nothing_up(app: Flask) -> None:
+    _made, path = invited(app)
+    for _ in range(10):
+        assert Visitor(app).get(path).status_code == 200
+    assert opened(app, path).path == "/about-you"
+
+
+@both_databases
+def test_of_fifty_who_redeem_at_once_one_wins(app: Flask) -> None:
+    _made, path = invited(app)
+    token = path.rpartition("/")[2]
+
+    def redeem(_number: int) -> str:
+        with app.app_context():
+            try:
+                return invite.redeem(act_of(app), token, date(1988, 3, 12), keep=timedelta(hours=1))[0]
+            except invite.NotUsable as err:
+                return str(err.why)
+
+    with ThreadPoolExecutor(10) as threads:
+        came_of_it = Counter(threads.map(redeem, range(50)))
+    assert came_of_it.pop("used") == 49
+    won = list(came_of_it)
+    assert len(won) == 1
+    with app.app_context():
+        assert db.session.query(invitations.InvitationRow).one().draft_hash == invitations.hash_token(won[0])
+
+
+def test_the_page_is_in_the_patients_language_until_another_is_chosen(app: Flask) -> None:
+    _made, path = invited(app, language="es")
+    visitor = Visitor(app)
+    assert '<html lang="es"' in visitor.get(path).text
+    visitor.post(path, {**OTHER, "language": "en"})
+    assert '<html lang="en"' in visitor.page.text
+    assert 'value="13"' in visitor.page.text, "what was typed stays"
+    visitor.post(path, dict(BORN))
+    assert '<html lang="en"' in visitor.page.text
+
+
+def test_the_slip_says_all_that_the_patient_needs(app: Flask) -> None:
+    staff = Colleague(app, "reception", "staff")
+    staff.get("/clinic/invitations/new")
+    staff.post("/clinic/invitations/new", dict(TYPED))
+    page = staff.path
+    slip = staff.get(f"{page}/slip.pdf")
+    text = " ".join(PdfReader(BytesIO(slip.data)).pages[0].extract_text().split())
+    for words in ("Sample Patient", "Dr House", "V-9", "Wednesday, March 31, 2027", "2:30"):
+        assert words in text
+    assert "/invited/" in text.replace(" ", "")
+    assert "1988" not in text
+    staff.get(page)
+    staff.post(f"{page}/revoke")
+    assert staff.get(f"{page}/slip.pdf").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"name": ""}, "Enter the patient’s name"),
+        ({"birth_year": ""}, "The date of birth needs: year"),
+        ({"appointment": "soon"}, "Enter day and time, such as 2027-03-31 14:30"),
+        ({"days": "0"}, "Enter a number of days from 1 to 90"),
+        ({"days": "many"}, "Enter a number of days from 1 to 90"),
+        ({"prescriber": "x" * 200}, "Write a little less"),
+        ({"email": "a@b, c@d"}, "Enter an e-mail address such as"),
+    ],
+    ids=str,
+)
+def test_what_is_wrong_is_said_and_nothing_typed_is_lost(
+    make: Make,  # noqa: F811
+    mail: MailServer,  # noqa: F811
+    wrong: dict[str, str],
+    words: str,
+) -> None:
+    app = make({"mail": to_mail(mail)})
+    staff = Colleague(app, "reception", "staff")
+    staff.get("/clinic/invitations/new")
+    staff.post("/clinic/invitations/new", {**TYPED, "email": "p@example.org", **wrong})
+    assert words in staff.text
+    assert "<title>Error:" in staff.page.text
+    for value in {**TYPED, **wrong}.values():
+        assert not value or value in staff.page.text or value.replace("T", " ") in staff.page.text, value
+
+
+def test_a_reminder_goes_by_mail_and_names_nobody(make: Make, mail: MailServer) -> None:  # noqa: F811
+    app = make({"mail": to_mail(mail)})
+    made, path = invited(app, email="patient@example.org", language="es")
+    staff = Colleague(app, "reception", "staff")
+    staff.get(f"/clinic/invitations/{made}")
+    mail.answers = ["451 later"]
+    staff.post(f"/clinic/invitations/{made}/remind")
+    assert "The reminder was not sent. The other machine did not take it." in staff.text
+    staff.post(f"/clinic/invitations/{made}/remind")
+    assert "The reminder was sent." in staff.text
+    (message,) = mail.mails
+    assert message["To"] == "patient@example.org"
+    assert path in message.get_content()
+    assert not re.search("sample|1988|V-9", str(message.get_content()) + str(message["Subject"]), re.IGNORECASE)
+    assert "reminded" in staff.get("/clinic/invitations/").text
+
+
+def test_invitations_are_deleted_some_time_after_their_end(app: Flask) -> None:
+    invited(app)
+    with app.app_context():
+        for days, left in ((7 + retention.INVITATIONS_KEPT.days - 1, 1), (7 + retention.INVITATIONS_KEPT.days + 1, 0)):
+            retention.purge(act_of(app, now=datetime.now(UTC) + timedelta(days=days)), days=500)
+            assert invitations.count(db.session) == left
+
+
+def test_a_new_key_seals_invitations_anew(app: Flask) -> None:
+    _made, path = invited(app)
+    flask(app, "rotate-key", "--forget")
+    assert opened(app, path).path == "/about-you"
+
+
+TABLE = "name,birth_date,visit,appointment,prescriber,language,email\n"
+RIGHT = 'Ana Pérez,1988-03-12,V-1,2027-03-31 14:30,Dr House,es,ana@example.org\n"=Li, 王",1990-01-02,,,,,\n'
+
+
+def test_a_table_of_patients_is_invited_with_slips(app: Flask, tmp_path: Path) -> None:
+    table, slips = tmp_path / "patients.csv", tmp_path / "slips"
+    table.write_text(TABLE + RIGHT, encoding="utf-8-sig")
+    assert "2 can be invited; nothing was done" in flask(app, "invite", "--csv", str(table), "--dry-run").output
+    result = flask(app, "invite", "--csv", str(table), "--slips", str(slips))
+    assert "2 invited, until" in result.stderr
+    rows = list(csv.DictReader(result.stdout.splitlines()))
+    assert [row["name"] for row in rows] == ["Ana Pérez", "'=Li, 王"]
+    files = sorted(slips.iterdir())
+    assert [bool(re.fullmatch(r"invitation-\d{4}-[0-9a-f]{8}\.pdf", file.name)) for file in files] == [True, True]
+    assert all(file.stat().st_mode & 0o077 == 0 for file in files)
+    assert "31 de marzo de 2027" in PdfReader(files[0]).pages[0].extract_text()
+    path = rows[0]["link"].partition(":8000")[2]
+    assert '<html lang="es"' in opened(app, path).page.text
+
+
+def test_every_bad_row_is_named_and_then_nobody_is_invited(app: Flask, tmp_path: Path) -> None:
+    table = tmp_path / "patients.csv"
+    bad = [
+        "1,1988-03-12,,,,,",
+        "A,12.3.1988,,,,,",
+        "B,2999-01-01,,soon,,xx,a b@c",
+        ",1988-03-12,,,,,",
+        "C,1988-03-12,,,,,,,",
+    ]
+    table.write_text(TABLE + "Ana,1988-03-12,,,,,\n" + "\n".join(bad), encoding="utf-8")
+    output = flask(app, "invite", "--csv", str(table), code=1).output
+    for line in (
+        "line 4, birth_date: write a day such as 1988-03-12",
+        "line 5, birth_date: cannot be a date of birth",
+        "line 5, appointment: write such as 2027-03-31 14:30",
+        "line 5, language: xx is not offered; write one of en, es",
+        "line 5, email: write one address such as name@example.org",
+        "line 6, name: is missing",
+        "line 7, there are more columns than headings",
+        "Nobody was invited.",
+    ):
+        assert line in output
+    with app.app_context():
+        assert invitations.count(db.session) == 0
+    table.write_text("name,born\n")
+    assert (
+        "has the column 'born'; the columns are: name, birth_date"
+        in flask(app, "invite", "--csv", str(table), code=1).output
+    )
+
+
+def test_one_patient_is_invited_on_the_command_line(app: Flask) -> None:
+    result = flask(app, "invite", "--name", "Ana", "--birth-date", "1988-03-12", "--days", "3")
+    assert re.search(r"^Ana,,http://127.0.0.1:8000/invited/[\w-]{27}$", result.stdout, re.MULTILINE)
+    assert "name: has no letter" in flask(app, "invite", "--name", "?", "--birth-date", "1988-03-12", code=1).output
+    assert "Give --csv FILE, or --name" in flask(app, "invite", code=2).output

@@ -1,0 +1,57 @@
+"""What systemd says of our units, and what they start."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.browser.server import ROOT, environment, flask
+from tests.hosting.served import unit_environment
+from tests.hosting.units import DEPLOY, Unit, systemd_analyze
+
+EXPOSURE = 2.0  # of 10; 2.0 and less is what systemd calls OK
+SERVICES = ("screening.service", "screening-backup.service")
+OLD = 15 * 24 * 3600
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_is_hardly_exposed(name: str) -> None:
+    judged = systemd_analyze("security", "--offline=true", f"--threshold={int(EXPOSURE * 10)}", str(DEPLOY / name))
+    assert judged.returncode == 0, judged.stdout
+
+
+def test_systemd_understands_every_line(tmp_path: Path) -> None:
+    """Only the programs have other places here."""
+    for file in DEPLOY.glob("screening*.*"):
+        text = file.read_text(encoding="utf-8").replace("/opt/screening/.venv/bin/python", sys.executable)
+        (tmp_path / file.name).write_text(text, encoding="utf-8")
+    units = sorted(str(file) for file in tmp_path.iterdir())
+    judged = systemd_analyze("verify", "--man=no", *units)
+    assert len(units) == 4
+    assert [line for line in judged.stderr.splitlines() if "screening" in line] == []
+
+
+def test_the_daily_backup_keeps_two_weeks(tmp_path: Path) -> None:
+    unit = Unit.read("screening-backup.service")
+    environ = environment(tmp_path / "instance") | unit_environment(unit, tmp_path)
+    flask(environ, "init")
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    for name in ("old.backup", "young.backup", "other"):
+        (folder / name).touch()
+    for name in ("old.backup", "other"):
+        os.utime(folder / name, (time.time() - OLD,) * 2)
+    places = ("/var/lib/screening-backups", str(folder))
+    commands = [unit.command("ExecStart", places, (".venv/bin/python", sys.executable))]
+    commands.append(unit.command("ExecStartPost", places))
+    for command in commands:
+        subprocess.run(command, cwd=ROOT, env=environ, check=True)
+    kept = sorted(file.name for file in folder.iterdir())
+    assert len(kept) == 3
+    assert kept[1:] == ["other", "young.backup"]
+    assert (folder / kept[0]).stat().st_mode & 0o777 == 0o600

@@ -22,7 +22,7 @@ from screening.storage.database import DatabaseNotReady
 from screening.storage.tables import Base
 from tests.integration.colleague import Colleague, add_person
 from tests.integration.test_review import sent
-from tests.integration.test_upkeep import flask
+from tests.integration.test_upkeep import change, flask
 from tests.integration.visitor import NO_TO_ALL, Visitor
 
 Start = Callable[[Settings], Flask]
@@ -127,3 +127,10 @@ def test_a_target_that_is_not_ready_is_refused(sqlite_app: Flask, target: str, p
         connection.execute("UPDATE alembic_version SET version_num = '0002_summaries_and_outbox'")
     assert "of another release" in flask(sqlite_app, "move-database", target, code=1).stderr
     check_ready(sqlite_app)
+
+
+def test_an_audit_log_that_is_not_whole_is_not_moved(sqlite_app: Flask, target: str) -> None:
+    sent(sqlite_app)
+    change(sqlite_app, "UPDATE audit SET actor = 'nobody' WHERE number = 1")
+    assert "audit log is not whole:\nrow 1 " in flask(sqlite_app, "move-database", target, code=1).stderr
+    change(sqlite_app, "DELETE FROM drafts")  # it is still open for writing

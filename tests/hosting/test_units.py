@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.server import ROOT, environment, flask
+from tests.browser.server import ROOT, environment
 from tests.hosting.served import unit_environment
 from tests.hosting.units import DEPLOY, Unit, systemd_analyze
 
@@ -26,20 +27,21 @@ def test_a_service_is_hardly_exposed(name: str) -> None:
 
 
 def test_systemd_understands_every_line(tmp_path: Path) -> None:
-    """Only the programs have other places here."""
+    """Only the programs have other places here. The settings of a second machine are read with them."""
+    shutil.copytree(DEPLOY / "two-machines", tmp_path / "units")
     for file in DEPLOY.glob("screening*.*"):
         text = file.read_text(encoding="utf-8").replace("/opt/screening/.venv/bin/python", sys.executable)
-        (tmp_path / file.name).write_text(text, encoding="utf-8")
-    units = sorted(str(file) for file in tmp_path.iterdir())
+        (tmp_path / "units" / file.name).write_text(text, encoding="utf-8")
+    units = [str(file) for file in (tmp_path / "units").iterdir() if file.is_file()]
     judged = systemd_analyze("verify", "--man=no", *units)
     assert len(units) == 4
-    assert [line for line in judged.stderr.splitlines() if "screening" in line] == []
+    assert [line for line in judged.stderr.splitlines() if "screening" in line or "tunnel" in line] == []
 
 
 def test_the_daily_backup_keeps_two_weeks(tmp_path: Path) -> None:
     unit = Unit.read("screening-backup.service")
     environ = environment(tmp_path / "instance") | unit_environment(unit, tmp_path)
-    flask(environ, "init")
+    run_as_root(tmp_path, "init")
     folder = tmp_path / "backups"
     folder.mkdir()
     for name in ("old.backup", "young.backup", "other"):
@@ -55,3 +57,18 @@ def test_the_daily_backup_keeps_two_weeks(tmp_path: Path) -> None:
     assert len(kept) == 3
     assert kept[1:] == ["other", "young.backup"]
     assert (folder / kept[0]).stat().st_mode & 0o777 == 0o600
+
+
+def run_as_root(folder: Path, *words: str) -> None:
+    """The command for the clinic's administrator, with other places, and as the user of these tests."""
+    text = (DEPLOY / "screening").read_text(encoding="utf-8")
+    for place, instead in (
+        ("/opt/screening", str(ROOT)),
+        ("runuser -u screening -- ", ""),
+        ("/var/lib/screening", f"{folder}/instance"),
+        ("/var/cache/screening", f"{folder}/cache"),
+        (".venv/bin/python", sys.executable),
+    ):
+        assert place in text
+        text = text.replace(place, instead)
+    subprocess.run(["/bin/sh", "-c", text, "screening", *words], env=environment(folder), check=True)

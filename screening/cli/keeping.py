@@ -1,7 +1,8 @@
-"""Keeping the data: `flask audit | purge | backup | restore | verify | rotate-key`."""
+"""Keeping the data: `flask audit | purge | backup | restore | move-database | verify | rotate-key`."""
 
 import csv
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -11,9 +12,10 @@ from screening.cli.common import acting, commands, fail, on_a_ready_installation
 from screening.extensions import db, installation
 from screening.services import retention
 from screening.services.export import prove
+from screening.settings import FILE_NAME
 from screening.storage import audit as audit_log
 from screening.storage import backup as copies
-from screening.storage import rotation, screenings
+from screening.storage import moving, rotation, screenings
 from screening.storage.backup import CannotCopy
 from screening.storage.database import integrity, note_keys, write
 from screening.storage.encryption import only_current, with_new_key, write_keys
@@ -106,6 +108,22 @@ def restore(source: Path) -> None:
             acting().note("restored", detail=source.name)
         click.echo(f"Restored {screenings.count(db.session)} screenings. Now run: flask init; flask verify")
         click.echo("Whoever was disabled since the copy was made can sign in again: see flask people list")
+
+
+@commands.command("move-database")
+@click.argument("url")
+def move_database(url: str) -> None:
+    """Move everything from SQLite to the PostgreSQL database URL, in which `flask init` was run with these keys.
+
+    Stop the server first. The SQLite file stays, closed for writing.
+    """
+    here = installation()
+    with on_a_ready_installation():
+        act, target = acting(), replace(here.settings, database_url=url)
+        with progress("Moving") as tell:
+            rows = moving.move(db.engine, target.database, here.keys, now=act.now, by=act.by, progress=tell)
+    click.echo(f"Moved {rows} rows; each was compared, and keys and audit chain fit. Nothing is written here any more.")
+    click.echo(f"Now set database_url in {here.settings.instance / FILE_NAME}, run flask verify, start the server.")
 
 
 @commands.command()

@@ -16,6 +16,7 @@ from screening.storage.tables import KeyCheckRow
 
 BUSY_SECONDS = 10
 BETWEEN_TRIES = (0.001, 0.005)  # seconds
+MOVED = "moved"  # what the names of triggers begin with that close a database
 
 
 class DatabaseNotReady(Exception):
@@ -123,7 +124,11 @@ def check_keys(session: Session, keys: Keys) -> None:
 
 
 def has_tables(session: Session) -> bool:
-    """Whether this database has ever been prepared."""
+    """Whether this database has ever been prepared. Raises DatabaseNotReady where it was moved to another place."""
+    if session.get_bind().dialect.name == "sqlite" and session.scalar(
+        text(f"SELECT 1 FROM sqlite_schema WHERE type = 'trigger' AND name LIKE '{MOVED}%' LIMIT 1")  # noqa: S608
+    ):
+        raise DatabaseNotReady("What this database held was moved to PostgreSQL; set database_url to that database")
     return inspect(session.connection()).has_table(KeyCheckRow.__tablename__)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import re
+import ssl
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ TOKEN = re.compile(r'name="csrf_token"[^>]* value="([^"]+)"')
 REFERENCE = re.compile(r'class="reference">([0-9A-Z]{4}-[0-9A-Z]{4})<')
 REDIRECTS = (http.HTTPStatus.FOUND, http.HTTPStatus.SEE_OTHER)
 SEEN = re.compile(r'name="seen" value="(\d+)"')
+
+GONE = (http.HTTPStatus.BAD_GATEWAY, http.HTTPStatus.GATEWAY_TIMEOUT)  # what a proxy says where a connection broke
+TRUSTED = ssl.create_default_context()
 
 Fields = Mapping[str, object]
 
@@ -58,7 +62,8 @@ class Browser:
     """Keeps cookies, sends the tokens of forms, opens a connection for each request, follows nothing by itself."""
 
     def __init__(self, url: str) -> None:
-        self.address = url.removeprefix("http://")
+        scheme, _, self.address = url.partition("://")
+        self.over_tls = scheme == "https"
         self.cookies: dict[str, str] = {}
         self.token = ""
 
@@ -82,17 +87,24 @@ class Browser:
         """A page, however often it has to be asked for."""
         return self.surely(lambda: self.get(path)).shown()
 
+    def _connection(self) -> http.client.HTTPConnection:
+        if self.over_tls:
+            return http.client.HTTPSConnection(self.address, timeout=ANSWER_SECONDS, context=TRUSTED)
+        return http.client.HTTPConnection(self.address, timeout=ANSWER_SECONDS)
+
     def _ask(self, method: str, path: str, body: str | None = None) -> Page:
         headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
         if body is not None:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
-        with closing(http.client.HTTPConnection(self.address, timeout=ANSWER_SECONDS)) as connection:
+        with closing(self._connection()) as connection:
             try:
                 connection.request(method, path, body, headers)
                 answer = connection.getresponse()
                 html = answer.read().decode()
             except (ConnectionError, http.client.HTTPException) as err:
                 raise Broken(f"{method} {path}") from err
+        if answer.status in GONE:
+            raise Broken(f"{method} {path}")
         for line in answer.headers.get_all("Set-Cookie", []):
             self.cookies.update((name, cookie.value) for name, cookie in SimpleCookie(line).items())
         if found := TOKEN.search(html):

@@ -39,6 +39,7 @@ class Clinic:
     database_url: str
     url: str = "http://127.0.0.1:8000"
     prints: bool = False  # by itself; else only what somebody opens
+    proxies: int = 0
 
     @property
     def environ(self) -> dict[str, str]:
@@ -48,6 +49,7 @@ class Clinic:
             SCREENING_DATABASE_URL=self.database_url,
             SCREENING_PUBLIC_URL=self.url,
             SCREENING_OUTBOX_IN_SERVER=str(self.prints),
+            SCREENING_PROXIES=str(self.proxies),
         )
 
     def command(self, *words: str) -> subprocess.Popen[str]:
@@ -91,10 +93,11 @@ class Clinic:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server(Clinic):
-    """A clinic that is being served. `log` is what the processes print."""
+    """A clinic that is being served at `address`. `log` is what the processes print."""
 
     master: int
     log: Path
+    address: str
 
     @property
     def printed(self) -> str:
@@ -128,13 +131,19 @@ def children(process: int) -> list[int]:
 
 
 @contextmanager
-def served(folder: Path, database_url: str = "", *, prints: bool = False) -> Iterator[Server]:
-    """Prepare an instance in `folder`, serve it, and end it. The log goes into the notes of whatever is raised."""
+def served(folder: Path, database_url: str = "", *, prints: bool = False, behind: str = "") -> Iterator[Server]:
+    """Prepare an instance in `folder`, serve it, and end it. The log goes into the notes of whatever is raised.
+
+    `behind` is the address of a proxy in front.
+    """
     log = folder / "gunicorn.log"
     # The listening socket is handed over: the master keeps it, so that whoever connects waits for the next worker.
     with socket.create_server(("127.0.0.1", 0)) as listener, log.open("wb") as printed:
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        clinic = Clinic(instance=folder / "instance", database_url=database_url, url=url, prints=prints)
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+        url, proxies = behind or f"http://{address}", int(bool(behind))
+        clinic = Clinic(
+            instance=folder / "instance", database_url=database_url, url=url, prints=prints, proxies=proxies
+        )
         clinic.flask("init")
         process = subprocess.Popen(
             [sys.executable, *SERVE, "--bind", f"fd://{listener.fileno()}", "wsgi:app"],
@@ -144,10 +153,18 @@ def served(folder: Path, database_url: str = "", *, prints: bool = False) -> Ite
             stderr=printed,
             pass_fds=[listener.fileno()],
         )
-    server = Server(instance=clinic.instance, database_url=database_url, url=url, master=process.pid, log=log)
+    server = Server(
+        instance=clinic.instance,
+        database_url=database_url,
+        url=url,
+        proxies=proxies,
+        master=process.pid,
+        log=log,
+        address=address,
+    )
     try:
         with ended_afterwards(process):
-            assert is_alive(url)
+            assert is_alive(f"http://{address}")
             yield server
     except BaseException as err:
         lines = [line for line in server.printed.splitlines() if not COMING_AND_GOING.search(line)]

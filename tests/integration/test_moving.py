@@ -1,0 +1,136 @@
+"""From SQLite to PostgreSQL: everything arrives as it was, and nobody goes on writing where nobody looks."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg
+import pytest
+from flask import Flask
+from sqlalchemy import func, select
+
+from screening.cli import check_ready
+from screening.extensions import db, installation
+from screening.settings import Settings
+from screening.storage import moving
+from screening.storage.database import DatabaseNotReady
+from screening.storage.tables import Base
+from tests.integration.colleague import Colleague, add_person
+from tests.integration.test_review import sent
+from tests.integration.test_upkeep import change, flask
+from tests.integration.visitor import NO_TO_ALL, Visitor
+
+Start = Callable[[Settings], Flask]
+
+
+@pytest.fixture
+def target(postgresql: str, prepared_postgresql: str, request: pytest.FixtureRequest) -> str:
+    """A PostgreSQL database in which `flask init` was run with the keys of `sqlite_app`."""
+    name = f"moved_{abs(hash(request.node.nodeid)):x}"
+    with psycopg.connect(f"{postgresql}/postgres", autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {prepared_postgresql} STRATEGY FILE_COPY")
+    return f"{postgresql}/{name}"
+
+
+def counts(app: Flask) -> dict[str, int]:
+    """How many rows each table has."""
+    with app.app_context():
+        return {
+            table.name: db.session.scalar(select(func.count()).select_from(table)) or 0
+            for table in Base.metadata.sorted_tables
+        }
+
+
+def test_everything_is_there_after_the_move_and_goes_on(
+    sqlite_app: Flask, target: str, start: Start, tmp_path: Path
+) -> None:
+    dr = Colleague(sqlite_app)
+    reference = sent(sqlite_app)
+    dr.decide(reference, "proceed")
+    halfway = Visitor(sqlite_app)
+    halfway.begin(name="Halfway Ñandú")
+    before = counts(sqlite_app)
+    told = flask(sqlite_app, "move-database", target).stdout
+    assert f"Moved {sum(before.values())} rows" in told
+    assert "set database_url" in told
+
+    moved = start(replace(installation(sqlite_app).settings, database_url=target))
+    assert counts(moved) == before | {"audit": before["audit"] + 1}
+    assert "All is as it was stored: 1 screenings" in flask(moved, "verify").stdout
+    flask(moved, "audit", "verify")
+    check_ready(moved)
+    # Who was halfway goes on with the same cookie, who was signed in still is, and new rows have new numbers.
+    for somebody in (halfway, dr):
+        cookies = somebody.client._cookies
+        somebody.client = moved.test_client()
+        somebody.client._cookies = cookies
+    halfway.get("/continue")
+    halfway.answer(NO_TO_ALL)
+    assert halfway.send() != reference
+    assert "Dr dr" in dr.get(f"/clinic/screenings/{reference}").text
+    add_person(moved, "second", "staff")
+
+    with pytest.raises(DatabaseNotReady, match="was moved to PostgreSQL; set database_url"):
+        check_ready(sqlite_app)
+    assert "was moved to PostgreSQL" in flask(sqlite_app, "init", code=1).stderr
+    with (
+        closing(sqlite3.connect(tmp_path / "instance" / "screening.db")) as left_running,
+        pytest.raises(sqlite3.IntegrityError, match="was moved to PostgreSQL"),
+    ):
+        left_running.execute("UPDATE drafts SET expires_at = expires_at")
+
+
+def test_nobody_writes_meanwhile_and_a_move_that_breaks_off_was_none(
+    sqlite_app: Flask, target: str, start: Start, tmp_path: Path
+) -> None:
+    sent(sqlite_app)
+
+    def write_then_stop(done: int, total: int) -> None:
+        with closing(sqlite3.connect(tmp_path / "instance" / "screening.db", timeout=0)) as other:
+            with pytest.raises(sqlite3.OperationalError, match="locked"):
+                other.execute("DELETE FROM drafts")
+            if done == total:
+                raise KeyboardInterrupt
+
+    moved = start(replace(installation(sqlite_app).settings, database_url=target))
+    empty = counts(moved)
+    url, keys, now = installation(moved).settings.database, installation(sqlite_app).keys, datetime.now(UTC)
+    with sqlite_app.app_context(), pytest.raises(KeyboardInterrupt):
+        moving.move(db.engine, url, keys, now=now, by="test", progress=write_then_stop)
+    assert counts(moved) == empty
+    sent(sqlite_app)
+    flask(sqlite_app, "move-database", target)
+    assert "All is as it was stored: 2 screenings" in flask(moved, "verify").stdout
+
+
+def test_a_target_that_is_not_ready_is_refused(sqlite_app: Flask, target: str, postgresql: str) -> None:
+    sent(sqlite_app)
+    refusals = {
+        "postgresql://somebody:hidden@127.0.0.1:9/x": "Nothing was moved: connection",
+        f"{postgresql}/postgres": "Nothing was moved: relation",
+        "sqlite:///elsewhere.db": "Only from SQLite to PostgreSQL",
+        "nonsense": "Nothing was moved: Could not parse",
+    }
+    for url, why in refusals.items():
+        told = flask(sqlite_app, "move-database", url, code=1).stderr
+        assert why in told
+        assert "hidden" not in told
+    with psycopg.connect(target) as connection:
+        connection.execute("INSERT INTO attempts (key, at) VALUES ('', now())")
+    assert "is not empty (attempts)" in flask(sqlite_app, "move-database", target, code=1).stderr
+    with psycopg.connect(target) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '0002_summaries_and_outbox'")
+    assert "of another release" in flask(sqlite_app, "move-database", target, code=1).stderr
+    check_ready(sqlite_app)
+
+
+def test_an_audit_log_that_is_not_whole_is_not_moved(sqlite_app: Flask, target: str) -> None:
+    sent(sqlite_app)
+    change(sqlite_app, "UPDATE audit SET actor = 'nobody' WHERE number = 1")
+    assert "audit log is not whole:\nrow 1 " in flask(sqlite_app, "move-database", target, code=1).stderr
+    change(sqlite_app, "DELETE FROM drafts")  # it is still open for writing

@@ -121,7 +121,9 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> tuple[Flask, str, dict[st
     return app, visitor.send(), {role: Colleague(app, role, role) for role in ROLES}
 
 
-@pytest.mark.parametrize("endpoint", [name for name in ROUTES if name.startswith(("clinic.", "invitations.", "admin."))])
+@pytest.mark.parametrize(
+    "endpoint", [name for name in ROUTES if name.startswith(("clinic.", "invitations.", "admin."))]
+)
 @pytest.mark.parametrize("role", [*ROLES, "nobody"])
 def test_role_by_route(house: tuple[Flask, str, dict[str, Colleague]], endpoint: str, role: str) -> None:
     app, reference, colleagues = house

@@ -18,7 +18,7 @@ from screening.storage.encryption import KeyFault, Keys
 from screening.storage.tables import InvitationRow, ScreeningRow
 
 PAD = 1024  # bytes
-TOKEN_BYTES = 20
+TOKEN_BYTES = 16
 TRIES = 5  # dates of birth
 
 
@@ -47,15 +47,24 @@ class Kept:
 
 
 def token_of(keys: Keys, invitation_id: str) -> str:
-    """The token in an invitation's link: 160 bits that only the clinic's keys give, so that it need not be stored."""
+    """The token in an invitation's link: 128 bits that only the clinic's keys give, so that it need not be stored.
+
+    In small letters and digits, four to a group, none of which looks like another.
+    """
     mac = keys.authenticate("invitation", invitation_id.encode())[:TOKEN_BYTES]
-    return base64.urlsafe_b64encode(mac).decode().rstrip("=")
+    letters = base64.b32encode(mac).decode().rstrip("=").lower()
+    return "-".join(letters[place : place + 4] for place in range(0, len(letters), 4))
+
+
+def _hash(token: str) -> str:
+    """What the database knows of a token, however it was typed."""
+    return hash_token("".join(one for one in token.lower() if one.isalnum()))
 
 
 def add(session: Session, keys: Keys, invitation: Invitation, *, by: str, now: datetime, until: datetime) -> str:
     """Store an invitation and return its id."""
     row = InvitationRow(id=uuid.uuid4().hex, created_at=now, created_by=by[:64], expires_at=until, tries=0)
-    row.token_hash = hash_token(token_of(keys, row.id))
+    row.token_hash = _hash(token_of(keys, row.id))
     row.seal(keys, "sealed_invitation", records.encode(invitation, pad=PAD))
     session.add(row)
     session.flush()
@@ -64,7 +73,7 @@ def add(session: Session, keys: Keys, invitation: Invitation, *, by: str, now: d
 
 def row_of(session: Session, token: str, *, lock: bool = False) -> InvitationRow | None:
     """The row that a token in a link leads to. `lock` keeps other writers waiting (PostgreSQL)."""
-    query = select(InvitationRow).where(InvitationRow.token_hash == hash_token(token))
+    query = select(InvitationRow).where(InvitationRow.token_hash == _hash(token))
     return session.scalars(query.with_for_update() if lock else query).one_or_none()
 
 

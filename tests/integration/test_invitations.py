@@ -63,7 +63,7 @@ def test_staff_invite_and_the_patient_finds_name_and_visit_filled_in(app: Flask)
     staff.get("/clinic/invitations/new")
     staff.post("/clinic/invitations/new", dict(TYPED))
     assert "Not opened yet" in staff.text
-    found = re.search(r"http://127.0.0.1:8000(/invited/[\w-]{27})", staff.text)
+    found = re.search(r"http://127.0.0.1:8000(/invited/(?:[a-z2-7]{4}-){6}[a-z2-7]{2})", staff.text)
     assert found is not None, staff.text
     page = staff.path
     visitor = Visitor(app)
@@ -91,7 +91,10 @@ def test_the_database_holds_neither_token_nor_name(app: Flask) -> None:
         plain = "|".join(str(getattr(row, column.key)) for column in row.__table__.columns)
     assert path.rpartition("/")[2] not in plain
     assert "Sample" not in plain
-    assert len(path.rpartition("/")[2]) * 6 >= 128
+    letters = path.rpartition("/")[2].replace("-", "")
+    assert len(letters) * 5 >= 128
+    assert letters not in plain
+    assert opened(app, f"/invited/{letters.upper()}").path == "/about-you", "as people type it"
 
 
 def test_a_wrong_date_of_birth_counts_in_the_database_whoever_tries(app: Flask) -> None:
@@ -131,7 +134,7 @@ def test_links_that_do_not_work_say_what_to_do(app: Flask) -> None:
     for address, status, words in (
         (path, 410, "The clinic has withdrawn this link"),
         (late, 410, "This link is too old"),
-        ("/invited/" + "x" * 27, 404, "This link is not complete"),
+        ("/invited/" + "x" * 26, 404, "This link is not complete"),
     ):
         visitor = Visitor(app)
         assert visitor.get(address).status_code == status
@@ -310,6 +313,8 @@ def test_every_bad_row_is_named_and_then_nobody_is_invited(app: Flask, tmp_path:
 
 def test_one_patient_is_invited_on_the_command_line(app: Flask) -> None:
     result = flask(app, "invite", "--name", "Ana", "--birth-date", "1988-03-12", "--days", "3")
-    assert re.search(r"^Ana,,http://127.0.0.1:8000/invited/[\w-]{27}$", result.stdout, re.MULTILINE)
+    assert re.search(
+        r"^Ana,,http://127.0.0.1:8000/invited/(?:[a-z2-7]{4}-){6}[a-z2-7]{2}$", result.stdout, re.MULTILINE
+    )
     assert "name: has no letter" in flask(app, "invite", "--name", "?", "--birth-date", "1988-03-12", code=1).output
     assert "Give --csv FILE, or --name" in flask(app, "invite", code=2).output

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from zoneinfo import ZoneInfo
 
-from flask import Blueprint, abort, redirect, render_template, request, send_file, session, url_for
+from flask import Blueprint, abort, g, redirect, render_template, request, send_file, session, url_for
 from flask_babel import format_date, format_time, to_user_timezone
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
@@ -20,7 +20,7 @@ from screening.extensions import db, installation
 from screening.reports import paper
 from screening.reports.paper import date_part_order, follow_up_places
 from screening.reports.press import PrintingFailed
-from screening.services import questionnaire
+from screening.services import questionnaire, tablet
 from screening.services.questionnaire import DraftGone
 from screening.storage import drafts, screenings
 from screening.storage.audit import Act
@@ -61,9 +61,9 @@ def start() -> Page:
 def begin() -> Page:
     """Begin a new questionnaire."""
     token = questionnaire.begin(_acting(), keep=_keep())
-    if _token():
+    if draft_token():
         _forget_forms()
-    return _remember(token, url_for("patient.about_you"))
+    return remember(token, url_for("patient.about_you"))
 
 
 @blueprint.get("/continue")
@@ -83,7 +83,7 @@ def about_you() -> Page:
         today = _now().astimezone(ZoneInfo(installation().settings.clinic_timezone)).date()
         if form.check(languages=offered, today=today):
             _record(lambda draft: replace(draft, patient=form.patient))
-            return _remember(_token(), back if _going_back() else _next_step(_draft()))
+            return remember(draft_token(), back if _going_back() else _next_step(_draft()))
         if _going_back():
             return redirect(back, code=303)
     return render_template(
@@ -107,7 +107,7 @@ def question(question_id: str) -> Page:
         form = question_form(QuestionForm, seen, seen.question(question_id) or abort(404), draft.answers)
         if form.validate():
             _record(lambda draft: replace(draft, answers=draft.answers.with_page(asked, form.answers)))
-            return _remember(_token(), back if _going_back() else _next_step(_draft(), after=asked))
+            return remember(draft_token(), back if _going_back() else _next_step(_draft(), after=asked))
         if _going_back():
             return redirect(back, code=303)
     else:
@@ -139,11 +139,11 @@ def check() -> Page:
 def submit() -> Page:
     """Send the answers to the clinic."""
     try:
-        questionnaire.submit(_acting(), _token(), installation().books, language.chosen())
+        questionnaire.submit(_acting(), draft_token(), installation().books, language.chosen())
     except questionnaire.Incomplete as err:
         raise OutOfOrder from err
     installation().outbox_filled.set()
-    return _remember(_token(), url_for("patient.done"))
+    return remember(draft_token(), url_for("patient.done"))
 
 
 @blueprint.get("/done")
@@ -224,10 +224,14 @@ def leaflet() -> Page:
 @blueprint.post("/finish")
 def finish() -> Page:
     """Forget this patient on this device; a draft that was not sent is deleted."""
-    questionnaire.discard(session=db.session, token=_token())
+    questionnaire.discard(session=db.session, token=draft_token())
+    return forget(redirect(url_for("patient.start"), code=303))
+
+
+def forget(response: Response) -> Response:
+    """Leave nothing of this patient on this device."""
     _forget_forms()
     session.pop("language", None)
-    response = redirect(url_for("patient.start"), code=303)
     secure = installation().settings.over_tls
     response.delete_cookie(_cookie_name(), secure=secure, httponly=True, samesite="Lax")
     response.headers["Clear-Site-Data"] = '"cache"'
@@ -266,25 +270,31 @@ def _acting() -> Act:
 
 
 def _keep() -> timedelta:
-    return timedelta(hours=installation().settings.draft_hours)
+    return tablet.TURN if g.tablet else timedelta(hours=installation().settings.draft_hours)
+
+
+def _keep_copy() -> timedelta:
+    longest = timedelta(minutes=installation().settings.copy_minutes)
+    return min(longest, tablet.TURN) if g.tablet else longest
 
 
 def _cookie_name() -> str:
     return "__Host-draft" if installation().settings.over_tls else "draft"
 
 
-def _token() -> str:
+def draft_token() -> str:
+    """What the device holds of its patient's draft; empty without one."""
     return request.cookies.get(_cookie_name(), "")
 
 
-def _remember(token: str, target: str) -> Response:
+def remember(token: str, target: str) -> Response:
     """Lead on to `target`, and let the device keep the token for as long as the draft, or the copy, is kept from now.
 
     A browser that sees the cookie change also drops the pages it kept in memory for Back, which show old answers.
     """
     response = redirect(target, code=303)
     here = installation().settings
-    longest = max(_keep(), timedelta(minutes=here.copy_minutes))
+    longest = max(_keep(), _keep_copy())
     response.set_cookie(_cookie_name(), token, max_age=longest, secure=here.over_tls, httponly=True, samesite="Lax")
     return response
 
@@ -295,16 +305,21 @@ def _forget_forms() -> None:
 
 
 def _record(change: Callable[[Draft], Draft]) -> None:
-    questionnaire.record(_acting(), _token(), change, keep=_keep())
+    questionnaire.record(_acting(), draft_token(), change, keep=_keep())
 
 
 def _find_draft() -> Draft | None:
     """This patient's draft, without answers to questions whose wording has changed since; None if there is none."""
-    if not _token():
+    if not draft_token():
         return None
     here = installation()
-    draft = drafts.find(db.session, here.keys, drafts.hash_token(_token()), now=_now())
+    draft = drafts.find(db.session, here.keys, drafts.hash_token(draft_token()), now=_now())
     return draft and replace(draft, answers=draft.answers.still_asked(here.books))
+
+
+def is_here() -> bool:
+    """Whether this device has a draft, or something sent that it may still show."""
+    return _find_draft() is not None or _find_sent() is not None
 
 
 def _draft() -> Draft:
@@ -317,12 +332,12 @@ def _draft() -> Draft:
 
 def _find_sent(*, at_any_time: bool = False) -> Screening | None:
     """What this patient has sent from this device within `copy_minutes` (or at any time), or None."""
-    if not _token():
+    if not draft_token():
         return None
     here = installation()
-    conditions = [ScreeningRow.draft_hash == drafts.hash_token(_token())]
+    conditions = [ScreeningRow.draft_hash == drafts.hash_token(draft_token())]
     if not at_any_time:
-        conditions.append(ScreeningRow.submitted_at > _now() - timedelta(minutes=here.settings.copy_minutes))
+        conditions.append(ScreeningRow.submitted_at > _now() - _keep_copy())
     return screenings.find(db.session, here.keys, *conditions)
 
 

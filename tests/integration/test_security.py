@@ -60,6 +60,12 @@ ROUTES = {
     "clinic.copy_pdf": "prescriber",
     "clinic.paper": "prescriber, staff",
     "clinic.retry": "prescriber, staff",
+    "tablet.begin": "prescriber, staff",
+    "tablet.page": "everyone: who has no tablet is led to start one",
+    "tablet.hand_over": "the browser of a tablet, after its PIN",
+    "tablet.lock": "the browser of a tablet",
+    "tablet.unlock": "the browser of a tablet",
+    "tablet.end": "the browser of a tablet, after its PIN or its time",
     "admin.people": "admin",
     "admin.add_person": "admin",
     "admin.change_person": "admin",
@@ -111,7 +117,9 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> tuple[Flask, str, dict[st
     return app, visitor.send(), {role: Colleague(app, role, role) for role in ROLES}
 
 
-@pytest.mark.parametrize("endpoint", [name for name in ROUTES if name.startswith(("clinic.", "admin."))])
+@pytest.mark.parametrize(
+    "endpoint", [name for name in ROUTES if name.startswith(("clinic.", "admin.", "tablet.begin"))]
+)
 @pytest.mark.parametrize("role", [*ROLES, "nobody"])
 def test_role_by_route(house: tuple[Flask, str, dict[str, Colleague]], endpoint: str, role: str) -> None:
     app, reference, colleagues = house

@@ -14,7 +14,19 @@ from screening.rulebooks.load import load
 from screening.settings import InvalidSettings, Settings, load_settings
 from screening.storage.database import configure
 from screening.storage.encryption import read_private
-from screening.web import admin, clinic, errors, headers, health, invitations, language, patient, sign_in, verify
+from screening.web import (
+    admin,
+    clinic,
+    errors,
+    headers,
+    health,
+    invitations,
+    language,
+    patient,
+    sign_in,
+    tablet,
+    verify,
+)
 
 ROOT = Path(__file__).parent.parent
 REQUEST_BYTES = 64 * 1024  # a full questionnaire in a four-byte script is under 20 kB
@@ -70,6 +82,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         configure(db.engine)
     alembic.init_app(app)
     verify.init_app(app)
+    tablet.init_app(app)
     csrf.init_app(app)
     babel.init_app(app, locale_selector=language.chosen)
     app.context_processor(lambda: {"clinic": settings})

@@ -19,7 +19,7 @@ from screening.storage import moving, rotation, screenings
 from screening.storage.backup import CannotCopy
 from screening.storage.database import integrity, note_keys, write
 from screening.storage.encryption import only_current, with_new_key, write_keys
-from screening.storage.tables import SignInRow
+from screening.storage.tables import SignInRow, TabletRow
 
 
 @commands.group()
@@ -104,7 +104,8 @@ def restore(source: Path) -> None:
         fail(str(err))
     with on_a_ready_installation():
         with write(db.session):
-            db.session.execute(delete(SignInRow))  # who was signed in when the copy was made is not any more
+            for signed_in in (SignInRow, TabletRow):  # who was when the copy was made is not any more
+                db.session.execute(delete(signed_in))
             acting().note("restored", detail=source.name)
         click.echo(f"Restored {screenings.count(db.session)} screenings. Now run: flask init; flask verify")
         click.echo("Whoever was disabled since the copy was made can sign in again: see flask people list")

@@ -12,7 +12,7 @@ from screening.extensions import installation
 
 _OWN_PATH = re.compile(r"(/[a-z][a-z/_-]*)?/?")
 
-STAFF_PAGES = frozenset({"clinic", "invitations", "admin", "account", "security"})
+STAFF_PAGES = frozenset({"clinic", "invitations", "admin", "account", "security", "tablet"})
 
 blueprint = Blueprint("language", __name__)
 

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from io import BytesIO
 from zoneinfo import ZoneInfo
 
-from flask import Blueprint, abort, redirect, render_template, request, send_file, session, url_for
+from flask import Blueprint, abort, g, redirect, render_template, request, send_file, session, url_for
 from flask_babel import format_date, format_time, to_user_timezone
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
@@ -20,7 +20,7 @@ from screening.extensions import db, installation
 from screening.reports import paper
 from screening.reports.paper import date_part_order, follow_up_places
 from screening.reports.press import PrintingFailed
-from screening.services import questionnaire
+from screening.services import questionnaire, tablet
 from screening.services.questionnaire import DraftGone
 from screening.storage import drafts, screenings
 from screening.storage.audit import Act
@@ -226,9 +226,13 @@ def leaflet() -> Page:
 def finish() -> Page:
     """Forget this patient on this device; a draft that was not sent is deleted."""
     questionnaire.discard(session=db.session, token=draft_token())
+    return forget(redirect(url_for("patient.start"), code=303))
+
+
+def forget(response: Response) -> Response:
+    """Leave nothing of this patient on this device."""
     forget_forms()
     session.pop("language", None)
-    response = redirect(url_for("patient.start"), code=303)
     secure = installation().settings.over_tls
     response.delete_cookie(_cookie_name(), secure=secure, httponly=True, samesite="Lax")
     response.headers["Clear-Site-Data"] = '"cache"'
@@ -273,7 +277,12 @@ def acting() -> Act:
 
 
 def _keep() -> timedelta:
-    return timedelta(hours=installation().settings.draft_hours)
+    return tablet.TURN if g.tablet else timedelta(hours=installation().settings.draft_hours)
+
+
+def _keep_copy() -> timedelta:
+    longest = timedelta(minutes=installation().settings.copy_minutes)
+    return min(longest, tablet.TURN) if g.tablet else longest
 
 
 def _cookie_name() -> str:
@@ -292,7 +301,7 @@ def remember(token: str, target: str) -> Response:
     """
     response = redirect(target, code=303)
     here = installation().settings
-    longest = max(_keep(), timedelta(minutes=here.copy_minutes))
+    longest = max(_keep(), _keep_copy())
     response.set_cookie(_cookie_name(), token, max_age=longest, secure=here.over_tls, httponly=True, samesite="Lax")
     return response
 
@@ -315,6 +324,11 @@ def _find_draft() -> Draft | None:
     return draft and replace(draft, answers=draft.answers.still_asked(here.books))
 
 
+def is_here() -> bool:
+    """Whether this device has a draft, or something sent that it may still show."""
+    return _find_draft() is not None or _find_sent() is not None
+
+
 def _draft() -> Draft:
     """This patient's draft. Raises AlreadySent where it has become a screening, DraftGone where there is none."""
     draft = _find_draft()
@@ -330,7 +344,7 @@ def _find_sent(*, at_any_time: bool = False) -> Screening | None:
     here = installation()
     conditions = [ScreeningRow.draft_hash == drafts.hash_token(draft_token())]
     if not at_any_time:
-        conditions.append(ScreeningRow.submitted_at > _now() - timedelta(minutes=here.settings.copy_minutes))
+        conditions.append(ScreeningRow.submitted_at > _now() - _keep_copy())
     return screenings.find(db.session, here.keys, *conditions)
 
 

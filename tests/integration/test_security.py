@@ -69,6 +69,12 @@ ROUTES = {
     "clinic.copy_pdf": "prescriber",
     "clinic.paper": "prescriber, staff",
     "clinic.retry": "prescriber, staff",
+    "tablet.begin": "prescriber, staff",
+    "tablet.page": "everyone: who has no tablet is led to start one",
+    "tablet.hand_over": "the browser of a tablet, after its PIN",
+    "tablet.lock": "the browser of a tablet",
+    "tablet.unlock": "the browser of a tablet",
+    "tablet.end": "the browser of a tablet, after its PIN or its time",
     "admin.people": "admin",
     "admin.add_person": "admin",
     "admin.change_person": "admin",
@@ -122,7 +128,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> tuple[Flask, str, dict[st
 
 
 @pytest.mark.parametrize(
-    "endpoint", [name for name in ROUTES if name.startswith(("clinic.", "invitations.", "admin."))]
+    "endpoint", [name for name in ROUTES if name.startswith(("clinic.", "invitations.", "admin.", "tablet.begin"))]
 )
 @pytest.mark.parametrize("role", [*ROLES, "nobody"])
 def test_role_by_route(house: tuple[Flask, str, dict[str, Colleague]], endpoint: str, role: str) -> None:

@@ -1,0 +1,215 @@
+"""A tablet that patients take in turn. Its browser answers what belongs to its state, and nothing else."""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+from flask import Blueprint, Flask, g, redirect, render_template, request, session, url_for
+from flask_babel import force_locale, ngettext
+from flask_babel import gettext as _
+from flask_security import hash_password, logout_user, url_for_security, verify_password
+from werkzeug.wrappers import Response
+
+from screening.domain.answers import Patient
+from screening.extensions import db, installation
+from screening.reports.paper import date_part_order
+from screening.services import tablet
+from screening.services.tablet import LOCKED, MOST_TRIES, PATIENT, STAFF, NoTablet
+from screening.storage.audit import Act
+from screening.storage.tables import TabletRow
+from screening.web import language, patient
+from screening.web.errors import Page
+from screening.web.forms.about_you import AboutYouForm, example_birth_date
+from screening.web.sign_in import acting, needs
+
+blueprint = Blueprint("tablet", __name__)
+
+ENDED = "ended"  # what a browser is that was a tablet: only who presses a button there makes it an ordinary one
+KEPT = timedelta(days=1)  # longer than any draft of the tablet, so that no draft is ever left to an ordinary browser
+PATIENTS_WAY = {"start", "about_you", "resume", "question", "check", "submit", "done", "leaflet"}
+# What answers in each state, beside style sheets and the sign of life; everything else leads to the first of these.
+ANSWERS = {
+    PATIENT: ("patient.start", "language.switch_page", "tablet.lock", *(f"patient.{name}" for name in PATIENTS_WAY)),
+    LOCKED: ("tablet.page", "tablet.unlock"),
+    STAFF: ("tablet.page", "tablet.hand_over", "tablet.lock", "tablet.end"),
+    ENDED: ("tablet.page", "tablet.end"),
+}
+_PIN = re.compile(r"[0-9]{4,8}")
+_RUNS = "01234567890 09876543210"
+
+Errors = dict[str, list[str]]
+
+
+def init_app(app: Flask) -> None:
+    """Keep tablets to what belongs to their state. Has to come before whatever refuses forms that are too old."""
+    app.before_request(_keep_to_its_state)
+    app.context_processor(lambda: {"tablet": g.get("tablet", ""), "tablet_turn": int(tablet.TURN.total_seconds())})
+    app.register_blueprint(blueprint)
+
+
+def _keep_to_its_state() -> Response | None:
+    """Lead elsewhere from what does not belong to the state of this tablet; `g.tablet` is "" in other browsers."""
+    g.tablet = ""
+    if not _token() or request.endpoint in ("static", "health.alive"):
+        return None
+    row = tablet.find(db.session, _token(), now=_now())
+    g.tablet = row.state if row else ENDED
+    if g.tablet == PATIENT and not patient.is_here():
+        g.tablet = LOCKED  # nobody has taken a step for so long that the draft's time is over
+        if patient.draft_token():
+            return patient.forget(redirect(url_for("tablet.page"), code=303))
+    answers = ANSWERS[g.tablet]
+    return None if request.endpoint in answers else redirect(url_for(answers[0]), code=303)
+
+
+@blueprint.route("/clinic/tablet", methods=["GET", "POST"])
+@needs("prescriber", "staff")
+def begin() -> Page:
+    """Make this browser a tablet and hand it to the first patient; whoever does so is signed out."""
+    form, errors = AboutYouForm.filled_with(None), {}
+    if request.method == "POST":
+        errors = {**_pin_errors(), **_visit_errors(form)}
+        if not errors:
+            pin, signed_in, draft = hash_password(request.form["pin"]), session["sign_in"], patient.draft_token()
+            given = tablet.begin(acting(), pin=pin, sign_in=signed_in, patient=_patient(form), draft=draft)
+            logout_user()
+            return _handed_over(*given)
+    return _visit_page("clinic/tablet.html", form, errors)
+
+
+@blueprint.get("/tablet")
+def page() -> Page:
+    """What whoever holds the tablet can do with it now."""
+    if g.tablet == STAFF:
+        return _visit_page("tablet/next.html", AboutYouForm.filled_with(None), {})
+    if g.tablet == ENDED:
+        return render_template("tablet/ended.html")
+    if g.tablet == LOCKED:
+        return _locked_page({})
+    return redirect(url_for("tablet.begin"))
+
+
+@blueprint.post("/tablet/hand-over")
+def hand_over() -> Page:
+    """Hand the tablet to the next patient."""
+    form = AboutYouForm.filled_with(None)
+    if errors := _visit_errors(form):
+        return _visit_page("tablet/next.html", form, errors)
+    row = _row()
+    draft = tablet.hand_over(_act(row.begun_by), _token(), patient=_patient(form), draft=patient.draft_token())
+    return _handed_over(_token(), draft)
+
+
+@blueprint.post("/tablet/lock")
+def lock() -> Page:
+    """End the turn of a patient."""
+    tablet.lock(_act("tablet"), _token(), draft=patient.draft_token())
+    return patient.forget(redirect(url_for("tablet.page"), code=303))
+
+
+@blueprint.post("/tablet/unlock")
+def unlock() -> Page:
+    """Take the tablet back."""
+    row = _row()
+    tries, begun_by, fits = row.tries, row.begun_by, verify_password(request.form.get("pin", "")[:100], row.pin)
+    by = begun_by if fits else "tablet"
+    if tablet.unlock(_act(by), _token(), fits=fits, tries=tries, draft=patient.draft_token()):
+        return patient.forget(redirect(url_for("tablet.page"), code=303))
+    left = MOST_TRIES - tries - 1
+    if left <= 0:
+        return redirect(url_for("tablet.page"), code=303)
+    wrong = ngettext("That is not the PIN. %(num)s try is left", "That is not the PIN. %(num)s tries are left", left)
+    return _locked_page({"pin": [wrong]})
+
+
+@blueprint.post("/tablet/end")
+def end() -> Page:
+    """Make this browser an ordinary one again."""
+    if g.tablet != ENDED:
+        row = _row()
+        tablet.end(_act(row.begun_by), _token())
+    response = patient.forget(redirect(url_for_security("login"), code=303))
+    secure = installation().settings.over_tls
+    response.delete_cookie(_cookie_name(), secure=secure, httponly=True, samesite="Lax")
+    return response
+
+
+@blueprint.errorhandler(NoTablet)
+def _no_tablet(error: NoTablet) -> Page:
+    return redirect(url_for("tablet.page"), code=303)
+
+
+def _handed_over(token: str, draft: str) -> Response:
+    """To the patient's way, without anything of whoever had the tablet before."""
+    session.clear()
+    response = patient.remember(draft, url_for("patient.start"))
+    response.headers["Clear-Site-Data"] = '"cache"'
+    secure = installation().settings.over_tls
+    response.set_cookie(_cookie_name(), token, max_age=KEPT, secure=secure, httponly=True, samesite="Lax")
+    return response
+
+
+def _visit_page(template: str, form: AboutYouForm, errors: Errors) -> str:
+    return render_template(
+        template,
+        form=form,
+        errors=errors,
+        date_parts=date_part_order(language.chosen()),
+        example_date=example_birth_date(language.chosen()),
+    )
+
+
+def _locked_page(errors: Errors) -> str:
+    return render_template("tablet/locked.html", errors=errors, thanks=list(_thanks()))
+
+
+def _thanks() -> Iterator[tuple[str, str]]:
+    """What the patient reads, in each language: which one was theirs is forgotten already."""
+    for code, _name in language.offered():
+        with force_locale(code.replace("-", "_")):
+            yield code, _("Thank you. Please give the tablet back to staff.")
+
+
+def _pin_errors() -> Errors:
+    pin, again = request.form.get("pin", ""), request.form.get("again", "")
+    if not _PIN.fullmatch(pin):
+        return {"pin": [_("Choose a PIN of 4 to 8 digits")]}
+    if len(set(pin)) == 1 or pin in _RUNS:
+        return {"pin": [_("Choose a PIN that is harder to guess")]}
+    return {} if pin == again else {"again": [_("Type the same PIN twice")]}
+
+
+def _visit_errors(form: AboutYouForm) -> Errors:
+    """What is wrong with who answers; nothing, where all of it is left to the patient."""
+    here = installation().settings
+    if not any(field.data for field in form) or form.check(languages=here.languages, today=patient.today()):
+        return {}
+    return {name: list(messages) for name, messages in form.errors.items()}
+
+
+def _patient(form: AboutYouForm) -> Patient | None:
+    return getattr(form, "patient", None)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _act(by: str) -> Act:
+    return Act(session=db.session, keys=installation().keys, now=_now(), by=by)
+
+
+def _row() -> TabletRow:
+    """This tablet. Raises NoTablet."""
+    row = tablet.find(db.session, _token(), now=_now())
+    if row is None:
+        raise NoTablet
+    return row
+
+
+def _cookie_name() -> str:
+    return "__Host-tablet" if installation().settings.over_tls else "tablet"
+
+
+def _token() -> str:
+    return request.cookies.get(_cookie_name(), "")

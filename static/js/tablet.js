@@ -1,0 +1,44 @@
+// Asks whoever has a shared tablet whether they are still there, and gives it back when nobody answers.
+"use strict";
+{
+  const EVERY = 1000; // milliseconds
+  const SAID = [20, 10, 5]; // seconds left that are read aloud
+  const dialog = document.querySelector(".still-there");
+  const [idle, answer] = [dialog.dataset.idle * 1000, dialog.dataset.answer * 1000];
+  const said = dialog.querySelector("[data-said]");
+  let touched = Date.now(); // a time, not a count: the timers of a tablet that sleeps stand still
+  let asked = 0;
+
+  const extend = () => {
+    touched = Date.now();
+    asked = 0;
+  };
+  const giveBack = () => {
+    clearInterval(timer);
+    document.body.hidden = true;
+    document.getElementById("give-back").submit();
+  };
+  const look = () => {
+    const now = Date.now();
+    if (!asked && now - touched >= idle + answer) return giveBack();
+    if (!asked && now - touched >= idle) {
+      asked = now; // the whole time to answer, however late the question
+      dialog.showModal();
+    }
+    if (!asked) return;
+    const left = Math.ceil((asked + answer - now) / 1000);
+    if (left <= 0) return giveBack();
+    dialog.querySelector("[data-left]").textContent = left;
+    if (SAID.includes(left)) said.textContent = `${said.dataset.said} ${left}`;
+  };
+  const timer = setInterval(look, EVERY);
+
+  for (const sign of ["pointerdown", "keydown", "input", "scroll"]) {
+    addEventListener(sign, () => asked || extend(), { capture: true, passive: true });
+  }
+  dialog.addEventListener("close", extend);
+  document.addEventListener("visibilitychange", look);
+  // What the browser keeps in memory for Back is blank, and is asked for anew: it may be the last patient's.
+  addEventListener("pagehide", () => { document.body.hidden = true; });
+  addEventListener("pageshow", (event) => { if (event.persisted) location.replace(location.pathname); });
+}

@@ -1,0 +1,75 @@
+"""An invited patient on a small phone, from the link to the end; and staff who invite."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+
+from playwright.sync_api import Page, expect
+
+from tests.browser import colleague, journey
+from tests.browser.colleague import PRIMARY
+from tests.browser.inspection import assert_accessible
+from tests.browser.journey import OpenPage
+from tests.browser.server import LiveServer
+
+PHONE = {"viewport": {"width": 320, "height": 568}}
+NAME = "Anastasia Example-Sample"
+BORN = date(1988, 3, 12)
+
+
+def test_an_invited_patient_from_the_link_to_the_end(open_page: OpenPage, server: LiveServer) -> None:
+    staff = colleague.at_work(open_page, server, "staff", **PHONE)
+    staff.goto("/clinic/invitations/")
+    assert_accessible(staff)
+    staff.get_by_role("link", name="Invite a patient").click()
+    assert_accessible(staff)
+    journey.press(staff, PRIMARY)
+    assert_accessible(staff, error=True)
+    staff.fill("[name=name]", NAME)
+    say_birth_date(staff, BORN)
+    staff.fill("[name=visit]", "V-77")
+    staff.fill("[name=appointment]", "2027-03-31T14:30")
+    staff.fill("[name=prescriber]", "Dr House")
+    journey.press(staff, PRIMARY)
+    assert_accessible(staff)
+    link, page_of_it = staff.locator(".invited-link").inner_text(), staff.url
+
+    patient = open_page(**PHONE)
+    patient.goto(link)
+    assert_accessible(patient)
+    journey.press(patient, PRIMARY)
+    assert_accessible(patient, error=True)
+    say_birth_date(patient, date(1988, 3, 13))
+    journey.press(patient, PRIMARY)
+    assert_accessible(patient, error=True)
+    assert NAME not in patient.content()
+    say_birth_date(patient, BORN)
+    journey.press(patient, PRIMARY)
+    assert (patient.input_value("[name=name]"), patient.input_value("[name=visit]")) == (NAME, "V-77")
+    assert_accessible(patient)
+    journey.press(patient, PRIMARY)
+    while not patient.url.endswith("/check"):
+        for group in patient.locator("fieldset:visible:has(input[value=no]):not(:has(:checked))").all():
+            group.locator("input[value=no]").first.check()
+        journey.press(patient, PRIMARY)
+    journey.press(patient, PRIMARY)
+    reference = re.search(r"\b[0-9A-Z]{4}-[0-9A-Z]{4}\b", patient.inner_text("main"))
+    assert reference is not None
+
+    stranger = open_page(**PHONE)
+    stranger.goto(link)
+    expect(stranger.locator("h1")).to_have_text("This link was used already")
+    assert_accessible(stranger)
+    staff.goto(page_of_it)
+    expect(staff.locator("main")).to_contain_text(f"Answers sent · {reference[0]}")
+    assert_accessible(staff)
+    staff.goto("/clinic/invitations/")
+    expect(staff.locator("tbody tr").filter(has_text=NAME)).to_contain_text("Answers sent")
+    assert_accessible(staff)
+
+
+def say_birth_date(page: Page, born: date) -> None:
+    """Fill in the three fields."""
+    for part, value in (("day", born.day), ("month", born.month), ("year", born.year)):
+        page.fill(f"[name=birth_{part}]", str(value))

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import click
-from sqlalchemy import delete
+from sqlalchemy import delete, inspect
 
 from screening.cli.common import acting, commands, fail, on_a_ready_installation, progress
 from screening.extensions import db, installation
@@ -105,7 +105,8 @@ def restore(source: Path) -> None:
     with on_a_ready_installation():
         with write(db.session):
             for signed_in in (SignInRow, TabletRow):  # who was when the copy was made is not any more
-                db.session.execute(delete(signed_in))
+                if inspect(db.session.connection()).has_table(signed_in.__tablename__):  # older copies lack some
+                    db.session.execute(delete(signed_in))
             acting().note("restored", detail=source.name)
         click.echo(f"Restored {screenings.count(db.session)} screenings. Now run: flask init; flask verify")
         click.echo("Whoever was disabled since the copy was made can sign in again: see flask people list")

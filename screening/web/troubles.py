@@ -40,7 +40,9 @@ def found(jobs: Iterable[tuple[JobRow, str]], channels: Mapping[str, Channel]) -
     """The troubles behind these jobs, in words."""
     alike: dict[tuple[str, str, bool], list[str]] = {}
     for job, reference in jobs:
-        same = alike.setdefault((job.kind, job.fault, job.failed), [])
+        # How printing failed matters to whoever mends it; to all others it is one and the same.
+        fault = job.fault and outbox.SUMMARY if job.kind == outbox.SUMMARY else job.fault
+        same = alike.setdefault((job.kind, fault, job.failed), [])
         if reference not in same:
             same.append(reference)
     return [_trouble(*key, references, channels) for key, references in alike.items()]
@@ -48,28 +50,25 @@ def found(jobs: Iterable[tuple[JobRow, str]], channels: Mapping[str, Channel]) -
 
 def _trouble(kind: str, fault: str, failed: bool, references: list[str], channels: Mapping[str, Channel]) -> Trouble:
     word, _blank, detail = fault.partition(" ")
+    name, count = kind.removeprefix(outbox.TO), len(references)
     if kind == outbox.SUMMARY:
         title = ngettext(
             "The PDF of %(num)s screening could not be made.",
             "The PDFs of %(num)s screenings could not be made.",
-            len(references),
+            count,
         )
-        reason, detail = _("Nothing is lost: the pages of the screenings show the same."), fault
+        reason, detail = _("Nothing is lost: the pages of the screenings show the same."), ""
     else:
-        name = kind.removeprefix(outbox.TO)
         title = ngettext(
             "%(num)s summary was not delivered to “%(name)s”.",
             "%(num)s summaries were not delivered to “%(name)s”.",
-            len(references),
+            count,
             name=name,
         )
-        if name not in channels:
-            reason = _("The settings do not have this channel any more.")
-        elif not fault:
-            reason = _("Nobody works on it: the server that should is not running.")
-        elif word in REASONS:
-            reason = _(REASONS[Fault(word)])
-        else:
-            reason, detail = _("Something went wrong."), fault
+        reason = _(REASONS[Fault(word)]) if word in REASONS else _("Something went wrong.") + f" ({word})"
+    if kind != outbox.SUMMARY and name not in channels:
+        reason = _("The settings do not have this channel any more.")
+    elif not fault:
+        reason = _("Nobody works on it: the server that should is not running.")
     again = _("It is not tried any more.") if failed else _("It is tried again by itself.")
     return Trouble(kind=kind, title=title, reason=reason, detail=detail, again=again, references=references)

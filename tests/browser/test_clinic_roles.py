@@ -31,7 +31,7 @@ def test_staff_see_that_somebody_sent_and_no_outcome(open_page: OpenPage, server
     page.fill("[name=search]", "waiting")
     journey.press(page, ".search button")
     assert colleague.references(page) == [reference]
-    assert sections(page) == ["/clinic/", "/clinic/paper", "/clinic/tablet", "/account/"]
+    assert sections(page) == ["/clinic/", "/clinic/invitations/", "/clinic/paper", "/clinic/tablet", "/account/"]
     for path in (
         f"/clinic/screenings/{reference}",
         f"/clinic/screenings/{reference}/summary.pdf",
@@ -77,14 +77,16 @@ def test_an_admin_adds_somebody_whose_password_is_shown_once(open_page: OpenPage
     colleague.sign_in(newcomer, "new.comer", one_time)
     colleague.choose_password(newcomer, one_time)
     newcomer.goto("/clinic/")
-    assert sections(newcomer) == ["/clinic/", "/clinic/paper", "/clinic/tablet", "/account/"]
+    assert sections(newcomer) == ["/clinic/", "/clinic/invitations/", "/clinic/paper", "/clinic/tablet", "/account/"]
 
     person = page.locator('form[action$="/admin/people/new.comer"]')
     person.locator("[value=prescriber]").check()
     with page.expect_navigation():
         person.locator("[name=change-roles]").click()
     newcomer.reload()
-    assert sections(newcomer) == ["/clinic/", "/clinic/statistics", "/clinic/paper", "/clinic/tablet", "/account/"]
+    assert sections(newcomer) == [f"/clinic/{one}" for one in ("", "invitations/", "statistics", "paper", "tablet")] + [
+        "/account/"
+    ]
 
 
 def test_the_password_is_asked_for_again_before_people_are_changed(open_page: OpenPage, server: LiveServer) -> None:

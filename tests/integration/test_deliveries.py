@@ -346,6 +346,9 @@ def test_a_failed_delivery_is_seen_and_tried_again(make: Make, mail: MailServer)
     assert "1 summary was not delivered to “mail”." in dr.text
     assert "did not take it. It is tried again by itself. (550)" in " ".join(dr.text.split())
     assert reference in dr.text
+    staff = Colleague(app, "reception", "staff")
+    assert "1 summary was not delivered" in staff.text
+    assert reference not in staff.text.partition("Search")[0], "where it was to go may tell its outcome"
     with app.app_context(), write(db.session):
         (job,) = db.session.scalars(select(outbox.JobRow))
         job.attempts = outbox.ATTEMPTS_TO_DELIVER - 1

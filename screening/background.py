@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from flask import Flask
 
-from screening.delivery.load import Channel
+from screening.delivery.channel import Channel
 from screening.extensions import db, installation
 from screening.services import retention
 from screening.storage.audit import Act

@@ -12,7 +12,7 @@ from flask_babel import Babel
 from flask_sqlalchemy_lite import SQLAlchemy
 from flask_wtf import CSRFProtect
 
-from screening.delivery.load import Channel
+from screening.delivery.channel import Channel
 from screening.domain.rules import RuleBook
 from screening.reports.signature import Signature
 from screening.services.deliver import Carrier
@@ -82,7 +82,7 @@ class Installation:
     @property
     def carrier(self) -> Carrier:
         """Delivers the summaries of this installation. Raises KeyFault."""
-        return Carrier(session=db.session, keys=self.keys, settings=self.settings, channels=self.channels)
+        return Carrier(session=db.session, keys=self.keys, settings=self.settings)
 
     @cached_property
     def keys(self) -> Keys:

@@ -12,6 +12,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from babel import Locale, UnknownLocaleError
 
+from screening.domain.invitation import LONGEST_DAYS
+
 PREFIX = "SCREENING_"
 FILE_NAME = "settings.toml"
 ROOT = Path(__file__).parent.parent
@@ -34,24 +36,26 @@ def text(raw: object) -> str:
     return raw.strip()
 
 
-def whole(raw: object) -> int:
-    """A number from 1 to 9999. Raises ValueError."""
-    digits = str(raw).strip()
-    if isinstance(raw, bool) or not digits.isdecimal() or len(digits) > 4 or int(digits) < 1:
-        raise ValueError("must be a whole number from 1 to 9999")
-    return int(digits)
+def filled(raw: object) -> str:
+    """A text that is not empty. Raises ValueError."""
+    if not text(raw):
+        raise ValueError("must not be empty")
+    return text(raw)
 
 
-def count(raw: object) -> int:
-    """A number from 0 to 9999. Raises ValueError."""
-    return 0 if str(raw).strip() == "0" else whole(raw)
+def number(lowest: int, highest: int) -> Callable[[object], int]:
+    """What reads a whole number between these. It raises ValueError."""
+
+    def read(raw: object) -> int:
+        digits = str(raw).strip()
+        if isinstance(raw, bool) or not digits.isdecimal() or not lowest <= int(digits) <= highest:
+            raise ValueError(f"must be a whole number from {lowest} to {highest}")
+        return int(digits)
+
+    return read
 
 
-def port(raw: object) -> int:
-    """The number of a port, or 0. Raises ValueError."""
-    if isinstance(raw, bool) or not str(raw).strip().isdecimal() or int(str(raw)) > 65535:
-        raise ValueError("must be the number of a port, up to 65535")
-    return int(str(raw))
+whole, count, port = number(1, 9999), number(0, 9999), number(0, 65535)
 
 
 def flag(raw: object) -> bool:
@@ -142,12 +146,12 @@ class Settings:
     )
     paper: str = setting(_paper, "paper of the summary: A4 or Letter", "A4")
     draft_hours: int = setting(whole, "hours after which answers that were not sent are deleted", 4)
-    invitation_days: int = setting(whole, "days for which the link of an invitation can be used", 14)
+    invitation_days: int = setting(number(1, LONGEST_DAYS), "days for which the link of an invitation can be used", 14)
     retention_days: int = setting(
         whole, "days after which a screening is deleted, counted from its review, or else from when it was sent", 90
     )
     outbox_in_server: bool = setting(
-        flag, "whether the server itself prints summaries; if not, keep `flask outbox run` running", True
+        flag, "whether the server itself prints and delivers summaries; if not, keep `flask outbox run` running", True
     )
     idle_minutes: int = setting(whole, "minutes without use after which a signed-in person is signed out", 20)
     longest_hours: int = setting(whole, "hours after which a signed-in person must sign in again", 12)
@@ -196,30 +200,21 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         written = tomllib.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     except (OSError, ValueError) as err:
         faults.append(f"{file}: {err}; correct the file or remove it to have a new one written")
-    declared = [one for one in fields(Settings) if "read" in one.metadata]
-    names = {one.name for one in declared}
     channels = written.pop("deliver", {})
     if not isinstance(channels, dict) or not all(isinstance(one, dict) for one in channels.values()):
         faults.append(f'{file}: deliver: must be tables such as [deliver.mail] with kind = "email"')
-        channels = {}
-    faults.extend(f"{file}: {name}: is not a setting; remove it" for name in written if name not in names)
-    known = {f"{PREFIX}{name.upper()}" for name in (*names, "instance")}
-    faults.extend(
-        f"{name}: is not a setting; unset it" for name in environ if name.startswith(PREFIX) and name not in known
-    )
-    values: dict[str, Any] = {}
-    came_from: dict[str, str] = {"instance": "environment" if f"{PREFIX}INSTANCE" in environ else "default"}
-    for one in declared:
-        variable, read = f"{PREFIX}{one.name.upper()}", one.metadata["read"]
-        for origin, place, given in (("environment", variable, environ), ("file", f"{file}: {one.name}", written)):
-            name = variable if origin == "environment" else one.name
-            if name in given and one.name not in came_from:
-                came_from[one.name] = origin
-                try:
-                    values[one.name] = read(given[name])
-                except ValueError as err:
-                    faults.append(f"{place}: {err}")
-    settings = Settings(instance=instance, came_from=came_from, channels=channels, **values)
+    variables = {name.removeprefix(PREFIX).lower(): value for name, value in environ.items() if name.startswith(PREFIX)}
+    came_from = dict.fromkeys(written, "file") | dict.fromkeys(variables, "environment")
+    variables.pop("instance", None)
+
+    def place(name: str) -> str:
+        return f"{PREFIX}{name.upper()}" if name in variables else f"{file}: {name}"
+
+    try:
+        given = {"instance": instance, "came_from": came_from, "channels": channels}
+        settings = read_options(Settings, written | variables, place, **given)
+    except InvalidSettings as err:
+        raise InvalidSettings(faults + err.faults) from err
     if urlsplit(settings.public_url).hostname not in LOOPBACK and not (settings.over_tls or settings.allow_plain_http):
         faults.append(
             f"public_url: {settings.public_url} would send health data unencrypted over the network; "
@@ -230,22 +225,23 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     return settings
 
 
-def read_options(declared: type[Options], written: Mapping[str, object], place: str, **values: Any) -> Options:
-    """The options of a table in the settings file, as its dataclass. Raises InvalidSettings with every fault.
+def read_options(
+    declared: type[Options], written: Mapping[str, object], place: Callable[[str], str], **values: Any
+) -> Options:
+    """What was written, as a dataclass of settings. Raises InvalidSettings with every fault.
 
-    `place` names the table; `values` fill the fields that are not read from it.
+    `place` tells where a name stands; `values` fill the fields that are not read.
     """
     known = {one.name: one for one in fields(declared) if "read" in one.metadata}  # type: ignore[arg-type]
-    names = ", ".join(known)
-    faults = [f"{place}: {name}: is not an option; there are {names}" for name in written if name not in known]
+    faults = [f"{place(name)}: is not known; there are {', '.join(known)}" for name in written if name not in known]
     for name, one in known.items():
         try:
             if name in written:
                 values[name] = one.metadata["read"](written[name])
             elif one.default is MISSING:
-                faults.append(f"{place}: {name}: is missing: {one.metadata['what']}")
+                faults.append(f"{place(name)}: is missing: {one.metadata['what']}")
         except ValueError as err:
-            faults.append(f"{place}: {name}: {err}")
+            faults.append(f"{place(name)}: {err}")
     if faults:
         raise InvalidSettings(faults)
     return declared(**values)

@@ -10,7 +10,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
@@ -273,3 +273,20 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@contextmanager
+def drip(words: bytes, seconds: float = 10) -> Iterator[int]:
+    """The port of a server that says these words again and again and never comes to an end."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def talk() -> None:
+            with suppress(OSError), listener.accept()[0] as line:
+                for _ in range(int(seconds / 0.1)):
+                    line.sendall(words)
+                    time.sleep(0.1)
+
+        thread = threading.Thread(target=talk, daemon=True)
+        thread.start()
+        yield listener.getsockname()[1]
+    thread.join()

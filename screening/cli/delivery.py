@@ -3,11 +3,11 @@
 import click
 
 from screening.cli.common import acting, commands, fail, on_a_ready_installation
-from screening.delivery.channel import REASONS, DeliveryFailed
-from screening.delivery.load import Channel
-from screening.extensions import installation
+from screening.delivery.channel import REASONS, Channel, DeliveryFailed
+from screening.extensions import db, installation
 from screening.reports.press import PrintingFailed
 from screening.services import jobs
+from screening.storage import outbox
 
 
 @commands.group()
@@ -44,6 +44,10 @@ def delivery_test(name: str) -> None:
 def delivery_drop(name: str) -> None:
     """Forget what waits for the channel NAME, such as after it was taken out of the settings."""
     with on_a_ready_installation():
+        waiting = outbox.kinds(db.session)
+        if f"{outbox.TO}{name}" not in waiting:
+            names = ", ".join(kind.removeprefix(outbox.TO) for kind in waiting if kind != outbox.SUMMARY)
+            fail(f"Nothing waits for {name}; there are deliveries to: {names or 'none'}")
         click.echo(f"{jobs.drop(acting(), name)} deliveries were dropped.")
 
 

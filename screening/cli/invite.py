@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from screening.cli.common import acting, commands, fail, on_a_ready_installation, progress
-from screening.domain.invitation import COLUMNS, InvalidInvitation, Invitation, read_invitation
+from screening.domain.invitation import COLUMNS, LONGEST_DAYS, InvalidInvitation, Invitation, read_invitation
 from screening.extensions import installation
 from screening.reports import paper
 from screening.reports.press import PrintingFailed
@@ -35,7 +35,9 @@ MOST = 5000  # rows of one file
 @click.option("--prescriber", help="The prescriber's name.")
 @click.option("--language", help="The patient's language, such as es.")
 @click.option("--email", help="Where a reminder may go.")
-@click.option("--days", type=click.IntRange(1, 90), help="Days for which the links work. [default: invitation_days]")
+@click.option(
+    "--days", type=click.IntRange(1, LONGEST_DAYS), help="Days for which the links work. [default: invitation_days]"
+)
 def invite(table: Path | None, dry_run: bool, slips: Path | None, days: int | None, **one: str | None) -> None:
     """Invite one patient, or all in a table (CSV in UTF-8), and print a link for each.
 
@@ -79,6 +81,8 @@ def _rows(table: Path) -> list[tuple[int, dict[str, str]]]:
             found = [(lines.line_num, row) for row in lines]
     except (OSError, UnicodeDecodeError, csv.Error) as err:
         fail(f"{table}: not a readable table (CSV in UTF-8): {err}")
+    if not found:
+        fail(f"{table}: has no rows below its headings")
     if len(found) > MOST:
         fail(f"{table}: has {len(found)} rows; invite at most {MOST} at once")
     return found

@@ -29,7 +29,6 @@ from screening.storage.encryption import KeyFault, new_keys, read_private, write
 from screening.storage.tables import ScreeningRow
 
 DISK_GIB = 1
-OVERDUE = timedelta(minutes=10)
 RENEW = timedelta(days=60)  # before a certificate is over
 LATE = timedelta(days=2)  # for what is to happen daily
 
@@ -160,10 +159,11 @@ def _examined_data(now: datetime) -> Iterator[tuple[bool, str, str]]:
     people = [one for one in everyone(db.session) if one.active]
     no_factor = sum(one.tf_totp_secret is None for one in people)
     yield bool(people), "people", f"{len(people)} may sign in, {no_factor} of them without a second factor"
-    jobs = [job for job, _reference in outbox.waiting(db.session)]
-    failed, late = sum(job.failed for job in jobs), any(not job.failed and job.due_at < now - OVERDUE for job in jobs)
-    words = f"{len(jobs)} jobs wait, {failed} of them failed" + (": see flask outbox list" if failed else "")
-    yield not failed and not late, "outbox", words + (", nobody works on them: flask outbox run" if late else "")
+    jobs, troubled = outbox.waiting(db.session), outbox.troubled(db.session, now=now)
+    failed, idle = sum(job.failed for job, _ in troubled), any(not job.fault and not job.failed for job, _ in troubled)
+    words = f"{len(jobs)} jobs wait, {failed} of them failed, {len(troubled) - failed} fail again and again or are late"
+    words += (": see flask outbox list" if troubled else "") + (", is flask outbox run needed?" if idle else "")
+    yield not troubled, "outbox", words
     yield from _examined_signing(now)
     names = ", ".join(here.channels)
     yield True, "deliveries", f"to {names}; to try one: flask delivery test NAME" if names else "none is set up"

@@ -12,8 +12,10 @@ from threading import Event, Timer
 from typing import Protocol
 
 from screening.domain.assessment import Assessment, Screening
-from screening.domain.rules import RuleBook
+from screening.domain.rules import RuleBook, Severity
+from screening.settings import flag, setting, text
 from screening.storage.encryption import KeyFault, read_private
+from screening.storage.outbox import TO
 
 SECONDS = 25.0  # for one delivery; less than the lease of its job
 
@@ -74,11 +76,31 @@ class Document:
     address: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """What every channel has. Files that it names are in the `instance` folder, or have a whole path."""
+def _outcomes(raw: object) -> frozenset[Severity]:
+    words = {one.word: one for one in Severity}
+    if not isinstance(raw, list) or not raw or not all(one in words for one in raw):
+        raise ValueError(f"must be a list of some of {', '.join(words)}")
+    return frozenset(words[one] for one in raw)
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Channel:
+    """A way for summaries out of the house. Files that it names are in the `instance` folder, or have a whole path."""
+
+    name: str
     instance: Path
+    kind: str = setting(text, "email, folder or fhir_server")
+    outcomes: frozenset[Severity] = setting(_outcomes, "the outcomes of which summaries go there", frozenset(Severity))
+    every_edition: bool = setting(flag, "whether they go again each time the clinic has added something", False)
+
+    @property
+    def job(self) -> str:
+        """What its jobs in the outbox are called."""
+        return TO + self.name
+
+    def deliver(self, document: Document) -> None:
+        """Bring it there; a second time makes no second one. Raises DeliveryFailed."""
+        raise NotImplementedError
 
     def secret(self, file: str) -> str:
         """What a file holds that only its owner may read, such as a password. Raises DeliveryFailed."""

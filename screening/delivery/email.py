@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.utils import make_msgid
 from io import BytesIO
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from babel import Locale
@@ -15,10 +16,10 @@ from babel.dates import format_date
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.pdf_utils.writer import copy_into_new_writer
 
-from screening.delivery.channel import SECONDS, DeliveryFailed, Document, Fault, Options, in_time
+from screening.delivery.channel import SECONDS, Channel, Conversation, DeliveryFailed, Document, Fault, in_time
 from screening.domain.invitation import is_mailbox
 from screening.reports.summary import translations
-from screening.settings import Settings, port, setting, text
+from screening.settings import Settings, filled, port, setting, text
 
 TLS = {"starttls": 587, "implicit": 465}
 
@@ -36,10 +37,10 @@ def _tls(raw: object) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Email(Options):
+class Email(Channel):
     """The mail server, and who writes to whom."""
 
-    host: str = setting(text, "the mail server's name, as its certificate has it")
+    host: str = setting(filled, "the mail server's name, as its certificate has it")
     sender: str = setting(_mailbox, "the address that mails come from")
     to: str = setting(_mailbox, "the one address that mails go to; for several, declare several channels")
     tls: str = setting(_tls, "starttls (port 587) or implicit (port 465)", "starttls")
@@ -53,31 +54,30 @@ class Email(Options):
         text, "the file with the password that PDFs are encrypted with; empty: they are not", ""
     )
 
-
-def deliver(options: Email, document: Document) -> None:
-    """Send the PDF. Its Message-ID is always the same, so that a mail sent twice can be told. Raises DeliveryFailed."""
-    _ = translations(document.language).gettext
-    reference = document.screening.reference
-    pdf, lines = (
-        document.pdf,
-        [
-            _("The summary of screening %(reference)s is attached.") % {"reference": reference},
-            _("It tells about a patient's health. Do not pass it on by e-mail."),
-            _("The screening itself is here: %(address)s") % {"address": document.address},
-        ],
-    )
-    if options.pdf_password_file:
-        pdf = _encrypted(pdf, options.secret(options.pdf_password_file))
-        lines.append(_("The PDF opens with the password that was agreed with the clinic."))
-    message = EmailMessage()
-    message["Subject"] = _("Pre-visit screening %(reference)s") % {"reference": reference}
-    message["From"], message["To"] = options.sender, options.to
-    message["Message-ID"] = f"<{document.id}@{options.sender.rpartition('@')[2]}>"
-    message["Date"] = document.screening.changed_at
-    message.set_content("\n\n".join(lines) + "\n")
-    name = f"summary-{reference}-{document.number + 1}.pdf"
-    message.add_attachment(pdf, maintype="application", subtype="pdf", filename=name)
-    send(options, message)
+    def deliver(self, document: Document) -> None:
+        """Send the PDF, with a Message-ID by which a second one can be told. Raises DeliveryFailed."""
+        _ = translations(document.language).gettext
+        reference = document.screening.reference
+        pdf, lines = (
+            document.pdf,
+            [
+                _("The summary of screening %(reference)s is attached.") % {"reference": reference},
+                _("It tells about a patient's health. Do not pass it on by e-mail."),
+                _("The screening itself is here: %(address)s") % {"address": document.address},
+            ],
+        )
+        if self.pdf_password_file:
+            pdf = _encrypted(pdf, self.secret(self.pdf_password_file))
+            lines.append(_("The PDF opens with the password that was agreed with the clinic."))
+        message = EmailMessage()
+        message["Subject"] = _("Pre-visit screening %(reference)s") % {"reference": reference}
+        message["From"], message["To"] = self.sender, self.to
+        message["Message-ID"] = f"<{document.id}@{self.sender.rpartition('@')[2]}>"
+        message["Date"] = document.screening.changed_at
+        message.set_content("\n\n".join(lines) + "\n")
+        name = f"summary-{reference}-{document.number + 1}.pdf"
+        message.add_attachment(pdf, maintype="application", subtype="pdf", filename=name)
+        send(self, message)
 
 
 def remind_by_mail(options: Email, to: str, link: str, *, language: str, until: datetime, settings: Settings) -> None:
@@ -106,30 +106,46 @@ def send(options: Email, message: EmailMessage) -> None:
     password = options.secret(options.password_file) if options.password_file else ""
     with in_time() as held:
         try:
-            server = _connected(options, context)
-            held.append(server)
+            server = _connected(options, context, held)
             if options.tls == "starttls":
                 server.starttls(context=context)
             if options.user:
                 server.login(options.user, password)
             server.send_message(message)
-        except smtplib.SMTPAuthenticationError as err:
-            raise DeliveryFailed(Fault.SIGN_IN, str(err.smtp_code)) from err
         except smtplib.SMTPResponseException as err:
-            raise DeliveryFailed(Fault.REFUSED, str(err.smtp_code)) from err
+            sign_in = isinstance(err, smtplib.SMTPAuthenticationError)
+            raise DeliveryFailed(Fault.SIGN_IN if sign_in else Fault.REFUSED, str(err.smtp_code)) from err
         except smtplib.SMTPRecipientsRefused as err:
             raise DeliveryFailed(Fault.REFUSED, str(err.recipients[str(message["To"])][0])) from err
-        except smtplib.SMTPNotSupportedError as err:
+        except smtplib.SMTPException as err:
+            if isinstance(err, smtplib.SMTPServerDisconnected):
+                raise
             raise DeliveryFailed(Fault.REFUSED, "TLS or sign-in not offered") from err
         with suppress(OSError):  # it is accepted; how the other side says good-bye does not matter
             server.quit()
 
 
-def _connected(options: Email, context: ssl.SSLContext) -> smtplib.SMTP:
+class _Held:
+    """Can be hung up on from its first moment: a server may be slow to say its name."""
+
+    def __init__(self, held: list[Conversation], *args: Any, **options: Any) -> None:
+        held.append(self)  # type: ignore[arg-type]
+        super().__init__(*args, **options)
+
+
+class _Smtp(_Held, smtplib.SMTP):
+    pass
+
+
+class _SmtpOverTls(_Held, smtplib.SMTP_SSL):
+    pass
+
+
+def _connected(options: Email, context: ssl.SSLContext, held: list[Conversation]) -> smtplib.SMTP:
     port, ours = options.port or TLS[options.tls], options.sender.rpartition("@")[2]
     if options.tls == "implicit":
-        return smtplib.SMTP_SSL(options.host, port, ours, timeout=SECONDS, context=context)
-    return smtplib.SMTP(options.host, port, ours, timeout=SECONDS)
+        return _SmtpOverTls(held, options.host, port, ours, timeout=SECONDS, context=context)
+    return _Smtp(held, options.host, port, ours, timeout=SECONDS)
 
 
 def _encrypted(pdf: bytes, password: str) -> bytes:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from http.client import HTTPSConnection
 from urllib.parse import urlsplit
 
-from screening.delivery.channel import SECONDS, DeliveryFailed, Document, Fault, Options, in_time
+from screening.delivery.channel import SECONDS, Channel, DeliveryFailed, Document, Fault, in_time
 from screening.reports import fhir
 from screening.settings import setting, text
 
@@ -20,7 +20,7 @@ def _address(raw: object) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FhirServer(Options):
+class FhirServer(Channel):
     """The server, and how it knows us."""
 
     address: str = setting(_address, "the base address of the server, by https")
@@ -31,20 +31,19 @@ class FhirServer(Options):
         text, "the file with the authority that vouches for the server, if the machine knows it not", ""
     )
 
-
-def deliver(options: FhirServer, document: Document) -> None:
-    """Create the answers, the findings and the PDF, all or none. Raises DeliveryFailed."""
-    bundle = fhir.transaction(
-        document.screening, document.assessment, document.book, pdf=document.pdf, name=document.id
-    )
-    headers = {"Content-Type": "application/fhir+json; charset=utf-8", "Accept": "application/fhir+json"}
-    if options.token_file:
-        headers["Authorization"] = f"Bearer {options.secret(options.token_file)}"
-    status, answer = _post(options, json.dumps(bundle, ensure_ascii=False).encode(), headers)
-    if status in (401, 403):
-        raise DeliveryFailed(Fault.SIGN_IN, str(status))
-    if status != 200 or not _all_there(answer, len(bundle["entry"])):
-        raise DeliveryFailed(Fault.REFUSED, str(status))
+    def deliver(self, document: Document) -> None:
+        """Create the answers, the findings and the PDF, all or none. Raises DeliveryFailed."""
+        bundle = fhir.transaction(
+            document.screening, document.assessment, document.book, pdf=document.pdf, name=document.id
+        )
+        headers = {"Content-Type": "application/fhir+json; charset=utf-8", "Accept": "application/fhir+json"}
+        if self.token_file:
+            headers["Authorization"] = f"Bearer {self.secret(self.token_file)}"
+        status, answer = _post(self, json.dumps(bundle, ensure_ascii=False).encode(), headers)
+        if status in (401, 403):
+            raise DeliveryFailed(Fault.SIGN_IN, str(status))
+        if status != 200 or not _all_there(answer, len(bundle["entry"])):
+            raise DeliveryFailed(Fault.REFUSED, str(status))
 
 
 def _post(options: FhirServer, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:

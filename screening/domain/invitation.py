@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from email.utils import parseaddr
 from typing import TypeVar
 from zoneinfo import ZoneInfo
@@ -13,6 +13,8 @@ from screening.domain import answers as said
 from screening.domain.answers import Fault, Patient, text_fault, tidy
 
 ADDRESS_LENGTH = 254
+LONGEST_DAYS = 90  # for which a link works
+FARTHEST = timedelta(days=730)  # an appointment; a later one is a slip of the finger
 COLUMNS = ("name", "birth_date", "visit", "appointment", "prescriber", "language", "email")
 _NEEDED = ("name", "birth_date")
 Read = TypeVar("Read")
@@ -45,6 +47,15 @@ def is_mailbox(typed: str) -> bool:
     return plain and not name and address == typed and bool(local and domain) and len(typed) <= ADDRESS_LENGTH
 
 
+def appointment_fault(day: date, *, today: date) -> bool:
+    """Whether that cannot be the day of an appointment."""
+    return not today <= day <= today + FARTHEST
+
+
+def _appointment(text: str) -> datetime:
+    return datetime.strptime(text, "%Y-%m-%d %H:%M")  # noqa: DTZ007 - of the clinic, added by whoever reads it
+
+
 def _read(read: Callable[[str], Read], text: str, fault: str, faults: list[str]) -> Read | None:
     try:
         return read(text) if text else None
@@ -73,7 +84,9 @@ def read_invitation(row: Mapping[str, str], *, languages: Collection[str], today
     born = _read(date.fromisoformat, given["birth_date"], "birth_date: write a day such as 1988-03-12", faults)
     if born is not None and said.birth_date_fault(born, today=today):
         faults.append("birth_date: cannot be a date of birth")
-    at = _read(datetime.fromisoformat, given["appointment"], "appointment: write such as 2027-03-31 14:30", faults)
+    at = _read(_appointment, given["appointment"], "appointment: write such as 2027-03-31 14:30", faults)
+    if at is not None and appointment_fault(at.date(), today=today):
+        faults.append("appointment: is in the past or very far away")
     language = given["language"] or next(iter(languages))
     if language not in languages:
         faults.append(f"language: {language} is not offered; write one of {', '.join(languages)}")
@@ -84,7 +97,7 @@ def read_invitation(row: Mapping[str, str], *, languages: Collection[str], today
     return Invitation(
         patient=Patient(name=given["name"], birth_date=born, visit=given["visit"]),
         language=language,
-        appointment=at and (at if at.tzinfo else at.replace(tzinfo=ZoneInfo(timezone))).astimezone(UTC),
+        appointment=at and at.replace(tzinfo=ZoneInfo(timezone)).astimezone(UTC),
         prescriber=given["prescriber"],
         email=given["email"],
     )

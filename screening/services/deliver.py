@@ -7,8 +7,7 @@ from uuid import NAMESPACE_URL, uuid4, uuid5
 
 from sqlalchemy.orm import Session
 
-from screening.delivery.channel import Document
-from screening.delivery.load import Channel
+from screening.delivery.channel import Channel, Document
 from screening.domain.answers import Answers, Patient
 from screening.domain.assessment import Screening
 from screening.domain.evaluate import evaluate
@@ -32,7 +31,6 @@ class Carrier:
     session: Session
     keys: Keys
     settings: Settings
-    channels: Mapping[str, Channel]
 
     def work(self, channel: Channel, *, now: datetime) -> bool:
         """Deliver what has been due to this channel for longest. False where there is none."""

@@ -94,6 +94,12 @@ def redeem(act: Act, token: str, birth_date: date, *, keep: timedelta) -> tuple[
     raise WrongPatient
 
 
+def viewed(act: Act, invitation_id: str) -> None:
+    """Note that somebody saw who is invited, and the link."""
+    with write(act.session):
+        act.note("invitation viewed", invitation_id[:SHORT_ID])
+
+
 def revoke(act: Act, invitation_id: str) -> None:
     """Make a link worthless; one that was used is left as it is."""
     with write(act.session):

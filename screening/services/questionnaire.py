@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from screening.domain.assessment import Screening
 from screening.domain.rules import RuleBook
-from screening.storage import drafts, outbox, screenings
+from screening.storage import drafts, screenings
 from screening.storage.audit import Act
 from screening.storage.database import write
 from screening.storage.drafts import Draft
@@ -55,9 +55,7 @@ class Incomplete(Exception):
     """Something that must be answered is not, or was asked in words that the rule book no longer has."""
 
 
-def submit(
-    act: Act, token: str, books: Mapping[str, RuleBook], language: str, *, jobs: Iterable[str] = outbox.PRINT
-) -> Screening:
+def submit(act: Act, token: str, books: Mapping[str, RuleBook], language: str, *, jobs: Iterable[str]) -> Screening:
     """Turn a draft into a screening, in one transaction with the `jobs` that follow from it.
 
     The same draft sent again gives the same screening.

@@ -11,7 +11,7 @@ from screening.storage import audit, drafts, invitations, screenings
 from screening.storage.audit import Act
 from screening.storage.database import empty_journal, write
 from screening.storage.encryption import KeyFault
-from screening.storage.tables import ScreeningRow
+from screening.storage.tables import InvitationRow, ScreeningRow, TabletRow
 
 PART = 200  # screenings deleted in one transaction, so that nobody waits long
 ONE_DAY = timedelta(days=1)
@@ -48,13 +48,17 @@ def purge(act: Act, *, days: int, progress: Callable[[int, int], None] = lambda 
             # Looked at again: somebody may have decided something since.
             still = ScreeningRow.reference.in_(references) & (ScreeningRow.changed_at <= act.now - timedelta(days=days))
             deleted = act.session.scalars(select(ScreeningRow.reference).where(still).with_for_update()).all()
-            act.session.execute(delete(ScreeningRow).where(ScreeningRow.reference.in_(deleted)))
+            these = ScreeningRow.reference.in_(deleted)
+            whose = select(ScreeningRow.draft_hash).where(these)
+            act.session.execute(delete(InvitationRow).where(InvitationRow.draft_hash.in_(whose)))
+            act.session.execute(delete(ScreeningRow).where(these))
             for reference in deleted:
                 act.note("deleted", reference)
         progress(begin + len(references), len(found))
     with write(act.session):
         drafts.remove_expired(act.session, now=act.now)
         invitations.remove_expired(act.session, before=act.now - INVITATIONS_KEPT)
+        act.session.execute(delete(TabletRow).where(TabletRow.ends_at <= act.now))
         people.forget_old_sign_ins(act.session, longest=ONE_DAY, now=act.now)
         act.note("purged", detail=f"{len(found)} screenings, {never_opened} never opened")
     empty_journal(act.session)

@@ -12,7 +12,7 @@ from screening.domain.entries import Clarification, Decision, Entry, Review, Sta
 from screening.domain.evaluate import evaluate
 from screening.domain.rules import BASE_LANGUAGE, Question, RuleBook, Severity
 from screening.rulebooks.load import load_content
-from screening.storage import outbox, screenings
+from screening.storage import screenings
 from screening.storage.audit import Act
 from screening.storage.database import write
 
@@ -71,7 +71,7 @@ def clarify(
     answers: Answers,
     why: str,
     seen: int,
-    jobs: Iterable[str] = outbox.PRINT,
+    jobs: Iterable[str],
 ) -> None:
     """Record what was established on one question, with the `jobs` that follow; a reviewed screening is open again.
 
@@ -92,7 +92,7 @@ def decide(
     reason: str,
     seen: int,
     today: date,
-    jobs: Iterable[str] = outbox.PRINT,
+    jobs: Iterable[str],
 ) -> None:
     """Record a decision, with the `jobs` that follow.
 

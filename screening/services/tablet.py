@@ -7,6 +7,7 @@ from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from screening.domain.answers import Patient
+from screening.services import questionnaire
 from screening.storage import drafts
 from screening.storage.audit import Act
 from screening.storage.database import write
@@ -38,10 +39,10 @@ def begin(act: Act, *, pin: str, sign_in: str, patient: Patient | None, draft: s
     token = secrets.token_urlsafe(32)
     row = TabletRow(token_hash=hash_token(token), begun_by=act.by, pin=pin, tries=0, ends_at=act.now + LONGEST)
     with write(act.session):
-        act.session.execute(delete(TabletRow).where(TabletRow.ends_at <= act.now))
         act.session.execute(delete(SignInRow).where(SignInRow.token_hash == hash_token(sign_in)))
         act.session.add(row)
         given = _give(act, row, patient, draft)
+        act.note("signed out", act.by, "for a tablet")
         act.note("tablet begun", _name(row))
     return token, given
 
@@ -103,7 +104,7 @@ def _row(act: Act, token: str, *states: str) -> TabletRow:
 
 def _give(act: Act, row: TabletRow, patient: Patient | None, draft: str) -> str:
     """A draft for the next patient instead of `draft`, perhaps with who it is filled in."""
-    token = secrets.token_urlsafe(32)
+    token = questionnaire.new_token()
     row.state = PATIENT
     drafts.remove_expired(act.session, now=act.now)
     drafts.remove(act.session, hash_token(draft))

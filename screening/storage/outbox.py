@@ -36,7 +36,7 @@ def add(session: Session, kinds: Iterable[str], screening: ScreeningRow, *, now:
     """Add jobs about a screening as it is now, within the caller's transaction; one that is there already stays."""
     there = select(JobRow.kind).where(JobRow.screening_id == screening.id, JobRow.number == screening.entries)
     for kind in set(kinds) - set(session.scalars(there)):
-        job = JobRow(kind=kind, screening_id=screening.id, number=screening.entries, due_at=now)
+        job = JobRow(kind=kind, screening_id=screening.id, number=screening.entries, added_at=now, due_at=now)
         job.attempts, job.lease, job.failed, job.fault = 0, "", False, ""
         session.add(job)
 
@@ -144,6 +144,11 @@ def retry(session: Session, references: Sequence[str] = (), *, kind: str = "", n
     for job in again:
         job.failed, job.attempts, job.due_at, job.fault = False, 0, now, ""
     return len(again)
+
+
+def kinds(session: Session) -> list[str]:
+    """The kinds of jobs that are not done."""
+    return list(session.scalars(select(JobRow.kind).distinct().order_by(JobRow.kind)))
 
 
 def drop(session: Session, kind: str) -> int:

@@ -16,7 +16,7 @@ from screening.storage.tables import EntryRow, JobRow, ScreeningRow, SummaryRow
 
 
 class Queue(NamedTuple):
-    """How much of a kind is left in the outbox. `age` is in seconds, of the oldest job's screening."""
+    """How much of a kind is left in the outbox. `age` is in seconds, of the oldest job."""
 
     kind: str
     waiting: int
@@ -27,8 +27,9 @@ class Queue(NamedTuple):
 def queues(session: Session, kinds: Iterable[str], *, now: datetime) -> list[Queue]:
     """The outbox by kinds: these, and any other that is there."""
     failed = func.sum(case((JobRow.failed, 1), else_=0))
-    query = select(JobRow.kind, func.count(), failed, func.min(ScreeningRow.changed_at)).group_by(JobRow.kind)
-    found = {row[0]: row for row in session.execute(query.join(ScreeningRow, ScreeningRow.id == JobRow.screening_id))}
+    oldest = func.min(func.coalesce(JobRow.added_at, JobRow.due_at))
+    query = select(JobRow.kind, func.count(), failed, oldest).group_by(JobRow.kind)
+    found = {row[0]: row for row in session.execute(query)}
     none = (0, 0, now)
     every = {**{kind: (kind, *none) for kind in kinds}, **found}
     return [

@@ -221,6 +221,7 @@ class JobRow(Base):
     kind: Mapped[str] = mapped_column(String(64))
     screening_id: Mapped[str] = mapped_column(ForeignKey("screenings.id", ondelete="CASCADE"), index=True)
     number: Mapped[int]
+    added_at: Mapped[datetime | None]
     due_at: Mapped[datetime] = mapped_column(index=True)
     attempts: Mapped[int]
     lease: Mapped[str] = mapped_column(String(32))

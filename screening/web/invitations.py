@@ -69,6 +69,7 @@ def new() -> Page:
 def one(invitation_id: str) -> str:
     """An invitation, with its link while that can be used."""
     kept = _find(invitation_id)
+    invite.viewed(acting(), kept.id)
     address = invite.address(installation().settings, acting(), invitation_id) if kept.state is State.SENT else ""
     code = segno.make(address, error="m", micro=False) if address else None
     return render_template(
@@ -129,8 +130,7 @@ def _find(invitation_id: str) -> Kept:
 
 def _mail() -> Email | None:
     """The first channel that is e-mail, by which reminders go."""
-    options = (channel.options for channel in installation().channels.values())
-    return next((one for one in options if isinstance(one, Email)), None)
+    return next((one for one in installation().channels.values() if isinstance(one, Email)), None)
 
 
 def _words() -> dict[State, str]:

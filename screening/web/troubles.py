@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from flask_babel import gettext as _
 from flask_babel import ngettext
 
-from screening.delivery.channel import REASONS, Fault
-from screening.delivery.load import Channel
+from screening.delivery.channel import REASONS, Channel, Fault
 from screening.storage import outbox
 from screening.storage.tables import JobRow
 
@@ -16,7 +15,10 @@ SHOWN = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trouble:
-    """The same thing that went wrong with several summaries. `detail` is a code for whoever mends it."""
+    """The same thing that went wrong with several summaries.
+
+    `detail` is a code for whoever mends it, `again` what happens next; empty where pressing a button is of no use.
+    """
 
     kind: str
     title: str
@@ -66,9 +68,9 @@ def _trouble(kind: str, fault: str, failed: bool, references: list[str], channel
             name=name,
         )
         reason = _(REASONS[Fault(word)]) if word in REASONS else _("Something went wrong.") + f" ({word})"
-    if kind != outbox.SUMMARY and name not in channels:
-        reason = _("The settings do not have this channel any more.")
-    elif not fault:
-        reason = _("Nobody works on it: the server that should is not running.")
     again = _("It is not tried any more.") if failed else _("It is tried again by itself.")
+    if kind != outbox.SUMMARY and name not in channels:
+        reason, again = _("The settings do not have this channel any more."), ""
+    elif not fault:
+        reason, again = _("Nobody works on it: the server that should is not running."), ""
     return Trouble(kind=kind, title=title, reason=reason, detail=detail, again=again, references=references)

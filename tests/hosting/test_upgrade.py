@@ -53,6 +53,7 @@ def test_an_upgrade_and_both_ways_back(sqlite_app: Flask, start: Callable[[Setti
     back = start(elsewhere)
     flask(back, "restore", str(tmp_path / "before"))
     assert release_of(back) == OLD
+    flask(back, "init")
     assert "All is as it was stored: 1 screenings" in flask(back, "verify").stdout
     assert kept(back) == {first}
 

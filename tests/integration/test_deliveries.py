@@ -7,6 +7,7 @@ import logging
 import os
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
@@ -28,7 +29,7 @@ from tests.integration.test_outbox import jobs, let_time_pass, printed
 from tests.integration.test_review import sent
 from tests.integration.test_upkeep import flask
 from tests.integration.visitor import Visitor
-from tests.peers import PASSWORD, Certificate, FhirServer, MailServer, pdf_of
+from tests.peers import PASSWORD, Certificate, FhirServer, MailServer, drip, pdf_of
 
 pytestmark = pytest.mark.one_database
 both_databases = pytest.mark.both_databases
@@ -226,6 +227,18 @@ def test_a_mail_server_that_does_not_answer_is_left_in_time(
     assert [job.fault.split()[0] for job in jobs(app)] == ["slow"]
 
 
+def test_a_mail_server_that_keeps_talking_is_left_in_time(
+    make: Make, certificate: Certificate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(channels, "SECONDS", 0.5)
+    mail = MailServer(certificate)
+    with drip(b"220-wait\r\n") as mail.port:
+        app = make({"mail": to_mail(mail)})
+        begun = time.monotonic()
+        assert "(slow" in flask(app, "delivery", "test", "mail", code=1).output
+        assert time.monotonic() - begun < 5, "the other side would have gone on for much longer"
+
+
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
@@ -325,12 +338,13 @@ def test_a_folder_without_room_or_rights_keeps_nothing_half(
 
 def test_a_file_name_can_tell_who_it_is_if_the_clinic_wants_that(make: Make, tmp_path: Path) -> None:
     folder = tmp_path / "out"
-    app = make({"archive": to_folder(folder, file_name="{name}_{born}_{visit}_{sent}_{reference}.pdf")})
-    reference = sent(app, name="../Zoë O’Neil\n" + "x" * 90, visit="12/34")
+    app = make({"archive": to_folder(folder, file_name="{name}_{born}_{visit}_{sent}_{reference}-{edition}.pdf")})
+    reference = sent(app, name="../Zoë O’Neil\n" + "王" * 90, visit="12/34")
     background.empty_outbox(app)
     (file,) = folder.iterdir()
     assert file.name.startswith("Zoë-O-Neil")
-    assert file.name.endswith(f"_1988-03-12_12-34_{datetime.now(UTC):%Y%m%d}_{reference}.pdf")
+    assert file.name.endswith(f"_1988-03-12_12-34_{datetime.now(UTC):%Y%m%d}_{reference}-1.pdf")
+    assert file.stat().st_mode & 0o777 == 0o640
 
 
 @both_databases
@@ -407,9 +421,18 @@ def test_the_test_command_delivers_a_summary_of_nobody(
         ({"kind": "fax"}, "kind: must be one of email, folder, fhir_server"),
         ({"kind": "folder"}, "folder: is missing: the folder that summaries are put into"),
         ({"kind": "folder", "folder": "out"}, "folder: must be a whole path"),
-        ({"kind": "folder", "folder": "/x", "colour": "red"}, "colour: is not an option; there are folder, file_name"),
-        ({"kind": "folder", "folder": "/x", "file_name": "{reference}/{0}.pdf"}, "file_name: can have these parts"),
-        ({"kind": "folder", "folder": "/x", "file_name": "x.pdf"}, "file_name: must be a file name with {reference}"),
+        (
+            {"kind": "folder", "folder": "/x", "colour": "red"},
+            "colour: is not known; there are kind, outcomes, every_edition, folder, file_name",
+        ),
+        (
+            {"kind": "folder", "folder": "/x", "file_name": "{reference}{name.upper}.pdf"},
+            "file_name: can have these parts",
+        ),
+        (
+            {"kind": "folder", "folder": "/x", "file_name": "{reference}.pdf"},
+            "file_name: must be a file name with {reference} and {edition}",
+        ),
         ({"kind": "folder", "folder": "/x", "outcomes": ["bad"]}, "outcomes: must be a list of some of none, caution"),
         ({"kind": "fhir_server", "address": "http://x/fhir"}, "address: 'http://x/fhir' must be like https://"),
         ({"kind": "email", "host": "x", "sender": "a", "to": "b@c"}, "sender: 'a' must be one address"),

@@ -205,7 +205,9 @@ def test_the_slip_says_all_that_the_patient_needs(app: Flask) -> None:
     [
         ({"name": ""}, "Enter the patient’s name"),
         ({"birth_year": ""}, "The date of birth needs: year"),
-        ({"appointment": "soon"}, "Enter day and time, such as 2027-03-31 14:30"),
+        ({"appointment": "soon"}, "Enter a day and time to come, such as 2027-03-31 14:30"),
+        ({"appointment": "2020-01-01T10:00", "birth_day": "40"}, "Enter a day and time to come"),
+        ({"appointment": "2020-01-01T10:00", "birth_day": "40"}, "Enter the day as a number"),
         ({"days": "0"}, "Enter a number of days from 1 to 90"),
         ({"days": "many"}, "Enter a number of days from 1 to 90"),
         ({"prescriber": "x" * 200}, "Write a little less"),
@@ -254,6 +256,16 @@ def test_invitations_are_deleted_some_time_after_their_end(app: Flask) -> None:
             assert invitations.count(db.session) == left
 
 
+def test_an_invitation_goes_with_the_screening_that_came_of_it(app: Flask) -> None:
+    visitor = opened(app, invited(app)[1])
+    visitor.answer(NO_TO_ALL)
+    visitor.send()
+    invited(app)
+    with app.app_context():
+        retention.purge(act_of(app, now=datetime.now(UTC) + timedelta(days=4)), days=3)
+        assert invitations.count(db.session) == 1
+
+
 def test_a_new_key_seals_invitations_anew(app: Flask) -> None:
     _made, path = invited(app)
     flask(app, "rotate-key", "--forget")
@@ -289,11 +301,12 @@ def test_every_bad_row_is_named_and_then_nobody_is_invited(app: Flask, tmp_path:
         ",1988-03-12,,,,,",
         "C,1988-03-12,,,,,,,",
     ]
-    table.write_text(TABLE + "Ana,1988-03-12,,,,,\n" + "\n".join(bad), encoding="utf-8")
+    table.write_text(TABLE + "Ana,1988-03-12,,9999-01-01 00:00,,,\n" + "\n".join(bad), encoding="utf-8")
     output = flask(app, "invite", "--csv", str(table), code=1).output
     for line in (
         "line 4, birth_date: write a day such as 1988-03-12",
         "line 5, birth_date: cannot be a date of birth",
+        "line 2, appointment: is in the past or very far away",
         "line 5, appointment: write such as 2027-03-31 14:30",
         "line 5, language: xx is not offered; write one of en, es",
         "line 5, email: write one address such as name@example.org",
@@ -304,6 +317,8 @@ def test_every_bad_row_is_named_and_then_nobody_is_invited(app: Flask, tmp_path:
         assert line in output
     with app.app_context():
         assert invitations.count(db.session) == 0
+    table.write_text(TABLE)
+    assert "has no rows below its headings" in flask(app, "invite", "--csv", str(table), code=1).output
     table.write_text("name,born\n")
     assert (
         "has the column 'born'; the columns are: name, birth_date"

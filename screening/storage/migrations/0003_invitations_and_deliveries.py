@@ -38,6 +38,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("outbox") as outbox:
         outbox.alter_column("kind", type_=sa.String(64), existing_type=sa.String(16), existing_nullable=False)
+        outbox.add_column(sa.Column("added_at", MOMENT))
 
 
 def downgrade() -> None:
@@ -45,5 +46,6 @@ def downgrade() -> None:
     op.execute("DELETE FROM outbox WHERE kind <> 'summary'")
     with op.batch_alter_table("outbox") as outbox:
         outbox.alter_column("kind", type_=sa.String(16), existing_type=sa.String(64), existing_nullable=False)
+        outbox.drop_column("added_at")
     op.drop_table("tablets")
     op.drop_table("invitations")

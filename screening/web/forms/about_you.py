@@ -29,13 +29,12 @@ class BirthDateForm(Form):
 
     def check(self, *, languages: tuple[str, ...], today: date) -> bool:
         """Whether everything is acceptable; each field at fault gets its error. Month names of `languages` count."""
-        if not self.validate():
-            return False
+        self.validate()
         typed = {part: unicodedata.normalize("NFKC", (self[part].data or "")[:100]).strip() for part in DATE_PARTS}
         born = _birth_date(typed, languages, today)
         if isinstance(born, date):
             self.birth_date = born
-            return True
+            return not self.errors
         self[born[0]].errors = [born[1]]
         return False
 

@@ -12,11 +12,9 @@ from wtforms import DateTimeLocalField, IntegerField, SelectField, StringField
 from wtforms.validators import InputRequired, NumberRange, Optional
 
 from screening.domain.answers import NAME_LENGTH, text_fault, tidy
-from screening.domain.invitation import Invitation, is_mailbox
+from screening.domain.invitation import LONGEST_DAYS, Invitation, appointment_fault, is_mailbox
 from screening.web.forms import words
 from screening.web.forms.about_you import AboutYouForm
-
-LONGEST_DAYS = 90
 
 
 class InvitationForm(AboutYouForm):
@@ -35,8 +33,9 @@ class InvitationForm(AboutYouForm):
         """Whether everything is acceptable; each field at fault gets its error. Times are those of `timezone`."""
         is_patient = super().check(languages=languages, today=today)
         prescriber, email = tidy(self.prescriber.data or ""), tidy(self.email.data or "")
-        if self.appointment.errors:
-            self.appointment.errors = [_("Enter day and time, such as 2027-03-31 14:30")]
+        local: datetime | None = self.appointment.data
+        if self.appointment.errors or (local and appointment_fault(local.date(), today=today)):
+            self.appointment.errors = [_("Enter a day and time to come, such as 2027-03-31 14:30")]
         if self.days.errors:
             self.days.errors = [_("Enter a number of days from 1 to %(most)s", most=LONGEST_DAYS)]
         if message := words(text_fault(prescriber, NAME_LENGTH), NAME_LENGTH):
@@ -45,7 +44,6 @@ class InvitationForm(AboutYouForm):
             self.email.errors = [_("Enter an e-mail address such as name@example.org, or leave it empty")]
         if not is_patient or self.errors:
             return False
-        local: datetime | None = self.appointment.data
         self.invitation = Invitation(
             patient=self.patient,
             language=self.language.data,

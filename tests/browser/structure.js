@@ -13,7 +13,7 @@
     (element.getAttribute("aria-describedby") || "").split(" ").filter(Boolean).map((id) => document.getElementById(id));
   const TARGET = 44 - 0.01; // px; layout may be off by rounding
   const root = document.documentElement;
-  const staff = /^\/(clinic|admin|account)\//.test(location.pathname);
+  const staff = /^\/(clinic|admin|account|tablet)(\/|$)/.test(location.pathname);
 
   // The page
   require(root.lang === language, `lang is ${root.lang}`);

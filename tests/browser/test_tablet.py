@@ -1,0 +1,151 @@
+"""Two patients in turn on one tablet: it goes from hand to hand, and nobody finds anything of who had it before."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser import colleague, journey
+from tests.browser.colleague import PRIMARY
+from tests.browser.inspection import assert_accessible
+from tests.browser.journey import OpenPage
+from tests.browser.server import LiveServer
+from tests.browser.test_shared_device import LAST_ANSWERS, LAST_PATIENT, MARKS, TYPED, assert_nothing_left
+
+TABLET = {"viewport": {"width": 820, "height": 1180}, "has_touch": True}
+PIN = "4711"
+GIVE_BACK = "#give-back button"
+LOCKED = "This tablet is locked"
+ADDRESSES = (
+    "/",
+    "/about-you",
+    "/questions/infection",
+    "/check",
+    "/done",
+    "/copy",
+    "/continue",
+    "/clinic/",
+    "/clinic/tablet",
+)
+
+
+@pytest.fixture
+def tablet(open_page: OpenPage, server: LiveServer) -> Page:
+    """A tablet in a patient's hands, begun by somebody who was signed in on it."""
+    page = colleague.at_work(open_page, server, somebody=colleague.settled(server, "staff"), **TABLET)
+    page.goto("/clinic/tablet")
+    page.fill("[name=pin]", PIN)
+    page.fill("[name=again]", PIN)
+    journey.press(page, PRIMARY)
+    assert journey.path(page) == "/"
+    return page
+
+
+def take_back(page: Page) -> None:
+    """As staff do with a locked tablet."""
+    page.fill("[name=pin]", PIN)
+    journey.press(page, PRIMARY)
+    expect(page.locator("h1")).to_have_text("Next patient")
+
+
+def test_two_patients_in_turn(open_page: OpenPage, server: LiveServer) -> None:
+    page = colleague.at_work(open_page, server, somebody=colleague.settled(server, "staff"), **TABLET)
+    page.goto("/clinic/tablet")
+    assert_accessible(page)
+    page.fill("[name=pin]", "1234")
+    journey.press(page, PRIMARY)
+    assert_accessible(page, error=True)
+    for name in ("pin", "again"):
+        page.fill(f"[name={name}]", PIN)
+    journey.fill_about_you(page, LAST_PATIENT)
+    journey.press(page, PRIMARY)
+
+    begun = page.evaluate("history.length")
+    assert_accessible(page)
+    journey.press(page, "main a.primary")
+    assert page.input_value("[name=name]") == LAST_PATIENT.name, "as staff filled it in"
+    assert_accessible(page)
+    journey.press_continue(page)
+    journey.answer_questions(page, LAST_ANSWERS)
+    assert TYPED in page.content()
+    reference = journey.send(page)
+    assert_accessible(page)
+    assert page.locator('main a[href*="copy"]').count() == 0, "nothing of the patient can be saved on the tablet"
+    journey.press(page, GIVE_BACK)
+    visited = page.evaluate("history.length") - begun
+    assert visited > len(journey.QUESTIONS)
+    assert_accessible(page)
+    for _ in range(visited):
+        journey.go_back(page)
+        assert_nothing_left(page, reference)
+    for _ in range(visited):
+        page.go_forward(wait_until="commit")
+        page.wait_for_selector("footer.bottom")
+        assert_nothing_left(page, reference)
+    for path in ADDRESSES:
+        page.goto(path)
+        expect(page.locator("h1")).to_have_text(LOCKED)
+        assert_nothing_left(page, reference)
+
+    page.fill("[name=pin]", "0000")
+    journey.press(page, PRIMARY)
+    assert_accessible(page, error=True)
+    take_back(page)
+    assert_accessible(page)
+    page.goto("/clinic/")
+    expect(page.locator("h1")).to_have_text("Next patient")
+    journey.press(page, PRIMARY)
+    journey.press(page, "main a.primary")
+    assert page.input_value("[name=name]") == ""
+    assert_nothing_left(page, reference)
+    page.fill("[name=name]", "Given Up")
+    journey.press(page, GIVE_BACK)
+    journey.go_back(page)
+    assert_nothing_left(page, "Given Up")
+    page.goto("/tablet")
+    take_back(page)
+    journey.press(page, 'form[action$="/tablet/end"] button')
+    assert journey.path(page) == colleague.SIGN_IN
+    assert server.references()[-1] == reference
+
+
+def test_who_does_not_answer_is_asked_and_then_it_locks(tablet: Page) -> None:
+    tablet.clock.install()
+    tablet.goto("/about-you")
+    tablet.fill("[name=name]", MARKS[0])
+    dialog = tablet.get_by_role("alertdialog")
+    tablet.clock.run_for(58_000)
+    expect(dialog).to_be_hidden()
+    tablet.clock.run_for(4_000)
+    expect(dialog).to_be_visible()
+    assert_accessible(tablet)
+    tablet.clock.run_for(20_000)
+    expect(dialog).to_be_visible()
+    tablet.keyboard.press("Enter")  # the one button has the focus
+    expect(dialog).to_be_hidden()
+    assert tablet.input_value("[name=name]") == MARKS[0], "nothing typed is lost"
+    tablet.clock.run_for(62_000)
+    expect(dialog).to_be_visible()
+    tablet.clock.run_for(31_000)
+    expect(tablet.locator("h1")).to_have_text(LOCKED)
+    journey.go_back(tablet)
+    assert_nothing_left(tablet)
+
+
+def test_a_tablet_that_slept_locks_when_it_wakes(tablet: Page) -> None:
+    tablet.clock.install()
+    tablet.goto("/about-you")
+    tablet.fill("[name=name]", MARKS[0])
+    tablet.clock.fast_forward("30:00")
+    expect(tablet.locator("h1")).to_have_text(LOCKED)
+    assert_nothing_left(tablet)
+
+
+def test_buttons_are_larger_than_elsewhere(tablet: Page, page: Page) -> None:
+    heights = []
+    for one in (tablet, page):
+        one.goto("/")
+        box = one.locator("main .primary:visible").bounding_box()
+        assert box is not None
+        heights.append(box["height"])
+    assert heights[0] >= heights[1] + 8

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import logging
-import os
 import re
+import resource
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +19,8 @@ from sqlalchemy import select
 
 from screening import background
 from screening.delivery import channel as channels
+from screening.delivery.channel import Document
+from screening.delivery.folder import Folder
 from screening.extensions import db, installation
 from screening.settings import InvalidSettings
 from screening.storage import outbox
@@ -318,14 +319,21 @@ def test_a_folder_without_room_or_rights_keeps_nothing_half(
     app = make({"archive": to_folder(folder)})
     sent(app)
 
-    def full(descriptor: int) -> None:
-        raise OSError(errno.ENOSPC, "no room")
+    deliver = Folder.deliver
+
+    def on_a_full_disk(channel: Folder, document: Document) -> None:
+        """As the kernel refuses it to take more than a few bytes of a file."""
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
+        try:
+            deliver(channel, document)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 
     with monkeypatch.context() as patch:
-        patch.setattr(os, "fsync", full)
+        patch.setattr(Folder, "deliver", on_a_full_disk)
         background.empty_outbox(app)
         fault = [job.fault for job in jobs(app) if job.kind == "to archive"]
-    assert fault == ["no-room ENOSPC"]
+    assert fault == ["no-room EFBIG"]
     assert list(folder.iterdir()) == []
     folder.rmdir()
     later(app)

@@ -2,16 +2,17 @@
 "use strict";
 {
   const EVERY = 1000; // milliseconds
-  const SAID = [20, 10, 5]; // seconds left that are read aloud
+  const SAID_EVERY = 10; // seconds, in which what is left is read aloud
   const dialog = document.querySelector(".still-there");
   const [idle, answer] = [dialog.dataset.idle * 1000, dialog.dataset.answer * 1000];
   const said = dialog.querySelector("[data-said]");
   let touched = Date.now(); // a time, not a count: the timers of a tablet that sleeps stand still
   let asked = 0;
+  let spoken = 0;
 
   const extend = () => {
     touched = Date.now();
-    asked = 0;
+    asked = spoken = 0;
   };
   const giveBack = () => {
     clearInterval(timer);
@@ -29,11 +30,13 @@
     const left = Math.ceil((asked + answer - now) / 1000);
     if (left <= 0) return giveBack();
     dialog.querySelector("[data-left]").textContent = left;
-    if (SAID.includes(left)) said.textContent = `${said.dataset.said} ${left}`;
+    if (spoken === Math.ceil(left / SAID_EVERY)) return;
+    spoken = Math.ceil(left / SAID_EVERY);
+    said.textContent = `${said.dataset.said} ${left}`;
   };
   const timer = setInterval(look, EVERY);
 
-  for (const sign of ["pointerdown", "keydown", "input", "scroll"]) {
+  for (const sign of ["pointerdown", "keydown", "input", "wheel"]) {
     addEventListener(sign, () => asked || extend(), { capture: true, passive: true });
   }
   dialog.addEventListener("close", extend);

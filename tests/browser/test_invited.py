@@ -22,7 +22,7 @@ def test_an_invited_patient_from_the_link_to_the_end(open_page: OpenPage, server
     staff = colleague.at_work(open_page, server, "staff", **PHONE)
     staff.goto("/clinic/invitations/")
     assert_accessible(staff)
-    staff.get_by_role("link", name="Invite a patient").click()
+    journey.press(staff, "main a.primary")
     assert_accessible(staff)
     journey.press(staff, PRIMARY)
     assert_accessible(staff, error=True)

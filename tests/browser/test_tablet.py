@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser import colleague, journey
 from tests.browser.colleague import PRIMARY
@@ -15,6 +15,7 @@ from tests.browser.test_shared_device import LAST_ANSWERS, LAST_PATIENT, MARKS, 
 TABLET = {"viewport": {"width": 820, "height": 1180}, "has_touch": True}
 PIN = "4711"
 GIVE_BACK = "#give-back button"
+LARGE = 60  # px; elsewhere a button has 48
 LOCKED = "This tablet is locked"
 ADDRESSES = (
     "/",
@@ -41,6 +42,13 @@ def tablet(open_page: OpenPage, server: LiveServer) -> Page:
     return page
 
 
+def storable(route: Route) -> None:
+    """Answers as if the page could be kept."""
+    response = route.fetch(max_redirects=0)
+    kept = {name: value for name, value in response.headers.items() if name != "cache-control"}
+    route.fulfill(response=response, headers=kept)
+
+
 def take_back(page: Page) -> None:
     """As staff do with a locked tablet."""
     page.fill("[name=pin]", PIN)
@@ -49,18 +57,28 @@ def take_back(page: Page) -> None:
 
 
 def test_two_patients_in_turn(open_page: OpenPage, server: LiveServer) -> None:
+    colleague.arrive(server, name="Somebody Inbox")
     page = colleague.at_work(open_page, server, somebody=colleague.settled(server, "staff"), **TABLET)
     page.goto("/clinic/tablet")
-    assert_accessible(page)
     page.fill("[name=pin]", "1234")
     journey.press(page, PRIMARY)
     assert_accessible(page, error=True)
+    page.goto("/clinic/")
+    journey.press(page, 'nav.sections a[href="/clinic/tablet"]')
+    assert_accessible(page)
     for name in ("pin", "again"):
         page.fill(f"[name={name}]", PIN)
     journey.fill_about_you(page, LAST_PATIENT)
     journey.press(page, PRIMARY)
 
-    begun = page.evaluate("history.length")
+    journey.go_back(page)  # to the page where the tablet was begun, and to the inbox
+    journey.go_back(page)
+    assert_nothing_left(page, "Somebody Inbox")
+    assert journey.path(page) == "/"
+    box = page.locator("main a.primary").bounding_box()
+    assert box is not None
+    assert box["height"] >= LARGE
+    begun = page.evaluate("history.length - 2")
     assert_accessible(page)
     journey.press(page, "main a.primary")
     assert page.input_value("[name=name]") == LAST_PATIENT.name, "as staff filled it in"
@@ -141,11 +159,32 @@ def test_a_tablet_that_slept_locks_when_it_wakes(tablet: Page) -> None:
     assert_nothing_left(tablet)
 
 
-def test_buttons_are_larger_than_elsewhere(tablet: Page, page: Page) -> None:
-    heights = []
-    for one in (tablet, page):
-        one.goto("/")
-        box = one.locator("main .primary:visible").bounding_box()
-        assert box is not None
-        heights.append(box["height"])
-    assert heights[0] >= heights[1] + 8
+def test_a_page_kept_in_memory_comes_back_blank_and_is_asked_for_anew(tablet: Page) -> None:
+    """In a browser that keeps even what it should not."""
+    tablet.route("**/*", lambda route: storable(route) if route.request.method == "GET" else route.continue_())
+    tablet.goto("/about-you")
+    tablet.fill("[name=name]", MARKS[0])
+    tablet.evaluate(
+        "addEventListener('pageshow', e => localStorage.setItem('kept', [e.persisted, document.body.hidden]))"
+    )
+    tablet.goto("/leaflet")
+    tablet.go_back(wait_until="commit")
+    tablet.wait_for_function("localStorage.getItem('kept') === 'true,true'")
+    expect(tablet.locator("h1")).to_be_visible()
+    assert_nothing_left(tablet)
+
+
+def test_without_a_script_a_turn_ends_by_itself(tablet: Page, open_page: OpenPage, server: LiveServer) -> None:
+    plain = open_page(java_script_enabled=False)
+    plain.context.add_cookies(tablet.context.cookies())  # type: ignore[arg-type]
+
+    def after_the_turn(route: Route) -> None:
+        response = route.fetch()
+        server.expire_drafts()
+        route.fulfill(response=response, body=response.text().replace('content="1800;', 'content="0;'))
+
+    plain.goto("/")
+    plain.route("**/about-you", after_the_turn)
+    plain.goto("/about-you", wait_until="commit")
+    plain.wait_for_url("**/tablet")
+    expect(plain.locator("h1")).to_have_text(LOCKED)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
-from enum import StrEnum
 
 from screening.delivery.email import Email, remind_by_mail
 from screening.domain.invitation import Invitation
@@ -18,22 +17,12 @@ from screening.storage.tables import InvitationRow
 SHORT_ID = 8  # letters of an id in the audit log
 
 
-class Why(StrEnum):
-    """Why a link cannot be used."""
-
-    UNKNOWN = "unknown"
-    USED = "used"
-    EXPIRED = "expired"
-    REVOKED = "revoked"
-    BLOCKED = "blocked"
-
-
 class NotUsable(Exception):
-    """The link of an invitation cannot be used, or not any more."""
+    """The link of an invitation in this state cannot be used, or there is no such invitation: None."""
 
-    def __init__(self, why: Why) -> None:
-        super().__init__(why)
-        self.why = why
+    def __init__(self, state: State | None) -> None:
+        super().__init__(state)
+        self.state = state
 
 
 class WrongPatient(Exception):
@@ -63,10 +52,10 @@ def look(act: Act, token: str) -> tuple[InvitationRow, Invitation]:
 
 def _usable(act: Act, row: InvitationRow | None, *, now: datetime) -> tuple[InvitationRow, Invitation]:
     if row is None:
-        raise NotUsable(Why.UNKNOWN)
+        raise NotUsable(None)
     state = invitations.state(row, is_finished=False, now=now)
     if state is not State.SENT:
-        raise NotUsable(Why.USED if state is State.OPENED else Why(state))
+        raise NotUsable(state)
     return row, invitations.read(row, act.keys)
 
 
@@ -90,7 +79,7 @@ def redeem(act: Act, token: str, birth_date: date, *, keep: timedelta) -> tuple[
     if is_right:
         return draft_token, invitation
     if tries >= TRIES:
-        raise NotUsable(Why.BLOCKED)
+        raise NotUsable(State.BLOCKED)
     raise WrongPatient
 
 

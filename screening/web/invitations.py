@@ -14,7 +14,7 @@ from screening.extensions import db, installation
 from screening.reports import paper
 from screening.reports.press import PrintingFailed
 from screening.services import invite, review
-from screening.services.invite import NotUsable, Why, WrongPatient
+from screening.services.invite import NotUsable, WrongPatient
 from screening.storage import invitations
 from screening.storage.invitations import Kept, State
 from screening.web import language, patient
@@ -174,23 +174,23 @@ def open_link(token: str) -> Page:
 @link.errorhandler(NotUsable)
 def _not_usable(error: NotUsable) -> Page:
     row = invitations.row_of(db.session, (request.view_args or {})["token"])
-    if error.why is Why.USED and invite.is_own_device(row, patient.draft_token()):
+    if error.state is State.OPENED and invite.is_own_device(row, patient.draft_token()):
         return redirect(url_for("patient.resume"), code=303)
     title, why = {
-        Why.UNKNOWN: (_("This link is not complete"), _("Open it again from the paper or the message of the clinic.")),
-        Why.USED: (
+        None: (_("This link is not complete"), _("Open it again from the paper or the message of the clinic.")),
+        State.OPENED: (
             _("This link was used already"),
             _("Each link works once. If you began on another device, go on there."),
         ),
-        Why.EXPIRED: (_("This link is too old"), _("Links work only for some days.")),
-        Why.REVOKED: (_("The clinic has withdrawn this link"), _("There may be a newer one for you.")),
-        Why.BLOCKED: (
+        State.EXPIRED: (_("This link is too old"), _("Links work only for some days.")),
+        State.REVOKED: (_("The clinic has withdrawn this link"), _("There may be a newer one for you.")),
+        State.BLOCKED: (
             _("This link does not work any more"),
             _("The date of birth was wrong too many times. This keeps your data safe."),
         ),
-    }[error.why]
+    }[error.state]
     return error_page(
-        404 if error.why is Why.UNKNOWN else 410,
+        404 if error.state is None else 410,
         title,
         why,
         _("Ask the clinic for a new link, or answer the questions without one."),

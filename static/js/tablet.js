@@ -39,7 +39,8 @@
   for (const sign of ["pointerdown", "keydown", "input", "wheel"]) {
     addEventListener(sign, () => asked || extend(), { capture: true, passive: true });
   }
-  dialog.addEventListener("close", extend);
+  dialog.addEventListener("submit", extend);
+  dialog.addEventListener("close", () => asked && extend()); // by Escape
   document.addEventListener("visibilitychange", look);
   // What the browser keeps in memory for Back is blank, and is asked for anew: it may be the last patient's.
   addEventListener("pagehide", () => { document.body.hidden = true; });

@@ -162,11 +162,11 @@ def test_of_fifty_who_redeem_at_once_one_wins(app: Flask) -> None:
             try:
                 return invite.redeem(act_of(app), token, date(1988, 3, 12), keep=timedelta(hours=1))[0]
             except invite.NotUsable as err:
-                return str(err.why)
+                return str(err.state)
 
     with ThreadPoolExecutor(10) as threads:
         came_of_it = Counter(threads.map(redeem, range(50)))
-    assert came_of_it.pop("used") == 49
+    assert came_of_it.pop("opened") == 49
     won = list(came_of_it)
     assert len(won) == 1
     with app.app_context():

@@ -18,6 +18,7 @@ from screening.reports.spreadsheet import cell
 from screening.services import invite as service
 
 MOST = 5000  # rows of one file
+PART = 100  # invitations made in one transaction, so that no patient waits long
 
 
 @commands.command()
@@ -38,35 +39,39 @@ MOST = 5000  # rows of one file
 @click.option(
     "--days", type=click.IntRange(1, LONGEST_DAYS), help="Days for which the links work. [default: invitation_days]"
 )
-def invite(table: Path | None, dry_run: bool, slips: Path | None, days: int | None, **one: str | None) -> None:
+def invite(table: Path | None, dry_run: bool, slips: Path | None, days: int | None, **alone: str | None) -> None:
     """Invite one patient, or all in a table (CSV in UTF-8), and print a link for each.
 
     The table begins with headings: name, birth_date and, where wanted, visit, appointment, prescriber, language, email.
-    All are invited or, where a row is at fault, none.
+    Where a row is at fault, nobody is invited.
     """
-    if table is None and not (one["name"] and one["birth_date"]):
+    if table is None and not (alone["name"] and alone["birth_date"]):
         raise click.UsageError("Give --csv FILE, or --name and --birth-date.")
-    if table is not None and any(one.values()):
+    if table is not None and any(alone.values()):
         raise click.UsageError("Give --csv FILE or one patient, not both.")
-    alone = {name: value or "" for name, value in one.items()}
-    invitations = _read([(0, alone)] if table is None else _rows(table))
+    rows = [(0, {name: value or "" for name, value in alone.items()})] if table is None else _rows(table)
+    invitations = _read(rows)
     if dry_run:
         click.echo(f"{len(invitations)} can be invited; nothing was done.")
         return
     with on_a_ready_installation():
         act, settings = acting(), installation().settings
         keep = timedelta(days=days or settings.invitation_days)
-        ids = service.create(act, invitations, keep=keep)
-        links = [service.address(settings, act, invitation_id) for invitation_id in ids]
-        lines = csv.writer(sys.stdout)
-        lines.writerow(("name", "visit", "link"))
-        lines.writerows(
-            (cell(one.patient.name), cell(one.patient.visit), link)
-            for one, link in zip(invitations, links, strict=True)
-        )
+        made: list[tuple[str, Invitation, str]] = []
+        try:
+            with progress("Inviting") as tell:
+                for begin in range(0, len(invitations), PART):
+                    part = invitations[begin : begin + PART]
+                    for one, invitation_id in zip(part, service.create(act, part, keep=keep), strict=True):
+                        made.append((invitation_id, one, service.address(settings, act, invitation_id)))
+                    tell(len(made), len(invitations))
+        finally:  # whoever is invited by now has a link, whatever went wrong after that
+            lines = csv.writer(sys.stdout)
+            lines.writerow(("name", "visit", "link"))
+            lines.writerows((cell(one.patient.name), cell(one.patient.visit), link) for _id, one, link in made)
         if slips is not None:
-            _print_slips(slips, list(zip(ids, invitations, links, strict=True)), until=act.now + keep)
-    click.echo(f"{len(ids)} invited, until {act.now + keep:%Y-%m-%d %H:%M} UTC.", err=True)
+            _print_slips(slips, made, until=act.now + keep)
+    click.echo(f"{len(made)} invited, until {act.now + keep:%Y-%m-%d %H:%M} UTC.", err=True)
 
 
 def _rows(table: Path) -> list[tuple[int, dict[str, str]]]:

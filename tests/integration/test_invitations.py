@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from pypdf import PdfReader
+from sqlalchemy import text
 
 from screening.domain.answers import Patient
 from screening.domain.invitation import Invitation
@@ -20,6 +21,7 @@ from screening.extensions import db, installation
 from screening.services import invite, retention
 from screening.storage import invitations
 from screening.storage.audit import Act
+from screening.storage.database import write
 from tests.integration.colleague import Colleague
 from tests.integration.test_deliveries import Make, certificate, mail, make, to_mail  # noqa: F401
 from tests.integration.test_upkeep import change, flask
@@ -290,6 +292,21 @@ def test_a_table_of_patients_is_invited_with_slips(app: Flask, tmp_path: Path) -
     assert "31 de marzo de 2027" in PdfReader(files[0]).pages[0].extract_text()
     path = rows[0]["link"].partition(":8000")[2]
     assert '<html lang="es"' in opened(app, path).page.text
+
+
+def test_whoever_was_invited_before_something_failed_has_a_link(
+    sqlite_app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = tmp_path / "patients.csv"
+    table.write_text(TABLE + RIGHT, encoding="utf-8")
+    monkeypatch.setattr("screening.cli.invite.PART", 1)
+    full = "WHEN (SELECT count(*) FROM invitations) > 0 BEGIN SELECT RAISE(ABORT, 'no more room'); END"
+    with sqlite_app.app_context(), write(db.session):
+        db.session.execute(text(f"CREATE TRIGGER full BEFORE INSERT ON invitations {full}"))
+    result = flask(sqlite_app, "invite", "--csv", str(table), code=1)
+    assert "no more room" in result.stderr
+    (row,) = csv.DictReader(result.stdout.splitlines())
+    assert opened(sqlite_app, row["link"].partition(":8000")[2]).path == "/about-you"
 
 
 def test_every_bad_row_is_named_and_then_nobody_is_invited(app: Flask, tmp_path: Path) -> None:

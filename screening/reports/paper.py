@@ -65,9 +65,8 @@ def blank(kind: str, book: RuleBook, settings: Settings) -> bytes:
     """One of BLANKS as a PDF, in the language of the book. Raises PrintingFailed."""
     template, _, size = kind.partition("-")
     parts, places = date_part_order(book.language), {one.id: follow_up_places(one) for one in book.questions}
-    return _printed(
-        _page(template, book, settings, large=size == "large", date_parts=parts, places=places)(frozenset())
-    )
+    html = _page(template, book, settings, large=size == "large", date_parts=parts, places=places)
+    return _printed(html(frozenset()))
 
 
 @lru_cache(maxsize=64)

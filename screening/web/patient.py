@@ -16,7 +16,7 @@ from screening.domain.assessment import Screening
 from screening.domain.rules import Question, RuleBook
 from screening.extensions import db, installation
 from screening.reports import paper
-from screening.reports.paper import date_part_order, follow_up_places
+from screening.reports.paper import follow_up_places
 from screening.reports.press import PrintingFailed
 from screening.services import questionnaire, tablet
 from screening.services.questionnaire import DraftGone
@@ -27,7 +27,7 @@ from screening.storage.tables import ScreeningRow
 from screening.web import language
 from screening.web.errors import Page
 from screening.web.errors import page as error_page
-from screening.web.forms.about_you import AboutYouForm, example_birth_date
+from screening.web.forms.about_you import AboutYouForm
 from screening.web.forms.questions import QuestionForm, question_form
 
 blueprint = Blueprint("patient", __name__)
@@ -81,12 +81,7 @@ def about_you() -> Page:
             return remember(draft_token(), back if _going_back() else _next_step(_draft()))
         if _going_back():
             return redirect(back, code=303)
-    return render_template(
-        "patient/about_you.html",
-        form=form,
-        date_parts=date_part_order(language.chosen()),
-        example_date=example_birth_date(language.chosen()),
-    )
+    return render_template("patient/about_you.html", form=form)
 
 
 @blueprint.route("/questions/<question_id>", methods=["GET", "POST"])

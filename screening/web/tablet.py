@@ -12,14 +12,13 @@ from werkzeug.wrappers import Response
 
 from screening.domain.answers import Patient
 from screening.extensions import db, installation
-from screening.reports.paper import date_part_order
 from screening.services import tablet
 from screening.services.tablet import LOCKED, MOST_TRIES, PATIENT, STAFF, NoTablet
 from screening.storage.audit import Act
 from screening.storage.tables import TabletRow
 from screening.web import language, patient
 from screening.web.errors import Page
-from screening.web.forms.about_you import AboutYouForm, example_birth_date
+from screening.web.forms.about_you import AboutYouForm
 from screening.web.sign_in import acting, needs
 
 blueprint = Blueprint("tablet", __name__)
@@ -150,13 +149,7 @@ def _handed_over(token: str, draft: str) -> Response:
 
 
 def _visit_page(template: str, form: AboutYouForm, errors: Errors) -> str:
-    return render_template(
-        template,
-        form=form,
-        errors=errors,
-        date_parts=date_part_order(language.chosen()),
-        example_date=example_birth_date(language.chosen()),
-    )
+    return render_template(template, form=form, errors=errors)
 
 
 def _locked_page(errors: Errors) -> str:

@@ -262,9 +262,9 @@ def today() -> date:
     return _now().astimezone(ZoneInfo(installation().settings.clinic_timezone)).date()
 
 
-def acting() -> Act:
-    """What a patient does now."""
-    return Act(session=db.session, keys=installation().keys, now=_now(), by="patient")
+def acting(by: str = "patient") -> Act:
+    """What a patient, or whoever has a tablet that patients take in turn, does now."""
+    return Act(session=db.session, keys=installation().keys, now=_now(), by=by)
 
 
 def _keep() -> timedelta:

@@ -106,20 +106,13 @@ def arrivals() -> dict[str, int]:
 
 def _filter(asked: MultiDict[str, str], *, clinical: bool, typed: str) -> Filter:
     """The filter in an address; what is not understood is left out. Staff cannot ask for an outcome."""
-
-    def of_day(name: str) -> date | None:
-        try:
-            return date.fromisoformat(asked.get(name, ""))
-        except ValueError:
-            return None
-
     words = {one.word: one for one in Severity}
     shows = SHOWS if clinical else STAFF_SHOWS
     return Filter(
         show=asked["show"] if asked.get("show") in shows else shows[0],
         outcome=words.get(asked.get("outcome", "")) if clinical else None,
-        since=of_day("since"),
-        to=of_day("to"),
+        since=asked.get("since", type=date.fromisoformat),
+        to=asked.get("to", type=date.fromisoformat),
         # Words that cannot be read any more find nothing, rather than everything.
         references=screenings.search(db.session, installation().keys, typed) if typed or asked.get("q") else None,
     )

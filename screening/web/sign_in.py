@@ -67,8 +67,6 @@ def init_app(app: Flask, here: Installation) -> None:
         SECURITY_VERIFY_URL="/confirm",
         SECURITY_TWO_FACTOR_SETUP_URL="/second-factor",
         SECURITY_TWO_FACTOR_TOKEN_VALIDATION_URL="/code",  # noqa: S106 - an address
-        SECURITY_TWO_FACTOR_RESCUE_URL="/rescue",
-        SECURITY_TWO_FACTOR_SELECT_URL="/select",
         SECURITY_MULTI_FACTOR_RECOVERY_CODES_URL="/recovery-codes",
         SECURITY_MULTI_FACTOR_RECOVERY_URL="/recovery",
         SECURITY_POST_LOGIN_VIEW="/clinic/",

@@ -39,7 +39,7 @@ from screening.web.errors import Page
 from screening.web.errors import page as error_page
 from screening.web.forms.questions import question_form
 from screening.web.forms.review import ClarifyForm, ReviewForm
-from screening.web.patient import copy_page, copy_response, pdf_response
+from screening.web.patient import copy_page, copy_response, pdf_response, today
 from screening.web.sign_in import acting, needs, page_number
 
 blueprint = Blueprint("clinic", __name__, url_prefix="/clinic")
@@ -59,7 +59,7 @@ def inbox() -> Page:
     clinical, typed = current_user.has_role("prescriber"), _opened(request.args.get("q", ""))
     chosen, here = _filter(request.args, clinical=clinical, typed=typed), installation()
     number = page_number()
-    with here.worklist.current(db.session, here.keys, timezone=here.settings.clinic_timezone, today=_today()) as list_:
+    with here.worklist.current(db.session, here.keys, timezone=here.settings.clinic_timezone, today=today()) as list_:
         listed, total = here.worklist.page(
             list_, chosen, by_severity=clinical, offset=(number - 1) * PAGE_LENGTH, limit=PAGE_LENGTH
         )
@@ -71,7 +71,7 @@ def inbox() -> Page:
         lines=lines,
         now=datetime.now(UTC),
         confirm_after=timedelta(hours=min(one.valid_for_hours for one in language.book().questions)),
-        today=_today(),
+        today=today(),
         age=age,
         total=total,
         number=number,
@@ -106,20 +106,13 @@ def arrivals() -> dict[str, int]:
 
 def _filter(asked: MultiDict[str, str], *, clinical: bool, typed: str) -> Filter:
     """The filter in an address; what is not understood is left out. Staff cannot ask for an outcome."""
-
-    def of_day(name: str) -> date | None:
-        try:
-            return date.fromisoformat(asked.get(name, ""))
-        except ValueError:
-            return None
-
     words = {one.word: one for one in Severity}
     shows = SHOWS if clinical else STAFF_SHOWS
     return Filter(
         show=asked["show"] if asked.get("show") in shows else shows[0],
         outcome=words.get(asked.get("outcome", "")) if clinical else None,
-        since=of_day("since"),
-        to=of_day("to"),
+        since=asked.get("since", type=date.fromisoformat),
+        to=asked.get("to", type=date.fromisoformat),
         # Words that cannot be read any more find nothing, rather than everything.
         references=screenings.search(db.session, installation().keys, typed) if typed or asked.get("q") else None,
     )
@@ -177,13 +170,13 @@ def decide(reference: str) -> Page:
                 note=form.note.data,
                 reason=form.reason.data,
                 seen=form.seen.data or 0,
-                today=_today(),
+                today=today(),
                 jobs=installation().jobs_of_entry,
             )
             installation().wake()
             return redirect(url_for("clinic.screening", reference=reference), code=303)
         except review.DayNeeded:
-            form.until.errors = [_("Enter a day after today (%(today)s)", today=_today().isoformat())]
+            form.until.errors = [_("Enter a day after today (%(today)s)", today=today().isoformat())]
         except review.ReasonNeeded:
             form.reason.errors = [_("A contraindication is reported: say why you proceed")]
         except review.ChangedMeanwhile as err:
@@ -293,8 +286,8 @@ def paper() -> Page:
 @needs("prescriber")
 def statistics() -> Page:
     """How many screenings of which outcome, what stays open, and how long reviews take. Names nobody."""
-    here, first = installation(), _today() - timedelta(days=STATISTICS_DAYS - 1)
-    with here.worklist.current(db.session, here.keys, timezone=here.settings.clinic_timezone, today=_today()) as list_:
+    here, first = installation(), today() - timedelta(days=STATISTICS_DAYS - 1)
+    with here.worklist.current(db.session, here.keys, timezone=here.settings.clinic_timezone, today=today()) as list_:
         per_day = here.worklist.per_day(list_, since=first)
     days = [first + timedelta(days=number) for number in range(STATISTICS_DAYS)]
     since = datetime.combine(first, datetime.min.time(), ZoneInfo(here.settings.clinic_timezone))
@@ -375,7 +368,3 @@ def _day(on: date) -> str:
 @blueprint.app_template_filter("severity")
 def _severity(severity: Severity) -> str:
     return severity_label(severity, installation().settings.clinic_language)
-
-
-def _today() -> date:
-    return datetime.now(ZoneInfo(installation().settings.clinic_timezone)).date()

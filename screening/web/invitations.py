@@ -20,7 +20,7 @@ from screening.storage.invitations import Kept, State
 from screening.web import language, patient
 from screening.web.errors import Page
 from screening.web.errors import page as error_page
-from screening.web.forms.about_you import BirthDateForm, example_birth_date
+from screening.web.forms.about_you import BirthDateForm
 from screening.web.forms.invitation import InvitationForm
 from screening.web.sign_in import acting, needs, page_number
 
@@ -55,13 +55,7 @@ def new() -> Page:
     ):
         (made,) = invite.create(acting(), [form.invitation], keep=timedelta(days=form.days.data or 1))
         return redirect(url_for("invitations.one", invitation_id=made), code=303)
-    return render_template(
-        "clinic/invitation_new.html",
-        form=form,
-        date_parts=paper.date_part_order(language.chosen()),
-        example_date=example_birth_date(language.chosen()),
-        mail=_mail() is not None,
-    )
+    return render_template("clinic/invitation_new.html", form=form, mail=_mail() is not None)
 
 
 @blueprint.get("/<invitation_id>")
@@ -163,12 +157,7 @@ def open_link(token: str) -> Page:
                 return patient.remember(draft_token, url_for("patient.about_you"))
         except WrongPatient:
             form.birth_day.errors = [_("This is not the date of birth that the clinic has for this link. Check it")]
-    return render_template(
-        "patient/invited.html",
-        form=form,
-        date_parts=paper.date_part_order(language.chosen()),
-        example_date=example_birth_date(language.chosen()),
-    )
+    return render_template("patient/invited.html", form=form)
 
 
 @link.errorhandler(NotUsable)

@@ -67,8 +67,6 @@ def init_app(app: Flask, here: Installation) -> None:
         SECURITY_VERIFY_URL="/confirm",
         SECURITY_TWO_FACTOR_SETUP_URL="/second-factor",
         SECURITY_TWO_FACTOR_TOKEN_VALIDATION_URL="/code",  # noqa: S106 - an address
-        SECURITY_TWO_FACTOR_RESCUE_URL="/rescue",
-        SECURITY_TWO_FACTOR_SELECT_URL="/select",
         SECURITY_MULTI_FACTOR_RECOVERY_CODES_URL="/recovery-codes",
         SECURITY_MULTI_FACTOR_RECOVERY_URL="/recovery",
         SECURITY_POST_LOGIN_VIEW="/clinic/",
@@ -147,10 +145,11 @@ class Counted:
 
     presented = "password"
     form_errors: list[str]
+    user: Any  # the person, as Flask-Security finds it
 
     def who(self) -> str:
         """The sign-in name that is tried."""
-        return str(self.user.sign_in_name)  # type: ignore[attr-defined]
+        return str(self.user.sign_in_name)
 
     def fits(self, **kwargs: Any) -> bool:
         """Whether the secret is right; then what follows is written in one transaction that begins as a write.
@@ -217,32 +216,33 @@ class ChangeForm(Counted, ChangePasswordForm):
         return not self.password.errors
 
 
-class CodeForm(Counted, TwoFactorVerifyCodeForm):
-    """A code of the authenticator app."""
-
-    presented = "code"
+class Once(Counted):
+    """A form with a code that is good once."""
 
     def fits(self, **kwargs: Any) -> bool:
         """Checking a code writes that it was used, so the person is locked first: no code is good twice."""
         begin_write(db.session)
         db.session.refresh(self.user, with_for_update=True)
-        self.user.unseal(installation().keys, "sealed_check")  # type: ignore[union-attr]
-        return super(Counted, self).validate(**kwargs)
+        self.user.unseal(installation().keys, "sealed_check")
+        return bool(super(Counted, self).validate(**kwargs))  # type: ignore[misc]
 
 
-class RecoveryForm(Counted, MfRecoveryForm):
-    """A recovery code."""
+class CodeForm(Once, TwoFactorVerifyCodeForm):
+    """A code of the authenticator app."""
+
+    presented = "code"
+
+
+class RecoveryForm(Once, MfRecoveryForm):
+    """A recovery code. That it was used is noted."""
 
     presented = "recovery code"
 
     def fits(self, **kwargs: Any) -> bool:
-        """As a code of the app; that it was used is noted."""
-        begin_write(db.session)
-        db.session.refresh(self.user, with_for_update=True)
-        self.user.unseal(installation().keys, "sealed_check")  # type: ignore[union-attr]
-        if not super(Counted, self).validate(**kwargs):
+        """Whether it is right and was not used before."""
+        if not super().fits(**kwargs):
             return False
-        acting(self.user).note("people", detail="recovery code used")  # type: ignore[arg-type]
+        acting(self.user).note("people", detail="recovery code used")
         return True
 
 

@@ -12,14 +12,12 @@ from werkzeug.wrappers import Response
 
 from screening.domain.answers import Patient
 from screening.extensions import db, installation
-from screening.reports.paper import date_part_order
 from screening.services import tablet
 from screening.services.tablet import LOCKED, MOST_TRIES, PATIENT, STAFF, NoTablet
-from screening.storage.audit import Act
 from screening.storage.tables import TabletRow
 from screening.web import language, patient
 from screening.web.errors import Page
-from screening.web.forms.about_you import AboutYouForm, example_birth_date
+from screening.web.forms.about_you import AboutYouForm
 from screening.web.sign_in import acting, needs
 
 blueprint = Blueprint("tablet", __name__)
@@ -74,14 +72,14 @@ def begin() -> Page:
             given = tablet.begin(acting(), pin=pin, sign_in=signed_in, patient=_patient(form), draft=draft)
             logout_user()
             return _handed_over(*given)
-    return _visit_page("clinic/tablet.html", form, errors)
+    return render_template("clinic/tablet.html", form=form, errors=errors)
 
 
 @blueprint.get("/tablet")
 def page() -> Page:
     """What whoever holds the tablet can do with it now."""
     if g.tablet == STAFF:
-        return _visit_page("tablet/next.html", AboutYouForm.filled_with(None), {})
+        return render_template("tablet/next.html", form=AboutYouForm.filled_with(None), errors={})
     if g.tablet == ENDED:
         return render_template("tablet/ended.html")
     if g.tablet == LOCKED:
@@ -94,16 +92,16 @@ def hand_over() -> Page:
     """Hand the tablet to the next patient."""
     form = AboutYouForm.filled_with(None)
     if errors := _visit_errors(form):
-        return _visit_page("tablet/next.html", form, errors)
-    row = _row()
-    draft = tablet.hand_over(_act(row.begun_by), _token(), patient=_patient(form), draft=patient.draft_token())
+        return render_template("tablet/next.html", form=form, errors=errors)
+    act = patient.acting(_row().begun_by)
+    draft = tablet.hand_over(act, _token(), patient=_patient(form), draft=patient.draft_token())
     return _handed_over(_token(), draft)
 
 
 @blueprint.post("/tablet/lock")
 def lock() -> Page:
     """End the turn of a patient."""
-    tablet.lock(_act("tablet"), _token(), draft=patient.draft_token())
+    tablet.lock(patient.acting("tablet"), _token(), draft=patient.draft_token())
     return patient.forget(redirect(url_for("tablet.page"), code=303))
 
 
@@ -113,7 +111,7 @@ def unlock() -> Page:
     row = _row()
     tries, begun_by, fits = row.tries, row.begun_by, verify_password(request.form.get("pin", "")[:100], row.pin)
     by = begun_by if fits else "tablet"
-    if tablet.unlock(_act(by), _token(), fits=fits, tries=tries, draft=patient.draft_token()):
+    if tablet.unlock(patient.acting(by), _token(), fits=fits, tries=tries, draft=patient.draft_token()):
         return patient.forget(redirect(url_for("tablet.page"), code=303))
     left = MOST_TRIES - tries - 1
     if left <= 0:
@@ -126,8 +124,7 @@ def unlock() -> Page:
 def end() -> Page:
     """Make this browser an ordinary one again."""
     if g.tablet != ENDED:
-        row = _row()
-        tablet.end(_act(row.begun_by), _token())
+        tablet.end(patient.acting(_row().begun_by), _token())
     response = patient.forget(redirect(url_for_security("login"), code=303))
     secure = installation().settings.over_tls
     response.delete_cookie(_cookie_name(), secure=secure, httponly=True, samesite="Lax")
@@ -147,16 +144,6 @@ def _handed_over(token: str, draft: str) -> Response:
     secure = installation().settings.over_tls
     response.set_cookie(_cookie_name(), token, max_age=KEPT, secure=secure, httponly=True, samesite="Lax")
     return response
-
-
-def _visit_page(template: str, form: AboutYouForm, errors: Errors) -> str:
-    return render_template(
-        template,
-        form=form,
-        errors=errors,
-        date_parts=date_part_order(language.chosen()),
-        example_date=example_birth_date(language.chosen()),
-    )
 
 
 def _locked_page(errors: Errors) -> str:
@@ -193,10 +180,6 @@ def _patient(form: AboutYouForm) -> Patient | None:
 
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-def _act(by: str) -> Act:
-    return Act(session=db.session, keys=installation().keys, now=_now(), by=by)
 
 
 def _row() -> TabletRow:

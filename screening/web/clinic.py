@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from flask import Blueprint, abort, g, redirect, render_template, request, url_for
+from flask import Blueprint, abort, flash, g, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from flask_babel import refresh
 from flask_security import current_user
@@ -252,6 +252,7 @@ def retry() -> Response:
     """Let what failed be tried again: all, or all of one kind."""
     jobs.retry(acting(), kind=request.form.get("kind", ""))
     installation().wake()
+    flash(_("It is being tried again. If that fails, it is shown here once more."))
     return redirect(url_for("clinic.inbox"), code=303)
 
 

@@ -48,7 +48,7 @@ class AlreadySent(Exception):
 @blueprint.get("/")
 def start() -> Page:
     """What this is, why, how long it takes and who reads it."""
-    in_progress = _find_draft() is not None
+    in_progress = find_draft() is not None
     sent = not in_progress and _find_sent() is not None
     return render_template("patient/start.html", in_progress=in_progress, sent=sent, book=language.book())
 
@@ -306,7 +306,7 @@ def _record(change: Callable[[Draft], Draft]) -> None:
     questionnaire.record(acting(), draft_token(), change, keep=_keep())
 
 
-def _find_draft() -> Draft | None:
+def find_draft() -> Draft | None:
     """This patient's draft, without answers to questions whose wording has changed since; None if there is none."""
     if not draft_token():
         return None
@@ -317,12 +317,12 @@ def _find_draft() -> Draft | None:
 
 def is_here() -> bool:
     """Whether this device has a draft, or something sent that it may still show."""
-    return _find_draft() is not None or _find_sent() is not None
+    return find_draft() is not None or _find_sent() is not None
 
 
 def _draft() -> Draft:
     """This patient's draft. Raises AlreadySent where it has become a screening, DraftGone where there is none."""
-    draft = _find_draft()
+    draft = find_draft()
     if draft is None:
         raise AlreadySent if _find_sent(at_any_time=True) else DraftGone
     return draft

@@ -17,7 +17,7 @@ from screening.services.tablet import LOCKED, MOST_TRIES, PATIENT, STAFF, NoTabl
 from screening.storage.tables import TabletRow
 from screening.web import language, patient
 from screening.web.errors import Page
-from screening.web.forms.about_you import AboutYouForm
+from screening.web.forms.about_you import VisitForm
 from screening.web.sign_in import acting, needs
 
 blueprint = Blueprint("tablet", __name__)
@@ -64,9 +64,12 @@ def _keep_to_its_state() -> Response | None:
 @needs("prescriber", "staff")
 def begin() -> Page:
     """Make this browser a tablet and hand it to the first patient; whoever does so is signed out."""
-    form, errors = AboutYouForm.filled_with(None), {}
+    form, errors = VisitForm.filled_with(None), {}
     if request.method == "POST":
-        errors = {**_pin_errors(), **_visit_errors(form)}
+        of_pin, of_visit = _pin_errors(), _visit_errors(form)
+        if of_visit and not of_pin:  # it is not sent back with the page
+            of_pin = {"pin": [_("Type the PIN again")]}
+        errors = {**of_pin, **of_visit}
         if not errors:
             pin, signed_in, draft = hash_password(request.form["pin"]), session["sign_in"], patient.draft_token()
             given = tablet.begin(acting(), pin=pin, sign_in=signed_in, patient=_patient(form), draft=draft)
@@ -79,7 +82,7 @@ def begin() -> Page:
 def page() -> Page:
     """What whoever holds the tablet can do with it now."""
     if g.tablet == STAFF:
-        return render_template("tablet/next.html", form=AboutYouForm.filled_with(None), errors={})
+        return render_template("tablet/next.html", form=VisitForm.filled_with(None), errors={}, sent=_row().sent)
     if g.tablet == ENDED:
         return render_template("tablet/ended.html")
     if g.tablet == LOCKED:
@@ -90,9 +93,9 @@ def page() -> Page:
 @blueprint.post("/tablet/hand-over")
 def hand_over() -> Page:
     """Hand the tablet to the next patient."""
-    form = AboutYouForm.filled_with(None)
+    form = VisitForm.filled_with(None)
     if errors := _visit_errors(form):
-        return render_template("tablet/next.html", form=form, errors=errors)
+        return render_template("tablet/next.html", form=form, errors=errors, sent=_row().sent)
     act = patient.acting(_row().begun_by)
     draft = tablet.hand_over(act, _token(), patient=_patient(form), draft=patient.draft_token())
     return _handed_over(_token(), draft)
@@ -166,7 +169,7 @@ def _pin_errors() -> Errors:
     return {} if pin == again else {"again": [_("Type the same PIN twice")]}
 
 
-def _visit_errors(form: AboutYouForm) -> Errors:
+def _visit_errors(form: VisitForm) -> Errors:
     """What is wrong with who answers; nothing, where all of it is left to the patient."""
     here = installation().settings
     if not any(field.data for field in form) or form.check(languages=here.languages, today=patient.today()):
@@ -174,7 +177,7 @@ def _visit_errors(form: AboutYouForm) -> Errors:
     return {name: list(messages) for name, messages in form.errors.items()}
 
 
-def _patient(form: AboutYouForm) -> Patient | None:
+def _patient(form: VisitForm) -> Patient | None:
     return getattr(form, "patient", None)
 
 

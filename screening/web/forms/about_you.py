@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from datetime import date
-from typing import Any
+from typing import Any, Self
 
 from babel import Locale
 from babel.dates import get_month_names
@@ -66,13 +66,16 @@ class AboutYouForm(BirthDateForm):
         return dict(sorted(super().errors.items(), key=lambda one: one[0] != "name"))
 
     @classmethod
-    def filled_with(cls, patient: answers.Patient | None) -> AboutYouForm:
+    def filled_with(cls, patient: answers.Patient | None) -> Self:
         """A form with what was sent, or else with the patient so far."""
         sent = request.form if request.method == "POST" else None
-        if patient is None:
-            return cls(formdata=sent)
+        return cls(formdata=sent, data=cls.of_patient(patient) if patient else {})
+
+    @staticmethod
+    def of_patient(patient: answers.Patient) -> dict[str, str]:
+        """What the fields hold for a patient."""
         born = {part: str(getattr(patient.birth_date, part.removeprefix("birth_"))) for part in DATE_PARTS}
-        return cls(formdata=sent, data={"name": patient.name, "visit": patient.visit, **born})
+        return {"name": patient.name, "visit": patient.visit, **born}
 
     def check(self, *, languages: tuple[str, ...], today: date) -> bool:
         """Whether everything is acceptable; each field at fault gets its error. Month names of `languages` count."""
@@ -96,6 +99,12 @@ class AboutYouForm(BirthDateForm):
             return False
         self.patient = answers.Patient(name=name, birth_date=self.birth_date, visit=visit)
         return True
+
+
+class VisitForm(AboutYouForm):
+    """The same as staff fill it in for the patient."""
+
+    name_missing = _l("Enter the patient’s name")
 
 
 def _birth_date(typed: dict[str, str], languages: tuple[str, ...], today: date) -> date | tuple[str, str]:

@@ -20,15 +20,7 @@ from screening.domain.rules import RuleBook, Severity
 from screening.extensions import db, installation
 from screening.reports.paper import BLANKS, follow_up_places
 from screening.reports.statistics import HEIGHT, WIDTH, bars
-from screening.reports.summary import (
-    Summary,
-    age,
-    day,
-    decision_label,
-    in_language_of,
-    moment,
-    severity_label,
-)
+from screening.reports.summary import Summary, age, day, decision_label, in_language_of, moment, severity_label
 from screening.services import jobs, printing, review
 from screening.storage import audit, outbox, screenings
 from screening.storage import statistics as figures

@@ -216,7 +216,7 @@ class ChangeForm(Counted, ChangePasswordForm):
         return not self.password.errors
 
 
-class Once(Counted):
+class GoodOnce(Counted):
     """A form with a code that is good once."""
 
     def fits(self, **kwargs: Any) -> bool:
@@ -227,13 +227,13 @@ class Once(Counted):
         return bool(super(Counted, self).validate(**kwargs))  # type: ignore[misc]
 
 
-class CodeForm(Once, TwoFactorVerifyCodeForm):
+class CodeForm(GoodOnce, TwoFactorVerifyCodeForm):
     """A code of the authenticator app."""
 
     presented = "code"
 
 
-class RecoveryForm(Once, MfRecoveryForm):
+class RecoveryForm(GoodOnce, MfRecoveryForm):
     """A recovery code. That it was used is noted."""
 
     presented = "recovery code"

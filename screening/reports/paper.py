@@ -56,7 +56,7 @@ def asked_and_answered(answers: Answers, book: RuleBook) -> Iterator[tuple[Quest
     """Every question and follow-up that was asked, in the book's language, with its answer; and whose page it is on."""
     for question in book.questions:
         for item in question.page:
-            if isinstance(item, Question) or answers.applies(item):
+            if answers.applies(item):
                 value = answers.value(item.id)
                 yield question, item.ask, "" if value is None else shown(item, value)
 

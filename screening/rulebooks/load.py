@@ -214,33 +214,29 @@ class _BookReader:
         inner = table.table("when")
         accepted: dict[str, frozenset[str]] = {}
         for asked in inner.names():
-            if asked not in self.asked:
+            about = self.asked.get(asked)
+            if about is None:
                 inner.fault(asked, "is not a question or follow-up", f"use one of: {', '.join(self.asked)}")
-                continue
-            options = [option.id for option in self.asked[asked].options]
-            if not options:
+            elif not about.options:
                 inner.fault(asked, "is answered in own words", "rules can read only answers that are chosen")
-                continue
-            values = frozenset(inner.several_of(asked, options))
-            if values & OPEN_CHOICES:
-                inner.fault(asked, "reads an open answer", "remove unsure and private: they always ask to clarify")
-            accepted[asked] = values
+            else:
+                accepted[asked] = frozenset(inner.several_of(asked, [option.id for option in about.options]))
         if not accepted:
             table.fault("when", "names no question", "name at least one question and the values that fire the rule")
         for asked, values in accepted.items():
             about = self.asked[asked]
-            if (
-                isinstance(about, domain.FollowUp)
-                and about.parent in accepted
-                and not accepted[about.parent] & about.when
-            ):
+            if values & OPEN_CHOICES:
+                inner.fault(asked, "reads an open answer", "remove unsure and private: they always ask to clarify")
+            if not values:
+                inner.fault(asked, "can never fire: it accepts no value", "name the values that fire the rule")
+            if not isinstance(about, domain.FollowUp) or about.parent not in accepted:
+                continue
+            if not accepted[about.parent] & about.when:
                 inner.fault(
                     asked,
                     f"can never fire: it is only asked when {about.parent} is {' or '.join(sorted(about.when))}",
                     f"correct the values of {about.parent} or remove the rule",
                 )
-            if not values:
-                inner.fault(asked, "can never fire: it accepts no value", "name the values that fire the rule")
         return tuple(sorted(accepted.items()))
 
     def _evidence(self, table: Table) -> domain.Evidence | None:

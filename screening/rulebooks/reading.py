@@ -7,7 +7,7 @@ import hashlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, ClassVar, TypeVar, get_origin, get_type_hints
 
 _ID = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 Built = TypeVar("Built")
@@ -128,7 +128,7 @@ class Table:
         Texts are translated but for those named in `plain`; those named in `optional` may be left out.
         """
         for name, declared in get_type_hints(kind).items():
-            if name in given:
+            if name in given or get_origin(declared) is ClassVar:
                 continue
             if name == "id":
                 given[name] = self.id()

@@ -20,15 +20,7 @@ from screening.domain.rules import RuleBook, Severity
 from screening.extensions import db, installation
 from screening.reports.paper import BLANKS, follow_up_places
 from screening.reports.statistics import HEIGHT, WIDTH, bars
-from screening.reports.summary import (
-    Summary,
-    age,
-    day,
-    decision_label,
-    in_language_of,
-    moment,
-    severity_label,
-)
+from screening.reports.summary import Summary, age, day, decision_label, in_language_of, moment, severity_label
 from screening.services import jobs, printing, review
 from screening.storage import audit, outbox, screenings
 from screening.storage import statistics as figures
@@ -191,9 +183,9 @@ def decide(reference: str) -> Page:
 def clarify(reference: str, question_id: str) -> Page:
     """Record what was established on one question."""
     found = _view(reference)
-    question = _book(found).question(question_id) or abort(404)
-    form = question_form(ClarifyForm, _book(found), question, Answers())
-    meanwhile = None
+    book, meanwhile = _book(found), None
+    question = book.question(question_id) or abort(404)
+    form = question_form(ClarifyForm, book, question, Answers())
     if request.method == "POST" and form.validate():
         try:
             why, seen = form.why.data, form.seen.data or 0
@@ -291,12 +283,13 @@ def statistics() -> Page:
     with here.worklist.current(db.session, here.keys, timezone=here.settings.clinic_timezone, today=today()) as list_:
         per_day = here.worklist.per_day(list_, since=first)
     days = [first + timedelta(days=number) for number in range(STATISTICS_DAYS)]
+    highest = max((sum(counts.values()) for counts in per_day.values()), default=0)
     since = datetime.combine(first, datetime.min.time(), ZoneInfo(here.settings.clinic_timezone))
     topics = {item.id: item.topic for item in here.books[here.settings.clinic_language].asked()}
     return render_template(
         "clinic/statistics.html",
-        bars=bars(days, per_day),
-        highest=max((sum(counts.values()) for counts in per_day.values()), default=0),
+        bars=bars(days, per_day, highest),
+        highest=highest,
         size=(WIDTH, HEIGHT),
         span=(days[0], days[-1]),
         days=[(one, per_day[one]) for one in days if one in per_day],

@@ -87,11 +87,12 @@ def about_you() -> Page:
 @blueprint.route("/questions/<question_id>", methods=["GET", "POST"])
 def question(question_id: str) -> Page:
     """One question of the rule book with its follow-ups."""
+    sent = request.method == "POST" and not language.switch()
     draft = _draft()
     asked = language.book().question(question_id) or abort(404)
     _refuse_to_skip(draft, asked)
     back = _before(draft, asked)
-    if request.method == "POST" and not language.switch():
+    if sent:
         # Worded as the patient saw it, even if another tab has switched the language since.
         seen = installation().books.get(request.form.get("shown_in", ""), language.book())
         form = question_form(QuestionForm, seen, seen.question(question_id) or abort(404), draft.answers)
@@ -101,7 +102,6 @@ def question(question_id: str) -> Page:
         if _going_back():
             return redirect(back, code=303)
     else:
-        asked = language.book().question(question_id) or abort(404)
         form = question_form(QuestionForm, language.book(), asked, draft.answers)
     return render_template(
         "patient/question.html",

@@ -7,7 +7,7 @@ import secrets
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 import segno
@@ -111,8 +111,8 @@ def init_app(app: Flask, here: Installation) -> None:
     app.before_request(_before)
     user_authenticated.connect(_began, app)
     user_logged_out.connect(_ended, app)
-    tf_profile_changed.connect(_second_factor("second factor set up"), app, weak=False)
-    tf_disabled.connect(_second_factor("second factor removed"), app, weak=False)
+    tf_profile_changed.connect(partial(_second_factor, "second factor set up"), app, weak=False)
+    tf_disabled.connect(partial(_second_factor, "second factor removed"), app, weak=False)
     app.register_blueprint(blueprint)
 
 
@@ -216,7 +216,7 @@ class ChangeForm(Counted, ChangePasswordForm):
         return not self.password.errors
 
 
-class Once(Counted):
+class GoodOnce(Counted):
     """A form with a code that is good once."""
 
     def fits(self, **kwargs: Any) -> bool:
@@ -227,13 +227,13 @@ class Once(Counted):
         return bool(super(Counted, self).validate(**kwargs))  # type: ignore[misc]
 
 
-class CodeForm(Once, TwoFactorVerifyCodeForm):
+class CodeForm(GoodOnce, TwoFactorVerifyCodeForm):
     """A code of the authenticator app."""
 
     presented = "code"
 
 
-class RecoveryForm(Once, MfRecoveryForm):
+class RecoveryForm(GoodOnce, MfRecoveryForm):
     """A recovery code. That it was used is noted."""
 
     presented = "recovery code"
@@ -326,14 +326,10 @@ def _ended(app: Flask, **more: object) -> None:
         people.end(acting(), current_user.sign_in_name, token_hash=hash_token(token))
 
 
-def _second_factor(what: str) -> Callable[..., None]:
-    """What to do when somebody's second factor changed, within the transaction of whoever changes it."""
-
-    def changed(app: Flask, user: PersonRow, **more: object) -> None:
-        people.changed_credentials(acting(user), user, what, but=hash_token(session.get("sign_in", "")))
-        user.mf_recovery_codes = None  # those of the one before
-
-    return changed
+def _second_factor(what: str, app: Flask, user: PersonRow, **more: object) -> None:
+    """Note that somebody's second factor changed, within the transaction of whoever changes it."""
+    people.changed_credentials(acting(user), user, what, but=hash_token(session.get("sign_in", "")))
+    user.mf_recovery_codes = None  # those of the one before
 
 
 def needs(*roles: str, fresh: bool = False, counts: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

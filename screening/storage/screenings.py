@@ -90,25 +90,13 @@ def add(
     outbox.add(session, jobs, row, now=screening.submitted_at)
 
 
-def row_of(session: Session, reference: str) -> ScreeningRow:
-    """The row of a screening. Raises NoSuchScreening."""
-    row = session.scalars(select(ScreeningRow).where(ScreeningRow.reference == reference)).first()
+def row_of(session: Session, reference: str, *, lock: bool = False) -> ScreeningRow:
+    """The row of a screening. Raises NoSuchScreening. With `lock`, nobody else changes or deletes it meanwhile."""
+    query = select(ScreeningRow).where(ScreeningRow.reference == reference)
+    row = session.scalars(query.with_for_update() if lock else query).first()
     if row is None:
         raise NoSuchScreening(reference)
     return row
-
-
-def lock(session: Session, screening_id: str) -> None:
-    """Keep others from changing or deleting a screening until this transaction ends."""
-    session.execute(select(ScreeningRow.id).where(ScreeningRow.id == screening_id).with_for_update())
-
-
-def open_for_change(session: Session, keys: Keys, reference: str) -> tuple[ScreeningRow, Screening]:
-    """The row of a screening, locked until the transaction ends, with what it holds. Raises NoSuchScreening."""
-    row = session.scalars(select(ScreeningRow).where(ScreeningRow.reference == reference).with_for_update()).first()
-    if row is None:
-        raise NoSuchScreening(reference)
-    return row, read(session, keys, row)
 
 
 def change(

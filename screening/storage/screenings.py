@@ -139,15 +139,11 @@ def state(row: ScreeningRow, keys: Keys) -> State:
 
 
 def states(
-    session: Session, keys: Keys, *, since: datetime | None = None, references: list[str] | None = None
+    session: Session, keys: Keys, *conditions: ColumnElement[bool]
 ) -> Iterator[tuple[ScreeningRow, State | None]]:
-    """The rows sent since then, or of these references, with their states; None for one that cannot be opened."""
+    """The rows of which these conditions hold with their states; None for one that cannot be opened."""
     query = select(ScreeningRow).options(defer(ScreeningRow.sealed_answers), defer(ScreeningRow.sealed_patient))
-    if since is not None:
-        query = query.where(ScreeningRow.submitted_at >= since)
-    if references is not None:
-        query = query.where(ScreeningRow.reference.in_(references))
-    for row in session.scalars(query.execution_options(yield_per=1000)):
+    for row in session.scalars(query.where(*conditions).execution_options(yield_per=1000)):
         try:
             yield row, state(row, keys)
         except KeyFault:
@@ -260,17 +256,14 @@ def exists(session: Session, condition: ColumnElement[bool]) -> bool:
     return session.scalars(select(ScreeningRow.id).where(condition).limit(1)).first() is not None
 
 
-def count(session: Session, *, since: datetime | None = None) -> int:
-    """How many screenings there are, or were sent since then."""
-    query = select(func.count()).select_from(ScreeningRow)
-    return session.scalar(query if since is None else query.where(ScreeningRow.submitted_at >= since)) or 0
+def count(session: Session, *conditions: ColumnElement[bool]) -> int:
+    """How many screenings there are of which these conditions hold."""
+    return session.scalar(select(func.count()).select_from(ScreeningRow).where(*conditions)) or 0
 
 
-def all_rows(session: Session, *, since: datetime | None = None) -> Iterator[ScreeningRow]:
-    """The row of every screening sent since then, oldest first, read in parts."""
-    query = select(ScreeningRow).order_by(ScreeningRow.submitted_at)
-    if since is not None:
-        query = query.where(ScreeningRow.submitted_at >= since)
+def all_rows(session: Session, *conditions: ColumnElement[bool]) -> Iterator[ScreeningRow]:
+    """The row of every screening of which these conditions hold, oldest first, read in parts."""
+    query = select(ScreeningRow).where(*conditions).order_by(ScreeningRow.submitted_at)
     yield from session.scalars(query.execution_options(yield_per=100))
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import date, datetime
+from textwrap import wrap
 from typing import TypedDict
 
 from sqlalchemy import ColumnElement, func, intersect, select
@@ -46,15 +47,13 @@ class NoSuchScreening(Exception):
 
 def new_reference() -> str:
     """A random reference such as `7F3K-9QWD` (40 bits)."""
-    letters = "".join(secrets.choice(_ALPHABET) for _ in range(8))
-    return f"{letters[:4]}-{letters[4:]}"
+    return "-".join(wrap("".join(secrets.choice(_ALPHABET) for _ in range(8)), 4))
 
 
 def normal_reference(typed: str) -> str:
     """A reference or check code as people type it, in its one form: capitals, four to a group, look-alikes as one."""
     letters = "".join(character for character in typed.upper() if character.isalnum())
-    letters = letters.replace("O", "0").replace("I", "1").replace("L", "1")
-    return "-".join(letters[place : place + 4] for place in range(0, len(letters), 4))
+    return "-".join(wrap(letters.replace("O", "0").replace("I", "1").replace("L", "1"), 4))
 
 
 def add(
@@ -222,8 +221,7 @@ def check_code(keys: Keys, screening: Screening) -> str:
     made = (screening.reference, screening.submitted_at, screening.digest)
     content = records.encode([*made, screening.patient, screening.answers, screening.entries])
     bits = int.from_bytes(keys.authenticate("check-code", content)[:8]) >> 4
-    letters = "".join(_ALPHABET[bits >> shift & 31] for shift in range(55, -1, -5))
-    return f"{letters[:4]}-{letters[4:8]}-{letters[8:]}"
+    return "-".join(wrap("".join(_ALPHABET[bits >> shift & 31] for shift in range(55, -1, -5)), 4))
 
 
 def find(session: Session, keys: Keys, *conditions: ColumnElement[bool]) -> Screening | None:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from textwrap import wrap
 from typing import Any
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import Select, delete, func, select
 from sqlalchemy.orm import Session
 
 from screening.domain.invitation import Invitation
@@ -21,6 +21,10 @@ from screening.storage.tables import InvitationRow, ScreeningRow
 PAD = 1024  # bytes
 TOKEN_BYTES = 16
 TRIES = 5  # dates of birth
+
+_ALL = select(InvitationRow, ScreeningRow.reference).outerjoin(
+    ScreeningRow, ScreeningRow.draft_hash == InvitationRow.draft_hash
+)
 
 
 class State(StrEnum):
@@ -99,24 +103,17 @@ def state(row: InvitationRow, *, is_finished: bool, now: datetime) -> State:
 
 def find(session: Session, keys: Keys, invitation_id: str, *, now: datetime) -> Kept | None:
     """One invitation, or None."""
-    return next(_kept(session, keys, now, invitation_id=invitation_id), None)
+    return next(_kept(session, keys, _ALL.where(InvitationRow.id == invitation_id), now=now), None)
 
 
 def listed(session: Session, keys: Keys, *, now: datetime, offset: int, limit: int) -> list[Kept]:
     """Invitations, the newest first."""
-    return list(_kept(session, keys, now, offset=offset, limit=limit))
+    newest = _ALL.order_by(InvitationRow.created_at.desc(), InvitationRow.id).offset(offset).limit(limit)
+    return list(_kept(session, keys, newest, now=now))
 
 
-def _kept(
-    session: Session, keys: Keys, now: datetime, *, invitation_id: str = "", offset: int = 0, limit: int = 1
-) -> Iterator[Kept]:
-    query = select(InvitationRow, ScreeningRow.reference).outerjoin(
-        ScreeningRow, ScreeningRow.draft_hash == InvitationRow.draft_hash
-    )
-    if invitation_id:
-        query = query.where(InvitationRow.id == invitation_id)
-    newest = query.order_by(InvitationRow.created_at.desc(), InvitationRow.id).offset(offset).limit(limit)
-    for row, reference in session.execute(newest):
+def _kept(session: Session, keys: Keys, query: Select[InvitationRow, str | None], *, now: datetime) -> Iterator[Kept]:
+    for row, reference in session.execute(query):
         try:
             invitation = read(row, keys)
         except KeyFault:

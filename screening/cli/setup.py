@@ -139,7 +139,7 @@ def _examined() -> Iterator[tuple[bool, str, str]]:
 
 def _examined_data(now: datetime) -> Iterator[tuple[bool, str, str]]:
     here = installation()
-    newest = next(audit.rows(db.session, newest_first=True, limit=1), None)
+    newest = audit.last(db.session)
     ahead = newest is not None and newest.at > now + timedelta(minutes=5)
     yield not ahead, "clock", f"{now:%Y-%m-%d %H:%M} UTC" + (", behind the newest audit row" if ahead else "")
     for action, what, command in (

@@ -22,6 +22,7 @@ from screening.reports.summary import Summary, citations, summarise
 from screening.services import export as export_service
 from screening.services import printing, review
 from screening.storage import screenings
+from screening.storage.tables import ScreeningRow
 
 
 @commands.command()
@@ -102,7 +103,7 @@ def export(target: Path, since: datetime, kind: str) -> None:
     here = installation()
     since, book = since.replace(tzinfo=UTC), here.books[BASE_LANGUAGE]
     with on_a_ready_installation():
-        total = screenings.count(db.session, since=since)
+        total = screenings.count(db.session, ScreeningRow.submitted_at >= since)
         try:
             # Health data: nobody else may read a file that is made here, and none is replaced.
             with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", newline="") as file:

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import click
 from alembic.util import CommandError
-from sqlalchemy import func, select
 from sqlalchemy.exc import OperationalError
 
 from screening.cli.common import SECRET_BYTES, START_FAULTS, commands, fail, not_reachable
@@ -23,7 +22,7 @@ from screening.reports import fonts
 from screening.reports.signature import CannotSign
 from screening.services.people import everyone
 from screening.settings import FILE_NAME, load_settings, settings_file
-from screening.storage import audit, outbox
+from screening.storage import audit, outbox, screenings
 from screening.storage.database import check_keys, has_tables, make_private, note_keys, write
 from screening.storage.encryption import KeyFault, new_keys, read_private, write_keys, write_private
 from screening.storage.tables import ScreeningRow
@@ -140,7 +139,7 @@ def _examined() -> Iterator[tuple[bool, str, str]]:
 
 def _examined_data(now: datetime) -> Iterator[tuple[bool, str, str]]:
     here = installation()
-    newest = next(audit.rows(db.session, newest_first=True, limit=1), None)
+    newest = audit.last(db.session)
     ahead = newest is not None and newest.at > now + timedelta(minutes=5)
     yield not ahead, "clock", f"{now:%Y-%m-%d %H:%M} UTC" + (", behind the newest audit row" if ahead else "")
     for action, what, command in (
@@ -152,9 +151,7 @@ def _examined_data(now: datetime) -> Iterator[tuple[bool, str, str]]:
         yield recent, what, f"{row.at:%Y-%m-%d %H:%M} UTC" if row else f"never; run: {command}"
     book = here.books[BASE_LANGUAGE].edition
     yield book.status == "approved", "rule book", f"{book.id} {book.version} is {book.status}"
-    unread = db.session.scalar(
-        select(func.count()).where(ScreeningRow.status == "new", ScreeningRow.submitted_at < now - LATE)
-    )
+    unread = screenings.count(db.session, ScreeningRow.status == "new", ScreeningRow.submitted_at < now - LATE)
     yield not unread, "unread", f"{unread} screenings wait unopened for more than {LATE.days} days"
     people = [one for one in everyone(db.session) if one.active]
     no_factor = sum(one.tf_totp_secret is None for one in people)

@@ -15,6 +15,7 @@ from screening.storage import audit, outbox, screenings, summaries
 from screening.storage.audit import Act
 from screening.storage.database import write
 from screening.storage.encryption import KeyFault, Keys
+from screening.storage.tables import ScreeningRow
 from screening.storage.worklist import CHANGES
 
 
@@ -22,7 +23,7 @@ def export(act: Act, *, since: datetime, kind: str) -> Iterator[tuple[Screening,
     """Every screening sent since then, assessed under its own edition in English. The audit log is told first."""
     with write(act.session):
         act.note("exported", detail=f"since {since:%Y-%m-%d} as {kind}")
-    for row in screenings.all_rows(act.session, since=since):
+    for row in screenings.all_rows(act.session, ScreeningRow.submitted_at >= since):
         screening = screenings.read(act.session, act.keys, row)
         book = books_of(act.session, screening)[BASE_LANGUAGE]
         yield screening, evaluate(book, screening.established), book

@@ -20,6 +20,7 @@ from screening.settings import Settings
 from screening.storage import outbox, screenings, summaries
 from screening.storage.database import write
 from screening.storage.encryption import Keys
+from screening.storage.tables import ScreeningRow
 
 PATIENCE = 10.0  # seconds for which somebody who opens a PDF waits for it
 BETWEEN_LOOKS = 0.1
@@ -59,7 +60,7 @@ class Printer:
         pdf = printed.content if signature is None else signature.sign(printed.content)
         with write(self.session):
             # The screening first, as whoever deletes it does.
-            screenings.lock(self.session, job.screening_id)
+            self.session.get(ScreeningRow, job.screening_id, with_for_update=True)
             is_new = job.number not in summaries.numbers(self.session, self.keys, job.screening_id)
             if outbox.finish(self.session, job) and is_new:
                 summaries.add(
@@ -100,7 +101,6 @@ class Printer:
     def _ask_for(self, reference: str) -> None:
         """Add the job again where neither it nor what it was for is there."""
         with write(self.session):
-            row = screenings.row_of(self.session, reference)
-            screenings.lock(self.session, row.id)
+            row = screenings.row_of(self.session, reference, lock=True)
             if summaries.find(self.session, self.keys, row) is None:
                 outbox.add(self.session, outbox.PRINT, row, now=datetime.now(UTC))

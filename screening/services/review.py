@@ -46,7 +46,8 @@ def view(act: Act, reference: str, *, action: str = "viewed") -> Screening:
     Raises NoSuchScreening. `action` is what was done: `viewed`, `printed` or `copied`.
     """
     with write(act.session):
-        row, screening = screenings.open_for_change(act.session, act.keys, reference)
+        row = screenings.row_of(act.session, reference, lock=True)
+        screening = screenings.read(act.session, act.keys, row)
         is_new = screening.status is Status.NEW
         if is_new:
             screening = replace(screening, status=Status.OPENED)
@@ -108,7 +109,8 @@ def decide(
 def _add(act: Act, reference: str, entry: Entry, *, seen: int, jobs: Iterable[str]) -> None:
     decided = isinstance(entry, Review)
     with write(act.session):
-        row, screening = screenings.open_for_change(act.session, act.keys, reference)
+        row = screenings.row_of(act.session, reference, lock=True)
+        screening = screenings.read(act.session, act.keys, row)
         if len(screening.entries) != seen:
             raise ChangedMeanwhile(screening.entries[-1])
         status = Status.REVIEWED if decided else Status.OPENED

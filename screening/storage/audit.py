@@ -41,7 +41,7 @@ class Act:
     def note(self, action: str, subject: str = "", detail: str = "") -> None:
         """Add one event to the log. Others who add wait until this transaction ends, so do it late."""
         row = lock(self.session)
-        before = Head() if row is None else _head(row, self.keys)
+        before = _head(row, self.keys)
         if row is None:
             row = AuditHeadRow(id=1)
             self.session.add(row)
@@ -60,11 +60,12 @@ def lock(session: Session) -> AuditHeadRow | None:
 
 def head(session: Session, keys: Keys) -> Head:
     """The end of the chain."""
-    row = session.get(AuditHeadRow, 1)
-    return Head() if row is None else _head(row, keys)
+    return _head(session.get(AuditHeadRow, 1), keys)
 
 
-def _head(row: AuditHeadRow, keys: Keys) -> Head:
+def _head(row: AuditHeadRow | None, keys: Keys) -> Head:
+    if row is None:
+        return Head()
     content = records.decode(row.unseal(keys, "sealed_head"))
     return Head(number=content["number"], mac=bytes.fromhex(content["mac"]))
 
@@ -77,15 +78,14 @@ def _mac(keys: Keys, before: bytes, row: AuditRow) -> bytes:
 def rows(session: Session, *, newest_first: bool = False, after: int = 0, limit: int = 0) -> Iterator[AuditRow]:
     """The rows in their order, or the newest first; `after` leaves out that many at the beginning."""
     order = AuditRow.number.desc() if newest_first else AuditRow.number
-    query = select(AuditRow).order_by(order).offset(after)
-    yield from session.scalars((query.limit(limit) if limit else query).execution_options(yield_per=1000))
+    query = select(AuditRow).order_by(order).offset(after).limit(limit or None)
+    yield from session.scalars(query.execution_options(yield_per=1000))
 
 
-def last(session: Session, action: str) -> AuditRow | None:
-    """The newest event of this kind."""
-    return session.scalars(
-        select(AuditRow).where(AuditRow.action == action).order_by(AuditRow.number.desc()).limit(1)
-    ).first()
+def last(session: Session, action: str = "") -> AuditRow | None:
+    """The newest event, or the newest of this kind."""
+    query = select(AuditRow).order_by(AuditRow.number.desc()).limit(1)
+    return session.scalars(query.where(AuditRow.action == action) if action else query).first()
 
 
 def count(session: Session, action: str, *, after: int) -> int:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from textwrap import wrap
 from typing import Any
 
 from sqlalchemy import Select, and_, delete, func, select
@@ -58,8 +59,7 @@ def token_of(keys: Keys, invitation_id: str) -> str:
     In small letters and digits, four to a group, none of which looks like another.
     """
     mac = keys.authenticate("invitation", invitation_id.encode())[:TOKEN_BYTES]
-    letters = base64.b32encode(mac).decode().rstrip("=").lower()
-    return "-".join(letters[place : place + 4] for place in range(0, len(letters), 4))
+    return "-".join(wrap(base64.b32encode(mac).decode().rstrip("=").lower(), 4))
 
 
 def _hash(token: str) -> str:

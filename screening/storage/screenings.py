@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import date, datetime
+from textwrap import wrap
 from typing import TypedDict
 
 from sqlalchemy import ColumnElement, func, intersect, select
@@ -46,15 +47,13 @@ class NoSuchScreening(Exception):
 
 def new_reference() -> str:
     """A random reference such as `7F3K-9QWD` (40 bits)."""
-    letters = "".join(secrets.choice(_ALPHABET) for _ in range(8))
-    return f"{letters[:4]}-{letters[4:]}"
+    return "-".join(wrap("".join(secrets.choice(_ALPHABET) for _ in range(8)), 4))
 
 
 def normal_reference(typed: str) -> str:
     """A reference or check code as people type it, in its one form: capitals, four to a group, look-alikes as one."""
     letters = "".join(character for character in typed.upper() if character.isalnum())
-    letters = letters.replace("O", "0").replace("I", "1").replace("L", "1")
-    return "-".join(letters[place : place + 4] for place in range(0, len(letters), 4))
+    return "-".join(wrap(letters.replace("O", "0").replace("I", "1").replace("L", "1"), 4))
 
 
 def add(
@@ -90,25 +89,13 @@ def add(
     outbox.add(session, jobs, row, now=screening.submitted_at)
 
 
-def row_of(session: Session, reference: str) -> ScreeningRow:
-    """The row of a screening. Raises NoSuchScreening."""
-    row = session.scalars(select(ScreeningRow).where(ScreeningRow.reference == reference)).first()
+def row_of(session: Session, reference: str, *, lock: bool = False) -> ScreeningRow:
+    """The row of a screening. Raises NoSuchScreening. With `lock`, nobody else changes or deletes it meanwhile."""
+    query = select(ScreeningRow).where(ScreeningRow.reference == reference)
+    row = session.scalars(query.with_for_update() if lock else query).first()
     if row is None:
         raise NoSuchScreening(reference)
     return row
-
-
-def lock(session: Session, screening_id: str) -> None:
-    """Keep others from changing or deleting a screening until this transaction ends."""
-    session.execute(select(ScreeningRow.id).where(ScreeningRow.id == screening_id).with_for_update())
-
-
-def open_for_change(session: Session, keys: Keys, reference: str) -> tuple[ScreeningRow, Screening]:
-    """The row of a screening, locked until the transaction ends, with what it holds. Raises NoSuchScreening."""
-    row = session.scalars(select(ScreeningRow).where(ScreeningRow.reference == reference).with_for_update()).first()
-    if row is None:
-        raise NoSuchScreening(reference)
-    return row, read(session, keys, row)
 
 
 def change(
@@ -151,15 +138,11 @@ def state(row: ScreeningRow, keys: Keys) -> State:
 
 
 def states(
-    session: Session, keys: Keys, *, since: datetime | None = None, references: list[str] | None = None
+    session: Session, keys: Keys, *conditions: ColumnElement[bool]
 ) -> Iterator[tuple[ScreeningRow, State | None]]:
-    """The rows sent since then, or of these references, with their states; None for one that cannot be opened."""
+    """The rows of which these conditions hold with their states; None for one that cannot be opened."""
     query = select(ScreeningRow).options(defer(ScreeningRow.sealed_answers), defer(ScreeningRow.sealed_patient))
-    if since is not None:
-        query = query.where(ScreeningRow.submitted_at >= since)
-    if references is not None:
-        query = query.where(ScreeningRow.reference.in_(references))
-    for row in session.scalars(query.execution_options(yield_per=1000)):
+    for row in session.scalars(query.where(*conditions).execution_options(yield_per=1000)):
         try:
             yield row, state(row, keys)
         except KeyFault:
@@ -238,8 +221,7 @@ def check_code(keys: Keys, screening: Screening) -> str:
     made = (screening.reference, screening.submitted_at, screening.digest)
     content = records.encode([*made, screening.patient, screening.answers, screening.entries])
     bits = int.from_bytes(keys.authenticate("check-code", content)[:8]) >> 4
-    letters = "".join(_ALPHABET[bits >> shift & 31] for shift in range(55, -1, -5))
-    return f"{letters[:4]}-{letters[4:8]}-{letters[8:]}"
+    return "-".join(wrap("".join(_ALPHABET[bits >> shift & 31] for shift in range(55, -1, -5)), 4))
 
 
 def find(session: Session, keys: Keys, *conditions: ColumnElement[bool]) -> Screening | None:
@@ -272,17 +254,14 @@ def exists(session: Session, condition: ColumnElement[bool]) -> bool:
     return session.scalars(select(ScreeningRow.id).where(condition).limit(1)).first() is not None
 
 
-def count(session: Session, *, since: datetime | None = None) -> int:
-    """How many screenings there are, or were sent since then."""
-    query = select(func.count()).select_from(ScreeningRow)
-    return session.scalar(query if since is None else query.where(ScreeningRow.submitted_at >= since)) or 0
+def count(session: Session, *conditions: ColumnElement[bool]) -> int:
+    """How many screenings there are of which these conditions hold."""
+    return session.scalar(select(func.count()).select_from(ScreeningRow).where(*conditions)) or 0
 
 
-def all_rows(session: Session, *, since: datetime | None = None) -> Iterator[ScreeningRow]:
-    """The row of every screening sent since then, oldest first, read in parts."""
-    query = select(ScreeningRow).order_by(ScreeningRow.submitted_at)
-    if since is not None:
-        query = query.where(ScreeningRow.submitted_at >= since)
+def all_rows(session: Session, *conditions: ColumnElement[bool]) -> Iterator[ScreeningRow]:
+    """The row of every screening of which these conditions hold, oldest first, read in parts."""
+    query = select(ScreeningRow).where(*conditions).order_by(ScreeningRow.submitted_at)
     yield from session.scalars(query.execution_options(yield_per=100))
 
 

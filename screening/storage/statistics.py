@@ -52,7 +52,7 @@ def print_times(session: Session, *, since: datetime) -> list[float]:
 def left_open(session: Session, keys: Keys, since: datetime) -> list[tuple[str, dict[Open, int]]]:
     """For each question or follow-up that was left open: how many times in which way, the most often open first."""
     counted: Counter[tuple[str, Open]] = Counter()
-    for _row, state in screenings.states(session, keys, since=since):
+    for _row, state in screenings.states(session, keys, ScreeningRow.submitted_at >= since):
         for rule, _, how in (finding.partition("/") for finding in (state["findings"] if state else ())):
             if how:
                 counted[rule.removeprefix("clarify-"), Open(how)] += 1

@@ -131,7 +131,7 @@ class Worklist:
         for begin in range(0, len(references), 500):
             part = references[begin : begin + 500]
             self._db.executemany("DELETE FROM list WHERE reference = ?", [(one,) for one in part])
-            self._take(screenings.states(session, keys, references=part), zone)
+            self._take(screenings.states(session, keys, ScreeningRow.reference.in_(part)), zone)
 
     def _take(self, states: Iterable[tuple[ScreeningRow, screenings.State | None]], zone: ZoneInfo) -> None:
         def values(row: ScreeningRow, state: screenings.State | None) -> tuple[object, ...]:

@@ -276,12 +276,17 @@ def _free_port() -> int:
 
 
 @contextmanager
-def drip(words: bytes, seconds: float = 10) -> Iterator[int]:
-    """The port of a server that says these words again and again and never comes to an end."""
+def drip(words: bytes, seconds: float = 10, *, begin: bytes = b"", tls: ssl.SSLContext | None = None) -> Iterator[int]:
+    """The port of a server that begins so, says these words again and again and never comes to an end."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def talk() -> None:
-            with suppress(OSError), listener.accept()[0] as line:
+            with (
+                suppress(OSError),
+                listener.accept()[0] as plain,
+                tls.wrap_socket(plain, True) if tls else plain as line,
+            ):
+                line.sendall(begin)
                 for _ in range(int(seconds / 0.1)):
                     line.sendall(words)
                     time.sleep(0.1)

@@ -23,13 +23,14 @@ from screening.reports.signature import CannotSign
 from screening.services.people import everyone
 from screening.settings import FILE_NAME, load_settings, settings_file
 from screening.storage import audit, outbox, screenings
-from screening.storage.database import check_keys, has_tables, make_private, note_keys, write
+from screening.storage.database import check_keys, clock, has_tables, make_private, note_keys, write
 from screening.storage.encryption import KeyFault, new_keys, read_private, write_keys, write_private
 from screening.storage.tables import ScreeningRow
 
 DISK_GIB = 1
 RENEW = timedelta(days=60)  # before a certificate is over
 LATE = timedelta(days=2)  # for what is to happen daily
+APART = timedelta(seconds=10)  # what clocks of two machines may differ: those of leases must be the same
 
 
 @commands.command()
@@ -141,7 +142,11 @@ def _examined_data(now: datetime) -> Iterator[tuple[bool, str, str]]:
     here = installation()
     newest = audit.last(db.session)
     ahead = newest is not None and newest.at > now + timedelta(minutes=5)
-    yield not ahead, "clock", f"{now:%Y-%m-%d %H:%M} UTC" + (", behind the newest audit row" if ahead else "")
+    off = abs(clock(db.session, here=now) - now)
+    faults = [", behind the newest audit row"] * ahead + [
+        f", {off.total_seconds():.0f} seconds away from the database's"
+    ] * (off > APART)
+    yield not faults, "clock", f"{now:%Y-%m-%d %H:%M} UTC" + "".join(faults)
     for action, what, command in (
         ("backed up", "last backup", "flask backup FILE"),
         ("purged", "last purge", "flask purge"),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from http.client import HTTPException
 from pathlib import Path
-from threading import Event, Timer
+from threading import Event, Thread
 from typing import Protocol
 
 from screening.domain.assessment import Assessment, Screening
@@ -17,7 +17,8 @@ from screening.settings import flag, setting, text
 from screening.storage.encryption import KeyFault, read_private
 from screening.storage.outbox import TO
 
-SECONDS = 25.0  # for one delivery; less than the lease of its job
+SECONDS = 25.0  # for one delivery; with one more wait for the network, less than the lease of its job
+AGAIN = 0.5  # seconds until whatever still talks after that is hung up on once more
 
 
 class Fault(StrEnum):
@@ -103,11 +104,14 @@ class Channel:
         raise NotImplementedError
 
     def secret(self, file: str) -> str:
-        """What a file holds that only its owner may read, such as a password. Raises DeliveryFailed."""
+        """What a file holds that only its owner may read, such as a password: one line. Raises DeliveryFailed."""
         try:
-            return read_private(self.instance / file).strip()
+            secret = read_private(self.instance / file).strip()
         except KeyFault as err:
             raise DeliveryFailed(Fault.FILE, file) from err
+        if not secret.isprintable():  # a second line would end up in the words of an error
+            raise DeliveryFailed(Fault.FILE, file)
+        return secret
 
     def trusting(self, file: str) -> ssl.SSLContext:
         """TLS with peers that an authority vouches for: one of this file, or else one that the machine knows.
@@ -123,38 +127,50 @@ class Channel:
 class Conversation(Protocol):
     """What talks to a server over a socket."""
 
-    sock: socket.socket | None
+    @property
+    def sock(self) -> socket.socket | None:
+        """The line, while there is one."""
 
     def close(self) -> None:
         """End it."""
 
 
+class Held(list[Conversation]):
+    """Whom to hang up on when the time is over, and whether it is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.over = Event()
+
+
 @contextmanager
-def in_time() -> Iterator[list[Conversation]]:
+def in_time() -> Iterator[Held]:
     """Hang up on those that are put into the list when the time is over, however they are kept talking.
 
     Raises DeliveryFailed for all that can go wrong between two machines.
     """
-    held: list[Conversation] = []
-    over = Event()
+    held, done = Held(), Event()
 
     def hang_up() -> None:
-        over.set()
-        for one in held:
-            with suppress(OSError):
-                if one.sock is not None:
-                    one.sock.shutdown(socket.SHUT_RDWR)
+        if done.wait(SECONDS):
+            return
+        held.over.set()
+        while not done.wait(AGAIN):  # a socket may be in other hands for a moment, such as while TLS begins
+            for one in held:
+                with suppress(OSError):
+                    if one.sock is not None:
+                        # Not that of TLS, which would take itself apart while another thread reads.
+                        socket.socket.shutdown(one.sock, socket.SHUT_RDWR)
 
-    watch = Timer(SECONDS, hang_up)
-    watch.start()
+    Thread(target=hang_up, daemon=True).start()
     try:
         yield held
     except ssl.SSLCertVerificationError as err:
         raise DeliveryFailed(Fault.CERTIFICATE, str(err.verify_code)) from err
-    except (OSError, HTTPException) as err:
-        slow = over.is_set() or isinstance(err, TimeoutError)
+    except (OSError, HTTPException, UnicodeError) as err:
+        slow = held.over.is_set() or isinstance(err, TimeoutError)
         raise DeliveryFailed(Fault.SLOW if slow else Fault.UNREACHABLE, type(err).__name__) from err
     finally:
-        watch.cancel()
+        done.set()
         for one in held:
             one.close()

@@ -16,7 +16,7 @@ from babel.dates import format_date
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.pdf_utils.writer import copy_into_new_writer
 
-from screening.delivery.channel import SECONDS, Channel, Conversation, DeliveryFailed, Document, Fault, in_time
+from screening.delivery.channel import SECONDS, Channel, DeliveryFailed, Document, Fault, Held, in_time
 from screening.domain.invitation import is_mailbox
 from screening.reports.summary import translations
 from screening.settings import Settings, filled, port, setting, text
@@ -128,7 +128,7 @@ def send(options: Email, message: EmailMessage) -> None:
 class _Held:
     """Can be hung up on from its first moment: a server may be slow to say its name."""
 
-    def __init__(self, held: list[Conversation], *args: Any, **options: Any) -> None:
+    def __init__(self, held: Held, *args: Any, **options: Any) -> None:
         held.append(self)  # type: ignore[arg-type]
         super().__init__(*args, **options)
 
@@ -141,7 +141,7 @@ class _SmtpOverTls(_Held, smtplib.SMTP_SSL):
     pass
 
 
-def _connected(options: Email, context: ssl.SSLContext, held: list[Conversation]) -> smtplib.SMTP:
+def _connected(options: Email, context: ssl.SSLContext, held: Held) -> smtplib.SMTP:
     port, ours = options.port or TLS[options.tls], options.sender.rpartition("@")[2]
     if options.tls == "implicit":
         return _SmtpOverTls(held, options.host, port, ours, timeout=SECONDS, context=context)

@@ -1,6 +1,7 @@
 """To a FHIR R4 server: one transaction, in which nothing is created that is there already."""
 
 import json
+import socket
 from dataclasses import dataclass
 from http.client import HTTPSConnection
 from urllib.parse import urlsplit
@@ -46,6 +47,16 @@ class FhirServer(Channel):
             raise DeliveryFailed(Fault.REFUSED, str(status))
 
 
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """The socket itself: http.client lets go of it before the answer is read to its end."""
+
+    sock: socket.socket
+
+    def close(self) -> None:
+        self.sock.close()
+
+
 def _post(options: FhirServer, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
     """Send it once. Redirects are not followed: health data goes only where the settings say."""
     parts = urlsplit(options.address)
@@ -53,10 +64,14 @@ def _post(options: FhirServer, body: bytes, headers: dict[str, str]) -> tuple[in
         connection = HTTPSConnection(
             parts.hostname or "", parts.port, timeout=SECONDS, context=options.trusting(options.ca_file)
         )
-        held.append(connection)
+        connection.connect()
+        held.append(_Line(connection.sock))
         connection.request("POST", parts.path or "/", body, headers)
-        response = connection.getresponse()
-        return response.status, response.read(LONGEST)
+        with connection.getresponse() as response:
+            answer = response.read(LONGEST)
+            if held.over.is_set():  # what it has said is not all
+                raise TimeoutError
+            return response.status, answer
 
 
 def _all_there(answer: bytes, count: int) -> bool:

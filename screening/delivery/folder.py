@@ -26,7 +26,13 @@ def _pattern(raw: object) -> str:
     plain = re.sub(r"{.*?}", "x", text(raw))
     if not parts <= set(PARTS) or set(plain) & set("{}"):
         raise ValueError("can have these parts: " + ", ".join(f"{{{part}}}" for part in PARTS))
-    is_name = plain.endswith(".pdf") and not plain.startswith(".") and "/" not in plain and len(plain) <= LONGEST
+    is_name = (
+        plain.endswith(".pdf")
+        and plain.isprintable()
+        and not plain.startswith(".")
+        and "/" not in plain
+        and len(plain) <= LONGEST
+    )
     if not is_name or not parts >= {"reference", "edition"}:
         raise ValueError("must be a file name with {reference} and {edition} that ends in .pdf")
     return text(raw)

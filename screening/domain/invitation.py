@@ -43,7 +43,7 @@ def is_mailbox(typed: str) -> bool:
     """Whether this is one address to which mail can go, and nothing else."""
     name, address = parseaddr(typed)
     local, _at, domain = address.rpartition("@")
-    plain = typed.isascii() and typed.isprintable() and not set(typed) & set(' ,;<>"()')
+    plain = typed.isascii() and typed.isprintable() and "=?" not in typed and not set(typed) & set(' ,;<>"()')
     return plain and not name and address == typed and bool(local and domain) and len(typed) <= ADDRESS_LENGTH
 
 

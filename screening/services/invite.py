@@ -91,10 +91,10 @@ def redeem(act: Act, token: str, birth_date: date, *, keep: timedelta) -> tuple[
     raise WrongPatient(TRIES - tries)
 
 
-def viewed(act: Act, invitation_id: str) -> None:
+def viewed(act: Act, invitation_id: str, *, action: str = "invitation viewed") -> None:
     """Note that somebody saw who is invited, and the link."""
     with write(act.session):
-        act.note("invitation viewed", invitation_id[:SHORT_ID])
+        act.note(action, invitation_id[:SHORT_ID])
 
 
 def revoke(act: Act, invitation_id: str) -> None:

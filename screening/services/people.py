@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
+from screening.services.questionnaire import COUNTED
 from screening.storage import audit, records
 from screening.storage.audit import Act
 from screening.storage.database import write
@@ -169,7 +170,7 @@ def too_many_attempts(act: Act, sign_in_name: str, address: str) -> bool:
 def failed(act: Act, sign_in_name: str, address: str, what: str) -> None:
     """Count a failed sign-in. The log names nobody it does not know: a password may have been typed as the name."""
     with write(act.session):
-        act.session.execute(delete(AttemptRow).where(AttemptRow.at <= act.now - ATTEMPTS_WINDOW))
+        act.session.execute(delete(AttemptRow).where(AttemptRow.at <= act.now - COUNTED))
         act.session.add_all(AttemptRow(key=key, at=act.now) for key in _counted(act.keys, sign_in_name, address))
         known = find(act.session, sign_in_name)
         replace(act, by=known.sign_in_name if known else "unknown").note("sign-in failed", detail=what)

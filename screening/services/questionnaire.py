@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from screening.domain.assessment import Screening
@@ -12,11 +13,17 @@ from screening.storage import drafts, screenings
 from screening.storage.audit import Act
 from screening.storage.database import write
 from screening.storage.drafts import Draft
-from screening.storage.tables import ScreeningRow
+from screening.storage.tables import AttemptRow, ScreeningRow
+
+MOST_BEGUN, COUNTED = 200, timedelta(hours=1)  # from one address, which all patients in the clinic's network may share
 
 
 class DraftGone(Exception):
     """There is no such draft: never begun, expired, sent already, or a token that we did not give out."""
+
+
+class TooManyBegun(Exception):
+    """So many questionnaires were begun from one address that it may be no patients who do it."""
 
 
 def new_token() -> str:
@@ -24,10 +31,20 @@ def new_token() -> str:
     return secrets.token_urlsafe(32)
 
 
-def begin(act: Act, *, keep: timedelta) -> str:
-    """Begin an empty draft and return its token. Every expired draft is deleted on the way."""
-    token = new_token()
+def begin(act: Act, *, address: str, keep: timedelta) -> str:
+    """Begin an empty draft and return its token. Every expired draft is deleted on the way.
+
+    Raises TooManyBegun where MOST_BEGUN were begun from this address within the last hour; "" is not counted.
+    """
+    token, counted = new_token(), act.keys.authenticate("begun", address.encode())
     with write(act.session):
+        if address:
+            of_this_hour = AttemptRow.at > act.now - COUNTED
+            act.session.execute(delete(AttemptRow).where(~of_this_hour))
+            begun = select(func.count()).where(AttemptRow.key == counted, of_this_hour)
+            if (act.session.scalar(begun) or 0) >= MOST_BEGUN:
+                raise TooManyBegun
+            act.session.add(AttemptRow(key=counted, at=act.now))
         drafts.remove_expired(act.session, now=act.now)
         drafts.put(act.session, act.keys, drafts.hash_token(token), Draft(), expires_at=act.now + keep)
     return token

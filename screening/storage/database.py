@@ -5,9 +5,10 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, event, inspect, select, text
+from sqlalchemy import Connection, Engine, event, func, inspect, select, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
@@ -157,6 +158,14 @@ def empty_journal(session: Session) -> None:
             time.sleep(BETWEEN_TRIES[1])
     connection.exec_driver_sql("BEGIN")
     session.rollback()
+
+
+def clock(session: Session, *, here: datetime) -> datetime:
+    """The time on the database's machine. SQLite is on this one, where it is `here`."""
+    if session.get_bind().dialect.name != "postgresql":
+        return here
+    there: datetime = session.scalars(select(func.clock_timestamp())).one()
+    return there.astimezone(UTC)
 
 
 def integrity(session: Session) -> list[str]:

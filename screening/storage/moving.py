@@ -27,6 +27,7 @@ def move(source: Engine, url: str, keys: Keys, *, now: datetime, by: str, progre
 
     Nobody can write to the source meanwhile. `progress` is told the rows done and in all.
     """
+    is_moved = False
     try:
         target = create_engine(url, poolclass=NullPool)
         if (source.dialect.name, target.dialect.name) != ("sqlite", "postgresql"):
@@ -36,11 +37,17 @@ def move(source: Engine, url: str, keys: Keys, *, now: datetime, by: str, progre
                 _refuse_unless_prepared(here, there, keys)
                 rows = _copy(here, there, progress)
                 _continue_log(there, keys, now=now, by=by, rows=rows)
-            # A server that somebody left running gets an error from here on, instead of writing where nobody looks.
-            for statement in _closing():
-                here.exec_driver_sql(statement)
+                # A server that somebody left running gets an error from here on, instead of writing where nobody looks.
+                for statement in _closing():
+                    here.exec_driver_sql(statement)
+            is_moved = True
     except (ArgumentError, DatabaseError) as err:
         why = str(getattr(err, "orig", err)).strip().splitlines()[0]
+        if is_moved:
+            raise CannotCopy(
+                f"Everything is in PostgreSQL now, but the SQLite file could not be closed for writing: {why}. "
+                "Let no server use it any more: set database_url, then move the file away"
+            ) from err
         raise CannotCopy(f"Nothing was moved: {why} (the target has to be prepared by `flask init`)") from err
     return rows
 

@@ -14,7 +14,7 @@ from screening.storage.tables import JobRow, ScreeningRow, SummaryRow
 SUMMARY = "summary"
 PRINT = (SUMMARY,)
 TO = "to "  # and the name of a channel
-LEASE = timedelta(seconds=40)  # longer than attempts take; where one takes longer, it is only done twice
+LEASE = timedelta(seconds=60)  # longer than attempts take; where one takes longer, it is only done twice
 ATTEMPTS, ATTEMPTS_TO_DELIVER = 12, 150  # about half an hour, about a day: other machines may be away for a night
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=2), timedelta(minutes=10)
 SEEN_AFTER = 4  # failures

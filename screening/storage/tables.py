@@ -317,7 +317,7 @@ class SignInRow(Base):
 
 
 class AttemptRow(Base):
-    """A failed sign-in, by the keyed hash of the name or the address it came with."""
+    """What is counted, by the keyed hash of a name or an address: failed sign-ins, and drafts that were begun."""
 
     __tablename__ = "attempts"
 

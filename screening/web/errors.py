@@ -4,14 +4,14 @@ import logging
 import secrets
 from traceback import extract_tb
 
-from flask import Flask, render_template, request
+from flask import Flask, current_app, g, render_template, request
 from flask_babel import gettext as _
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, SecurityError
 from werkzeug.wrappers import Response
 
 from screening.extensions import installation
-from screening.services.questionnaire import DraftGone
+from screening.services.questionnaire import DraftGone, TooManyBegun
 from screening.storage.database import DatabaseNotReady
 from screening.storage.encryption import KeyFault
 
@@ -23,6 +23,7 @@ log = logging.getLogger("screening")
 def init_app(app: Flask) -> None:
     """Register a page for every error."""
     app.register_error_handler(DraftGone, _draft_gone)
+    app.register_error_handler(TooManyBegun, _too_many_begun)
     app.register_error_handler(CSRFError, _form_expired)
     app.register_error_handler(SecurityError, _wrong_host)
     app.register_error_handler(HTTPException, _http_error)
@@ -31,6 +32,8 @@ def init_app(app: Flask) -> None:
 
 def page(status: int, title: str, *paragraphs: str, action: str, target: str = "/") -> tuple[str, int]:
     """An error page with one button: its label and where it leads."""
+    if status == 500:  # it must not ask the database who is signed in: that may be what is broken
+        g._login_user = current_app.login_manager.anonymous_user()  # type: ignore[attr-defined]
     return render_template("errors/page.html", title=title, paragraphs=paragraphs, action=action, target=target), status
 
 
@@ -46,6 +49,16 @@ def _draft_gone(error: DraftGone) -> tuple[str, int]:
         _("If you had pressed “Send to the clinic”, the clinic has your answers and you need not do this again."),
         _("If you had not, nothing was sent: please start again."),
         action=_("Start again"),
+    )
+
+
+def _too_many_begun(error: TooManyBegun) -> tuple[str, int]:
+    return page(
+        429,
+        _("Please ask staff"),
+        _("Very many people on this network have begun to answer within an hour, so we cannot begin another form."),
+        _("Staff have the questions on paper, or you can try again in an hour."),
+        action=_("Go to the start"),
     )
 
 

@@ -58,7 +58,11 @@ def new() -> Page:
     """Invite a patient; with `?again=` and an id, the one of that invitation."""
     settings = installation().settings
     sent = request.form if request.method == "POST" else None
-    earlier = _find(request.args["again"]).invitation if "again" in request.args else None
+    earlier = None
+    if "again" in request.args:
+        kept = _find(request.args["again"])
+        invite.viewed(acting(), kept.id)
+        earlier = kept.invitation
     form = InvitationForm.read(sent, earlier, languages=language.offered(), settings=settings)
     if sent is not None and form.check(
         languages=settings.languages, today=patient.today(), timezone=settings.clinic_timezone
@@ -101,6 +105,7 @@ def slip(invitation_id: str) -> Page:
     kept, here = _find(invitation_id), installation()
     if kept.invitation is None or kept.state is not State.SENT:
         abort(404)
+    invite.viewed(acting(), kept.id, action="slip printed")
     address, back = invite.address(here.settings, acting(), kept.id), url_for("invitations.one", invitation_id=kept.id)
     db.session.rollback()  # nobody should wait for what is being printed
     try:

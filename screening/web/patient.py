@@ -20,6 +20,7 @@ from screening.reports.paper import follow_up_places
 from screening.reports.press import PrintingFailed
 from screening.services import questionnaire, tablet
 from screening.services.questionnaire import DraftGone
+from screening.settings import LOOPBACK
 from screening.storage import drafts, screenings
 from screening.storage.audit import Act
 from screening.storage.drafts import Draft
@@ -56,7 +57,8 @@ def start() -> Page:
 @blueprint.post("/")
 def begin() -> Page:
     """Begin a new questionnaire."""
-    token = questionnaire.begin(acting(), keep=_keep())
+    address = request.remote_addr or ""
+    token = questionnaire.begin(acting(), address="" if address in LOOPBACK else address, keep=_keep())
     if draft_token():
         forget_forms()
     return remember(token, url_for("patient.about_you"))

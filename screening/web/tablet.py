@@ -14,6 +14,7 @@ from screening.domain.answers import Patient
 from screening.extensions import db, installation
 from screening.services import tablet
 from screening.services.tablet import LOCKED, MOST_TRIES, PATIENT, STAFF, NoTablet
+from screening.storage.drafts import hash_token
 from screening.storage.tables import TabletRow
 from screening.web import language, patient
 from screening.web.errors import Page
@@ -41,8 +42,20 @@ Errors = dict[str, list[str]]
 def init_app(app: Flask) -> None:
     """Keep tablets to what belongs to their state. Has to come before whatever refuses forms that are too old."""
     app.before_request(_keep_to_its_state)
-    app.context_processor(lambda: {"tablet": g.get("tablet", ""), "tablet_turn": int(tablet.TURN.total_seconds())})
+    app.context_processor(_for_templates)
     app.register_blueprint(blueprint)
+
+
+def _for_templates() -> dict[str, object]:
+    state = g.get("tablet", "")
+    return {"tablet": state, "tablet_turn": int(tablet.TURN.total_seconds()), "hands": _hands(state)}
+
+
+def _hands(state: str) -> str | None:
+    """In whose hands this browser is, for `hands.js`; None where nobody hands it around: it is a patient's own."""
+    if state:
+        return f"{state} {hash_token(patient.draft_token())[:8] if state == PATIENT else ''}"
+    return "" if request.blueprint in language.STAFF_PAGES else None
 
 
 def _keep_to_its_state() -> Response | None:
@@ -128,6 +141,7 @@ def end() -> Page:
     """Make this browser an ordinary one again."""
     if g.tablet != ENDED:
         tablet.end(patient.acting(_row().begun_by), _token())
+    session.clear()  # whoever signed in while the tablet began
     response = patient.forget(redirect(url_for_security("login"), code=303))
     secure = installation().settings.over_tls
     response.delete_cookie(_cookie_name(), secure=secure, httponly=True, samesite="Lax")

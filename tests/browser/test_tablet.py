@@ -127,6 +127,33 @@ def test_two_patients_in_turn(open_page: OpenPage, server: LiveServer) -> None:
     assert server.references()[-1] == reference
 
 
+def test_other_tabs_show_nothing_once_the_tablet_has_changed_hands(open_page: OpenPage, server: LiveServer) -> None:
+    colleague.arrive(server, name="Somebody Inbox")
+    page = colleague.at_work(open_page, server, somebody=colleague.settled(server, "staff"), **TABLET)
+    inbox = page.context.new_page()
+    inbox.goto("/clinic/")
+    expect(inbox.locator("main")).to_contain_text("Somebody Inbox")
+    page.goto("/clinic/tablet")
+    for name in ("pin", "again"):
+        page.fill(f"[name={name}]", PIN)
+    journey.press(page, PRIMARY)
+    expect(inbox.locator("h1")).to_have_text("A few questions before your visit")
+    assert_nothing_left(inbox, "Somebody Inbox")
+
+    journey.press(page, "main a.primary")
+    journey.fill_about_you(page, LAST_PATIENT)
+    journey.press_continue(page)
+    journey.answer_questions(page, LAST_ANSWERS)
+    check = page.context.new_page()
+    check.goto("/check")
+    expect(check.locator("main")).to_contain_text(TYPED)
+    expect(page.locator("main")).to_contain_text(TYPED)  # the same hands: nothing is taken away
+    journey.press(page, GIVE_BACK)
+    for other in (check, inbox):
+        expect(other.locator("h1")).to_have_text(LOCKED)
+        assert_nothing_left(other)
+
+
 def test_who_does_not_answer_is_asked_and_then_it_locks(tablet: Page) -> None:
     tablet.clock.install()
     tablet.goto("/about-you")

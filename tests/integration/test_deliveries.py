@@ -240,6 +240,28 @@ def test_a_mail_server_that_keeps_talking_is_left_in_time(
         assert time.monotonic() - begun < 5, "the other side would have gone on for much longer"
 
 
+def test_a_fhir_server_that_keeps_talking_is_left_in_time(
+    make: Make, certificate: Certificate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Although the connection is let go of with the head of such an answer."""
+    monkeypatch.setattr(channels, "SECONDS", 0.5)
+    head = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
+    with drip(b" ", begin=head, tls=certificate.context) as port:
+        address = {"address": f"https://127.0.0.1:{port}/fhir", "ca_file": "ca.pem"}
+        app = make({"records": {"kind": "fhir_server", **address}})
+        begun = time.monotonic()
+        assert "(slow" in flask(app, "delivery", "test", "records", code=1).output
+        assert time.monotonic() - begun < 5, "the other side would have gone on for much longer"
+
+
+def test_a_secret_of_two_lines_is_refused_and_not_repeated(make: Make, records: FhirServer) -> None:
+    app = make({"records": to_fhir(records)})
+    (installation(app).settings.instance / "fhir.token").write_text("FIRST\nSECOND")
+    output = flask(app, "delivery", "test", "records", code=1).output
+    assert "is missing, damaged or can be read by others. (file fhir.token)" in output
+    assert "FIRST" not in output
+
+
 @pytest.mark.parametrize(
     ("change", "fault"),
     [

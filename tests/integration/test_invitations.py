@@ -298,6 +298,16 @@ def test_what_is_wrong_is_said_and_nothing_typed_is_lost(
         assert not value or value in staff.page.text or value.replace("T", " ") in staff.page.text, value
 
 
+def test_whoever_prints_a_slip_or_invites_again_is_in_the_audit_log(app: Flask) -> None:
+    made, _path = invited(app)
+    staff = Colleague(app, "reception", "staff")
+    staff.get(f"/clinic/invitations/{made}/slip.pdf")
+    staff.get(f"/clinic/invitations/new?again={made}")
+    log = flask(app, "audit", "export").output
+    for action in ("slip printed", "invitation viewed"):
+        assert f",reception,{action},{made[:8]}," in log
+
+
 def test_a_reminder_goes_by_mail_and_names_nobody(make: Make, mail: MailServer) -> None:  # noqa: F811
     app = make({"mail": to_mail(mail)})
     made, path = invited(app, email="patient@example.org", language="es")

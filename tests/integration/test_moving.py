@@ -8,16 +8,19 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 from flask import Flask
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
+from sqlalchemy.exc import OperationalError
 
 from screening.cli import check_ready
 from screening.extensions import db, installation
 from screening.settings import Settings
 from screening.storage import moving
+from screening.storage.backup import CannotCopy
 from screening.storage.database import DatabaseNotReady
 from screening.storage.tables import Base
 from tests.integration.colleague import Colleague, add_person
@@ -83,6 +86,31 @@ def test_everything_is_there_after_the_move_and_goes_on(
         pytest.raises(sqlite3.IntegrityError, match="was moved to PostgreSQL"),
     ):
         left_running.execute("UPDATE drafts SET expires_at = expires_at")
+
+
+def test_a_source_that_cannot_be_closed_is_not_moved(sqlite_app: Flask, target: str, start: Start) -> None:
+    """Such as where its disk is full; here the last thing that would close it is there already."""
+    sent(sqlite_app)
+    moved = start(replace(installation(sqlite_app).settings, database_url=target))
+    empty, keys = counts(moved), installation(sqlite_app).keys
+    *_, last = moving._closing()
+    how: dict[str, Any] = {"now": datetime.now(UTC), "by": "test", "progress": lambda done, total: None}
+    with sqlite_app.app_context(), db.engine.execution_options(writes=True).begin() as connection:
+        connection.exec_driver_sql(last)
+    with sqlite_app.app_context(), pytest.raises(CannotCopy, match="Nothing was moved"):
+        moving.move(db.engine, installation(moved).settings.database, keys, **how)
+    assert counts(moved) == empty
+    with sqlite_app.app_context(), db.engine.execution_options(writes=True).begin() as connection:
+        connection.exec_driver_sql(f"DROP TRIGGER {last.split()[2]}")
+
+    def fail(connection: object) -> None:
+        raise OperationalError("COMMIT", {}, sqlite3.OperationalError("disk is full"))
+
+    with sqlite_app.app_context():
+        event.listen(db.engine, "commit", fail)
+        with pytest.raises(CannotCopy, match=r"Everything is in PostgreSQL now, but .*: disk is full"):
+            moving.move(db.engine, installation(moved).settings.database, keys, **how)
+    assert counts(moved)["screenings"] == 1
 
 
 def test_nobody_writes_meanwhile_and_a_move_that_breaks_off_was_none(

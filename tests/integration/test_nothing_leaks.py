@@ -94,6 +94,23 @@ def test_a_marked_patient_leaves_no_trace_outside_the_sealed_cells(
         assert secret not in kept().decode("latin-1")
 
 
+def test_a_database_that_breaks_under_somebody_signed_in_leaves_one_line(
+    sqlite_app: Flask, caplog: pytest.LogCaptureFixture
+) -> None:
+    dr = Colleague(sqlite_app)
+    dr.get("/clinic/")
+    with sqlite_app.app_context(), db.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE people RENAME TO elsewhere")
+    sqlite_app.config["PROPAGATE_EXCEPTIONS"] = False
+    caplog.clear()
+    page = dr.get("/clinic/?q=Markeria+1988-03-12")
+    assert page.status_code == 500
+    assert "Something went wrong on our side" in page.text
+    (line,) = caplog.messages
+    assert "OperationalError" in line
+    assert "Markeria" not in caplog.text
+
+
 def _request_url() -> str:
     from flask import request
 

@@ -13,8 +13,10 @@ from sqlalchemy import func, select, update
 
 from screening.domain.assessment import Screening
 from screening.extensions import db, installation
+from screening.services import questionnaire
 from screening.storage import screenings
-from screening.storage.tables import DraftRow, EditionRow, ScreeningRow
+from screening.storage.tables import AttemptRow, DraftRow, EditionRow, ScreeningRow
+from tests.integration.test_upkeep import change
 from tests.integration.visitor import NO_TO_ALL, SAMPLE, Visitor
 
 pytestmark = pytest.mark.one_database
@@ -234,6 +236,27 @@ def test_each_step_puts_off_when_the_device_forgets(sqlite_app: Flask) -> None:
     visitor.answer({"pregnancy": NO_TO_ALL["pregnancy"]})
     (saved,) = visitor.page.history
     assert any("draft=" in cookie and "Max-Age=14400" in cookie for cookie in saved.headers.getlist("Set-Cookie"))
+
+
+def test_nobody_begins_very_many_questionnaires_from_one_address(
+    sqlite_app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(questionnaire, "MOST_BEGUN", 3)
+
+    def begin(address: str) -> int:
+        visitor = Visitor(sqlite_app)
+        visitor.client.environ_base["REMOTE_ADDR"] = address
+        visitor.post("/")
+        if visitor.page.status_code != 200:
+            assert "Staff have the questions on paper" in visitor.text
+        return visitor.page.status_code
+
+    assert [begin("192.0.2.7") for _ in range(4)] == [200, 200, 200, 429]
+    assert begin("192.0.2.8") == 200, "others may go on"
+    assert [begin("127.0.0.1") for _ in range(4)] == [200] * 4, "whoever is on this machine needs no form to fill it"
+    change(sqlite_app, "UPDATE attempts SET at = '2020-01-01 00:00:00.000000'")
+    assert begin("192.0.2.7") == 200
+    assert count(sqlite_app, AttemptRow) == 1, "older ones are forgotten"
 
 
 def test_a_forged_token_finds_nothing(sqlite_app: Flask) -> None:

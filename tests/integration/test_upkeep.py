@@ -21,7 +21,7 @@ from screening.services import retention
 from screening.settings import Settings
 from screening.storage import rotation, screenings
 from screening.storage.audit import Act
-from screening.storage.database import write
+from screening.storage.database import clock, write
 from screening.storage.encryption import new_keys, write_keys
 from screening.storage.tables import AuditRow, DraftRow, EntryRow, ScreeningRow, SearchRow
 from tests.builders import all_no
@@ -441,6 +441,15 @@ def test_doctor_says_what_is_well_and_what_is_not(app: Flask, tmp_path: Path) ->
     assert "FAULT  unread: 2 screenings" in flask(app, "doctor", code=1).stdout
     installation(app).key_file.chmod(0o644)
     assert "FAULT  data.key" in flask(app, "doctor", code=1).stdout
+
+
+def test_the_clock_of_the_database_is_that_of_its_machine(app: Flask) -> None:
+    now = datetime.now(UTC)
+    yesterday = now - timedelta(days=1)
+    with app.app_context():
+        told = clock(db.session, here=yesterday)
+        is_elsewhere = db.engine.dialect.name == "postgresql"
+    assert (abs(told - now) < timedelta(seconds=30)) if is_elsewhere else (told == yesterday)
 
 
 def test_doctor_notices_a_clock_that_was_set_back(app: Flask) -> None:

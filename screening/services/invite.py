@@ -1,7 +1,7 @@
 """Inviting a patient to one visit, and letting nobody but that patient use the link, once."""
 
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 
 from screening.delivery.email import Email, remind_by_mail
 from screening.domain.invitation import Invitation
@@ -32,9 +32,8 @@ class WrongPatient(Exception):
 def create(act: Act, several: Sequence[Invitation], *, keep: timedelta) -> list[str]:
     """Invite patients, all or none, and return the ids of the invitations."""
     with write(act.session):
-        until, ids = act.now + keep, []
-        for one in several:
-            ids.append(invitations.add(act.session, act.keys, one, by=act.by, now=act.now, until=until))
+        until = act.now + keep
+        ids = [invitations.add(act.session, act.keys, one, by=act.by, now=act.now, until=until) for one in several]
         for invitation_id in ids:
             act.note("invited", invitation_id[:SHORT_ID])
     return ids
@@ -47,13 +46,13 @@ def address(settings: Settings, act: Act, invitation_id: str) -> str:
 
 def look(act: Act, token: str) -> tuple[InvitationRow, Invitation]:
     """The invitation behind a link that can be used. Changes nothing. Raises NotUsable."""
-    return _usable(act, invitations.row_of(act.session, token), now=act.now)
+    return _usable(act, invitations.row_of(act.session, token))
 
 
-def _usable(act: Act, row: InvitationRow | None, *, now: datetime) -> tuple[InvitationRow, Invitation]:
+def _usable(act: Act, row: InvitationRow | None) -> tuple[InvitationRow, Invitation]:
     if row is None:
         raise NotUsable(None)
-    state = invitations.state(row, is_finished=False, now=now)
+    state = invitations.state(row, is_finished=False, now=act.now)
     if state is not State.SENT:
         raise NotUsable(state)
     return row, invitations.read(row, act.keys)
@@ -66,7 +65,7 @@ def redeem(act: Act, token: str, birth_date: date, *, keep: timedelta) -> tuple[
     """
     draft_token = questionnaire.new_token()
     with write(act.session):
-        row, invitation = _usable(act, invitations.row_of(act.session, token, lock=True), now=act.now)
+        row, invitation = _usable(act, invitations.row_of(act.session, token, lock=True))
         is_right = birth_date == invitation.patient.birth_date
         if is_right:
             row.opened_at, row.draft_hash = act.now, drafts.hash_token(draft_token)
@@ -100,7 +99,7 @@ def revoke(act: Act, invitation_id: str) -> None:
 
 def remind(act: Act, settings: Settings, invitation_id: str, mail: Email) -> None:
     """Send the link again by e-mail, if it can still be used. Raises NotUsable, DeliveryFailed."""
-    row, invitation = _usable(act, act.session.get(InvitationRow, invitation_id), now=act.now)
+    row, invitation = _usable(act, act.session.get(InvitationRow, invitation_id))
     until, link = row.expires_at, address(settings, act, invitation_id)
     act.session.rollback()  # nobody should wait for another machine
     remind_by_mail(mail, invitation.email, link, language=invitation.language, until=until, settings=settings)

@@ -249,11 +249,6 @@ def patient(row: ScreeningRow, keys: Keys) -> Patient:
     return records.patient(records.decode(row.unseal(keys, "sealed_patient")))
 
 
-def exists(session: Session, condition: ColumnElement[bool]) -> bool:
-    """Whether there is any screening of which this holds."""
-    return session.scalars(select(ScreeningRow.id).where(condition).limit(1)).first() is not None
-
-
 def count(session: Session, *conditions: ColumnElement[bool]) -> int:
     """How many screenings there are of which these conditions hold."""
     return session.scalar(select(func.count()).select_from(ScreeningRow).where(*conditions)) or 0

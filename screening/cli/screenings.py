@@ -49,7 +49,9 @@ def screen(answers: Path, pdf: Path | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(_assessment_json(assessment, book), ensure_ascii=False, indent=2))
     else:
-        _echo_assessment(assessment)
+        click.echo(f"Outcome: {assessment.outcome.word}")
+        for finding in assessment.findings:
+            click.echo(f"- {finding.severity.word}: {finding.title}. {finding.reason} [{citations(finding.cites)}]")
     if pdf is not None:
         screening = Screening(
             reference="",
@@ -84,10 +86,9 @@ def summary(reference: str, pdf: Path | None) -> None:
         except screenings.NoSuchScreening:
             fail(f"There is no screening {reference}; check the reference")
         made = here.printer.summary(screening)
-    click.echo(f"{made.reference}  {made.submitted}  check code {made.check_code}")
-    click.echo(f"{made.headline}. {made.sentence}")
-    if pdf is not None:
-        with on_a_ready_installation():
+        click.echo(f"{made.reference}  {made.submitted}  check code {made.check_code}")
+        click.echo(f"{made.headline}. {made.sentence}")
+        if pdf is not None:
             try:
                 _write(pdf, here.printer.pdf(reference))
             except printing.NotPrinted as err:
@@ -143,12 +144,6 @@ def _write_pdf(path: Path, made: Summary) -> None:
     if missing:
         points = ", ".join(f"U+{ord(character):04X}" for character in sorted(missing))
         click.echo(f"No font has these characters, the page shows their code points: {points}", err=True)
-
-
-def _echo_assessment(assessment: Assessment) -> None:
-    click.echo(f"Outcome: {assessment.outcome.word}")
-    for finding in assessment.findings:
-        click.echo(f"- {finding.severity.word}: {finding.title}. {finding.reason} [{citations(finding.cites)}]")
 
 
 def _assessment_json(assessment: Assessment, book: RuleBook) -> dict[str, object]:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import NoReturn
 
 import click
@@ -27,6 +28,8 @@ from screening.storage.encryption import KeyFault, read_private
 commands = AppGroup()  # every command runs within the application
 START_FAULTS = (InvalidSettings, InvalidRuleBook, KeyFault, DatabaseNotReady)
 SECRET_BYTES = 32
+READABLE = click.Path(exists=True, dir_okay=False, path_type=Path)
+WRITABLE = click.Path(dir_okay=False, path_type=Path)
 
 
 def check_ready(app: Flask) -> None:

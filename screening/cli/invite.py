@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from screening.cli.common import acting, commands, fail, on_a_ready_installation, progress
+from screening.cli.common import READABLE, acting, commands, fail, on_a_ready_installation, progress
 from screening.domain.invitation import COLUMNS, LONGEST_DAYS, InvalidInvitation, Invitation, read_invitation
 from screening.extensions import installation
 from screening.reports import paper
@@ -22,9 +22,7 @@ PART = 100  # invitations made in one transaction, so that no patient waits long
 
 
 @commands.command()
-@click.option(
-    "--csv", "table", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Invite all in this."
-)
+@click.option("--csv", "table", type=READABLE, help="Invite all in this.")
 @click.option("--dry-run", is_flag=True, help="Only say whether the file is right.")
 @click.option(
     "--slips", type=click.Path(file_okay=False, path_type=Path), help="Print a slip for each into this folder."

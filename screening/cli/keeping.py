@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from sqlalchemy import delete, inspect
 
-from screening.cli.common import acting, commands, fail, faults_in_words, on_a_ready_installation, progress
+from screening.cli.common import READABLE, acting, commands, fail, faults_in_words, on_a_ready_installation, progress
 from screening.extensions import db, installation
 from screening.services import retention
 from screening.services.export import prove
@@ -90,7 +90,7 @@ def backup(target: Path) -> None:
 
 
 @commands.command()
-@click.argument("source", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("source", type=READABLE)
 def restore(source: Path) -> None:
     """Bring the backup SOURCE into an empty place, in which data.key is already. Then run: flask init; flask verify."""
     here = installation()

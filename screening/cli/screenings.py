@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from screening.cli.common import acting, commands, fail, on_a_ready_installation, progress
+from screening.cli.common import READABLE, WRITABLE, acting, commands, fail, on_a_ready_installation, progress
 from screening.domain.assessment import Assessment, Screening
 from screening.domain.case import InvalidCase, read_case
 from screening.domain.evaluate import evaluate
@@ -26,8 +26,8 @@ from screening.storage.tables import ScreeningRow
 
 
 @commands.command()
-@click.argument("answers", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--pdf", type=click.Path(dir_okay=False, path_type=Path), help="Write the summary to this file.")
+@click.argument("answers", type=READABLE)
+@click.option("--pdf", type=WRITABLE, help="Write the summary to this file.")
 @click.option("--json", "as_json", is_flag=True, help="Print the assessment as JSON.")
 def screen(answers: Path, pdf: Path | None, as_json: bool) -> None:
     """Evaluate one file of ANSWERS (JSON) without a web server or database.
@@ -75,7 +75,7 @@ def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 @commands.command()
 @click.argument("reference")
-@click.option("--pdf", type=click.Path(dir_okay=False, path_type=Path), help="Write the summary to this file.")
+@click.option("--pdf", type=WRITABLE, help="Write the summary to this file.")
 def summary(reference: str, pdf: Path | None) -> None:
     """Hand over the summary of the screening with this REFERENCE, such as 7F3K-9QWD."""
     here = installation()
@@ -96,7 +96,7 @@ def summary(reference: str, pdf: Path | None) -> None:
 
 
 @commands.command()
-@click.argument("target", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("target", type=WRITABLE)
 @click.option("--since", type=click.DateTime(["%Y-%m-%d"]), required=True, help="Sent on this day or later (UTC).")
 @click.option("--format", "kind", type=click.Choice(["csv", "fhir"]), default="csv", show_default=True)
 def export(target: Path, since: datetime, kind: str) -> None:

@@ -3,14 +3,21 @@
 import csv
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import click
 
 from screening.cli.common import READABLE, acting, commands, fail, on_a_ready_installation, progress
-from screening.domain.invitation import COLUMNS, LONGEST_DAYS, InvalidInvitation, Invitation, read_invitation
+from screening.domain.invitation import (
+    COLUMNS,
+    LONGEST_DAYS,
+    InvalidInvitation,
+    Invitation,
+    last_moment,
+    read_invitation,
+)
 from screening.extensions import installation
 from screening.reports import paper
 from screening.reports.press import PrintingFailed
@@ -54,22 +61,25 @@ def invite(table: Path | None, dry_run: bool, slips: Path | None, days: int | No
         return
     with on_a_ready_installation():
         act, settings = acting(), installation().settings
-        keep = timedelta(days=days or settings.invitation_days)
+        until = last_moment(now=act.now, days=days or settings.invitation_days, timezone=settings.clinic_timezone)
         made: list[tuple[str, Invitation, str]] = []
         try:
             with progress("Inviting") as tell:
                 for begin in range(0, len(invitations), PART):
-                    part = invitations[begin : begin + PART]
-                    for one, invitation_id in zip(part, service.create(act, part, keep=keep), strict=True):
-                        made.append((invitation_id, one, service.address(settings, act, invitation_id)))
+                    part = {service.new_id(): one for one in invitations[begin : begin + PART]}
+                    service.create(act, part, until=until)
+                    made += ((new, one, service.address(settings, act, new)) for new, one in part.items())
                     tell(len(made), len(invitations))
         finally:  # whoever is invited by now has a link, whatever went wrong after that
             lines = csv.writer(sys.stdout)
             lines.writerow(("name", "visit", "link"))
             lines.writerows((cell(one.patient.name), cell(one.patient.visit), link) for _id, one, link in made)
         if slips is not None:
-            _print_slips(slips, made, until=act.now + keep)
-    click.echo(f"{len(made)} invited, until {act.now + keep:%Y-%m-%d %H:%M} UTC.", err=True)
+            _print_slips(slips, made, until=until)
+    click.echo(f"{len(made)} invited, until {until:%Y-%m-%d %H:%M} UTC.", err=True)
+    early = sum(one.appointment is not None and one.appointment > until for one in invitations)
+    if early:
+        click.echo(f"{early} of these links end before the appointment; --days lets them last longer.", err=True)
 
 
 def _rows(table: Path) -> list[tuple[int, dict[str, str]]]:
@@ -80,7 +90,7 @@ def _rows(table: Path) -> list[tuple[int, dict[str, str]]]:
             unknown = sorted(set(lines.fieldnames or ()) - set(COLUMNS))
             if unknown or not lines.fieldnames:
                 what = f"has the column {unknown[0]!r}" if unknown else "has no line of headings"
-                fail(f"{table}: {what}; the columns are: {', '.join(COLUMNS)}")
+                fail(f"{table}: {what}; the columns are, in small letters and between commas: {','.join(COLUMNS)}")
             found = [(lines.line_num, row) for row in lines]
     except (OSError, UnicodeDecodeError, csv.Error) as err:
         fail(f"{table}: not a readable table (CSV in UTF-8): {err}")

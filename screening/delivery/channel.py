@@ -40,7 +40,7 @@ def N_(words: str) -> str:  # noqa: N802 - by this name they are found
 
 REASONS = {
     Fault.UNREACHABLE: N_("The other machine cannot be reached. Is it switched on, and is its address right?"),
-    Fault.SLOW: N_("The other machine took too long to answer. It may have got the summary all the same."),
+    Fault.SLOW: N_("The other machine took too long to answer. It may have got it all the same."),
     Fault.CERTIFICATE: N_("The other machine could not prove who it is. Its certificate may be over."),
     Fault.SIGN_IN: N_("The other machine refuses our name and password, or our token."),
     Fault.REFUSED: N_("The other machine did not take it."),

@@ -82,9 +82,9 @@ class Answers:
         answer = self._by_id.get(asked)
         return None if answer is None else answer.value
 
-    def applies(self, follow_up: FollowUp) -> bool:
-        """Whether the parent's answer opens this follow-up."""
-        return self.value(follow_up.parent) in follow_up.when
+    def applies(self, item: Question | FollowUp) -> bool:
+        """Whether it is asked: a question always, a follow-up where the answer to its parent opens it."""
+        return isinstance(item, Question) or self.value(item.parent) in item.when
 
     def with_page(self, question: Question, page: Answers) -> Answers:
         """These answers with one question's page replaced as a whole, so that follow-ups it closed are gone."""
@@ -107,10 +107,8 @@ class Answers:
     def open_question(self, book: RuleBook) -> Question | None:
         """The first question whose page is not complete, or None when everything required is answered."""
         for question in book.questions:
-            if self.get(question.id) is None:
-                return question
-            for follow_up in question.follow_ups:
-                if follow_up.required and self.applies(follow_up) and self.get(follow_up.id) is None:
+            for item in question.page:
+                if item.required and self.applies(item) and self.get(item.id) is None:
                     return question
         return None
 

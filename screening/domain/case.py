@@ -5,9 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from screening.domain import answers as said
-from screening.domain.rules import Kind, RuleBook
-
-_LONGEST = {"patient.name": said.NAME_LENGTH, "patient.visit": said.VISIT_LENGTH}
+from screening.domain.rules import FollowUp, Kind, RuleBook
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,14 +33,14 @@ def read_case(books: Mapping[str, RuleBook], content: object, *, today: date) ->
     faults: list[str] = []
     top = _object(content, "the file", ("patient", "language", "answers"), faults)
     language = top.get("language", next(iter(books)))
-    if language not in books if isinstance(language, str) else True:
+    if not isinstance(language, str) or language not in books:
         faults.append(f"language: {language!r} is not offered; use one of: {', '.join(books)}")
         language = next(iter(books))
     patient = _patient(top, faults, today)
-    answers = _answers(books[str(language)], top, faults)
+    answers = _answers(books[language], top, faults)
     if faults or patient is None:
         raise InvalidCase(faults)
-    return Case(patient=patient, language=str(language), answers=answers)
+    return Case(patient=patient, language=language, answers=answers)
 
 
 def _object(content: object, place: str, keys: tuple[str, ...], faults: list[str]) -> Mapping[str, object]:
@@ -56,28 +54,29 @@ def _object(content: object, place: str, keys: tuple[str, ...], faults: list[str
 
 def _patient(top: Mapping[str, object], faults: list[str], today: date) -> said.Patient | None:
     given = _object(top.get("patient"), "patient", ("name", "birth_date", "visit"), faults)
-    before = len(faults)
     texts = {}
     for key in ("name", "birth_date", "visit"):
         value = given.get(key, "")
-        if not isinstance(value, str):
+        if isinstance(value, str):
+            texts[key] = said.tidy(value)
+        else:
             faults.append(f"patient.{key}: {value!r} must be a text between quotes")
-            value = ""
-        texts[key] = said.tidy(value)
-    for key, fault in (("name", said.name_fault(texts["name"])), ("visit", said.visit_fault(texts["visit"]))):
-        if fault is not None and isinstance(given.get(key, ""), str):
-            faults.append(f"patient.{key}: {_words(fault, _LONGEST[f'patient.{key}'])}")
-    born = None
+    for key, fault_of, longest in (
+        ("name", said.name_fault, said.NAME_LENGTH),
+        ("visit", said.visit_fault, said.VISIT_LENGTH),
+    ):
+        if key in texts and (fault := fault_of(texts[key])):
+            faults.append(f"patient.{key}: {_words(fault, longest)}")
+    if "birth_date" not in texts:
+        return None
     try:
         born = datetime.strptime(texts["birth_date"], "%Y-%m-%d").date()  # noqa: DTZ007 - a day has no time zone
     except ValueError:
-        if isinstance(given.get("birth_date", ""), str):
-            faults.append(f"patient.birth_date: {texts['birth_date']!r} is not a date; write it as 1988-03-12")
-    if born is not None and (date_fault := said.birth_date_fault(born, today=today)) is not None:
-        faults.append(f"patient.birth_date: {_words(date_fault, 0)}")
-    if len(faults) > before or born is None:
+        faults.append(f"patient.birth_date: {texts['birth_date']!r} is not a date; write it as 1988-03-12")
         return None
-    return said.Patient(name=texts["name"], birth_date=born, visit=texts["visit"])
+    if date_fault := said.birth_date_fault(born, today=today):
+        faults.append(f"patient.birth_date: {_words(date_fault, 0)}")
+    return said.Patient(name=texts.get("name", ""), birth_date=born, visit=texts.get("visit", ""))
 
 
 def _answers(book: RuleBook, top: Mapping[str, object], faults: list[str]) -> said.Answers:
@@ -88,22 +87,24 @@ def _answers(book: RuleBook, top: Mapping[str, object], faults: list[str]) -> sa
     try:
         return said.read_answers(book, given)
     except said.UnacceptableAnswers as err:
-        asked = {item.id: item for item in book.asked()}
-        for key, fault in err.faults.items():
-            remedy = _words(fault, said.TEXT_LENGTH)
-            if fault is said.Fault.UNKNOWN_QUESTION:
-                remedy = f"is not a question; use some of: {', '.join(asked)}"
-            elif fault is said.Fault.UNKNOWN_VALUE:
-                remedy = f"{given[key]!r} is not an answer; use one of: {', '.join(o.id for o in asked[key].options)}"
-            elif fault is said.Fault.WRONG_TYPE:
-                form = {Kind.ONE: "one text", Kind.TEXT: "one text", Kind.SEVERAL: "a list of texts"}[asked[key].kind]
-                remedy = f"{given[key]!r} must be {form}"
-            elif fault is said.Fault.DOES_NOT_APPLY:
-                parent = next(question for question in book.questions if asked[key] in question.follow_ups)
-                opens = [option.id for option in parent.options if option.id in asked[key].when]  # type: ignore[union-attr]
-                remedy = f"is only asked when {parent.id} is {' or '.join(opens)}; remove it or correct {parent.id}"
-            faults.append(f"answers.{key}: {remedy}")
+        faults.extend(f"answers.{key}: {_remedy(book, key, given[key], fault)}" for key, fault in err.faults.items())
         return said.Answers()
+
+
+def _remedy(book: RuleBook, key: str, value: object, fault: said.Fault) -> str:
+    """What is wrong with an answer and what to write."""
+    asked = {item.id: item for item in book.asked()}
+    if fault is said.Fault.UNKNOWN_QUESTION:
+        return f"is not a question; use some of: {', '.join(asked)}"
+    item = asked[key]
+    if fault is said.Fault.UNKNOWN_VALUE:
+        return f"{value!r} is not an answer; use one of: {', '.join(option.id for option in item.options)}"
+    if fault is said.Fault.WRONG_TYPE:
+        return f"{value!r} must be {'a list of texts' if item.kind is Kind.SEVERAL else 'one text'}"
+    if fault is said.Fault.DOES_NOT_APPLY and isinstance(item, FollowUp):
+        opens = " or ".join(option.id for option in asked[item.parent].options if option.id in item.when)
+        return f"is only asked when {item.parent} is {opens}; remove it or correct {item.parent}"
+    return _words(fault, said.TEXT_LENGTH)
 
 
 def _words(fault: said.Fault, longest: int) -> str:

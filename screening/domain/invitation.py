@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from email.utils import parseaddr
 from typing import TypeVar
 from zoneinfo import ZoneInfo
@@ -45,6 +45,13 @@ def is_mailbox(typed: str) -> bool:
     local, _at, domain = address.rpartition("@")
     plain = typed.isascii() and typed.isprintable() and not set(typed) & set(' ,;<>"()')
     return plain and not name and address == typed and bool(local and domain) and len(typed) <= ADDRESS_LENGTH
+
+
+def last_moment(*, now: datetime, days: int, timezone: str) -> datetime:
+    """Until when a link works that is made now: to the end of a day at the clinic, as people read "until" (UTC)."""
+    zone = ZoneInfo(timezone)
+    following = now.astimezone(zone).date() + timedelta(days=days + 1)
+    return datetime.combine(following, time.min, zone).astimezone(UTC) - timedelta(seconds=1)
 
 
 def appointment_fault(day: date, *, today: date) -> bool:

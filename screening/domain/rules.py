@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import IntEnum, StrEnum
+from typing import ClassVar
 
 BASE_LANGUAGE = "en"  # the language in which rule books are written
 
@@ -74,7 +75,10 @@ class FollowUp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """One main question, asked of everyone. `clarify` tells the prescriber what to establish if it stays open."""
+    """One main question, asked of everyone until answered. `clarify` tells what to establish if it stays open."""
+
+    kind: ClassVar[Kind] = Kind.ONE
+    required: ClassVar[bool] = True
 
     id: str
     ask: str
@@ -91,16 +95,6 @@ class Question:
     def page(self) -> tuple[Question | FollowUp, ...]:
         """What stands on this question's page: itself, then its follow-ups."""
         return (self, *self.follow_ups)
-
-    @property
-    def kind(self) -> Kind:
-        """Main questions are always answered by exactly one choice."""
-        return Kind.ONE
-
-    @property
-    def required(self) -> bool:
-        """Main questions are always asked until answered."""
-        return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

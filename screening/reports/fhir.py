@@ -9,8 +9,9 @@ from uuid import NAMESPACE_URL, uuid5
 
 from screening.domain.answers import Answer, Answers
 from screening.domain.assessment import Assessment, Screening
-from screening.domain.rules import Finding, FollowUp, Kind, Question, RuleBook, Severity
+from screening.domain.rules import FollowUp, Kind, Question, RuleBook, Severity
 from screening.reports.renderer import Attached
+from screening.reports.summary import citations
 
 Json = dict[str, Any]
 
@@ -22,35 +23,28 @@ _SEVERITY = {Severity.CONTRAINDICATION: "high", Severity.CLARIFY: "moderate", Se
 
 def bundle(screening: Screening, assessment: Assessment, book: RuleBook) -> Json:
     """The collection Bundle of one stored screening; the same screening gives the same identifiers."""
-    names = screening.reference
-    patient, response = _address(names, "patient"), _address(names, "response")
-    sent = screening.submitted_at.isoformat(timespec="seconds")
-    issues = [(_address(names, one.rule), one) for one in assessment.findings]
-    entries: list[tuple[str, Json]] = [
-        (patient, _patient(screening)),
-        (questionnaire_address(book), questionnaire(book)),
-        (response, _response(screening, book, patient, sent)),
-        *((address, _issue(one, book, patient=patient, response=response, sent=sent)) for address, one in issues),
-        (
-            _address(names, "provenance"),
-            {
-                "resourceType": "Provenance",
-                "target": [{"reference": address} for address in (response, *(address for address, _ in issues))],
-                "recorded": sent,
-                "agent": [
-                    {"who": {"reference": patient}},
-                    *({"who": {"display": entry.by}} for entry in screening.entries),
-                ],
-                "entity": [{"role": "source", "what": {"identifier": {"value": f"sha256:{assessment.digest}"}}}],
-            },
-        ),
-    ]
+    reference, sent = screening.reference, screening.submitted_at.isoformat(timespec="seconds")
+    patient, response = _address(reference, "patient"), _address(reference, "response")
+    issues = _issues(reference, assessment, book, patient=patient, response=response, sent=sent)
+    resources = {
+        patient: _patient(screening),
+        questionnaire_address(book): questionnaire(book),
+        response: _response(screening, book, patient, sent),
+        **issues,
+        _address(reference, "provenance"): {
+            "resourceType": "Provenance",
+            "target": [{"reference": address} for address in (response, *issues)],
+            "recorded": sent,
+            "agent": [{"who": {"reference": patient}}, *({"who": {"display": one.by}} for one in screening.entries)],
+            "entity": [{"role": "source", "what": {"identifier": {"value": f"sha256:{assessment.digest}"}}}],
+        },
+    }
     return {
         "resourceType": "Bundle",
-        "identifier": {"value": screening.reference},
+        "identifier": {"value": reference},
         "type": "collection",
         "timestamp": sent,
-        "entry": [{"fullUrl": address, "resource": resource} for address, resource in entries],
+        "entry": [{"fullUrl": address, "resource": resource} for address, resource in resources.items()],
     }
 
 
@@ -60,15 +54,14 @@ def transaction(screening: Screening, assessment: Assessment, book: RuleBook, *,
     Each is created unless the server has one with its identifier, which follows from the `name`. The patient is
     contained: whom of its own patients that is, only the server's people can tell.
     """
-    patient = {"contained": [{**_patient(screening), "id": "patient"}]}
+    contained = {"contained": [{**_patient(screening), "id": "patient"}]}
     sent, changed = (at.isoformat(timespec="seconds") for at in (screening.submitted_at, screening.changed_at))
-    edition = len(screening.entries) + 1
-    response = _address(name, "response")
+    edition, patient, response = len(screening.entries) + 1, "#patient", _address(name, "response")
     document: Json = {
         "resourceType": "DocumentReference",
         "status": "current",
         "type": {"text": f"Pre-visit screening: {book.medicine.name}"},
-        "subject": {"reference": "#patient"},
+        "subject": {"reference": patient},
         "date": changed,
         "description": f"Pre-visit screening {screening.reference}, edition {edition}",
         "content": [
@@ -87,34 +80,26 @@ def transaction(screening: Screening, assessment: Assessment, book: RuleBook, *,
     }
     if screening.patient.visit:
         document["context"]["encounter"] = [{"identifier": {"value": screening.patient.visit}}]
-    resources: list[tuple[str, Json]] = [
-        (response, patient | _response(screening, book, "#patient", sent) | {"identifier": _identifier(response)}),
-        *(
-            (address, patient | issue | {"identifier": [_identifier(address)]})
-            for address, issue in (
-                (_address(name, one.rule), _issue(one, book, patient="#patient", response=response, sent=sent))
-                for one in assessment.findings
-            )
-        ),
-        (
-            _address(name, "document"),
-            patient | document | {"identifier": [_identifier(_address(name, "document"))]},
-        ),
-    ]
+    issues = _issues(name, assessment, book, patient=patient, response=response, sent=sent)
+    made = {**issues, _address(name, "document"): document}
+    resources = {
+        response: _response(screening, book, patient, sent) | {"identifier": _identifier(response)},
+        **{address: resource | {"identifier": [_identifier(address)]} for address, resource in made.items()},
+    }
     return {
         "resourceType": "Bundle",
         "type": "transaction",
         "entry": [
             {
                 "fullUrl": address,
-                "resource": resource,
+                "resource": contained | resource,
                 "request": {
                     "method": "POST",
                     "url": resource["resourceType"],
                     "ifNoneExist": urlencode({"identifier": f"{URI}|{address}"}),
                 },
             }
-            for address, resource in resources
+            for address, resource in resources.items()
         ],
     }
 
@@ -133,18 +118,25 @@ def attached(screening: Screening, assessment: Assessment, book: RuleBook) -> At
     )
 
 
-def _issue(finding: Finding, book: RuleBook, *, patient: str, response: str, sent: str) -> Json:
+def _issues(
+    name: str, assessment: Assessment, book: RuleBook, *, patient: str, response: str, sent: str
+) -> dict[str, Json]:
+    """A DetectedIssue for each finding, by its address."""
+    medicine = book.medicine
     return {
-        "resourceType": "DetectedIssue",
-        "status": "preliminary" if book.edition.status == "draft" else "final",
-        "code": {"text": finding.title},
-        "severity": _SEVERITY[finding.severity],
-        "patient": {"reference": patient},
-        "identifiedDateTime": sent,
-        "implicated": [{"identifier": {"system": ATC, "value": book.medicine.atc}, "display": book.medicine.name}],
-        "evidence": [{"detail": [{"reference": response}]}],
-        "detail": f"{finding.reason} [{'; '.join(fact.citation for fact in finding.cites)}]",
-        "mitigation": [{"action": {"text": finding.confirm}}],
+        _address(name, finding.rule): {
+            "resourceType": "DetectedIssue",
+            "status": "preliminary" if book.edition.status == "draft" else "final",
+            "code": {"text": finding.title},
+            "severity": _SEVERITY[finding.severity],
+            "patient": {"reference": patient},
+            "identifiedDateTime": sent,
+            "implicated": [{"identifier": {"system": ATC, "value": medicine.atc}, "display": medicine.name}],
+            "evidence": [{"detail": [{"reference": response}]}],
+            "detail": f"{finding.reason} [{citations(finding.cites)}]",
+            "mitigation": [{"action": {"text": finding.confirm}}],
+        }
+        for finding in assessment.findings
     }
 
 
@@ -174,12 +166,7 @@ def questionnaire(book: RuleBook) -> Json:
         "title": f"Pre-visit screening: {book.medicine.name} ({book.medicine.brand})",
         "status": "draft" if book.edition.status == "draft" else "active",
         "language": book.language,
-        "item": [
-            _asked(question) | {"item": [_asked(one) for one in question.follow_ups]}
-            if question.follow_ups
-            else _asked(question)
-            for question in book.questions
-        ],
+        "item": [_asked(question) for question in book.questions],
     }
 
 
@@ -195,6 +182,8 @@ def _asked(item: Question | FollowUp) -> Json:
             {"question": item.parent, "operator": "=", "answerCoding": {"code": one}} for one in sorted(item.when)
         ]
         asked["enableBehavior"] = "any"
+    elif item.follow_ups:
+        asked["item"] = [_asked(one) for one in item.follow_ups]
     return asked
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from typing import Any
 
 import segno
 from babel import Locale
@@ -14,7 +15,7 @@ from screening.domain.answers import Answers, shown
 from screening.domain.assessment import Screening
 from screening.domain.invitation import Invitation
 from screening.domain.rules import FollowUp, Question, RuleBook
-from screening.reports.pdf import filled_in, print_page
+from screening.reports.pdf import Html, filled_in, print_page
 from screening.reports.press import Printed
 from screening.reports.summary import translations
 from screening.settings import Settings
@@ -55,7 +56,7 @@ def asked_and_answered(answers: Answers, book: RuleBook) -> Iterator[tuple[Quest
     """Every question and follow-up that was asked, in the book's language, with its answer; and whose page it is on."""
     for question in book.questions:
         for item in question.page:
-            if isinstance(item, Question) or answers.applies(item):
+            if answers.applies(item):
                 value = answers.value(item.id)
                 yield question, item.ask, "" if value is None else shown(item, value)
 
@@ -63,18 +64,9 @@ def asked_and_answered(answers: Answers, book: RuleBook) -> Iterator[tuple[Quest
 def blank(kind: str, book: RuleBook, settings: Settings) -> bytes:
     """One of BLANKS as a PDF, in the language of the book. Raises PrintingFailed."""
     template, _, size = kind.partition("-")
-    html = filled_in(
-        template,
-        book.language,
-        paper=settings.paper,
-        book=book,
-        clinic=settings,
-        direction=_locale(book.language).text_direction,
-        large=size == "large",
-        date_parts=date_part_order(book.language),
-        places={question.id: follow_up_places(question) for question in book.questions},
-    )
-    return _printed(html)
+    parts, places = date_part_order(book.language), {one.id: follow_up_places(one) for one in book.questions}
+    html = _page(template, book, settings, large=size == "large", date_parts=parts, places=places)
+    return _printed(html(frozenset()))
 
 
 @lru_cache(maxsize=64)
@@ -83,34 +75,29 @@ def _printed(html: str) -> bytes:
     return print_page(lambda _missing: html, style=STYLE).content
 
 
-def copy(screening: Screening, book: RuleBook, settings: Settings) -> Printed:
-    """The patient's own record of the answers as a PDF, in the language of the book. Raises PrintingFailed."""
+def particulars(screening: Screening, book: RuleBook, settings: Settings) -> list[tuple[str, str]]:
+    """Who answered and when, as the patient's own record shows it in the language of the book."""
     _, locale = translations(book.language).gettext, _locale(book.language)
     patient, sent = screening.patient, screening.submitted_at.astimezone(timezone(settings.clinic_timezone))
-    about = [
+    return [
         (_("Reference"), screening.reference),
         (_("Sent"), f"{format_date(sent, 'long', locale)} {format_time(sent, 'short', locale=locale)}"),
         (_("Your name"), patient.name),
         (_("Your date of birth"), format_date(patient.birth_date, "long", locale)),
         (_("Visit number"), patient.visit),
     ]
-    rows = [(asked, answer) for _page, asked, answer in asked_and_answered(screening.answers, book)]
 
-    def html(missing: frozenset[str]) -> str:
-        return filled_in(
-            "copy",
-            book.language,
-            paper=settings.paper,
-            missing=missing,
-            book=book,
-            clinic=settings,
-            direction=locale.text_direction,
-            large=False,
-            created=screening.submitted_at.isoformat(timespec="seconds"),
-            about=about,
-            rows=rows,
-        )
 
+def copy(screening: Screening, book: RuleBook, settings: Settings) -> Printed:
+    """The patient's own record of the answers as a PDF, in the language of the book. Raises PrintingFailed."""
+    html = _page(
+        "copy",
+        book,
+        settings,
+        created=screening.submitted_at.isoformat(timespec="seconds"),
+        about=particulars(screening, book, settings),
+        rows=[(asked, answer) for _question, asked, answer in asked_and_answered(screening.answers, book)],
+    )
     return print_page(html, style=STYLE)
 
 
@@ -126,25 +113,23 @@ def slip(invitation: Invitation, book: RuleBook, settings: Settings, *, address:
         (_("With"), invitation.prescriber),
         (_("Visit number"), invitation.patient.visit),
     ]
-    qr = segno.make(address, error="m", micro=False).png_data_uri(border=4)
-
-    def html(missing: frozenset[str]) -> str:
-        return filled_in(
-            "slip",
-            book.language,
-            paper=settings.paper,
-            missing=missing,
-            book=book,
-            clinic=settings,
-            direction=locale.text_direction,
-            large=False,
-            about=[row for row in rows if row[1]],
-            address=address,
-            qr=qr,
-            until=format_date(until.astimezone(zone), "long", locale),
-        )
-
+    html = _page(
+        "slip",
+        book,
+        settings,
+        about=[row for row in rows if row[1]],
+        address=address,
+        qr=segno.make(address, error="m", micro=False).png_data_uri(border=4),
+        until=format_date(until.astimezone(zone), "long", locale),
+    )
     return print_page(html, style=STYLE)
+
+
+def _page(template: str, book: RuleBook, settings: Settings, *, large: bool = False, **values: Any) -> Html:
+    """A template filled in, once it is known which characters have no glyph."""
+    direction = _locale(book.language).text_direction
+    values |= {"paper": settings.paper, "book": book, "clinic": settings, "direction": direction, "large": large}
+    return lambda missing: filled_in(template, book.language, missing=missing, **values)
 
 
 def _locale(language: str) -> Locale:

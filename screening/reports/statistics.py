@@ -10,9 +10,8 @@ WIDTH, HEIGHT, BAR = 640, 200, 0.75  # of the drawing, and the part of a day's w
 Counts = Mapping[date, Mapping[Severity | None, int]]
 
 
-def bars(days: Sequence[date], per_day: Counts) -> Iterator[tuple[Severity, float, float, float, float]]:
+def bars(days: Sequence[date], per_day: Counts, highest: int) -> Iterator[tuple[Severity, float, float, float, float]]:
     """Each part of a day's bar: x, y, width, height. The most severe at the bottom, to be compared day by day."""
-    highest = max((sum(counts.values()) for counts in per_day.values()), default=0)
     step = WIDTH / len(days)
     for place, one in enumerate(days):
         top = float(HEIGHT)

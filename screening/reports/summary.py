@@ -200,7 +200,7 @@ class _Writer:
             answers=tuple(
                 self.row(item)
                 for item in book.asked()
-                if isinstance(item, Question) or screening.answers.applies(item) or screening.established.applies(item)
+                if screening.answers.applies(item) or screening.established.applies(item)
             ),
             not_screened="; ".join(book.not_screened),
             provenance=tuple(self.provenance()),

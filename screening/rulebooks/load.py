@@ -63,7 +63,7 @@ def _read(content: Mapping[str, object], canonical: str, names: Mapping[str, str
     for language in content:
         overlay = None if language == domain.BASE_LANGUAGE else Overlay(names[language], content[language], faults)
         base = Table(names[domain.BASE_LANGUAGE], "", content[domain.BASE_LANGUAGE], faults, overlay=overlay)
-        books[language] = _BookReader(base, language, digest, canonical).book()
+        books[language] = _BookReader(base).book(language, digest, canonical)
         if overlay is not None:
             overlay.refuse_unused()
     if faults:
@@ -74,27 +74,27 @@ def _read(content: Mapping[str, object], canonical: str, names: Mapping[str, str
 class _BookReader:
     """Reads one book in one language; faults collect in the table it reads from."""
 
-    def __init__(self, top: Table, language: str, digest: str, content: str) -> None:
+    def __init__(self, top: Table) -> None:
         self.top = top
-        self.language = language
-        self.digest = digest
-        self.content = content
         self.facts: dict[str, domain.Fact] = {}
         self.cited: set[str] = set()
         self.asked: dict[str, domain.Question | domain.FollowUp] = {}
         self.read_by_rules: dict[str, list[domain.Fact]] = {}
 
-    def book(self) -> domain.RuleBook:
+    def book(self, language: str, digest: str, content: str) -> domain.RuleBook:
         """The whole book; only to be used when no fault was collected."""
         top = self.top
-        edition = self._edition(top.table("edition"))
-        sources = tuple(self._source(table) for table in top.tables("source"))
+        edition = self._edition(top.table("edition"), digest, content)
+        plain = "title publisher sections note"
+        sources = tuple(one.read(domain.Source, plain=plain, optional="note") for one in top.tables("source"))
         for table in top.tables("fact"):
             fact = self._fact(table, sources)
             self.facts[fact.id] = fact
-        medicine = self._medicine(top.table("medicine"))
-        labels = self._texts(top.table("choice"), ("yes", "no", "unsure", "private"))
-        reasons = self._texts(top.table("open"), (*domain.Open, "alone"))
+        medicine = top.table("medicine")
+        self._cites(medicine)
+        choice, open_ = top.table("choice"), top.table("open")
+        labels = {key: choice.text(key) for key in ("yes", "no", "unsure", "private")}
+        reasons = {key: open_.text(key) for key in (*domain.Open, "alone")}
         questions = tuple(self._question(table, labels) for table in top.tables("question"))
         for item in (item for question in questions for item in question.page):
             if item.id in self.asked:
@@ -104,46 +104,36 @@ class _BookReader:
             self.asked[item.id] = item
         rank = {asked: place for place, asked in enumerate(self.asked)}
         rules = tuple(self._rule(table, rank) for table in top.tables("rule"))
-        checklist = tuple(
-            domain.ChecklistItem(id=table.id("id"), text=table.text("text"), cites=self._cites(table))
-            for table in top.tables("checklist")
-        )
-        leaflet = tuple(self._leaflet_part(table) for table in top.tables("leaflet"))
-        not_screened = tuple(self._not_screened(table) for table in top.tables("not_screened"))
-        self._check_whole(questions)
-        top.refuse_rest()
-        return domain.RuleBook(
+        book = domain.RuleBook(
             edition=edition,
-            language=self.language,
+            language=language,
             translation_status=self._translation_status(),
-            medicine=medicine,
+            medicine=medicine.read(domain.Medicine, plain="brand atc"),
             sources=sources,
             facts=tuple(self.facts.values()),
             questions=questions,
             rules=rules,
-            open_findings=self._open_findings(questions, reasons, rank),
-            checklist=checklist,
-            leaflet=leaflet,
-            not_screened=not_screened,
+            open_findings=self._open_findings(reasons, rank),
+            checklist=tuple(one.read(domain.ChecklistItem, cites=self._cites(one)) for one in top.tables("checklist")),
+            leaflet=tuple(self._leaflet_part(table) for table in top.tables("leaflet")),
+            not_screened=tuple(self._not_screened(table) for table in top.tables("not_screened")),
         )
+        self._check_whole(questions)
+        top.refuse_rest()
+        return book
 
-    def _edition(self, table: Table) -> domain.Edition:
+    def _edition(self, table: Table, digest: str, content: str) -> domain.Edition:
         status = table.one_of("status", ("draft", "approved"))
         approved = status == "approved"
-        approved_by = table.text("approved_by", required=approved, translated=False)
-        approved_on = table.date("approved_on", required=approved)
-        return domain.Edition(
-            id=table.id("id"),
-            version=table.text("version", translated=False),
+        return table.read(
+            domain.Edition,
+            plain="version approved_by",
+            optional="" if approved else "approved_by",
             status=status,
-            approved_by=approved_by,
-            approved_on=approved_on,
-            digest=self.digest,
-            content=self.content,
+            approved_on=table.date("approved_on", required=approved),
+            digest=digest,
+            content=content,
         )
-
-    def _texts(self, table: Table, keys: tuple[str, ...]) -> dict[str, str]:
-        return {key: table.text(key) for key in keys}
 
     def _translation_status(self) -> str:
         if self.top.overlay is None:
@@ -153,74 +143,41 @@ class _BookReader:
         table.refuse_rest()
         return status
 
-    def _medicine(self, table: Table) -> domain.Medicine:
-        self._cites(table)
-        return domain.Medicine(
-            name=table.text("name"),
-            brand=table.text("brand", translated=False),
-            atc=table.text("atc", translated=False),
-        )
-
-    def _source(self, table: Table) -> domain.Source:
-        return domain.Source(
-            id=table.id("id"),
-            title=table.text("title", translated=False),
-            publisher=table.text("publisher", translated=False),
-            sections=table.texts("sections", translated=False),
-            note=table.text("note", required=False, translated=False),
-        )
-
     def _fact(self, table: Table, sources: tuple[domain.Source, ...]) -> domain.Fact:
         sections = {source.id: source.sections for source in sources}
         source = table.one_of("source", tuple(sections))
-        return domain.Fact(
-            id=table.id("id"),
-            source=source,
-            section=table.one_of("section", sections.get(source, ())),
-            says=table.text("says", translated=False),
-        )
+        section = table.one_of("section", sections.get(source, ()))
+        return table.read(domain.Fact, plain="says", source=source, section=section)
 
     def _question(self, table: Table, labels: dict[str, str]) -> domain.Question:
-        asked = table.id("id")
-        options = self._choices(table, labels)
+        asked, options = table.id(), self._choices(table, labels)
         choices = tuple(option.id for option in options)
-        return domain.Question(
+        inside = table.tables("follow_up", required=False)
+        return table.read(
+            domain.Question,
             id=asked,
-            ask=table.text("ask"),
-            hint=table.text("hint", required=False),
-            why=table.text("why"),
-            topic=table.text("topic"),
-            clarify=table.text("clarify"),
+            optional="hint",
             options=options,
             option_ids=frozenset(choices),
-            valid_for_hours=table.whole("valid_for_hours", least=1),
-            follow_ups=tuple(
-                self._follow_up(inner, asked, choices, labels) for inner in table.tables("follow_up", required=False)
-            ),
+            follow_ups=tuple(self._follow_up(inner, asked, choices, labels) for inner in inside),
         )
 
     def _follow_up(
         self, table: Table, parent: str, choices: tuple[str, ...], labels: dict[str, str]
     ) -> domain.FollowUp:
-        asked = table.id("id")
         kind = table.one_of("kind", tuple(domain.Kind))
-        when = frozenset(table.several_of("when", choices))
         if "choices" in table:
             options = self._choices(table, labels)
         else:
-            inner = table.tables("options", required=False)
-            options = tuple(domain.Option(id=option.id("id"), label=option.text("label")) for option in inner)
+            options = tuple(one.read(domain.Option) for one in table.tables("options", required=False))
         if (kind == domain.Kind.TEXT) == bool(options):
             table.fault("options", f"do not fit kind {kind!r}", "give options to `one` and `several`, none to `text`")
-        return domain.FollowUp(
-            id=asked,
+        return table.read(
+            domain.FollowUp,
+            optional="hint clarify",
             parent=parent,
-            when=when,
+            when=frozenset(table.several_of("when", choices)),
             kind=domain.Kind(kind or domain.Kind.TEXT),
-            ask=table.text("ask"),
-            hint=table.text("hint", required=False),
-            topic=table.text("topic"),
-            clarify=table.text("clarify", required=False),
             options=options,
             option_ids=frozenset(option.id for option in options),
         )
@@ -238,16 +195,14 @@ class _BookReader:
         for asked, _ in when:
             self.read_by_rules.setdefault(asked, []).extend(facts)
         word = table.one_of("severity", ("contraindication", "caution"))
-        name = table.id("id")
+        name = table.id()
         if name.startswith("clarify-"):
             table.fault("id", "begins like the id of an open question", "choose another id")
-        finding = domain.Finding(
+        finding = table.read(
+            domain.Finding,
             rule=name,
             answer=answer,
             severity=domain.Severity[word.upper()] if word else domain.Severity.NONE,
-            title=table.text("title"),
-            reason=table.text("reason"),
-            confirm=table.text("confirm"),
             open=None,
             evidence=self._evidence(table),
             cites=facts,
@@ -259,58 +214,44 @@ class _BookReader:
         inner = table.table("when")
         accepted: dict[str, frozenset[str]] = {}
         for asked in inner.names():
-            if asked not in self.asked:
+            about = self.asked.get(asked)
+            if about is None:
                 inner.fault(asked, "is not a question or follow-up", f"use one of: {', '.join(self.asked)}")
-                continue
-            options = [option.id for option in self.asked[asked].options]
-            if not options:
+            elif not about.options:
                 inner.fault(asked, "is answered in own words", "rules can read only answers that are chosen")
-                continue
-            values = frozenset(inner.several_of(asked, options))
-            if values & OPEN_CHOICES:
-                inner.fault(asked, "reads an open answer", "remove unsure and private: they always ask to clarify")
-            accepted[asked] = values
+            else:
+                accepted[asked] = frozenset(inner.several_of(asked, [option.id for option in about.options]))
         if not accepted:
             table.fault("when", "names no question", "name at least one question and the values that fire the rule")
         for asked, values in accepted.items():
             about = self.asked[asked]
-            if (
-                isinstance(about, domain.FollowUp)
-                and about.parent in accepted
-                and not accepted[about.parent] & about.when
-            ):
+            if values & OPEN_CHOICES:
+                inner.fault(asked, "reads an open answer", "remove unsure and private: they always ask to clarify")
+            if not values:
+                inner.fault(asked, "can never fire: it accepts no value", "name the values that fire the rule")
+            if not isinstance(about, domain.FollowUp) or about.parent not in accepted:
+                continue
+            if not accepted[about.parent] & about.when:
                 inner.fault(
                     asked,
                     f"can never fire: it is only asked when {about.parent} is {' or '.join(sorted(about.when))}",
                     f"correct the values of {about.parent} or remove the rule",
                 )
-            if not values:
-                inner.fault(asked, "can never fire: it accepts no value", "name the values that fire the rule")
         return tuple(sorted(accepted.items()))
 
     def _evidence(self, table: Table) -> domain.Evidence | None:
         if "evidence" not in table:
             return None
         inner = table.table("evidence")
-        return domain.Evidence(
-            status=inner.one_of("status", ("draft", "approved")),
-            agreement=inner.text("agreement"),
-            note=inner.text("note"),
-            references=inner.texts("references", translated=False),
-        )
+        status = inner.one_of("status", ("draft", "approved"))
+        return inner.read(domain.Evidence, plain="references", status=status)
 
     def _leaflet_part(self, table: Table) -> domain.LeafletPart:
-        return domain.LeafletPart(
-            id=table.id("id"),
-            urgent=table.flag("urgent"),
-            title=table.text("title"),
-            text=table.text("text", required="points" not in table),
-            points=table.texts("points", required=False),
-            cites=self._cites(table),
-        )
+        optional = "points text" if "points" in table else "points"  # one of them has to be there
+        return table.read(domain.LeafletPart, optional=optional, cites=self._cites(table))
 
     def _not_screened(self, table: Table) -> str:
-        table.id("id")
+        table.id()
         return table.text("text")
 
     def _cites(self, table: Table) -> tuple[domain.Fact, ...]:
@@ -321,26 +262,22 @@ class _BookReader:
     def _check_whole(self, questions: tuple[domain.Question, ...]) -> None:
         for fact in self.facts.values():
             if fact.id not in self.cited:
-                self.top.fault(
-                    f"fact.{fact.id}",
-                    "is cited nowhere",
-                    "cite it in a rule, the checklist or the leaflet, or remove it",
-                )
+                remedy = "cite it in a rule, the checklist or the leaflet, or remove it"
+                self.top.fault(f"fact.{fact.id}", "is cited nowhere", remedy)
         for question in questions:
+            place = f"question.{question.id}"
             if question.id not in self.read_by_rules:
-                self.top.fault(
-                    f"question.{question.id}", "is read by no rule", "add a rule for it or remove the question"
-                )
+                self.top.fault(place, "is read by no rule", "add a rule for it or remove the question")
             for follow_up in question.follow_ups:
                 if follow_up.id in self.read_by_rules and not follow_up.clarify:
                     self.top.fault(
-                        f"question.{question.id}.follow_up.{follow_up.id}.clarify",
+                        f"{place}.follow_up.{follow_up.id}.clarify",
                         "is empty although a rule reads the answer",
                         "say what the prescriber is to establish when it is open",
                     )
 
     def _open_findings(
-        self, questions: tuple[domain.Question, ...], reasons: dict[str, str], rank: dict[str, int]
+        self, reasons: dict[str, str], rank: dict[str, int]
     ) -> Mapping[tuple[str, domain.Open], domain.Finding]:
         return MappingProxyType(
             {
@@ -356,8 +293,7 @@ class _BookReader:
                     cites=tuple(dict.fromkeys(self.read_by_rules[item.id])),
                     rank=rank[item.id] * RANKS,
                 )
-                for question in questions
-                for item in question.page
+                for item in self.asked.values()
                 if item.id in self.read_by_rules
                 for how in domain.Open
             }

@@ -5,10 +5,12 @@ from __future__ import annotations
 import datetime
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar, get_origin, get_type_hints
 
 _ID = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+Built = TypeVar("Built")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ class Overlay:
             self._fault(path, "is not in the English rule book", "remove it")
 
 
+@dataclass(eq=False)
 class Table:
     """One TOML table being read. Methods return a harmless value after noting a fault, so that reading goes on.
 
@@ -83,26 +86,19 @@ class Table:
     `number` is the table's place in its array, from 1.
     """
 
-    def __init__(
-        self,
-        file: str,
-        path: str,
-        content: object,
-        faults: list[RuleBookFault],
-        *,
-        overlay: Overlay | None = None,
-        number: int = 0,
-    ) -> None:
-        self.file = file
-        self.path = path
-        self.faults = faults
-        self.overlay = overlay
-        self.number = number
-        self._content: dict[str, object] = content if isinstance(content, dict) else {}
+    file: str
+    path: str
+    content: object
+    faults: list[RuleBookFault]
+    overlay: Overlay | None = None
+    number: int = 0
+
+    def __post_init__(self) -> None:
+        self._content: dict[str, object] = self.content if isinstance(self.content, dict) else {}
         self._rest = dict.fromkeys(self._content)
         self._inside: list[Table] = []
-        if not isinstance(content, dict):
-            self.fault("", "is missing or not a table", f"write it as [{path}]")
+        if not isinstance(self.content, dict):
+            self.fault("", "is missing or not a table", f"write it as [{self.path}]")
 
     def __contains__(self, key: str) -> bool:
         return key in self._content
@@ -126,110 +122,98 @@ class Table:
         for inner in self._inside:
             inner.refuse_rest()
 
-    def _take(self, key: str, *, required: bool) -> object:
+    def read(self, kind: type[Built], /, *, plain: str = "", optional: str = "", **given: Any) -> Built:
+        """The table as one of the domain's dataclasses: each field that is not `given` is read by its type.
+
+        Texts are translated but for those named in `plain`; those named in `optional` may be left out.
+        """
+        for name, declared in get_type_hints(kind).items():
+            if name in given or get_origin(declared) is ClassVar:
+                continue
+            if name == "id":
+                given[name] = self.id()
+            elif declared is bool:
+                given[name] = self.flag(name)
+            elif declared is int:
+                given[name] = self.whole(name)
+            else:
+                read = self.text if declared is str else self.texts
+                given[name] = read(name, required=name not in optional.split(), translated=name not in plain.split())
+        return kind(**given)
+
+    def _value(self, key: str, fits: Callable[[Any], bool], problem: str, remedy: str, *, required: bool = True) -> Any:
+        """What stands at `key` if it fits, else None; after a fault, unless it may be left out. `{!r}` is the value."""
         self._rest.pop(key, None)
-        if key not in self._content and required:
-            self.fault(key, "is missing", "add it")
-        return self._content.get(key)
+        value = self._content.get(key)
+        if key not in self._content:
+            if required:
+                self.fault(key, "is missing", "add it")
+        elif not fits(value):
+            self.fault(key, problem.format(value), remedy)
+            return None
+        return value
 
     def text(self, key: str, *, required: bool = True, translated: bool = True) -> str:
         """A text, in the language of the overlay where there is one; empty only where it is not required."""
-        value = self._take(key, required=required)
-        if value is None:
-            return ""
-        if not isinstance(value, str) or not value.strip():
-            self.fault(key, "is empty or not a text", 'write words between quotes: key = "..."')
-            return ""
-        if not translated or self.overlay is None:
-            return value
-        return self.overlay.text(self._at(key), value)
+        remedy = 'write words between quotes: key = "..."'
+        value = self._value(key, _is_text, "is empty or not a text", remedy, required=required)
+        return self._worded(key, value, translated=translated) if value else ""
 
     def texts(self, key: str, *, required: bool = True, translated: bool = True) -> tuple[str, ...]:
         """A list of texts."""
-        value = self._take(key, required=required)
-        if value is None:
-            return ()
-        if not isinstance(value, list) or not value or not all(isinstance(one, str) and one.strip() for one in value):
-            self.fault(key, "is not a list of texts", 'write key = ["...", "..."]')
-            return ()
-        if not translated or self.overlay is None:
-            return tuple(value)
-        return tuple(self.overlay.text(self._at(f"{key}.{place}"), one) for place, one in enumerate(value, start=1))
+        remedy = 'write key = ["...", "..."]'
+        values = self._value(key, _are_texts, "is not a list of texts", remedy, required=required) or ()
+        return tuple(
+            self._worded(f"{key}.{place}", one, translated=translated) for place, one in enumerate(values, start=1)
+        )
 
-    def id(self, key: str) -> str:
-        """An identifier: a letter, then letters, digits, `_` or `-`."""
-        value = self._take(key, required=True)
-        if isinstance(value, str) and _ID.fullmatch(value):
-            return value
-        if value is not None:
-            self.fault(key, f"{value!r} is not an id", "use a letter, then letters, digits, _ or -")
-        return ""
+    def _worded(self, key: str, english: str, *, translated: bool) -> str:
+        return self.overlay.text(self._at(key), english) if translated and self.overlay else english
+
+    def id(self) -> str:
+        """The identifier of the table: a letter, then letters, digits, `_` or `-`."""
+        remedy = "use a letter, then letters, digits, _ or -"
+        return self._value("id", _is_id, "{!r} is not an id", remedy) or ""
 
     def one_of(self, key: str, allowed: Sequence[str]) -> str:
         """One of the allowed words, or an empty string after a fault."""
-        value = self._take(key, required=True)
-        if value is None or (isinstance(value, str) and value in allowed):
-            return value or ""
-        self.fault(key, f"{value!r} is not known", f"use one of: {', '.join(allowed)}")
-        return ""
+        remedy = f"use one of: {', '.join(allowed)}"
+        return self._value(key, lambda value: value in allowed, "{!r} is not known", remedy) or ""
 
     def several_of(self, key: str, allowed: Sequence[str]) -> tuple[str, ...]:
         """A list of different words, all of them allowed and at least one of them."""
-        value = self._take(key, required=True)
-        if value is None:
-            return ()
-        if not isinstance(value, list) or not value:
-            self.fault(key, "is not a list of words", 'write key = ["...", "..."]')
-            return ()
-        for place, one in enumerate(value):
+        values = self._value(key, _is_filled_list, "is not a list of words", 'write key = ["...", "..."]') or ()
+        for place, one in enumerate(values):
             if one not in allowed:
                 self.fault(key, f"{one!r} is not known", f"use some of: {', '.join(sorted(allowed))}")
-            elif one in value[:place]:
+            elif one in values[:place]:
                 self.fault(key, f"{one!r} stands there twice", "remove one of them")
-        return tuple(dict.fromkeys(one for one in value if isinstance(one, str) and one in allowed))
+        return tuple(dict.fromkeys(one for one in values if one in allowed))
 
-    def whole(self, key: str, *, least: int) -> int:
-        """A whole number of at least `least`."""
-        value = self._take(key, required=True)
-        if isinstance(value, int) and not isinstance(value, bool) and value >= least:
-            return value
-        if value is not None:
-            self.fault(key, f"{value!r} is not a whole number of at least {least}", f"write one, such as {key} = 24")
-        return least
+    def whole(self, key: str) -> int:
+        """A whole number of at least 1."""
+        problem, remedy = "{!r} is not a whole number of at least 1", f"write one, such as {key} = 24"
+        return self._value(key, lambda value: type(value) is int and value >= 1, problem, remedy) or 1
 
     def flag(self, key: str) -> bool:
         """True or false; false where it is left out."""
-        value = self._take(key, required=False)
-        if value is not None and not isinstance(value, bool):
-            self.fault(key, f"{value!r} is neither true nor false", "write true or false")
-        return value is True
+        problem, remedy = "{!r} is neither true nor false", "write true or false"
+        return self._value(key, lambda value: isinstance(value, bool), problem, remedy, required=False) or False
 
     def date(self, key: str, *, required: bool) -> datetime.date | None:
         """A date, as a TOML date or (in a stored edition) as its ISO text."""
-        value = self._take(key, required=required)
-        if isinstance(value, datetime.date) and not isinstance(value, datetime.datetime):
-            return value
-        if isinstance(value, str):
-            try:
-                return datetime.date.fromisoformat(value)
-            except ValueError:
-                pass
-        if value is not None:
-            self.fault(key, f"{value!r} is not a date", f"write {key} = 2026-01-31")
-        return None
+        value = self._value(key, _is_date, "{!r} is not a date", f"write {key} = 2026-01-31", required=required)
+        return datetime.date.fromisoformat(value) if isinstance(value, str) else value
 
     def table(self, key: str) -> Table:
         """The table at `key`; an empty one after a fault."""
-        return self._inner(key, self._take(key, required=False))
+        self._rest.pop(key, None)
+        return self._inner(key, self._content.get(key))
 
     def tables(self, key: str, *, required: bool = True) -> list[Table]:
         """The array of tables at `key`, each with an id of its own."""
-        value = self._take(key, required=required)
-        if value is None:
-            return []
-        if not isinstance(value, list) or not value:
-            self.fault(key, "is not an array of tables", f"write it as [[{self._at(key)}]]")
-            return []
+        remedy = f"write it as [[{self._at(key)}]]"
+        value = self._value(key, _is_filled_list, "is not an array of tables", remedy, required=required) or ()
         found: list[Table] = []
         seen: set[str] = set()
         for number, content in enumerate(value, start=1):
@@ -243,6 +227,29 @@ class Table:
         return found
 
     def _inner(self, key: str, content: object, number: int = 0) -> Table:
-        inner = Table(self.file, self._at(key), content, self.faults, overlay=self.overlay, number=number)
+        inner = Table(self.file, self._at(key), content, self.faults, self.overlay, number)
         self._inside.append(inner)
         return inner
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, str) and bool(_ID.fullmatch(value))
+
+
+def _is_filled_list(value: object) -> bool:
+    return isinstance(value, list) and bool(value)
+
+
+def _are_texts(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and all(map(_is_text, value))
+
+
+def _is_date(value: Any) -> bool:
+    try:
+        return type(value) is datetime.date or bool(datetime.date.fromisoformat(value))
+    except (TypeError, ValueError):
+        return False

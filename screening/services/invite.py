@@ -1,7 +1,8 @@
 """Inviting a patient to one visit, and letting nobody but that patient use the link, once."""
 
-from collections.abc import Sequence
-from datetime import date, timedelta
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from uuid import uuid4
 
 from screening.delivery.email import Email, remind_by_mail
 from screening.domain.invitation import Invitation
@@ -26,17 +27,25 @@ class NotUsable(Exception):
 
 
 class WrongPatient(Exception):
-    """The date of birth is not that of whom the link is for."""
+    """The date of birth is not that of whom the link is for; `left` tries are left."""
+
+    def __init__(self, left: int) -> None:
+        super().__init__(left)
+        self.left = left
 
 
-def create(act: Act, several: Sequence[Invitation], *, keep: timedelta) -> list[str]:
-    """Invite patients, all or none, and return the ids of the invitations."""
+def new_id() -> str:
+    """The id of a new invitation."""
+    return uuid4().hex
+
+
+def create(act: Act, several: Mapping[str, Invitation], *, until: datetime) -> None:
+    """Invite patients, each under an id of its own, all or none. An id that is there already stays as it is."""
     with write(act.session):
-        until = act.now + keep
-        ids = [invitations.add(act.session, act.keys, one, by=act.by, now=act.now, until=until) for one in several]
-        for invitation_id in ids:
-            act.note("invited", invitation_id[:SHORT_ID])
-    return ids
+        for invitation_id, one in several.items():
+            if act.session.get(InvitationRow, invitation_id) is None:
+                invitations.add(act.session, act.keys, one, id=invitation_id, by=act.by, now=act.now, until=until)
+                act.note("invited", invitation_id[:SHORT_ID])
 
 
 def address(settings: Settings, act: Act, invitation_id: str) -> str:
@@ -79,7 +88,7 @@ def redeem(act: Act, token: str, birth_date: date, *, keep: timedelta) -> tuple[
         return draft_token, invitation
     if tries >= TRIES:
         raise NotUsable(State.BLOCKED)
-    raise WrongPatient
+    raise WrongPatient(TRIES - tries)
 
 
 def viewed(act: Act, invitation_id: str) -> None:

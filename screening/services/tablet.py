@@ -8,11 +8,11 @@ from sqlalchemy.orm import Session
 
 from screening.domain.answers import Patient
 from screening.services import questionnaire
-from screening.storage import drafts
+from screening.storage import drafts, screenings
 from screening.storage.audit import Act
 from screening.storage.database import write
 from screening.storage.drafts import Draft, hash_token
-from screening.storage.tables import SignInRow, TabletRow
+from screening.storage.tables import ScreeningRow, SignInRow, TabletRow
 
 LONGEST = timedelta(hours=12)  # then staff must sign in again
 TURN = timedelta(minutes=30)  # without a step, after which what a patient has begun is gone from the server too
@@ -60,8 +60,8 @@ def lock(act: Act, token: str, *, draft: str) -> None:
     """End the turn of a patient: what was not sent is deleted. Raises NoTablet."""
     with write(act.session):
         row = _row(act, token, STAFF, PATIENT)
+        _end_turn(act, row, draft)
         row.state = LOCKED
-        drafts.remove(act.session, hash_token(draft))
         act.note("tablet locked", _name(row))
 
 
@@ -73,7 +73,7 @@ def unlock(act: Act, token: str, *, fits: bool, tries: int, draft: str) -> bool:
     """
     with write(act.session):
         row = _row(act, token, PATIENT, LOCKED)
-        drafts.remove(act.session, hash_token(draft))
+        _end_turn(act, row, draft)
         right = fits and row.tries == tries
         if right:
             row.state, row.tries = STAFF, 0
@@ -95,6 +95,13 @@ def end(act: Act, token: str) -> None:
         act.note("tablet ended", _name(row))
 
 
+def _end_turn(act: Act, row: TabletRow, draft: str) -> None:
+    """Delete what was not sent, and remember whether anything was."""
+    if draft:
+        drafts.remove(act.session, hash_token(draft))
+        row.sent = screenings.count(act.session, ScreeningRow.draft_hash == hash_token(draft)) > 0
+
+
 def _row(act: Act, token: str, *states: str) -> TabletRow:
     row = act.session.get(TabletRow, hash_token(token), with_for_update=True, populate_existing=True)
     if row is None or row.ends_at <= act.now or row.state not in states:
@@ -105,7 +112,7 @@ def _row(act: Act, token: str, *states: str) -> TabletRow:
 def _give(act: Act, row: TabletRow, patient: Patient | None, draft: str) -> str:
     """A draft for the next patient instead of `draft`, perhaps with who it is filled in."""
     token = questionnaire.new_token()
-    row.state = PATIENT
+    row.state, row.sent = PATIENT, None
     drafts.remove_expired(act.session, now=act.now)
     drafts.remove(act.session, hash_token(draft))
     drafts.put(act.session, act.keys, hash_token(token), Draft(patient=patient), expires_at=act.now + TURN)

@@ -1,15 +1,14 @@
 """Invitations: whom a link is for, sealed, found by the hash of the token in it."""
 
 import base64
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from textwrap import wrap
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, and_, func, select
 from sqlalchemy.orm import Session
 
 from screening.domain.invitation import Invitation
@@ -21,9 +20,10 @@ from screening.storage.tables import InvitationRow, ScreeningRow
 PAD = 1024  # bytes
 TOKEN_BYTES = 16
 TRIES = 5  # dates of birth
-
-_ALL = select(InvitationRow, ScreeningRow.reference).outerjoin(
-    ScreeningRow, ScreeningRow.draft_hash == InvitationRow.draft_hash
+_EVERY = (  # with the reference of what came of it
+    select(InvitationRow, ScreeningRow.reference)
+    .outerjoin(ScreeningRow, ScreeningRow.draft_hash == InvitationRow.draft_hash)
+    .order_by(InvitationRow.created_at.desc(), InvitationRow.id)
 )
 
 
@@ -46,6 +46,8 @@ class Kept:
     invitation: Invitation | None
     state: State
     created_at: datetime
+    created_by: str
+    opened_at: datetime | None
     expires_at: datetime
     reminded_at: datetime | None
     reference: str
@@ -65,14 +67,15 @@ def _hash(token: str) -> str:
     return hash_token("".join(one for one in token.lower() if one.isalnum()))
 
 
-def add(session: Session, keys: Keys, invitation: Invitation, *, by: str, now: datetime, until: datetime) -> str:
-    """Store an invitation and return its id."""
-    row = InvitationRow(id=uuid.uuid4().hex, created_at=now, created_by=by[:64], expires_at=until, tries=0)
+def add(
+    session: Session, keys: Keys, invitation: Invitation, *, id: str, by: str, now: datetime, until: datetime
+) -> None:
+    """Store an invitation under an id of 32 hexadecimal digits."""
+    row = InvitationRow(id=id, created_at=now, created_by=by[:64], expires_at=until, tries=0)
     row.token_hash = _hash(token_of(keys, row.id))
     row.seal(keys, "sealed_invitation", records.encode(invitation, pad=PAD))
     session.add(row)
     session.flush()
-    return row.id
 
 
 def row_of(session: Session, token: str, *, lock: bool = False) -> InvitationRow | None:
@@ -103,16 +106,23 @@ def state(row: InvitationRow, *, is_finished: bool, now: datetime) -> State:
 
 def find(session: Session, keys: Keys, invitation_id: str, *, now: datetime) -> Kept | None:
     """One invitation, or None."""
-    return next(_kept(session, keys, _ALL.where(InvitationRow.id == invitation_id), now=now), None)
+    return next(_kept(session, keys, now, _EVERY.where(InvitationRow.id == invitation_id)), None)
 
 
 def listed(session: Session, keys: Keys, *, now: datetime, offset: int, limit: int) -> list[Kept]:
     """Invitations, the newest first."""
-    newest = _ALL.order_by(InvitationRow.created_at.desc(), InvitationRow.id).offset(offset).limit(limit)
-    return list(_kept(session, keys, newest, now=now))
+    return list(_kept(session, keys, now, _EVERY.offset(offset).limit(limit)))
 
 
-def _kept(session: Session, keys: Keys, query: Select[InvitationRow, str | None], *, now: datetime) -> Iterator[Kept]:
+def awaited(session: Session, keys: Keys, *, now: datetime) -> list[Kept]:
+    """Those whose answers may still come: by appointment, then those without one, the newest first."""
+    is_alive = and_(InvitationRow.revoked_at.is_(None), InvitationRow.tries < TRIES, InvitationRow.expires_at > now)
+    kept = list(_kept(session, keys, now, _EVERY.where(is_alive, ScreeningRow.id.is_(None))))
+    never = datetime.max.replace(tzinfo=UTC)
+    return sorted(kept, key=lambda one: (one.invitation and one.invitation.appointment) or never)
+
+
+def _kept(session: Session, keys: Keys, now: datetime, query: Select[InvitationRow, str]) -> Iterator[Kept]:
     for row, reference in session.execute(query):
         try:
             invitation = read(row, keys)
@@ -123,6 +133,8 @@ def _kept(session: Session, keys: Keys, query: Select[InvitationRow, str | None]
             invitation=invitation,
             state=state(row, is_finished=reference is not None, now=now),
             created_at=row.created_at,
+            created_by=row.created_by,
+            opened_at=row.opened_at,
             expires_at=row.expires_at,
             reminded_at=row.reminded_at,
             reference=reference or "",

@@ -137,7 +137,7 @@ class TabletRow(Base):
     """A device of the clinic that is handed to patients, by the SHA-256 of the token in its cookie.
 
     `state` is `staff` (in staff's hands), `patient` (shows the form) or `locked` (wants the PIN). `tries` counts PINs
-    that were wrong.
+    that were wrong. `sent` tells whether the last patient has sent the answers; None where nobody knows.
     """
 
     __tablename__ = "tablets"
@@ -148,6 +148,7 @@ class TabletRow(Base):
     pin: Mapped[str] = mapped_column(String(255))
     state: Mapped[str] = mapped_column(String(16))
     tries: Mapped[int]
+    sent: Mapped[bool | None]
 
 
 class ScreeningRow(Sealed):

@@ -88,16 +88,10 @@ def _roles() -> dict[str, str]:
 @needs("admin")
 def audit() -> str:
     """The audit log, the newest first."""
-    number = page_number()
+    number, total = page_number(), audit_log.size(db.session)
     rows = audit_log.rows(db.session, newest_first=True, after=(number - 1) * AUDIT_PAGE, limit=AUDIT_PAGE)
-    total = audit_log.size(db.session)
-    return render_template(
-        "clinic/audit.html",
-        rows=rows,
-        number=number,
-        last=max(-(-total // AUDIT_PAGE), 1),
-        total=total,
-    )
+    last = max(-(-total // AUDIT_PAGE), 1)
+    return render_template("clinic/audit.html", rows=rows, number=number, last=last, total=total)
 
 
 @blueprint.get("/settings")

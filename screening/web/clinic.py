@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from flask import Blueprint, abort, g, redirect, render_template, request, url_for
+from flask import Blueprint, abort, flash, g, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from flask_babel import refresh
 from flask_security import current_user
@@ -20,15 +20,7 @@ from screening.domain.rules import RuleBook, Severity
 from screening.extensions import db, installation
 from screening.reports.paper import BLANKS, follow_up_places
 from screening.reports.statistics import HEIGHT, WIDTH, bars
-from screening.reports.summary import (
-    Summary,
-    age,
-    day,
-    decision_label,
-    in_language_of,
-    moment,
-    severity_label,
-)
+from screening.reports.summary import Summary, age, day, decision_label, in_language_of, moment, severity_label
 from screening.services import jobs, printing, review
 from screening.storage import audit, outbox, screenings
 from screening.storage import statistics as figures
@@ -39,7 +31,7 @@ from screening.web.errors import Page
 from screening.web.errors import page as error_page
 from screening.web.forms.questions import question_form
 from screening.web.forms.review import ClarifyForm, ReviewForm
-from screening.web.patient import copy_page, copy_response, pdf_response
+from screening.web.patient import copy_page, copy_response, pdf_response, today
 from screening.web.sign_in import acting, needs, page_number
 
 blueprint = Blueprint("clinic", __name__, url_prefix="/clinic")
@@ -59,7 +51,7 @@ def inbox() -> Page:
     clinical, typed = current_user.has_role("prescriber"), _opened(request.args.get("q", ""))
     chosen, here = _filter(request.args, clinical=clinical, typed=typed), installation()
     number = page_number()
-    with here.worklist.current(db.session, here.keys, timezone=here.settings.clinic_timezone, today=_today()) as list_:
+    with here.worklist.current(db.session, here.keys, timezone=here.settings.clinic_timezone, today=today()) as list_:
         listed, total = here.worklist.page(
             list_, chosen, by_severity=clinical, offset=(number - 1) * PAGE_LENGTH, limit=PAGE_LENGTH
         )
@@ -71,7 +63,7 @@ def inbox() -> Page:
         lines=lines,
         now=datetime.now(UTC),
         confirm_after=timedelta(hours=min(one.valid_for_hours for one in language.book().questions)),
-        today=_today(),
+        today=today(),
         age=age,
         total=total,
         number=number,
@@ -106,20 +98,13 @@ def arrivals() -> dict[str, int]:
 
 def _filter(asked: MultiDict[str, str], *, clinical: bool, typed: str) -> Filter:
     """The filter in an address; what is not understood is left out. Staff cannot ask for an outcome."""
-
-    def of_day(name: str) -> date | None:
-        try:
-            return date.fromisoformat(asked.get(name, ""))
-        except ValueError:
-            return None
-
     words = {one.word: one for one in Severity}
     shows = SHOWS if clinical else STAFF_SHOWS
     return Filter(
         show=asked["show"] if asked.get("show") in shows else shows[0],
         outcome=words.get(asked.get("outcome", "")) if clinical else None,
-        since=of_day("since"),
-        to=of_day("to"),
+        since=asked.get("since", type=date.fromisoformat),
+        to=asked.get("to", type=date.fromisoformat),
         # Words that cannot be read any more find nothing, rather than everything.
         references=screenings.search(db.session, installation().keys, typed) if typed or asked.get("q") else None,
     )
@@ -177,13 +162,13 @@ def decide(reference: str) -> Page:
                 note=form.note.data,
                 reason=form.reason.data,
                 seen=form.seen.data or 0,
-                today=_today(),
+                today=today(),
                 jobs=installation().jobs_of_entry,
             )
             installation().wake()
             return redirect(url_for("clinic.screening", reference=reference), code=303)
         except review.DayNeeded:
-            form.until.errors = [_("Enter a day after today (%(today)s)", today=_today().isoformat())]
+            form.until.errors = [_("Enter a day after today (%(today)s)", today=today().isoformat())]
         except review.ReasonNeeded:
             form.reason.errors = [_("A contraindication is reported: say why you proceed")]
         except review.ChangedMeanwhile as err:
@@ -198,9 +183,9 @@ def decide(reference: str) -> Page:
 def clarify(reference: str, question_id: str) -> Page:
     """Record what was established on one question."""
     found = _view(reference)
-    question = _book(found).question(question_id) or abort(404)
-    form = question_form(ClarifyForm, _book(found), question, Answers())
-    meanwhile = None
+    book, meanwhile = _book(found), None
+    question = book.question(question_id) or abort(404)
+    form = question_form(ClarifyForm, book, question, Answers())
     if request.method == "POST" and form.validate():
         try:
             why, seen = form.why.data, form.seen.data or 0
@@ -259,6 +244,7 @@ def retry() -> Response:
     """Let what failed be tried again: all, or all of one kind."""
     jobs.retry(acting(), kind=request.form.get("kind", ""))
     installation().wake()
+    flash(_("It is being tried again. If that fails, it is shown here once more."))
     return redirect(url_for("clinic.inbox"), code=303)
 
 
@@ -293,16 +279,17 @@ def paper() -> Page:
 @needs("prescriber")
 def statistics() -> Page:
     """How many screenings of which outcome, what stays open, and how long reviews take. Names nobody."""
-    here, first = installation(), _today() - timedelta(days=STATISTICS_DAYS - 1)
-    with here.worklist.current(db.session, here.keys, timezone=here.settings.clinic_timezone, today=_today()) as list_:
+    here, first = installation(), today() - timedelta(days=STATISTICS_DAYS - 1)
+    with here.worklist.current(db.session, here.keys, timezone=here.settings.clinic_timezone, today=today()) as list_:
         per_day = here.worklist.per_day(list_, since=first)
     days = [first + timedelta(days=number) for number in range(STATISTICS_DAYS)]
+    highest = max((sum(counts.values()) for counts in per_day.values()), default=0)
     since = datetime.combine(first, datetime.min.time(), ZoneInfo(here.settings.clinic_timezone))
     topics = {item.id: item.topic for item in here.books[here.settings.clinic_language].asked()}
     return render_template(
         "clinic/statistics.html",
-        bars=bars(days, per_day),
-        highest=max((sum(counts.values()) for counts in per_day.values()), default=0),
+        bars=bars(days, per_day, highest),
+        highest=highest,
         size=(WIDTH, HEIGHT),
         span=(days[0], days[-1]),
         days=[(one, per_day[one]) for one in days if one in per_day],
@@ -375,7 +362,3 @@ def _day(on: date) -> str:
 @blueprint.app_template_filter("severity")
 def _severity(severity: Severity) -> str:
     return severity_label(severity, installation().settings.clinic_language)
-
-
-def _today() -> date:
-    return datetime.now(ZoneInfo(installation().settings.clinic_timezone)).date()

@@ -1,26 +1,29 @@
 """Invitations: staff make the link of one visit, and the patient opens it."""
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import segno
 from flask import Blueprint, abort, flash, g, redirect, render_template, request, session, url_for
 from flask_babel import gettext as _
-from flask_babel import refresh
+from flask_babel import ngettext, refresh
 from werkzeug.wrappers import Response
 
 from screening.delivery.channel import REASONS, DeliveryFailed
 from screening.delivery.email import Email
+from screening.domain.invitation import Invitation, last_moment
 from screening.extensions import db, installation
 from screening.reports import paper
 from screening.reports.press import PrintingFailed
 from screening.services import invite, review
 from screening.services.invite import NotUsable, WrongPatient
 from screening.storage import invitations
+from screening.storage.encryption import KeyFault
 from screening.storage.invitations import Kept, State
 from screening.web import language, patient
 from screening.web.errors import Page
 from screening.web.errors import page as error_page
-from screening.web.forms.about_you import BirthDateForm, example_birth_date
+from screening.web.forms.about_you import BirthDateForm
 from screening.web.forms.invitation import InvitationForm
 from screening.web.sign_in import acting, needs, page_number
 
@@ -33,35 +36,43 @@ PAGE_LENGTH = 50
 @blueprint.get("/")
 @needs("prescriber", "staff")
 def all_of_them() -> str:
-    """Every invitation with how far it has come, the newest first."""
-    number, total = page_number(), invitations.count(db.session)
-    kept = invitations.listed(
-        db.session, installation().keys, now=datetime.now(UTC), offset=(number - 1) * PAGE_LENGTH, limit=PAGE_LENGTH
-    )
+    """Whose answers may still come, by appointment; or with `?show=all` every invitation, the newest first."""
+    number, show, keys, now = page_number(), request.args.get("show", ""), installation().keys, datetime.now(UTC)
+    first = (number - 1) * PAGE_LENGTH
+    if show == "all":
+        total = invitations.count(db.session)
+        kept = invitations.listed(db.session, keys, now=now, offset=first, limit=PAGE_LENGTH)
+    else:
+        every = invitations.awaited(db.session, keys, now=now)
+        total, kept = len(every), every[first : first + PAGE_LENGTH]
     review.listed(acting(), lines=len(kept), searched=False)
     last = max(-(-total // PAGE_LENGTH), 1)
-    return render_template("clinic/invitations.html", kept=kept, number=number, last=last, total=total, words=_words())
+    return render_template(
+        "clinic/invitations.html", kept=kept, show=show, number=number, last=last, total=total, words=_words()
+    )
 
 
 @blueprint.route("/new", methods=["GET", "POST"])
 @needs("prescriber", "staff")
 def new() -> Page:
-    """Invite a patient."""
+    """Invite a patient; with `?again=` and an id, the one of that invitation."""
     settings = installation().settings
     sent = request.form if request.method == "POST" else None
-    form = InvitationForm.read(sent, languages=language.offered(), days=settings.invitation_days)
+    earlier = _find(request.args["again"]).invitation if "again" in request.args else None
+    form = InvitationForm.read(sent, earlier, languages=language.offered(), settings=settings)
     if sent is not None and form.check(
         languages=settings.languages, today=patient.today(), timezone=settings.clinic_timezone
     ):
-        (made,) = invite.create(acting(), [form.invitation], keep=timedelta(days=form.days.data or 1))
+        act = acting()
+        until = last_moment(now=act.now, days=form.days.data or 1, timezone=settings.clinic_timezone)
+        # A form that is sent twice makes one invitation; one that was changed in between, another.
+        made = str(form.id.data)
+        there = invitations.find(db.session, act.keys, made, now=act.now)
+        if there is not None and there.invitation != form.invitation:
+            made = invite.new_id()
+        invite.create(act, {made: form.invitation}, until=until)
         return redirect(url_for("invitations.one", invitation_id=made), code=303)
-    return render_template(
-        "clinic/invitation_new.html",
-        form=form,
-        date_parts=paper.date_part_order(language.chosen()),
-        example_date=example_birth_date(language.chosen()),
-        mail=_mail() is not None,
-    )
+    return render_template("clinic/invitation_new.html", form=form, mail=_mail() is not None)
 
 
 @blueprint.get("/<invitation_id>")
@@ -79,6 +90,7 @@ def one(invitation_id: str) -> str:
         address=address,
         qr=code.svg_inline(omitsize=True, border=4, light="#fff", title=_("QR code")) if code else "",
         mail=_mail() is not None,
+        names=dict(language.offered()),
     )
 
 
@@ -147,10 +159,7 @@ def _words() -> dict[State, str]:
 @link.route("/invited/<token>", methods=["GET", "POST"])
 def open_link(token: str) -> Page:
     """Ask for the date of birth; with the right one, begin the questions with name and visit filled in."""
-    _row, invitation = invite.look(patient.acting(), token)
-    if "language" not in session:
-        g.page_language = invitation.language
-        refresh()
+    _in_their_language(invite.look(patient.acting(), token)[1])
     form = BirthDateForm(request.form if request.method == "POST" else None)
     if request.method == "POST" and not language.switch():
         here, fits = installation(), form.check(languages=installation().settings.languages, today=patient.today())
@@ -161,14 +170,25 @@ def open_link(token: str) -> Page:
                 session["language"] = language.chosen()
                 patient.forget_forms()
                 return patient.remember(draft_token, url_for("patient.about_you"))
-        except WrongPatient:
-            form.birth_day.errors = [_("This is not the date of birth that the clinic has for this link. Check it")]
-    return render_template(
-        "patient/invited.html",
-        form=form,
-        date_parts=paper.date_part_order(language.chosen()),
-        example_date=example_birth_date(language.chosen()),
-    )
+        except WrongPatient as err:
+            form.birth_day.errors = [
+                ngettext(
+                    "The clinic has another date of birth for this link. You can try %(num)s more time. "
+                    "If you typed it right, call the clinic",
+                    "The clinic has another date of birth for this link. You can try %(num)s more times. "
+                    "If you typed it right, call the clinic",
+                    err.left,
+                )
+            ]
+    others = patient.find_draft() is not None
+    return render_template("patient/invited.html", form=form, book=language.book(), others=others)
+
+
+def _in_their_language(invitation: Invitation) -> None:
+    """Let the page be in the language of whom the link is for, unless another was chosen on this device."""
+    if "language" not in session:
+        g.page_language = invitation.language
+        refresh()
 
 
 @link.errorhandler(NotUsable)
@@ -176,10 +196,14 @@ def _not_usable(error: NotUsable) -> Page:
     row = invitations.row_of(db.session, (request.view_args or {})["token"])
     if error.state is State.OPENED and invite.is_own_device(row, patient.draft_token()):
         return redirect(url_for("patient.resume"), code=303)
-    title, why = {
+    if row is not None:
+        with suppress(KeyFault):
+            _in_their_language(invitations.read(row, installation().keys))
+    title, *why = {
         None: (_("This link is not complete"), _("Open it again from the paper or the message of the clinic.")),
         State.OPENED: (
             _("This link was used already"),
+            _("If you have sent your answers, the clinic has them and you need not do this again."),
             _("Each link works once. If you began on another device, go on there."),
         ),
         State.EXPIRED: (_("This link is too old"), _("Links work only for some days.")),
@@ -192,7 +216,7 @@ def _not_usable(error: NotUsable) -> Page:
     return error_page(
         404 if error.state is None else 410,
         title,
-        why,
+        *why,
         _("Ask the clinic for a new link, or answer the questions without one."),
         action=_("Answer without a link"),
         target=url_for("patient.start"),

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 from screening.domain.rules import RuleBook
 from screening.extensions import installation
 
-_OWN_PATH = re.compile(r"(/[a-z][a-z/_-]*)?/?")
+_OWN_PATH = re.compile(r"(/[a-z][a-z0-9/_-]*)?/?")
 
 STAFF_PAGES = frozenset({"clinic", "invitations", "admin", "account", "security", "tablet"})
 

@@ -1,24 +1,22 @@
 """The patient's way: start, about you, one question per page, check, send, done, own copy, leaflet."""
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from io import BytesIO
 from zoneinfo import ZoneInfo
 
 from flask import Blueprint, abort, g, redirect, render_template, request, send_file, session, url_for
-from flask_babel import format_date, format_time, to_user_timezone
+from flask_babel import format_date
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
-from screening.domain.answers import Answers, Patient
 from screening.domain.assessment import Screening
 from screening.domain.rules import Question, RuleBook
 from screening.extensions import db, installation
 from screening.reports import paper
-from screening.reports.paper import date_part_order, follow_up_places
+from screening.reports.paper import follow_up_places
 from screening.reports.press import PrintingFailed
 from screening.services import questionnaire, tablet
 from screening.services.questionnaire import DraftGone
@@ -29,7 +27,7 @@ from screening.storage.tables import ScreeningRow
 from screening.web import language
 from screening.web.errors import Page
 from screening.web.errors import page as error_page
-from screening.web.forms.about_you import AboutYouForm, example_birth_date
+from screening.web.forms.about_you import AboutYouForm
 from screening.web.forms.questions import QuestionForm, question_form
 
 blueprint = Blueprint("patient", __name__)
@@ -37,8 +35,6 @@ blueprint = Blueprint("patient", __name__)
 
 PATIENCE = 2.0  # seconds to wait for another patient's paper
 _patients_turn = threading.Lock()
-
-Row = tuple[str, str, str]  # a question, its answer, and the address that changes it, if any
 
 
 class OutOfOrder(Exception):
@@ -52,7 +48,7 @@ class AlreadySent(Exception):
 @blueprint.get("/")
 def start() -> Page:
     """What this is, why, how long it takes and who reads it."""
-    in_progress = _find_draft() is not None
+    in_progress = find_draft() is not None
     sent = not in_progress and _find_sent() is not None
     return render_template("patient/start.html", in_progress=in_progress, sent=sent, book=language.book())
 
@@ -85,22 +81,18 @@ def about_you() -> Page:
             return remember(draft_token(), back if _going_back() else _next_step(_draft()))
         if _going_back():
             return redirect(back, code=303)
-    return render_template(
-        "patient/about_you.html",
-        form=form,
-        date_parts=date_part_order(language.chosen()),
-        example_date=example_birth_date(language.chosen()),
-    )
+    return render_template("patient/about_you.html", form=form)
 
 
 @blueprint.route("/questions/<question_id>", methods=["GET", "POST"])
 def question(question_id: str) -> Page:
     """One question of the rule book with its follow-ups."""
+    sent = request.method == "POST" and not language.switch()
     draft = _draft()
     asked = language.book().question(question_id) or abort(404)
     _refuse_to_skip(draft, asked)
     back = _before(draft, asked)
-    if request.method == "POST" and not language.switch():
+    if sent:
         # Worded as the patient saw it, even if another tab has switched the language since.
         seen = installation().books.get(request.form.get("shown_in", ""), language.book())
         form = question_form(QuestionForm, seen, seen.question(question_id) or abort(404), draft.answers)
@@ -110,7 +102,6 @@ def question(question_id: str) -> Page:
         if _going_back():
             return redirect(back, code=303)
     else:
-        asked = language.book().question(question_id) or abort(404)
         form = question_form(QuestionForm, language.book(), asked, draft.answers)
     return render_template(
         "patient/question.html",
@@ -128,10 +119,17 @@ def check() -> Page:
     draft = _draft()
     if draft.patient is None or not _complete(draft):
         raise OutOfOrder
-    about = _about(draft.patient, change=url_for("patient.about_you"))
-    return render_template(
-        "patient/check.html", about=about, rows=answer_rows(draft.answers, language.book(), changeable=True)
-    )
+    patient, change = draft.patient, url_for("patient.about_you")
+    about = [
+        (_("Your name"), patient.name, change),
+        (_("Your date of birth"), format_date(patient.birth_date, "long"), change),
+        (_("Visit number"), patient.visit, change),
+    ]
+    rows = [
+        (asked, answer, url_for("patient.question", question_id=question.id))
+        for question, asked, answer in paper.asked_and_answered(draft.answers, language.book())
+    ]
+    return render_template("patient/check.html", about=about, rows=rows)
 
 
 @blueprint.post("/submit")
@@ -167,21 +165,18 @@ def copy_pdf() -> Page:
 def copy_response(screening: Screening, book: RuleBook, *, back: str) -> Page:
     """The patient's copy as a PDF; where it cannot be made, a page that leads `back`."""
     db.session.rollback()  # nobody should wait for what is being printed
+    settings = installation().settings
+    return _printed(lambda: paper.copy(screening, book, settings).content, f"answers-{screening.reference}.pdf", back)
+
+
+def _printed(make: Callable[[], bytes], name: str, back: str) -> Page:
+    """A paper for a patient. They take one of the server's threads for long, not all of them."""
+    if not _patients_turn.acquire(timeout=PATIENCE):
+        return not_printed(back)
     try:
-        with _one_at_a_time():
-            printed = paper.copy(screening, book, installation().settings)
+        return pdf_response(make(), name)
     except PrintingFailed:
         return not_printed(back)
-    return pdf_response(printed.content, f"answers-{screening.reference}.pdf")
-
-
-@contextmanager
-def _one_at_a_time() -> Iterator[None]:
-    """Patients' papers take one of the server's threads for long, not all of them. Raises PrintingFailed."""
-    if not _patients_turn.acquire(timeout=PATIENCE):
-        raise PrintingFailed("busy")
-    try:
-        yield
     finally:
         _patients_turn.release()
 
@@ -192,12 +187,8 @@ def blank(kind: str, code: str) -> Page:
     here = installation()
     if kind not in paper.BLANKS or code not in here.settings.languages:
         abort(404)
-    try:
-        with _one_at_a_time():
-            printed = paper.blank(kind, here.books[code], here.settings)
-    except PrintingFailed:
-        return not_printed(url_for("patient.start"))
-    return pdf_response(printed, f"{kind}-{code}.pdf")
+    back = url_for("patient.start")
+    return _printed(lambda: paper.blank(kind, here.books[code], here.settings), f"{kind}-{code}.pdf", back)
 
 
 def pdf_response(content: bytes, name: str) -> Response:
@@ -271,9 +262,9 @@ def today() -> date:
     return _now().astimezone(ZoneInfo(installation().settings.clinic_timezone)).date()
 
 
-def acting() -> Act:
-    """What a patient does now."""
-    return Act(session=db.session, keys=installation().keys, now=_now(), by="patient")
+def acting(by: str = "patient") -> Act:
+    """What a patient, or whoever has a tablet that patients take in turn, does now."""
+    return Act(session=db.session, keys=installation().keys, now=_now(), by=by)
 
 
 def _keep() -> timedelta:
@@ -315,7 +306,7 @@ def _record(change: Callable[[Draft], Draft]) -> None:
     questionnaire.record(acting(), draft_token(), change, keep=_keep())
 
 
-def _find_draft() -> Draft | None:
+def find_draft() -> Draft | None:
     """This patient's draft, without answers to questions whose wording has changed since; None if there is none."""
     if not draft_token():
         return None
@@ -326,12 +317,12 @@ def _find_draft() -> Draft | None:
 
 def is_here() -> bool:
     """Whether this device has a draft, or something sent that it may still show."""
-    return _find_draft() is not None or _find_sent() is not None
+    return find_draft() is not None or _find_sent() is not None
 
 
 def _draft() -> Draft:
     """This patient's draft. Raises AlreadySent where it has become a screening, DraftGone where there is none."""
-    draft = _find_draft()
+    draft = find_draft()
     if draft is None:
         raise AlreadySent if _find_sent(at_any_time=True) else DraftGone
     return draft
@@ -400,29 +391,6 @@ def _going_back() -> bool:
 
 def copy_page(screening: Screening, book: RuleBook, *, back: str, pdf: str) -> str:
     """The patient's record of the answers, without any outcome. `back` is where it was opened from."""
-    local = to_user_timezone(screening.submitted_at)
-    about = [
-        (_("Reference"), screening.reference, ""),
-        (_("Sent"), f"{format_date(local, 'long')} {format_time(local, 'short')}", ""),
-        *_about(screening.patient),
-    ]
-    return render_template(
-        "patient/copy.html", about=about, rows=answer_rows(screening.answers, book), back=back, pdf=pdf
-    )
-
-
-def _about(patient: Patient, *, change: str = "") -> list[Row]:
-    """The patient's own particulars, as a page shows them."""
-    return [
-        (_("Your name"), patient.name, change),
-        (_("Your date of birth"), format_date(patient.birth_date, "long"), change),
-        (_("Visit number"), patient.visit, change),
-    ]
-
-
-def answer_rows(answers: Answers, book: RuleBook, *, changeable: bool = False) -> list[Row]:
-    """Every question that was asked, in the language of the book, with its answer."""
-    return [
-        (asked, answer, url_for("patient.question", question_id=question.id) if changeable else "")
-        for question, asked, answer in paper.asked_and_answered(answers, book)
-    ]
+    about = [(name, value, "") for name, value in paper.particulars(screening, book, installation().settings)]
+    rows = [(asked, answer, "") for _question, asked, answer in paper.asked_and_answered(screening.answers, book)]
+    return render_template("patient/copy.html", about=about, rows=rows, back=back, pdf=pdf)

@@ -7,7 +7,7 @@ import secrets
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 import segno
@@ -67,8 +67,6 @@ def init_app(app: Flask, here: Installation) -> None:
         SECURITY_VERIFY_URL="/confirm",
         SECURITY_TWO_FACTOR_SETUP_URL="/second-factor",
         SECURITY_TWO_FACTOR_TOKEN_VALIDATION_URL="/code",  # noqa: S106 - an address
-        SECURITY_TWO_FACTOR_RESCUE_URL="/rescue",
-        SECURITY_TWO_FACTOR_SELECT_URL="/select",
         SECURITY_MULTI_FACTOR_RECOVERY_CODES_URL="/recovery-codes",
         SECURITY_MULTI_FACTOR_RECOVERY_URL="/recovery",
         SECURITY_POST_LOGIN_VIEW="/clinic/",
@@ -113,8 +111,8 @@ def init_app(app: Flask, here: Installation) -> None:
     app.before_request(_before)
     user_authenticated.connect(_began, app)
     user_logged_out.connect(_ended, app)
-    tf_profile_changed.connect(_second_factor("second factor set up"), app, weak=False)
-    tf_disabled.connect(_second_factor("second factor removed"), app, weak=False)
+    tf_profile_changed.connect(partial(_second_factor, "second factor set up"), app, weak=False)
+    tf_disabled.connect(partial(_second_factor, "second factor removed"), app, weak=False)
     app.register_blueprint(blueprint)
 
 
@@ -147,10 +145,11 @@ class Counted:
 
     presented = "password"
     form_errors: list[str]
+    user: Any  # the person, as Flask-Security finds it
 
     def who(self) -> str:
         """The sign-in name that is tried."""
-        return str(self.user.sign_in_name)  # type: ignore[attr-defined]
+        return str(self.user.sign_in_name)
 
     def fits(self, **kwargs: Any) -> bool:
         """Whether the secret is right; then what follows is written in one transaction that begins as a write.
@@ -217,32 +216,33 @@ class ChangeForm(Counted, ChangePasswordForm):
         return not self.password.errors
 
 
-class CodeForm(Counted, TwoFactorVerifyCodeForm):
-    """A code of the authenticator app."""
-
-    presented = "code"
+class GoodOnce(Counted):
+    """A form with a code that is good once."""
 
     def fits(self, **kwargs: Any) -> bool:
         """Checking a code writes that it was used, so the person is locked first: no code is good twice."""
         begin_write(db.session)
         db.session.refresh(self.user, with_for_update=True)
-        self.user.unseal(installation().keys, "sealed_check")  # type: ignore[union-attr]
-        return super(Counted, self).validate(**kwargs)
+        self.user.unseal(installation().keys, "sealed_check")
+        return bool(super(Counted, self).validate(**kwargs))  # type: ignore[misc]
 
 
-class RecoveryForm(Counted, MfRecoveryForm):
-    """A recovery code."""
+class CodeForm(GoodOnce, TwoFactorVerifyCodeForm):
+    """A code of the authenticator app."""
+
+    presented = "code"
+
+
+class RecoveryForm(GoodOnce, MfRecoveryForm):
+    """A recovery code. That it was used is noted."""
 
     presented = "recovery code"
 
     def fits(self, **kwargs: Any) -> bool:
-        """As a code of the app; that it was used is noted."""
-        begin_write(db.session)
-        db.session.refresh(self.user, with_for_update=True)
-        self.user.unseal(installation().keys, "sealed_check")  # type: ignore[union-attr]
-        if not super(Counted, self).validate(**kwargs):
+        """Whether it is right and was not used before."""
+        if not super().fits(**kwargs):
             return False
-        acting(self.user).note("people", detail="recovery code used")  # type: ignore[arg-type]
+        acting(self.user).note("people", detail="recovery code used")
         return True
 
 
@@ -326,14 +326,10 @@ def _ended(app: Flask, **more: object) -> None:
         people.end(acting(), current_user.sign_in_name, token_hash=hash_token(token))
 
 
-def _second_factor(what: str) -> Callable[..., None]:
-    """What to do when somebody's second factor changed, within the transaction of whoever changes it."""
-
-    def changed(app: Flask, user: PersonRow, **more: object) -> None:
-        people.changed_credentials(acting(user), user, what, but=hash_token(session.get("sign_in", "")))
-        user.mf_recovery_codes = None  # those of the one before
-
-    return changed
+def _second_factor(what: str, app: Flask, user: PersonRow, **more: object) -> None:
+    """Note that somebody's second factor changed, within the transaction of whoever changes it."""
+    people.changed_credentials(acting(user), user, what, but=hash_token(session.get("sign_in", "")))
+    user.mf_recovery_codes = None  # those of the one before
 
 
 def needs(*roles: str, fresh: bool = False, counts: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -12,14 +12,12 @@ from werkzeug.wrappers import Response
 
 from screening.domain.answers import Patient
 from screening.extensions import db, installation
-from screening.reports.paper import date_part_order
 from screening.services import tablet
 from screening.services.tablet import LOCKED, MOST_TRIES, PATIENT, STAFF, NoTablet
-from screening.storage.audit import Act
 from screening.storage.tables import TabletRow
 from screening.web import language, patient
 from screening.web.errors import Page
-from screening.web.forms.about_you import AboutYouForm, example_birth_date
+from screening.web.forms.about_you import VisitForm
 from screening.web.sign_in import acting, needs
 
 blueprint = Blueprint("tablet", __name__)
@@ -66,22 +64,25 @@ def _keep_to_its_state() -> Response | None:
 @needs("prescriber", "staff")
 def begin() -> Page:
     """Make this browser a tablet and hand it to the first patient; whoever does so is signed out."""
-    form, errors = AboutYouForm.filled_with(None), {}
+    form, errors = VisitForm.filled_with(None), {}
     if request.method == "POST":
-        errors = {**_pin_errors(), **_visit_errors(form)}
+        of_pin, of_visit = _pin_errors(), _visit_errors(form)
+        if of_visit and not of_pin:  # it is not sent back with the page
+            of_pin = {"pin": [_("Type the PIN again")]}
+        errors = {**of_pin, **of_visit}
         if not errors:
             pin, signed_in, draft = hash_password(request.form["pin"]), session["sign_in"], patient.draft_token()
             given = tablet.begin(acting(), pin=pin, sign_in=signed_in, patient=_patient(form), draft=draft)
             logout_user()
             return _handed_over(*given)
-    return _visit_page("clinic/tablet.html", form, errors)
+    return render_template("clinic/tablet.html", form=form, errors=errors)
 
 
 @blueprint.get("/tablet")
 def page() -> Page:
     """What whoever holds the tablet can do with it now."""
     if g.tablet == STAFF:
-        return _visit_page("tablet/next.html", AboutYouForm.filled_with(None), {})
+        return render_template("tablet/next.html", form=VisitForm.filled_with(None), errors={}, sent=_row().sent)
     if g.tablet == ENDED:
         return render_template("tablet/ended.html")
     if g.tablet == LOCKED:
@@ -92,18 +93,18 @@ def page() -> Page:
 @blueprint.post("/tablet/hand-over")
 def hand_over() -> Page:
     """Hand the tablet to the next patient."""
-    form = AboutYouForm.filled_with(None)
+    form = VisitForm.filled_with(None)
     if errors := _visit_errors(form):
-        return _visit_page("tablet/next.html", form, errors)
-    row = _row()
-    draft = tablet.hand_over(_act(row.begun_by), _token(), patient=_patient(form), draft=patient.draft_token())
+        return render_template("tablet/next.html", form=form, errors=errors, sent=_row().sent)
+    act = patient.acting(_row().begun_by)
+    draft = tablet.hand_over(act, _token(), patient=_patient(form), draft=patient.draft_token())
     return _handed_over(_token(), draft)
 
 
 @blueprint.post("/tablet/lock")
 def lock() -> Page:
     """End the turn of a patient."""
-    tablet.lock(_act("tablet"), _token(), draft=patient.draft_token())
+    tablet.lock(patient.acting("tablet"), _token(), draft=patient.draft_token())
     return patient.forget(redirect(url_for("tablet.page"), code=303))
 
 
@@ -113,7 +114,7 @@ def unlock() -> Page:
     row = _row()
     tries, begun_by, fits = row.tries, row.begun_by, verify_password(request.form.get("pin", "")[:100], row.pin)
     by = begun_by if fits else "tablet"
-    if tablet.unlock(_act(by), _token(), fits=fits, tries=tries, draft=patient.draft_token()):
+    if tablet.unlock(patient.acting(by), _token(), fits=fits, tries=tries, draft=patient.draft_token()):
         return patient.forget(redirect(url_for("tablet.page"), code=303))
     left = MOST_TRIES - tries - 1
     if left <= 0:
@@ -126,8 +127,7 @@ def unlock() -> Page:
 def end() -> Page:
     """Make this browser an ordinary one again."""
     if g.tablet != ENDED:
-        row = _row()
-        tablet.end(_act(row.begun_by), _token())
+        tablet.end(patient.acting(_row().begun_by), _token())
     response = patient.forget(redirect(url_for_security("login"), code=303))
     secure = installation().settings.over_tls
     response.delete_cookie(_cookie_name(), secure=secure, httponly=True, samesite="Lax")
@@ -147,16 +147,6 @@ def _handed_over(token: str, draft: str) -> Response:
     secure = installation().settings.over_tls
     response.set_cookie(_cookie_name(), token, max_age=KEPT, secure=secure, httponly=True, samesite="Lax")
     return response
-
-
-def _visit_page(template: str, form: AboutYouForm, errors: Errors) -> str:
-    return render_template(
-        template,
-        form=form,
-        errors=errors,
-        date_parts=date_part_order(language.chosen()),
-        example_date=example_birth_date(language.chosen()),
-    )
 
 
 def _locked_page(errors: Errors) -> str:
@@ -179,7 +169,7 @@ def _pin_errors() -> Errors:
     return {} if pin == again else {"again": [_("Type the same PIN twice")]}
 
 
-def _visit_errors(form: AboutYouForm) -> Errors:
+def _visit_errors(form: VisitForm) -> Errors:
     """What is wrong with who answers; nothing, where all of it is left to the patient."""
     here = installation().settings
     if not any(field.data for field in form) or form.check(languages=here.languages, today=patient.today()):
@@ -187,16 +177,12 @@ def _visit_errors(form: AboutYouForm) -> Errors:
     return {name: list(messages) for name, messages in form.errors.items()}
 
 
-def _patient(form: AboutYouForm) -> Patient | None:
+def _patient(form: VisitForm) -> Patient | None:
     return getattr(form, "patient", None)
 
 
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-def _act(by: str) -> Act:
-    return Act(session=db.session, keys=installation().keys, now=_now(), by=by)
 
 
 def _row() -> TabletRow:

@@ -70,7 +70,8 @@ def _trouble(kind: str, fault: str, failed: bool, references: list[str], channel
         reason = _(REASONS[Fault(word)]) if word in REASONS else _("Something went wrong.") + f" ({word})"
     again = _("It is not tried any more.") if failed else _("It is tried again by itself.")
     if kind != outbox.SUMMARY and name not in channels:
-        reason, again = _("The settings do not have this channel any more."), ""
+        reason = _("The settings do not have this channel any more. To forget what waits for it, an admin runs:")
+        detail, again = f"flask delivery drop {name}", ""
     elif not fault:
         reason, again = _("Nobody works on it: the server that should is not running."), ""
     return Trouble(kind=kind, title=title, reason=reason, detail=detail, again=again, references=references)

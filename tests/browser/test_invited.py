@@ -65,6 +65,9 @@ def test_an_invited_patient_from_the_link_to_the_end(open_page: OpenPage, server
     expect(staff.locator("main")).to_contain_text(f"Answers sent · {reference[0]}")
     assert_accessible(staff)
     staff.goto("/clinic/invitations/")
+    expect(staff.locator("main")).not_to_contain_text(NAME)
+    assert_accessible(staff)
+    journey.press(staff, 'a[href*="show=all"]')
     expect(staff.locator("tbody tr").filter(has_text=NAME)).to_contain_text("Answers sent")
     assert_accessible(staff)
 

@@ -16,7 +16,7 @@ from pypdf import PdfReader
 from sqlalchemy import text
 
 from screening.domain.answers import Patient
-from screening.domain.invitation import Invitation
+from screening.domain.invitation import Invitation, last_moment
 from screening.extensions import db, installation
 from screening.services import invite, retention
 from screening.storage import invitations
@@ -47,7 +47,8 @@ def invited(app: Flask, *, language: str = "en", email: str = "") -> tuple[str, 
     one = Invitation(patient=patient, language=language, email=email)
     with app.app_context():
         act = act_of(app)
-        (made,) = invite.create(act, [one], keep=timedelta(days=7))
+        made = invite.new_id()
+        invite.create(act, {made: one}, until=act.now + timedelta(days=7))
         return made, invite.address(installation().settings, act, made).partition(":8000")[2]
 
 
@@ -79,8 +80,8 @@ def test_staff_invite_and_the_patient_finds_name_and_visit_filled_in(app: Flask)
     visitor.post("/about-you", {"name": "Sample Patient", **BORN, "visit": "V-9"})
     visitor.answer(NO_TO_ALL)
     reference = visitor.send()
-    staff.get("/clinic/invitations/")
-    assert "Answers sent" in staff.text
+    assert "No answers are awaited" in staff.get("/clinic/invitations/").text
+    assert "Answers sent" in staff.get("/clinic/invitations/?show=all").text
     assert reference in staff.get(page).text
     log = flask(app, "audit", "export").output
     assert all(f" {action} " in log.replace("\t", " ").replace(",", " ") for action in ("invited", "link opened")), log
@@ -101,9 +102,10 @@ def test_the_database_holds_neither_token_nor_name(app: Flask) -> None:
 
 def test_a_wrong_date_of_birth_counts_in_the_database_whoever_tries(app: Flask) -> None:
     made, path = invited(app)
-    for _ in range(invitations.TRIES - 1):
+    for left in range(invitations.TRIES - 1, 0, -1):
         stranger = opened(app, path, OTHER)
-        assert "This is not the date of birth that the clinic has" in stranger.text
+        assert "The clinic has another date of birth for this link." in stranger.text
+        assert f"You can try {left} more time" in stranger.text
         assert "Sample" not in stranger.page.text
     assert opened(app, path, {**BORN, "birth_day": "30", "birth_month": "2"}).page.status_code == 200
     assert opened(app, path, OTHER).page.status_code == 410
@@ -119,10 +121,73 @@ def test_a_link_works_once_and_its_own_device_goes_on(app: Flask) -> None:
     visitor = opened(app, path)
     visitor.get(path)
     assert visitor.path == "/questions/pregnancy", "name and visit are known"
-    assert "This link was used already" in opened(app, path).text
+    other = opened(app, path)
+    assert "This link was used already" in other.text
+    assert "If you have sent your answers, the clinic has them" in other.text
     visitor.answer(NO_TO_ALL)
     visitor.send()
     assert "sent already" in visitor.get(path).text
+
+
+def test_a_form_that_is_sent_twice_invites_once_and_a_changed_one_somebody_else(app: Flask) -> None:
+    staff = Colleague(app, "reception", "staff")
+    form = staff.get("/clinic/invitations/new")
+    found = re.search(r'name="id" value="([0-9a-f]{32})"', form.text)
+    assert found is not None
+    for _ in range(2):
+        staff.post("/clinic/invitations/new", {**TYPED, "id": found[1]})
+        assert staff.path.endswith(found[1])
+    staff.post("/clinic/invitations/new", {**TYPED, "id": found[1], "name": "Second Patient"})
+    assert not staff.path.endswith(found[1])
+    assert "Second Patient" in staff.text
+    staff.post("/clinic/invitations/new", {**TYPED, "id": "../../x", "name": "Third Patient"})
+    assert "Third Patient" in staff.text
+    assert "3 patients whose answers may still come" in staff.get("/clinic/invitations/").text
+
+
+def test_who_was_invited_is_invited_again_without_typing(app: Flask) -> None:
+    staff = Colleague(app, "reception", "staff")
+    staff.get("/clinic/invitations/new")
+    staff.post("/clinic/invitations/new", {**TYPED, "language": "es"})
+    page = staff.path
+    assert "again=" not in staff.page.text, "the link can still be used"
+    staff.post(f"{page}/revoke")
+    found = re.search(r'href="(/clinic/invitations/new\?again=[0-9a-f]{32})"', staff.page.text)
+    assert found is not None
+    filled = staff.get(found[1]).text
+    for value in ("Sample Patient", "12", "1988", "V-9", "2027-03-31T14:30", "Dr House"):
+        assert f'value="{value}"' in filled
+    assert '<option value="es" lang="es" selected>' in filled
+
+
+def test_whose_answers_may_still_come_is_listed_by_appointment(app: Flask) -> None:
+    with app.app_context():
+        act = act_of(app)
+
+        def invite_one(name: str, days: int) -> str:
+            patient = Patient(name=name, birth_date=date(1988, 3, 12))
+            appointment = act.now + timedelta(days=days) if days else None
+            made = invite.new_id()
+            one = Invitation(patient=patient, language="en", appointment=appointment)
+            invite.create(act, {made: one}, until=act.now + timedelta(days=7))
+            return made
+
+        for name, days in (("Later", 9), ("Without a day", 0), ("Sooner", 2)):
+            invite_one(name, days)
+        invite.revoke(act, invite_one("Withdrawn", 1))
+        kept = invitations.awaited(db.session, act.keys, now=act.now)
+        assert [one.invitation and one.invitation.patient.name for one in kept] == ["Sooner", "Later", "Without a day"]
+        late = invitations.find(db.session, act.keys, kept[1].id, now=act.now)
+        assert late is not None
+    staff = Colleague(app, "reception", "staff")
+    assert "The link ends before the appointment" in staff.get(f"/clinic/invitations/{late.id}").text
+    assert "The link ends before the appointment" not in staff.get(f"/clinic/invitations/{kept[0].id}").text
+
+
+def test_until_a_day_means_to_its_end_at_the_clinic() -> None:
+    now = datetime(2026, 3, 20, 23, 30, tzinfo=UTC)  # the next day at the clinic, and the clocks change on the 29th
+    until = last_moment(now=now, days=14, timezone="Europe/Madrid")
+    assert until == datetime(2026, 4, 4, 21, 59, 59, tzinfo=UTC)
 
 
 def test_links_that_do_not_work_say_what_to_do(app: Flask) -> None:
@@ -282,8 +347,9 @@ def test_a_table_of_patients_is_invited_with_slips(app: Flask, tmp_path: Path) -
     table, slips = tmp_path / "patients.csv", tmp_path / "slips"
     table.write_text(TABLE + RIGHT, encoding="utf-8-sig")
     assert "2 can be invited; nothing was done" in flask(app, "invite", "--csv", str(table), "--dry-run").output
-    result = flask(app, "invite", "--csv", str(table), "--slips", str(slips))
+    result = flask(app, "invite", "--csv", str(table), "--slips", str(slips), "--days", "1")
     assert "2 invited, until" in result.stderr
+    assert "1 of these links end before the appointment" in result.stderr
     rows = list(csv.DictReader(result.stdout.splitlines()))
     assert [row["name"] for row in rows] == ["Ana Pérez", "'=Li, 王"]
     files = sorted(slips.iterdir())
@@ -338,7 +404,7 @@ def test_every_bad_row_is_named_and_then_nobody_is_invited(app: Flask, tmp_path:
     assert "has no rows below its headings" in flask(app, "invite", "--csv", str(table), code=1).output
     table.write_text("name,born\n")
     assert (
-        "has the column 'born'; the columns are: name, birth_date"
+        "has the column 'born'; the columns are, in small letters and between commas: name,birth_date,visit,"
         in flask(app, "invite", "--csv", str(table), code=1).output
     )
 

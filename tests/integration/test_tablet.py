@@ -93,8 +93,10 @@ def test_two_patients_in_turn(app: Flask) -> None:
     assert "/copy" not in held.page.text
     held.post("/tablet/lock")
     assert held.path == "/tablet"
+    assert "has sent" not in held.text, "before it is known who asks"
     held.post("/tablet/unlock", {"pin": PIN})
     assert "Next patient" in held.text
+    assert "The last patient has sent the answers." in held.text
     held.post("/tablet/hand-over", NOBODY)
     assert held.path == "/"
     held.get("/about-you")
@@ -235,7 +237,8 @@ def test_giving_up_deletes_the_answers_and_refuses_old_forms(app: Flask, held: T
     assert count(app, DraftRow) == 0
     assert "Lastov" not in held.page.text
     assert held.client.get_cookie("draft") is None
-    held.in_state("staff").post("/tablet/hand-over", NOBODY)
+    assert "The last patient has not sent any answers." in held.in_state("staff").text
+    held.post("/tablet/hand-over", NOBODY)
     held.page = old
     assert held.post("/about-you", FIRST).status_code == 400
     held.page = old

@@ -35,6 +35,7 @@ def upgrade() -> None:
         sa.Column("pin", sa.String(255), nullable=False),
         sa.Column("state", sa.String(16), nullable=False),
         sa.Column("tries", sa.Integer, nullable=False),
+        sa.Column("sent", sa.Boolean),
     )
     with op.batch_alter_table("outbox") as outbox:
         outbox.alter_column("kind", type_=sa.String(64), existing_type=sa.String(16), existing_nullable=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from datetime import date
-from typing import Any
+from typing import Any, Self
 
 from babel import Locale
 from babel.dates import get_month_names
@@ -16,6 +16,7 @@ from wtforms import Form, StringField
 from screening.domain import answers
 from screening.domain.answers import Fault
 from screening.reports.paper import DATE_PARTS, date_part_order
+from screening.web import language
 
 
 class BirthDateForm(Form):
@@ -26,6 +27,17 @@ class BirthDateForm(Form):
     birth_year = StringField()
 
     birth_date: date
+
+    @property
+    def date_parts(self) -> list[str]:
+        """The three fields in the order in which the language of the page writes a date."""
+        return date_part_order(language.chosen())
+
+    @property
+    def example_date(self) -> str:
+        """A date in that order, such as `27 3 1985`."""
+        example = {"birth_day": "27", "birth_month": "3", "birth_year": "1985"}
+        return " ".join(example[part] for part in self.date_parts)
 
     def check(self, *, languages: tuple[str, ...], today: date) -> bool:
         """Whether everything is acceptable; each field at fault gets its error. Month names of `languages` count."""
@@ -54,13 +66,16 @@ class AboutYouForm(BirthDateForm):
         return dict(sorted(super().errors.items(), key=lambda one: one[0] != "name"))
 
     @classmethod
-    def filled_with(cls, patient: answers.Patient | None) -> AboutYouForm:
+    def filled_with(cls, patient: answers.Patient | None) -> Self:
         """A form with what was sent, or else with the patient so far."""
         sent = request.form if request.method == "POST" else None
-        if patient is None:
-            return cls(formdata=sent)
+        return cls(formdata=sent, data=cls.of_patient(patient) if patient else {})
+
+    @staticmethod
+    def of_patient(patient: answers.Patient) -> dict[str, str]:
+        """What the fields hold for a patient."""
         born = {part: str(getattr(patient.birth_date, part.removeprefix("birth_"))) for part in DATE_PARTS}
-        return cls(formdata=sent, data={"name": patient.name, "visit": patient.visit, **born})
+        return {"name": patient.name, "visit": patient.visit, **born}
 
     def check(self, *, languages: tuple[str, ...], today: date) -> bool:
         """Whether everything is acceptable; each field at fault gets its error. Month names of `languages` count."""
@@ -76,16 +91,20 @@ class AboutYouForm(BirthDateForm):
             Fault.CONTROL_CHARACTER: _("Type the visit number again. It has a sign that cannot be printed"),
         }
         name_fault, visit_fault = answers.name_fault(name), answers.visit_fault(visit)
-        messages = {
-            "name": of_name[name_fault] if name_fault else "",
-            "visit": of_visit[visit_fault] if visit_fault else "",
-        }
-        for field, message in messages.items():
-            self[field].errors = [message] if message else []
-        if any(messages.values()) or not is_date:
+        if name_fault:
+            self.name.errors = [of_name[name_fault]]
+        if visit_fault:
+            self.visit.errors = [of_visit[visit_fault]]
+        if name_fault or visit_fault or not is_date:
             return False
         self.patient = answers.Patient(name=name, birth_date=self.birth_date, visit=visit)
         return True
+
+
+class VisitForm(AboutYouForm):
+    """The same as staff fill it in for the patient."""
+
+    name_missing = _l("Enter the patient’s name")
 
 
 def _birth_date(typed: dict[str, str], languages: tuple[str, ...], today: date) -> date | tuple[str, str]:
@@ -125,15 +144,9 @@ def _number(typed: str) -> int | None:
 def _month_by_name(typed: str, languages: tuple[str, ...]) -> int | None:
     """The month whose full or short name was typed in one of the languages, with or without a full stop."""
     wanted = typed.casefold().removeprefix("de ").rstrip(".").replace("setiembre", "septiembre")
-    for language in languages:
+    for code in languages:
         for width in ("wide", "abbreviated"):
-            for month, name in get_month_names(width, locale=Locale.parse(language, sep="-")).items():
+            for month, name in get_month_names(width, locale=Locale.parse(code, sep="-")).items():
                 if wanted == str(name).casefold().rstrip("."):
                     return int(month)
     return None
-
-
-def example_birth_date(language: str) -> str:
-    """A date in the language's order of fields, such as `27 3 1985`."""
-    example = {"birth_day": "27", "birth_month": "3", "birth_year": "1985"}
-    return " ".join(example[part] for part in date_part_order(language))

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from flask_babel import gettext as _
-from flask_babel import lazy_gettext as _l
-from wtforms import DateTimeLocalField, IntegerField, SelectField, StringField
+from wtforms import DateTimeLocalField, HiddenField, IntegerField, SelectField, StringField
 from wtforms.validators import InputRequired, NumberRange, Optional
 
 from screening.domain.answers import NAME_LENGTH, text_fault, tidy
 from screening.domain.invitation import LONGEST_DAYS, Invitation, appointment_fault, is_mailbox
+from screening.services import invite
+from screening.settings import Settings
 from screening.web.forms import words
-from screening.web.forms.about_you import AboutYouForm
+from screening.web.forms.about_you import VisitForm
+
+_ID = re.compile(r"[0-9a-f]{32}")
 
 
-class InvitationForm(AboutYouForm):
+class InvitationForm(VisitForm):
     """An invitation; after a successful `check`, `invitation` holds it."""
 
+    id = HiddenField(default=invite.new_id)
     appointment = DateTimeLocalField(format=["%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"], validators=[Optional()])
     prescriber = StringField()
     language = SelectField()
@@ -27,7 +32,6 @@ class InvitationForm(AboutYouForm):
     days = IntegerField(validators=[InputRequired(), NumberRange(1, LONGEST_DAYS)])
 
     invitation: Invitation
-    name_missing = _l("Enter the patient’s name")
 
     def check(self, *, languages: tuple[str, ...], today: date, timezone: str = "UTC") -> bool:
         """Whether everything is acceptable; each field at fault gets its error. Times are those of `timezone`."""
@@ -39,7 +43,7 @@ class InvitationForm(AboutYouForm):
         if self.days.errors:
             self.days.errors = [_("Enter a number of days from 1 to %(most)s", most=LONGEST_DAYS)]
         if message := words(text_fault(prescriber, NAME_LENGTH), NAME_LENGTH):
-            self.prescriber.errors = [message]
+            self.prescriber.errors = [_("Prescriber: %(fault)s", fault=message)]
         if email and not is_mailbox(email):
             self.email.errors = [_("Enter an e-mail address such as name@example.org, or leave it empty")]
         if not is_patient or self.errors:
@@ -54,8 +58,17 @@ class InvitationForm(AboutYouForm):
         return True
 
     @classmethod
-    def read(cls, sent: Any, *, languages: list[tuple[str, str]], days: int) -> InvitationForm:
-        """The form with what was sent, or empty."""
-        form = cls(formdata=sent, data={"days": days, "language": languages[0][0]})
+    def read(
+        cls, sent: Any, earlier: Invitation | None, *, languages: list[tuple[str, str]], settings: Settings
+    ) -> InvitationForm:
+        """The form with what was sent, or else with what an `earlier` invitation has."""
+        filled: dict[str, object] = {"days": settings.invitation_days, "language": languages[0][0]}
+        if earlier is not None:
+            at = earlier.appointment and earlier.appointment.astimezone(ZoneInfo(settings.clinic_timezone))
+            filled |= cls.of_patient(earlier.patient) | {"language": earlier.language, "appointment": at}
+            filled |= {"prescriber": earlier.prescriber, "email": earlier.email}
+        form = cls(formdata=sent, data=filled)
         form.language.choices = languages
+        if not _ID.fullmatch(form.id.data or ""):
+            form.id.data = invite.new_id()
         return form

@@ -40,7 +40,6 @@ class QuestionForm(Form):
         for item in self.question.page:
             if item.required and item.id in values and not values[item.id]:
                 faults[item.id] = Fault.MISSING
-        for item in self.question.page:
             if item.id in faults:
                 choose = _("Choose an answer for “%(ask)s”. If you do not know, choose “I am not sure”", ask=item.ask)
                 self[item.id].errors = [words(faults[item.id], TEXT_LENGTH, choose)]

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
-from zoneinfo import ZoneInfo
 
 from flask import Flask
 
@@ -72,14 +71,14 @@ def once(app: Flask) -> bool:
     """Do what is due daily; never is anything left. A failure is logged, without anything personal."""
 
     def work(here: Installation) -> bool:
-        now, zone = datetime.now(UTC), here.settings.clinic_timezone
         try:
-            act = Act(session=db.session, keys=here.keys, now=now, by="server")
+            act = Act(session=db.session, keys=here.keys, now=datetime.now(UTC), by="server")
             retention.daily(act, days=here.settings.retention_days)
         except retention.ClockInDoubt:
             log.warning("background: nothing is deleted, the clock or the audit log is far off; see flask doctor")
         # After a start this reads every screening's state once, so that nobody waits for it.
-        with here.worklist.current(db.session, here.keys, timezone=zone, today=now.astimezone(ZoneInfo(zone)).date()):
+        zone = here.settings.clinic_timezone
+        with here.worklist.current(db.session, here.keys, timezone=zone, today=here.today()):
             return False
 
     return _logged(app, "background", work)

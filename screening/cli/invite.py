@@ -3,9 +3,8 @@
 import csv
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import click
 
@@ -103,8 +102,7 @@ def _rows(table: Path) -> list[tuple[int, dict[str, str]]]:
 
 def _read(rows: list[tuple[int, dict[str, str]]]) -> list[Invitation]:
     """The invitations; where a row is at fault, print every fault and end."""
-    settings, faults, found = installation().settings, [], []
-    today = datetime.now(UTC).astimezone(ZoneInfo(settings.clinic_timezone)).date()
+    settings, today, faults, found = installation().settings, installation().today(), [], []
     for line, row in rows:
         try:
             if "too many columns" in row:

@@ -5,7 +5,6 @@ import json
 import os
 from datetime import UTC, datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import click
 
@@ -35,11 +34,9 @@ def screen(answers: Path, pdf: Path | None, as_json: bool) -> None:
     Exit code 0: evaluated, whatever the outcome. 1: the file is at fault; every fault is printed. 2: wrong usage.
     """
     here = installation()
-    now = datetime.now(UTC)
-    today = now.astimezone(ZoneInfo(here.settings.clinic_timezone)).date()
     try:
         content = json.loads(answers.read_text(encoding="utf-8"), object_pairs_hook=_once)
-        case = read_case(here.books, content, today=today)
+        case = read_case(here.books, content, today=here.today())
     except (OSError, ValueError, RecursionError) as err:
         fail(f"{answers}: not a readable JSON file in UTF-8: {err}")
     except InvalidCase as err:
@@ -55,7 +52,7 @@ def screen(answers: Path, pdf: Path | None, as_json: bool) -> None:
     if pdf is not None:
         screening = Screening(
             reference="",
-            submitted_at=now,
+            submitted_at=datetime.now(UTC),
             language=case.language,
             patient=case.patient,
             answers=case.answers,

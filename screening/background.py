@@ -6,12 +6,11 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
-from zoneinfo import ZoneInfo
 
 from flask import Flask
 
 from screening.delivery.channel import Channel
-from screening.extensions import db, installation
+from screening.extensions import Installation, db, installation
 from screening.services import retention
 from screening.storage.audit import Act
 
@@ -70,22 +69,19 @@ def start(app: Flask, *, only_outbox: bool = False) -> None:
 
 def once(app: Flask) -> bool:
     """Do what is due daily; never is anything left. A failure is logged, without anything personal."""
-    here = installation(app)
-    with app.app_context():
+
+    def work(here: Installation) -> bool:
         try:
-            now, zone = datetime.now(UTC), here.settings.clinic_timezone
-            act = Act(session=db.session, keys=here.keys, now=now, by="server")
+            act = Act(session=db.session, keys=here.keys, now=datetime.now(UTC), by="server")
             retention.daily(act, days=here.settings.retention_days)
-            # After a start this reads every screening's state once, so that nobody waits for it.
-            with here.worklist.current(
-                db.session, here.keys, timezone=zone, today=now.astimezone(ZoneInfo(zone)).date()
-            ):
-                pass
         except retention.ClockInDoubt:
             log.warning("background: nothing is deleted, the clock or the audit log is far off; see flask doctor")
-        except Exception as err:  # noqa: BLE001 - whatever failed, the server goes on and tries again
-            log.error("background: %s", type(err).__name__)
-    return False
+        # After a start this reads every screening's state once, so that nobody waits for it.
+        zone = here.settings.clinic_timezone
+        with here.worklist.current(db.session, here.keys, timezone=zone, today=here.today()):
+            return False
+
+    return _logged(app, "background", work)
 
 
 def of_outbox(app: Flask) -> list[Task]:
@@ -96,28 +92,27 @@ def of_outbox(app: Flask) -> list[Task]:
 
 def print_one(app: Flask) -> bool:
     """Print one summary; whether there may be another. What fails is noted in the outbox, or at least logged."""
-    here = installation(app)
 
-    def work() -> bool:
+    def work(here: Installation) -> bool:
         printed = here.printer.work(now=datetime.now(UTC))
         if printed:
             here.wake()  # it can be delivered
         return printed
 
-    return _logged(app, work)
+    return _logged(app, "outbox", work)
 
 
 def deliver_one(app: Flask, channel: Channel) -> bool:
     """Deliver one summary to a channel; whether there may be another."""
-    return _logged(app, lambda: installation(app).carrier.work(channel, now=datetime.now(UTC)))
+    return _logged(app, "outbox", lambda here: here.carrier.work(channel, now=datetime.now(UTC)))
 
 
-def _logged(app: Flask, work: Callable[[], bool]) -> bool:
+def _logged(app: Flask, part: str, work: Callable[[Installation], bool]) -> bool:
     with app.app_context():
         try:
-            return work()
+            return work(installation(app))
         except Exception as err:  # noqa: BLE001 - whatever failed, the server goes on and tries again
-            log.error("outbox: %s", type(err).__name__)
+            log.error("%s: %s", part, type(err).__name__)
             return False
 
 

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from functools import cached_property, lru_cache
 from pathlib import Path
 from threading import Event
+from zoneinfo import ZoneInfo
 
 from flask import Flask, current_app
 from flask_alembic import Alembic
@@ -43,6 +45,10 @@ class Installation:
         """Let what works in the background look at once whether there is anything to do."""
         for one in self.asleep:
             one.set()
+
+    def today(self) -> date:
+        """The day at the clinic."""
+        return datetime.now(ZoneInfo(self.settings.clinic_timezone)).date()
 
     @property
     def jobs_of_sent(self) -> list[str]:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import NoReturn
 
 import click
@@ -15,7 +16,9 @@ from flask.cli import AppGroup
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from screening.extensions import alembic, db, installation
+from screening.reports.signature import CannotSign
 from screening.rulebooks.load import InvalidRuleBook
+from screening.services.people import NotAccepted
 from screening.settings import InvalidSettings
 from screening.storage.audit import Act
 from screening.storage.backup import CannotCopy
@@ -25,6 +28,8 @@ from screening.storage.encryption import KeyFault, read_private
 commands = AppGroup()  # every command runs within the application
 START_FAULTS = (InvalidSettings, InvalidRuleBook, KeyFault, DatabaseNotReady)
 SECRET_BYTES = 32
+READABLE = click.Path(exists=True, dir_okay=False, path_type=Path)
+WRITABLE = click.Path(dir_okay=False, path_type=Path)
 
 
 def check_ready(app: Flask) -> None:
@@ -59,15 +64,22 @@ def fail(*lines: str) -> NoReturn:
 
 
 @contextmanager
-def on_a_ready_installation() -> Iterator[None]:
-    """Prove the keys, and turn the faults of an installation into their words and exit code 1."""
+def faults_in_words() -> Iterator[None]:
+    """Turn the faults of an installation, and what is not accepted, into their words and exit code 1."""
     try:
-        check_keys(db.session, installation().keys)
         yield
-    except (*START_FAULTS, CannotCopy) as err:
+    except (*START_FAULTS, CannotCopy, CannotSign, NotAccepted) as err:
         fail(str(err))
     except (DatabaseError, CommandError) as err:
         fail(str(not_reachable(err)))
+
+
+@contextmanager
+def on_a_ready_installation() -> Iterator[None]:
+    """The same, once the keys are proved."""
+    with faults_in_words():
+        check_keys(db.session, installation().keys)
+        yield
 
 
 def acting() -> Act:

@@ -3,7 +3,7 @@
 import click
 
 from screening.cli.common import acting, commands, fail, on_a_ready_installation
-from screening.delivery.channel import REASONS, Channel, DeliveryFailed
+from screening.delivery.channel import REASONS, DeliveryFailed
 from screening.extensions import db, installation
 from screening.reports.press import PrintingFailed
 from screening.services import jobs
@@ -28,9 +28,12 @@ def delivery_list() -> None:
 @click.argument("name")
 def delivery_test(name: str) -> None:
     """Deliver a summary of nobody to the channel NAME and say whether it was taken."""
+    here = installation()
     with on_a_ready_installation():
+        if name not in here.channels:
+            fail(f"There is no channel {name!r}; the settings have: {', '.join(here.channels) or 'none'}")
         try:
-            installation().carrier.trial(_channel(name), installation().books)
+            here.carrier.trial(here.channels[name], here.books)
         except DeliveryFailed as err:
             fail(f"Not delivered to {name}: {REASONS[err.fault]} ({err})")
         except PrintingFailed as err:
@@ -49,10 +52,3 @@ def delivery_drop(name: str) -> None:
             names = ", ".join(kind.removeprefix(outbox.TO) for kind in waiting if kind != outbox.SUMMARY)
             fail(f"Nothing waits for {name}; there are deliveries to: {names or 'none'}")
         click.echo(f"{jobs.drop(acting(), name)} deliveries were dropped.")
-
-
-def _channel(name: str) -> Channel:
-    found = installation().channels.get(name)
-    if found is None:
-        fail(f"There is no channel {name!r}; the settings have: {', '.join(installation().channels) or 'none'}")
-    return found

@@ -3,13 +3,12 @@
 import csv
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import click
 
-from screening.cli.common import acting, commands, fail, on_a_ready_installation, progress
+from screening.cli.common import READABLE, acting, commands, fail, on_a_ready_installation, progress
 from screening.domain.invitation import (
     COLUMNS,
     LONGEST_DAYS,
@@ -29,9 +28,7 @@ PART = 100  # invitations made in one transaction, so that no patient waits long
 
 
 @commands.command()
-@click.option(
-    "--csv", "table", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Invite all in this."
-)
+@click.option("--csv", "table", type=READABLE, help="Invite all in this.")
 @click.option("--dry-run", is_flag=True, help="Only say whether the file is right.")
 @click.option(
     "--slips", type=click.Path(file_okay=False, path_type=Path), help="Print a slip for each into this folder."
@@ -105,8 +102,7 @@ def _rows(table: Path) -> list[tuple[int, dict[str, str]]]:
 
 def _read(rows: list[tuple[int, dict[str, str]]]) -> list[Invitation]:
     """The invitations; where a row is at fault, print every fault and end."""
-    settings, faults, found = installation().settings, [], []
-    today = datetime.now(UTC).astimezone(ZoneInfo(settings.clinic_timezone)).date()
+    settings, today, faults, found = installation().settings, installation().today(), [], []
     for line, row in rows:
         try:
             if "too many columns" in row:

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from sqlalchemy import delete, inspect
 
-from screening.cli.common import acting, commands, fail, on_a_ready_installation, progress
+from screening.cli.common import READABLE, acting, commands, fail, faults_in_words, on_a_ready_installation, progress
 from screening.extensions import db, installation
 from screening.services import retention
 from screening.services.export import prove
@@ -16,7 +16,6 @@ from screening.settings import FILE_NAME
 from screening.storage import audit as audit_log
 from screening.storage import backup as copies
 from screening.storage import moving, rotation, screenings
-from screening.storage.backup import CannotCopy
 from screening.storage.database import integrity, note_keys, write
 from screening.storage.encryption import only_current, with_new_key, write_keys
 from screening.storage.tables import SignInRow, TabletRow
@@ -91,17 +90,14 @@ def backup(target: Path) -> None:
 
 
 @commands.command()
-@click.argument("source", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("source", type=READABLE)
 def restore(source: Path) -> None:
     """Bring the backup SOURCE into an empty place, in which data.key is already. Then run: flask init; flask verify."""
     here = installation()
-    try:
-        if not here.key_file.exists():
-            fail(f"Put your copy of data.key to {here.key_file} first: without it the backup cannot be read")
-        with progress("Copying") as tell:
-            copies.restore(db.engine, source, tell)
-    except CannotCopy as err:
-        fail(str(err))
+    if not here.key_file.exists():
+        fail(f"Put your copy of data.key to {here.key_file} first: without it the backup cannot be read")
+    with faults_in_words(), progress("Copying") as tell:
+        copies.restore(db.engine, source, tell)
     with on_a_ready_installation():
         with write(db.session):
             for signed_in in (SignInRow, TabletRow):  # who was when the copy was made is not any more

@@ -3,7 +3,7 @@
 import click
 from flask_security import hash_password
 
-from screening.cli.common import acting, commands, fail, on_a_ready_installation
+from screening.cli.common import acting, commands, on_a_ready_installation
 from screening.extensions import db, installation
 from screening.services import people as service
 
@@ -22,11 +22,8 @@ def people_add(sign_in_name: str, full_name: str, roles: tuple[str, ...], if_non
     """Add a person and print a password for the first sign-in; it is shown only now."""
     password = service.one_time_password()
     with on_a_ready_installation():
-        try:
-            hashed = hash_password(password)
-            added = service.add(acting(), sign_in_name, full_name, roles, hashed, only_if_none=if_none)
-        except service.NotAccepted as err:
-            fail(str(err))
+        hashed = hash_password(password)
+        added = service.add(acting(), sign_in_name, full_name, roles, hashed, only_if_none=if_none)
     if added:
         address = f"{installation().settings.public_url}/account/sign-in"
         click.echo(f"First sign-in at {address}: name {sign_in_name}, password {password} (to be changed there)")
@@ -44,10 +41,7 @@ def people_list() -> None:
 
 def _change(sign_in_name: str, **changes: object) -> None:
     with on_a_ready_installation():
-        try:
-            service.change(acting(), sign_in_name, **changes)  # type: ignore[arg-type]
-        except service.NotAccepted as err:
-            fail(str(err))
+        service.change(acting(), sign_in_name, **changes)  # type: ignore[arg-type]
 
 
 @people.command("disable")

@@ -7,9 +7,9 @@ import click
 from flask import current_app
 
 from screening import background
-from screening.cli.common import acting, commands, fail, on_a_ready_installation
+from screening.cli.common import acting, commands, fail, faults_in_words, on_a_ready_installation
 from screening.extensions import db, installation
-from screening.reports.signature import CannotSign, Signature, new_key
+from screening.reports.signature import new_key
 from screening.services import jobs
 from screening.storage.encryption import write_private
 from screening.storage.outbox import waiting
@@ -73,19 +73,18 @@ def signing_key_create() -> None:
         fail(f"{here.signing_file} is there already and stays; move it away first if you want a new one")
     except OSError as err:
         fail(f"{here.signing_file} cannot be written: {err.strerror}; run `flask init` first")
-    _show(here.signature)
+    _show()
 
 
 @signing_key.command("show")
 def signing_key_show() -> None:
     """Print whose certificate it is, until when it holds, and its fingerprint, to be compared with a PDF reader's."""
-    _show(installation().signature)
+    _show()
 
 
-def _show(signature: Signature | None) -> None:
-    if signature is None:
-        fail("There is no key, PDFs are not signed; run: flask signing-key create")
-    try:
+def _show() -> None:
+    with faults_in_words():
+        signature = installation().signature
+        if signature is None:
+            fail("There is no key, PDFs are not signed; run: flask signing-key create")
         click.echo(signature.described)
-    except CannotSign as err:
-        fail(str(err))

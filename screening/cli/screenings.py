@@ -5,11 +5,10 @@ import json
 import os
 from datetime import UTC, datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import click
 
-from screening.cli.common import acting, commands, fail, on_a_ready_installation, progress
+from screening.cli.common import READABLE, WRITABLE, acting, commands, fail, on_a_ready_installation, progress
 from screening.domain.assessment import Assessment, Screening
 from screening.domain.case import InvalidCase, read_case
 from screening.domain.evaluate import evaluate
@@ -26,8 +25,8 @@ from screening.storage.tables import ScreeningRow
 
 
 @commands.command()
-@click.argument("answers", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--pdf", type=click.Path(dir_okay=False, path_type=Path), help="Write the summary to this file.")
+@click.argument("answers", type=READABLE)
+@click.option("--pdf", type=WRITABLE, help="Write the summary to this file.")
 @click.option("--json", "as_json", is_flag=True, help="Print the assessment as JSON.")
 def screen(answers: Path, pdf: Path | None, as_json: bool) -> None:
     """Evaluate one file of ANSWERS (JSON) without a web server or database.
@@ -35,11 +34,9 @@ def screen(answers: Path, pdf: Path | None, as_json: bool) -> None:
     Exit code 0: evaluated, whatever the outcome. 1: the file is at fault; every fault is printed. 2: wrong usage.
     """
     here = installation()
-    now = datetime.now(UTC)
-    today = now.astimezone(ZoneInfo(here.settings.clinic_timezone)).date()
     try:
         content = json.loads(answers.read_text(encoding="utf-8"), object_pairs_hook=_once)
-        case = read_case(here.books, content, today=today)
+        case = read_case(here.books, content, today=here.today())
     except (OSError, ValueError, RecursionError) as err:
         fail(f"{answers}: not a readable JSON file in UTF-8: {err}")
     except InvalidCase as err:
@@ -49,11 +46,13 @@ def screen(answers: Path, pdf: Path | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(_assessment_json(assessment, book), ensure_ascii=False, indent=2))
     else:
-        _echo_assessment(assessment)
+        click.echo(f"Outcome: {assessment.outcome.word}")
+        for finding in assessment.findings:
+            click.echo(f"- {finding.severity.word}: {finding.title}. {finding.reason} [{citations(finding.cites)}]")
     if pdf is not None:
         screening = Screening(
             reference="",
-            submitted_at=now,
+            submitted_at=datetime.now(UTC),
             language=case.language,
             patient=case.patient,
             answers=case.answers,
@@ -73,7 +72,7 @@ def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 @commands.command()
 @click.argument("reference")
-@click.option("--pdf", type=click.Path(dir_okay=False, path_type=Path), help="Write the summary to this file.")
+@click.option("--pdf", type=WRITABLE, help="Write the summary to this file.")
 def summary(reference: str, pdf: Path | None) -> None:
     """Hand over the summary of the screening with this REFERENCE, such as 7F3K-9QWD."""
     here = installation()
@@ -84,10 +83,9 @@ def summary(reference: str, pdf: Path | None) -> None:
         except screenings.NoSuchScreening:
             fail(f"There is no screening {reference}; check the reference")
         made = here.printer.summary(screening)
-    click.echo(f"{made.reference}  {made.submitted}  check code {made.check_code}")
-    click.echo(f"{made.headline}. {made.sentence}")
-    if pdf is not None:
-        with on_a_ready_installation():
+        click.echo(f"{made.reference}  {made.submitted}  check code {made.check_code}")
+        click.echo(f"{made.headline}. {made.sentence}")
+        if pdf is not None:
             try:
                 _write(pdf, here.printer.pdf(reference))
             except printing.NotPrinted as err:
@@ -95,7 +93,7 @@ def summary(reference: str, pdf: Path | None) -> None:
 
 
 @commands.command()
-@click.argument("target", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("target", type=WRITABLE)
 @click.option("--since", type=click.DateTime(["%Y-%m-%d"]), required=True, help="Sent on this day or later (UTC).")
 @click.option("--format", "kind", type=click.Choice(["csv", "fhir"]), default="csv", show_default=True)
 def export(target: Path, since: datetime, kind: str) -> None:
@@ -143,12 +141,6 @@ def _write_pdf(path: Path, made: Summary) -> None:
     if missing:
         points = ", ".join(f"U+{ord(character):04X}" for character in sorted(missing))
         click.echo(f"No font has these characters, the page shows their code points: {points}", err=True)
-
-
-def _echo_assessment(assessment: Assessment) -> None:
-    click.echo(f"Outcome: {assessment.outcome.word}")
-    for finding in assessment.findings:
-        click.echo(f"- {finding.severity.word}: {finding.title}. {finding.reason} [{citations(finding.cites)}]")
 
 
 def _assessment_json(assessment: Assessment, book: RuleBook) -> dict[str, object]:

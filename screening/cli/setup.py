@@ -15,9 +15,9 @@ import click
 from alembic.util import CommandError
 from sqlalchemy.exc import OperationalError
 
-from screening.cli.common import SECRET_BYTES, START_FAULTS, commands, fail, not_reachable
+from screening.cli.common import SECRET_BYTES, START_FAULTS, commands, faults_in_words, not_reachable
 from screening.domain.rules import BASE_LANGUAGE
-from screening.extensions import alembic, db, installation
+from screening.extensions import Installation, alembic, db, installation
 from screening.reports import fonts
 from screening.reports.signature import CannotSign
 from screening.services.people import everyone
@@ -41,19 +41,14 @@ def init() -> None:
     instance.mkdir(mode=0o700, parents=True, exist_ok=True)
     instance.chmod(0o700)
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    try:
-        with _alone(instance):
-            make_private(db.engine)
-            _make_missing_files(instance, here.key_file, here.secret_file, stored=has_tables(db.session))
-            db.session.rollback()
-            alembic.upgrade()
-            with write(db.session):
-                note_keys(db.session, here.keys)
-            check_keys(db.session, here.keys)
-    except START_FAULTS as err:
-        fail(str(err))
-    except (OperationalError, CommandError) as err:
-        fail(str(not_reachable(err)))
+    with faults_in_words(), _alone(instance):
+        make_private(db.engine)
+        _make_missing_files(here, stored=has_tables(db.session))
+        db.session.rollback()
+        alembic.upgrade()
+        with write(db.session):
+            note_keys(db.session, here.keys)
+        check_keys(db.session, here.keys)
     for missing in fonts.missing_parts():
         click.echo(f"Missing: {missing}", err=True)
     click.echo(f"Ready: {instance}. Keep a copy of {here.key_file.name} apart from your database backups.")
@@ -70,19 +65,19 @@ def _alone(folder: Path) -> Iterator[None]:
         os.close(lock)
 
 
-def _make_missing_files(instance: Path, key_file: Path, secret_file: Path, *, stored: bool) -> None:
+def _make_missing_files(here: Installation, *, stored: bool) -> None:
     """Write the settings file and the keys of a new installation; never a new data key beside old data."""
-    if not key_file.exists():
+    if not here.key_file.exists():
         if stored:
             raise KeyFault(
-                f"{key_file} is missing, but the database was sealed with it. Restore the file from your copy; "
+                f"{here.key_file} is missing, but the database was sealed with it. Restore the file from your copy; "
                 "a new key could not read what is stored"
             )
-        write_keys(key_file, new_keys())
-    if not secret_file.exists():
-        write_private(secret_file, secrets.token_hex(SECRET_BYTES) + "\n")
-    if not (instance / FILE_NAME).exists():
-        write_private(instance / FILE_NAME, settings_file())
+        write_keys(here.key_file, new_keys())
+    if not here.secret_file.exists():
+        write_private(here.secret_file, secrets.token_hex(SECRET_BYTES) + "\n")
+    if not (file := here.settings.instance / FILE_NAME).exists():
+        write_private(file, settings_file())
 
 
 @commands.command()

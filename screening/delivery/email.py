@@ -6,9 +6,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.message import EmailMessage
-from email.utils import make_msgid
 from io import BytesIO
 from typing import Any
+from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 from babel import Locale
@@ -58,26 +58,20 @@ class Email(Channel):
         """Send the PDF, with a Message-ID by which a second one can be told. Raises DeliveryFailed."""
         _ = translations(document.language).gettext
         reference = document.screening.reference
-        pdf, lines = (
-            document.pdf,
-            [
-                _("The summary of screening %(reference)s is attached.") % {"reference": reference},
-                _("It tells about a patient's health. Do not pass it on by e-mail."),
-                _("The screening itself is here: %(address)s") % {"address": document.address},
-            ],
-        )
+        pdf = document.pdf
+        lines = [
+            _("The summary of screening %(reference)s is attached.") % {"reference": reference},
+            _("It tells about a patient's health. Do not pass it on by e-mail."),
+            _("The screening itself is here: %(address)s") % {"address": document.address},
+        ]
         if self.pdf_password_file:
             pdf = _encrypted(pdf, self.secret(self.pdf_password_file))
             lines.append(_("The PDF opens with the password that was agreed with the clinic."))
-        message = EmailMessage()
-        message["Subject"] = _("Pre-visit screening %(reference)s") % {"reference": reference}
-        message["From"], message["To"] = self.sender, self.to
-        message["Message-ID"] = f"<{document.id}@{self.sender.rpartition('@')[2]}>"
-        message["Date"] = document.screening.changed_at
-        message.set_content("\n\n".join(lines) + "\n")
+        subject = _("Pre-visit screening %(reference)s") % {"reference": reference}
+        message = _message(self, self.to, subject, lines, name=document.id, at=document.screening.changed_at)
         name = f"summary-{reference}-{document.number + 1}.pdf"
         message.add_attachment(pdf, maintype="application", subtype="pdf", filename=name)
-        send(self, message)
+        _send(self, message)
 
 
 def remind_by_mail(options: Email, to: str, link: str, *, language: str, until: datetime, settings: Settings) -> None:
@@ -91,16 +85,19 @@ def remind_by_mail(options: Email, to: str, link: str, *, language: str, until: 
         _("Nobody reads answers to this mail."),
         *([f"{settings.clinic_name}, {settings.clinic_phone}"] if settings.clinic_phone else []),
     ]
+    subject = _("Questions before your visit")
+    _send(options, _message(options, to, subject, lines, name=str(uuid4()), at=datetime.now(UTC)))
+
+
+def _message(options: Email, to: str, subject: str, lines: list[str], *, name: str, at: datetime) -> EmailMessage:
     message = EmailMessage()
-    message["Subject"] = _("Questions before your visit")
-    message["From"], message["To"] = options.sender, to
-    message["Message-ID"] = make_msgid(domain=options.sender.rpartition("@")[2])
-    message["Date"] = datetime.now(UTC)
+    message["Subject"], message["From"], message["To"] = subject, options.sender, to
+    message["Message-ID"], message["Date"] = f"<{name}@{options.sender.rpartition('@')[2]}>", at
     message.set_content("\n\n".join(lines) + "\n")
-    send(options, message)
+    return message
 
 
-def send(options: Email, message: EmailMessage) -> None:
+def _send(options: Email, message: EmailMessage) -> None:
     """Hand a message to the mail server. Raises DeliveryFailed."""
     context = options.trusting(options.ca_file)
     password = options.secret(options.password_file) if options.password_file else ""

@@ -9,13 +9,13 @@ from sqlalchemy.orm import Session
 
 from screening.delivery.channel import Channel, Document
 from screening.domain.answers import Answers, Patient
-from screening.domain.assessment import Screening
+from screening.domain.assessment import Assessment, Screening
 from screening.domain.evaluate import evaluate
 from screening.domain.rules import BASE_LANGUAGE, RuleBook
 from screening.reports.pdf import print_summary
 from screening.reports.summary import summarise
 from screening.services import jobs
-from screening.services.review import books_of
+from screening.services.review import assess
 from screening.settings import Settings
 from screening.storage import outbox, screenings, summaries
 from screening.storage.audit import Act
@@ -39,13 +39,13 @@ class Carrier:
     def _deliver(self, channel: Channel, job: outbox.Job) -> None:
         screening = screenings.edition(self.session, self.keys, job.screening_id, job.number)
         pdf = summaries.pdf(self.session.get_one(SummaryRow, (job.screening_id, job.number)), self.keys)
-        book = books_of(self.session, screening)[BASE_LANGUAGE]
-        # A name that tells it from all others, wherever it arrives.
-        document = self._document(screening, book, pdf, name=f"{job.screening_id}/{job.number}/{channel.name}")
+        book, assessment = assess(self.session, screening)
         self.session.rollback()  # nobody should wait for another machine
-        wanted = document.assessment.outcome in channel.outcomes
+        wanted = assessment.outcome in channel.outcomes
         if wanted:
-            channel.deliver(document)
+            # A name that tells it from all others, wherever it arrives.
+            name = f"{job.screening_id}/{job.number}/{channel.name}"
+            channel.deliver(self._document(screening, book, assessment, pdf, name=name))
         act = Act(session=self.session, keys=self.keys, now=datetime.now(UTC), by="server")
         with write(self.session):
             outbox.finish(self.session, job)  # somebody else may have taken it since: it was delivered all the same
@@ -64,14 +64,17 @@ class Carrier:
             digest=book.edition.digest,
         )
         pdf = print_summary(summarise(screening, books, self.settings), paper=self.settings.paper).content
-        channel.deliver(self._document(screening, book, pdf, name=str(uuid4())))
+        assessment = evaluate(book, screening.established)
+        channel.deliver(self._document(screening, book, assessment, pdf, name=str(uuid4())))
 
-    def _document(self, screening: Screening, book: RuleBook, pdf: bytes, *, name: str) -> Document:
+    def _document(
+        self, screening: Screening, book: RuleBook, assessment: Assessment, pdf: bytes, *, name: str
+    ) -> Document:
         return Document(
             id=str(uuid5(NAMESPACE_URL, name)),
             number=len(screening.entries),
             screening=screening,
-            assessment=evaluate(book, screening.established),
+            assessment=assessment,
             book=book,
             pdf=pdf,
             language=self.settings.clinic_language,

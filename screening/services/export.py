@@ -7,10 +7,9 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from screening.domain.assessment import Assessment, Screening
-from screening.domain.evaluate import evaluate
-from screening.domain.rules import BASE_LANGUAGE, RuleBook
+from screening.domain.rules import RuleBook
 from screening.services import people
-from screening.services.review import books_of
+from screening.services.review import assess
 from screening.storage import audit, outbox, screenings, summaries
 from screening.storage.audit import Act
 from screening.storage.database import write
@@ -25,8 +24,8 @@ def export(act: Act, *, since: datetime, kind: str) -> Iterator[tuple[Screening,
         act.note("exported", detail=f"since {since:%Y-%m-%d} as {kind}")
     for row in screenings.all_rows(act.session, ScreeningRow.submitted_at >= since):
         screening = screenings.read(act.session, act.keys, row)
-        book = books_of(act.session, screening)[BASE_LANGUAGE]
-        yield screening, evaluate(book, screening.established), book
+        book, assessment = assess(act.session, screening)
+        yield screening, assessment, book
 
 
 def prove(session: Session, keys: Keys) -> Iterator[str]:
@@ -42,7 +41,7 @@ def prove(session: Session, keys: Keys) -> Iterator[str]:
         done = told.pop(row.reference, Counter())
         try:
             screening = screenings.read(session, keys, row)
-            assessment = evaluate(books_of(session, screening)[BASE_LANGUAGE], screening.established)
+            _book, assessment = assess(session, screening)
             stored, again = screenings.state(row, keys), screenings.state_of(screening, assessment)
             if stored != again:
                 yield f"{row.reference}: assessed again, it is {again}; stored was {stored}"

@@ -55,13 +55,13 @@ def address(settings: Settings, act: Act, invitation_id: str) -> str:
 
 def look(act: Act, token: str) -> tuple[InvitationRow, Invitation]:
     """The invitation behind a link that can be used. Changes nothing. Raises NotUsable."""
-    return _usable(act, invitations.row_of(act.session, token), now=act.now)
+    return _usable(act, invitations.row_of(act.session, token))
 
 
-def _usable(act: Act, row: InvitationRow | None, *, now: datetime) -> tuple[InvitationRow, Invitation]:
+def _usable(act: Act, row: InvitationRow | None) -> tuple[InvitationRow, Invitation]:
     if row is None:
         raise NotUsable(None)
-    state = invitations.state(row, is_finished=False, now=now)
+    state = invitations.state(row, is_finished=False, now=act.now)
     if state is not State.SENT:
         raise NotUsable(state)
     return row, invitations.read(row, act.keys)
@@ -74,7 +74,7 @@ def redeem(act: Act, token: str, birth_date: date, *, keep: timedelta) -> tuple[
     """
     draft_token = questionnaire.new_token()
     with write(act.session):
-        row, invitation = _usable(act, invitations.row_of(act.session, token, lock=True), now=act.now)
+        row, invitation = _usable(act, invitations.row_of(act.session, token, lock=True))
         is_right = birth_date == invitation.patient.birth_date
         if is_right:
             row.opened_at, row.draft_hash = act.now, drafts.hash_token(draft_token)
@@ -108,7 +108,7 @@ def revoke(act: Act, invitation_id: str) -> None:
 
 def remind(act: Act, settings: Settings, invitation_id: str, mail: Email) -> None:
     """Send the link again by e-mail, if it can still be used. Raises NotUsable, DeliveryFailed."""
-    row, invitation = _usable(act, act.session.get(InvitationRow, invitation_id), now=act.now)
+    row, invitation = _usable(act, act.session.get(InvitationRow, invitation_id))
     until, link = row.expires_at, address(settings, act, invitation_id)
     act.session.rollback()  # nobody should wait for another machine
     remind_by_mail(mail, invitation.email, link, language=invitation.language, until=until, settings=settings)

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from screening.services.questionnaire import COUNTED
@@ -203,9 +203,7 @@ def signed_in(
 def seen(*, session: Session, token_hash: str, now: datetime) -> None:
     """Put off the idle time-out."""
     with write(session):
-        row = session.get(SignInRow, token_hash)
-        if row is not None:
-            row.seen_at = now
+        session.execute(update(SignInRow).where(SignInRow.token_hash == token_hash).values(seen_at=now))
 
 
 def own_sign_ins(session: Session, person: PersonRow) -> list[SignInRow]:
@@ -225,8 +223,3 @@ def end(act: Act, sign_in_name: str, *, token_hash: str | None) -> None:
                 query = query.where(SignInRow.token_hash == token_hash)
             if act.session.execute(query).rowcount:  # type: ignore[attr-defined]
                 act.note("signed out", sign_in_name, "all sign-ins" if token_hash is None else "")
-
-
-def forget_old_sign_ins(session: Session, *, longest: timedelta, now: datetime) -> None:
-    """Delete sign-ins that are over, within the transaction of whoever calls."""
-    session.execute(delete(SignInRow).where(SignInRow.begun_at <= now - longest))

@@ -6,12 +6,11 @@ from datetime import date, timedelta
 from sqlalchemy import delete, select
 
 from screening.domain.entries import Status
-from screening.services import people
-from screening.storage import audit, drafts, invitations, screenings
+from screening.storage import audit, drafts, screenings
 from screening.storage.audit import Act
 from screening.storage.database import empty_journal, write
 from screening.storage.encryption import KeyFault
-from screening.storage.tables import InvitationRow, ScreeningRow, TabletRow
+from screening.storage.tables import InvitationRow, ScreeningRow, SignInRow, TabletRow
 
 PART = 200  # screenings deleted in one transaction, so that nobody waits long
 ONE_DAY = timedelta(days=1)
@@ -57,9 +56,9 @@ def purge(act: Act, *, days: int, progress: Callable[[int, int], None] = lambda 
         progress(begin + len(references), len(found))
     with write(act.session):
         drafts.remove_expired(act.session, now=act.now)
-        invitations.remove_expired(act.session, before=act.now - INVITATIONS_KEPT)
+        act.session.execute(delete(InvitationRow).where(InvitationRow.expires_at < act.now - INVITATIONS_KEPT))
         act.session.execute(delete(TabletRow).where(TabletRow.ends_at <= act.now))
-        people.forget_old_sign_ins(act.session, longest=ONE_DAY, now=act.now)
+        act.session.execute(delete(SignInRow).where(SignInRow.begun_at <= act.now - ONE_DAY))
         act.note("purged", detail=f"{len(found)} screenings, {never_opened} never opened")
     empty_journal(act.session)
     return len(found), never_opened

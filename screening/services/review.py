@@ -40,6 +40,12 @@ def books_of(session: Session, screening: Screening) -> Mapping[str, RuleBook]:
     return load_content(screenings.edition_content(session, screening.digest))
 
 
+def assess(session: Session, screening: Screening) -> tuple[RuleBook, Assessment]:
+    """The edition of the rule book that a screening was made under, in English, and what follows from it."""
+    book = books_of(session, screening)[BASE_LANGUAGE]
+    return book, evaluate(book, screening.established)
+
+
 def view(act: Act, reference: str, *, action: str = "viewed") -> Screening:
     """The screening, with the view in the audit log; a new one becomes opened, however it is seen first.
 
@@ -51,7 +57,8 @@ def view(act: Act, reference: str, *, action: str = "viewed") -> Screening:
         is_new = screening.status is Status.NEW
         if is_new:
             screening = replace(screening, status=Status.OPENED)
-            screenings.change(act.session, act.keys, row, screening, _assess(act.session, screening))
+            _book, assessment = assess(act.session, screening)
+            screenings.change(act.session, act.keys, row, screening, assessment)
             act.note("opened", reference)
         if not is_new or action != "viewed":
             act.note(action, reference)
@@ -115,13 +122,9 @@ def _add(act: Act, reference: str, entry: Entry, *, seen: int, jobs: Iterable[st
             raise ChangedMeanwhile(screening.entries[-1])
         status = Status.REVIEWED if decided else Status.OPENED
         screening = replace(screening, status=status, entries=(*screening.entries, entry))
-        assessment = _assess(act.session, screening)
+        _book, assessment = assess(act.session, screening)
         contraindicated = assessment.outcome is Severity.CONTRAINDICATION
         if isinstance(entry, Review) and entry.decision in PROCEED and contraindicated and not entry.reason:
             raise ReasonNeeded
         screenings.change(act.session, act.keys, row, screening, assessment, jobs=jobs)
         act.note("reviewed" if decided else "clarified", reference)
-
-
-def _assess(session: Session, screening: Screening) -> Assessment:
-    return evaluate(books_of(session, screening)[BASE_LANGUAGE], screening.established)

@@ -99,7 +99,7 @@ def _end_turn(act: Act, row: TabletRow, draft: str) -> None:
     """Delete what was not sent, and remember whether anything was."""
     if draft:
         drafts.remove(act.session, hash_token(draft))
-        row.sent = screenings.exists(act.session, ScreeningRow.draft_hash == hash_token(draft))
+        row.sent = screenings.count(act.session, ScreeningRow.draft_hash == hash_token(draft)) > 0
 
 
 def _row(act: Act, token: str, *states: str) -> TabletRow:

@@ -26,13 +26,20 @@ class DatabaseNotReady(Exception):
 
 def configure(engine: Engine) -> None:
     """Make SQLite durable and let transactions begin as they are meant: who only reads sees one moment throughout."""
-    if engine.dialect.name != "sqlite":
+    is_sqlite = engine.dialect.name == "sqlite"
 
-        @event.listens_for(engine, "begin")
-        def _on_begin_elsewhere(connection: Connection) -> None:
-            if not connection.get_execution_options().get("writes", False):
-                connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+    @event.listens_for(engine, "begin")
+    def _on_begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get("writes", False)
+        if is_sqlite and writes:
+            # A write that begins as a read could not be retried after another writer: take the lock at once.
+            _wait_for_lock(connection)
+        elif is_sqlite:
+            connection.exec_driver_sql("BEGIN")
+        elif not writes:
+            connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
 
+    if not is_sqlite:
         return
 
     @event.listens_for(engine, "connect")
@@ -46,14 +53,6 @@ def configure(engine: Engine) -> None:
             f"busy_timeout = {BUSY_SECONDS * 1000}",
         ):
             connection.execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(engine, "begin")
-    def _on_begin(connection: Connection) -> None:
-        # A write that begins as a read could not be retried after another writer: take the lock at once.
-        if connection.get_execution_options().get("writes", False):
-            _wait_for_lock(connection)
-        else:
-            connection.exec_driver_sql("BEGIN")
 
 
 def _wait_for_lock(connection: Connection) -> None:

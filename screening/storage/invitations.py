@@ -8,7 +8,7 @@ from enum import StrEnum
 from textwrap import wrap
 from typing import Any
 
-from sqlalchemy import Select, and_, delete, func, select
+from sqlalchemy import Select, and_, func, select
 from sqlalchemy.orm import Session
 
 from screening.domain.invitation import Invitation
@@ -144,8 +144,3 @@ def _kept(session: Session, keys: Keys, now: datetime, query: Select[InvitationR
 def count(session: Session) -> int:
     """How many there are."""
     return session.scalar(select(func.count()).select_from(InvitationRow)) or 0
-
-
-def remove_expired(session: Session, *, before: datetime) -> None:
-    """Delete those whose time ended before that."""
-    session.execute(delete(InvitationRow).where(InvitationRow.expires_at < before))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Select, and_, case, delete, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from screening.storage.tables import JobRow, ScreeningRow, SummaryRow
@@ -19,6 +19,13 @@ ATTEMPTS, ATTEMPTS_TO_DELIVER = 12, 150  # about half an hour, about a day: othe
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=2), timedelta(minutes=10)
 SEEN_AFTER = 4  # failures
 OVERDUE = timedelta(minutes=10)
+
+# With the reference of its screening; the oldest first.
+_JOBS = (
+    select(JobRow, ScreeningRow.reference)
+    .join(ScreeningRow, ScreeningRow.id == JobRow.screening_id)
+    .order_by(JobRow.id)
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,9 +43,7 @@ def add(session: Session, kinds: Iterable[str], screening: ScreeningRow, *, now:
     """Add jobs about a screening as it is now, within the caller's transaction; one that is there already stays."""
     there = select(JobRow.kind).where(JobRow.screening_id == screening.id, JobRow.number == screening.entries)
     for kind in set(kinds) - set(session.scalars(there)):
-        job = JobRow(kind=kind, screening_id=screening.id, number=screening.entries, added_at=now, due_at=now)
-        job.attempts, job.lease, job.failed, job.fault = 0, "", False, ""
-        session.add(job)
+        session.add(JobRow(kind=kind, screening_id=screening.id, number=screening.entries, added_at=now, due_at=now))
 
 
 def _attempts(kind: str) -> int:
@@ -113,17 +118,12 @@ def troubled(session: Session, *, now: datetime) -> list[tuple[JobRow, str]]:
     """What somebody should look at: what failed, for good or several times, and what nobody works on."""
     stuck = and_(_is_ready(), JobRow.due_at <= now - OVERDUE)
     seen = or_(JobRow.failed, and_(JobRow.attempts >= SEEN_AFTER, JobRow.fault != ""), stuck)
-    return _with_references(session, select(JobRow, ScreeningRow.reference).where(seen))
+    return list(session.execute(_JOBS.where(seen)))
 
 
 def waiting(session: Session) -> list[tuple[JobRow, str]]:
     """The jobs that are not done, each with the reference of its screening; the oldest first."""
-    return _with_references(session, select(JobRow, ScreeningRow.reference))
-
-
-def _with_references(session: Session, query: Select[JobRow, str]) -> list[tuple[JobRow, str]]:
-    joined = query.join(ScreeningRow, ScreeningRow.id == JobRow.screening_id).order_by(JobRow.id)
-    return [(job, reference) for job, reference in session.execute(joined)]
+    return list(session.execute(_JOBS))
 
 
 def of(session: Session, screening: ScreeningRow, kind: str) -> dict[int, JobRow]:
@@ -138,8 +138,8 @@ def retry(session: Session, references: Sequence[str] = (), *, kind: str = "", n
     What somebody works on in this moment is left to them.
     """
     failed = and_(or_(JobRow.failed, JobRow.fault != ""), JobRow.lease == "")
-    query = select(JobRow, ScreeningRow.reference).where(failed).with_for_update(of=JobRow)
-    found = _with_references(session, query.where(JobRow.kind == kind) if kind else query)
+    query = _JOBS.where(failed).with_for_update(of=JobRow)
+    found = session.execute(query.where(JobRow.kind == kind) if kind else query)
     again = [job for job, reference in found if not references or reference in references]
     for job in again:
         job.failed, job.attempts, job.due_at, job.fault = False, 0, now, ""

@@ -85,7 +85,7 @@ def add(
     row.seal(keys, "sealed_state", records.encode(state_of(screening, assessment), pad=SHORT_PAD))
     session.add(row)
     session.flush()
-    session.add_all(SearchRow(token=token, screening_id=row.id) for token in _tokens(keys, screening))
+    session.add_all(SearchRow(token=token, screening_id=row.id) for token in _tokens(keys, _terms(screening)))
     outbox.add(session, jobs, row, now=screening.submitted_at)
 
 
@@ -166,14 +166,14 @@ def _terms(screening: Screening) -> Iterator[str]:
         yield f"name {word}"
 
 
-def _tokens(keys: Keys, screening: Screening) -> set[bytes]:
-    return {keys.authenticate("search", term.encode()) for term in _terms(screening)}
+def _tokens(keys: Keys, terms: Iterable[str]) -> set[bytes]:
+    return {keys.authenticate("search", term.encode()) for term in terms}
 
 
 def is_indexed(session: Session, keys: Keys, row: ScreeningRow, screening: Screening) -> bool:
     """Whether the blind index has all that the screening can be found by, and nothing else."""
     stored = session.scalars(select(SearchRow.token).where(SearchRow.screening_id == row.id))
-    return {bytes(token) for token in stored} == _tokens(keys, screening)
+    return {bytes(token) for token in stored} == _tokens(keys, _terms(screening))
 
 
 def _meanings(typed: str) -> Iterator[str]:
@@ -201,8 +201,7 @@ def search(session: Session, keys: Keys, typed: str) -> list[str]:
     whole, found = f"visit {''.join(_words(typed))}", []
     for word in typed.replace(",", " ").split()[:10]:
         terms = [*_meanings(word), whole, *(f"name {part}" for part in _words(word))]
-        tokens = {keys.authenticate("search", term.encode()) for term in terms}
-        found.append(select(SearchRow.screening_id).where(SearchRow.token.in_(tokens)))
+        found.append(select(SearchRow.screening_id).where(SearchRow.token.in_(_tokens(keys, terms))))
     newest = select(ScreeningRow.reference).order_by(ScreeningRow.submitted_at.desc()).limit(FOUND_AT_MOST)
     return list(session.scalars(newest.where(ScreeningRow.id.in_(intersect(*found))))) if found else []
 
@@ -247,11 +246,6 @@ def rows(session: Session, references: list[str]) -> dict[str, ScreeningRow]:
 def patient(row: ScreeningRow, keys: Keys) -> Patient:
     """The patient of a row."""
     return records.patient(records.decode(row.unseal(keys, "sealed_patient")))
-
-
-def exists(session: Session, condition: ColumnElement[bool]) -> bool:
-    """Whether there is any screening of which this holds."""
-    return session.scalars(select(ScreeningRow.id).where(condition).limit(1)).first() is not None
 
 
 def count(session: Session, *conditions: ColumnElement[bool]) -> int:

@@ -224,10 +224,10 @@ class JobRow(Base):
     number: Mapped[int]
     added_at: Mapped[datetime | None]
     due_at: Mapped[datetime] = mapped_column(index=True)
-    attempts: Mapped[int]
-    lease: Mapped[str] = mapped_column(String(32))
-    failed: Mapped[bool]
-    fault: Mapped[str] = mapped_column(String(255))
+    attempts: Mapped[int] = mapped_column(default=0)
+    lease: Mapped[str] = mapped_column(String(32), default="")
+    failed: Mapped[bool] = mapped_column(default=False)
+    fault: Mapped[str] = mapped_column(String(255), default="")
 
 
 class SearchRow(Base):

@@ -24,6 +24,9 @@ from screening.storage.tables import AuditRow, ScreeningRow
 CHANGES = ("submitted", "opened", "clarified", "reviewed", "deleted")  # the audit actions that a list shows
 DUE = max(Severity) + 1  # the rank of a deferred screening whose day has come: above all others
 
+# What a list shows, unless it is the screenings of one status.
+_SHOWN = {"todo": ["todo = 1"], "unreviewed": ["status != 'reviewed'"], "deferred": ["until IS NOT NULL"], "all": []}
+
 _SCHEMA = """
 CREATE TABLE list (reference TEXT PRIMARY KEY, sent REAL, day TEXT, outcome INT, status TEXT, until TEXT, rank INT,
                    todo INT) WITHOUT ROWID;
@@ -146,28 +149,14 @@ class Worklist:
 
 
 def _conditions(chosen: Filter) -> tuple[list[str], list[object]]:
-    conditions: list[str] = []
-    values: list[object] = []
-    match chosen.show:
-        case "todo":
-            conditions.append("todo = 1")
-        case "unreviewed":
-            conditions.append("status != 'reviewed'")
-        case "deferred":
-            conditions.append("until IS NOT NULL")
-        case "all":
-            pass
-        case status:
-            conditions.append("status = ?")
-            values.append(status)
-    for column, operator, value in (
-        ("outcome", "=", None if chosen.outcome is None else int(chosen.outcome)),
-        ("day", ">=", chosen.since and chosen.since.isoformat()),
-        ("day", "<=", chosen.to and chosen.to.isoformat()),
-    ):
-        if value is not None:
-            conditions.append(f"{column} {operator} ?")
-            values.append(value)
+    asked: dict[str, object] = {
+        "status = ?": None if chosen.show in _SHOWN else chosen.show,
+        "outcome = ?": chosen.outcome,
+        "day >= ?": chosen.since and chosen.since.isoformat(),
+        "day <= ?": chosen.to and chosen.to.isoformat(),
+    }
+    given = {condition: value for condition, value in asked.items() if value is not None}
+    conditions, values = [*_SHOWN.get(chosen.show, ()), *given], [*given.values()]
     if chosen.references is not None:
         conditions.append(f"reference IN ({', '.join('?' * len(chosen.references))})")
         values += chosen.references

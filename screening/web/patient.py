@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from io import BytesIO
-from zoneinfo import ZoneInfo
 
 from flask import Blueprint, abort, g, redirect, render_template, request, send_file, session, url_for
 from flask_babel import format_date
@@ -261,7 +260,7 @@ def _now() -> datetime:
 
 def today() -> date:
     """The day at the clinic."""
-    return _now().astimezone(ZoneInfo(installation().settings.clinic_timezone)).date()
+    return installation().today()
 
 
 def acting(by: str = "patient") -> Act:

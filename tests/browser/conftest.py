@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request, Response
+from playwright.sync_api import Browser, BrowserContext, BrowserType, ConsoleMessage, Page, Request, Response
 
 from tests.browser.journey import OpenPage
-from tests.browser.server import LiveServer, launch_options, serve
+from tests.browser.server import SHELL, LiveServer, launch_options, serve
 
 # What the browser itself prints for a page that answers with a 4xx status, as our error pages do.
 STATUS_LINE = re.compile(r"Failed to load resource: the server responded with a status of (?:4\d\d|503)")
@@ -29,7 +29,18 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
 @pytest.fixture(scope="session")
 def browser_type_launch_args() -> dict[str, Any]:
     """Debian's Chromium; a test without a browser fails, it is not skipped."""
-    return launch_options()
+    return launch_options(SHELL)
+
+
+@pytest.fixture(scope="session")
+def whole_browser(browser_type: BrowserType) -> Iterator[Browser]:
+    """Chromium with all that people have around it, such as pages kept in memory for Back.
+
+    Files of tests in which that may matter have it as their `browser`.
+    """
+    browser = browser_type.launch(**launch_options())
+    yield browser
+    browser.close()
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 
-from playwright.sync_api import Page
+import pytest
+from playwright.sync_api import Browser, Page
 
 from screening.domain.rules import Question
 from tests.browser import journey
@@ -12,6 +13,11 @@ from tests.browser.journey import ANSWERS, BOOKS, QUESTIONS, SOMEONE
 
 CHANGE = "dd.change a"
 RESUME = 'main a[href$="/continue"]'
+
+
+@pytest.fixture(scope="session")
+def browser(whole_browser: Browser) -> Browser:
+    return whole_browser
 
 
 def saved_on(page: Page, question: Question) -> bool:

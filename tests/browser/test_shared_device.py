@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Page
+import pytest
+from playwright.sync_api import Browser, Page
 
 from tests.browser import journey
 from tests.browser.journey import ANSWERS, FINISH, START, Person
@@ -11,6 +12,11 @@ LAST_PATIENT = Person(name="Markéta Lastová", visit="V-LAST-77", day="29", mon
 TYPED = "Typed by the last patient"
 MARKS = ("Lastov", "V-LAST-77", "1972", TYPED)
 LAST_ANSWERS = {**ANSWERS, "infection_since": TYPED, "hypersensitivity_reaction": TYPED, "vaccines_which": TYPED}
+
+
+@pytest.fixture(scope="session")
+def browser(whole_browser: Browser) -> Browser:
+    return whole_browser
 
 
 def assert_nothing_left(page: Page, *marks: str) -> None:

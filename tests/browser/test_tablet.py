@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.browser import colleague, journey
 from tests.browser.colleague import PRIMARY
@@ -28,6 +28,11 @@ ADDRESSES = (
     "/clinic/",
     "/clinic/tablet",
 )
+
+
+@pytest.fixture(scope="session")
+def browser(whole_browser: Browser) -> Browser:
+    return whole_browser
 
 
 @pytest.fixture

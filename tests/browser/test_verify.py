@@ -68,6 +68,6 @@ def test_a_pdf_that_could_not_be_made_is_noticed_and_tried_again(open_page: Open
 def test_staff_find_paper_for_patients(open_page: OpenPage, server: LiveServer) -> None:
     page = colleague.at_work(open_page, server, "staff", **ZOOMED)
     page.goto("/clinic/")
-    page.get_by_role("link", name="Paper").click()
+    journey.press(page, 'nav.sections a[href="/clinic/paper"]')
     assert page.locator("main .links a").count() == 8
     assert_accessible(page)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Browser
 
 from tests.browser import journey
 from tests.browser.inspection import assert_well_built
@@ -11,11 +10,6 @@ from tests.browser.journey import ALL_NO, ANSWERS, SOMEONE, OpenPage
 from tests.browser.server import LiveServer
 
 DATES = {"en": "March 12, 1985", "es": "12 de marzo de 1985"}
-
-
-@pytest.fixture(scope="session")
-def browser(whole_browser: Browser) -> Browser:
-    return whole_browser
 
 
 # Each two of the three together at least once.

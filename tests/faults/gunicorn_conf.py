@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
+
+from screening.storage import database
+
+# For tests that wait until nothing is waited for any more.
+database.BUSY_SECONDS = int(os.environ.get("TEST_BUSY_SECONDS", database.BUSY_SECONDS))
 
 
 def when_ready(server: Any) -> None:

@@ -9,6 +9,8 @@ from contextlib import closing, contextmanager
 from http import HTTPStatus
 from pathlib import Path
 
+import pytest
+
 from tests.faults.browsing import Page, Patient
 from tests.faults.serving import Server, served
 
@@ -35,7 +37,10 @@ def test_a_full_disk_acknowledges_nothing_and_loses_nothing(tmp_path: Path) -> N
         server.flask("verify")
 
 
-def test_a_database_held_for_longer_than_is_waited_for_can_be_written_to_afterwards(tmp_path: Path) -> None:
+def test_a_database_held_for_longer_than_is_waited_for_can_be_written_to_afterwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TEST_BUSY_SECONDS", "2")
     with served(tmp_path) as server:
         patient = Patient(server.url, "patient")
         patient.fill_in()

@@ -112,7 +112,7 @@ def begin_draft(app: Flask) -> str:
         here = installation()
         book = here.books[here.settings.languages[0]]
         act = Act(session=db.session, keys=here.keys, now=now, by="patient")
-        token = questionnaire.begin(act, keep=keep)
+        token = questionnaire.begin(act, address="", keep=keep)
         answers = read_answers(book, ANSWERED)
         filled_in = Draft(patient=usual_patient(NUMBER), answers=answers)
         questionnaire.record(act, token, lambda _: filled_in, keep=keep)

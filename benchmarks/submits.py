@@ -143,7 +143,7 @@ def complete_drafts(app: Flask, count: int) -> Iterator[str]:
         for number in range(count):
             filled_in = Draft(patient=usual_patient(number), answers=read_answers(book, usual_answers(number)))
             act = Act(session=db.session, keys=here.keys, now=now, by="patient")
-            token = questionnaire.begin(act, keep=keep)
+            token = questionnaire.begin(act, address="", keep=keep)
             questionnaire.record(act, token, lambda _, filled_in=filled_in: filled_in, keep=keep)  # type: ignore[misc]
             yield token
 

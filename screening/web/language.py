@@ -1,6 +1,7 @@
 """Which language a page is in, and switching it without losing what was typed."""
 
 import re
+from functools import cache
 
 from babel import Locale
 from flask import Blueprint, g, redirect, request, session
@@ -19,13 +20,16 @@ blueprint = Blueprint("language", __name__)
 
 def chosen() -> str:
     """The language the patient chose, else the browser's best match, else the clinic's first; for staff its own."""
-    if "page_language" not in g and request.blueprint in STAFF_PAGES:
-        g.page_language = installation().settings.clinic_language
-    if "page_language" not in g:
-        offered = installation().settings.languages
-        wanted = session.get("language")
-        g.page_language = wanted if wanted in offered else request.accept_languages.best_match(offered) or offered[0]
-    language: str = g.page_language
+    language: str | None = g.get("page_language")
+    if language is None:
+        settings, wanted = installation().settings, session.get("language")
+        if request.blueprint in STAFF_PAGES:
+            language = settings.clinic_language
+        elif wanted in settings.languages:
+            language = wanted
+        else:
+            language = request.accept_languages.best_match(settings.languages) or settings.languages[0]
+        g.page_language = language
     return language
 
 
@@ -46,15 +50,22 @@ def switch() -> bool:
 
 def offered() -> list[tuple[str, str]]:
     """Each language offered with its own name."""
-    return [
-        (code, (Locale.parse(code, sep="-").display_name or code).capitalize())
-        for code in installation().settings.languages
-    ]
+    return [(code, _own_name(code)) for code in installation().settings.languages]
+
+
+@cache  # every page asks
+def _own_name(code: str) -> str:
+    return (Locale.parse(code, sep="-").display_name or code).capitalize()
+
+
+@cache
+def _direction(code: str) -> str:
+    return Locale.parse(code, sep="-").text_direction
 
 
 def direction() -> str:
     """`rtl` or `ltr`, for the page's language."""
-    return Locale.parse(chosen(), sep="-").text_direction
+    return _direction(chosen())
 
 
 @blueprint.post("/language")

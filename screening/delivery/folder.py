@@ -10,6 +10,7 @@ from pathlib import Path
 
 from screening.delivery.channel import Channel, DeliveryFailed, Document, Fault
 from screening.settings import setting, text
+from screening.storage.encryption import sync_folder
 
 PARTS = ("reference", "edition", "sent", "name", "born", "visit")
 LONGEST = 60  # characters of the pattern, and bytes of a name or visit in it: file names have up to 255 bytes
@@ -64,11 +65,7 @@ class Folder(Channel):
             finally:
                 with suppress(OSError):
                     unfinished.unlink(missing_ok=True)
-            descriptor = os.open(folder, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            sync_folder(folder)
         except OSError as err:
             no_room = err.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
             raise DeliveryFailed(

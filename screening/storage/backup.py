@@ -11,6 +11,7 @@ from pathlib import Path
 from sqlalchemy import URL, Engine, inspect
 
 from screening.storage.database import make_private
+from screening.storage.encryption import sync_folder
 from screening.storage.tables import KeyCheckRow
 
 PAGES = 2000  # copied in one step
@@ -35,6 +36,7 @@ def backup(engine: Engine, target: Path, progress: Callable[[int, int], None]) -
         with unfinished.open("rb") as file:
             os.fsync(file.fileno())
         unfinished.rename(target)
+        sync_folder(target.parent)
     except (OSError, sqlite3.Error) as err:
         raise CannotCopy(f"{target} cannot be written: {err}") from err
     finally:

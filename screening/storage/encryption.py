@@ -158,9 +158,16 @@ def write_private(path: Path, text: str, *, instead: bool = False) -> None:
             os.link(unfinished, path)  # whole or not at all, and never over another
         finally:
             unfinished.unlink()
-    folder = os.open(path.parent, os.O_RDONLY)
-    os.fsync(folder)
-    os.close(folder)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Let the names of the files in a folder be on disk when this returns."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def read_private(path: Path, advice: str = "It is only for cookies") -> str:

@@ -167,6 +167,8 @@ def in_time() -> Iterator[Held]:
         yield held
     except ssl.SSLCertVerificationError as err:
         raise DeliveryFailed(Fault.CERTIFICATE, str(err.verify_code)) from err
+    except UnicodeEncodeError as err:  # a name, password or token that cannot be said on this line
+        raise DeliveryFailed(Fault.FILE, type(err).__name__) from err
     except (OSError, HTTPException, UnicodeError) as err:
         slow = held.over.is_set() or isinstance(err, TimeoutError)
         raise DeliveryFailed(Fault.SLOW if slow else Fault.UNREACHABLE, type(err).__name__) from err

@@ -72,7 +72,7 @@ def new() -> Page:
         # A form that is sent twice makes one invitation; one that was changed in between, another.
         made = str(form.id.data)
         there = invitations.find(db.session, act.keys, made, now=act.now)
-        if there is not None and there.invitation != form.invitation:
+        if there is not None and (there.invitation, there.expires_at) != (form.invitation, until):
             made = invite.new_id()
         invite.create(act, {made: form.invitation}, until=until)
         return redirect(url_for("invitations.one", invitation_id=made), code=303)

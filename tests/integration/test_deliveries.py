@@ -272,15 +272,17 @@ def test_a_secret_of_two_lines_is_refused_and_not_repeated(make: Make, records: 
         ({"user": "", "password_file": ""}, "refused 530"),
         ({"password_file": "missing"}, "file missing"),
         ({"password_file": "wrong"}, "sign-in 535"),
+        ({"password_file": "letters"}, "file UnicodeEncodeError"),
         ({"ca_file": "missing"}, "file missing"),
     ],
     ids=str,
 )
 def test_why_a_mail_does_not_go(make: Make, mail: MailServer, change: dict[str, object], fault: str) -> None:
     app = make({"mail": to_mail(mail, **change)})
-    wrong = installation(app).settings.instance / "wrong"
-    wrong.write_text("another password")
-    wrong.chmod(0o600)
+    for name, password in (("wrong", "another password"), ("letters", "contraseña")):
+        file = installation(app).settings.instance / name
+        file.write_text(password)
+        file.chmod(0o600)
     output = flask(app, "delivery", "test", "mail", code=1).output
     assert "Not delivered to mail" in output
     assert f"({fault}" in output

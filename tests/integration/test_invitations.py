@@ -140,9 +140,27 @@ def test_a_form_that_is_sent_twice_invites_once_and_a_changed_one_somebody_else(
     staff.post("/clinic/invitations/new", {**TYPED, "id": found[1], "name": "Second Patient"})
     assert not staff.path.endswith(found[1])
     assert "Second Patient" in staff.text
+    staff.post("/clinic/invitations/new", {**TYPED, "id": found[1], "days": "8"})
+    assert not staff.path.endswith(found[1]), "until another day"
     staff.post("/clinic/invitations/new", {**TYPED, "id": "../../x", "name": "Third Patient"})
     assert "Third Patient" in staff.text
-    assert "3 patients whose answers may still come" in staff.get("/clinic/invitations/").text
+    assert "4 patients whose answers may still come" in staff.get("/clinic/invitations/").text
+
+
+@both_databases
+def test_the_same_form_sent_several_times_at_once_invites_once(app: Flask) -> None:
+    invited(app)  # the log has begun
+    same, one = invite.new_id(), Invitation(patient=Patient(name="A", birth_date=date(1988, 3, 12)), language="en")
+
+    def create(_number: int) -> None:
+        with app.app_context():
+            act = act_of(app)
+            invite.create(act, {same: one}, until=act.now + timedelta(days=7))
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(create, range(8)))
+    with app.app_context():
+        assert invitations.count(db.session) == 2
 
 
 def test_who_was_invited_is_invited_again_without_typing(app: Flask) -> None:

@@ -24,7 +24,7 @@ _ID = re.compile(r"[0-9a-f]{32}")
 class InvitationForm(VisitForm):
     """An invitation; after a successful `check`, `invitation` holds it."""
 
-    id = HiddenField(default=invite.new_id)
+    id = HiddenField()
     appointment = DateTimeLocalField(format=["%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"], validators=[Optional()])
     prescriber = StringField()
     language = SelectField()

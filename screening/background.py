@@ -12,6 +12,7 @@ from flask import Flask
 from screening.delivery.channel import Channel
 from screening.extensions import Installation, db, installation
 from screening.services import retention
+from screening.services.clock import ClockInDoubt, this_machine
 from screening.storage.audit import Act
 
 EVERY = 60.0  # seconds
@@ -73,9 +74,9 @@ def once(app: Flask) -> bool:
     def work(here: Installation) -> bool:
         try:
             act = Act(session=db.session, keys=here.keys, now=datetime.now(UTC), by="server")
-            retention.daily(act, days=here.settings.retention_days)
-        except retention.ClockInDoubt:
-            log.warning("background: nothing is deleted, the clock or the audit log is far off; see flask doctor")
+            retention.daily(act, this_machine(), days=here.settings.retention_days)
+        except ClockInDoubt:
+            log.warning("background: nothing is deleted, the clock jumped; see flask doctor")
         # After a start this reads every screening's state once, so that nobody waits for it.
         zone = here.settings.clinic_timezone
         with here.worklist.current(db.session, here.keys, timezone=zone, today=here.today()):

@@ -13,6 +13,8 @@ from flask_alembic import Alembic
 from flask_babel import Babel
 from flask_sqlalchemy_lite import SQLAlchemy
 from flask_wtf import CSRFProtect
+from sqlalchemy import event
+from sqlalchemy.orm import Session
 
 from screening.delivery.channel import Channel
 from screening.domain.rules import RuleBook
@@ -22,7 +24,7 @@ from screening.services.printing import Printer
 from screening.settings import Settings
 from screening.storage import outbox
 from screening.storage.encryption import Keys, read_keys, read_private
-from screening.storage.tables import Base
+from screening.storage.tables import Base, Checked
 from screening.storage.worklist import Worklist
 
 db = SQLAlchemy()
@@ -105,3 +107,11 @@ def installation(app: Flask | None = None) -> Installation:
     """The installation of the given or current application."""
     found: Installation = (app or current_app).extensions["screening"]
     return found
+
+
+@event.listens_for(Session, "before_flush")
+def _seal_checked(session: Session, *given: object) -> None:
+    """Seal each row that somebody without the keys must not change, also those that Flask-Security writes."""
+    for row in {*session.new, *session.dirty}:
+        if isinstance(row, Checked):
+            row.seal(installation().keys, "sealed_check", b"")

@@ -15,14 +15,15 @@ from flask import Flask
 from flask.cli import AppGroup
 from sqlalchemy.exc import DatabaseError, OperationalError
 
-from screening.extensions import alembic, db, installation
+from screening.extensions import db, installation
 from screening.reports.signature import CannotSign
 from screening.rulebooks.load import InvalidRuleBook
 from screening.services.people import NotAccepted
 from screening.settings import InvalidSettings
+from screening.storage import audit
 from screening.storage.audit import Act
 from screening.storage.backup import CannotCopy
-from screening.storage.database import DatabaseNotReady, check_keys
+from screening.storage.database import DatabaseNotReady, check_keys, check_release
 from screening.storage.encryption import KeyFault, read_private
 
 commands = AppGroup()  # every command runs within the application
@@ -34,15 +35,15 @@ WRITABLE = click.Path(dir_okay=False, path_type=Path)
 
 def check_ready(app: Flask) -> None:
     """Raise KeyFault or DatabaseNotReady unless this installation can serve."""
-    logging.getLogger("alembic").setLevel(logging.WARNING)
     here = installation(app)
     if len(read_private(here.secret_file)) < SECRET_BYTES:
         raise KeyFault(f"{here.secret_file} is too short; remove it and run `flask init`")
     with app.app_context():
         try:
             check_keys(db.session, here.keys)
-            if alembic.needs_upgrade():
-                raise DatabaseNotReady("The database is of an older release; make a backup, then run `flask init`")
+            check_release(db.session)
+            if lost := audit.lost(db.session, here.keys):
+                logging.getLogger("screening").error("%s", lost)
         except (OperationalError, CommandError) as err:
             raise not_reachable(err) from err
         finally:
@@ -75,10 +76,18 @@ def faults_in_words() -> Iterator[None]:
 
 
 @contextmanager
-def on_a_ready_installation() -> Iterator[None]:
-    """The same, once the keys are proved."""
+def with_fitting_keys() -> Iterator[None]:
+    """The same, once the keys are proved. The tables may be of another release."""
     with faults_in_words():
         check_keys(db.session, installation().keys)
+        yield
+
+
+@contextmanager
+def on_a_ready_installation() -> Iterator[None]:
+    """The same, once it is proved that the tables are those of this release too."""
+    with with_fitting_keys():
+        check_release(db.session)
         yield
 
 

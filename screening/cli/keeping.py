@@ -3,14 +3,25 @@
 import csv
 import sys
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import click
 from sqlalchemy import delete, inspect
 
-from screening.cli.common import READABLE, acting, commands, fail, faults_in_words, on_a_ready_installation, progress
+from screening.cli.common import (
+    READABLE,
+    acting,
+    commands,
+    fail,
+    faults_in_words,
+    on_a_ready_installation,
+    progress,
+    with_fitting_keys,
+)
 from screening.extensions import db, installation
-from screening.services import retention
+from screening.services import clock, retention
+from screening.services.clock import ClockInDoubt, this_machine
 from screening.services.export import prove
 from screening.settings import FILE_NAME
 from screening.storage import audit as audit_log
@@ -71,9 +82,24 @@ def purge(dry_run: bool) -> None:
             click.echo(f"{len(found)} screenings would be deleted, {sum(not seen for _, seen in found)} never opened:")
             click.echo("\n".join(reference for reference, _ in found))
             return
-        with progress("Deleting") as tell:
-            deleted, unread = retention.purge(acting(), days=days, progress=tell)
+        try:
+            with progress("Deleting") as tell:
+                deleted, unread, _left = retention.purge(acting(), this_machine(), days=days, progress=tell)
+        except ClockInDoubt:
+            fail("Nothing was deleted: the clock jumped. See flask doctor; set it right, then: flask confirm-clock")
     click.echo(f"Deleted {deleted} screenings older than {days} days, {unread} of them never opened.")
+
+
+@commands.command("confirm-clock")
+@click.option("--was-off", is_flag=True, help="The time by which it jumped has passed: the machine was off or asleep.")
+@click.option("--yes", is_flag=True, help="Do not ask whether the time is right.")
+def confirm_clock(was_off: bool, yes: bool) -> None:
+    """Say that the clock is right, after it jumped: until then nothing is deleted."""
+    if not yes:
+        click.confirm(f"This machine says {datetime.now().astimezone():%d %B %Y, %H:%M %Z}. Is that right?", abort=True)
+    with on_a_ready_installation():
+        clock.confirm(acting(), this_machine(), was_off=was_off)
+    click.echo("Noted. Screenings are deleted again when their time is over.")
 
 
 @commands.command()
@@ -81,7 +107,7 @@ def purge(dry_run: bool) -> None:
 def backup(target: Path) -> None:
     """Copy the whole database to the new file TARGET while the application runs. The keys are not in it."""
     here = installation()
-    with on_a_ready_installation():
+    with with_fitting_keys():
         with write(db.session):
             acting().note("backed up", detail=target.name)
         with progress("Copying") as tell:
@@ -98,7 +124,7 @@ def restore(source: Path) -> None:
         fail(f"Put your copy of data.key to {here.key_file} first: without it the backup cannot be read")
     with faults_in_words(), progress("Copying") as tell:
         copies.restore(db.engine, source, tell)
-    with on_a_ready_installation():
+    with with_fitting_keys():
         with write(db.session):
             for signed_in in (SignInRow, TabletRow):  # who was when the copy was made is not any more
                 if inspect(db.session.connection()).has_table(signed_in.__tablename__):  # older copies lack some
@@ -130,6 +156,9 @@ def verify() -> None:
     here = installation()
     with on_a_ready_installation():
         faults = [*integrity(db.session), *audit_log.verify(db.session, here.keys)]
+        faults += filter(None, [audit_log.lost(db.session, here.keys)])
+        if clock.doubt(db.session) is not None:
+            faults.append("the clock jumped, and nobody has confirmed it: times noted since may be wrong")
         total = screenings.count(db.session)
         with progress("Assessing again") as tell:
             for done, fault in enumerate(prove(db.session, here.keys), start=1):

@@ -20,10 +20,21 @@ from screening.domain.rules import BASE_LANGUAGE
 from screening.extensions import Installation, alembic, db, installation
 from screening.reports import fonts
 from screening.reports.signature import CannotSign
+from screening.services.clock import doubt
 from screening.services.people import everyone
 from screening.settings import FILE_NAME, load_settings, settings_file
 from screening.storage import audit, outbox, screenings
-from screening.storage.database import check_keys, clock, has_tables, make_private, note_keys, write
+from screening.storage.database import (
+    DatabaseNotReady,
+    check_keys,
+    check_release,
+    clock,
+    has_tables,
+    make_private,
+    note_keys,
+    seal_unsealed,
+    write,
+)
 from screening.storage.encryption import KeyFault, new_keys, read_private, write_keys, write_private
 from screening.storage.tables import ScreeningRow
 
@@ -48,7 +59,10 @@ def init() -> None:
         alembic.upgrade()
         with write(db.session):
             note_keys(db.session, here.keys)
+            seal_unsealed(db.session)
         check_keys(db.session, here.keys)
+        if not here.secret_file.exists():  # the last thing that is made: it tells that the database was ready once
+            write_private(here.secret_file, secrets.token_hex(SECRET_BYTES) + "\n")
     for missing in fonts.missing_parts():
         click.echo(f"Missing: {missing}", err=True)
     click.echo(f"Ready: {instance}. Keep a copy of {here.key_file.name} apart from your database backups.")
@@ -74,8 +88,13 @@ def _make_missing_files(here: Installation, *, stored: bool) -> None:
                 "a new key could not read what is stored"
             )
         write_keys(here.key_file, new_keys())
-    if not here.secret_file.exists():
-        write_private(here.secret_file, secrets.token_hex(SECRET_BYTES) + "\n")
+    was_used = (audit.head_file(db.session, here.keys) or here.secret_file).exists()
+    if not stored and (was_used or (not here.settings.database_url and here.secret_file.exists())):
+        raise DatabaseNotReady(
+            f"{db.engine.url.render_as_string()} is empty, but it was in use: what it held is missing. Bring the file "
+            "back, or a backup: `flask restore FILE`. Only where nothing is to be kept, move "
+            f"{here.settings.instance} away and run `flask init` again"
+        )
     if not (file := here.settings.instance / FILE_NAME).exists():
         write_private(file, settings_file())
 
@@ -93,7 +112,6 @@ def settings() -> None:
 @commands.command()
 def doctor() -> None:
     """Say on one page what is well and what is not. Exit code 1 where something is not."""
-    logging.getLogger("alembic").setLevel(logging.WARNING)
     well = True
     for ok, what, words in _examined():
         well = well and ok
@@ -122,11 +140,9 @@ def _examined() -> Iterator[tuple[bool, str, str]]:
     yield https, "address", here.settings.public_url + ("" if https else ", unencrypted over the network")
     try:
         check_keys(db.session, here.keys)
-        upgrade = alembic.needs_upgrade()
-        words = "run `flask init` after a backup" if upgrade else "the tables are those of this release"
-        yield not upgrade, "database", f"{db.engine.url.render_as_string()}: {words}"
-        if not upgrade:
-            yield from _examined_data(datetime.now(UTC))
+        check_release(db.session)
+        yield True, "database", f"{db.engine.url.render_as_string()}: the tables are those of this release"
+        yield from _examined_data(datetime.now(UTC))
     except START_FAULTS as err:
         yield False, "database", str(err)
     except (OperationalError, CommandError) as err:
@@ -135,13 +151,15 @@ def _examined() -> Iterator[tuple[bool, str, str]]:
 
 def _examined_data(now: datetime) -> Iterator[tuple[bool, str, str]]:
     here = installation()
-    newest = audit.last(db.session)
-    ahead = newest is not None and newest.at > now + timedelta(minutes=5)
+    newest, in_doubt = audit.last(db.session), doubt(db.session)
     off = abs(clock(db.session, here=now) - now)
-    faults = [", behind the newest audit row"] * ahead + [
-        f", {off.total_seconds():.0f} seconds away from the database's"
-    ] * (off > APART)
+    faults = [", behind the newest audit row"] * (newest is not None and newest.at > now + timedelta(minutes=5))
+    faults += [f", {off.total_seconds():.0f} seconds away from the database's"] * (off > APART)
+    if in_doubt is not None:
+        faults += [f"; it jumped by {in_doubt.detail}, nothing is deleted: set it right, then `flask confirm-clock`"]
     yield not faults, "clock", f"{now:%Y-%m-%d %H:%M} UTC" + "".join(faults)
+    lost = audit.lost(db.session, here.keys)
+    yield not lost, "audit log", lost or "it contains the end that was noted outside of the database"
     for action, what, command in (
         ("backed up", "last backup", "flask backup FILE"),
         ("purged", "last purge", "flask purge"),

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from screening.services.questionnaire import COUNTED
@@ -35,6 +35,7 @@ _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 ATTEMPTS_WINDOW = timedelta(minutes=15)
 ATTEMPTS_PER_NAME_AND_ADDRESS, ATTEMPTS_PER_NAME, ATTEMPTS_PER_ADDRESS = 10, 200, 100
 SEEN_EVERY = timedelta(minutes=1)
+AHEAD = timedelta(minutes=1)  # that the clock of another machine may be
 
 
 class NotAccepted(Exception):
@@ -135,6 +136,7 @@ def change(
             person.password, person.password_is_one_time = hashed, True
             person.fs_uniquifier = secrets.token_hex(32)
             person.tf_primary_method = person.tf_totp_secret = person.mf_recovery_codes = None
+            person.tf_last_counter = None
             session.execute(delete(AttemptRow).where(AttemptRow.key.in_(_counted(act.keys, person.sign_in_name, ""))))
             done.append("password reset")
         session.flush()
@@ -161,7 +163,9 @@ def _counted(keys: Keys, sign_in_name: str, address: str) -> dict[bytes, int]:
 def too_many_attempts(act: Act, sign_in_name: str, address: str) -> bool:
     """Whether so many sign-ins failed for this name (known or not) or address that none is tried for a while."""
     for key, most in _counted(act.keys, sign_in_name, address).items():
-        recent = select(func.count()).where(AttemptRow.key == key, AttemptRow.at > act.now - ATTEMPTS_WINDOW)
+        # Those that seem to be still to come were counted while the clock was ahead.
+        is_recent = AttemptRow.at.between(act.now - ATTEMPTS_WINDOW, act.now + AHEAD)
+        recent = select(func.count()).where(AttemptRow.key == key, is_recent)
         if (act.session.scalar(recent) or 0) >= most:
             return True
     return False
@@ -197,13 +201,16 @@ def signed_in(
 ) -> SignInRow | None:
     """The sign-in, unless it was ended, unused for `idle` or is older than `longest`."""
     row = session.get(SignInRow, token_hash)
-    return row if row is not None and row.seen_at > now - idle and row.begun_at > now - longest else None
+    if row is None or row.seen_at <= now - idle:
+        return None
+    return row if now - longest < row.begun_at <= now + AHEAD else None  # no longer, where the clock was ahead then
 
 
 def seen(*, session: Session, token_hash: str, now: datetime) -> None:
     """Put off the idle time-out."""
     with write(session):
-        session.execute(update(SignInRow).where(SignInRow.token_hash == token_hash).values(seen_at=now))
+        if (row := session.get(SignInRow, token_hash, with_for_update=True)) is not None:
+            row.seen_at = now
 
 
 def own_sign_ins(session: Session, person: PersonRow) -> list[SignInRow]:

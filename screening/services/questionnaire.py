@@ -32,29 +32,27 @@ def new_token() -> str:
 
 
 def begin(act: Act, *, address: str, keep: timedelta) -> str:
-    """Begin an empty draft and return its token. Every expired draft is deleted on the way.
+    """Begin an empty draft and return its token.
 
     Raises TooManyBegun where MOST_BEGUN were begun from this address within the last hour; "" is not counted.
     """
     token, counted = new_token(), act.keys.authenticate("begun", address.encode())
     with write(act.session):
         if address:
-            of_this_hour = AttemptRow.at > act.now - COUNTED
-            act.session.execute(delete(AttemptRow).where(~of_this_hour))
+            of_this_hour = AttemptRow.at.between(act.now - COUNTED, act.now)
+            act.session.execute(delete(AttemptRow).where(AttemptRow.at < act.now - COUNTED))
             begun = select(func.count()).where(AttemptRow.key == counted, of_this_hour)
             if (act.session.scalar(begun) or 0) >= MOST_BEGUN:
                 raise TooManyBegun
             act.session.add(AttemptRow(key=counted, at=act.now))
-        drafts.remove_expired(act.session, now=act.now)
         drafts.put(act.session, act.keys, drafts.hash_token(token), Draft(), expires_at=act.now + keep)
     return token
 
 
 def record(act: Act, token: str, change: Callable[[Draft], Draft], *, keep: timedelta) -> None:
-    """Record one step. Every expired draft is deleted on the way. Raises DraftGone."""
+    """Record one step. Raises DraftGone."""
     token_hash = drafts.hash_token(token)
     with write(act.session):
-        drafts.remove_expired(act.session, now=act.now)
         # Read inside the transaction: a second tab must not undo what the first one saved.
         draft = drafts.find(act.session, act.keys, token_hash, now=act.now, lock=True)
         if draft is None:
@@ -80,7 +78,6 @@ def submit(act: Act, token: str, books: Mapping[str, RuleBook], language: str, *
     """
     token_hash, session, keys, now = drafts.hash_token(token), act.session, act.keys, act.now
     with write(session):
-        drafts.remove_expired(session, now=now)
         draft = drafts.find(session, keys, token_hash, now=now, lock=True)
         if draft is None:
             sent = screenings.find(session, keys, ScreeningRow.draft_hash == token_hash)

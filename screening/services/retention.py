@@ -3,28 +3,35 @@
 from collections.abc import Callable
 from datetime import date, timedelta
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
 
 from screening.domain.entries import Status
+from screening.services import clock
+from screening.services.clock import Machine
 from screening.storage import audit, drafts, screenings
 from screening.storage.audit import Act
 from screening.storage.database import empty_journal, write
 from screening.storage.encryption import KeyFault
-from screening.storage.tables import InvitationRow, ScreeningRow, SignInRow, TabletRow
+from screening.storage.tables import AuditRow, InvitationRow, ScreeningRow, SignInRow, TabletRow
 
 PART = 200  # screenings deleted in one transaction, so that nobody waits long
 ONE_DAY = timedelta(days=1)
 INVITATIONS_KEPT = timedelta(days=30)  # after their time, so that staff can see what came of them
-DOUBTFUL = timedelta(days=30)
-
-
-class ClockInDoubt(Exception):
-    """Nothing was written for so long, or only in the future, that somebody should look before anything is deleted."""
+ANNOUNCED_FOR = timedelta(days=14)  # how long the inbox tells that something undecided will be deleted
+LEAST_BY_ITSELF, TIMES_USUAL = 100, 3  # what the server deletes at once without being asked
+_UNDECIDED = ScreeningRow.status != Status.REVIEWED
 
 
 def due(act: Act, *, days: int) -> list[tuple[str, bool]]:
-    """The references of what was sent, reviewed or deferred to a day at least `days` ago; and whether it was opened."""
-    limit = act.now - timedelta(days=days)
+    """The references of what can be deleted, the oldest first; and whether it was opened.
+
+    That is what was sent, reviewed or deferred to a day at least `days` ago, by its own time and by the audit log. What
+    nobody has decided on must also have been announced for 14 days.
+    """
+    age = timedelta(days=days)
+    limit, too_young = act.now - age, _changed_after(act, clock.proven(act, age))
+    announced = _announced_before(act, clock.proven(act, ANNOUNCED_FOR))
     query = select(ScreeningRow).where(ScreeningRow.changed_at <= limit).order_by(ScreeningRow.changed_at)
     found = []
     for row in act.session.scalars(query.execution_options(yield_per=PART)):
@@ -32,24 +39,73 @@ def due(act: Act, *, days: int) -> list[tuple[str, bool]]:
             until = screenings.state(row, act.keys)["until"]
         except KeyFault:
             until = None  # what cannot be opened is not kept for ever
-        if until is None or date.fromisoformat(until) <= limit.date():
+        is_over = until is None or date.fromisoformat(until) <= limit.date()
+        is_known = row.status == Status.REVIEWED or (row.announced_at is not None and row.reference in announced)
+        if is_over and is_known and row.reference not in too_young:
             found.append((row.reference, row.status != Status.NEW))
     return found
 
 
-def purge(act: Act, *, days: int, progress: Callable[[int, int], None] = lambda done, total: None) -> tuple[int, int]:
-    """Delete what is due and all that expired. Returns how many screenings, and how many of them were never opened."""
+def _changed_after(act: Act, number: int) -> set[str]:
+    """The references of what was sent or changed after that row of the audit log."""
+    changes = AuditRow.action.in_(("submitted", "clarified", "reviewed"))
+    return set(act.session.scalars(select(AuditRow.subject).where(AuditRow.number > number, changes)))
+
+
+def _announced_before(act: Act, number: int) -> set[str]:
+    """The references of what was last announced before that row of the audit log."""
+    query = select(AuditRow.subject).where(AuditRow.action == "announced").group_by(AuditRow.subject)
+    return set(act.session.scalars(query.having(func.max(AuditRow.number) < number)))
+
+
+def announced(session: Session, *, days: int, shown: int) -> tuple[int, date | None, list[str]]:
+    """What will be deleted although nobody has decided on it: how much, from which day on, and the first references."""
+    columns = (ScreeningRow.reference, ScreeningRow.announced_at, ScreeningRow.changed_at)
+    is_announced = (ScreeningRow.announced_at.is_not(None), _UNDECIDED)
+    query = select(*columns).where(*is_announced).order_by(ScreeningRow.announced_at, ScreeningRow.changed_at)
+    first = session.execute(query.limit(shown)).all()
+    until = [max(at + ANNOUNCED_FOR, changed + timedelta(days=days)).date() for _, at, changed in first if at]
+    return screenings.count(session, *is_announced), min(until, default=None), [row[0] for row in first]
+
+
+def _announce(act: Act, *, days: int) -> None:
+    """Announce what nobody has decided on and what is to be deleted in 14 days, or later where `days` are fewer."""
+    soon = ScreeningRow.changed_at <= act.now - max(timedelta(days=days) - ANNOUNCED_FOR, timedelta(0))
+    with write(act.session):
+        query = select(ScreeningRow).where(soon, _UNDECIDED, ScreeningRow.announced_at.is_(None))
+        for row in act.session.scalars(query.order_by(ScreeningRow.id).with_for_update()).all():
+            row.announced_at = act.now
+            act.note("announced", row.reference)
+
+
+def purge(
+    act: Act,
+    machine: Machine,
+    *,
+    days: int,
+    by_itself: bool = False,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> tuple[int, int, int]:
+    """Delete what is due and all that expired. `by_itself`, the server deletes no more than three usual days bring.
+
+    Returns how many screenings, how many of them never opened, and how many are left. Raises ClockInDoubt.
+    """
+    clock.check(act, machine)
+    _announce(act, days=days)
     found = due(act, days=days)
+    usual = screenings.count(act.session) // days
+    most = max(LEAST_BY_ITSELF, TIMES_USUAL * usual) if by_itself else len(found)
+    found, left = found[:most], len(found[most:])
     never_opened = sum(not opened for _, opened in found)
     for begin in range(0, len(found), PART):
         references = [reference for reference, _ in found[begin : begin + PART]]
         with write(act.session):
             # Looked at again: somebody may have decided something since.
             still = ScreeningRow.reference.in_(references) & (ScreeningRow.changed_at <= act.now - timedelta(days=days))
-            deleted = act.session.scalars(select(ScreeningRow.reference).where(still).with_for_update()).all()
-            these = ScreeningRow.reference.in_(deleted)
-            whose = select(ScreeningRow.draft_hash).where(these)
-            act.session.execute(delete(InvitationRow).where(InvitationRow.draft_hash.in_(whose)))
+            rows = select(ScreeningRow.reference, ScreeningRow.draft_hash).where(still).order_by(ScreeningRow.id)
+            locked = dict(act.session.execute(rows.with_for_update()).all())
+            deleted, these = list(locked), ScreeningRow.reference.in_(list(locked))
+            act.session.execute(delete(InvitationRow).where(InvitationRow.draft_hash.in_(locked.values())))
             act.session.execute(delete(ScreeningRow).where(these))
             for reference in deleted:
                 act.note("deleted", reference)
@@ -59,22 +115,20 @@ def purge(act: Act, *, days: int, progress: Callable[[int, int], None] = lambda 
         act.session.execute(delete(InvitationRow).where(InvitationRow.expires_at < act.now - INVITATIONS_KEPT))
         act.session.execute(delete(TabletRow).where(TabletRow.ends_at <= act.now))
         act.session.execute(delete(SignInRow).where(SignInRow.begun_at <= act.now - ONE_DAY))
-        act.note("purged", detail=f"{len(found)} screenings, {never_opened} never opened")
+        act.note(clock.PURGED, detail=f"{len(found)} screenings, {never_opened} never opened, {left} left for later")
     empty_journal(act.session)
-    return len(found), never_opened
+    return len(found), never_opened, left
 
 
-def daily(act: Act, *, days: int) -> None:
+def daily(act: Act, machine: Machine, *, days: int) -> None:
     """Purge, unless that was done within the last day; in between, only delete the drafts that have expired.
 
-    Raises ClockInDoubt where the newest audit row is far away: a wrong clock must not delete what nobody has read.
+    Raises ClockInDoubt.
     """
-    newest = audit.last(act.session)
-    if newest is not None and abs(act.now - newest.at) > DOUBTFUL:
-        raise ClockInDoubt
-    last = audit.last(act.session, "purged")
-    if last is None or last.at <= act.now - ONE_DAY:
-        purge(act, days=days)
+    clock.check(act, machine)
+    last = audit.last(act.session, clock.PURGED)
+    if last is None or not timedelta(0) <= act.now - last.at < ONE_DAY:
+        purge(act, machine, days=days, by_itself=True)
     else:
         with write(act.session):
             drafts.remove_expired(act.session, now=act.now)

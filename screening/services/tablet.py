@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from screening.domain.answers import Patient
 from screening.services import questionnaire
+from screening.services.people import AHEAD
 from screening.storage import drafts, screenings
 from screening.storage.audit import Act
 from screening.storage.database import write
@@ -28,7 +29,12 @@ class NoTablet(Exception):
 def find(session: Session, token: str, *, now: datetime) -> TabletRow | None:
     """The tablet with this token, or None if it has ended."""
     row = session.get(TabletRow, hash_token(token))
-    return row if row is not None and row.ends_at > now else None
+    return row if row is not None and _is_alive(row, now) else None
+
+
+def _is_alive(row: TabletRow, now: datetime) -> bool:
+    """Whether its time is not over; nor is it one that was begun while the clock was ahead."""
+    return now < row.ends_at <= now + LONGEST + AHEAD
 
 
 def begin(act: Act, *, pin: str, sign_in: str, patient: Patient | None, draft: str) -> tuple[str, str]:
@@ -104,8 +110,9 @@ def _end_turn(act: Act, row: TabletRow, draft: str) -> None:
 
 def _row(act: Act, token: str, *states: str) -> TabletRow:
     row = act.session.get(TabletRow, hash_token(token), with_for_update=True, populate_existing=True)
-    if row is None or row.ends_at <= act.now or row.state not in states:
+    if row is None or not _is_alive(row, act.now) or row.state not in states:
         raise NoTablet
+    row.unseal(act.keys, "sealed_check")
     return row
 
 
@@ -113,7 +120,6 @@ def _give(act: Act, row: TabletRow, patient: Patient | None, draft: str) -> str:
     """A draft for the next patient instead of `draft`, perhaps with who it is filled in."""
     token = questionnaire.new_token()
     row.state, row.sent = PATIENT, None
-    drafts.remove_expired(act.session, now=act.now)
     drafts.remove(act.session, hash_token(draft))
     drafts.put(act.session, act.keys, hash_token(token), Draft(patient=patient), expires_at=act.now + TURN)
     return token

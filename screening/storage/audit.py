@@ -1,10 +1,20 @@
-"""The audit log: a chain of keyed hashes in which an edited, removed, inserted or moved row is found."""
+"""The audit log: a chain of keyed hashes in which an edited, removed, inserted or moved row is found.
 
+The end of the chain is also noted in a file beside the keys, after each commit. A database that was put back to an
+earlier state, or has lost its newest commits, does not contain that end.
+"""
+
+import fcntl
+import os
+import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
+from typing import Self
 
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
 from sqlalchemy.orm import Session
 
 from screening.storage import records
@@ -23,6 +33,15 @@ class Head:
 
     def __str__(self) -> str:
         return f"{self.number}:{self.mac.hex()}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The end that was written as text; that of an empty chain where it is none."""
+        number, _, mac = text.strip().partition(":")
+        try:
+            return cls(number=int(number), mac=bytes.fromhex(mac))
+        except ValueError:
+            return cls()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +70,62 @@ class Act:
         self.session.add(added)
         row.seal(self.keys, "sealed_head", records.encode({"number": added.number, "mac": added.mac.hex()}))
         self.session.flush()
+        file = head_file(self.session, self.keys)
+        if file is not None and _contains(self.session, before, _noted(file)):
+            self.session.info["audit head"] = file, Head(number=added.number, mac=added.mac)
+
+
+def head_file(session: Session, keys: Keys) -> Path | None:
+    """Where the end of the chain is noted outside of this database; None for keys that have no file."""
+    if keys.file is None:
+        return None
+    url = session.get_bind().engine.url
+    place = Path(url.database or "").name if url.host is None else f"{url.host} {url.port} {url.database}"
+    return keys.file.with_name(f"audit-{re.sub(r'[^A-Za-z0-9]+', '-', place)}.head")
+
+
+def lost(session: Session, keys: Keys) -> str:
+    """What is missing at the end of the chain, by the end that was noted outside of the database; "" if nothing is."""
+    file = head_file(session, keys)
+    if file is None or _contains(session, end := head(session, keys), noted := _noted(file)):
+        return ""
+    return (
+        f"the audit log ends at row {end.number}, but {file} tells of row {noted.number}, which is not in it: what was "
+        "sent and recorded last is lost, or an older database was put back. Bring the database files or a newer backup "
+        f"back (docs/operations.md); or, to go on with what there is, move {file.name} away"
+    )
+
+
+def _contains(session: Session, end: Head, noted: Head) -> bool:
+    """Whether the chain with this end contains that row."""
+    if noted.number in (0, end.number):
+        return noted.number == 0 or noted.mac == end.mac
+    return session.scalar(select(AuditRow.mac).where(AuditRow.number == noted.number)) == noted.mac
+
+
+def _noted(file: Path) -> Head:
+    return Head.parse(file.read_text()) if file.exists() else Head()
+
+
+@event.listens_for(Session, "after_commit")
+def _note_outside(session: Session) -> None:
+    """Note the end of the chain that was just committed. A newer one that another process has noted stays.
+
+    A disk that refuses this must not make a failure of what is committed.
+    """
+    if (given := session.info.pop("audit head", None)) is None:
+        return
+    path, newest = given
+    with suppress(OSError), os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if Head.parse(file.read()).number < newest.number:
+            file.seek(0)
+            file.write(str(newest))
+
+
+@event.listens_for(Session, "after_rollback")
+def _forget_head(session: Session) -> None:
+    session.info.pop("audit head", None)
 
 
 def lock(session: Session) -> AuditHeadRow | None:

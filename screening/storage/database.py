@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from screening.storage.encryption import KeyFault, Keys
-from screening.storage.tables import KeyCheckRow
+from screening.storage.tables import InvitationRow, KeyCheckRow
 
 BUSY_SECONDS = 10
 BETWEEN_TRIES = (0.001, 0.005)  # seconds
@@ -121,6 +121,26 @@ def check_keys(session: Session, keys: Keys) -> None:
     for check in checks:
         if check.unseal(keys, "sealed_check") != _check_text(keys):
             raise KeyFault("the index key in data.key is not the one of this database; restore your copy of data.key")
+
+
+def release() -> str:
+    """The release of the tables that this program is made for: the name of the newest migration."""
+    return max(file.stem for file in (Path(__file__).parent / "migrations").glob("[0-9]*.py"))
+
+
+def check_release(session: Session) -> None:
+    """Raise DatabaseNotReady unless the tables are those of this program's release."""
+    stored = session.scalar(text("SELECT max(version_num) FROM alembic_version")) or ""
+    if stored > release():
+        raise DatabaseNotReady(f"The database is of a newer release ({stored}); install that release, or a newer one")
+    if stored < release():
+        raise DatabaseNotReady("The database is of an older release; make a backup, then run `flask init`")
+
+
+def seal_unsealed(session: Session) -> None:
+    """Let the rows of an older release that had no seal be sealed when they are written."""
+    for row in session.scalars(select(InvitationRow).where(InvitationRow.sealed_check == b"")):
+        row.sealed_check = b"-"
 
 
 def has_tables(session: Session) -> bool:

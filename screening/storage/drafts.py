@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from screening.domain.answers import Answers, Patient
 from screening.storage import records
-from screening.storage.encryption import Keys
+from screening.storage.encryption import KeyFault, Keys
 from screening.storage.tables import DraftRow
 
 PAD = 4096  # bytes; more than the answers of a usual questionnaire need
@@ -48,8 +48,17 @@ def find(session: Session, keys: Keys, token_hash: str, *, now: datetime, lock: 
 def put(session: Session, keys: Keys, token_hash: str, draft: Draft, *, expires_at: datetime) -> None:
     """Insert or replace a draft."""
     row = DraftRow(token_hash=token_hash, expires_at=expires_at)
-    row.seal(keys, "sealed_draft", records.encode(draft, pad=PAD))
+    record = {"patient": draft.patient, "answers": draft.answers, "expires_at": expires_at}
+    row.seal(keys, "sealed_draft", records.encode(record, pad=PAD))
     session.merge(row)
+
+
+def check(row: DraftRow, keys: Keys) -> None:
+    """Raise KeyFault unless a row is as it was written."""
+    record = records.decode(row.unseal(keys, "sealed_draft"))
+    # Drafts of older releases hold no time.
+    if record.get("expires_at", row.expires_at.isoformat()) != row.expires_at.isoformat():
+        raise KeyFault("drafts.expires_at was changed; restore the database from a backup")
 
 
 def remove(session: Session, token_hash: str) -> None:

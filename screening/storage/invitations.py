@@ -86,6 +86,7 @@ def row_of(session: Session, token: str, *, lock: bool = False) -> InvitationRow
 
 def read(row: InvitationRow, keys: Keys) -> Invitation:
     """What a row holds. Raises KeyFault."""
+    row.unseal(keys, "sealed_check")
     record: dict[str, Any] = records.decode(row.unseal(keys, "sealed_invitation"))
     appointment = record["appointment"] and datetime.fromisoformat(record["appointment"])
     return Invitation(**record | {"patient": records.patient(record["patient"]), "appointment": appointment})

@@ -9,6 +9,7 @@ from screening.storage.database import write
 from screening.storage.encryption import Keys
 from screening.storage.tables import (
     AuditHeadRow,
+    ClockRow,
     DraftRow,
     EntryRow,
     InvitationRow,
@@ -16,18 +17,23 @@ from screening.storage.tables import (
     PersonRow,
     ScreeningRow,
     Sealed,
+    SignInRow,
     SummaryRow,
+    TabletRow,
 )
 
 PART = 100  # rows sealed anew in one transaction
 # In the order in which other transactions lock them, so that none of them waits for another in a circle.
 TABLES: tuple[type[Sealed], ...] = (
     InvitationRow,
+    TabletRow,
     DraftRow,
     ScreeningRow,
     EntryRow,
     SummaryRow,
     PersonRow,
+    SignInRow,
+    ClockRow,
     AuditHeadRow,
 )
 

@@ -116,7 +116,7 @@ def change(
         added.seal(keys, "sealed_entry", records.encode(entry, pad=SHORT_PAD))
         session.add(added)
         row.entries += 1
-        row.changed_at = entry.at
+        row.changed_at, row.announced_at = entry.at, None
         outbox.add(session, jobs, row, now=entry.at)
     row.seal(keys, "sealed_state", records.encode(state_of(screening, assessment), pad=SHORT_PAD))
 

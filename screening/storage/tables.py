@@ -15,6 +15,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    inspect,
 )
 from sqlalchemy.ext.mutable import MutableList
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -60,11 +61,16 @@ class Sealed(Base):
 
     __abstract__ = True
     bound_to: ClassVar[str]  # the plain columns that its sealed cells are bound to
-    state_bound_to: ClassVar[str] = ""  # those that `sealed_state` is bound to as well
+    state_bound_to: ClassVar[str] = ""  # those that `sealed_state` and `sealed_check` are bound to as well
+
+    @classmethod
+    def sealed_columns(cls) -> list[str]:
+        """The names of the columns with sealed cells."""
+        return [column.key for column in inspect(cls).columns if column.key.startswith("sealed_")]
 
     def place(self, column: str) -> str:
         """The plain part of the row that a sealed cell is bound to, so that none of it can be exchanged unseen."""
-        names = f"{self.bound_to} {self.state_bound_to if column == 'sealed_state' else ''}"
+        names = f"{self.bound_to} {self.state_bound_to if column in ('sealed_state', 'sealed_check') else ''}"
         return "|".join(str(getattr(self, name)) for name in names.split())
 
     def seal(self, keys: Keys, column: str, plain: bytes) -> None:
@@ -75,6 +81,17 @@ class Sealed(Base):
         """Open a sealed cell. Raises KeyFault."""
         sealed = getattr(self, column)
         return keys.unseal(sealed, table=self.__tablename__, column=column, row=self.place(column))
+
+
+class Checked(Sealed):
+    """A row whose `sealed_check` holds nothing, and is bound to all that nobody without the keys may change.
+
+    It is sealed whenever such a row is written (`screening.extensions`).
+    """
+
+    __abstract__ = True
+
+    sealed_check: Mapped[bytes]
 
 
 class KeyCheckRow(Sealed):
@@ -110,7 +127,7 @@ class DraftRow(Sealed):
     sealed_draft: Mapped[bytes]
 
 
-class InvitationRow(Sealed):
+class InvitationRow(Checked):
     """A link for one patient and one visit, found by the SHA-256 of the token in it.
 
     `draft_hash` is that of the draft which was begun with it, and later of the screening. `tries` counts dates of birth
@@ -119,6 +136,7 @@ class InvitationRow(Sealed):
 
     __tablename__ = "invitations"
     bound_to = "id token_hash created_at created_by expires_at"
+    state_bound_to = "tries opened_at draft_hash revoked_at reminded_at"
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     token_hash: Mapped[str] = mapped_column(String(64), unique=True)
@@ -133,7 +151,7 @@ class InvitationRow(Sealed):
     sealed_invitation: Mapped[bytes]
 
 
-class TabletRow(Base):
+class TabletRow(Checked):
     """A device of the clinic that is handed to patients, by the SHA-256 of the token in its cookie.
 
     `state` is `staff` (in staff's hands), `patient` (shows the form) or `locked` (wants the PIN). `tries` counts PINs
@@ -141,6 +159,7 @@ class TabletRow(Base):
     """
 
     __tablename__ = "tablets"
+    bound_to = "token_hash begun_by ends_at pin state tries sent"
 
     token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
     begun_by: Mapped[str] = mapped_column(String(64))
@@ -155,7 +174,8 @@ class ScreeningRow(Sealed):
     """One submitted questionnaire. `draft_hash` makes sending it twice impossible.
 
     The outcome is sealed too: in plain it would tell the answers of a patient with nothing to report. `entries` is the
-    number of entries, `changed_at` the time of sending or of the last entry.
+    number of entries, `changed_at` the time of sending or of the last entry. `announced_at` tells since when the inbox
+    has said that it will be deleted, although nobody has decided on it.
     """
 
     __tablename__ = "screenings"
@@ -171,6 +191,7 @@ class ScreeningRow(Sealed):
     status: Mapped[str] = mapped_column(String(16))
     entries: Mapped[int]
     changed_at: Mapped[datetime] = mapped_column(index=True)
+    announced_at: Mapped[datetime | None] = mapped_column(index=True)
     sealed_patient: Mapped[bytes]
     sealed_answers: Mapped[bytes]
     sealed_state: Mapped[bytes]
@@ -265,11 +286,8 @@ class AuditHeadRow(Sealed):
     sealed_head: Mapped[bytes]
 
 
-class PersonRow(UserMixin, Sealed):
-    """Somebody who signs in. The names of the columns are those that Flask-Security reads.
-
-    The sealed cell holds nothing; it is bound to the row, so that nobody without the keys gives a role.
-    """
+class PersonRow(UserMixin, Checked):
+    """Somebody who signs in. The names of the columns are those that Flask-Security reads."""
 
     __tablename__ = "people"
 
@@ -286,7 +304,6 @@ class PersonRow(UserMixin, Sealed):
     tf_totp_secret: Mapped[str | None] = mapped_column(String(255))
     tf_last_counter: Mapped[int | None]
     mf_recovery_codes: Mapped[list[str] | None] = mapped_column(MutableList.as_mutable(JSON))
-    sealed_check: Mapped[bytes]
 
     def place(self, column: str) -> str:
         """Bound to all that lets somebody in."""
@@ -304,10 +321,11 @@ class PersonRow(UserMixin, Sealed):
         return self.totp_required
 
 
-class SignInRow(Base):
+class SignInRow(Checked):
     """One signed-in browser, by the SHA-256 of the token in its cookie. Without its row it is signed out."""
 
     __tablename__ = "sign_ins"
+    bound_to = "token_hash person_id begun_at seen_at address"
 
     token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
     person_id: Mapped[int] = mapped_column(ForeignKey("people.id"), index=True)
@@ -324,3 +342,14 @@ class AttemptRow(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     key: Mapped[bytes] = mapped_column(index=True)
     at: Mapped[datetime] = mapped_column(index=True)
+
+
+class ClockRow(Checked):
+    """What the clock of a machine showed (`at`) when the machine had been running for `uptime` seconds."""
+
+    __tablename__ = "clocks"
+    bound_to = "host at uptime"
+
+    host: Mapped[str] = mapped_column(String(64), primary_key=True)
+    at: Mapped[datetime]
+    uptime: Mapped[float]

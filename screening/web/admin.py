@@ -1,11 +1,14 @@
 """For admins: people, audit log, settings. Nothing clinical."""
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from datetime import UTC, datetime, timedelta
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from flask_security import hash_password
 from werkzeug.wrappers import Response
 
 from screening.extensions import db, installation
+from screening.services import clock
 from screening.services import people as service
 from screening.storage import audit as audit_log
 from screening.web.sign_in import acting, needs, page_number
@@ -97,5 +100,21 @@ def audit() -> str:
 @blueprint.get("/settings")
 @needs("admin")
 def settings() -> str:
-    """Each setting, where it came from and what it does."""
-    return render_template("clinic/settings.html", origins=installation().settings.described())
+    """The clock, and each setting, where it came from and what it does."""
+    in_doubt = clock.doubt(db.session)
+    return render_template(
+        "clinic/settings.html",
+        origins=installation().settings.described(),
+        now=datetime.now(UTC),
+        in_doubt=in_doubt,
+        jumped=in_doubt and timedelta(seconds=float(in_doubt.detail.split()[0])),
+    )
+
+
+@blueprint.post("/clock")
+@needs("admin")
+def confirm_clock() -> Response:
+    """Trust the clock as it is."""
+    clock.confirm(acting(), clock.this_machine(), was_off="was-off" in request.form)
+    flash(_("Noted. Screenings are deleted again when their time is over."))
+    return redirect(url_for("admin.settings"), code=303)

@@ -21,7 +21,7 @@ from screening.extensions import db, installation
 from screening.reports.paper import BLANKS, follow_up_places
 from screening.reports.statistics import HEIGHT, WIDTH, bars
 from screening.reports.summary import Summary, age, day, decision_label, in_language_of, moment, severity_label
-from screening.services import jobs, printing, review
+from screening.services import clock, jobs, printing, retention, review
 from screening.storage import audit, outbox, screenings
 from screening.storage import statistics as figures
 from screening.storage.encryption import KeyFault
@@ -75,9 +75,18 @@ def inbox() -> Page:
         shows=SHOWS if clinical else STAFF_SHOWS,
         severities=list(reversed(Severity)),
         troubles=troubles.found(outbox.troubled(db.session, now=datetime.now(UTC)), here.channels),
+        in_doubt=clock.doubt(db.session),
+        **_announced(),
         newest=audit.head(db.session, here.keys).number,
         too_many=chosen.references is not None and len(chosen.references) >= screenings.FOUND_AT_MOST,
     )
+
+
+def _announced() -> dict[str, object]:
+    """What will be deleted although nobody has decided on it: the first of it, how many, and from which day on."""
+    days = installation().settings.retention_days
+    count, first, references = retention.announced(db.session, days=days, shown=troubles.SHOWN)
+    return {"announced": references, "announced_count": count, "announced_until": first}
 
 
 @blueprint.post("/search")

@@ -4,14 +4,13 @@ import hmac
 import logging
 from datetime import UTC, datetime, timedelta
 
-from alembic.util import CommandError
 from flask import Blueprint, abort, request
 from sqlalchemy.exc import SQLAlchemyError
 
-from screening.extensions import alembic, db, installation
+from screening.extensions import db, installation
 from screening.settings import LOOPBACK
 from screening.storage import audit, outbox, statistics
-from screening.storage.database import DatabaseNotReady, check_keys
+from screening.storage.database import DatabaseNotReady, check_keys, check_release
 from screening.storage.encryption import KeyFault, read_private
 
 blueprint = Blueprint("health", __name__)
@@ -37,11 +36,10 @@ def ready() -> Plain:
     """200 while it can serve: keys and database fit together and are of this release. Why not is in the log."""
     try:
         check_keys(db.session, installation().keys)
-        if alembic.needs_upgrade():
-            raise DatabaseNotReady("the database is of an older release")
+        check_release(db.session)
     except (KeyFault, DatabaseNotReady) as err:
         log.error("not ready: %s", err)
-    except (SQLAlchemyError, CommandError, OSError) as err:
+    except (SQLAlchemyError, OSError) as err:
         log.error("not ready: %s", type(err).__name__)
     else:
         return _plain("ready\n")

@@ -32,8 +32,6 @@ from flask_security import (
 )
 from flask_security.forms import VerifyForm
 from flask_security.recovery_codes import MfRecoveryCodesForm, MfRecoveryForm
-from sqlalchemy import event
-from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 from wtforms import PasswordField, StringField
 
@@ -50,6 +48,7 @@ OWN_PATH = re.compile(r"/(clinic|admin|account)/[\w./?=&%:@+-]*")
 NOT_USED = {"security.two_factor_rescue", "security.tf_select"}
 CHANGES = {"security.two_factor_setup", "security.two_factor_setup_validate", "security.mf_recovery_codes"}
 CODE_WINDOW = 30  # seconds that the clock of a phone may be wrong
+TIME_STEP = 30  # seconds for which a code is shown
 
 blueprint = Blueprint("account", __name__, url_prefix="/account")
 
@@ -127,8 +126,9 @@ class OnceOnlyTotp(Totp):
     """A code is good for one sign-in only; the QR code is part of the page, so that it needs no address."""
 
     def get_last_counter(self, user: Any) -> int | None:
-        """The time step of the last code used."""
-        return user.tf_last_counter
+        """The time step of the last code used; None where that is still to come: the clock was wrong then."""
+        last: int | None = user.tf_last_counter
+        return None if last is None or last > time.time() // TIME_STEP + 1 else last
 
     def set_last_counter(self, user: Any, tmatch: Any) -> None:
         """Remember the time step of the code just used."""
@@ -293,15 +293,7 @@ def _before() -> Any:
 
 
 def _is_fresh() -> bool:
-    return bool(time.time() - session.get("fs_paa", 0) < FRESH.total_seconds())
-
-
-@event.listens_for(Session, "before_flush")
-def _seal_people(session: Session, *given: object) -> None:
-    """Whatever is written about a person is sealed with it, also what Flask-Security writes."""
-    for one in {*session.new, *session.dirty}:
-        if isinstance(one, PersonRow):
-            one.seal(installation().keys, "sealed_check", b"")
+    return bool(0 <= time.time() - session.get("fs_paa", 0) < FRESH.total_seconds())
 
 
 def _began(app: Flask, user: PersonRow, authn_via: list[str] | None = None, **more: object) -> None:
@@ -378,7 +370,8 @@ def _sign_in() -> SignInRow | None:
     row = people.signed_in(db.session, token_hash, idle=idle, longest=longest, now=_now())
     if row is None or row.person_id != current_user.id:
         return None
-    current_user.unseal(installation().keys, "sealed_check")
+    for one in (row, current_user):
+        one.unseal(installation().keys, "sealed_check")
     return row
 
 

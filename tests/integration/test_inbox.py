@@ -14,11 +14,10 @@ from sqlalchemy import text, update
 
 from screening.domain.rules import Severity
 from screening.extensions import db, installation
-from screening.services import retention
-from screening.storage.audit import Act
 from screening.storage.tables import ScreeningRow
 from screening.storage.worklist import Filter, Listed, Worklist
 from tests.builders import all_no
+from tests.days import pass_days
 from tests.integration.colleague import Colleague
 from tests.integration.test_review import NEXT_YEAR, PREGNANT, UNSURE, sent
 from tests.integration.visitor import Visitor
@@ -235,9 +234,7 @@ def test_the_list_in_memory_is_what_a_fresh_process_would_list(app: Flask) -> No
 def test_what_was_purged_leaves_every_list(app: Flask, filled: dict[str, str]) -> None:
     dr = Colleague(app)
     dr.get("/clinic/")
-    with app.app_context():
-        now = datetime.now(UTC) + timedelta(days=91)
-        retention.purge(Act(session=db.session, keys=installation().keys, now=now, by="test"), days=90)
+    pass_days(app, 91)
     dr.get("/clinic/?show=all")
     assert names(dr) == []
 

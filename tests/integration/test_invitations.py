@@ -22,6 +22,7 @@ from screening.services import invite, retention
 from screening.storage import invitations
 from screening.storage.audit import Act
 from screening.storage.database import write
+from tests.days import pass_days
 from tests.integration.colleague import Colleague
 from tests.integration.test_deliveries import Make, certificate, mail, make, to_mail  # noqa: F401
 from tests.integration.test_upkeep import change, flask
@@ -345,9 +346,9 @@ def test_a_reminder_goes_by_mail_and_names_nobody(make: Make, mail: MailServer) 
 
 def test_invitations_are_deleted_some_time_after_their_end(app: Flask) -> None:
     invited(app)
-    with app.app_context():
-        for days, left in ((7 + retention.INVITATIONS_KEPT.days - 1, 1), (7 + retention.INVITATIONS_KEPT.days + 1, 0)):
-            retention.purge(act_of(app, now=datetime.now(UTC) + timedelta(days=days)), days=500)
+    for days, left in ((7 + retention.INVITATIONS_KEPT.days - 1, 1), (7 + retention.INVITATIONS_KEPT.days + 1, 0)):
+        pass_days(app, days)
+        with app.app_context():
             assert invitations.count(db.session) == left
 
 
@@ -356,8 +357,8 @@ def test_an_invitation_goes_with_the_screening_that_came_of_it(app: Flask) -> No
     visitor.answer(NO_TO_ALL)
     visitor.send()
     invited(app)
+    pass_days(app, 14, days=3)
     with app.app_context():
-        retention.purge(act_of(app, now=datetime.now(UTC) + timedelta(days=4)), days=3)
         assert invitations.count(db.session) == 1
 
 

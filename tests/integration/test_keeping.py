@@ -5,19 +5,28 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from flask import Flask
 from sqlalchemy import select, text
 
+from screening import background
 from screening.cli import check_ready
+from screening.domain.invitation import Invitation
 from screening.extensions import alembic, db, installation
+from screening.services import invite, tablet
 from screening.settings import Settings
 from screening.storage import screenings
-from screening.storage.database import DatabaseNotReady
+from screening.storage.audit import Act
+from screening.storage.database import DatabaseNotReady, write
 from screening.storage.encryption import KeyFault, new_keys, write_keys
 from screening.storage.tables import EditionRow, ScreeningRow
+from tests.builders import a_patient
+from tests.integration.colleague import Colleague
+from tests.integration.test_review import sent
+from tests.integration.test_upkeep import change, flask
 from tests.integration.visitor import Visitor
 
 Start = Callable[[Settings], Flask]
@@ -261,3 +270,130 @@ def test_migrations_can_be_undone_and_done_again(app: Flask) -> None:
     with app.app_context():
         alembic.upgrade()
     assert app.test_cli_runner().invoke(args=["init"]).exit_code == 0
+
+
+# -------------------------------------------------------------------------------- what is missing as a whole is noticed
+
+
+@pytest.mark.both_databases
+def test_commits_that_were_lost_are_found_by_the_end_noted_outside(app: Flask, start: Start) -> None:
+    sent(app)
+    with app.app_context():
+        older = {"audit": "number > 1", "search": "true", "outbox": "true", "screenings": "true"}
+        head = db.session.execute(text("SELECT sealed_head FROM audit_head")).scalar_one()
+    sent(app)
+    flask(app, "verify")
+    with app.app_context(), write(db.session):  # as if the newest commits had never been
+        for table, rows in older.items():
+            db.session.execute(text(f"DELETE FROM {table} WHERE {rows}"))
+        db.session.execute(text("UPDATE audit_head SET sealed_head = :head"), {"head": head})
+    for words in (("verify",), ("doctor",)):
+        result = flask(app, *words, code=1)
+        assert "the audit log ends at row 1" in result.stdout + result.stderr
+        assert "tells of row 2, which is not in it" in result.stdout + result.stderr
+    for _ in range(3):  # going on hides nothing
+        sent(app)
+    assert "tells of row 2, which is not in it" in flask(app, "verify", code=1).stderr
+    (noted,) = installation(app).settings.instance.glob("audit-*.head")
+    noted.unlink()  # what the message says
+    sent(app)
+    assert noted.read_text().startswith("5:")
+    assert "tells of row" not in app.test_cli_runner().invoke(args=["verify"]).stderr
+
+
+def test_an_end_that_cannot_be_noted_loses_no_answer(app: Flask) -> None:
+    sent(app)
+    (noted,) = installation(app).settings.instance.glob("audit-*.head")
+    noted.unlink()
+    noted.mkdir()
+    with pytest.raises(IsADirectoryError):
+        noted.read_text()
+    noted.rmdir()
+    noted.write_text("nonsense")
+    reference = sent(app)
+    assert noted.read_text().startswith("2:")
+    assert reference in flask(app, "summary", reference).stdout
+
+
+@pytest.mark.parametrize("emptied", [True, False])
+def test_a_database_file_that_is_gone_is_never_replaced_by_a_new_one(
+    sqlite_app: Flask, start: Start, *, emptied: bool
+) -> None:
+    sent(sqlite_app)
+    settings = installation(sqlite_app).settings
+    with sqlite_app.app_context():
+        db.engine.dispose()
+    for file in settings.instance.glob("screening.db*"):
+        file.unlink()
+    if emptied:
+        (settings.instance / "screening.db").touch(mode=0o600)
+    for _ in range(2):
+        again = start(settings)
+        said = flask(again, "init", code=1).stderr
+        assert "is empty, but it was in use: what it held is missing" in said
+        assert "flask restore FILE" in said
+        with pytest.raises(DatabaseNotReady):
+            check_ready(again)
+        for noted in settings.instance.glob("audit-*.head"):  # an installation of an older release has none
+            noted.unlink()
+
+
+def test_an_init_that_was_interrupted_can_be_run_again(tmp_path: Path, start: Start) -> None:
+    settings = Settings(instance=tmp_path / "new")
+    settings.instance.mkdir(mode=0o700)
+    write_keys(settings.instance / "data.key", new_keys())  # as far as it came
+    app = start(settings)
+    flask(app, "init")
+    check_ready(start(settings))
+
+
+@pytest.mark.parametrize(
+    ("version", "words"), [("0001_first_tables", "of an older release"), ("9999_other", "of a newer release")]
+)
+def test_no_command_touches_tables_of_another_release(sqlite_app: Flask, version: str, words: str) -> None:
+    sent(sqlite_app)
+    change(sqlite_app, f"UPDATE alembic_version SET version_num = '{version}'")
+    before = installation(sqlite_app).key_file.read_bytes()
+    for command in (["rotate-key", "--forget"], ["purge"], ["verify"], ["outbox", "retry"], ["people", "list"]):
+        assert words in flask(sqlite_app, *command, code=1).stderr
+    assert installation(sqlite_app).key_file.read_bytes() == before
+
+
+@pytest.mark.both_databases
+def test_every_row_that_a_bit_was_turned_in_is_found(app: Flask) -> None:
+    colleague = Colleague(app, "dr", "prescriber", "admin")
+    colleague.get("/clinic/invitations/new")
+    background.once(app)
+    with app.app_context():
+        act = Act(session=db.session, keys=installation().keys, now=datetime.now(UTC), by="dr")
+        invited = Invitation(patient=a_patient(), language="en")
+        invite.create(act, {invite.new_id(): invited}, until=act.now + timedelta(days=3))
+        tablet.begin(act, pin="x", sign_in="none", patient=None, draft="")
+    flask(app, "verify")
+    changes = {
+        "invitations": ("tries = 4", "expires_at = created_at", "revoked_at = created_at", "token_hash = 'x'"),
+        "tablets": ("state = 'staff'", "tries = 4", "pin = 'y'", "begun_by = 'me'"),
+        "sign_ins": ("begun_at = '2031-01-01 00:00:00'", "address = '192.0.2.1'", "token_hash = 'x'"),
+        "drafts": ("expires_at = '2031-01-01 00:00:00'", "token_hash = 'x'"),
+        "clocks": ("uptime = uptime + 1", "host = 'x'"),
+    }
+    for table, statements in changes.items():
+        for statement in statements:
+            with app.app_context(), write(db.session):
+                before = db.session.execute(text(f"SELECT * FROM {table}")).mappings().first()
+                assert before is not None
+                db.session.execute(text(f"UPDATE {table} SET {statement}"))
+            assert f"{table} " in flask(app, "verify", code=1).stderr, (table, statement)
+            column = statement.partition(" ")[0]
+            with app.app_context(), write(db.session):
+                db.session.execute(text(f"UPDATE {table} SET {column} = :before"), {"before": before[column]})
+    flask(app, "verify")
+
+
+def test_a_damaged_time_is_named_and_the_rest_is_proved(sqlite_app: Flask) -> None:
+    first, second = sent(sqlite_app), sent(sqlite_app)
+    change(sqlite_app, f"UPDATE screenings SET submitted_at = 'nonsense' WHERE reference = '{first}'")
+    change(sqlite_app, f"UPDATE screenings SET language = 'es' WHERE reference = '{second}'")
+    said = flask(sqlite_app, "verify", code=1).stderr
+    assert f"{first}: " in said
+    assert f"{second}: screenings.sealed_" in said

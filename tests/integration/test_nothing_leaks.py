@@ -7,7 +7,6 @@ import io
 import json
 import logging
 import re
-from datetime import UTC, datetime, timedelta
 from html import unescape
 from pathlib import Path
 
@@ -18,10 +17,9 @@ from pypdf import PdfReader
 from screening import background
 from screening.domain.answers import name_fault, text_fault, tidy
 from screening.extensions import db, installation
-from screening.services import retention
 from screening.storage import screenings
-from screening.storage.audit import Act
 from screening.storage.tables import ScreeningRow
+from tests.days import pass_days
 from tests.integration.colleague import Colleague
 from tests.integration.test_upkeep import flask
 from tests.integration.visitor import Visitor
@@ -86,9 +84,7 @@ def test_a_marked_patient_leaves_no_trace_outside_the_sealed_cells(
     for secret in ("Zyxwvutina", "Markerova", "MARKVISIT", since, note, why, "1961-03", "12.3.1961"):
         for place, content in places.items():
             assert secret.lower() not in content.lower(), f"{secret} in {place}"
-    with sqlite_app.app_context():
-        now = datetime.now(UTC) + timedelta(days=91)
-        retention.purge(Act(session=db.session, keys=installation().keys, now=now, by="test"), days=90)
+    pass_days(sqlite_app, 91)
     assert "Zyxwvutina" not in dr.get("/clinic/?show=all").text
     for secret in ("Zyxwvutina", note, why):
         assert secret not in kept().decode("latin-1")

@@ -80,6 +80,7 @@ ROUTES = {
     "admin.change_person": "admin",
     "admin.audit": "admin",
     "admin.settings": "admin",
+    "admin.confirm_clock": "admin",
 }
 ROLES = ("prescriber", "staff", "admin")
 

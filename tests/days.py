@@ -1,0 +1,38 @@
+"""Let days pass for an installation, as a server that runs all the time lives through them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from flask import Flask
+
+from screening.extensions import db, installation
+from screening.services import retention
+from screening.services.clock import Machine
+from screening.storage.audit import Act
+from screening.storage.tables import ClockRow
+
+HOST = "test"
+BOOTED = datetime(2020, 1, 1, tzinfo=UTC)
+STEP = timedelta(days=7)
+
+
+def purge(app: Flask, at: datetime, *, wall: datetime | None = None, days: int = 90, by_itself: bool = False) -> int:
+    """How many screenings a purge deletes at that moment, when the clock on the wall shows another one perhaps."""
+    with app.app_context():
+        act = Act(session=db.session, keys=installation().keys, now=wall or at, by="test")
+        machine = Machine(host=HOST, uptime=(at - BOOTED).total_seconds())
+        return retention.purge(act, machine, days=days, by_itself=by_itself)[0]
+
+
+def pass_days(app: Flask, to: float, *, since: float = 0, days: int = 90) -> int:
+    """How many screenings are deleted until so many days from now, since the last purge of this kind or `since`."""
+    with app.app_context():
+        last = db.session.get(ClockRow, HOST)
+        at = last.at if last else datetime.now(UTC) + timedelta(days=since)
+    end, deleted = datetime.now(UTC) + timedelta(days=to), 0
+    while True:
+        deleted += purge(app, at, days=days)
+        if at >= end:
+            return deleted
+        at = min(at + STEP, end)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
 
-from benchmarks import evaluation, inbox, memory, page, printing, size, submits
+from benchmarks import evaluation, inbox, memory, page, printing, rotation, size, submits
 from benchmarks.timing import Table
 
 MEASURES: Mapping[str, Callable[[bool], Table]] = {
@@ -20,6 +20,7 @@ MEASURES: Mapping[str, Callable[[bool], Table]] = {
     "memory": memory.measure,
     "submits": submits.measure,
     "inbox": inbox.measure,
+    "rotation": rotation.measure,
 }
 
 

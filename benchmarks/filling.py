@@ -51,12 +51,25 @@ class Gathered:
         self._session = session
         self._added: list[object] = []
         self._read: dict[tuple[type, object], object] = {}
+        self.info: dict[str, object] = {}
 
     def get(self, kind: type, key: object, **_options: Any) -> object:
         """A row that is stored already, such as the end of the audit log; read once."""
         if (kind, key) not in self._read:
             self._read[kind, key] = self._session.get(kind, key)
         return self._read[kind, key]
+
+    def get_bind(self) -> object:
+        """The database."""
+        return self._session.get_bind()
+
+    def scalar(self, query: Any) -> object:
+        """A value that is stored already."""
+        return self._session.scalar(query)
+
+    def scalars(self, query: Any) -> Sequence[object]:
+        """Nothing: there are no jobs yet about a screening that is being added."""
+        return ()
 
     def add(self, row: object) -> None:
         """Keep a row."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from sqlalchemy import ColumnElement, delete, func, inspect, or_, select, text
+from sqlalchemy import ColumnElement, delete, func, inspect, literal, or_, select, text, tuple_
 from sqlalchemy.orm import Session
 
 from screening.storage.database import write
@@ -22,7 +22,8 @@ from screening.storage.tables import (
     TabletRow,
 )
 
-PART = 100  # rows sealed anew in one transaction
+PART_BYTES = 512 * 1024  # sealed anew in one transaction: others who write wait for it
+MOST_ROWS = 50
 # In the order in which other transactions lock them, so that none of them waits for another in a circle.
 TABLES: tuple[type[Sealed], ...] = (
     InvitationRow,
@@ -44,14 +45,18 @@ def left(session: Session, keys: Keys) -> int:
 
 
 def seal_anew(session: Session, keys: Keys) -> Iterator[int]:
-    """Seal row by row until none is left, and tell how many were done after each part. May be begun again any time."""
+    """Seal anew, part by part, what is not sealed with the current key; tell how many rows each part had.
+
+    Each table is walked by its primary key, so that no row is looked at twice. May be begun again any time.
+    """
     for table in TABLES:
+        after: tuple[object, ...] | None = None
         while True:
             with write(session):
-                done = _part(session, keys, table)
-            if not done:
-                break
+                after, done = _part(session, keys, table, after)
             yield done
+            if after is None:
+                break
 
 
 def forget(session: Session, keys: Keys, write_file: Callable[[], None]) -> None:
@@ -60,26 +65,43 @@ def forget(session: Session, keys: Keys, write_file: Callable[[], None]) -> None
         if session.get_bind().dialect.name == "postgresql":  # elsewhere there is only one writer
             names = ", ".join(table.__tablename__ for table in TABLES)
             session.execute(text(f"LOCK TABLE {names} IN EXCLUSIVE MODE"))
-        while left(session, keys):
-            for table in TABLES:
-                _part(session, keys, table)
+        for table in TABLES:
+            for row in session.scalars(select(table).where(_old(table, keys))).all():
+                _seal(row, keys)
+        session.flush()
         session.execute(delete(KeyCheckRow).where(KeyCheckRow.key_id != keys.current))
     write_file()  # only now: were it written before and the commit lost, nothing could be read again
 
 
-def _part(session: Session, keys: Keys, table: type[Sealed]) -> int:
-    rows = session.scalars(select(table).where(_old(table, keys)).limit(PART).with_for_update()).all()
-    for row in rows:
-        for column in _sealed(table):
-            row.seal(keys, column, row.unseal(keys, column))
+def _part(
+    session: Session, keys: Keys, table: type[Sealed], after: tuple[object, ...] | None
+) -> tuple[tuple[object, ...] | None, int]:
+    """Seal the rows that follow on the primary key `after`. Returns the last key or None, and how many rows."""
+    key = inspect(table).primary_key
+    size = sum((func.length(getattr(table, column)) for column in table.sealed_columns()), literal(0))
+    query = select(*key, size, _old(table, keys)).order_by(*key).limit(MOST_ROWS)
+    if after is not None:
+        query = query.where(tuple_(*key) > tuple_(*map(literal, after)))
+    found, seen, done = session.execute(query).all(), 0, 0
+    for *row_key, length, is_old in found:
+        row = session.get(table, tuple(row_key), with_for_update=True, populate_existing=True) if is_old else None
+        if row is not None:
+            _seal(row, keys)
+            done += 1
+            seen += length
+        after = tuple(row_key)
+        if seen >= PART_BYTES:
+            break
     session.flush()
-    return len(rows)
+    is_end = len(found) < MOST_ROWS and (not found or after == tuple(found[-1][:-2]))
+    return None if is_end else after, done
 
 
-def _sealed(table: type[Sealed]) -> list[str]:
-    return [column.key for column in inspect(table).columns if column.key.startswith("sealed_")]
+def _seal(row: Sealed, keys: Keys) -> None:
+    for column in row.sealed_columns():
+        row.seal(keys, column, row.unseal(keys, column))
 
 
 def _old(table: type[Sealed], keys: Keys) -> ColumnElement[bool]:
     prefix = f"{keys.current}:".encode()
-    return or_(*(func.substr(getattr(table, column), 1, len(prefix)) != prefix for column in _sealed(table)))
+    return or_(*(func.substr(getattr(table, column), 1, len(prefix)) != prefix for column in table.sealed_columns()))

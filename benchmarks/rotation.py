@@ -40,7 +40,7 @@ def measure(quick: bool) -> Table:
         rows=tuple(rows),
         notes=(
             f"On SQLite, each screening with a printed summary of {PDF_BYTES:,} random bytes, 80 % of them reviewed.",
-            "The longest write is the longest transaction with its commit: for so long others who write wait. To reach: "
+            "The longest write is the longest transaction with its commit, for which others who write wait. To reach: "
             "under 200 ms.",
         ),
     )

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 import click
-from sqlalchemy import delete, inspect
+from sqlalchemy.orm import Session
 
 from screening.cli.common import (
     READABLE,
@@ -29,7 +29,6 @@ from screening.storage import backup as copies
 from screening.storage import moving, rotation, screenings
 from screening.storage.database import integrity, note_keys, write
 from screening.storage.encryption import only_current, with_new_key, write_keys
-from screening.storage.tables import SignInRow, TabletRow
 
 
 @commands.group()
@@ -109,10 +108,14 @@ def backup(target: Path) -> None:
     here = installation()
     with with_fitting_keys():
         with write(db.session):
-            acting().note("backed up", detail=target.name)
+            acting().note("backup begun", detail=target.name)
         with progress("Copying") as tell:
-            copies.backup(db.engine, target, tell)
-    click.echo(f"Wrote {target} ({target.stat().st_size} bytes). Keep {here.key_file.name} apart from it.")
+            removed = copies.backup(db.engine, here.keys, target, tell)
+        with write(db.session):
+            acting().note("backed up", detail=target.name)
+    for left_over in removed:
+        click.echo(f"Removed {left_over}: a backup that was ended before it was whole.", err=True)
+    click.echo(f"Wrote {target} ({target.stat().st_size} bytes), and read it. Keep {here.key_file.name} apart from it.")
 
 
 @commands.command()
@@ -122,16 +125,20 @@ def restore(source: Path) -> None:
     here = installation()
     if not here.key_file.exists():
         fail(f"Put your copy of data.key to {here.key_file} first: without it the backup cannot be read")
-    with faults_in_words(), progress("Copying") as tell:
-        copies.restore(db.engine, source, tell)
-    with with_fitting_keys():
-        with write(db.session):
-            for signed_in in (SignInRow, TabletRow):  # who was when the copy was made is not any more
-                if inspect(db.session.connection()).has_table(signed_in.__tablename__):  # older copies lack some
-                    db.session.execute(delete(signed_in))
-            acting().note("restored", detail=source.name)
+
+    def note(session: Session) -> None:
+        with write(session):
+            # Without their file: the end of the log is noted outside once this database is in its place.
+            replace(acting(), session=session, keys=here.keys.without_file).note("restored", detail=source.name)
+
+    with faults_in_words():
+        with progress("Copying") as tell:
+            copies.restore(db.engine, here.keys, source, tell, note)
+        noted, end = audit_log.begin_anew(db.session, here.keys)
         click.echo(f"Restored {screenings.count(db.session)} screenings. Now run: flask init; flask verify")
-        click.echo("Whoever was disabled since the copy was made can sign in again: see flask people list")
+    if noted.number > end.number - 1:
+        click.echo(f"The audit log here went to row {noted.number}, that of the backup to {end.number - 1}.")
+    click.echo("Whoever was disabled since the copy was made can sign in again: see flask people list")
 
 
 @commands.command("move-database")

@@ -96,6 +96,16 @@ def lost(session: Session, keys: Keys) -> str:
     )
 
 
+def begin_anew(session: Session, keys: Keys) -> tuple[Head, Head]:
+    """Note the end of a restored chain outside of the database. Returns the end noted before, and this one."""
+    file, end = head_file(session, keys), head(session, keys)
+    noted = Head() if file is None else _noted(file)
+    if file is not None:
+        file.unlink(missing_ok=True)
+        _write_noted(file, end)
+    return noted, end
+
+
 def _contains(session: Session, end: Head, noted: Head) -> bool:
     """Whether the chain with this end contains that row."""
     if noted.number in (0, end.number):
@@ -115,8 +125,12 @@ def _note_outside(session: Session) -> None:
     """
     if (given := session.info.pop("audit head", None)) is None:
         return
-    path, newest = given
-    with suppress(OSError), os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+") as file:
+    with suppress(OSError):
+        _write_noted(*given)
+
+
+def _write_noted(path: Path, newest: Head) -> None:
+    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         if Head.parse(file.read()).number < newest.number:
             file.seek(0)

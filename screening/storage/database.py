@@ -119,8 +119,13 @@ def check_keys(session: Session, keys: Keys) -> None:
     if not checks:
         raise DatabaseNotReady("The database is not prepared for these keys yet; run `flask init`")
     for check in checks:
-        if check.unseal(keys, "sealed_check") != _check_text(keys):
-            raise KeyFault("the index key in data.key is not the one of this database; restore your copy of data.key")
+        prove(check, keys)
+
+
+def prove(check: KeyCheckRow, keys: Keys) -> None:
+    """Raise KeyFault unless the keys are those that a check text was sealed with."""
+    if check.unseal(keys, "sealed_check") != _check_text(keys):
+        raise KeyFault("the index key in data.key is not the one of this database; restore your copy of data.key")
 
 
 def release() -> str:

@@ -1,6 +1,6 @@
 """`flask outbox | signing-key`: what is still to be printed, and the key that signs it."""
 
-import threading
+import time
 from datetime import UTC, datetime
 
 import click
@@ -13,6 +13,8 @@ from screening.reports.signature import new_key
 from screening.services import jobs
 from screening.storage.encryption import write_private
 from screening.storage.outbox import waiting
+
+WATCH_EVERY = 5.0  # seconds
 
 
 @commands.group()
@@ -30,7 +32,10 @@ def outbox_run(once: bool) -> None:
     with on_a_ready_installation():
         if not once:
             background.start(current_app._get_current_object(), only_outbox=True)  # type: ignore[attr-defined]
-            threading.Event().wait()
+            db.session.rollback()  # no transaction stays open meanwhile
+            while not (fault := background.fault(installation(), now=time.monotonic())):
+                time.sleep(WATCH_EVERY)
+            fail(f"{fault}; start this command again, as systemd does")
         background.empty_outbox(current_app)
         db.session.rollback()  # to see what was done meanwhile
         left = waiting(db.session)

@@ -62,7 +62,8 @@ def forget(session: Session, keys: Keys, write_file: Callable[[], None]) -> None
 
 
 def _part(session: Session, keys: Keys, table: type[Sealed]) -> int:
-    rows = session.scalars(select(table).where(_old(table, keys)).limit(PART).with_for_update()).all()
+    query = select(table).where(_old(table, keys)).order_by(*inspect(table).primary_key).limit(PART)
+    rows = session.scalars(query.with_for_update()).all()
     for row in rows:
         for column in _sealed(table):
             row.seal(keys, column, row.unseal(keys, column))

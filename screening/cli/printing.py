@@ -7,10 +7,11 @@ import click
 from flask import current_app
 
 from screening import background
-from screening.cli.common import acting, commands, fail, faults_in_words, on_a_ready_installation
+from screening.cli.common import acting, commands, fail, on_a_ready_installation
 from screening.extensions import db, installation
 from screening.reports.signature import new_key
 from screening.services import jobs
+from screening.storage.database import prove_writable
 from screening.storage.encryption import write_private
 from screening.storage.outbox import waiting
 
@@ -36,6 +37,7 @@ def outbox_run(once: bool) -> None:
             while not (fault := background.fault(installation(), now=time.monotonic())):
                 time.sleep(WATCH_EVERY)
             fail(f"{fault}; start this command again, as systemd does")
+        prove_writable(db.session)  # what fails in the background is only logged
         background.empty_outbox(current_app)
         db.session.rollback()  # to see what was done meanwhile
         left = waiting(db.session)
@@ -88,8 +90,7 @@ def signing_key_show() -> None:
 
 
 def _show() -> None:
-    with faults_in_words():
-        signature = installation().signature
-        if signature is None:
-            fail("There is no key, PDFs are not signed; run: flask signing-key create")
-        click.echo(signature.described)
+    signature = installation().signature
+    if signature is None:
+        fail("There is no key, PDFs are not signed; run: flask signing-key create")
+    click.echo(signature.described)

@@ -3,6 +3,7 @@
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
@@ -17,6 +18,7 @@ from screening.storage.audit import Act
 
 EVERY = 60.0  # seconds
 LOOK_EVERY = 5.0  # seconds; in between, the outbox is looked at whenever this process has put something into it
+STUCK_AFTER = 600.0  # seconds without a new round; every piece of work has a limit far below that
 
 log = logging.getLogger("screening")
 
@@ -26,27 +28,23 @@ Task = Callable[[Flask], bool]  # does a piece of work, and tells whether there 
 def start(app: Flask, *, only_outbox: bool = False) -> None:
     """Begin, in threads that end with the process; in a process forked from this one, begin again there."""
     here = installation(app)
-    tasks: list[tuple[Task, float]] = [] if only_outbox else [(once, EVERY)]
+    tasks: list[tuple[str, Task, float]] = [] if only_outbox else [("once a minute", once, EVERY)]
     if here.settings.outbox_in_server or only_outbox:
-        tasks += ((task, LOOK_EVERY) for task in of_outbox(app))
+        named = zip(("printing", *here.channels), of_outbox(app), strict=True)
+        tasks += ((name, task, LOOK_EVERY) for name, task in named)
     busy = [threading.Lock() for _ in tasks]
 
-    def run(task: Task, every: float, lock: threading.Lock, asked: threading.Event) -> None:
-        while True:
-            asked.clear()
-            more = True
-            while more:
-                with lock:  # for each piece of work: a fork need not wait for all of it
-                    more = task(app)
-            asked.wait(every)
-
     def begin() -> None:
-        here.asleep = []  # whoever forked may have held the lock within an old one
-        for (task, every), lock in zip(tasks, busy, strict=True):
+        here.asleep, here.rounds = [], {}  # whoever forked may have held the lock within an old one
+        for (name, task, every), lock in zip(tasks, busy, strict=True):
             asked = threading.Event()
             if task is not once:
                 here.asleep.append(asked)
-            threading.Thread(target=run, args=(task, every, lock, asked), name="background", daemon=True).start()
+            thread = threading.Thread(
+                target=run, args=(app, task, every, lock, asked), name=f"background ({name})", daemon=True
+            )
+            here.rounds[thread] = time.monotonic()
+            thread.start()
 
     def before_fork() -> None:
         # A server that loads the application before it forks: no connection may be open then, SQLite's least of all.
@@ -66,6 +64,32 @@ def start(app: Flask, *, only_outbox: bool = False) -> None:
 
     os.register_at_fork(before=before_fork, after_in_parent=release, after_in_child=begin_in_child)
     begin()
+
+
+def run(app: Flask, task: Task, every: float, lock: threading.Lock, asked: threading.Event) -> None:
+    """Do a task again and again: every so many seconds, or when asked. No fault ends it."""
+    while True:
+        asked.clear()
+        more = True
+        while more:
+            installation(app).rounds[threading.current_thread()] = time.monotonic()
+            try:
+                with lock:  # for each piece of work: a fork need not wait for all of it
+                    more = task(app)
+            except BaseException as err:  # noqa: BLE001 - nobody would begin this thread again
+                log.error("background: %s", type(err).__name__)
+                more = False
+        asked.wait(every)
+
+
+def fault(here: Installation, *, now: float) -> str:
+    """Which thread of this process has ended or is stuck at the time `now` (monotonic), in words; or ""."""
+    for thread, since in here.rounds.items():
+        if not thread.is_alive():
+            return f"the thread {thread.name} has ended"
+        if now - since > STUCK_AFTER:
+            return f"the thread {thread.name} has not come round for {now - since:.0f} seconds"
+    return ""
 
 
 def once(app: Flask) -> bool:
@@ -109,12 +133,12 @@ def deliver_one(app: Flask, channel: Channel) -> bool:
 
 
 def _logged(app: Flask, part: str, work: Callable[[Installation], bool]) -> bool:
-    with app.app_context():
-        try:
+    try:
+        with app.app_context():  # its end can fail too, where the connection has broken
             return work(installation(app))
-        except Exception as err:  # noqa: BLE001 - whatever failed, the server goes on and tries again
-            log.error("%s: %s", part, type(err).__name__)
-            return False
+    except Exception as err:  # noqa: BLE001 - whatever failed, the server goes on and tries again
+        log.error("%s: %s", part, type(err).__name__)
+        return False
 
 
 def empty_outbox(app: Flask) -> None:

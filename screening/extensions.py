@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cached_property, lru_cache
+from math import inf
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
 from zoneinfo import ZoneInfo
 
 from flask import Flask, current_app
@@ -42,6 +43,8 @@ class Installation:
     channels: Mapping[str, Channel]
     worklist: Worklist = field(default_factory=Worklist)
     asleep: list[Event] = field(default_factory=list)  # of what works in the background
+    rounds: dict[Thread, float] = field(default_factory=dict)  # when each began its last piece of work (monotonic)
+    write_proved: tuple[float, str] = (-inf, "")  # when it was last tried to write (monotonic), and what failed
 
     def wake(self) -> None:
         """Let what works in the background look at once whether there is anything to do."""

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NoReturn
+from traceback import extract_tb
+from typing import Any, NoReturn
 
 import click
 from alembic.util import CommandError
@@ -26,7 +27,6 @@ from screening.storage.backup import CannotCopy
 from screening.storage.database import DatabaseNotReady, check_keys, check_release
 from screening.storage.encryption import KeyFault, read_private
 
-commands = AppGroup()  # every command runs within the application
 START_FAULTS = (InvalidSettings, InvalidRuleBook, KeyFault, DatabaseNotReady)
 SECRET_BYTES = 32
 READABLE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -66,13 +66,43 @@ def fail(*lines: str) -> NoReturn:
 
 @contextmanager
 def faults_in_words() -> Iterator[None]:
-    """Turn the faults of an installation, and what is not accepted, into their words and exit code 1."""
+    """Turn the faults of an installation, and what is not accepted, into their words and exit code 1.
+
+    Of any other exception its kind and place are told: its words may quote what a patient typed.
+    """
     try:
         yield
+    except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+        raise  # click ends these itself
     except (*START_FAULTS, CannotCopy, CannotSign, NotAccepted) as err:
         fail(str(err))
     except (DatabaseError, CommandError) as err:
         fail(str(not_reachable(err)))
+    except OSError as err:
+        fail(f"{err.filename or 'A file'} cannot be used: {err.strerror or type(err).__name__}")
+    except Exception as err:  # noqa: BLE001 - a damaged row can raise anything
+        place = [one for one in extract_tb(err.__traceback__) if "/screening/" in one.filename][-1]
+        file = place.filename.rpartition("/screening/")[2]
+        fail(f"{type(err).__name__} at {file}:{place.lineno}; run: flask doctor; flask verify")
+
+
+class InWords(click.Command):
+    """A command of which no fault ends in a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run it."""
+        with faults_in_words():
+            return super().invoke(ctx)
+
+
+class Commands(AppGroup):
+    """Commands that run within the application, and groups of them."""
+
+    command_class = InWords
+    group_class = type
+
+
+commands = Commands()
 
 
 @contextmanager

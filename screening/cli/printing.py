@@ -1,18 +1,21 @@
 """`flask outbox | signing-key`: what is still to be printed, and the key that signs it."""
 
-import threading
+import time
 from datetime import UTC, datetime
 
 import click
 from flask import current_app
 
 from screening import background
-from screening.cli.common import acting, commands, fail, faults_in_words, on_a_ready_installation
+from screening.cli.common import acting, commands, fail, on_a_ready_installation
 from screening.extensions import db, installation
 from screening.reports.signature import new_key
 from screening.services import jobs
+from screening.storage.database import prove_writable
 from screening.storage.encryption import write_private
 from screening.storage.outbox import waiting
+
+WATCH_EVERY = 5.0  # seconds
 
 
 @commands.group()
@@ -30,7 +33,11 @@ def outbox_run(once: bool) -> None:
     with on_a_ready_installation():
         if not once:
             background.start(current_app._get_current_object(), only_outbox=True)  # type: ignore[attr-defined]
-            threading.Event().wait()
+            db.session.rollback()  # no transaction stays open meanwhile
+            while not (fault := background.fault(installation(), now=time.monotonic())):
+                time.sleep(WATCH_EVERY)
+            fail(f"{fault}; start this command again, as systemd does")
+        prove_writable(db.session)  # what fails in the background is only logged
         background.empty_outbox(current_app)
         db.session.rollback()  # to see what was done meanwhile
         left = waiting(db.session)
@@ -83,8 +90,7 @@ def signing_key_show() -> None:
 
 
 def _show() -> None:
-    with faults_in_words():
-        signature = installation().signature
-        if signature is None:
-            fail("There is no key, PDFs are not signed; run: flask signing-key create")
-        click.echo(signature.described)
+    signature = installation().signature
+    if signature is None:
+        fail("There is no key, PDFs are not signed; run: flask signing-key create")
+    click.echo(signature.described)

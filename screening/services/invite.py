@@ -8,7 +8,7 @@ from screening.delivery.email import Email, remind_by_mail
 from screening.domain.invitation import Invitation
 from screening.services import questionnaire
 from screening.settings import Settings
-from screening.storage import audit, drafts, invitations
+from screening.storage import drafts, invitations
 from screening.storage.audit import Act
 from screening.storage.database import write
 from screening.storage.drafts import Draft
@@ -42,11 +42,13 @@ def new_id() -> str:
 def create(act: Act, several: Mapping[str, Invitation], *, until: datetime) -> None:
     """Invite patients, each under an id of its own, all or none. An id that is there already stays as it is."""
     with write(act.session):
-        audit.lock(act.session)  # of two who send the same form at once, the second finds what the first has made
-        for invitation_id, one in several.items():
-            if act.session.get(InvitationRow, invitation_id) is None:
-                invitations.add(act.session, act.keys, one, id=invitation_id, by=act.by, now=act.now, until=until)
-                act.note("invited", invitation_id[:SHORT_ID])
+        made = [
+            invitation_id
+            for invitation_id, one in sorted(several.items())
+            if invitations.add(act.session, act.keys, one, id=invitation_id, by=act.by, now=act.now, until=until)
+        ]
+        for invitation_id in made:
+            act.note("invited", invitation_id[:SHORT_ID])
 
 
 def address(settings: Settings, act: Act, invitation_id: str) -> str:

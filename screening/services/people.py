@@ -7,13 +7,14 @@ from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from screening.services.questionnaire import COUNTED
-from screening.storage import audit, records
+from screening.storage import records
 from screening.storage.audit import Act
-from screening.storage.database import write
+from screening.storage.database import delete_in_order, write
 from screening.storage.encryption import Keys
 from screening.storage.tables import AttemptRow, PersonRow, SignInRow
 
@@ -89,6 +90,10 @@ def add(
                 totp_required=False,
             )
         )
+        try:
+            act.session.flush()
+        except IntegrityError as err:  # somebody else has added the same name in this moment
+            raise NotAccepted(TAKEN) from err
         act.note("people", name, f"added as {_roles(roles)}")
     return True
 
@@ -118,7 +123,8 @@ def change(
     """
     session = act.session
     with write(session):
-        audit.lock(session)  # two who disable each other must not both succeed
+        # All of them: two who disable each other must not both succeed.
+        session.scalars(select(PersonRow).order_by(PersonRow.id).with_for_update()).all()
         person = find(session, sign_in_name)
         if person is None:
             raise NotAccepted(UNKNOWN)
@@ -137,13 +143,14 @@ def change(
             person.fs_uniquifier = secrets.token_hex(32)
             person.tf_primary_method = person.tf_totp_secret = person.mf_recovery_codes = None
             person.tf_last_counter = None
-            session.execute(delete(AttemptRow).where(AttemptRow.key.in_(_counted(act.keys, person.sign_in_name, ""))))
+            forget = AttemptRow.key.in_(_counted(act.keys, person.sign_in_name, ""))
+            delete_in_order(session, AttemptRow.id, forget, wait=False)
             done.append("password reset")
         session.flush()
         if had_admin and not _has_admin(session):
             raise NotAccepted(LAST_ADMIN)
         if hashed is not None or active is False:
-            session.execute(delete(SignInRow).where(SignInRow.person_id == person.id))
+            delete_in_order(session, SignInRow.token_hash, SignInRow.person_id == person.id)
         act.note("people", person.sign_in_name, ", ".join(done))
 
 
@@ -174,26 +181,28 @@ def too_many_attempts(act: Act, sign_in_name: str, address: str) -> bool:
 def failed(act: Act, sign_in_name: str, address: str, what: str) -> None:
     """Count a failed sign-in. The log names nobody it does not know: a password may have been typed as the name."""
     with write(act.session):
-        act.session.execute(delete(AttemptRow).where(AttemptRow.at <= act.now - COUNTED))
+        delete_in_order(act.session, AttemptRow.id, AttemptRow.at <= act.now - COUNTED, wait=False)
         act.session.add_all(AttemptRow(key=key, at=act.now) for key in _counted(act.keys, sign_in_name, address))
         known = find(act.session, sign_in_name)
         replace(act, by=known.sign_in_name if known else "unknown").note("sign-in failed", detail=what)
 
 
-def began(act: Act, person: PersonRow, *, token_hash: str, address: str) -> None:
-    """Note a sign-in, within the transaction of whoever calls."""
+def began(act: Act, person: PersonRow, *, token_hash: str, address: str, changed: str = "") -> None:
+    """Note a sign-in, within the transaction of whoever calls. Where credentials were `changed`, all others end."""
     counted = list(_counted(act.keys, person.sign_in_name, address))[:2]
-    act.session.execute(delete(AttemptRow).where(AttemptRow.key.in_(counted)))
+    delete_in_order(act.session, AttemptRow.id, AttemptRow.key.in_(counted), wait=False)
     times = {"begun_at": act.now, "seen_at": act.now}
     act.session.add(SignInRow(token_hash=token_hash, person_id=person.id, address=address[:64], **times))
+    if changed:
+        changed_credentials(act, person, changed, but=token_hash)
     act.note("signed in")
 
 
 def changed_credentials(act: Act, person: PersonRow, what: str, *, but: str = "") -> None:
     """Note what somebody changed; every sign-in but one ends. Within the transaction of whoever calls."""
-    act.note("people", detail=what)
     others = (SignInRow.person_id == person.id) & (SignInRow.token_hash != but)
-    act.session.execute(delete(SignInRow).where(others))
+    delete_in_order(act.session, SignInRow.token_hash, others)
+    act.note("people", detail=what)
 
 
 def signed_in(
@@ -225,8 +234,8 @@ def end(act: Act, sign_in_name: str, *, token_hash: str | None) -> None:
     with write(act.session):
         person = find(act.session, sign_in_name)
         if person is not None:
-            query = delete(SignInRow).where(SignInRow.person_id == person.id)
+            which = SignInRow.person_id == person.id
             if token_hash is not None:
-                query = query.where(SignInRow.token_hash == token_hash)
-            if act.session.execute(query).rowcount:  # type: ignore[attr-defined]
+                which &= SignInRow.token_hash == token_hash
+            if delete_in_order(act.session, SignInRow.token_hash, which):
                 act.note("signed out", sign_in_name, "all sign-ins" if token_hash is None else "")

@@ -4,14 +4,14 @@ import secrets
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from screening.domain.assessment import Screening
 from screening.domain.rules import RuleBook
 from screening.storage import drafts, screenings
 from screening.storage.audit import Act
-from screening.storage.database import write
+from screening.storage.database import delete_in_order, write
 from screening.storage.drafts import Draft
 from screening.storage.tables import AttemptRow, ScreeningRow
 
@@ -40,7 +40,7 @@ def begin(act: Act, *, address: str, keep: timedelta) -> str:
     with write(act.session):
         if address:
             of_this_hour = AttemptRow.at.between(act.now - COUNTED, act.now)
-            act.session.execute(delete(AttemptRow).where(AttemptRow.at < act.now - COUNTED))
+            delete_in_order(act.session, AttemptRow.id, AttemptRow.at < act.now - COUNTED, wait=False)
             begun = select(func.count()).where(AttemptRow.key == counted, of_this_hour)
             if (act.session.scalar(begun) or 0) >= MOST_BEGUN:
                 raise TooManyBegun

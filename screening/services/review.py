@@ -27,6 +27,10 @@ class ChangedMeanwhile(Exception):
         self.entry = entry
 
 
+class NeverShown(Exception):
+    """More entries are said to have been seen than there are."""
+
+
 class ReasonNeeded(Exception):
     """To proceed past a contraindication needs a reason."""
 
@@ -83,7 +87,7 @@ def clarify(
 ) -> None:
     """Record what was established on one question, with the `jobs` that follow; a reviewed screening is open again.
 
-    `seen` is the number of entries on the page. Raises NoSuchScreening, ChangedMeanwhile.
+    `seen` is the number of entries on the page. Raises NoSuchScreening, ChangedMeanwhile, NeverShown.
     """
     items = tuple(item.id for item in question.page)
     entry = Clarification(by=act.full_name, at=act.now, items=items, answers=answers, why=why)
@@ -104,7 +108,7 @@ def decide(
 ) -> None:
     """Record a decision, with the `jobs` that follow.
 
-    Raises NoSuchScreening, ChangedMeanwhile, ReasonNeeded, DayNeeded.
+    Raises NoSuchScreening, ChangedMeanwhile, NeverShown, ReasonNeeded, DayNeeded.
     """
     if decision is Decision.DEFER and (until is None or until <= today):
         raise DayNeeded
@@ -118,6 +122,8 @@ def _add(act: Act, reference: str, entry: Entry, *, seen: int, jobs: Iterable[st
     with write(act.session):
         row = screenings.row_of(act.session, reference, lock=True)
         screening = screenings.read(act.session, act.keys, row)
+        if not 0 <= seen <= len(screening.entries):
+            raise NeverShown
         if len(screening.entries) != seen:
             raise ChangedMeanwhile(screening.entries[-1])
         status = Status.REVIEWED if decided else Status.OPENED

@@ -45,9 +45,9 @@ def begin(act: Act, *, pin: str, sign_in: str, patient: Patient | None, draft: s
     token = secrets.token_urlsafe(32)
     row = TabletRow(token_hash=hash_token(token), begun_by=act.by, pin=pin, tries=0, ends_at=act.now + LONGEST)
     with write(act.session):
-        act.session.execute(delete(SignInRow).where(SignInRow.token_hash == hash_token(sign_in)))
         act.session.add(row)
         given = _give(act, row, patient, draft)
+        act.session.execute(delete(SignInRow).where(SignInRow.token_hash == hash_token(sign_in)))
         act.note("signed out", act.by, "for a tablet")
         act.note("tablet begun", _name(row))
     return token, given

@@ -58,8 +58,9 @@ class Act:
     full_name: str = ""
 
     def note(self, action: str, subject: str = "", detail: str = "") -> None:
-        """Add one event to the log. Others who add wait until this transaction ends, so do it late."""
-        row = lock(self.session)
+        """Add one event to the log. Others who add wait until this transaction ends, so do it after all else."""
+        self.session.flush()  # what is still to be written locks rows too: that has to come before
+        row = _lock(self.session)
         before = _head(row, self.keys)
         if row is None:
             row = AuditHeadRow(id=1)
@@ -142,8 +143,8 @@ def _forget_head(session: Session) -> None:
     session.info.pop("audit head", None)
 
 
-def lock(session: Session) -> AuditHeadRow | None:
-    """Let others who add wait until this transaction ends; the end of the chain, if there is one yet."""
+def _lock(session: Session) -> AuditHeadRow | None:
+    """The end of the chain, if there is one yet."""
     return session.get(AuditHeadRow, 1, with_for_update=True, populate_existing=True)
 
 

@@ -1,16 +1,22 @@
-"""How the database is spoken to: durable SQLite or PostgreSQL, one write transaction at a time per request."""
+"""How the database is spoken to: durable SQLite or PostgreSQL, one write transaction at a time per request.
+
+Every transaction locks in one order, so that none waits for another in a circle (PostgreSQL): invitations, tablets,
+drafts, screenings, entries, summaries, jobs, people, sign-ins, and the end of the audit log last. Several rows of a
+table are locked in the order of their primary key. Whatever only clears away what has expired skips locked rows.
+"""
 
 import random
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Connection, Engine, event, func, inspect, select, text
+from sqlalchemy import ColumnElement, Connection, Engine, delete, event, func, inspect, select, text, update
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from screening.storage.encryption import KeyFault, Keys
 from screening.storage.tables import InvitationRow, KeyCheckRow
@@ -64,10 +70,13 @@ def _wait_for_lock(connection: Connection) -> None:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
                 return
             except OperationalError as err:
-                busy = isinstance(err.orig, sqlite3.Error) and err.orig.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
-                if not busy or time.monotonic() > end:
+                if not _is_busy(err) or time.monotonic() > end:
                     raise
                 time.sleep(random.uniform(*BETWEEN_TRIES))  # noqa: S311 - only so that not all try at once
+
+
+def _is_busy(err: OperationalError) -> bool:
+    return isinstance(err.orig, sqlite3.Error) and err.orig.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
 
 
 @contextmanager
@@ -146,6 +155,40 @@ def seal_unsealed(session: Session) -> None:
     """Let the rows of an older release that had no seal be sealed when they are written."""
     for row in session.scalars(select(InvitationRow).where(InvitationRow.sealed_check == b"")):
         row.sealed_check = b"-"
+
+
+def delete_in_order(
+    session: Session, key: InstrumentedAttribute[Any], *conditions: ColumnElement[bool], wait: bool = True
+) -> int:
+    """Delete rows, locked in the order of their primary `key`; how many there were.
+
+    Without `wait`, rows that somebody else has locked stay.
+    """
+    found = select(key).where(*conditions).order_by(key).with_for_update(skip_locked=not wait)
+    query = delete(key.class_).where(key.in_(found)).execution_options(synchronize_session=False)
+    done: int = session.execute(query).rowcount  # type: ignore[attr-defined]
+    return done
+
+
+def prove_writable(session: Session) -> None:
+    """Write what changes nothing. Raises what the database says where that cannot be done.
+
+    Waits for nobody: where somebody else writes in this moment, nothing needs to be proved.
+    """
+    session.rollback()
+    is_sqlite = session.get_bind().dialect.name == "sqlite"
+    connection = session.connection(execution_options={"writes": not is_sqlite})
+    free = select(KeyCheckRow.key_id).with_for_update(skip_locked=True)
+    same = update(KeyCheckRow).where(KeyCheckRow.key_id.in_(free)).values(key_id=KeyCheckRow.key_id)
+    try:
+        with _impatient(connection) if is_sqlite else nullcontext():
+            connection.execute(same)
+        session.commit()
+    except OperationalError as err:
+        if not _is_busy(err):
+            raise
+    finally:
+        session.rollback()
 
 
 def has_tables(session: Session) -> bool:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from screening.domain.answers import Answers, Patient
 from screening.storage import records
+from screening.storage.database import delete_in_order
 from screening.storage.encryption import KeyFault, Keys
 from screening.storage.tables import DraftRow
 
@@ -67,5 +68,5 @@ def remove(session: Session, token_hash: str) -> None:
 
 
 def remove_expired(session: Session, *, now: datetime) -> None:
-    """Delete every draft whose time has passed."""
-    session.execute(delete(DraftRow).where(DraftRow.expires_at <= now))
+    """Delete every draft whose time has passed, but for those that somebody else deletes in this moment."""
+    delete_in_order(session, DraftRow.token_hash, DraftRow.expires_at <= now, wait=False)

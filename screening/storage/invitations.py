@@ -9,6 +9,7 @@ from textwrap import wrap
 from typing import Any
 
 from sqlalchemy import Select, and_, func, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from screening.domain.invitation import Invitation
@@ -69,13 +70,21 @@ def _hash(token: str) -> str:
 
 def add(
     session: Session, keys: Keys, invitation: Invitation, *, id: str, by: str, now: datetime, until: datetime
-) -> None:
-    """Store an invitation under an id of 32 hexadecimal digits."""
+) -> bool:
+    """Store an invitation under an id of 32 hexadecimal digits. False where one with this id is there."""
+    if session.get(InvitationRow, id) is not None:
+        return False
     row = InvitationRow(id=id, created_at=now, created_by=by[:64], expires_at=until, tries=0)
     row.token_hash = _hash(token_of(keys, row.id))
     row.seal(keys, "sealed_invitation", records.encode(invitation, pad=PAD))
-    session.add(row)
-    session.flush()
+    try:
+        with session.begin_nested():
+            session.add(row)
+    except IntegrityError:
+        if session.get(InvitationRow, id) is None:
+            raise
+        return False  # somebody else has sent the same form in this moment
+    return True
 
 
 def row_of(session: Session, token: str, *, lock: bool = False) -> InvitationRow | None:

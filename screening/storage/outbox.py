@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, case, delete, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, or_, select, update
 from sqlalchemy.orm import Session
 
+from screening.storage.database import delete_in_order
 from screening.storage.tables import JobRow, ScreeningRow, SummaryRow
 
 SUMMARY = "summary"
@@ -76,7 +77,8 @@ def take(session: Session, kind: str, *, now: datetime, screening_id: str = "") 
     failed on the way. After the clock was set back, every lease lasts its whole time from now.
     """
     back = case((JobRow.lease == "", now), else_=now + LEASE)
-    session.execute(update(JobRow).where(JobRow.kind == kind, _is_of_the_future(now)).values(due_at=back))
+    late = select(JobRow.id).where(JobRow.kind == kind, _is_of_the_future(now)).with_for_update(skip_locked=True)
+    session.execute(update(JobRow).where(JobRow.id.in_(late)).values(due_at=back))
     due = (JobRow.kind == kind, _is_ready(), JobRow.due_at <= now)
     query = select(JobRow).where(*due).order_by(JobRow.due_at, JobRow.id).limit(1)
     if screening_id:
@@ -138,7 +140,7 @@ def retry(session: Session, references: Sequence[str] = (), *, kind: str = "", n
     What somebody works on in this moment is left to them.
     """
     failed = and_(or_(JobRow.failed, JobRow.fault != ""), JobRow.lease == "")
-    query = _JOBS.where(failed).with_for_update(of=JobRow)
+    query = _JOBS.where(failed).with_for_update(of=JobRow, skip_locked=True)
     found = session.execute(query.where(JobRow.kind == kind) if kind else query)
     again = [job for job, reference in found if not references or reference in references]
     for job in again:
@@ -153,4 +155,4 @@ def kinds(session: Session) -> list[str]:
 
 def drop(session: Session, kind: str) -> int:
     """Forget all jobs of a kind; how many there were."""
-    return len(session.scalars(delete(JobRow).where(JobRow.kind == kind).returning(JobRow.id)).all())
+    return delete_in_order(session, JobRow.id, JobRow.kind == kind)

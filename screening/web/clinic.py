@@ -102,7 +102,8 @@ def search() -> Response:
 @needs("prescriber", "staff", counts=False)
 def arrivals() -> dict[str, int]:
     """How many screenings arrived after the audit row `after`: what an open inbox asks by itself."""
-    return {"arrived": audit.count(db.session, "submitted", after=min(request.args.get("after", 0, type=int), 2**31))}
+    after = min(max(request.args.get("after", 0, type=int), 0), 2**31 - 1)  # what fits into the column
+    return {"arrived": audit.count(db.session, "submitted", after=after)}
 
 
 def _filter(asked: MultiDict[str, str], *, clinical: bool, typed: str) -> Filter:

@@ -7,11 +7,13 @@ from traceback import extract_tb
 from flask import Flask, current_app, g, render_template, request
 from flask_babel import gettext as _
 from flask_wtf.csrf import CSRFError
-from werkzeug.exceptions import HTTPException, SecurityError
+from sqlalchemy.exc import DataError
+from werkzeug.exceptions import BadRequest, HTTPException, SecurityError
 from werkzeug.wrappers import Response
 
-from screening.extensions import installation
+from screening.extensions import db, installation
 from screening.services.questionnaire import DraftGone, TooManyBegun
+from screening.services.review import NeverShown
 from screening.storage.database import DatabaseNotReady
 from screening.storage.encryption import KeyFault
 
@@ -26,6 +28,8 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(TooManyBegun, _too_many_begun)
     app.register_error_handler(CSRFError, _form_expired)
     app.register_error_handler(SecurityError, _wrong_host)
+    for impossible in (DataError, OverflowError, NeverShown):
+        app.register_error_handler(impossible, _impossible)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _unexpected)
 
@@ -94,6 +98,13 @@ def _http_error(error: HTTPException) -> tuple[str, int]:
     if status == 405:
         return page(405, _("This page cannot be opened that way"), action=_("Go to the start"))
     return page(status, _("Something was wrong with that request"), action=_("Go to the start"))
+
+
+def _impossible(error: Exception) -> tuple[str, int]:
+    """What no page of ours sends: a character or a number that no database keeps, an entry that nobody made."""
+    log.warning("request refused: %s, endpoint %s", type(error).__name__, request.endpoint)
+    db.session.rollback()  # PostgreSQL answers nothing more within this transaction
+    return _http_error(BadRequest())
 
 
 def _unexpected(error: Exception) -> tuple[str, int]:

@@ -2,15 +2,17 @@
 
 import hmac
 import logging
+import time
 from datetime import UTC, datetime, timedelta
 
 from flask import Blueprint, abort, request
 from sqlalchemy.exc import SQLAlchemyError
 
-from screening.extensions import db, installation
+from screening import background
+from screening.extensions import Installation, db, installation
 from screening.settings import LOOPBACK
 from screening.storage import audit, outbox, statistics
-from screening.storage.database import DatabaseNotReady, check_keys, check_release
+from screening.storage.database import DatabaseNotReady, check_keys, check_release, prove_writable
 from screening.storage.encryption import KeyFault, read_private
 
 blueprint = Blueprint("health", __name__)
@@ -19,6 +21,7 @@ log = logging.getLogger("screening")
 Plain = tuple[str, int, dict[str, str]]
 RECENT = timedelta(hours=1)
 SHARES = (0.5, 0.95, 1.0)
+PROVED_EVERY = 5.0  # seconds: whoever asks more often must not make the disk busy
 
 
 def _plain(text: str, status: int = 200) -> Plain:
@@ -33,10 +36,16 @@ def alive() -> Plain:
 
 @blueprint.get("/readyz")
 def ready() -> Plain:
-    """200 while it can serve: keys and database fit together and are of this release. Why not is in the log."""
+    """200 while it can serve: keys, database and release fit together, it can write, its threads work.
+
+    Why not is in the log.
+    """
+    here, now = installation(), time.monotonic()
     try:
-        check_keys(db.session, installation().keys)
+        check_keys(db.session, here.keys)
         check_release(db.session)
+        if fault := _write_fault(here, now) or background.fault(here, now=now):
+            raise DatabaseNotReady(fault)
     except (KeyFault, DatabaseNotReady) as err:
         log.error("not ready: %s", err)
     except (SQLAlchemyError, OSError) as err:
@@ -44,6 +53,20 @@ def ready() -> Plain:
     else:
         return _plain("ready\n")
     return _plain("not ready\n", 503)
+
+
+def _write_fault(here: Installation, now: float) -> str:
+    """Why nothing can be written, or ""; in between two tries it is the last answer."""
+    tried, fault = here.write_proved
+    if now - tried >= PROVED_EVERY:
+        here.write_proved = (now, fault)  # nobody else tries meanwhile
+        try:
+            prove_writable(db.session)
+            fault = ""
+        except SQLAlchemyError as err:
+            fault = f"nothing can be written: {type(err).__name__}"
+        here.write_proved = (now, fault)
+    return fault
 
 
 @blueprint.get("/metrics")

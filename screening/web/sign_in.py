@@ -158,8 +158,10 @@ class Counted:
         """
         if not super().validate(**kwargs):  # type: ignore[misc]
             return False
-        begin_write(db.session)
-        return True
+        person = getattr(self, "user", None) or current_user
+        right = person.password
+        _begin_write_about(person)
+        return bool(person.password == right)  # it may have been reset meanwhile
 
     def validate(self, **kwargs: Any) -> bool:
         """Refuse after too many failures, known name or not; count a failure."""
@@ -221,9 +223,7 @@ class GoodOnce(Counted):
 
     def fits(self, **kwargs: Any) -> bool:
         """Checking a code writes that it was used, so the person is locked first: no code is good twice."""
-        begin_write(db.session)
-        db.session.refresh(self.user, with_for_update=True)
-        self.user.unseal(installation().keys, "sealed_check")
+        _begin_write_about(self.user)
         return bool(super(Counted, self).validate(**kwargs))  # type: ignore[misc]
 
 
@@ -257,6 +257,13 @@ class NewCodesForm(MfRecoveryCodesForm):
         return True
 
 
+def _begin_write_about(person: PersonRow) -> None:
+    """Begin a write transaction in which nobody else changes this person. Before all else: see `storage.database`."""
+    begin_write(db.session)
+    db.session.refresh(person, with_for_update=True)
+    person.unseal(installation().keys, "sealed_check")
+
+
 def _now() -> datetime:
     return datetime.now(UTC)
 
@@ -288,7 +295,7 @@ def _before() -> Any:
         if not _is_fresh():
             return redirect(url_for_security("verify", next=url_for_security("two_factor_setup")))
         if request.method == "POST":
-            begin_write(db.session)
+            _begin_write_about(current_user)
     return None
 
 
@@ -305,10 +312,10 @@ def _began(app: Flask, user: PersonRow, authn_via: list[str] | None = None, **mo
         session.pop("csrf_token", None)
         g.pop("csrf_token", None)
     session["sign_in"] = token
+    changed = ""
     if authn_via == ["change"]:
-        user.password_is_one_time = False
-        people.changed_credentials(act, user, "password changed")
-    people.began(act, user, token_hash=hash_token(token), address=request.remote_addr or "")
+        user.password_is_one_time, changed = False, "password changed"
+    people.began(act, user, token_hash=hash_token(token), address=request.remote_addr or "", changed=changed)
 
 
 def _ended(app: Flask, **more: object) -> None:
@@ -320,8 +327,8 @@ def _ended(app: Flask, **more: object) -> None:
 
 def _second_factor(what: str, app: Flask, user: PersonRow, **more: object) -> None:
     """Note that somebody's second factor changed, within the transaction of whoever changes it."""
-    people.changed_credentials(acting(user), user, what, but=hash_token(session.get("sign_in", "")))
     user.mf_recovery_codes = None  # those of the one before
+    people.changed_credentials(acting(user), user, what, but=hash_token(session.get("sign_in", "")))
 
 
 def needs(*roles: str, fresh: bool = False, counts: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

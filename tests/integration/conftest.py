@@ -175,6 +175,17 @@ def sqlite_app(make_app: Callable[..., Flask]) -> Flask:
 
 
 @pytest.fixture
+def postgresql_app(
+    make_app: Callable[..., Flask], postgresql: str, prepared_postgresql: str, request: pytest.FixtureRequest
+) -> Flask:
+    """A prepared application on PostgreSQL, for what only several writers at once can do."""
+    name = f"only_{abs(hash(request.node.nodeid)):x}"
+    with psycopg.connect(f"{postgresql}/postgres", autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {prepared_postgresql} STRATEGY FILE_COPY")
+    return make_app(prepared=True, database_url=f"{postgresql}/{name}")
+
+
+@pytest.fixture
 def visitor(app: Flask) -> Visitor:
     """A patient with a browser of their own."""
     return Visitor(app)

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+import resource
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
+from math import inf
 from pathlib import Path
 
 import pytest
 from flask import Flask
+from sqlalchemy import text
 
 from screening import background
-from screening.extensions import installation
+from screening.extensions import db, installation
 from screening.storage import outbox
+from screening.storage.database import BUSY_SECONDS, write
 from tests.integration.test_outbox import let_time_pass
 from tests.integration.test_review import PREGNANT, sent
 from tests.integration.test_upkeep import change
@@ -91,3 +97,52 @@ def test_it_is_ready_while_keys_and_database_fit_together(app: Flask, caplog: py
     change(app, "DROP TABLE key_checks")
     assert browser.get("/readyz").status_code == 503
     assert browser.get("/healthz").status_code == 200
+
+
+@contextmanager
+def disk_full() -> Iterator[None]:
+    """Let this process make no file longer meanwhile."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def later(app: Flask) -> None:
+    """As if the last try to write was long ago."""
+    installation(app).write_proved = (-inf, installation(app).write_proved[1])
+
+
+def test_it_is_not_ready_while_the_disk_is_full(sqlite_app: Flask, caplog: pytest.LogCaptureFixture) -> None:
+    browser = sqlite_app.test_client()
+    assert browser.get("/readyz").status_code == 200
+    with disk_full():
+        assert browser.get("/readyz").status_code == 200, "too early for another try"
+        later(sqlite_app)
+        assert browser.get("/readyz").status_code == 503
+    assert "nothing can be written" in caplog.text
+    assert browser.get("/readyz").status_code == 503, "too early for another try"
+    later(sqlite_app)
+    assert browser.get("/readyz").status_code == 200
+
+
+def test_it_is_not_ready_while_the_database_can_only_be_read(
+    postgresql_app: Flask, caplog: pytest.LogCaptureFixture
+) -> None:
+    with postgresql_app.app_context():
+        name = db.engine.url.database
+        change(postgresql_app, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+        db.engine.dispose()
+    assert postgresql_app.test_client().get("/readyz").status_code == 503
+    assert "nothing can be written" in caplog.text
+
+
+@pytest.mark.both_databases
+def test_whether_it_can_write_is_told_at_once_while_somebody_else_writes(app: Flask) -> None:
+    with app.app_context(), write(db.session):
+        db.session.execute(text("UPDATE key_checks SET key_id = key_id"))
+        begun = time.monotonic()
+        assert app.test_client().get("/readyz").status_code == 200
+        assert time.monotonic() - begun < BUSY_SECONDS / 2

@@ -29,6 +29,7 @@ ROUNDS, QUICK_ROUNDS = 60, 6
 STARTS, QUICK_STARTS = 3, 1
 REQUESTS = 3  # in a row, of which the fastest counts
 REVIEWED = 0.8
+STUCK = 20_000  # jobs, or one for each screening where there are fewer
 SESSION_COOKIE = "session"  # its name where the application is not behind TLS, as here
 PASSWORD = "correct horse battery"
 LINE = '<th scope="row">'
@@ -225,6 +226,8 @@ def _asked(reviewed: float) -> list[Asked]:
             lambda clinic: _search(clinic, clinic.patients[0].name.split()[-1]),
             FOR_INFORMATION,  # the page with many has more lines
         ),
+        _page("statistics", lambda clinic: "/clinic/statistics"),
+        Asked(name="inbox with up to 20,000 stuck jobs", time=_inbox_with_stuck_jobs),
         _page("last page of all", lambda clinic: f"/clinic/?show=all&page={clinic.count // 50}", FOR_INFORMATION),
     ]
 
@@ -251,6 +254,21 @@ def _particulars(patient: Patient) -> str:
 def _search(clinic: Clinic, words: str) -> str:
     """Where the search for these words leads."""
     return _send(clinic.client, "/clinic/search", form_at="/account/password", search=words)
+
+
+def _inbox_with_stuck_jobs(clinic: Clinic, connection: HTTPConnection) -> float:
+    """The inbox while deliveries to a channel have failed for a while."""
+    with clinic.app.app_context():
+        if not db.session.scalar(text("SELECT count(*) FROM outbox")):
+            db.session.execute(
+                text(
+                    "INSERT INTO outbox (kind, screening_id, number, due_at, attempts, lease, failed, fault) "
+                    "SELECT 'to mail', id, 0, submitted_at, 9, '', 0, 'refused' FROM screenings LIMIT :count"
+                ),
+                {"count": STUCK},
+            )
+            db.session.commit()
+    return fastest(lambda: get(connection, "/clinic/", clinic.cookies), REQUESTS)
 
 
 def _open(clinic: Clinic, connection: HTTPConnection) -> float:

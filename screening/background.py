@@ -20,6 +20,8 @@ EVERY = 60.0  # seconds
 LOOK_EVERY = 5.0  # seconds; in between, the outbox is looked at whenever this process has put something into it
 STUCK_AFTER = 600.0  # seconds without a new round; every piece of work has a limit far below that
 
+SHORTLY = 0.05  # seconds
+
 log = logging.getLogger("screening")
 
 Task = Callable[[Flask], bool]  # does a piece of work, and tells whether there may be more
@@ -28,7 +30,14 @@ Task = Callable[[Flask], bool]  # does a piece of work, and tells whether there 
 def start(app: Flask, *, only_outbox: bool = False) -> None:
     """Begin, in threads that end with the process; in a process forked from this one, begin again there."""
     here = installation(app)
-    tasks: list[tuple[str, Task, float]] = [] if only_outbox else [("once a minute", once, EVERY)]
+    tasks: list[tuple[str, Task, float]] = (
+        []
+        if only_outbox
+        else [
+            ("once a minute", once, EVERY),
+            ("list", read_list, EVERY),
+        ]
+    )
     if here.settings.outbox_in_server or only_outbox:
         named = zip(("printing", *here.channels), of_outbox(app), strict=True)
         tasks += ((name, task, LOOK_EVERY) for name, task in named)
@@ -38,7 +47,7 @@ def start(app: Flask, *, only_outbox: bool = False) -> None:
         here.asleep, here.rounds = [], {}  # whoever forked may have held the lock within an old one
         for (name, task, every), lock in zip(tasks, busy, strict=True):
             asked = threading.Event()
-            if task is not once:
+            if task not in (once, read_list):
                 here.asleep.append(asked)
             thread = threading.Thread(
                 target=run, args=(app, task, every, lock, asked), name=f"background ({name})", daemon=True
@@ -101,12 +110,23 @@ def once(app: Flask) -> bool:
             retention.daily(act, this_machine(), days=here.settings.retention_days)
         except ClockInDoubt:
             log.warning("background: nothing is deleted, the clock jumped; see flask doctor")
-        # After a start this reads every screening's state once, so that nobody waits for it.
-        zone = here.settings.clinic_timezone
-        with here.worklist.current(db.session, here.keys, timezone=zone, today=here.today()):
-            return False
+        return False
 
     return _logged(app, "background", work)
+
+
+def read_list(app: Flask) -> bool:
+    """Read a part of the list of screenings, which a new process has to read once; whether more of it is left."""
+
+    def work(here: Installation) -> bool:
+        zone, list_ = here.settings.clinic_timezone, here.worklist
+        with list_.current(db.session, here.keys, timezone=zone, today=here.today(), patience=SHORTLY):
+            return not list_.is_whole
+
+    more = _logged(app, "background", work)
+    if more:
+        time.sleep(SHORTLY)  # let whoever uses a page go first
+    return more
 
 
 def of_outbox(app: Flask) -> list[Task]:

@@ -174,10 +174,10 @@ def _examined_data(now: datetime) -> Iterator[tuple[bool, str, str]]:
     people = [one for one in everyone(db.session) if one.active]
     no_factor = sum(one.tf_totp_secret is None for one in people)
     yield bool(people), "people", f"{len(people)} may sign in, {no_factor} of them without a second factor"
-    jobs, troubled = outbox.waiting(db.session), outbox.troubled(db.session, now=now)
-    failed, idle = sum(job.failed for job, _ in troubled), any(not job.fault and not job.failed for job, _ in troubled)
-    words = f"{len(jobs)} jobs wait, {failed} of them failed, {len(troubled) - failed} fail again and again or are late"
-    words += (": see flask outbox list" if troubled else "") + (", is flask outbox run needed?" if idle else "")
+    jobs = outbox.totals(db.session, now=now)
+    troubled = jobs.failed + jobs.repeating
+    words = f"{jobs.waiting} jobs wait, {jobs.failed} of them failed, {jobs.repeating} fail again and again or are late"
+    words += (": see flask outbox list" if troubled else "") + (", is flask outbox run needed?" if jobs.idle else "")
     yield not troubled, "outbox", words
     yield from _examined_signing(now)
     names = ", ".join(here.channels)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, case, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from screening.storage.database import delete_in_order
@@ -19,6 +19,7 @@ LEASE = timedelta(seconds=60)  # longer than attempts take; where one takes long
 ATTEMPTS, ATTEMPTS_TO_DELIVER = 12, 150  # about half an hour, about a day: other machines may be away for a night
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=2), timedelta(minutes=10)
 SEEN_AFTER = 4  # failures
+MOST_SHOWN = 1000
 OVERDUE = timedelta(minutes=10)
 
 # With the reference of its screening; the oldest first.
@@ -116,11 +117,36 @@ def _leased(session: Session, job: Job) -> JobRow | None:
     return session.scalars(query.with_for_update()).first()
 
 
-def troubled(session: Session, *, now: datetime) -> list[tuple[JobRow, str]]:
-    """What somebody should look at: what failed, for good or several times, and what nobody works on."""
-    stuck = and_(_is_ready(), JobRow.due_at <= now - OVERDUE)
-    seen = or_(JobRow.failed, and_(JobRow.attempts >= SEEN_AFTER, JobRow.fault != ""), stuck)
-    return list(session.execute(_JOBS.where(seen)))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """How many jobs there are, were given up, fail again and again or are late, and are late without a try."""
+
+    waiting: int
+    failed: int
+    repeating: int
+    idle: int
+
+
+def _is_troubled(now: datetime) -> ColumnElement[bool]:
+    """What failed, for good or several times, and what nobody works on."""
+    stuck = and_(JobRow.due_at <= now - OVERDUE, _is_ready())
+    return or_(JobRow.failed, and_(JobRow.attempts >= SEEN_AFTER, JobRow.fault != ""), stuck)
+
+
+def troubled(session: Session, *, now: datetime) -> list[tuple[str, str, bool, str]]:
+    """The oldest MOST_SHOWN jobs that somebody should look at: kind, last fault, whether given up, reference."""
+    columns = select(JobRow.kind, JobRow.fault, JobRow.failed, ScreeningRow.reference)
+    query = columns.join(ScreeningRow, ScreeningRow.id == JobRow.screening_id).where(_is_troubled(now))
+    return [(*row,) for row in session.execute(query.order_by(JobRow.id).limit(MOST_SHOWN))]
+
+
+def totals(session: Session, *, now: datetime) -> Totals:
+    """How the outbox is, in figures."""
+    repeating = and_(JobRow.failed.is_(False), _is_troubled(now))
+    counted = (JobRow.failed, repeating, and_(repeating, JobRow.fault == ""))
+    query = select(func.count(), *(func.coalesce(func.sum(case((one, 1), else_=0)), 0) for one in counted))
+    waiting, failed, again, idle = session.execute(query.select_from(JobRow)).one()
+    return Totals(waiting=waiting, failed=failed, repeating=again, idle=idle)
 
 
 def waiting(session: Session) -> list[tuple[JobRow, str]]:

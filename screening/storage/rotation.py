@@ -22,8 +22,8 @@ from screening.storage.tables import (
     TabletRow,
 )
 
-PART_BYTES = 512 * 1024  # sealed anew in one transaction: others who write wait for it
-MOST_ROWS = 50
+PART_BYTES = 256 * 1024  # sealed anew in one transaction: others who write wait for it
+MOST_ROWS = 25
 # In the order in which other transactions lock them, so that none of them waits for another in a circle.
 TABLES: tuple[type[Sealed], ...] = (
     InvitationRow,

@@ -138,10 +138,15 @@ def state(row: ScreeningRow, keys: Keys) -> State:
 
 
 def states(
-    session: Session, keys: Keys, *conditions: ColumnElement[bool]
+    session: Session, keys: Keys, *conditions: ColumnElement[bool], newest: int = 0
 ) -> Iterator[tuple[ScreeningRow, State | None]]:
-    """The rows of which these conditions hold with their states; None for one that cannot be opened."""
+    """The rows of which these conditions hold with their states; None for one that cannot be opened.
+
+    With `newest`, that many at most, the newest first.
+    """
     query = select(ScreeningRow).options(defer(ScreeningRow.sealed_answers), defer(ScreeningRow.sealed_patient))
+    if newest:
+        query = query.order_by(ScreeningRow.submitted_at.desc(), ScreeningRow.id.desc()).limit(newest)
     for row in session.scalars(query.where(*conditions).execution_options(yield_per=1000)):
         try:
             yield row, state(row, keys)

@@ -6,13 +6,14 @@ then follows the audit log, in which every change of a screening stands. Nothing
 
 import sqlite3
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import func, select
+from sqlalchemy import func, literal, select, tuple_
 from sqlalchemy.orm import Session
 
 from screening.domain.entries import Status
@@ -22,6 +23,8 @@ from screening.storage.encryption import Keys
 from screening.storage.tables import AuditRow, ScreeningRow
 
 CHANGES = ("submitted", "opened", "clarified", "reviewed", "deleted")  # the audit actions that a list shows
+PATIENCE = 0.2  # seconds for which a page helps to read what is not listed yet
+PART = 200  # screenings read at once
 DUE = max(Severity) + 1  # the rank of a deferred screening whose day has come: above all others
 
 # What a list shows, unless it is the screenings of one status.
@@ -79,20 +82,35 @@ class Worklist:
         self._db = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
         self._db.executescript(_SCHEMA)
         self._read_to: int | None = None
+        self._oldest: tuple[datetime, str] | None = None  # of what was read
+        self.is_whole = False
 
     @contextmanager
-    def current(self, session: Session, keys: Keys, *, timezone: str, today: date) -> Iterator[sqlite3.Connection]:
-        """The list as the database is now, for queries; days are those of `timezone`."""
+    def current(
+        self, session: Session, keys: Keys, *, timezone: str, today: date, patience: float = PATIENCE
+    ) -> Iterator[sqlite3.Connection]:
+        """The list as the database is now, for queries; days are those of `timezone`.
+
+        In a new process it is read in parts, the newest screenings first, for at most about `patience` seconds in each
+        call; until it `is_whole`, the older ones are missing.
+        """
         with self._lock:
-            newest = session.scalar(select(func.max(AuditRow.number))) or 0
-            zone = ZoneInfo(timezone)
+            newest, zone = _newest_event(session), ZoneInfo(timezone)
+            if self._read_to is not None and newest < self._read_to:
+                session.rollback()  # this session looked at the database before the one that read last
+                newest = _newest_event(session)
             if self._read_to is None or newest < self._read_to:
                 self._db.execute("DELETE FROM list")
-                self._take(screenings.states(session, keys), zone)
+                self._oldest, self.is_whole = None, False
             elif newest > self._read_to:
                 query = select(AuditRow.subject).where(AuditRow.number > self._read_to, AuditRow.action.in_(CHANGES))
                 self._take_again(session, keys, zone, sorted(set(session.scalars(query))))
             self._read_to = newest
+            end = time.monotonic() + patience
+            while not self.is_whole:
+                self._take_older(session, keys, zone)
+                if time.monotonic() > end:
+                    break
             due = "UPDATE list SET rank = :due, todo = 1 WHERE until <= :today AND rank < :due"
             self._db.execute(due, {"due": DUE, "today": today.isoformat()})
             yield self._db
@@ -130,6 +148,15 @@ class Worklist:
             counted.setdefault(date.fromisoformat(day), {})[severity] = count
         return counted
 
+    def _take_older(self, session: Session, keys: Keys, zone: ZoneInfo) -> None:
+        place = tuple_(ScreeningRow.submitted_at, ScreeningRow.id)
+        conditions = [] if self._oldest is None else [place < tuple_(*map(literal, self._oldest))]
+        part = list(screenings.states(session, keys, *conditions, newest=PART))
+        self._take(part, zone)
+        self.is_whole = len(part) < PART
+        if part:
+            self._oldest = part[-1][0].submitted_at, part[-1][0].id
+
     def _take_again(self, session: Session, keys: Keys, zone: ZoneInfo, references: list[str]) -> None:
         for begin in range(0, len(references), 500):
             part = references[begin : begin + 500]
@@ -146,6 +173,10 @@ class Worklist:
 
         insert = "INSERT OR REPLACE INTO list VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
         self._db.executemany(insert, (values(row, state) for row, state in states))
+
+
+def _newest_event(session: Session) -> int:
+    return session.scalar(select(func.max(AuditRow.number))) or 0
 
 
 def _conditions(chosen: Filter) -> tuple[list[str], list[object]]:

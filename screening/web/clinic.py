@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -55,6 +56,7 @@ def inbox() -> Page:
         listed, total = here.worklist.page(
             list_, chosen, by_severity=clinical, offset=(number - 1) * PAGE_LENGTH, limit=PAGE_LENGTH
         )
+        unread = _unread(list_)
     filters = {name: value for name, value in request.args.items() if name != "page" and value}
     lines = list(_lines(listed))
     review.listed(acting(), lines=len(lines), searched=bool(typed))
@@ -75,11 +77,20 @@ def inbox() -> Page:
         shows=SHOWS if clinical else STAFF_SHOWS,
         severities=list(reversed(Severity)),
         troubles=troubles.found(outbox.troubled(db.session, now=datetime.now(UTC)), here.channels),
+        unread=unread,
         in_doubt=clock.doubt(db.session),
         **_announced(),
         newest=audit.head(db.session, here.keys).number,
         too_many=chosen.references is not None and len(chosen.references) >= screenings.FOUND_AT_MOST,
     )
+
+
+def _unread(list_: sqlite3.Connection) -> int:
+    """How many screenings a new process has not read into its list yet."""
+    if installation().worklist.is_whole:
+        return 0
+    (listed,) = list_.execute("SELECT count(*) FROM list").fetchone()
+    return max(screenings.count(db.session) - listed, 1)
 
 
 def _announced() -> dict[str, object]:
@@ -291,7 +302,7 @@ def statistics() -> Page:
     """How many screenings of which outcome, what stays open, and how long reviews take. Names nobody."""
     here, first = installation(), today() - timedelta(days=STATISTICS_DAYS - 1)
     with here.worklist.current(db.session, here.keys, timezone=here.settings.clinic_timezone, today=today()) as list_:
-        per_day = here.worklist.per_day(list_, since=first)
+        per_day, unread = here.worklist.per_day(list_, since=first), _unread(list_)
     days = [first + timedelta(days=number) for number in range(STATISTICS_DAYS)]
     highest = max((sum(counts.values()) for counts in per_day.values()), default=0)
     since = datetime.combine(first, datetime.min.time(), ZoneInfo(here.settings.clinic_timezone))
@@ -309,6 +320,8 @@ def statistics() -> Page:
         ],
         median=figures.median_time_to_review(db.session, since),
         count=STATISTICS_DAYS,
+        unread=unread,
+        sample=figures.SAMPLE if sum(sum(counts.values()) for counts in per_day.values()) > figures.SAMPLE else 0,
     )
 
 

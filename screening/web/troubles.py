@@ -1,6 +1,6 @@
 """What the inbox says about summaries that could not be printed or delivered."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from flask_babel import gettext as _
@@ -8,7 +8,6 @@ from flask_babel import ngettext
 
 from screening.delivery.channel import REASONS, Channel, Fault
 from screening.storage import outbox
-from screening.storage.tables import JobRow
 
 SHOWN = 10
 
@@ -38,19 +37,19 @@ class Trouble:
         return len(self.references) - len(self.shown)
 
 
-def found(jobs: Iterable[tuple[JobRow, str]], channels: Mapping[str, Channel]) -> list[Trouble]:
-    """The troubles behind these jobs, in words."""
-    alike: dict[tuple[str, str, bool], list[str]] = {}
-    for job, reference in jobs:
+def found(jobs: Sequence[tuple[str, str, bool, str]], channels: Mapping[str, Channel]) -> list[Trouble]:
+    """The troubles behind these jobs (`outbox.troubled`), in words."""
+    alike: dict[tuple[str, str, bool], dict[str, None]] = {}
+    for kind, fault, failed, reference in jobs:
         # How printing failed matters to whoever mends it; to all others it is one and the same.
-        fault = job.fault and outbox.SUMMARY if job.kind == outbox.SUMMARY else job.fault
-        same = alike.setdefault((job.kind, fault, job.failed), [])
-        if reference not in same:
-            same.append(reference)
-    return [_trouble(*key, references, channels) for key, references in alike.items()]
+        alike.setdefault((kind, fault and kind if kind == outbox.SUMMARY else fault, failed), {})[reference] = None
+    more = _("There are more.") if len(jobs) >= outbox.MOST_SHOWN else ""
+    return [_trouble(*key, list(references), channels, more) for key, references in alike.items()]
 
 
-def _trouble(kind: str, fault: str, failed: bool, references: list[str], channels: Mapping[str, Channel]) -> Trouble:
+def _trouble(
+    kind: str, fault: str, failed: bool, references: list[str], channels: Mapping[str, Channel], more: str
+) -> Trouble:
     word, _blank, detail = fault.partition(" ")
     name, count = kind.removeprefix(outbox.TO), len(references)
     if kind == outbox.SUMMARY:
@@ -74,4 +73,5 @@ def _trouble(kind: str, fault: str, failed: bool, references: list[str], channel
         detail, again = f"flask delivery drop {name}", ""
     elif not fault:
         reason, again = _("Nobody works on it: the server that should is not running."), ""
+    title = f"{title} {more}".strip()
     return Trouble(kind=kind, title=title, reason=reason, detail=detail, again=again, references=references)

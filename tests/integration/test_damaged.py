@@ -29,6 +29,7 @@ WORDS: dict[str, tuple[str, ...] | None] = {
     "audit head": (),
     "audit verify": (),
     "backup": ("{folder}/copy",),
+    "confirm-clock": ("--yes",),
     "delivery drop": ("nowhere", "--yes"),
     "delivery list": None,
     "delivery test": ("archive",),

@@ -1,0 +1,145 @@
+"""However much is stored, no page waits for all of it to be read."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from flask import Flask
+from sqlalchemy import text
+
+from screening import background
+from screening.extensions import db, installation
+from screening.storage import outbox, statistics, worklist
+from screening.storage.worklist import Filter, Worklist
+from tests.builders import all_no
+from tests.integration.colleague import Colleague
+from tests.integration.test_inbox import names
+from tests.integration.test_review import UNSURE
+from tests.integration.test_upkeep import change, flask
+from tests.storing import store
+
+pytestmark = pytest.mark.one_database
+
+both_databases = pytest.mark.both_databases
+TODAY = date(2026, 6, 1)
+SENT = datetime(2026, 5, 1, tzinfo=UTC)
+
+
+def a_few(app: Flask, count: int, *, since: datetime = SENT, **answers: object) -> list[str]:
+    """References, the oldest first, a minute apart."""
+    with app.app_context():
+        here = installation()
+        book, times = here.books["en"], [since + timedelta(minutes=number) for number in range(count)]
+        values = all_no(**answers)
+        return [
+            store(db.session, here.keys, book, values, at=at, name=f"P {n}").reference for n, at in enumerate(times)
+        ]
+
+
+def listed(app: Flask, list_: Worklist) -> list[str]:
+    """What the list has after another part of it was read, the newest first."""
+    with (
+        app.app_context(),
+        list_.current(db.session, installation().keys, timezone="UTC", today=TODAY, patience=0) as connection,
+    ):
+        lines, total = list_.page(connection, Filter(show="all"), by_severity=False, offset=0, limit=1000)
+        assert total == len(lines)
+        return [line.reference for line in lines]
+
+
+@both_databases
+def test_the_list_of_a_new_process_is_read_in_parts_the_newest_first(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worklist, "PART", 3)
+    references = a_few(app, 8)
+    list_ = Worklist()
+    assert listed(app, list_) == references[:4:-1]
+    assert not list_.is_whole
+    dr = Colleague(app)
+    dr.get(f"/clinic/screenings/{references[0]}")  # not read yet
+    dr.decide(references[6], "proceed")  # read already
+    change(app, f"DELETE FROM screenings WHERE reference = '{references[1]}'")
+    newer = a_few(app, 1, since=SENT + timedelta(days=1))
+    change(app, f"UPDATE screenings SET sealed_state = sealed_patient WHERE reference = '{references[2]}'")
+    while not list_.is_whole:
+        listed(app, list_)
+    stored = []
+    with app.app_context():
+        for one in (list_, Worklist()):
+            with one.current(db.session, installation().keys, timezone="UTC", today=TODAY) as connection:
+                found = one.page(connection, Filter(show="all"), by_severity=True, offset=0, limit=1000)[0]
+                assert one.is_whole
+                assert found[0].reference == references[2]
+                assert found[0].outcome is None  # what cannot be opened stands at the top
+                assert len(found) == 8
+                stored.append(connection.execute("SELECT * FROM list ORDER BY reference").fetchall())
+    assert stored[0] == stored[1]
+    assert newer[0] in listed(app, list_)
+
+
+def test_a_page_says_that_older_screenings_are_missing_until_they_are_read(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_few(app, 5)
+    dr = Colleague(app)
+    monkeypatch.setattr(worklist, "PART", 2)
+    monkeypatch.setattr(worklist.Worklist.current.__wrapped__, "__kwdefaults__", {"patience": 0})  # type: ignore[attr-defined]
+    installation(app).worklist.forget()
+    dr.get("/clinic/?show=all")
+    assert "still reads 3 older screenings" in dr.text
+    dr.get("/clinic/statistics")
+    assert "still reads 1 older screening;" in dr.text
+    assert not background.read_list(app)  # nothing is left
+    dr.get("/clinic/?show=all")
+    assert "still reads" not in dr.text
+    assert len(names(dr)) == 5
+
+
+def test_a_session_that_looked_earlier_does_not_begin_the_list_anew(app: Flask) -> None:
+    a_few(app, 2)
+    list_ = Worklist()
+    with app.app_context():
+        keys, old = installation().keys, db.sessionmaker()
+        with old:
+            old.execute(text("SELECT count(*) FROM audit")).scalar()  # its snapshot
+            a_few(app, 1, since=SENT + timedelta(days=1))
+            assert len(listed(app, list_)) == 3
+            begun = list_._oldest
+            with list_.current(old, keys, timezone="UTC", today=TODAY) as connection:
+                assert connection.execute("SELECT count(*) FROM list").fetchone() == (3,)
+            assert list_._oldest is begun
+
+
+def test_of_very_many_stuck_jobs_the_inbox_reads_some(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox, "MOST_SHOWN", 3)
+    references = a_few(app, 5)
+    change(app, "UPDATE outbox SET failed = true, fault = 'broken'")
+    dr = Colleague(app)
+    dr.get("/clinic/")
+    assert "The PDFs of 3 screenings could not be made. There are more." in dr.text
+    assert "5 jobs wait, 5 of them failed, 0 fail again" in flask(app, "doctor", code=1).stdout
+    change(app, "DELETE FROM outbox WHERE id > (SELECT min(id) FROM outbox) + 1")
+    dr.get("/clinic/")
+    assert "The PDFs of 2 screenings could not be made." in dr.text
+    assert "There are more" not in dr.text
+    assert references[0] in dr.text
+
+
+@both_databases
+def test_statistics_count_the_newest_and_say_so(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = datetime.now(UTC) - timedelta(hours=1)
+    unsure = {item: value for page in UNSURE.values() for item, value in page.items()}
+    (old,) = a_few(app, 1, since=now - timedelta(days=2), **unsure)
+    a_few(app, 2, since=now)
+    dr = Colleague(app)
+    dr.decide(old, "proceed", reason="x")
+    dr.get("/clinic/statistics")
+    assert "No question is open." not in dr.text
+    assert "Counted are the newest" not in dr.text
+    assert "had a decision within" in dr.text
+    monkeypatch.setattr(statistics, "SAMPLE", 2)
+    dr.get("/clinic/statistics")
+    assert "No question is open." in dr.text
+    assert "Nothing was decided yet." in dr.text

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
+from itertools import repeat
 
 from flask import Flask
 
@@ -30,17 +31,10 @@ Task = Callable[[Flask], bool]  # does a piece of work, and tells whether there 
 def start(app: Flask, *, only_outbox: bool = False) -> None:
     """Begin, in threads that end with the process; in a process forked from this one, begin again there."""
     here = installation(app)
-    tasks: list[tuple[str, Task, float]] = (
-        []
-        if only_outbox
-        else [
-            ("once a minute", once, EVERY),
-            ("list", read_list, EVERY),
-        ]
-    )
+    daily: list[tuple[str, Task, float]] = [("what is due daily", once, EVERY), ("list", read_list, EVERY)]
+    tasks = [] if only_outbox else daily
     if here.settings.outbox_in_server or only_outbox:
-        named = zip(("printing", *here.channels), of_outbox(app), strict=True)
-        tasks += ((name, task, LOOK_EVERY) for name, task in named)
+        tasks += zip(("printing", *here.channels), of_outbox(app), repeat(LOOK_EVERY), strict=False)
     busy = [threading.Lock() for _ in tasks]
 
     def begin() -> None:
@@ -49,9 +43,7 @@ def start(app: Flask, *, only_outbox: bool = False) -> None:
             asked = threading.Event()
             if task not in (once, read_list):
                 here.asleep.append(asked)
-            thread = threading.Thread(
-                target=run, args=(app, task, every, lock, asked), name=f"background ({name})", daemon=True
-            )
+            thread = threading.Thread(target=run, args=(app, task, every, lock, asked), name=name, daemon=True)
             here.rounds[thread] = time.monotonic()
             thread.start()
 
@@ -95,9 +87,9 @@ def fault(here: Installation, *, now: float) -> str:
     """Which thread of this process has ended or is stuck at the time `now` (monotonic), in words; or ""."""
     for thread, since in here.rounds.items():
         if not thread.is_alive():
-            return f"the thread {thread.name} has ended"
+            return f"the thread for {thread.name} has ended"
         if now - since > STUCK_AFTER:
-            return f"the thread {thread.name} has not come round for {now - since:.0f} seconds"
+            return f"the thread for {thread.name} has not come round for {now - since:.0f} seconds"
     return ""
 
 

@@ -72,8 +72,6 @@ def add(
     session: Session, keys: Keys, invitation: Invitation, *, id: str, by: str, now: datetime, until: datetime
 ) -> bool:
     """Store an invitation under an id of 32 hexadecimal digits. False where one with this id is there."""
-    if session.get(InvitationRow, id) is not None:
-        return False
     row = InvitationRow(id=id, created_at=now, created_by=by[:64], expires_at=until, tries=0)
     row.token_hash = _hash(token_of(keys, row.id))
     row.seal(keys, "sealed_invitation", records.encode(invitation, pad=PAD))
@@ -83,7 +81,7 @@ def add(
     except IntegrityError:
         if session.get(InvitationRow, id) is None:
             raise
-        return False  # somebody else has sent the same form in this moment
+        return False
     return True
 
 

@@ -106,7 +106,7 @@ def test_whatever_a_task_raises_the_thread_goes_on(app: Flask, place: str, caplo
 
 
 def a_dead_thread(app: Flask) -> None:
-    thread = threading.Thread(target=lambda: None, name="background (printing)")
+    thread = threading.Thread(target=lambda: None, name="printing")
     thread.start()
     thread.join()
     installation(app).rounds = {thread: time.monotonic()}

@@ -1,0 +1,268 @@
+"""On PostgreSQL several write at once: they lock in one order, so that none waits for another in a circle."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from itertools import combinations_with_replacement
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from flask_security import hash_password
+from sqlalchemy import Engine, event, func, select, text
+
+from screening.domain.answers import read_answers
+from screening.domain.entries import Decision
+from screening.extensions import db, installation
+from screening.reports.press import Printed
+from screening.services import invite, jobs, people, printing, questionnaire, retention, review, tablet
+from screening.storage import drafts, outbox
+from screening.storage.audit import Act
+from screening.storage.database import write
+from screening.storage.tables import AuditRow, ScreeningRow
+from tests.builders import a_patient, all_no
+from tests.integration.colleague import PASSWORD, Colleague
+from tests.integration.test_invitations import invited
+from tests.integration.test_review import sent
+from tests.integration.test_upkeep import change, flask
+
+# As the docstring of screening.storage.database says it.
+ORDER = (
+    *("invitations", "tablets", "drafts", "screenings", "entries", "summaries", "outbox"),
+    *("people", "sign_ins", "audit_head"),
+)
+LOCKS = re.compile(r"^(?:UPDATE|DELETE FROM) (\w+)|\bFROM (\w+)\b.*\bFOR UPDATE", re.DOTALL)
+ROUNDS = 2
+KEEP, OTHER_PASSWORD = timedelta(hours=1), "another correct horse"
+REFUSED = (
+    *(review.ChangedMeanwhile, questionnaire.DraftGone, questionnaire.Incomplete, tablet.NoTablet),
+    *(invite.NotUsable, invite.WrongPatient, people.NotAccepted),
+)
+
+
+@dataclass
+class Things:
+    """What the verbs of a pair are about, all of them about the same."""
+
+    app: Flask
+    reference: str
+    invitation_id: str
+    link: str
+    draft: str = ""
+    tablet: str = ""
+    wrote: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def act(self) -> Act:
+        return Act(session=db.session, keys=installation().keys, now=datetime.now(UTC), by="test")
+
+    def begin_anew(self) -> None:
+        """A draft that can be sent, one that has expired, a tablet, jobs that have failed; nobody has tried much."""
+        act, book = self.act, installation().books["en"]
+        filled = drafts.Draft(patient=a_patient(), answers=read_answers(book, all_no()))
+        self.draft = questionnaire.new_token()
+        with write(db.session):
+            drafts.put(db.session, act.keys, drafts.hash_token(self.draft), filled, expires_at=act.now + KEEP)
+            drafts.put(db.session, act.keys, "0" * 64, filled, expires_at=act.now)
+            row = db.session.scalars(select(ScreeningRow).where(ScreeningRow.reference == self.reference)).one()
+            outbox.add(db.session, ["summary", "to archive"], row, now=act.now)
+            db.session.execute(text("UPDATE outbox SET fault = 'x', due_at = due_at - interval '1 hour'"))
+            db.session.execute(text("UPDATE attempts SET at = at - interval '2 hours'"))
+            db.session.execute(text("UPDATE invitations SET tries = 0"))
+        self.tablet, _ = tablet.begin(act, pin="x", sign_in="none", patient=None, draft="")
+
+
+Verb = Callable[[Things], object]
+
+
+def create_invitations(things: Things) -> None:
+    act, one = things.act, invite.look(things.act, things.link.rpartition("/")[2])[1]
+    invite.create(act, {name * 32: one for name in "fe"}, until=act.now + KEEP)
+
+
+def redeem(things: Things) -> None:
+    invite.redeem(things.act, things.link.rpartition("/")[2], date(1999, 1, 1), keep=KEEP)
+
+
+def take_jobs(things: Things) -> None:
+    with write(db.session):
+        job = outbox.take(db.session, "summary", now=datetime.now(UTC))
+        if job is not None:
+            outbox.put_off(db.session, job, "x", now=datetime.now(UTC))
+            things.act.note("delivered", things.reference)
+
+
+def submit(things: Things) -> None:
+    questionnaire.submit(things.act, things.draft, installation().books, "en", jobs=outbox.PRINT)
+
+
+def decide(things: Things) -> None:
+    what: dict[str, Any] = {"decision": Decision.PROCEED, "until": None, "note": "", "reason": "x"}
+    seen = db.session.scalar(select(ScreeningRow.entries).where(ScreeningRow.reference == things.reference))
+    review.decide(things.act, things.reference, **what, seen=seen or 0, today=date(2026, 1, 1), jobs=outbox.PRINT)
+
+
+def posted(browser: FlaskClient, path: str, **values: str) -> None:
+    answer = browser.post(path, data=values)
+    assert answer.status_code < 500, answer.text
+
+
+def sign_in(things: Things) -> FlaskClient:
+    """With whichever password it is now."""
+    browser = things.app.test_client()
+    for password in (PASSWORD, OTHER_PASSWORD):
+        posted(browser, "/account/sign-in", sign_in_name="boss", password=password)
+    return browser
+
+
+def change_password(things: Things) -> None:
+    browser = sign_in(things)
+    for old, new in ((PASSWORD, OTHER_PASSWORD), (OTHER_PASSWORD, PASSWORD)):
+        posted(browser, "/account/password", password=old, new_password=new, new_password_confirm=new)
+
+
+# What each does, and what it notes each time it is not refused.
+VERBS: dict[str, tuple[Verb, str]] = {
+    "invite": (create_invitations, ""),
+    "redeem": (redeem, ""),
+    "revoke": (lambda things: invite.revoke(things.act, "e" * 32), ""),
+    "begin": (lambda things: questionnaire.begin(things.act, address="192.0.2.1", keep=KEEP), ""),
+    "record": (lambda things: questionnaire.record(things.act, things.draft, lambda draft: draft, keep=KEEP), ""),
+    "submit": (submit, ""),
+    "view": (lambda things: review.view(things.act, things.reference, action="copied"), "copied"),
+    "decide": (decide, "reviewed"),
+    "print": (lambda things: installation().printer.work(now=datetime.now(UTC)), ""),
+    "take": (take_jobs, ""),
+    "retry": (lambda things: jobs.retry(things.act), "retried"),
+    "drop": (lambda things: jobs.drop(things.act, "archive"), "dropped"),
+    "hand over": (lambda things: tablet.hand_over(things.act, things.tablet, patient=None, draft=""), ""),
+    "lock": (lambda things: tablet.lock(things.act, things.tablet, draft=things.draft), ""),
+    "unlock": (lambda things: tablet.unlock(things.act, things.tablet, fits=True, tries=0, draft=things.draft), ""),
+    "begin tablet": (
+        lambda things: tablet.begin(things.act, pin="x", sign_in="", patient=None, draft=things.draft),
+        "tablet begun",
+    ),
+    "fail": (lambda things: people.failed(things.act, "boss", "192.0.2.1", "test"), "sign-in failed"),
+    "change": (lambda things: people.change(things.act, "boss", active=True), ""),
+    "reset": (lambda things: people.change(things.act, "boss", hashed=hash_password(PASSWORD)), ""),
+    "add": (lambda things: people.add(things.act, f"nurse{things.draft[:5].lower()}", "", ["staff"], "x"), ""),
+    "end": (lambda things: people.end(things.act, "boss", token_hash=None), ""),
+    "purge": (lambda things: retention.purge(things.act, days=90), "purged"),
+}
+PAGES: dict[str, tuple[Verb, str]] = {"sign in": (sign_in, ""), "password": (change_password, "")}
+# Verbs about the same rows; of these, each is tried with each.
+SAME = (
+    ("begin", "record", "submit", "hand over", "lock", "unlock", "begin tablet", "purge"),
+    ("view", "decide", "print", "take", "retry", "drop", "purge"),
+    ("invite", "redeem", "revoke", "purge"),
+    ("fail", "change", "reset", "add", "end", "begin", "begin tablet", *PAGES),
+)
+
+
+def place(things: Things, name: str) -> AbstractContextManager[object]:
+    """Pages bring a context of their own."""
+    return nullcontext() if name in PAGES else things.app.app_context()
+
+
+@pytest.fixture
+def things(postgresql_app: Flask, monkeypatch: pytest.MonkeyPatch) -> Things:
+    app = postgresql_app
+    monkeypatch.setattr(printing, "print_summary", lambda *_, **__: Printed(b"%PDF-1.7 fake", frozenset()))
+    with app.app_context():
+        name = db.engine.url.database
+        change(app, f"ALTER DATABASE {name} SET deadlock_timeout = '20ms'")
+        db.engine.dispose()
+    Colleague(app, "boss", "admin", "prescriber")
+    Colleague(app, "second", "admin")
+    app.config["WTF_CSRF_ENABLED"] = False
+    return Things(app, sent(app), *invited(app))
+
+
+def test_no_two_wait_for_each_other_in_a_circle(things: Things) -> None:
+    pairs = [pair for names in SAME for pair in combinations_with_replacement(names, 2)]
+    every, begins = VERBS | PAGES, threading.Barrier(2)
+
+    def work(name: str) -> None:
+        verb, noted = every[name]
+        for _ in range(ROUNDS):
+            begins.wait(10)
+            with place(things, name), suppress(*REFUSED):
+                verb(things)
+                things.wrote[noted] += 1
+
+    with ThreadPoolExecutor(2) as threads:
+        faults = []
+        for pair in pairs:
+            with things.app.app_context():
+                things.begin_anew()
+            done = [threads.submit(work, one) for one in pair]
+            faults += [f"{pair}: {one.exception()}" for one in done if one.exception()]
+    assert faults == []
+    with things.app.app_context():
+        counts = select(AuditRow.action, func.count()).where(AuditRow.detail != "password").group_by(AuditRow.action)
+        told = dict(db.session.execute(counts).all())
+        wrote = {action: number for action, number in things.wrote.items() if action}
+    # begin_anew begins tablets too.
+    assert {action: told[action] for action in wrote} == {**wrote, "tablet begun": wrote["tablet begun"] + len(pairs)}
+    flask(things.app, "verify")
+
+
+def test_two_admins_who_disable_each_other_do_not_both_succeed(things: Things) -> None:
+    begins = threading.Barrier(2)
+
+    def disable(name: str) -> None:
+        begins.wait(10)
+        with things.app.app_context(), suppress(people.NotAccepted):
+            people.change(things.act, name, active=False)
+
+    for _ in range(10):
+        with ThreadPoolExecutor(2) as threads:
+            assert list(threads.map(disable, ("boss", "second"))) == [None, None]
+        with things.app.app_context():
+            (left,) = [one.sign_in_name for one in people.everyone(db.session) if one.active]
+            people.change(things.act, "second" if left == "boss" else "boss", active=True)
+
+
+@contextmanager
+def recorded(engine: Engine) -> Iterator[list[list[str]]]:
+    """The tables of which each transaction locks rows, in its order. Whatever skips locked rows waits for nobody."""
+    transactions: list[list[str]] = [[]]
+
+    def statement(_connection: object, _cursor: object, sql: str, *_: object) -> None:
+        found = LOCKS.search(sql)
+        if found and "SKIP LOCKED" not in sql:
+            transactions[-1].append(found[1] or found[2])
+
+    def end(_connection: object) -> None:
+        transactions.append([])
+
+    listeners = (("before_cursor_execute", statement), ("commit", end), ("rollback", end))
+    for name, listener in listeners:
+        event.listen(engine, name, listener)
+    yield transactions
+    for name, listener in listeners:
+        event.remove(engine, name, listener)
+
+
+def test_rows_are_locked_in_one_order(things: Things) -> None:
+    faults = {}
+    for name, (verb, _) in (VERBS | PAGES).items():
+        with things.app.app_context():
+            things.begin_anew()
+            engine = db.engine
+        with recorded(engine) as transactions, place(things, name), suppress(*REFUSED):
+            verb(things)
+        assert any(transactions) or name == "begin", f"{name} does nothing"
+        for locked in transactions:
+            tables = list(dict.fromkeys(table for table in locked if table in ORDER))
+            if tables != sorted(tables, key=ORDER.index):
+                faults[name] = tables
+    assert faults == {}

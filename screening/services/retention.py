@@ -11,7 +11,7 @@ from screening.services import clock
 from screening.services.clock import Machine
 from screening.storage import audit, drafts, screenings
 from screening.storage.audit import Act
-from screening.storage.database import empty_journal, write
+from screening.storage.database import delete_in_order, empty_journal, write
 from screening.storage.encryption import KeyFault
 from screening.storage.tables import AuditRow, InvitationRow, ScreeningRow, SignInRow, TabletRow
 
@@ -102,19 +102,25 @@ def purge(
         with write(act.session):
             # Looked at again: somebody may have decided something since.
             still = ScreeningRow.reference.in_(references) & (ScreeningRow.changed_at <= act.now - timedelta(days=days))
-            rows = select(ScreeningRow.reference, ScreeningRow.draft_hash).where(still).order_by(ScreeningRow.id)
-            locked = dict(act.session.execute(rows.with_for_update()).all())
-            deleted, these = list(locked), ScreeningRow.reference.in_(list(locked))
-            act.session.execute(delete(InvitationRow).where(InvitationRow.draft_hash.in_(locked.values())))
+            whose = InvitationRow.draft_hash.in_(select(ScreeningRow.draft_hash).where(still))
+            invited = select(InvitationRow.id).where(whose).order_by(InvitationRow.id).with_for_update()
+            invitation_ids = act.session.scalars(invited).all()
+            rows = select(ScreeningRow.reference).where(still).order_by(ScreeningRow.id).with_for_update()
+            deleted = act.session.scalars(rows).all()
+            these = ScreeningRow.reference.in_(deleted)
+            of_these = InvitationRow.draft_hash.in_(select(ScreeningRow.draft_hash).where(these))
+            act.session.execute(delete(InvitationRow).where(InvitationRow.id.in_(invitation_ids), of_these))
             act.session.execute(delete(ScreeningRow).where(these))
             for reference in deleted:
                 act.note("deleted", reference)
         progress(begin + len(references), len(found))
     with write(act.session):
+        delete_in_order(
+            act.session, InvitationRow.id, InvitationRow.expires_at < act.now - INVITATIONS_KEPT, wait=False
+        )
+        delete_in_order(act.session, TabletRow.token_hash, TabletRow.ends_at <= act.now, wait=False)
         drafts.remove_expired(act.session, now=act.now)
-        act.session.execute(delete(InvitationRow).where(InvitationRow.expires_at < act.now - INVITATIONS_KEPT))
-        act.session.execute(delete(TabletRow).where(TabletRow.ends_at <= act.now))
-        act.session.execute(delete(SignInRow).where(SignInRow.begun_at <= act.now - ONE_DAY))
+        delete_in_order(act.session, SignInRow.token_hash, SignInRow.begun_at <= act.now - ONE_DAY, wait=False)
         act.note(clock.PURGED, detail=f"{len(found)} screenings, {never_opened} never opened, {left} left for later")
     empty_journal(act.session)
     return len(found), never_opened, left

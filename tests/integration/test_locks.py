@@ -24,10 +24,11 @@ from screening.domain.entries import Decision
 from screening.extensions import db, installation
 from screening.reports.press import Printed
 from screening.services import invite, jobs, people, printing, questionnaire, retention, review, tablet
+from screening.services.clock import this_machine
 from screening.storage import drafts, outbox
 from screening.storage.audit import Act
 from screening.storage.database import write
-from screening.storage.tables import AuditRow, ScreeningRow
+from screening.storage.tables import AuditRow, InvitationRow, ScreeningRow
 from tests.builders import a_patient, all_no
 from tests.integration.colleague import PASSWORD, Colleague
 from tests.integration.test_invitations import invited
@@ -76,7 +77,8 @@ class Things:
             outbox.add(db.session, ["summary", "to archive"], row, now=act.now)
             db.session.execute(text("UPDATE outbox SET fault = 'x', due_at = due_at - interval '1 hour'"))
             db.session.execute(text("UPDATE attempts SET at = at - interval '2 hours'"))
-            db.session.execute(text("UPDATE invitations SET tries = 0"))
+            for link in db.session.scalars(select(InvitationRow).order_by(InvitationRow.id).with_for_update()):
+                link.tries = 0
         self.tablet, _ = tablet.begin(act, pin="x", sign_in="none", patient=None, draft="")
 
 
@@ -155,7 +157,7 @@ VERBS: dict[str, tuple[Verb, str]] = {
     "reset": (lambda things: people.change(things.act, "boss", hashed=hash_password(PASSWORD)), ""),
     "add": (lambda things: people.add(things.act, f"nurse{things.draft[:5].lower()}", "", ["staff"], "x"), ""),
     "end": (lambda things: people.end(things.act, "boss", token_hash=None), ""),
-    "purge": (lambda things: retention.purge(things.act, days=90), "purged"),
+    "purge": (lambda things: retention.purge(things.act, this_machine(), days=90), "purged"),
 }
 PAGES: dict[str, tuple[Verb, str]] = {"sign in": (sign_in, ""), "password": (change_password, "")}
 # Verbs about the same rows; of these, each is tried with each.

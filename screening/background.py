@@ -80,6 +80,8 @@ def run(app: Flask, task: Task, every: float, lock: threading.Lock, asked: threa
             except BaseException as err:  # noqa: BLE001 - nobody would begin this thread again
                 log.error("background: %s", type(err).__name__)
                 more = False
+            if more and task is read_list:
+                time.sleep(SHORTLY)  # let whoever uses a page go first; without the lock, so that no fork waits
         asked.wait(every)
 
 
@@ -115,10 +117,7 @@ def read_list(app: Flask) -> bool:
         with list_.current(db.session, here.keys, timezone=zone, today=here.today(), patience=SHORTLY):
             return not list_.is_whole
 
-    more = _logged(app, "background", work)
-    if more:
-        time.sleep(SHORTLY)  # let whoever uses a page go first
-    return more
+    return _logged(app, "background", work)
 
 
 def of_outbox(app: Flask) -> list[Task]:

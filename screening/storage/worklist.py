@@ -94,6 +94,7 @@ class Worklist:
         In a new process it is read in parts, the newest screenings first, for at most about `patience` seconds in each
         call; until it `is_whole`, the older ones are missing.
         """
+        end = time.monotonic() + patience  # for a page that waits for others, too
         with self._lock:
             newest, zone = _newest_event(session), ZoneInfo(timezone)
             if self._read_to is not None and newest < self._read_to:
@@ -106,7 +107,6 @@ class Worklist:
                 query = select(AuditRow.subject).where(AuditRow.number > self._read_to, AuditRow.action.in_(CHANGES))
                 self._take_again(session, keys, zone, sorted(set(session.scalars(query))))
             self._read_to = newest
-            end = time.monotonic() + patience
             while not self.is_whole:
                 self._take_older(session, keys, zone)
                 if time.monotonic() > end:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -14,6 +15,7 @@ from screening.storage import outbox, statistics, worklist
 from screening.storage.worklist import Filter, Worklist
 from tests.builders import all_no
 from tests.integration.colleague import Colleague
+from tests.integration.test_background import Ended, Rounds
 from tests.integration.test_inbox import names
 from tests.integration.test_review import UNSURE
 from tests.integration.test_upkeep import change, flask
@@ -95,6 +97,63 @@ def test_a_page_says_that_older_screenings_are_missing_until_they_are_read(
     dr.get("/clinic/?show=all")
     assert "still reads" not in dr.text
     assert len(names(dr)) == 5
+
+
+def test_no_page_says_that_nothing_is_to_do_or_found_before_all_was_read(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    references = a_few(app, 3)
+    dr = Colleague(app)
+    dr.decide(references[-1], "proceed")
+    monkeypatch.setattr(worklist, "PART", 1)
+    monkeypatch.setattr(worklist.Worklist.current.__wrapped__, "__kwdefaults__", {"patience": 0})  # type: ignore[attr-defined]
+    for address in ("/clinic/", "/clinic/?to=2000-01-01"):
+        installation(app).worklist.forget()
+        dr.get(address)
+        assert "still reads 2 older screenings" in dr.text
+        assert "Nothing " not in dr.text
+    while background.read_list(app):
+        pass
+    assert "Nothing fits" in dr.get(address).text
+
+
+def test_a_page_that_waited_for_another_one_reads_no_more_than_one_part(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_few(app, 3)
+    monkeypatch.setattr(worklist, "PART", 1)
+    clock = [0.0]
+
+    class TakenForASecond:
+        def __enter__(self) -> None:
+            clock[0] += 1
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+    monkeypatch.setattr(worklist.time, "monotonic", lambda: clock[0])
+    list_ = Worklist()
+    list_._lock = TakenForASecond()  # type: ignore[assignment]
+    with (
+        app.app_context(),
+        list_.current(db.session, installation().keys, timezone="UTC", today=TODAY) as connection,
+    ):
+        assert connection.execute("SELECT count(*) FROM list").fetchone() == (1,)
+
+
+def test_a_fork_need_not_wait_while_the_thread_that_reads_the_list_lets_others_go_first(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_few(app, 3)
+    monkeypatch.setattr(worklist, "PART", 1)
+    monkeypatch.setattr(background, "SHORTLY", 0)
+    busy: list[bool] = []
+    lock = threading.Lock()
+    monkeypatch.setattr(background.time, "sleep", lambda _: busy.append(lock.locked()))
+    with pytest.raises(Ended):
+        background.run(app, background.read_list, 5.0, lock, Rounds())
+    assert busy == [False, False, False]
+    assert installation(app).worklist.is_whole
 
 
 def test_a_session_that_looked_earlier_does_not_begin_the_list_anew(app: Flask) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import date, timedelta
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from screening.domain.entries import Status
@@ -15,7 +15,7 @@ from screening.storage.database import delete_in_order, empty_journal, write
 from screening.storage.encryption import KeyFault
 from screening.storage.tables import AuditRow, InvitationRow, ScreeningRow, SignInRow, TabletRow
 
-PART = 200  # screenings deleted in one transaction, so that nobody waits long
+PART = 100  # screenings deleted or announced in one transaction, so that nobody waits long
 ONE_DAY = timedelta(days=1)
 INVITATIONS_KEPT = timedelta(days=30)  # after their time, so that staff can see what came of them
 ANNOUNCED_FOR = timedelta(days=14)  # how long the inbox tells that something undecided will be deleted
@@ -71,11 +71,16 @@ def announced(session: Session, *, days: int, shown: int) -> tuple[int, date | N
 def _announce(act: Act, *, days: int) -> None:
     """Announce what nobody has decided on and what is to be deleted in 14 days, or later where `days` are fewer."""
     soon = ScreeningRow.changed_at <= act.now - max(timedelta(days=days) - ANNOUNCED_FOR, timedelta(0))
-    with write(act.session):
-        query = select(ScreeningRow).where(soon, _UNDECIDED, ScreeningRow.announced_at.is_(None))
-        for row in act.session.scalars(query.order_by(ScreeningRow.id).with_for_update()).all():
-            row.announced_at = act.now
-            act.note("announced", row.reference)
+    query = select(ScreeningRow.reference).where(soon, _UNDECIDED, ScreeningRow.announced_at.is_(None))
+    references = [""] * PART
+    while len(references) == PART:  # in parts, so that nobody waits long
+        with write(act.session):
+            part = query.order_by(ScreeningRow.id).limit(PART).with_for_update()
+            references = list(act.session.scalars(part))
+            these = update(ScreeningRow).where(ScreeningRow.reference.in_(references))
+            act.session.execute(these.values(announced_at=act.now))
+            for reference in references:
+                act.note("announced", reference)
 
 
 def purge(

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from flask import Flask
-from sqlalchemy import select, text
+from sqlalchemy import event, select, text
 
 from screening import background
 from screening.extensions import db, installation
@@ -174,6 +174,19 @@ def test_what_nobody_has_decided_on_is_announced_for_two_weeks(app: Flask) -> No
     assert "Nobody has decided on 1 screening that is old enough" in dr.text
     assert pass_days(app, 98) == 1
     assert kept(app) == {opened}
+
+
+def test_what_is_announced_is_announced_in_parts(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "PART", 2)
+    a_few(app, 5)
+    with app.app_context():
+        writes: list[object] = []
+        event.listen(db.engine, "commit", writes.append)
+    pass_days(app, 80)
+    with app.app_context():
+        assert audit.count(db.session, "announced", after=0) == 5
+        assert db.session.scalar(text("SELECT count(*) FROM screenings WHERE announced_at IS NULL")) == 0
+        assert len(writes) >= 3
 
 
 def test_an_announcement_from_before_a_change_does_not_count(app: Flask) -> None:

@@ -156,12 +156,12 @@ class Counted:
 
         Only then: hashing a password takes long, and nobody may hold up all others with wrong ones.
         """
+        person = getattr(self, "user", None) or current_user
+        tried = getattr(person, "password", None)
         if not super().validate(**kwargs):  # type: ignore[misc]
             return False
-        person = getattr(self, "user", None) or current_user
-        right = person.password
         _begin_write_about(person)
-        return bool(person.password == right)  # it may have been reset meanwhile
+        return bool(person.password == tried)  # it may have been reset meanwhile
 
     def validate(self, **kwargs: Any) -> bool:
         """Refuse after too many failures, known name or not; count a failure."""

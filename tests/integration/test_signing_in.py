@@ -10,12 +10,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from flask import Flask
+from passlib.hash import argon2
 from passlib.totp import TOTP
 from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
 
 from screening.extensions import db, installation
 from screening.services import people
 from screening.storage.tables import AttemptRow, PersonRow, SignInRow
+from screening.web import sign_in
 from tests.integration.colleague import PASSWORD, Colleague, add_person
 from tests.integration.visitor import Visitor
 
@@ -378,6 +381,32 @@ def test_faults_on_the_command_line_say_what_to_do(
     result = app.test_cli_runner().invoke(args=["people", *words])
     assert result.exit_code == 1
     assert fault in result.stderr
+
+
+def test_a_password_that_was_hashed_otherwise_is_accepted(
+    app: Flask, dr: Colleague, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(argon2, "memory_cost", argon2.memory_cost * 2)
+    dr.post("/account/sign-out")
+    dr.sign_in()
+    assert dr.path == "/clinic/"
+
+
+def test_a_password_that_is_reset_while_it_is_tried_is_refused(
+    app: Flask, dr: Colleague, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin_write = sign_in.begin_write
+
+    def reset_before(session: Session) -> None:
+        monkeypatch.setattr(sign_in, "begin_write", begin_write)
+        run(app, "people", "reset-password", "dr")
+        begin_write(session)
+
+    dr.post("/account/sign-out")
+    dr.get("/account/sign-in")
+    monkeypatch.setattr(sign_in, "begin_write", reset_before)
+    dr.post("/account/sign-in", {"sign_in_name": "dr", "password": PASSWORD})
+    assert "The name or the password is wrong" in dr.text
 
 
 @pytest.mark.usefixtures("slow_hashing")

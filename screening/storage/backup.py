@@ -21,7 +21,7 @@ from screening.storage.tables import AuditRow, DraftRow, KeyCheckRow, SignInRow,
 
 PAGES = 2000  # copied in one step
 UNFINISHED = ".unfinished"  # what the name of a copy ends with until it is whole
-HEADERS = (b"SQLite format 3\0", b"PGDMP")  # what backups begin with
+HEADERS = (b"SQLite format 3\0", bytes(16), b"PGDMP")  # what backups begin with; SQLite writes its header last
 NOT_RESTORED = (SignInRow, TabletRow, DraftRow)  # what a cookie from before could open
 Progress = Callable[[int, int], None]
 

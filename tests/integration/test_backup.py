@@ -90,6 +90,7 @@ def test_what_a_killed_backup_left_is_removed_and_nothing_else(sqlite_app: Flask
     left, busy, other = (tmp_path / f"{name}.unfinished" for name in ("yesterday", "running", "data.key"))
     for path in (left, busy):
         shutil.copy2(tmp_path / "first", path)
+    left.write_bytes(bytes(8192))  # SQLite writes the first page last
     journal = left.with_name(f"{left.name}-journal")
     journal.write_text("x")
     other.write_text("# no backup")

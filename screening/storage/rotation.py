@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from sqlalchemy import ColumnElement, delete, func, inspect, literal, or_, select, text, tuple_
+from sqlalchemy import ColumnElement, delete, func, inspect, or_, select, text, tuple_
 from sqlalchemy.orm import Session
 
 from screening.storage.database import write
@@ -22,8 +22,7 @@ from screening.storage.tables import (
     TabletRow,
 )
 
-PART_BYTES = 256 * 1024  # sealed anew in one transaction: others who write wait for it
-MOST_ROWS = 25
+PART, PDFS = 50, 10  # rows sealed anew in one transaction; printed summaries, which are long
 # In the order in which other transactions lock them, so that none of them waits for another in a circle.
 TABLES: tuple[type[Sealed], ...] = (
     InvitationRow,
@@ -45,63 +44,58 @@ def left(session: Session, keys: Keys) -> int:
 
 
 def seal_anew(session: Session, keys: Keys) -> Iterator[int]:
-    """Seal anew, part by part, what is not sealed with the current key; tell how many rows each part had.
-
-    Each table is walked by its primary key, so that no row is looked at twice. May be begun again any time.
-    """
-    for table in TABLES:
-        after: tuple[object, ...] | None = None
-        while True:
-            with write(session):
-                after, done = _part(session, keys, table, after)
-            yield done
-            if after is None:
-                break
+    """Seal part by part until nothing is left, and tell how many rows each had. May be begun again any time."""
+    while left(session, keys):  # once more only where somebody has sealed with an old key meanwhile
+        for table in TABLES:
+            for part in _parts(session, keys, table):
+                with write(session):
+                    done = _seal(session, keys, table, part)
+                yield done
 
 
 def forget(session: Session, keys: Keys, write_file: Callable[[], None]) -> None:
-    """Seal what is left while nobody else can write, then let `write_file` drop the keys that seal nothing any more."""
+    """Seal what is left, then let `write_file` drop the keys that seal nothing any more."""
     with write(session):
-        if session.get_bind().dialect.name == "postgresql":  # elsewhere there is only one writer
+        # Nothing is done under this lock: it only waits for all who may have sealed before the new key was written.
+        # Who begins after them follows data.key. SQLite has only one writer anyway.
+        if session.get_bind().dialect.name == "postgresql":
             names = ", ".join(table.__tablename__ for table in TABLES)
             session.execute(text(f"LOCK TABLE {names} IN EXCLUSIVE MODE"))
-        for table in TABLES:
-            for row in session.scalars(select(table).where(_old(table, keys))).all():
-                _seal(row, keys)
-        session.flush()
+    for _ in seal_anew(session, keys):
+        pass
+    with write(session):
         session.execute(delete(KeyCheckRow).where(KeyCheckRow.key_id != keys.current))
     write_file()  # only now: were it written before and the commit lost, nothing could be read again
 
 
-def _part(
-    session: Session, keys: Keys, table: type[Sealed], after: tuple[object, ...] | None
-) -> tuple[tuple[object, ...] | None, int]:
-    """Seal the rows that follow on the primary key `after`. Returns the last key or None, and how many rows."""
-    key = inspect(table).primary_key
-    size = sum((func.length(getattr(table, column)) for column in table.sealed_columns()), literal(0))
-    query = select(*key, size, _old(table, keys)).order_by(*key).limit(MOST_ROWS)
-    if after is not None:
-        query = query.where(tuple_(*key) > tuple_(*map(literal, after)))
-    found, seen, done = session.execute(query).all(), 0, 0
-    for *row_key, length, is_old in found:
-        row = session.get(table, tuple(row_key), with_for_update=True, populate_existing=True) if is_old else None
-        if row is not None:
-            _seal(row, keys)
-            done += 1
-            seen += length
-        after = tuple(row_key)
-        if seen >= PART_BYTES:
-            break
+def _parts(session: Session, keys: Keys, table: type[Sealed]) -> Iterator[ColumnElement[bool]]:
+    """What tells the old rows of each part, in the order of the primary key. Finding them locks nothing."""
+    columns = inspect(table).primary_key
+    old, most = _old(table, keys), PDFS if table is SummaryRow else PART
+    while True:
+        found = session.execute(select(*columns).where(old).order_by(*columns).limit(most)).all()
+        if not found:
+            return
+        last = tuple(found[-1])
+        yield old & (tuple_(*columns) <= last)
+        old = _old(table, keys) & (tuple_(*columns) > last)  # never again from the beginning of the table
+
+
+def _seal(session: Session, keys: Keys, table: type[Sealed], part: ColumnElement[bool]) -> int:
+    rows = session.scalars(select(table).where(part).order_by(*inspect(table).primary_key).with_for_update()).all()
+    for row in rows:
+        for column in table.sealed_columns():
+            row.seal(keys, column, row.unseal(keys, column))
     session.flush()
-    is_end = len(found) < MOST_ROWS and (not found or after == tuple(found[-1][:-2]))
-    return None if is_end else after, done
-
-
-def _seal(row: Sealed, keys: Keys) -> None:
-    for column in row.sealed_columns():
-        row.seal(keys, column, row.unseal(keys, column))
+    return len(rows)
 
 
 def _old(table: type[Sealed], keys: Keys) -> ColumnElement[bool]:
+    """Whether any cell has an older key.
+
+    A PDF is not looked at, because SQLite reads the whole of a cell for its first bytes. It is always sealed right
+    after the digest beside it, so its key is never older than that of the digest.
+    """
     prefix = f"{keys.current}:".encode()
-    return or_(*(func.substr(getattr(table, column), 1, len(prefix)) != prefix for column in table.sealed_columns()))
+    columns = [getattr(table, column) for column in table.sealed_columns() if column != "sealed_pdf"]
+    return or_(*(func.substr(column, 1, len(prefix)) != prefix for column in columns))

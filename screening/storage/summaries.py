@@ -43,6 +43,7 @@ def add(
     row = SummaryRow(screening_id=screening_id, number=number, made_at=now)
     row.code, row.file = _code(keys, code), _file(keys, pdf)
     content = len(pdf).to_bytes(_LENGTH) + pdf
+    # The digest first: storage.rotation tells from its key alone whether both are sealed anew.
     row.seal(keys, "sealed_digest", f"{hashlib.sha256(unsigned).hexdigest()} {len(unsigned)}".encode())
     length = next((one for one in LENGTHS if len(content) <= one), len(content))
     row.seal(keys, "sealed_pdf", content.ljust(length, b"\0"))

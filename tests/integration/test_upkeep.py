@@ -375,12 +375,12 @@ def test_a_rotated_key_seals_everything_and_running_servers_go_on(app: Flask) ->
 
 def test_an_interrupted_rotation_goes_on_where_it_stopped(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     a_few(app, 7)
-    monkeypatch.setattr(rotation, "MOST_ROWS", 2)
+    monkeypatch.setattr(rotation, "PART", 2)
     real = rotation.seal_anew
 
     def interrupted(*given: object) -> object:
         for number, done in enumerate(real(*given)):  # type: ignore[arg-type]
-            if number == 3:
+            if number == 2:
                 raise KeyboardInterrupt
             yield done
 

@@ -25,6 +25,7 @@ from screening.storage.encryption import KeyFault, new_keys, write_keys
 from screening.storage.tables import EditionRow, ScreeningRow
 from tests.builders import a_patient
 from tests.integration.colleague import Colleague
+from tests.integration.test_invitations import invited
 from tests.integration.test_review import sent
 from tests.integration.test_upkeep import change, flask
 from tests.integration.visitor import Visitor
@@ -397,3 +398,19 @@ def test_a_damaged_time_is_named_and_the_rest_is_proved(sqlite_app: Flask) -> No
     said = flask(sqlite_app, "verify", code=1).stderr
     assert f"{first}: " in said
     assert f"{second}: screenings.sealed_" in said
+
+
+@pytest.mark.both_databases
+def test_what_the_release_before_has_stored_is_sealed_by_init(app: Flask) -> None:
+    colleague, halfway = Colleague(app), Visitor(app)
+    _made, link = invited(app)
+    sent(app)
+    halfway.begin()
+    with app.app_context():
+        alembic.downgrade("0003_invitations_and_deliveries")
+    for _ in range(2):
+        flask(app, "init")
+    assert "All is as it was stored: 1 screenings" in flask(app, "verify").stdout
+    assert Visitor(app).get(link).status_code == 200
+    assert halfway.get("/questions/pregnancy").status_code == 200
+    assert colleague.get("/clinic/").request.path == "/account/sign-in"

@@ -23,10 +23,11 @@ def upgrade() -> None:
     )
     op.add_column("screenings", sa.Column("announced_at", MOMENT))
     op.create_index("ix_screenings_announced_at", "screenings", ["announced_at"])
+    empty = sa.text("x''" if op.get_bind().dialect.name == "sqlite" else "''")
     op.execute("DELETE FROM tablets")
     op.execute("DELETE FROM sign_ins")
     for table in CHECKED:
-        op.add_column(table, sa.Column("sealed_check", sa.LargeBinary, nullable=False, server_default=sa.text("''")))
+        op.add_column(table, sa.Column("sealed_check", sa.LargeBinary, nullable=False, server_default=empty))
         with op.batch_alter_table(table) as changed:
             changed.alter_column("sealed_check", existing_type=sa.LargeBinary, server_default=None)
 

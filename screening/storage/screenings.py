@@ -9,9 +9,9 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import date, datetime
 from textwrap import wrap
-from typing import TypedDict
+from typing import Any, TypedDict
 
-from sqlalchemy import ColumnElement, func, intersect, select
+from sqlalchemy import ColumnElement, Row, func, intersect, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, defer
 
@@ -27,6 +27,7 @@ from screening.storage.tables import EditionRow, EntryRow, ScreeningRow, SearchR
 FOUND_AT_MOST = 1000
 SHORT_PAD, LONG_PAD = 512, 4096  # bytes: sealed cells are as long as a usual one, whatever they say
 
+_BOUND_TO = f"{ScreeningRow.bound_to} {ScreeningRow.state_bound_to}".split()  # what a sealed state is bound to
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: no I, L, O or U
 
 
@@ -139,17 +140,20 @@ def state(row: ScreeningRow, keys: Keys) -> State:
 
 def states(
     session: Session, keys: Keys, *conditions: ColumnElement[bool], newest: int = 0
-) -> Iterator[tuple[ScreeningRow, State | None]]:
-    """The rows of which these conditions hold with their states; None for one that cannot be opened.
+) -> Iterator[tuple[Row[*tuple[Any, ...]], State | None]]:
+    """The plain columns of the rows of which these conditions hold, and their states: None where it cannot be opened.
 
     With `newest`, that many at most, the newest first.
     """
-    query = select(ScreeningRow).options(defer(ScreeningRow.sealed_answers), defer(ScreeningRow.sealed_patient))
+    # Columns instead of objects: of very many rows they are read in half the time.
+    query = select(*(getattr(ScreeningRow, name) for name in _BOUND_TO), ScreeningRow.sealed_state)
     if newest:
         query = query.order_by(ScreeningRow.submitted_at.desc(), ScreeningRow.id.desc()).limit(newest)
-    for row in session.scalars(query.where(*conditions).execution_options(yield_per=1000)):
+    for row in session.execute(query.where(*conditions).execution_options(yield_per=1000)):
+        place = "|".join(map(str, row[:-1]))  # as `ScreeningRow.place` has it
         try:
-            yield row, state(row, keys)
+            plain = keys.unseal(row.sealed_state, table="screenings", column="sealed_state", row=place)
+            yield row, records.decode(plain)
         except KeyFault:
             yield row, None
 

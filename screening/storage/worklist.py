@@ -11,9 +11,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import func, literal, select, tuple_
+from sqlalchemy import Row, func, literal, select, tuple_
 from sqlalchemy.orm import Session
 
 from screening.domain.entries import Status
@@ -163,8 +164,8 @@ class Worklist:
             self._db.executemany("DELETE FROM list WHERE reference = ?", [(one,) for one in part])
             self._take(screenings.states(session, keys, ScreeningRow.reference.in_(part)), zone)
 
-    def _take(self, states: Iterable[tuple[ScreeningRow, screenings.State | None]], zone: ZoneInfo) -> None:
-        def values(row: ScreeningRow, state: screenings.State | None) -> tuple[object, ...]:
+    def _take(self, states: Iterable[tuple[Row[*tuple[Any, ...]], screenings.State | None]], zone: ZoneInfo) -> None:
+        def values(row: Row[*tuple[Any, ...]], state: screenings.State | None) -> tuple[object, ...]:
             sent, day = row.submitted_at.timestamp(), row.submitted_at.astimezone(zone).date().isoformat()
             if state is None:
                 return row.reference, sent, day, None, Status.NEW, None, DUE, 1

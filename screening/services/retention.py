@@ -13,7 +13,16 @@ from screening.storage import audit, drafts, screenings
 from screening.storage.audit import Act
 from screening.storage.database import delete_in_order, empty_journal, write
 from screening.storage.encryption import KeyFault
-from screening.storage.tables import AuditRow, InvitationRow, ScreeningRow, SignInRow, TabletRow
+from screening.storage.tables import (
+    AuditRow,
+    EntryRow,
+    InvitationRow,
+    JobRow,
+    ScreeningRow,
+    SignInRow,
+    SummaryRow,
+    TabletRow,
+)
 
 PART = 100  # screenings deleted or announced in one transaction, so that nobody waits long
 ONE_DAY = timedelta(days=1)
@@ -114,6 +123,10 @@ def purge(
             deleted = act.session.scalars(rows).all()
             these = ScreeningRow.reference.in_(deleted)
             of_these = InvitationRow.draft_hash.in_(select(ScreeningRow.draft_hash).where(these))
+            for child in (EntryRow, SummaryRow, JobRow):  # that go with them, in the order of all locks
+                key = child.__table__.primary_key
+                whole = select(*key).where(child.screening_id.in_(select(ScreeningRow.id).where(these))).order_by(*key)
+                act.session.execute(whole.with_for_update()).all()
             act.session.execute(delete(InvitationRow).where(InvitationRow.id.in_(invitation_ids), of_these))
             act.session.execute(delete(ScreeningRow).where(these))
             for reference in deleted:

@@ -162,8 +162,8 @@ def verify() -> None:
     """Prove what is stored: database files, keys, audit chain, and every screening by assessing it again."""
     here = installation()
     with on_a_ready_installation():
-        faults = [*integrity(db.session), *audit_log.verify(db.session, here.keys)]
-        faults += filter(None, [audit_log.lost(db.session, here.keys)])
+        faults = [*filter(None, [audit_log.lost(db.session, here.keys)]), *integrity(db.session)]
+        faults += audit_log.verify(db.session, here.keys)
         if clock.doubt(db.session) is not None:
             faults.append("the clock jumped, and nobody has confirmed it: times noted since may be wrong")
         total = screenings.count(db.session)

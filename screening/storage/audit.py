@@ -88,7 +88,12 @@ def head_file(session: Session, keys: Keys) -> Path | None:
 def lost(session: Session, keys: Keys) -> str:
     """What is missing at the end of the chain, by the end that was noted outside of the database; "" if nothing is."""
     file = head_file(session, keys)
-    if file is None or _contains(session, end := head(session, keys), noted := _noted(file)):
+    if file is None:
+        return ""
+    noted = _noted(file)
+    session.rollback()  # to look at the database after the file: others write meanwhile
+    end = head(session, keys)
+    if _contains(session, end, noted):
         return ""
     return (
         f"the audit log ends at row {end.number}, but {file} tells of row {noted.number}, which is not in it: what was "

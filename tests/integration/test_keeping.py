@@ -18,7 +18,7 @@ from screening.domain.invitation import Invitation
 from screening.extensions import alembic, db, installation
 from screening.services import invite, tablet
 from screening.settings import Settings
-from screening.storage import screenings
+from screening.storage import audit, screenings
 from screening.storage.audit import Act
 from screening.storage.database import DatabaseNotReady, write
 from screening.storage.encryption import KeyFault, new_keys, write_keys
@@ -300,6 +300,15 @@ def test_commits_that_were_lost_are_found_by_the_end_noted_outside(app: Flask, s
     sent(app)
     assert noted.read_text().startswith("5:")
     assert "tells of row" not in app.test_cli_runner().invoke(args=["verify"]).stderr
+
+
+@pytest.mark.both_databases
+def test_what_others_write_meanwhile_is_not_missing(app: Flask) -> None:
+    sent(app)
+    with app.app_context(), db.sessionmaker() as early:
+        assert audit.size(early) == 1  # its look at the database
+        sent(app)
+        assert audit.lost(early, installation().keys) == ""
 
 
 def test_an_end_that_cannot_be_noted_loses_no_answer(app: Flask) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from screening.storage.tables import EntryRow, JobRow, ScreeningRow, SummaryRow
 
-SAMPLE = 1000  # screenings
+SAMPLE = 500  # screenings
 
 
 class Queue(NamedTuple):

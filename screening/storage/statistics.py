@@ -1,6 +1,5 @@
 """Figures over many screenings, without identities."""
 
-from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from statistics import median
@@ -9,12 +8,9 @@ from typing import NamedTuple
 from sqlalchemy import and_, case, func, select
 from sqlalchemy.orm import Session
 
-from screening.domain.rules import Open
-from screening.storage import screenings
-from screening.storage.encryption import Keys
 from screening.storage.tables import EntryRow, JobRow, ScreeningRow, SummaryRow
 
-SAMPLE = 1000  # screenings
+SAMPLE = 500  # screenings
 
 
 class Queue(NamedTuple):
@@ -51,22 +47,11 @@ def print_times(session: Session, *, since: datetime) -> list[float]:
     return sorted(max((made - (added or sent)).total_seconds(), 0) for made, added, sent in session.execute(query))
 
 
-def left_open(session: Session, keys: Keys, since: datetime) -> list[tuple[str, dict[Open, int]]]:
-    """For each question or follow-up that was left open: how many times in which way, the most often open first.
-
-    Of the newest SAMPLE screenings, as is the time to the review: no page opens the states of a hundred thousand.
-    """
-    counted: Counter[tuple[str, Open]] = Counter()
-    for _row, state in screenings.states(session, keys, ScreeningRow.submitted_at >= since, newest=SAMPLE):
-        for rule, _, how in (finding.partition("/") for finding in (state["findings"] if state else ())):
-            if how:
-                counted[rule.removeprefix("clarify-"), Open(how)] += 1
-    asked = sorted({item for item, _ in counted}, key=lambda item: -sum(counted[item, how] for how in Open))
-    return [(item, {how: counted[item, how] for how in Open}) for item in asked]
-
-
 def median_time_to_review(session: Session, since: datetime) -> timedelta | None:
-    """From sending to the first decision, for what was sent since then; None where nothing was decided."""
+    """From sending to the first decision, for what was sent since then; None where nothing was decided.
+
+    Of the newest SAMPLE screenings: no page reads the entries of a hundred thousand.
+    """
     sent = select(ScreeningRow.id, ScreeningRow.submitted_at).where(ScreeningRow.submitted_at >= since)
     newest = sent.order_by(ScreeningRow.submitted_at.desc()).limit(SAMPLE).subquery()
     query = (

@@ -4,6 +4,7 @@ The outcome is sealed in the database, so no index there can sort by it. Each pr
 then follows the audit log, in which every change of a screening stands. Nothing of this is ever written to a disk.
 """
 
+import json
 import sqlite3
 import threading
 import time
@@ -18,7 +19,7 @@ from sqlalchemy import Row, func, literal, select, tuple_
 from sqlalchemy.orm import Session
 
 from screening.domain.entries import Status
-from screening.domain.rules import Severity
+from screening.domain.rules import Open, Severity
 from screening.storage import screenings
 from screening.storage.encryption import Keys
 from screening.storage.tables import AuditRow, ScreeningRow
@@ -26,6 +27,7 @@ from screening.storage.tables import AuditRow, ScreeningRow
 CHANGES = ("submitted", "opened", "clarified", "reviewed", "deleted")  # the audit actions that a list shows
 PATIENCE = 0.2  # seconds for which a page helps to read what is not listed yet
 PART = 200  # screenings read at once
+UNREADABLE = -1
 DUE = max(Severity) + 1  # the rank of a deferred screening whose day has come: above all others
 
 # What a list shows, unless it is the screenings of one status.
@@ -33,7 +35,7 @@ _SHOWN = {"todo": ["todo = 1"], "unreviewed": ["status != 'reviewed'"], "deferre
 
 _SCHEMA = """
 CREATE TABLE list (reference TEXT PRIMARY KEY, sent REAL, day TEXT, outcome INT, status TEXT, until TEXT, rank INT,
-                   todo INT) WITHOUT ROWID;
+                   todo INT, counted TEXT) WITHOUT ROWID;
 CREATE INDEX by_rank ON list (rank DESC, sent DESC);
 CREATE INDEX by_sent ON list (sent DESC);
 CREATE INDEX by_day ON list (day, outcome);
@@ -44,6 +46,17 @@ CREATE INDEX by_outcome ON list (outcome, rank DESC, sent DESC);
 CREATE INDEX by_status ON list (status, rank DESC, sent DESC);
 CREATE INDEX by_status_and_day ON list (status, day, outcome);
 CREATE INDEX by_until ON list (until, rank) WHERE until IS NOT NULL;
+
+-- So that no page counts the whole list. `what` is an outcome, UNREADABLE or, as text, a question that is open.
+CREATE TABLE counts (day TEXT, what, number INT, PRIMARY KEY (day, what)) WITHOUT ROWID;
+CREATE TRIGGER arrived AFTER INSERT ON list BEGIN
+    INSERT INTO counts SELECT new.day, value, 1 FROM json_each(new.counted) WHERE true
+    ON CONFLICT DO UPDATE SET number = number + 1;
+END;
+CREATE TRIGGER left AFTER DELETE ON list BEGIN
+    UPDATE counts SET number = number - 1
+    WHERE day = old.day AND what IN (SELECT value FROM json_each(old.counted));
+END;
 """
 
 
@@ -143,11 +156,23 @@ class Worklist:
     def per_day(self, connection: sqlite3.Connection, *, since: date) -> dict[date, dict[Severity | None, int]]:
         """How many screenings of each outcome were sent on each day; None counts those that cannot be opened."""
         counted: dict[date, dict[Severity | None, int]] = {}
-        query = "SELECT day, outcome, count(*) FROM list WHERE day >= ? GROUP BY day, outcome"
-        for day, outcome, count in connection.execute(query, (since.isoformat(),)):
-            severity = None if outcome is None else Severity(outcome)
-            counted.setdefault(date.fromisoformat(day), {})[severity] = count
+        query = "SELECT day, what, number FROM counts WHERE day >= ? AND typeof(what) = 'integer' AND number > 0"
+        for day, outcome, number in connection.execute(query, (since.isoformat(),)):
+            severity = None if outcome == UNREADABLE else Severity(outcome)
+            counted.setdefault(date.fromisoformat(day), {})[severity] = number
         return counted
+
+    def left_open(self, connection: sqlite3.Connection, *, since: date) -> list[tuple[str, dict[Open, int]]]:
+        """For each question or follow-up that was left open: how many times in which way, the most often open first."""
+        counted: dict[str, dict[Open, int]] = {}
+        query = (
+            "SELECT what, sum(number) AS total FROM counts WHERE day >= ? AND typeof(what) = 'text' "
+            "GROUP BY what HAVING total > 0"
+        )
+        for finding, number in connection.execute(query, (since.isoformat(),)):
+            rule, _, how = finding.partition("/")
+            counted.setdefault(rule.removeprefix("clarify-"), dict.fromkeys(Open, 0))[Open(how)] = number
+        return sorted(counted.items(), key=lambda item: -sum(item[1].values()))
 
     def _take_older(self, session: Session, keys: Keys, zone: ZoneInfo) -> None:
         place = tuple_(ScreeningRow.submitted_at, ScreeningRow.id)
@@ -168,12 +193,15 @@ class Worklist:
         def values(row: Row[*tuple[Any, ...]], state: screenings.State | None) -> tuple[object, ...]:
             sent, day = row.submitted_at.timestamp(), row.submitted_at.astimezone(zone).date().isoformat()
             if state is None:
-                return row.reference, sent, day, None, Status.NEW, None, DUE, 1
+                return row.reference, sent, day, None, Status.NEW, None, DUE, 1, json.dumps([UNREADABLE])
             outcome, todo = state["outcome"], row.status != Status.REVIEWED
-            return row.reference, sent, day, outcome, row.status, state["until"], outcome, todo
+            counted = json.dumps([outcome, *(finding for finding in state["findings"] if "/" in finding)])
+            return row.reference, sent, day, outcome, row.status, state["until"], outcome, todo, counted
 
-        insert = "INSERT OR REPLACE INTO list VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-        self._db.executemany(insert, (values(row, state) for row, state in states))
+        lines = [values(row, state) for row, state in states]
+        # Instead of INSERT OR REPLACE, for which no trigger would tell what is replaced.
+        self._db.executemany("DELETE FROM list WHERE reference = ?", [line[:1] for line in lines])
+        self._db.executemany("INSERT INTO list VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", lines)
 
 
 def _newest_event(session: Session) -> int:

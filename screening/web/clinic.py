@@ -303,6 +303,7 @@ def statistics() -> Page:
     here, first = installation(), today() - timedelta(days=STATISTICS_DAYS - 1)
     with here.worklist.current(db.session, here.keys, timezone=here.settings.clinic_timezone, today=today()) as list_:
         per_day, unread = here.worklist.per_day(list_, since=first), _unread(list_)
+        left_open = here.worklist.left_open(list_, since=first)
     days = [first + timedelta(days=number) for number in range(STATISTICS_DAYS)]
     highest = max((sum(counts.values()) for counts in per_day.values()), default=0)
     since = datetime.combine(first, datetime.min.time(), ZoneInfo(here.settings.clinic_timezone))
@@ -315,9 +316,7 @@ def statistics() -> Page:
         span=(days[0], days[-1]),
         days=[(one, per_day[one]) for one in days if one in per_day],
         severities=list(reversed(Severity)),
-        open_questions=[
-            (topics.get(asked, asked), counts) for asked, counts in figures.left_open(db.session, here.keys, since)
-        ],
+        open_questions=[(topics.get(asked, asked), counts) for asked, counts in left_open],
         median=figures.median_time_to_review(db.session, since),
         count=STATISTICS_DAYS,
         unread=unread,

@@ -76,7 +76,10 @@ def test_the_list_of_a_new_process_is_read_in_parts_the_newest_first(
                 assert found[0].reference == references[2]
                 assert found[0].outcome is None  # what cannot be opened stands at the top
                 assert len(found) == 8
-                stored.append(connection.execute("SELECT * FROM list ORDER BY reference").fetchall())
+                stored.append(
+                    connection.execute("SELECT * FROM list ORDER BY reference").fetchall()
+                    + connection.execute("SELECT * FROM counts WHERE number > 0").fetchall()
+                )
     assert stored[0] == stored[1]
     assert newer[0] in listed(app, list_)
 
@@ -200,5 +203,7 @@ def test_statistics_count_the_newest_and_say_so(app: Flask, monkeypatch: pytest.
     assert "had a decision within" in dr.text
     monkeypatch.setattr(statistics, "SAMPLE", 2)
     dr.get("/clinic/statistics")
-    assert "No question is open." in dr.text
-    assert "Nothing was decided yet." in dr.text
+    assert "No question is open." not in dr.text  # counted beside the list, of all
+    assert "Nothing was decided yet. Counted are the newest 2 screenings." in dr.text
+    dr.clarify(old, "infection", infection="no")
+    assert "No question is open." in dr.get("/clinic/statistics").text

@@ -226,6 +226,9 @@ def test_the_list_in_memory_is_what_a_fresh_process_would_list(app: Flask) -> No
                 for one in lists[: 1 + step % 2]:
                     with one.current(db.session, installation().keys, timezone="UTC", today=today) as connection:
                         listed, total = one.page(connection, chosen, by_severity=True, offset=0, limit=1000)
+                        again = "SELECT day, value, count(*) FROM list, json_each(counted) GROUP BY 1, 2"
+                        counted = connection.execute("SELECT * FROM counts WHERE number > 0").fetchall()
+                        assert counted == connection.execute(again).fetchall()
                     assert listed == expected
                     assert total == len(expected)
 

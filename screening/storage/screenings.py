@@ -145,7 +145,7 @@ def states(
 
     With `newest`, that many at most, the newest first.
     """
-    # Columns instead of objects: of very many rows they are read in half the time.
+    # Columns instead of objects: a new process reads all rows, and these take a quarter less time.
     query = select(*(getattr(ScreeningRow, name) for name in _BOUND_TO), ScreeningRow.sealed_state)
     if newest:
         query = query.order_by(ScreeningRow.submitted_at.desc(), ScreeningRow.id.desc()).limit(newest)

@@ -1,7 +1,7 @@
 """Deleting what the clinic no longer needs to keep. Nothing about a patient stays behind."""
 
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
@@ -70,7 +70,8 @@ def _announced_before(act: Act, number: int) -> set[str]:
 def announced(session: Session, *, days: int, shown: int) -> tuple[int, date | None, list[str]]:
     """What will be deleted although nobody has decided on it: how much, from which day on, and the first references."""
     columns = (ScreeningRow.reference, ScreeningRow.announced_at, ScreeningRow.changed_at)
-    is_announced = (ScreeningRow.announced_at.is_not(None), _UNDECIDED)
+    # Not "is not null", for which SQLite reads the whole table instead of the index.
+    is_announced = (ScreeningRow.announced_at > datetime(1970, 1, 1, tzinfo=UTC), _UNDECIDED)
     query = select(*columns).where(*is_announced).order_by(ScreeningRow.announced_at, ScreeningRow.changed_at)
     first = session.execute(query.limit(shown)).all()
     until = [max(at + ANNOUNCED_FOR, changed + timedelta(days=days)).date() for _, at, changed in first if at]

@@ -51,6 +51,10 @@ install: run-packages $(VENV)/run-installed ## Install what serving needs, and n
 test: test-packages $(VENV)/dev-installed $(VENV)/npm-installed ## Run all tests, a real browser and a real PostgreSQL included
 	@$(BIN)/pytest -n 2 --dist worksteal
 
+.PHONY: audit
+audit: test-packages $(VENV)/dev-installed $(VENV)/npm-installed ## Run the slow proof as well: kills, wrong clocks, every pair of writers
+	@$(BIN)/pytest -n 2 --dist worksteal -m audit
+
 .PHONY: conformance
 conformance: test-packages $(VENV)/dev-installed ## Let veraPDF judge printed summaries by PDF/A-3a and PDF/UA-1
 	@$(BIN)/pytest tests/conformance

@@ -2,13 +2,41 @@
 
 from __future__ import annotations
 
+import datetime
 import os
+import time
+from pathlib import Path
 from typing import Any
 
-from screening.storage import database
+CLOCK = os.environ.get("TEST_CLOCK")  # a file that says by how many seconds the clock of this machine is wrong
+
+
+class Wrong(datetime.datetime):
+    """The time of a machine whose clock is wrong. For how long the machine has been running stays true."""
+
+    @classmethod
+    def now(cls, tz: datetime.tzinfo | None = None) -> Wrong:
+        """Return the wrong time."""
+        return super().now(tz) + datetime.timedelta(seconds=_wrong_by())
+
+
+def _wrong_by() -> float:
+    return float(Path(str(CLOCK)).read_text(encoding="ascii"))
+
+
+if CLOCK:
+    right_time = time.time
+    datetime.datetime = Wrong  # type: ignore[misc]
+    time.time = lambda: right_time() + _wrong_by()
+
+# Only now: what these import reads the clock.
+from screening import background  # noqa: E402
+from screening.storage import database  # noqa: E402
 
 # For tests that wait until nothing is waited for any more.
 database.BUSY_SECONDS = int(os.environ.get("TEST_BUSY_SECONDS", database.BUSY_SECONDS))
+# For tests that cannot wait for a minute.
+background.EVERY = float(os.environ.get("TEST_EVERY", background.EVERY))
 
 
 def when_ready(server: Any) -> None:

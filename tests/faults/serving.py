@@ -131,10 +131,12 @@ def children(process: int) -> list[int]:
 
 
 @contextmanager
-def served(folder: Path, database_url: str = "", *, prints: bool = False, behind: str = "") -> Iterator[Server]:
+def served(
+    folder: Path, database_url: str = "", *, prints: bool = False, behind: str = "", **environ: str
+) -> Iterator[Server]:
     """Prepare an instance in `folder`, serve it, and end it. The log goes into the notes of whatever is raised.
 
-    `behind` is the address of a proxy in front.
+    `behind` is the address of a proxy in front; `environ` is what only the server sees.
     """
     log = folder / "gunicorn.log"
     # The listening socket is handed over: the master keeps it, so that whoever connects waits for the next worker.
@@ -148,7 +150,7 @@ def served(folder: Path, database_url: str = "", *, prints: bool = False, behind
         process = subprocess.Popen(
             [sys.executable, *SERVE, "--bind", f"fd://{listener.fileno()}", "wsgi:app"],
             cwd=ROOT,
-            env=clinic.environ,
+            env=clinic.environ | environ,
             stdout=printed,
             stderr=printed,
             pass_fds=[listener.fileno()],

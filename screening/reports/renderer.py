@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TypedDict
 from xml.etree import ElementTree
 
-from screening.reports import conformance, fonts
+from screening.reports import conformance, directions, fonts
 
 STYLES = Path(__file__).parent.parent.parent / "static" / "css"
 ELEMENTS = "pdf-base.css"
@@ -88,6 +88,7 @@ class Renderer:
 
             def __init__(self, text: str) -> None:
                 self.etree_element = ElementTree.fromstring(text)  # noqa: S314 - it has no entities but those of XML
+                directions.resolve(self.etree_element)
                 self.wrapper_element = ElementWrapper.from_html_root(self.etree_element, content_language=None)
 
             def _ua_stylesheets(self, forms: bool = False) -> list[Any]:

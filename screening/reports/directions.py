@@ -1,4 +1,4 @@
-"""Own words keep their own direction in print, as they do in a browser: WeasyPrint knows no `dir="auto"`, no isolates."""
+"""Own words keep their own direction in print, as in a browser: WeasyPrint knows no `dir="auto"` and no isolates."""
 
 import re
 from collections.abc import Iterator

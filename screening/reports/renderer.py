@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TypedDict
 from xml.etree import ElementTree
 
-from screening.reports import conformance, directions, fonts
+from screening.reports import conformance, copying, directions, fonts
 
 STYLES = Path(__file__).parent.parent.parent / "static" / "css"
 ELEMENTS = "pdf-base.css"
@@ -76,6 +76,7 @@ class Renderer:
                     return super().fetch(url, headers)
                 raise FatalURLFetchingError(f"a printed page asked for {url[:100]!r}")
 
+        copying.install()
         self._weasyprint, self._fonts = weasyprint, FontConfiguration()
         self._fetcher = RefuseOthers(allowed_protocols=("data",))
         self._styles = {file.name: self._style(file) for file in sorted(STYLES.glob("pdf*.css"))}

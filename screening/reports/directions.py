@@ -8,6 +8,8 @@ from xml.etree.ElementTree import Element
 ISOLATE, END = "\u2068", "\u2069"  # Unicode's marks: what is between them has the direction of its first letter
 _ISOLATED = re.compile(f"{ISOLATE}([^\u2066-\u2069<>]*){END}")
 _RIGHT_TO_LEFT = ("R", "AL")
+_MARKS = {"L": "\u200e", "R": "\u200f", "AL": "\u061c"}  # they act as a letter of that kind, and are not drawn
+_NUMBERS = ("EN", "AN", "ET")
 
 
 def isolated(text: str) -> str:
@@ -26,13 +28,39 @@ def with_elements(html: str) -> str:
 
 
 def resolve(page: Element) -> None:
-    """Write down the direction of each element that has that of its first letter."""
+    """Write down the direction of each element that has that of its first letter, and make its lines independent."""
     for element in page.iter():
         if _is_found(element):
-            strong = (bidirectional(letter) for text in _texts(element) for letter in text)
-            first = next((one for one in strong if one in ("L", *_RIGHT_TO_LEFT)), None)
+            kinds = (bidirectional(letter) for text in _texts(element) for letter in text)
+            first = next((kind for kind in kinds if kind in _MARKS), None)
             if first is not None:
                 element.set("dir", "ltr" if first == "L" else "rtl")
+        element.text, element.tail = independent(element.text or ""), independent(element.tail or "")
+
+
+def independent(text: str) -> str:
+    """Text whose lines come out alike one by one: WeasyPrint puts each in order without the one before and after.
+
+    What has no direction of its own takes that of the letters around it, so marks stand in for them at each space.
+    """
+    if not has_right_to_left(text):
+        return text
+    kinds = [bidirectional(letter) for letter in text]
+    after, nexts = "", []
+    for kind in reversed(kinds):
+        nexts.append(after)
+        after = kind if kind in _MARKS else "" if kind == "B" else after
+    before, marked = "", []
+    for letter, kind, following in zip(text, kinds, reversed(nexts), strict=True):
+        mark = _MARKS.get(before, "")
+        if kind == "WS" and mark and (before == "L") == (following == "L") and following:
+            marked += [mark, letter, mark]
+        elif kind in _NUMBERS and marked and marked[-1].isspace():
+            marked += [mark, letter]
+        else:
+            marked.append(letter)
+        before = kind if kind in _MARKS else "" if kind == "B" else before
+    return "".join(marked)
 
 
 def _is_found(element: Element) -> bool:

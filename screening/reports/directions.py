@@ -46,21 +46,24 @@ def independent(text: str) -> str:
     if not has_right_to_left(text):
         return text
     kinds = [bidirectional(letter) for letter in text]
-    after, nexts = "", []
-    for kind in reversed(kinds):
-        nexts.append(after)
-        after = kind if kind in _MARKS else "" if kind == "B" else after
-    before, marked = "", []
-    for letter, kind, following in zip(text, kinds, reversed(nexts), strict=True):
-        mark = _MARKS.get(before, "")
-        if kind == "WS" and mark and (before == "L") == (following == "L") and following:
-            marked += [mark, letter, mark]
-        elif kind in _NUMBERS and marked and marked[-1].isspace():
-            marked += [mark, letter]
-        else:
-            marked.append(letter)
-        before = kind if kind in _MARKS else "" if kind == "B" else before
+    before, after = _nearest(kinds), _nearest(kinds[::-1])[::-1]
+    marked = list(text)
+    for place, kind in enumerate(kinds):
+        mark, first, last = _MARKS.get(before[place], ""), kinds[place - 1 : place], kinds[place + 1 : place + 2]
+        if kind == "WS" and mark and after[place] and (before[place] == "L") == (after[place] == "L"):
+            marked[place] = f"{'' if first[0] in _MARKS else mark}{text[place]}{'' if last[0] in _MARKS else mark}"
+        elif kind in _NUMBERS and first == ["WS"]:
+            marked[place] = mark + text[place]
     return "".join(marked)
+
+
+def _nearest(kinds: list[str]) -> list[str]:
+    """For each place, the kind of the last letter before it in its paragraph that has a direction; empty: none."""
+    found, nearest = "", []
+    for kind in kinds:
+        nearest.append(found)
+        found = kind if kind in _MARKS else "" if kind == "B" else found
+    return nearest
 
 
 def _is_found(element: Element) -> bool:

@@ -4,6 +4,7 @@ import ctypes.util
 import os
 import tempfile
 from contextlib import suppress
+from hashlib import sha256
 from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -48,8 +49,9 @@ def use_own_fonts() -> None:
         folders="\n".join(f"<dir>{escape(str(folder))}</dir>" for folder in folders),
         accepted="".join(f"<glob>*/{pattern}</glob>" for pattern in _ACCEPTED),
     )
-    _write(home / "fonts.conf", configuration.encode())
-    os.environ["FONTCONFIG_FILE"] = str(home / "fonts.conf")
+    file = home / f"fonts-{sha256(configuration.encode()).hexdigest()[:8]}.conf"  # another release has another one
+    _write(file, configuration.encode())
+    os.environ["FONTCONFIG_FILE"] = str(file)
 
 
 def _home(name: str) -> Path:

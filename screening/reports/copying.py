@@ -6,7 +6,6 @@ it needs one, and the tag tree holds the text as a whole. Private parts of Weasy
 """
 
 import re
-from array import array
 from collections.abc import Iterator
 from itertools import groupby, pairwise
 from typing import Any
@@ -17,6 +16,7 @@ from screening.reports.directions import has_right_to_left
 
 SIMPLE = "\u02ff"  # up to here each letter is one glyph
 NOTHING = 0x200C  # a character whose glyph is empty and takes no room
+ROOM = 4096  # WeasyPrint has numbers of its own, after those of the glyphs, for characters that a font lacks
 _NOT_SAID = dict.fromkeys(map(ord, "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"))
 _MIRRORED = str.maketrans("()[]{}<>«»", ")(][}{><»«")  # readers turn these round again
 _DRAWN = re.compile(rb"<([0-9a-f]+)>")
@@ -65,13 +65,9 @@ def map_codes(document: Any, pdf: Any) -> None:
     for found in pdf.objects:
         if isinstance(found, pydyf.Dictionary) and found.get("Subtype") == "/Type0" and found["BaseFont"] in own:
             font = own[found["BaseFont"]]
-            glyphs = array("H", bytes(2 * (font.glyph_count + len(font.codes))))
-            for glyph in font.to_unicode:
-                glyphs[glyph] = glyph
-            for (glyph, _text), code in font.codes.items():
-                glyphs[code] = glyph
-            glyphs.byteswap()
-            stream = pydyf.Stream([glyphs.tobytes()], compress=True)
+            glyphs = {code: code for code in font.to_unicode} | {code: glyph for (glyph, _), code in font.codes.items()}
+            table = (glyphs.get(code, 0).to_bytes(2, "big") for code in range(max(glyphs) + 1))
+            stream = pydyf.Stream([b"".join(table)], compress=True)
             pdf.add_object(stream)
             descendant = pdf.objects[int(found["DescendantFonts"][0].split()[0])]
             descendant["CIDToGIDMap"] = stream.reference
@@ -97,7 +93,8 @@ def _glyphs(stream: Any, box: Any) -> Iterator[tuple[Any, list[tuple[int, str]]]
             if step < 0:
                 part = part.translate(_MIRRORED)
             glyphs = [shaped.glyphs[number].glyph for number in numbers]
-            drawn = [glyph for glyph in glyphs if glyph != pango.PANGO_GLYPH_EMPTY][::step]  # as they are read
+            glyphs = [glyph for glyph in glyphs if glyph != pango.PANGO_GLYPH_EMPTY]
+            drawn = [font.missing.get(glyph - pango.PANGO_GLYPH_UNKNOWN_FLAG, glyph) for glyph in glyphs[::step]]
             shared = [[(glyph, part[number : number + 1])] for number, glyph in enumerate(drawn)]
             if shared and (rest := part[len(drawn) :]):
                 nothing = _nothing(font) if step < 0 else 0
@@ -122,7 +119,7 @@ def _nothing(font: Any) -> int:
 
 def _code(font: Any, glyph: int, text: str, known: set[int]) -> int:
     """The code by which a glyph stands for this text; its own number where it was not `known` with another."""
-    if glyph not in font.to_unicode or font.type == "otf":
+    if glyph >= font.glyph_count or font.type == "otf":
         return glyph
     if glyph not in known:
         known.add(glyph)
@@ -130,7 +127,7 @@ def _code(font: Any, glyph: int, text: str, known: set[int]) -> int:
     if font.to_unicode[glyph] == text:
         return glyph
     codes: dict[tuple[int, str], int] = vars(font).setdefault("codes", {})
-    code = codes.setdefault((glyph, text), font.glyph_count + len(codes))
+    code = codes.setdefault((glyph, text), font.glyph_count + ROOM + len(codes))
     font.to_unicode[code], font.widths[code] = text, font.widths[glyph]
     return code
 

@@ -16,6 +16,8 @@ from screening.reports.directions import has_right_to_left
 
 SIMPLE = "\u02ff"  # up to here each letter is one glyph
 NOTHING = 0x200C  # a character whose glyph is empty and takes no room
+NO_LETTER = "\u200b"  # a second glyph for one letter must stand for something (PDF/UA)
+LAST = 0xFFFF  # of the codes in a PDF
 ROOM = 4096  # WeasyPrint has numbers of its own, after those of the glyphs, for characters that a font lacks
 _NOT_SAID = dict.fromkeys(map(ord, "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"))
 _MIRRORED = str.maketrans("()[]{}<>«»", ")(][}{><»«")  # readers turn these round again
@@ -61,7 +63,7 @@ def say(owners: list[Any], drawn: Any, tree: dict[bytes, Any]) -> None:
 
 def map_codes(document: Any, pdf: Any) -> None:
     """Tell readers which glyph our codes mean."""
-    own = {font.name: font for font in document.fonts.values() if "codes" in vars(font)}
+    own = {font.name: font for font in document.fonts.values() if vars(font).get("codes")}
     for found in pdf.objects:
         if isinstance(found, pydyf.Dictionary) and found.get("Subtype") == "/Type0" and found["BaseFont"] in own:
             font = own[found["BaseFont"]]
@@ -119,15 +121,20 @@ def _nothing(font: Any) -> int:
 
 def _code(font: Any, glyph: int, text: str, known: set[int]) -> int:
     """The code by which a glyph stands for this text; its own number where it was not `known` with another."""
-    if glyph >= font.glyph_count or font.type == "otf":
+    text = text or NO_LETTER
+    if glyph >= font.glyph_count:
+        return glyph
+    codes: dict[tuple[int, str], int] = vars(font).setdefault("codes", {})
+    code: int = codes.get((glyph, text), font.glyph_count + ROOM + len(codes))
+    if "glyf" not in font.tables or code > LAST:  # Chinese, Japanese, Korean: each letter has a glyph
+        font.to_unicode[glyph] = font.to_unicode[glyph] or text
         return glyph
     if glyph not in known:
         known.add(glyph)
         font.to_unicode[glyph] = text
     if font.to_unicode[glyph] == text:
         return glyph
-    codes: dict[tuple[int, str], int] = vars(font).setdefault("codes", {})
-    code = codes.setdefault((glyph, text), font.glyph_count + ROOM + len(codes))
+    codes[glyph, text] = code
     font.to_unicode[code], font.widths[code] = text, font.widths[glyph]
     return code
 

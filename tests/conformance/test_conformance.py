@@ -76,6 +76,7 @@ def summaries() -> Iterator[tuple[str, Summary, str]]:
     yield "without a glyph", made(name="Symbol 👩\u200d⚕️"), "A4"
     for script, name in NAMES.items():
         yield script, made(name=name), "A4"
+    yield "one glyph for two characters", made(name="一\u2f00 ক্ষো কো \u1112\u1161\u11ab"), "A4"
     yield "mixed directions", made(values=MIXED, name="محمد 7 (Ali)"), "A4"
     yield "many lines", made(values={**MIXED, "vaccines_which": "a\n" * (TEXT_LENGTH // 2)}), "A4"
 

@@ -13,6 +13,7 @@ import segno
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from screening.domain.rules import Severity
+from screening.reports.directions import with_elements
 from screening.reports.press import ROOT, Press, Printed
 from screening.reports.renderer import Attached, Page
 from screening.reports.summary import AnswerRow, FindingEntry, Summary, translations
@@ -98,7 +99,7 @@ def filled_in(template: str, language: str, *, paper: str, missing: frozenset[st
     What is `missing`, or cannot be in XML, is shown by code points.
     """
     found = _environment(language).get_template(f"pdf/{template}.html")
-    html = found.render(paper=paper.lower(), missing=bool(missing), **values)
+    html = with_elements(found.render(paper=paper.lower(), missing=bool(missing), **values))
     return html.translate({code: f"[U+{code:04X}]" for code in (*NOT_IN_XML, *map(ord, missing))})
 
 

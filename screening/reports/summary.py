@@ -17,6 +17,7 @@ from screening.domain.assessment import Assessment, Screening
 from screening.domain.entries import Clarification, Decision, Entry
 from screening.domain.evaluate import evaluate
 from screening.domain.rules import BASE_LANGUAGE, Fact, Finding, FollowUp, Kind, Open, Question, RuleBook, Severity
+from screening.reports.directions import has_right_to_left, isolated
 from screening.settings import Settings
 
 TRANSLATIONS = Path(__file__).parent.parent / "translations"
@@ -168,6 +169,7 @@ class _Writer:
         self.screening, self.books, self.settings = screening, books, settings
         self.book = in_language_of(settings, books)
         self.language = self.book.language
+        self.direction = Locale.parse(self.language, sep="-").text_direction
         self.asked = {item.id: item for item in self.book.asked()}
         self.assessment = evaluate(self.book, screening.established)
         self._ = translations(self.language).gettext
@@ -181,7 +183,7 @@ class _Writer:
         headline, sentence = self.outcome(self.assessment)
         return Summary(
             language=self.language,
-            direction=Locale.parse(self.language, sep="-").text_direction,
+            direction=self.direction,
             title=_("Pre-visit screening: %(medicine)s (%(brand)s)")
             % {"medicine": medicine.name, "brand": medicine.brand},
             clinic_name=self.settings.clinic_name,
@@ -240,7 +242,7 @@ class _Writer:
         """How far the rules can be relied on, for the top of the page."""
         edition = self.book.edition
         if edition.approved_on is not None:
-            approved = {"who": edition.approved_by, "day": day(edition.approved_on, self.language)}
+            approved = {"who": self.own(edition.approved_by), "day": day(edition.approved_on, self.language)}
             return self._("Rules approved by %(who)s on %(day)s.") % approved
         return self._("Draft rules, not approved by a clinician of this clinic.")
 
@@ -263,13 +265,17 @@ class _Writer:
             source=citations(finding.cites),
         )
 
+    def own(self, text: str) -> str:
+        """Own words, as part of a sentence of ours."""
+        return isolated(text) if self.direction == "rtl" or has_right_to_left(text) else text
+
     def details(self, item: Question | FollowUp) -> Iterator[str]:
         """What the follow-ups of the finding's question say, as far as it is short; the table has everything."""
         answers = self.screening.established
         for follow_up in item.follow_ups if isinstance(item, Question) else ():
             value = answers.value(follow_up.id)
             if value and answers.applies(follow_up) and len(text := shown(follow_up, value)) <= SHORT:
-                yield f"{follow_up.topic}: {text}"
+                yield f"{follow_up.topic}: {self.own(text)}"
 
     def row(self, item: Question | FollowUp) -> AnswerRow:
         """The row of a question that was asked, answered or not, with the patient's answer and what was established."""
@@ -282,7 +288,7 @@ class _Writer:
         if clarification is not None:
             value = clarification.answers.value(item.id)
             said = self._("does not apply") if value is None else shown(item, value)
-            since = f"{said} ({clarification.by}, {self.moment(clarification.at)})"
+            since = f"{self.own(said)} ({self.own(clarification.by)}, {self.moment(clarification.at)})"
         numbers = (str(number) for number, one in enumerate(self.assessment.findings, start=1) if one.answer == item.id)
         return AnswerRow(
             id=item.id,
@@ -298,17 +304,19 @@ class _Writer:
 
     def entry(self, entry: Entry) -> EntryLine:
         _ = self._
-        made = f"{self.moment(entry.at)}, {entry.by}"
+        made = f"{self.moment(entry.at)}, {self.own(entry.by)}"
         if isinstance(entry, Clarification):
             given = ((item, entry.answers.value(item.id)) for item in self.book.asked())
-            said = "; ".join(f"{item.topic}: {shown(item, value)}" for item, value in given if value is not None)
+            said = "; ".join(
+                f"{item.topic}: {self.own(shown(item, value))}" for item, value in given if value is not None
+            )
             return EntryLine(made=made, what=_("Clarified: %(what)s") % {"what": said}, words=entry.why)
         decision = decision_label(entry.decision, self.language)
         if entry.until is not None:
             decision = _("defer until %(day)s") % {"day": day(entry.until, self.language)}
-        words = [_("Reason: %(reason)s") % {"reason": entry.reason}] if entry.reason else []
+        words = [_("Reason: %(reason)s") % {"reason": self.own(entry.reason)}] if entry.reason else []
         what = _("Decision: %(what)s") % {"what": decision}
-        return EntryLine(made=made, what=what, words=". ".join([*words, entry.note]))
+        return EntryLine(made=made, what=what, words=". ".join([*words, self.own(entry.note)]))
 
     def provenance(self) -> Iterator[str]:
         _, edition = self._, self.book.edition

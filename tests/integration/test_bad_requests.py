@@ -87,6 +87,7 @@ def addresses(app: Flask) -> tuple[list[tuple[Rule, str]], list[str]]:
     return right, wrong
 
 
+@pytest.mark.audit
 def test_what_no_database_keeps_is_never_a_fault_of_ours(app: Flask, caplog: pytest.LogCaptureFixture) -> None:
     everyone, (right, wrong) = browsers(app), addresses(app)
     app.config["WTF_CSRF_ENABLED"] = False

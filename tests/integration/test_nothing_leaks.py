@@ -130,7 +130,7 @@ TEXTS = (
 OPEN = {next(iter(fields)): dict(fields) for fields in TEXTS}
 
 
-@pytest.mark.parametrize("part", range(4))
+@pytest.mark.parametrize("part", [0, *(pytest.param(part, marks=pytest.mark.audit) for part in (1, 2, 3))])
 def test_naughty_strings_come_back_as_typed_or_are_refused_kindly(sqlite_app: Flask, tmp_path: Path, part: int) -> None:
     """Through every field of the patient and of the prescriber, into the database and CSV: no 5xx, exact.
 
@@ -206,6 +206,7 @@ def assert_shown(dr: Colleague, reference: str, notes: list[str]) -> None:
         assert note in page
 
 
+@pytest.mark.audit
 def test_naughty_strings_on_the_pages_and_the_pdf(sqlite_app: Flask) -> None:
     """Each on the summary as a page and in print; what the PDF says is compared by its letters and digits."""
     dr = Colleague(sqlite_app)

@@ -17,9 +17,7 @@ from screening.storage import search
 from screening.storage.database import DatabaseNotReady, write
 from screening.storage.tables import ScreeningRow, SearchRow
 from tests.builders import all_no
-from tests.integration.colleague import Colleague
 from tests.integration.test_upkeep import flask
-from tests.integration.visitor import Visitor
 from tests.storing import store
 
 pytestmark = pytest.mark.one_database
@@ -210,29 +208,6 @@ def test_letters_of_any_script_with_unseen_characters_strewn_in_are_found(
     if name_fault(tidy(stored)):
         return
     assert next(iter(references(sqlite_app, tidy(stored)).values())) in found(sqlite_app, sought)
-
-
-def test_patient_and_staff_type_what_cannot_be_seen_and_nobody_notices(sqlite_app: Flask) -> None:
-    visitor, dr = Visitor(sqlite_app), Colleague(sqlite_app)
-    since = {"infection": "yes", "infection_since": "\u0645\u0646\u0630\u200f 3 \u0623\u064a\u0627\u0645"}
-    born = {"birth_day": "\u200e12\u200b", "birth_month": "March\ufeff", "birth_year": "19\u206088"}
-    visitor.fill_in({"infection": since}, name="\u200f\u05d3\u05d5\u05d3 \u05dc\u05d5\u05d9", visit="V\u00ad-1", **born)
-    reference = visitor.send()
-    dr.post("/clinic/search", {"search": "\u200f\u05dc\u05d5\u05d9\u200b"})
-    assert reference in dr.text
-    assert "\u05d3\u05d5\u05d3 \u05dc\u05d5\u05d9" in dr.text
-    dr.get(f"/clinic/screenings/{reference}")
-    assert "\u0645\u0646\u0630 3 \u0623\u064a\u0627\u0645" in dr.text
-    assert not set(dr.text) & set("\u200e\u200f\u200b\u00ad\u2060\ufeff")
-
-
-def test_a_control_character_is_shown_where_it_stands(sqlite_app: Flask) -> None:
-    visitor = Visitor(sqlite_app)
-    visitor.begin()
-    visitor.answer({"pregnancy": {"pregnancy": "yes"}, "breastfeeding": {"breastfeeding": "no"}})
-    visitor.post("/questions/infection", {"infection": "yes", "infection_since": "since\x07 Monday"})
-    assert "Delete each \ufffd. It stands for a sign that cannot be printed" in visitor.text
-    assert "since\ufffd Monday" in visitor.text
 
 
 def age(app: Flask) -> None:

@@ -96,12 +96,8 @@ def _tokens(keys: Keys, terms: Iterable[str]) -> set[bytes]:
 
 def add(session: Session, keys: Keys, row: ScreeningRow, patient: Patient) -> None:
     """Index a screening."""
-    _insert(session, keys, row, _terms(row.reference, patient))
-
-
-def _insert(session: Session, keys: Keys, row: ScreeningRow, terms: Iterable[str]) -> None:
-    found_by = [{"token": token, "screening_id": row.id} for token in _tokens(keys, terms)]
-    session.execute(insert(SearchRow), found_by)
+    tokens = _tokens(keys, _terms(row.reference, patient))
+    session.add_all([SearchRow(token=token, screening_id=row.id) for token in tokens])
 
 
 def is_indexed(session: Session, keys: Keys, row: ScreeningRow, patient: Patient) -> bool:
@@ -141,16 +137,18 @@ def build(session: Session, keys: Keys, progress: Callable[[int, int], None]) ->
             rows = session.scalars(old.where(ScreeningRow.id > last)).all()
             if not rows:
                 break
+            terms: dict[str, Iterable[str]] = {}
             for row in rows:
                 try:
                     patient = records.patient(records.decode(row.unseal(keys, "sealed_patient")))
+                    terms[row.id] = _terms(row.reference, patient)
                 except KeyFault:
                     unread.append(row.reference)
-                    terms: Iterable[str] = [FOLDING]  # to what it is found by already
-                else:
-                    session.execute(delete(SearchRow).where(SearchRow.screening_id == row.id))
-                    terms = _terms(row.reference, patient)
-                _insert(session, keys, row, terms)
+            session.execute(delete(SearchRow).where(SearchRow.screening_id.in_(terms)))
+            # What cannot be read stays as it is found, and is not looked at again.
+            terms = dict.fromkeys((row.id for row in rows), (FOLDING,)) | terms
+            found_by = ((token, id) for id, several in terms.items() for token in _tokens(keys, several))
+            session.execute(insert(SearchRow), [{"token": token, "screening_id": id} for token, id in found_by])
             done, last = done + len(rows), rows[-1].id
         progress(done, total)
     return unread

@@ -253,7 +253,7 @@ def test_a_screening_that_cannot_be_read_does_not_stop_init(sqlite_app: Flask) -
     age(sqlite_app)
     with sqlite_app.app_context(), write(db.session):
         row = db.session.scalars(select(ScreeningRow).where(ScreeningRow.reference == stored["Ana"])).one()
-        row.sealed_patient = row.sealed_patient[:-1] + b"x"
+        row.sealed_patient = row.sealed_patient[:-1] + bytes([row.sealed_patient[-1] ^ 1])
     result = flask(sqlite_app, "init")
     assert f"1 screenings cannot be read, first {stored['Ana']}; run: flask verify" in result.stderr
     check_ready(sqlite_app)

@@ -21,7 +21,7 @@ from screening.reports.signature import CannotSign
 from screening.rulebooks.load import InvalidRuleBook
 from screening.services.people import NotAccepted
 from screening.settings import InvalidSettings
-from screening.storage import audit
+from screening.storage import audit, search
 from screening.storage.audit import Act
 from screening.storage.backup import CannotCopy
 from screening.storage.database import DatabaseNotReady, check_keys, check_release
@@ -42,6 +42,7 @@ def check_ready(app: Flask) -> None:
         try:
             check_keys(db.session, here.keys)
             check_release(db.session)
+            search.check(db.session, here.keys)
             if lost := audit.lost(db.session, here.keys):
                 logging.getLogger("screening").error("%s", lost)
         except (OperationalError, CommandError) as err:

@@ -21,6 +21,7 @@ from screening.reports.summary import Summary, citations, summarise
 from screening.services import export as export_service
 from screening.services import printing, review
 from screening.storage import screenings
+from screening.storage.search import normal_reference
 from screening.storage.tables import ScreeningRow
 
 
@@ -76,7 +77,7 @@ def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
 def summary(reference: str, pdf: Path | None) -> None:
     """Hand over the summary of the screening with this REFERENCE, such as 7F3K-9QWD."""
     here = installation()
-    reference = screenings.normal_reference(reference)
+    reference = normal_reference(reference)
     with on_a_ready_installation():
         try:
             screening = review.view(acting(), reference, action="printed")

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from screening.domain.assessment import Assessment, Screening
 from screening.domain.rules import RuleBook
 from screening.services.review import assess
-from screening.storage import audit, drafts, outbox, screenings, summaries
+from screening.storage import audit, drafts, outbox, screenings, search, summaries
 from screening.storage.audit import Act
 from screening.storage.database import write
 from screening.storage.encryption import KeyFault, Keys
@@ -60,7 +60,7 @@ def prove(session: Session, keys: Keys) -> Iterator[str]:
                 yield f"{row.reference}: {row.status} with {row.entries} entries, but the audit log tells {dict(done)}"
             elif done["submitted"] != 1 or done["deleted"]:
                 yield f"{row.reference}: it was put back or never sent, the audit log tells {dict(done)}"
-            elif not screenings.is_indexed(session, keys, row, screening):
+            elif not search.is_indexed(session, keys, row, screening.patient):
                 yield f"{row.reference}: what it is searched by was changed"
             elif (
                 missing := set(range(row.entries + 1))

@@ -76,7 +76,7 @@ def _people_page(
         people=service.everyone(db.session),
         roles=_roles(),
         fault=fault and _(fault),
-        at_fault="roles" if fault == service.NO_ROLE else "sign_in_name",
+        at_fault={service.NO_ROLE: "roles", service.FULL_NAME: "full_name"}.get(fault, "sign_in_name"),
         typed=typed or {"sign_in_name": "", "full_name": ""},
         chosen=chosen or [],
         password=password,

@@ -14,7 +14,7 @@ from flask_security import current_user
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
-from screening.domain.answers import Answers, Patient
+from screening.domain.answers import Answers, Patient, tidy
 from screening.domain.assessment import Screening
 from screening.domain.entries import Decision, Entry
 from screening.domain.rules import RuleBook, Severity
@@ -24,6 +24,7 @@ from screening.reports.statistics import HEIGHT, WIDTH, bars
 from screening.reports.summary import Summary, age, day, decision_label, in_language_of, moment, severity_label
 from screening.services import clock, jobs, printing, retention, review
 from screening.storage import audit, outbox, screenings
+from screening.storage import search as search_index
 from screening.storage import statistics as figures
 from screening.storage.encryption import KeyFault
 from screening.storage.worklist import Filter, Listed
@@ -81,7 +82,7 @@ def inbox() -> Page:
         in_doubt=clock.doubt(db.session),
         **_announced(),
         newest=audit.head(db.session, here.keys).number,
-        too_many=chosen.references is not None and len(chosen.references) >= screenings.FOUND_AT_MOST,
+        too_many=chosen.references is not None and len(chosen.references) >= search_index.FOUND_AT_MOST,
     )
 
 
@@ -104,7 +105,7 @@ def _announced() -> dict[str, object]:
 @needs("prescriber", "staff")
 def search() -> Response:
     """Lead to what was searched for; the words are sealed, so that no address or log holds a patient's name."""
-    typed = request.form.get("search", "").strip()[:200]
+    typed = tidy(request.form.get("search", ""))[:200]
     found = {"q": _sealed(typed), "show": "all"} if typed else {}
     return redirect(url_for("clinic.inbox", **found), code=303)  # type: ignore[arg-type]
 
@@ -127,7 +128,7 @@ def _filter(asked: MultiDict[str, str], *, clinical: bool, typed: str) -> Filter
         since=asked.get("since", type=date.fromisoformat),
         to=asked.get("to", type=date.fromisoformat),
         # Words that cannot be read any more find nothing, rather than everything.
-        references=screenings.search(db.session, installation().keys, typed) if typed or asked.get("q") else None,
+        references=search_index.find(db.session, installation().keys, typed) if typed or asked.get("q") else None,
     )
 
 
@@ -353,7 +354,7 @@ def _screening_page(found: Screening, form: ReviewForm, meanwhile: Entry | None 
 
 
 def _view(reference: str, *, action: str = "viewed") -> Screening:
-    return review.view(acting(), screenings.normal_reference(reference), action=action)
+    return review.view(acting(), search_index.normal_reference(reference), action=action)
 
 
 def _patients_book(found: Screening) -> RuleBook:

@@ -11,15 +11,16 @@ from babel.dates import get_month_names
 from flask import request
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from wtforms import Form, StringField
+from wtforms import StringField
 
 from screening.domain import answers
 from screening.domain.answers import Fault
 from screening.reports.paper import DATE_PARTS, date_part_order
 from screening.web import language
+from screening.web.forms import TypedForm
 
 
-class BirthDateForm(Form):
+class BirthDateForm(TypedForm):
     """A date of birth as three fields; after a successful `check`, `birth_date` holds it."""
 
     birth_day = StringField()

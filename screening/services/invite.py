@@ -1,7 +1,8 @@
 """Inviting a patient to one visit, and letting nobody but that patient use the link, once."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
+from itertools import islice
 from uuid import uuid4
 
 from screening.delivery.email import Email, remind_by_mail
@@ -15,6 +16,7 @@ from screening.storage.drafts import Draft
 from screening.storage.invitations import TRIES, State, token_of
 from screening.storage.tables import InvitationRow
 
+PART = 100  # invitations made in one transaction, so that no patient waits long
 SHORT_ID = 8  # letters of an id in the audit log
 
 
@@ -49,6 +51,22 @@ def create(act: Act, several: Mapping[str, Invitation], *, until: datetime) -> N
         ]
         for invitation_id in made:
             act.note("invited", invitation_id[:SHORT_ID])
+
+
+def create_in_parts(act: Act, several: Mapping[str, Invitation], *, until: datetime) -> Iterator[int]:
+    """Invite many, some in each transaction: tells after each how many are invited. What is done stays when it ends."""
+    left, done = iter(several.items()), 0
+    while part := dict(islice(left, PART)):
+        create(act, part, until=until)
+        done += len(part)
+        yield done
+
+
+def open_ones(act: Act) -> dict[str, Invitation]:
+    """The invitations that can still be answered, by id."""
+    kept = invitations.awaited(act.session, act.keys, now=act.now)
+    act.session.rollback()  # nobody should wait for what is done with them
+    return {one.id: one.invitation for one in kept if one.invitation is not None}
 
 
 def address(settings: Settings, act: Act, invitation_id: str) -> str:

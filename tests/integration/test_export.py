@@ -107,7 +107,7 @@ def test_the_same_screening_gives_the_same_bundle(sqlite_app: Flask, reference: 
 def test_an_export_is_in_the_audit_log_and_replaces_no_file(sqlite_app: Flask, tmp_path: Path) -> None:
     sent(sqlite_app, PREGNANT)
     exported(sqlite_app, tmp_path, "csv")
-    assert "exported,,since 2020-01-01 as csv" in flask(sqlite_app, "audit", "export").stdout
+    assert '"exported","","since 2020-01-01 as csv"' in flask(sqlite_app, "audit", "export").stdout
     result = sqlite_app.test_cli_runner().invoke(args=["export", str(tmp_path / "out"), "--since", "2020-01-01"])
     assert result.exit_code == 1
     assert "cannot be written: File exists" in result.stderr

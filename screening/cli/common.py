@@ -134,13 +134,13 @@ def acting() -> Act:
     return Act(session=db.session, keys=installation().keys, now=datetime.now(UTC), by=by)
 
 
-def print_table(rows: Iterable[Iterable[object]]) -> None:
-    """Print rows as CSV; into a file with the mark by which a spreadsheet knows UTF-8, which programs need not read."""
+def print_table(rows: Iterable[Iterable[object]], *, is_log: bool = False) -> None:
+    """Print rows as CSV; into a file, with the mark by which a spreadsheet knows UTF-8."""
     with suppress(OSError):  # not a file at all
         if stat.S_ISREG(os.fstat(sys.stdout.fileno()).st_mode):
             sys.stdout.write("\ufeff")
     for row in rows:
-        write_row(sys.stdout, row)
+        write_row(sys.stdout, row, is_log=is_log)
 
 
 @contextmanager

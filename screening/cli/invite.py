@@ -26,7 +26,11 @@ SOME = 5  # of the days that the person is asked about
 @click.option(
     "--list", "file", type=READABLE, help="Invite all in this: .xlsx, .ods or CSV, as a spreadsheet saves it."
 )
-@click.option("--dates", type=click.Choice([*Order]), help="What stands first in days of the list such as 03/12/1988.")
+@click.option(
+    "--dates",
+    type=click.Choice([one.value for one in Order]),
+    help="What stands first in days of the list such as 03/12/1988.",
+)
 @click.option("--dry-run", is_flag=True, help="Only say how the list is understood.")
 @click.option("--yes", is_flag=True, help="Invite all in the list without asking.")
 @click.option(

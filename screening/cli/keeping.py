@@ -65,7 +65,7 @@ def audit_export() -> None:
             (one.number, one.at.isoformat(), one.actor, one.action, one.subject, one.detail, one.mac.hex())
             for one in audit_log.rows(db.session)
         )
-        print_table(chain([("number", "at", "actor", "action", "subject", "detail", "mac")], rows))
+        print_table(chain([("number", "at", "actor", "action", "subject", "detail", "mac")], rows), is_log=True)
 
 
 @commands.command()

@@ -131,9 +131,10 @@ def row(screening: Screening, assessment: Assessment, book: RuleBook) -> dict[st
     }
 
 
-def write_row(file: TextIO, cells: Iterable[object]) -> None:
-    """Write one line of CSV, every cell quoted and harmless. The file has to be opened with `newline=""`."""
-    csv.writer(file, quoting=csv.QUOTE_ALL).writerow(harmless(str(one)) for one in cells)
+def write_row(file: TextIO, cells: Iterable[object], *, is_log: bool = False) -> None:
+    """Write one line of CSV, every cell harmless, and quoted but in a log. Needs a file opened with `newline=""`."""
+    lines = csv.writer(file, lineterminator="\n") if is_log else csv.writer(file, quoting=csv.QUOTE_ALL)
+    lines.writerow(harmless(str(one)) for one in cells)
 
 
 def harmless(text: str) -> str:

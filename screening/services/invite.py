@@ -74,6 +74,18 @@ def address(settings: Settings, act: Act, invitation_id: str) -> str:
     return f"{settings.public_url}/invited/{token_of(act.keys, invitation_id)}"
 
 
+def links(act: Act, settings: Settings, several: Mapping[str, Invitation]) -> list[tuple[str, str, str]]:
+    """Name, visit and link of each of these that can still be answered. The audit log is told."""
+    still_open = open_ones(act)
+    with write(act.session):
+        act.note("links listed", detail=f"{len(several.keys() & still_open.keys())} lines")
+    return [
+        (one.patient.name, one.patient.visit, address(settings, act, id_))
+        for id_, one in several.items()
+        if id_ in still_open
+    ]
+
+
 def look(act: Act, token: str) -> tuple[InvitationRow, Invitation]:
     """The invitation behind a link that can be used. Changes nothing. Raises NotUsable."""
     return _usable(act, invitations.row_of(act.session, token))

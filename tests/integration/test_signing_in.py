@@ -179,7 +179,7 @@ def test_an_admin_ends_all_sign_ins_of_somebody(app: Flask, dr: Colleague) -> No
     dr.post("/admin/people/other", {"sign-out": "1"})
     assert other.get("/clinic/").request.path == "/account/sign-in"
     assert dr.get("/clinic/").request.path == "/clinic/"
-    assert '"signed out","other","all sign-ins"' in run(app, "audit", "export")
+    assert "signed out,other,all sign-ins" in run(app, "audit", "export")
 
 
 def test_nobody_ends_the_sign_in_of_somebody_else(app: Flask, dr: Colleague) -> None:
@@ -327,7 +327,7 @@ def test_an_admin_manages_people_in_the_browser(app: Flask, dr: Colleague) -> No
         assert (person.role_names, person.active, person.totp_required) == ("prescriber staff", True, False)
     dr.post("/admin/people/nurse", {"reset-password": "1"})
     assert "One-time password of nurse" in dr.text
-    assert run(app, "audit", "export").count('"people","nurse"') == 7
+    assert run(app, "audit", "export").count(",people,nurse,") == 7
 
 
 @pytest.mark.parametrize("change", [{"disable": "1"}, {"change-roles": "1", "roles": ["staff"]}])

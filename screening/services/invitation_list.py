@@ -242,9 +242,7 @@ def _faults_of_headings(
 ) -> list[Words]:
     faults = []
     if broken:
-        text = N_(
-            "Row %(row)s cannot be read: a quotation mark is open or misplaced. Put every quote within a text twice."
-        )
+        text = N_("Row %(row)s cannot be read: a quotation mark is open or misplaced. Within a text, write it twice.")
         faults.append(Words(text, {"row": broken}))
     for name in sorted({one for one in columns if one and columns.count(one) > 1}, key=columns.index):
         same = [heading for one, heading in zip(columns, written, strict=True) if one == name]

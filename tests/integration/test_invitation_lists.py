@@ -43,11 +43,17 @@ def staff(app: Flask) -> Colleague:
     return Colleague(app, "reception", "staff")
 
 
-def upload(staff: Colleague, content: str | bytes, name: str = "list.csv") -> str:
+def upload(staff: Colleague, content: str | bytes) -> str:
     """Choose a file on the page."""
     staff.get("/clinic/invitations/list")
+    token = re.search(r'name="csrf_token"[^>]* value="([^"]+)"', staff.page.text)
+    assert token is not None
     sent = content.encode() if isinstance(content, str) else content
-    staff.post("/clinic/invitations/list", {"list": (io.BytesIO(sent), name)})
+    # Written out here: Flask's test client would put a large file on the disk and forget to close it.
+    parts = [b'--x\r\nContent-Disposition: form-data; name="csrf_token"\r\n', token[1].encode()]
+    parts += [b'--x\r\nContent-Disposition: form-data; name="list"; filename="list"\r\n', sent, b"--x--\r\n"]
+    kind = "multipart/form-data; boundary=x"
+    staff.page = staff.client.post("/clinic/invitations/list", data=b"\r\n".join(parts), content_type=kind)
     return staff.text
 
 

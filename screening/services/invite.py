@@ -1,5 +1,6 @@
 """Inviting a patient to one visit, and letting nobody but that patient use the link, once."""
 
+import time
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
 from itertools import islice
@@ -16,7 +17,8 @@ from screening.storage.drafts import Draft
 from screening.storage.invitations import TRIES, State, token_of
 from screening.storage.tables import InvitationRow
 
-PART = 100  # invitations made in one transaction, so that no patient waits long
+PART = 20  # invitations made in one transaction, so that no patient waits long
+BETWEEN = 0.02  # seconds after each, in which whoever waits to write goes first
 SHORT_ID = 8  # letters of an id in the audit log
 
 
@@ -60,6 +62,7 @@ def create_in_parts(act: Act, several: Mapping[str, Invitation], *, until: datet
         create(act, part, until=until)
         done += len(part)
         yield done
+        time.sleep(BETWEEN)
 
 
 def open_ones(act: Act) -> dict[str, Invitation]:

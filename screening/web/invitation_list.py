@@ -32,6 +32,7 @@ from screening.web.sign_in import acting, needs
 FILE_BYTES = 2 * 1024 * 1024
 REQUEST_BYTES = 3 * 1024 * 1024  # a file that comes back sealed is longer by a third
 PART = 64 * 1024  # bytes read at once
+TOLD_EVERY = 100  # patients who are invited
 TOLD = 20  # faults above the table; each stands at its cell too
 
 log = logging.getLogger("screening")
@@ -82,7 +83,7 @@ def many() -> Page:
             "clinic/invitation_list_done.html",
             parts=parts,
             several=several,
-            step=invite.PART,
+            step=TOLD_EVERY,
             until=until,
             kept=_kept(content, seed, dates),
             days=days,

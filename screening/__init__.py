@@ -20,6 +20,7 @@ from screening.web import (
     errors,
     headers,
     health,
+    invitation_list,
     invitations,
     language,
     patient,
@@ -82,6 +83,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         configure(db.engine)
     alembic.init_app(app)
     verify.init_app(app)
+    invitation_list.init_app(app)
     tablet.init_app(app)
     csrf.init_app(app)
     babel.init_app(app, locale_selector=language.chosen)

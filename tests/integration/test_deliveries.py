@@ -19,6 +19,7 @@ from sqlalchemy import select
 
 from screening import background
 from screening.delivery import channel as channels
+from screening.delivery import folder as folder_channel
 from screening.delivery.channel import Document
 from screening.delivery.folder import Folder
 from screening.extensions import db, installation
@@ -418,6 +419,23 @@ def test_nothing_is_delivered_before_it_is_printed(make: Make, tmp_path: Path, m
         assert not here.carrier.work(here.channels["archive"], now=datetime.now(UTC))
     background.empty_outbox(app)
     assert len(list(folder.iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("किरण शर्मा", "किरण-शर्मा"),
+        ("น้ำผึ้ง ใจดี", "น้ำผึ้ง-ใจดี"),
+        ("क्\u200dषितिज", "क्\u200dषितिज"),
+        ("../../etc/passwd", "etc-passwd"),
+        ("Zoë", "Zoë"),
+        ("कि" * 20, "कि" * 10),
+        ("a" * 58 + "कि", "a" * 58),
+        ("?!", "-"),
+    ],
+)
+def test_a_name_in_a_file_name_keeps_its_marks_and_is_cut_between_letters(name: str, file: str) -> None:
+    assert folder_channel._plain(name) == file
 
 
 def test_a_channel_that_was_taken_out_is_named_and_can_be_dropped(make: Make, tmp_path: Path) -> None:

@@ -40,6 +40,7 @@ ROUTES = {
     "invited.open_link": "nobody without the link and the date of birth; nothing personal is shown",
     "invitations.all_of_them": "prescriber, staff",
     "invitations.new": "prescriber, staff",
+    "invitations.many": "prescriber, staff",
     "invitations.one": "prescriber, staff",
     "invitations.slip": "prescriber, staff",
     "invitations.revoke": "prescriber, staff",

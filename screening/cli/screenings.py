@@ -110,12 +110,12 @@ def export(target: Path, since: datetime, kind: str) -> None:
                 if kind == "csv":
                     lines.writeheader()
                 with progress("Exporting") as tell:
-                    for done, (screening, assessment, edition) in enumerate(found, start=1):
+                    for done, (screening, assessment, books) in enumerate(found, start=1):
                         if kind == "csv":
-                            lines.writerow(spreadsheet.row(screening, assessment, edition))
+                            lines.writerow(spreadsheet.row(screening, assessment, books[BASE_LANGUAGE]))
                         else:
-                            file.write(json.dumps(fhir.bundle(screening, assessment, edition), ensure_ascii=False))
-                            file.write("\n")
+                            made = fhir.bundle(screening, assessment, books, base=here.settings.fhir_base)
+                            file.write(f"{json.dumps(made, ensure_ascii=False)}\n")
                         tell(done, total)
         except OSError as err:
             fail(f"{target} cannot be written: {err.strerror}")

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from screening.delivery.channel import SECONDS, Channel, DeliveryFailed, Document, Fault, in_time
 from screening.reports import fhir
+from screening.reports.fhir_definitions import MEDIA_TYPE
 from screening.settings import setting, text
 
 LONGEST = 10 * 1024 * 1024  # bytes of an answer
@@ -33,11 +34,16 @@ class FhirServer(Channel):
     )
 
     def deliver(self, document: Document) -> None:
-        """Create the answers, the findings and the PDF, all or none. Raises DeliveryFailed."""
+        """Create the questions, the answers, the findings and the PDF, all or none. Raises DeliveryFailed."""
         bundle = fhir.transaction(
-            document.screening, document.assessment, document.book, pdf=document.pdf, name=document.id
+            document.screening,
+            document.assessment,
+            document.books,
+            base=document.fhir_base,
+            pdf=document.pdf,
+            name=document.id,
         )
-        headers = {"Content-Type": "application/fhir+json; charset=utf-8", "Accept": "application/fhir+json"}
+        headers = {"Content-Type": f"{MEDIA_TYPE}; charset=utf-8", "Accept": MEDIA_TYPE}
         if self.token_file:
             headers["Authorization"] = f"Bearer {self.secret(self.token_file)}"
         status, answer = _post(self, json.dumps(bundle, ensure_ascii=False).encode(), headers)

@@ -12,14 +12,13 @@ from uuid import NAMESPACE_URL, uuid5
 from screening.domain.answers import Answer, Answers
 from screening.domain.assessment import Assessment, Screening
 from screening.domain.rules import BASE_LANGUAGE, Kind, Medicine, Question, Severity
-from screening.reports.fhir_definitions import Books, Json, canonical, questionnaire
+from screening.reports.fhir_definitions import LANGUAGE, Books, Json, canonical, questionnaire
 from screening.reports.renderer import Attached
 from screening.reports.summary import citations
 
 URI = "urn:ietf:rfc:3986"  # the system of identifiers that are URIs
 ATC = "http://www.whocc.no/atc"  # the code systems' addresses in FHIR
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
-LANGUAGE = "http://hl7.org/fhir/StructureDefinition/language"
 # DetectedIssue.severity says how bad the consequence may be; an open question is never the least.
 _SEVERITY = {Severity.CONTRAINDICATION: "high", Severity.CLARIFY: "moderate", Severity.CAUTION: "low"}
 

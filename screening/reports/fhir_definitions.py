@@ -18,6 +18,7 @@ Each = TypeVar("Each")
 MEDIA_TYPE = "application/fhir+json"
 LOINC = "http://loinc.org"
 TRANSLATION = "http://hl7.org/fhir/StructureDefinition/translation"
+LANGUAGE = "http://hl7.org/fhir/StructureDefinition/language"
 
 
 def questionnaire(books: Books, *, base: str) -> Json:

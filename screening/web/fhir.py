@@ -22,7 +22,6 @@ def definition(kind: str, name: str) -> Response:
     if name != made["id"]:
         abort(404)
     response = Response(json.dumps(made, ensure_ascii=False), content_type=f"{MEDIA_TYPE}; charset=utf-8")
-    response.cache_control.public = True
     response.cache_control.max_age = SECONDS
     response.set_etag(made["version"])
     return response.make_conditional(request)  # type: ignore[return-value]

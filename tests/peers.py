@@ -185,10 +185,13 @@ class FhirServer:
         except (AssertionError, KeyError, ValueError) as err:
             self.faults.append(f"{type(err).__name__} {err}")
             return 422, {"resourceType": "OperationOutcome"}
-        statuses = []
+        statuses, found = [], []
         for entry in entries:
             criteria = parse_qs(entry["request"]["ifNoneExist"], strict_parsing=True)
-            there = [one for one in self.of(entry["resource"]["resourceType"]) if _is_found(one, criteria)]
+            found.append([one for one in self.of(entry["resource"]["resourceType"]) if _is_found(one, criteria)])
+        if any(len(there) > 1 for there in found):
+            return 412, {"resourceType": "OperationOutcome"}
+        for entry, there in zip(entries, found, strict=True):
             if not there:
                 self.resources.append(entry["resource"])
             statuses.append({"response": {"status": "200 OK" if there else "201 Created"}})

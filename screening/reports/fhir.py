@@ -57,9 +57,9 @@ def transaction(
 ) -> Json:
     """The transaction Bundle that brings a screening to a server: questions, answers, findings and the PDF.
 
-    Each is created unless the server has one with its identifier, which follows from the `name`; the Questionnaire
-    unless the server has it in this version. The patient is contained: whom of its own patients that is, only the
-    server's people can tell.
+    Each is created unless the server has one with its identifier, which follows from the `name`; the Questionnaire,
+    which is the first entry, unless the server has it in this version. The patient is contained: whom of its own
+    patients that is, only the server's people can tell.
     """
     asked, book = questionnaire(books, base=base), books[BASE_LANGUAGE]
     contained = [{**_patient(screening), "id": "patient"}]
@@ -90,14 +90,13 @@ def transaction(
     if screening.patient.visit:
         document["context"]["encounter"] = [{"identifier": {"value": screening.patient.visit}}]
     issues = _issues(name, assessment, books, patient, response, "#medication", sent)
-    made = {
+    made = {**issues, _address(name, "document"): document}
+    resources = {
         response: _response(screening, books, asked, base, patient, sent) | {"identifier": _identifier(response)},
-        **{address: issue | {"identifier": [_identifier(address)]} for address, issue in issues.items()},
+        **{address: resource | {"identifier": [_identifier(address)]} for address, resource in made.items()},
     }
-    file = _address(name, "document")
-    made[file] = document | {"identifier": [_identifier(file)]}
     entries = [_created(_address(asked["url"], asked["version"]), asked, url=asked["url"], version=asked["version"])]
-    for address, resource in made.items():
+    for address, resource in resources.items():
         inside = [*contained, medication] if address in issues else contained
         entries.append(_created(address, {"contained": inside} | resource, identifier=f"{URI}|{address}"))
     return {"resourceType": "Bundle", "type": "transaction", "entry": entries}

@@ -308,5 +308,5 @@ def test_the_base_of_the_addresses_is_a_setting(tmp_path: Path) -> None:
     environ = {"SCREENING_INSTANCE": str(tmp_path), "SCREENING_FHIR_URL": "https://fhir.clinic.example/screening/"}
     assert load_settings(environ).fhir_base == "https://fhir.clinic.example/screening"
     for wrong in ("urn:uuid:1", "fhir.clinic.example", "https://a.example/x|1", "https://a.example/x?y=1"):
-        with pytest.raises(InvalidSettings, match="FHIR_URL: .* must be like https"):
+        with pytest.raises(InvalidSettings, match=r"FHIR_URL: .* must be like https"):
             load_settings(environ | {"SCREENING_FHIR_URL": wrong})

@@ -220,7 +220,7 @@ class _InWords:
             chosen = {answer.value: answer.shown}
         else:
             labels = {option.id: option.label for option in asked.options}
-            chosen = {one: labels[one] for one in answer.value}
+            chosen = {one: labels.get(one, one) for one in answer.value}
         return [
             {"valueCoding": {"system": self.system, "code": code, **self.shown("display", label, answer)}}
             for code, label in chosen.items()

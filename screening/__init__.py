@@ -18,6 +18,7 @@ from screening.web import (
     admin,
     clinic,
     errors,
+    fhir,
     headers,
     health,
     invitation_list,
@@ -89,7 +90,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     babel.init_app(app, locale_selector=language.chosen)
     app.context_processor(lambda: {"clinic": settings})
     sign_in.init_app(app, here)
-    for part in (patient, clinic, invitations, admin, verify, language, health):
+    for part in (patient, clinic, invitations, admin, verify, language, health, fhir):
         app.register_blueprint(part.blueprint)
     app.register_blueprint(invitations.link)
     headers.init_app(app)

@@ -109,13 +109,13 @@ def export(target: Path, since: datetime, kind: str) -> None:
                 if kind == "csv":
                     spreadsheet.write_row(file, columns)
                 with progress("Exporting") as tell:
-                    for done, (screening, assessment, edition) in enumerate(found, start=1):
+                    for done, (screening, assessment, books) in enumerate(found, start=1):
                         if kind == "csv":
-                            row = spreadsheet.row(screening, assessment, edition)
+                            row = spreadsheet.row(screening, assessment, books[BASE_LANGUAGE])
                             spreadsheet.write_row(file, (row.get(column, "") for column in columns))
                         else:
-                            file.write(json.dumps(fhir.bundle(screening, assessment, edition), ensure_ascii=False))
-                            file.write("\n")
+                            made = fhir.bundle(screening, assessment, books, base=here.settings.fhir_base)
+                            file.write(f"{json.dumps(made, ensure_ascii=False)}\n")
                         tell(done, total)
         except OSError as err:
             fail(f"{target} cannot be written: {err.strerror}")

@@ -2,7 +2,7 @@
 
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -63,18 +63,19 @@ class DeliveryFailed(Exception):
 class Document:
     """One edition of a summary: `number` is how many entries it has, 0 for what the patient has sent.
 
-    `id` (a UUID) is the same however often this edition is delivered to this channel. `language` is the clinic's, and
-    `address` that of the screening's page.
+    `id` (a UUID) is the same however often this edition is delivered to this channel. `language` is the clinic's,
+    `address` that of the screening's page, and `fhir_base` where the addresses of our FHIR definitions begin.
     """
 
     id: str
     number: int
     screening: Screening
     assessment: Assessment
-    book: RuleBook
+    books: Mapping[str, RuleBook]
     pdf: bytes
     language: str
     address: str
+    fhir_base: str
 
 
 def _outcomes(raw: object) -> frozenset[Severity]:

@@ -111,7 +111,7 @@ def printed_summary(summary: Summary, attached: Attached | None = None, **how: A
 
 def with_its_source(values: dict[str, Any]) -> tuple[Summary, Attached]:
     summary, assessment = summary_of(values)
-    return summary, fhir.attached(screening_of(values), assessment, books()["en"])
+    return summary, fhir.attached(screening_of(values), assessment, books(), base=CLINIC.fhir_base)
 
 
 def signed(values: dict[str, Any]) -> bytes:

@@ -322,7 +322,26 @@ def test_a_fhir_server_that_refuses_gets_it_later(make: Make, records: FhirServe
     assert records.resources == []
     later(app)
     assert jobs(app) == []
-    assert len(records.resources) == 3
+    kinds = [one["resourceType"] for one in records.resources]
+    assert kinds == ["Questionnaire", "QuestionnaireResponse", "DetectedIssue", "DocumentReference"]
+
+
+def test_the_questions_are_brought_once_and_a_server_that_has_them_twice_takes_the_rest(
+    make: Make, records: FhirServer
+) -> None:
+    app = make({"records": to_fhir(records)})
+    sent(app, IUD)
+    sent(app)
+    background.empty_outbox(app)
+    (questions,) = records.of("Questionnaire")
+    records.resources.append(dict(questions))
+    sent(app)
+    background.empty_outbox(app)
+    assert jobs(app) == []
+    assert len(records.of("Questionnaire")) == 2
+    named = {one["questionnaire"] for one in records.of("QuestionnaireResponse")}
+    assert len(records.of("QuestionnaireResponse")) == 3
+    assert named == {f"{questions['url']}|{questions['version']}"}
 
 
 def test_every_outcome_makes_a_transaction_that_the_server_takes(make: Make, records: FhirServer) -> None:

@@ -20,10 +20,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from screening.reports.spreadsheet import harmless
+from tests.fhir_validators import fhir_faults
 from tests.integration.colleague import Colleague
 from tests.integration.test_review import PREGNANT, UNSURE, sent
 from tests.integration.test_upkeep import flask
-from tests.peers import fhir_faults
 
 
 @pytest.fixture
@@ -157,6 +157,8 @@ def test_fhir_is_valid_and_its_parts_belong_together(sqlite_app: Flask, referenc
         return [one for part in value for one in references(part)] if isinstance(value, list) else []
 
     assert set(references(bundle)) <= set(resources)
+    (medication,) = [one for one in resources.values() if one["resourceType"] == "Medication"]
+    assert {one["code"] for one in medication["code"]["coding"]} == {"L04AX01", "1256"}
     assert fhir_faults(bundle) == []
 
 

@@ -265,7 +265,7 @@ def test_the_pdf_carries_what_was_answered_and_found_as_fhir(app: Flask) -> None
     (content,) = reader.attachments["questionnaire-response.json"]
     bundle = json.loads(content)
     kinds = [entry["resource"]["resourceType"] for entry in bundle["entry"]]
-    assert kinds == ["Patient", "Questionnaire", "QuestionnaireResponse", "DetectedIssue", "Provenance"]
+    assert kinds == ["Patient", "Questionnaire", "QuestionnaireResponse", "Medication", "DetectedIssue", "Provenance"]
     assert bundle["identifier"]["value"] == reference
     file = installation(app).settings.instance / "exported"
     flask(app, "export", "--since", "2020-01-01", "--format", "fhir", str(file))

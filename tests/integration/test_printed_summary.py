@@ -261,7 +261,9 @@ def test_the_same_screening_gives_the_same_bytes_in_another_process() -> None:
 
 def page_of_everything() -> str:
     summary, assessment = summary_of(YES_TO_ALL)
-    attached = fhir.attached(screening_of(YES_TO_ALL), assessment, books()["en"])
+    attached = fhir.attached(
+        screening_of(YES_TO_ALL), assessment, books(), base="https://screening.clinic.example/fhir"
+    )
     html = summary_html(summary, paper="A4")
     return json.dumps(Page(html=html, style="pdf.css", to_be_signed=True, attached=attached))
 

@@ -339,14 +339,17 @@ def _screening_page(found: Screening, form: ReviewForm, meanwhile: Entry | None 
     now, summary = datetime.now(UTC), _summary(found)
     book = _book(found)
     page_of = {item.id: question for question in book.questions for item in question.page}
+    since = {row.id: found.known_since(row.id) for row in summary.answers}
+    outdated = {item for item in since if found.outdated(page_of[item], now)}
     return render_template(
         "clinic/screening.html",
         summary=summary,
         status=found.status.value,
         form=form,
         decisions=[(one.value, decision_label(one, book.language)) for one in Decision],
-        ages={item: now - found.known_since(item) for item in page_of},
-        outdated={item for item, question in page_of.items() if found.outdated(question, now)},
+        # Of the same age and young enough, they need no column that says so.
+        ages={item: now - at for item, at in since.items()} if outdated or len(set(since.values())) > 1 else {},
+        outdated=outdated,
         meanwhile=meanwhile,
         contraindicated=summary.outcome is Severity.CONTRAINDICATION,
     )

@@ -16,7 +16,7 @@ from screening.domain.answers import Answers
 from screening.domain.assessment import Screening
 from screening.domain.entries import Clarification, Review
 from screening.extensions import db, installation
-from screening.storage import screenings
+from screening.storage import screenings, summaries
 from screening.storage.encryption import KeyFault
 from screening.storage.tables import EntryRow, ScreeningRow
 from tests.builders import all_no
@@ -78,7 +78,7 @@ def test_a_clarification_stands_beside_the_patients_answer(app: Flask, dr: Colle
     assert "No finding from these answers" in dr.text
     assert "I am not sure" in dr.text
     assert re.search(r"Established\s+No \(Dr dr, ", dr.text)
-    assert "Clarified: Active infection: No" in dr.text
+    assert "Clarified – Active infection: No" in dr.text
     found = stored(app, reference)
     assert found.answers.value("infection") == "unsure"
     assert found.answers.value("infection_symptoms") == ("fever",)
@@ -163,6 +163,54 @@ def test_a_clarification_after_the_decision_opens_the_screening_again(app: Flask
     found = stored(app, reference)
     assert (found.status, found.review) == ("opened", None)
     assert "Decision: defer until" in dr.text
+    assert "Needs a new decision: an answer was clarified after “defer until" in dr.text
+    assert "Reviewed by" not in dr.text
+
+
+def test_the_decision_stands_in_the_outcome_box_of_the_page_and_of_the_pdf_made_after_it(
+    app: Flask, dr: Colleague
+) -> None:
+    reference = sent(app, UNSURE)
+
+    def pdf() -> str:
+        dr.get(f"/clinic/screenings/{reference}/summary.pdf")
+        return " ".join(" ".join(page.extract_text() for page in PdfReader(BytesIO(dr.page.data)).pages).split())
+
+    assert "Reviewed by Date" in pdf()
+    dr.decide(reference, "do_not_start")
+    box = dr.text.partition("Open the PDF")[0]
+    assert re.search(r"Decision: do not start\s+Dr dr\s*,", box)
+    assert re.search(r"Reviewed by\s+Dr dr\s*,", box)
+    after = pdf()
+    assert re.search(r"Decision: do not start Dr dr, .* Draft rules", after)
+    assert "Reviewed by Dr dr Date" in after
+    with app.app_context():
+        row = screenings.row_of(db.session, reference)
+        assert summaries.numbers(db.session, installation().keys, row.id) == {0, 1}, "the one made before is kept"
+
+
+def test_the_age_of_answers_is_shown_only_where_ages_differ_or_an_answer_is_too_old(app: Flask, dr: Colleague) -> None:
+    def columns(reference: str) -> list[str]:
+        dr.get(f"/clinic/screenings/{reference}")
+        return re.findall(r'<th scope="col">(.*?)</th>', dr.page.text)
+
+    same = ["Question as asked", "Answer", "Finding", "Clarify"]
+    reference = sent(app, UNSURE)
+    assert columns(reference) == same
+    dr.clarify(reference, "infection", infection="no")
+    assert columns(reference) == [*same[:2], "Age", *same[2:]]
+    with app.app_context():
+        here, long_ago = installation(), datetime.now(UTC) - timedelta(hours=49)
+        old = store(db.session, here.keys, here.books["en"], all_no(), at=long_ago).reference
+    assert columns(old) == [*same[:2], "Age", *same[2:]]
+    assert "Confirm again" in dr.text
+
+
+def test_a_reaction_that_is_cut_off_leads_to_its_row(app: Flask, dr: Colleague) -> None:
+    reaction = {"hypersensitivity": "yes", "hypersensitivity_reaction": "My arms were red. " * 25}
+    dr.get(f"/clinic/screenings/{sent(app, {'hypersensitivity': reaction})}")
+    assert '<a href="#answer-hypersensitivity_reaction">continued in row Q4a</a>' in dr.page.text
+    assert '<tr id="answer-hypersensitivity_reaction"' in dr.page.text
 
 
 @pytest.mark.both_databases

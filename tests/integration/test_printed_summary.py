@@ -228,7 +228,7 @@ TINGLED = (
 def test_a_finding_shows_the_choice_the_follow_ups_and_the_patients_own_words() -> None:
     details = {"infection_symptoms": ["fever", "aches"], "infection_since": "Monday\n\nor Tuesday"}
     summary, _ = summary_of({**NO_TO_ALL, "infection": "yes", **details})
-    assert reported(summary) == ["Yes", "Signs of infection: Fever, Aches", "Signs since: Monday / or Tuesday"]
+    assert reported(summary) == ["Yes", "Signs of infection: Fever, Aches", "Onset of signs: Monday / or Tuesday"]
 
 
 def test_a_described_reaction_stands_with_the_finding() -> None:

@@ -265,8 +265,9 @@ class _Writer:
         _ = self._
         severity, found = assessment.outcome, assessment.findings
         if severity is Severity.NONE:
-            return _("No finding from these answers"), _(
-                "No rule applies to the answers and no question is open. Not everything was asked: see “Not screened”."
+            return _("No findings from these answers"), _(
+                "None of the rules applies to these answers and no question is left open. "
+                "Some points were not asked: see “Not screened”."
             )
         headline = {
             Severity.CONTRAINDICATION: _("Contraindication reported"),
@@ -275,7 +276,7 @@ class _Writer:
         }[severity]
         parts = (
             (_("Confirm before any decision: %(topics)s."), assessment.of(Severity.CONTRAINDICATION)),
-            (_("Talk to the patient alone: %(topics)s."), [one for one in found if one.open is Open.PRIVATE]),
+            (_("Discuss with the patient alone: %(topics)s."), [one for one in found if one.open is Open.PRIVATE]),
             (_("Still to clarify: %(topics)s."), [one for one in found if one.open in (Open.UNSURE, Open.MISSING)]),
             (_("Consider: %(topics)s."), assessment.of(Severity.CAUTION)),
         )
@@ -289,7 +290,7 @@ class _Writer:
         if edition.approved_on is not None:
             approved = {"who": edition.approved_by, "day": day(edition.approved_on, self.language)}
             return self._("Rules approved by %(who)s on %(day)s.") % approved
-        return self._("Draft rules, not approved by a clinician of this clinic.")
+        return self._("Draft rules, not yet approved by a clinician at this clinic.")
 
     def decision(self) -> EntryLine | None:
         """The last decision, for the top of the page; whether it still stands is said with it."""
@@ -297,7 +298,7 @@ class _Writer:
             if isinstance(entry, Review):
                 line = self.entry(entry)
                 if self.screening.review is None:
-                    what = self._("Needs a new decision: an answer was clarified after “%(decision)s”")
+                    what = self._("New decision needed: an answer has been clarified since “%(decision)s”")
                     line = replace(line, what=what % {"decision": self.decided(entry)})
                 return line
         return None
@@ -311,7 +312,7 @@ class _Writer:
             found = "; ".join((self.choice(item, clarification.answers), *details))
             established = f"{found} ({clarification.by}, {self.moment(clarification.at)})"
             if finding.open:
-                reason = self._("Still open after it was clarified.")
+                reason = self._("Still open after clarification.")
         elif finding.open:
             choice, reason = finding.reason.removesuffix("."), ""
         if (of := finding.evidence) is not None:
@@ -397,11 +398,12 @@ class _Writer:
             source = {"id": one.id, "title": one.title, "publisher": one.publisher, "note": one.note}
             yield _("Source %(id)s: %(title)s, %(publisher)s. %(note)s") % source
         yield _(
-            "Answered in: %(languages)s. Self-reported and not verified. It supports a decision and does not make it."
+            "Answered in: %(languages)s. Self-reported and not verified. "
+            "This summary supports the prescriber’s decision and does not replace it."
         ) % {"languages": self.names(asked_in)}
         drafts = {code for code in {*asked_in, self.language} if self.books[code].translation_status == "draft"}
         if drafts:
-            yield _("Translations that are drafts: %(languages)s.") % {"languages": self.names(drafts)}
+            yield _("Draft translations: %(languages)s.") % {"languages": self.names(drafts)}
 
     def names(self, codes: set[str]) -> str:
         """Languages by their names in the clinic's language."""

@@ -25,10 +25,10 @@ def N_(text: str) -> str:  # noqa: N802 - the name by which gettext finds texts
 
 
 # Marked for translation with N_, as gettext does.
-TAKEN = N_("There is somebody with that sign-in name already")
+TAKEN = N_("That sign-in name is already in use")
 NAME = N_("Enter a sign-in name of 2 to 64 letters or digits; _ . @ and - are allowed")
 NO_ROLE = N_("Choose at least one role")
-UNKNOWN = N_("There is nobody with that sign-in name")
+UNKNOWN = N_("Nobody has that sign-in name")
 LAST_ADMIN = N_("That would leave nobody who can manage people. Make somebody else an admin first")
 ROLES = ("prescriber", "staff", "admin")
 _NAME = re.compile(r"[\w.@-]{2,64}")

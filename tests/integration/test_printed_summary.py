@@ -185,7 +185,7 @@ def test_nothing_is_clipped_at_the_greatest_lengths() -> None:
 @pytest.mark.parametrize(
     ("values", "headline"),
     [
-        (NO_TO_ALL, "No finding from these answers"),
+        (NO_TO_ALL, "No findings from these answers"),
         ({**NO_TO_ALL, "iud": "yes"}, "Caution reported"),
         ({**NO_TO_ALL, "iud": "private"}, "Clarify before deciding"),
         ({**NO_TO_ALL, "infection": "yes", "iud": "unsure"}, "Contraindication reported"),
@@ -208,7 +208,7 @@ def test_the_outcome_names_every_topic_and_what_is_to_be_asked_alone() -> None:
     values = {**NO_TO_ALL, "infection": "yes", "breastfeeding": "private", "iud": "unsure", "vaccines": "yes"}
     summary, _ = summary_of(values)
     assert summary.sentence == (
-        "Confirm before any decision: Active infection. Talk to the patient alone: Breastfeeding. "
+        "Confirm before any decision: Active infection. Discuss with the patient alone: Breastfeeding. "
         "Still to clarify: IUD use. Consider: Planned vaccines."
     )
     (private,) = [entry for entry in summary.findings if entry.title == "Breastfeeding"]
@@ -300,7 +300,7 @@ def test_the_outcome_box_tells_the_decision_and_reviewed_by_is_filled_in() -> No
 def test_after_something_was_clarified_a_decision_is_no_longer_said_to_stand() -> None:
     decided = Review(by="Dr Sample", at=AT, decision=Decision.PROCEED)
     page = text_of(print_summary(recorded(screening_of(UNSURE), decided, clarified(infection="yes"))).content)
-    assert words("Needs a new decision: an answer was clarified after “proceed” Dr Sample, 23-Nov-2026") in page
+    assert words("New decision needed: an answer has been clarified since “proceed” Dr Sample, 23-Nov-2026") in page
     assert "ReviewedbyDate" in page
 
 
@@ -327,8 +327,8 @@ def test_the_check_code_stands_beside_the_qr_code() -> None:
 
 def test_drafts_are_said_to_be_drafts() -> None:
     assert "Draft rules" in summary_of(NO_TO_ALL)[0].standing
-    assert not any("Translations" in line for line in summary_of(NO_TO_ALL)[0].provenance)
-    assert any("drafts: Spanish" in line for line in summary_of(NO_TO_ALL, asked_in="es")[0].provenance)
+    assert not any("translations" in line for line in summary_of(NO_TO_ALL)[0].provenance)
+    assert any("Draft translations: Spanish" in line for line in summary_of(NO_TO_ALL, asked_in="es")[0].provenance)
 
 
 def test_patient_text_is_text_and_never_markup() -> None:

@@ -75,7 +75,7 @@ def test_fields_for_own_words_are_empty_at_first(app: Flask, dr: Colleague) -> N
 def test_a_clarification_stands_beside_the_patients_answer(app: Flask, dr: Colleague) -> None:
     reference = sent(app, UNSURE)
     dr.clarify(reference, "infection", infection="no", why="Examined: no sign of infection")
-    assert "No finding from these answers" in dr.text
+    assert "No findings from these answers" in dr.text
     assert "I am not sure" in dr.text
     assert re.search(r"Established\s+No \(Dr dr, ", dr.text)
     assert "Clarified – Active infection: No" in dr.text
@@ -95,7 +95,7 @@ def test_every_version_is_kept_and_the_last_one_counts(app: Flask, dr: Colleague
     dr.clarify(reference, "pregnancy", pregnancy="no", pregnancy_planned="yes", why="First test")
     assert "Caution reported" in dr.text
     dr.clarify(reference, "pregnancy", pregnancy="unsure", why="Second test")
-    assert "Still open after it was clarified." in dr.text
+    assert "Still open after clarification." in dr.text
     entries = stored(app, reference).entries
     assert [entry.why for entry in entries if isinstance(entry, Clarification)] == ["First test", "Second test"]
     assert "First test" in dr.text
@@ -127,7 +127,7 @@ def test_a_clarification_needs_an_answer_and_how_it_was_established(app: Flask, 
 def test_proceeding_past_a_contraindication_needs_a_reason(app: Flask, dr: Colleague, decision: str) -> None:
     reference = sent(app, PREGNANT)
     dr.decide(reference, decision, note="As discussed", reason="   ")
-    assert "A contraindication is reported: say why you proceed" in dr.text
+    assert "A contraindication is reported: give your reason for proceeding" in dr.text
     assert "As discussed" in dr.text
     assert stored(app, reference).status == "opened"
     dr.decide(reference, decision, note="As discussed", reason="Benefit outweighs")
@@ -141,7 +141,7 @@ def test_proceeding_past_a_contraindication_needs_a_reason(app: Flask, dr: Colle
 def test_a_deferral_needs_a_day_that_is_still_to_come(app: Flask, dr: Colleague, until: str) -> None:
     reference = sent(app, PREGNANT)
     dr.decide(reference, "defer", until=until, note="Kept")
-    assert "Enter a day after today" in dr.text or "Enter the date as year-month-day" in dr.text
+    assert "Enter a date after today" in dr.text or "Enter the date as year-month-day" in dr.text
     assert "Kept" in dr.text
     assert stored(app, reference).review is None
 
@@ -163,7 +163,7 @@ def test_a_clarification_after_the_decision_opens_the_screening_again(app: Flask
     found = stored(app, reference)
     assert (found.status, found.review) == ("opened", None)
     assert "Decision: defer until" in dr.text
-    assert "Needs a new decision: an answer was clarified after “defer until" in dr.text
+    assert "New decision needed: an answer has been clarified since “defer until" in dr.text
     assert "Reviewed by" not in dr.text
 
 
@@ -222,7 +222,7 @@ def test_the_second_of_two_prescribers_is_told_and_loses_nothing(app: Flask, dr:
     other.decide(reference, "do_not_start", note="Said first")
     dr.post(f"/clinic/screenings/{reference}/review", {"decision": "proceed", "note": "Said second", "seen": seen})
     assert dr.page.status_code == 409
-    assert "Somebody else recorded something meanwhile" in dr.text
+    assert "Somebody else has recorded something in the meantime" in dr.text
     assert "Dr other" in dr.text
     assert "Said first" in dr.text
     assert "Said second" in dr.text

@@ -292,7 +292,7 @@ def test_what_a_professional_established_is_not_shown_as_said_by_the_patient() -
 def test_the_outcome_box_tells_the_decision_and_reviewed_by_is_filled_in() -> None:
     decided = Review(by="Dr Sample", at=AT, decision=Decision.DEFER, until=date(2026, 12, 1), note="Blood count first")
     page = text_of(print_summary(recorded(screening_of(UNSURE), decided)).content)
-    assert words("Planned vaccines. Decision: defer until 01-Dec-2026 Dr Sample, 23-Nov-2026 11:40 CET Draft") in page
+    assert words("Planned vaccines. Decision: defer until 01-Dec-2026 · Dr Sample, 23-Nov-2026 11:40 CET Draft") in page
     assert words("Reviewed by Dr Sample Date 23-Nov-2026 11:40 CET") in page
     assert "ReviewedbyDate" in text_of(print_summary(summary_of(UNSURE)[0]).content)
 
@@ -300,7 +300,7 @@ def test_the_outcome_box_tells_the_decision_and_reviewed_by_is_filled_in() -> No
 def test_after_something_was_clarified_a_decision_is_no_longer_said_to_stand() -> None:
     decided = Review(by="Dr Sample", at=AT, decision=Decision.PROCEED)
     page = text_of(print_summary(recorded(screening_of(UNSURE), decided, clarified(infection="yes"))).content)
-    assert words("New decision needed: an answer has been clarified since “proceed” Dr Sample, 23-Nov-2026") in page
+    assert words("New decision needed: an answer has been clarified since “proceed” · Dr Sample, 23-Nov-2026") in page
     assert "ReviewedbyDate" in page
 
 

@@ -179,10 +179,10 @@ def test_the_decision_stands_in_the_outcome_box_of_the_page_and_of_the_pdf_made_
     assert "Reviewed by Date" in pdf()
     dr.decide(reference, "do_not_start")
     box = dr.text.partition("Open the PDF")[0]
-    assert re.search(r"Decision: do not start\s+Dr dr\s*,", box)
+    assert re.search(r"Decision: do not start\s+·\s+Dr dr\s*,", box)
     assert re.search(r"Reviewed by\s+Dr dr\s*,", box)
     after = pdf()
-    assert re.search(r"Decision: do not start Dr dr, .* Draft rules", after)
+    assert re.search(r"Decision: do not start · Dr dr, .* Draft rules", after)
     assert "Reviewed by Dr dr Date" in after
     with app.app_context():
         row = screenings.row_of(db.session, reference)

@@ -97,7 +97,7 @@ def confirm_clock(was_off: bool, yes: bool) -> None:
         click.confirm(f"This machine says {datetime.now().astimezone():%d %B %Y, %H:%M %Z}. Is that right?", abort=True)
     with on_a_ready_installation():
         clock.confirm(acting(), this_machine(), was_off=was_off)
-    click.echo("Noted. Screenings are deleted again when their time is over.")
+    click.echo("Confirmed. Screenings will again be deleted at the end of their retention period.")
 
 
 @commands.command()

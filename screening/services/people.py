@@ -26,11 +26,11 @@ def N_(text: str) -> str:  # noqa: N802 - the name by which gettext finds texts
 
 
 # Marked for translation with N_, as gettext does.
-TAKEN = N_("There is somebody with that sign-in name already")
+TAKEN = N_("That sign-in name is already in use")
 NAME = N_("Enter a sign-in name of 2 to 64 letters or digits; _ . @ and - are allowed")
 FULL_NAME = N_("Enter a name of at most 120 letters, without signs that cannot be printed")
 NO_ROLE = N_("Choose at least one role")
-UNKNOWN = N_("There is nobody with that sign-in name")
+UNKNOWN = N_("Nobody has that sign-in name")
 LAST_ADMIN = N_("That would leave nobody who can manage people. Make somebody else an admin first")
 FULL_NAME_LENGTH = 120
 ROLES = ("prescriber", "staff", "admin")

@@ -116,5 +116,5 @@ def settings() -> str:
 def confirm_clock() -> Response:
     """Trust the clock as it is."""
     clock.confirm(acting(), clock.this_machine(), was_off="was-off" in request.form)
-    flash(_("Noted. Screenings are deleted again when their time is over."))
+    flash(_("Confirmed. Screenings will again be deleted at the end of their retention period."))
     return redirect(url_for("admin.settings"), code=303)

@@ -184,7 +184,7 @@ def elements(file: Path, kind: str) -> list[DictionaryObject]:
 
 
 def test_headers_name_their_scope(printed: Printed) -> None:
-    headers = elements(printed["everything"], "/TH")
+    headers = elements(printed["nothing"], "/TH")
     assert [header["/A"]["/Scope"] for header in headers] == ["/Column"] * 3  # type: ignore[index]
 
 

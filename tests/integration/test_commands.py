@@ -81,7 +81,7 @@ def test_screen_says_what_it_found_and_writes_the_pdf(bare_app: Flask, tmp_path:
     assert pdf.stat().st_mode & 0o777 == 0o600
     page = PdfReader(pdf).pages[0].extract_text()
     assert "Contraindication reported" in page
-    assert "no record is stored" in page
+    assert "and not stored" in page
 
 
 def test_screen_reports_every_fault_at_once(bare_app: Flask, tmp_path: Path) -> None:

@@ -259,7 +259,7 @@ def test_a_secret_of_two_lines_is_refused_and_not_repeated(make: Make, records: 
     app = make({"records": to_fhir(records)})
     (installation(app).settings.instance / "fhir.token").write_text("FIRST\nSECOND")
     output = flask(app, "delivery", "test", "records", code=1).output
-    assert "is missing, damaged or can be read by others. (file fhir.token)" in output
+    assert "is missing, damaged or readable by others. (file fhir.token)" in output
     assert "FIRST" not in output
 
 
@@ -410,7 +410,7 @@ def test_a_failed_delivery_is_seen_and_tried_again(make: Make, mail: MailServer)
         later(app)
     dr.get("/clinic/")
     assert "1 summary was not delivered to “mail”." in dr.text
-    assert "did not take it. It is tried again by itself. (550)" in " ".join(dr.text.split())
+    assert "did not accept it. It will be retried automatically. (550)" in " ".join(dr.text.split())
     assert reference in dr.text
     staff = Colleague(app, "reception", "staff")
     assert "1 summary was not delivered" in staff.text
@@ -419,7 +419,7 @@ def test_a_failed_delivery_is_seen_and_tried_again(make: Make, mail: MailServer)
         (job,) = db.session.scalars(select(outbox.JobRow))
         job.attempts = outbox.ATTEMPTS_TO_DELIVER - 1
     later(app)
-    assert "It is not tried any more." in dr.get("/clinic/").text
+    assert "It will not be retried automatically." in dr.get("/clinic/").text
     assert "1 of them failed" in flask(app, "doctor", code=1).output
     mail.answers = []
     dr.get("/clinic/")
@@ -464,7 +464,7 @@ def test_a_channel_that_was_taken_out_is_named_and_can_be_dropped(make: Make, tm
     background.empty_outbox(app)
     let_time_pass(app, outbox.OVERDUE)
     background.empty_outbox(app)
-    assert "The settings do not have this channel any more." in Colleague(app).get("/clinic/").text
+    assert "This channel is no longer in the settings." in Colleague(app).get("/clinic/").text
     assert "1 deliveries were dropped" in flask(app, "delivery", "drop", "archive", "--yes").output
     assert jobs(app) == []
     assert "dropped" in flask(app, "audit", "export").output

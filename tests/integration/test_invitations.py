@@ -290,7 +290,7 @@ def test_the_slip_says_all_that_the_patient_needs(app: Flask) -> None:
     ("wrong", "words"),
     [
         ({"name": ""}, "Enter the patient’s name"),
-        ({"birth_year": ""}, "The date of birth needs: year"),
+        ({"birth_year": ""}, "Also enter the year of birth"),
         ({"appointment": "soon"}, "Enter a day and time to come, such as 2027-03-31 14:30"),
         ({"appointment": "2020-01-01T10:00", "birth_day": "40"}, "Enter a day and time to come"),
         ({"appointment": "2020-01-01T10:00", "birth_day": "40"}, "Enter the day as a number"),
@@ -334,7 +334,7 @@ def test_a_reminder_goes_by_mail_and_names_nobody(make: Make, mail: MailServer) 
     staff.get(f"/clinic/invitations/{made}")
     mail.answers = ["451 later"]
     staff.post(f"/clinic/invitations/{made}/remind")
-    assert "The reminder was not sent. The other machine did not take it." in staff.text
+    assert "The reminder was not sent. The receiving system did not accept it." in staff.text
     staff.post(f"/clinic/invitations/{made}/remind")
     assert "The reminder was sent." in staff.text
     (message,) = mail.mails

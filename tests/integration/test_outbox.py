@@ -344,7 +344,7 @@ def test_who_opens_a_pdf_that_has_just_failed_is_told_at_once(app: Flask, monkey
         broken(patch, PrintingFailed("SIGKILL"))
         background.empty_outbox(app)
         assert dr.get(f"/clinic/screenings/{reference}/summary.pdf").status_code == 503
-        assert "another one follows by itself" in dr.text
+        assert "another will follow automatically" in dr.text
         assert jobs(app)[0].attempts == 1
 
 

@@ -6,6 +6,8 @@ import unicodedata
 from datetime import date
 from typing import Any, Self
 
+from babel import Locale
+from babel.lists import format_list
 from flask import request
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
@@ -115,8 +117,9 @@ def _birth_date(typed: dict[str, str], languages: tuple[str, ...], today: date) 
     if len(missing) == 2 and not typed[next(part for part in DATE_PARTS if typed[part])].isalnum():
         return missing[0], _("Put the day, the month and the year each in its own box")
     if missing:
-        names = {"birth_day": _("day"), "birth_month": _("month"), "birth_year": _("year")}
-        return missing[0], _("The date of birth needs: %(parts)s", parts=", ".join(names[part] for part in missing))
+        names = {"birth_day": _("the day"), "birth_month": _("the month"), "birth_year": _("the year")}
+        parts = format_list([names[part] for part in missing], locale=Locale.parse(language.chosen(), sep="-"))
+        return missing[0], _("Also enter %(parts)s of birth", parts=parts)
     day, year = _number(typed["birth_day"]), _number(typed["birth_year"])
     month = _number(typed["birth_month"]) or month_by_name(typed["birth_month"], languages)
     if month is None or not 1 <= month <= 12:

@@ -310,9 +310,9 @@ class _Writer:
         answers, clarification = self.screening.answers, self.screening.clarification(finding.answer)
         choice, established = self.choice(item, answers), ""
         if clarification is not None:
-            details = (f"{one.topic}: {one.text}" for one in self.details(item, clarification.answers))
+            details = (f"{one.topic}: {self.own(one.text)}" for one in self.details(item, clarification.answers))
             found = "; ".join((self.choice(item, clarification.answers), *details))
-            established = f"{found} ({clarification.by}, {self.moment(clarification.at)})"
+            established = f"{found} ({self.own(clarification.by)}, {self.moment(clarification.at)})"
             if finding.open:
                 reason = self._("Still open after clarification.")
         elif finding.open:

@@ -15,7 +15,7 @@ import click
 from alembic.util import CommandError
 from sqlalchemy.exc import OperationalError
 
-from screening.cli.common import SECRET_BYTES, START_FAULTS, commands, faults_in_words, not_reachable, progress
+from screening.cli.common import SECRET_BYTES, START_FAULTS, commands, not_reachable, progress
 from screening.domain.rules import BASE_LANGUAGE
 from screening.extensions import Installation, alembic, db, installation
 from screening.reports import fonts
@@ -23,18 +23,7 @@ from screening.reports.signature import CannotSign
 from screening.services.clock import doubt
 from screening.services.people import everyone
 from screening.settings import FILE_NAME, load_settings, settings_file
-from screening.storage import audit, outbox, screenings, search
-from screening.storage.database import (
-    DatabaseNotReady,
-    check_keys,
-    check_release,
-    clock,
-    has_tables,
-    make_private,
-    note_keys,
-    seal_unsealed,
-    write,
-)
+from screening.storage import audit, database, outbox, screenings, search
 from screening.storage.encryption import KeyFault, new_keys, read_private, write_keys, write_private
 from screening.storage.tables import ScreeningRow
 
@@ -52,15 +41,15 @@ def init() -> None:
     instance.mkdir(mode=0o700, parents=True, exist_ok=True)
     instance.chmod(0o700)
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    with faults_in_words(), _alone(instance):
-        make_private(db.engine)
-        _make_missing_files(here, stored=has_tables(db.session))
+    with _alone(instance):
+        database.make_private(db.engine)
+        _make_missing_files(here, stored=database.has_tables(db.session))
         db.session.rollback()
         alembic.upgrade()
-        with write(db.session):
-            note_keys(db.session, here.keys)
-            seal_unsealed(db.session)
-        check_keys(db.session, here.keys)
+        with database.write(db.session):
+            database.note_keys(db.session, here.keys)
+            database.seal_unsealed(db.session)
+        database.check_keys(db.session, here.keys)
         _index_anew(here)
         if not here.secret_file.exists():  # the last thing that is made: it tells that the database was ready once
             write_private(here.secret_file, secrets.token_hex(SECRET_BYTES) + "\n")
@@ -99,9 +88,9 @@ def _make_missing_files(here: Installation, *, stored: bool) -> None:
                 "a new key could not read what is stored"
             )
         write_keys(here.key_file, new_keys())
-    was_used = (audit.head_file(db.session, here.keys) or here.secret_file).exists()
+    was_used = audit.head_file(db.session, here.keys).exists()
     if not stored and (was_used or (not here.settings.database_url and here.secret_file.exists())):
-        raise DatabaseNotReady(
+        raise database.DatabaseNotReady(
             f"{db.engine.url.render_as_string()} is empty, but it was in use: what it held is missing. Bring the file "
             "back, or a backup: `flask restore FILE`. Only where nothing is to be kept, move "
             f"{here.settings.instance} away and run `flask init` again"
@@ -150,8 +139,8 @@ def _examined() -> Iterator[tuple[bool, str, str]]:
     https = here.settings.over_tls or not here.settings.allow_plain_http
     yield https, "address", here.settings.public_url + ("" if https else ", unencrypted over the network")
     try:
-        check_keys(db.session, here.keys)
-        check_release(db.session)
+        database.check_keys(db.session, here.keys)
+        database.check_release(db.session)
         search.check(db.session, here.keys)
         yield True, "database", f"{db.engine.url.render_as_string()}: the tables are those of this release"
         yield from _examined_data(datetime.now(UTC))
@@ -164,7 +153,7 @@ def _examined() -> Iterator[tuple[bool, str, str]]:
 def _examined_data(now: datetime) -> Iterator[tuple[bool, str, str]]:
     here = installation()
     newest, in_doubt = audit.last(db.session), doubt(db.session)
-    off = abs(clock(db.session, here=now) - now)
+    off = abs(database.clock(db.session, here=now) - now)
     faults = [", behind the newest audit row"] * (newest is not None and newest.at > now + timedelta(minutes=5))
     faults += [f", {off.total_seconds():.0f} seconds away from the database's"] * (off > APART)
     if in_doubt is not None:

@@ -134,9 +134,8 @@ def purge(
                 act.note("deleted", reference)
         progress(begin + len(references), len(found))
     with write(act.session):
-        delete_in_order(
-            act.session, InvitationRow.id, InvitationRow.expires_at < act.now - INVITATIONS_KEPT, wait=False
-        )
+        is_old = InvitationRow.expires_at < act.now - INVITATIONS_KEPT
+        delete_in_order(act.session, InvitationRow.id, is_old, wait=False)
         delete_in_order(act.session, TabletRow.token_hash, TabletRow.ends_at <= act.now, wait=False)
         drafts.remove_expired(act.session, now=act.now)
         delete_in_order(act.session, SignInRow.token_hash, SignInRow.begun_at <= act.now - ONE_DAY, wait=False)

@@ -41,9 +41,8 @@ def find(session: Session, keys: Keys, token_hash: str, *, now: datetime, lock: 
     if sealed is None:
         return None
     record = records.decode(keys.unseal(sealed, table="drafts", column="sealed_draft", row=token_hash))
-    return Draft(
-        patient=record["patient"] and records.patient(record["patient"]), answers=records.answers(record["answers"])
-    )
+    patient = record["patient"] and records.patient(record["patient"])
+    return Draft(patient=patient, answers=records.answers(record["answers"]))
 
 
 def put(session: Session, keys: Keys, token_hash: str, draft: Draft, *, expires_at: datetime) -> None:

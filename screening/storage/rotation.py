@@ -5,36 +5,24 @@ from collections.abc import Callable, Iterator
 from sqlalchemy import ColumnElement, delete, func, inspect, or_, select, text, tuple_
 from sqlalchemy.orm import Session
 
+from screening.storage import tables
 from screening.storage.database import write
 from screening.storage.encryption import Keys
-from screening.storage.tables import (
-    AuditHeadRow,
-    ClockRow,
-    DraftRow,
-    EntryRow,
-    InvitationRow,
-    KeyCheckRow,
-    PersonRow,
-    ScreeningRow,
-    Sealed,
-    SignInRow,
-    SummaryRow,
-    TabletRow,
-)
+from screening.storage.tables import KeyCheckRow, Sealed, SummaryRow
 
 PART, PDFS = 50, 10  # rows sealed anew in one transaction; printed summaries, which are long
 # In the order in which other transactions lock them, so that none of them waits for another in a circle.
 TABLES: tuple[type[Sealed], ...] = (
-    InvitationRow,
-    TabletRow,
-    DraftRow,
-    ScreeningRow,
-    EntryRow,
-    SummaryRow,
-    PersonRow,
-    SignInRow,
-    ClockRow,
-    AuditHeadRow,
+    tables.InvitationRow,
+    tables.TabletRow,
+    tables.DraftRow,
+    tables.ScreeningRow,
+    tables.EntryRow,
+    tables.SummaryRow,
+    tables.PersonRow,
+    tables.SignInRow,
+    tables.ClockRow,
+    tables.AuditHeadRow,
 )
 
 

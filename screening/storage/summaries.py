@@ -85,13 +85,11 @@ def by_file(session: Session, keys: Keys, content: bytes) -> Known | None:
 
 
 def _known(session: Session, condition: ColumnElement[bool]) -> Known | None:
-    query = select(SummaryRow.number, SummaryRow.made_at, ScreeningRow.reference, ScreeningRow.entries)
+    is_newest = (SummaryRow.number == ScreeningRow.entries).label("is_newest")
+    query = select(ScreeningRow.reference, SummaryRow.number, SummaryRow.made_at, is_newest)
     found = session.execute(query.join(ScreeningRow, ScreeningRow.id == SummaryRow.screening_id).where(condition))
-    row = found.first()
-    if row is None:
-        return None
-    number, made_at, reference, entries = row
-    return Known(reference=reference, number=number, made_at=made_at, is_newest=number == entries)
+    row = found.mappings().first()
+    return None if row is None else Known(**row)
 
 
 def _code(keys: Keys, code: str) -> bytes:

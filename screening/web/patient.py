@@ -29,6 +29,7 @@ from screening.web.errors import Page
 from screening.web.errors import page as error_page
 from screening.web.forms.about_you import AboutYouForm
 from screening.web.forms.questions import QuestionForm, question_form
+from screening.web.headers import cookie
 
 blueprint = Blueprint("patient", __name__)
 
@@ -225,8 +226,7 @@ def forget(response: Response) -> Response:
     """Leave nothing of this patient on this device."""
     forget_forms()
     session.pop("language", None)
-    secure = installation().settings.over_tls
-    response.delete_cookie(_cookie_name(), secure=secure, httponly=True, samesite="Lax")
+    response.delete_cookie(**cookie("draft"))
     response.headers["Clear-Site-Data"] = '"cache"'
     return response
 
@@ -277,13 +277,9 @@ def _keep_copy() -> timedelta:
     return min(longest, tablet.TURN) if g.tablet else longest
 
 
-def _cookie_name() -> str:
-    return "__Host-draft" if installation().settings.over_tls else "draft"
-
-
 def draft_token() -> str:
     """The token that this device keeps, or nothing."""
-    return request.cookies.get(_cookie_name(), "")
+    return request.cookies.get(cookie("draft")["key"], "")
 
 
 def remember(token: str, target: str) -> Response:
@@ -292,9 +288,7 @@ def remember(token: str, target: str) -> Response:
     A browser that sees the cookie change also drops the pages it kept in memory for Back, which show old answers.
     """
     response = redirect(target, code=303)
-    here = installation().settings
-    longest = max(_keep(), _keep_copy())
-    response.set_cookie(_cookie_name(), token, max_age=longest, secure=here.over_tls, httponly=True, samesite="Lax")
+    response.set_cookie(**cookie("draft"), value=token, max_age=max(_keep(), _keep_copy()))
     return response
 
 

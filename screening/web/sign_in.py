@@ -18,7 +18,6 @@ from flask_security import (
     ChangePasswordForm,
     FSQLALiteUserDatastore,
     LoginForm,
-    MailUtil,
     RoleMixin,
     Security,
     Totp,
@@ -31,7 +30,7 @@ from flask_security import (
     user_authenticated,
 )
 from flask_security.forms import VerifyForm
-from flask_security.recovery_codes import MfRecoveryCodesForm, MfRecoveryForm
+from flask_security.recovery_codes import MfRecoveryCodesUtil, MfRecoveryForm
 from werkzeug.wrappers import Response
 from wtforms import PasswordField, StringField
 
@@ -102,10 +101,9 @@ def init_app(app: Flask, here: Installation) -> None:
         verify_form=ConfirmForm,
         two_factor_verify_code_form=CodeForm,
         mf_recovery_form=RecoveryForm,
-        mf_recovery_codes_form=NewCodesForm,
+        mf_recovery_codes_util_cls=NotedCodes,
         change_password_form=ChangeForm,
         totp_cls=OnceOnlyTotp,
-        mail_util_cls=NoMail,
     )
     app.before_request(_before)
     user_authenticated.connect(_began, app)
@@ -113,13 +111,6 @@ def init_app(app: Flask, here: Installation) -> None:
     tf_profile_changed.connect(partial(_second_factor, "second factor set up"), app, weak=False)
     tf_disabled.connect(partial(_second_factor, "second factor removed"), app, weak=False)
     app.register_blueprint(blueprint)
-
-
-class NoMail(MailUtil):
-    """Nothing is sent by mail from here."""
-
-    def send_mail(self, *args: Any, **kwargs: Any) -> None:
-        """Send nothing."""
 
 
 class OnceOnlyTotp(Totp):
@@ -234,27 +225,25 @@ class CodeForm(GoodOnce, TwoFactorVerifyCodeForm):
 
 
 class RecoveryForm(GoodOnce, MfRecoveryForm):
-    """A recovery code. That it was used is noted."""
+    """A recovery code."""
 
     presented = "recovery code"
 
-    def fits(self, **kwargs: Any) -> bool:
-        """Whether it is right and was not used before."""
-        if not super().fits(**kwargs):
-            return False
-        acting(self.user).note("people", detail="recovery code used")
-        return True
 
+class NotedCodes(MfRecoveryCodesUtil):
+    """Recovery codes. That they were made, or one was used, is noted."""
 
-class NewCodesForm(MfRecoveryCodesForm):
-    """New recovery codes."""
+    def create_recovery_codes(self, user: Any) -> list[str]:
+        """Make new ones."""
+        made = super().create_recovery_codes(user)
+        acting(user).note("people", detail="recovery codes made")
+        return made
 
-    def validate(self, **kwargs: Any) -> bool:
-        """Note that they were made."""
-        if not super().validate(**kwargs):
-            return False
-        acting().note("people", detail="recovery codes made")
-        return True
+    def delete_recovery_code(self, user: Any, code: str) -> bool:
+        """Forget the one that was used."""
+        deleted = super().delete_recovery_code(user, code)
+        acting(user).note("people", detail="recovery code used")
+        return deleted
 
 
 def _begin_write_about(person: PersonRow) -> None:

@@ -10,6 +10,7 @@ from screening.storage.encryption import Keys
 from screening.storage.tables import (
     AuditHeadRow,
     ClockRow,
+    CopyRow,
     DraftRow,
     EntryRow,
     InvitationRow,
@@ -22,7 +23,7 @@ from screening.storage.tables import (
     TabletRow,
 )
 
-PART, PDFS = 50, 10  # rows sealed anew in one transaction; printed summaries, which are long
+PART, PDFS = 50, 10  # rows sealed anew in one transaction; those with a PDF, which are long
 # In the order in which other transactions lock them, so that none of them waits for another in a circle.
 TABLES: tuple[type[Sealed], ...] = (
     InvitationRow,
@@ -31,6 +32,7 @@ TABLES: tuple[type[Sealed], ...] = (
     ScreeningRow,
     EntryRow,
     SummaryRow,
+    CopyRow,
     PersonRow,
     SignInRow,
     ClockRow,
@@ -71,7 +73,7 @@ def forget(session: Session, keys: Keys, write_file: Callable[[], None]) -> None
 def _parts(session: Session, keys: Keys, table: type[Sealed]) -> Iterator[ColumnElement[bool]]:
     """What tells the old rows of each part, in the order of the primary key. Finding them locks nothing."""
     columns = inspect(table).primary_key
-    old, most = _old(table, keys), PDFS if table is SummaryRow else PART
+    old, most = _old(table, keys), PDFS if table in (SummaryRow, CopyRow) else PART
     while True:
         found = session.execute(select(*columns).where(old).order_by(*columns).limit(most)).all()
         if not found:

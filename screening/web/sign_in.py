@@ -4,6 +4,7 @@ import base64
 import hashlib
 import re
 import secrets
+import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -49,6 +50,8 @@ NOT_USED = {"security.two_factor_rescue", "security.tf_select"}
 CHANGES = {"security.two_factor_setup", "security.two_factor_setup_validate", "security.mf_recovery_codes"}
 CODE_WINDOW = 30  # seconds that the clock of a phone may be wrong
 TIME_STEP = 30  # seconds for which a code is shown
+AT_ONCE = 2  # secrets proved at a time in each process: hashing takes the processor and the threads of patients
+_proving = threading.BoundedSemaphore(AT_ONCE)
 
 blueprint = Blueprint("account", __name__, url_prefix="/account")
 
@@ -169,8 +172,14 @@ class Counted:
         if people.too_many_attempts(act, name, address):
             self.form_errors = [_("Too many attempts failed. Wait 15 minutes, or ask an admin for a new password.")]
             return False
-        if self.fits(**kwargs):
-            return True
+        if not _proving.acquire(blocking=False):
+            self.form_errors = [_("Many people are signing in at this moment. Wait a few seconds, then try again.")]
+            return False
+        try:
+            if self.fits(**kwargs):
+                return True
+        finally:
+            _proving.release()
         if not getattr(self, "is_setup", False):
             people.failed(act, name, address, self.presented)
         return False

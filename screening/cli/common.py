@@ -20,7 +20,7 @@ from screening.extensions import db, installation
 from screening.reports.signature import CannotSign
 from screening.rulebooks.load import InvalidRuleBook
 from screening.services.people import NotAccepted
-from screening.settings import InvalidSettings
+from screening.settings import InvalidSettings, as_called
 from screening.storage import audit
 from screening.storage.audit import Act
 from screening.storage.backup import CannotCopy
@@ -43,7 +43,7 @@ def check_ready(app: Flask) -> None:
             check_keys(db.session, here.keys)
             check_release(db.session)
             if lost := audit.lost(db.session, here.keys):
-                logging.getLogger("screening").error("%s", lost)
+                logging.getLogger("screening").error("%s", as_called(lost))
         except (OperationalError, CommandError) as err:
             raise not_reachable(err) from err
         finally:
@@ -60,7 +60,7 @@ def not_reachable(err: Exception) -> DatabaseNotReady:
 def fail(*lines: str) -> NoReturn:
     """Print to stderr and end with exit code 1."""
     for line in lines:
-        click.echo(line, err=True)
+        click.echo(as_called(line), err=True)
     raise SystemExit(1)
 
 

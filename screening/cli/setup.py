@@ -24,7 +24,7 @@ from screening.reports import fonts
 from screening.reports.signature import CannotSign
 from screening.services.clock import doubt
 from screening.services.people import everyone
-from screening.settings import FILE_NAME, load_settings, settings_file
+from screening.settings import FILE_NAME, as_called, load_settings, settings_file
 from screening.storage import audit, outbox, screenings
 from screening.storage.database import (
     DatabaseNotReady,
@@ -120,7 +120,7 @@ def doctor() -> None:
         well = well and ok is not False
         note = click.style("note ", fg="yellow") if ok is None else click.style("FAULT", fg="red", bold=True)
         mark = click.style("ok   ", fg="green") if ok else note
-        click.echo(f"{mark}  {what}: {words}")
+        click.echo(f"{mark}  {what}: {as_called(words)}")
     raise SystemExit(0 if well else 1)
 
 

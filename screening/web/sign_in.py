@@ -12,7 +12,7 @@ from functools import partial, wraps
 from typing import Any
 
 import segno
-from flask import Blueprint, Flask, abort, g, redirect, render_template, request, session, url_for
+from flask import Blueprint, Flask, abort, current_app, g, redirect, render_template, request, session, url_for
 from flask_babel import gettext as _
 from flask_login import user_logged_out
 from flask_security import (
@@ -74,7 +74,7 @@ def init_app(app: Flask, here: Installation) -> None:
         SECURITY_POST_LOGIN_VIEW="/clinic/",
         SECURITY_POST_LOGOUT_VIEW="/account/sign-in",
         SECURITY_POST_CHANGE_VIEW="/account/",
-        SECURITY_TWO_FACTOR_POST_SETUP_VIEW="/account/",
+        SECURITY_TWO_FACTOR_POST_SETUP_VIEW="/account/recovery-codes?show_codes=1",
         SECURITY_STATIC_FOLDER=None,
         SECURITY_USER_IDENTITY_ATTRIBUTES=[{"sign_in_name": {"mapper": people.normal_name}}],
         SECURITY_PASSWORD_SALT=totp.hex(),
@@ -241,6 +241,29 @@ class CodeForm(GoodOnce, TwoFactorVerifyCodeForm):
 
     presented = "code"
 
+    def validate(self, **kwargs: Any) -> bool:
+        """Whether it fits. While it is set up, a mistyped one keeps the key: Flask-Security would make another."""
+        if super().validate(**kwargs):
+            return True
+        if getattr(self, "is_setup", False):
+            abort(Response(_setup_again(self), mimetype="text/html"))
+        return False
+
+
+def _setup_again(form: CodeForm) -> str:
+    """The page with the key that the phone has scanned, with what is wrong with the code."""
+    values = current_app.extensions["security"].totp_factory.fetch_setup_values(form.tf_totp_secret, form.user)
+    token = (request.view_args or {}).get("token")
+    return render_template(
+        "security/two_factor_setup.html",
+        two_factor_setup_form=form,
+        chosen_method="authenticator",
+        changing=token is not None,
+        state_token=token,
+        authr_qrcode=values["image"],
+        authr_key=values["key"],
+    )
+
 
 class RecoveryForm(GoodOnce, MfRecoveryForm):
     """A recovery code. That it was used is noted."""
@@ -300,6 +323,8 @@ def _before() -> Any:
         return None
     if request.endpoint == "security.two_factor_token_validation":
         return redirect(url_for("account.own"))  # it would sign out who asks for it without need
+    if request.endpoint == "security.mf_recovery_codes" and not current_user.tf_totp_secret:
+        return redirect(url_for("account.own"))  # they stand in for a second factor
     if request.endpoint in CHANGES:
         if not _is_fresh():
             return redirect(url_for_security("verify", next=url_for_security("two_factor_setup")))
@@ -337,6 +362,8 @@ def _ended(app: Flask, **more: object) -> None:
 def _second_factor(what: str, app: Flask, user: PersonRow, **more: object) -> None:
     """Note that somebody's second factor changed, within the transaction of whoever changes it."""
     user.mf_recovery_codes = None  # those of the one before
+    if user.tf_totp_secret:
+        app.extensions["security"].mf_recovery_codes_util.create_recovery_codes(user)
     people.changed_credentials(acting(user), user, what, but=hash_token(session.get("sign_in", "")))
 
 

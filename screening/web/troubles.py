@@ -7,6 +7,7 @@ from flask_babel import gettext as _
 from flask_babel import ngettext
 
 from screening.delivery.channel import REASONS, Channel, Fault
+from screening.settings import as_called
 from screening.storage import outbox
 
 SHOWN = 10
@@ -70,7 +71,7 @@ def _trouble(
     again = _("It is not tried any more.") if failed else _("It is tried again by itself.")
     if kind != outbox.SUMMARY and name not in channels:
         reason = _("The settings do not have this channel any more. To forget what waits for it, an admin runs:")
-        detail, again = f"flask delivery drop {name}", ""
+        detail, again = as_called(f"flask delivery drop {name}"), ""
     elif not fault:
         reason, again = _("Nobody works on it: the server that should is not running."), ""
     title = f"{title} {more}".strip()

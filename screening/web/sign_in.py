@@ -323,11 +323,11 @@ def _before() -> Any:
         return None
     if request.endpoint == "security.two_factor_token_validation":
         return redirect(url_for("account.own"))  # it would sign out who asks for it without need
-    if request.endpoint == "security.mf_recovery_codes" and not current_user.tf_totp_secret:
-        return redirect(url_for("account.own"))  # they stand in for a second factor
     if request.endpoint in CHANGES:
         if not _is_fresh():
             return redirect(url_for_security("verify", next=url_for_security("two_factor_setup")))
+        if request.endpoint == "security.mf_recovery_codes" and not current_user.tf_totp_secret:
+            return redirect(url_for("account.own"))  # they stand in for a second factor
         if request.method == "POST":
             _begin_write_about(current_user)
     return None

@@ -161,7 +161,7 @@ def _words() -> dict[State, str]:
     }
 
 
-@link.route("/invited/<token>", methods=["GET", "POST"])
+@link.route("/invited/<token>", methods=["GET", "POST"], strict_slashes=False)
 def open_link(token: str) -> Page:
     """Ask for the date of birth; with the right one, begin the questions with name and visit filled in."""
     _in_their_language(invite.look(patient.acting(), token)[1])

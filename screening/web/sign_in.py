@@ -432,7 +432,7 @@ def _sign_in_first() -> Any:
         return error_page(
             401,
             _("You are signed out"),
-            _("Nothing was saved. What you typed is still in this window: sign in in a new tab, then go back here."),
+            _("Nothing was saved. What you typed is still in this window: sign in on a new tab, then return here."),
             action=_("Sign in"),
             target=url_for_security("login"),
         )

@@ -50,7 +50,10 @@ NOT_USED = {"security.two_factor_rescue", "security.tf_select"}
 CHANGES = {"security.two_factor_setup", "security.two_factor_setup_validate", "security.mf_recovery_codes"}
 CODE_WINDOW = 30  # seconds that the clock of a phone may be wrong
 TIME_STEP = 30  # seconds for which a code is shown
-AT_ONCE = 2  # secrets proved at a time in each process: hashing takes the processor and the threads of patients
+AT_ONCE, PATIENCE = (
+    1,
+    0.5,
+)  # secrets proved at a time in each process: hashing takes the processor and the threads of patients
 _proving = threading.BoundedSemaphore(AT_ONCE)
 
 blueprint = Blueprint("account", __name__, url_prefix="/account")
@@ -172,7 +175,7 @@ class Counted:
         if people.too_many_attempts(act, name, address):
             self.form_errors = [_("Too many attempts failed. Wait 15 minutes, or ask an admin for a new password.")]
             return False
-        if not _proving.acquire(blocking=False):
+        if not _proving.acquire(timeout=PATIENCE):
             self.form_errors = [_("Many people are signing in at this moment. Wait a few seconds, then try again.")]
             return False
         try:

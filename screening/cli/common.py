@@ -23,7 +23,7 @@ from screening.reports.signature import CannotSign
 from screening.reports.spreadsheet import write_row
 from screening.rulebooks.load import InvalidRuleBook
 from screening.services.people import NotAccepted
-from screening.settings import InvalidSettings
+from screening.settings import InvalidSettings, as_called
 from screening.storage import audit, search
 from screening.storage.audit import Act
 from screening.storage.backup import CannotCopy
@@ -47,7 +47,7 @@ def check_ready(app: Flask) -> None:
             check_release(db.session)
             search.check(db.session, here.keys)
             if lost := audit.lost(db.session, here.keys):
-                logging.getLogger("screening").error("%s", lost)
+                logging.getLogger("screening").error("%s", as_called(lost))
         except (OperationalError, CommandError) as err:
             raise not_reachable(err) from err
         finally:
@@ -64,7 +64,7 @@ def not_reachable(err: Exception) -> DatabaseNotReady:
 def fail(*lines: str) -> NoReturn:
     """Print to stderr and end with exit code 1."""
     for line in lines:
-        click.echo(line, err=True)
+        click.echo(as_called(line), err=True)
     raise SystemExit(1)
 
 

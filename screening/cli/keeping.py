@@ -12,7 +12,7 @@ from screening.extensions import db, installation
 from screening.services import clock, retention
 from screening.services.clock import ClockInDoubt, this_machine
 from screening.services.export import prove
-from screening.settings import FILE_NAME
+from screening.settings import FILE_NAME, as_called
 from screening.storage import audit as audit_log
 from screening.storage import backup as copies
 from screening.storage import moving, rotation, screenings
@@ -115,10 +115,10 @@ def restore(source: Path) -> None:
     with progress("Copying") as tell:
         copies.restore(db.engine, here.keys, source, tell)
     noted, end = audit_log.begin_anew(acting(), source.name)
-    click.echo(f"Restored {screenings.count(db.session)} screenings. Now run: flask init; flask verify")
+    click.echo(as_called(f"Restored {screenings.count(db.session)} screenings. Now run: flask init; flask verify"))
     if noted.number > end.number:
         click.echo(f"The audit log here went to row {noted.number}, that of the backup to {end.number}.")
-    click.echo("Whoever was disabled since the copy was made can sign in again: see flask people list")
+    click.echo(as_called("Whoever was disabled since the copy was made can sign in again: see flask people list"))
 
 
 @commands.command("move-database")
@@ -134,7 +134,9 @@ def move_database(url: str) -> None:
     with progress("Moving") as tell:
         rows = moving.move(db.engine, target.database, here.keys, now=act.now, by=act.by, progress=tell)
     click.echo(f"Moved {rows} rows; each was compared, and keys and audit chain fit. Nothing is written here any more.")
-    click.echo(f"Now set database_url in {here.settings.instance / FILE_NAME}, run flask verify, start the server.")
+    click.echo(
+        as_called(f"Now set database_url in {here.settings.instance / FILE_NAME}, run flask verify, start the server.")
+    )
 
 
 @commands.command()
@@ -184,4 +186,6 @@ def rotate_key(forget: bool) -> None:
         f"{done} rows are sealed with {here.keys.current} now. Copy {here.key_file.name} to its safe place again."
     )
     if not forget and len(here.keys.data) > 1:
-        click.echo("Old keys stay in it for the backups made before; `flask rotate-key --forget` drops them.")
+        click.echo(
+            as_called("Old keys stay in it for the backups made before; `flask rotate-key --forget` drops them.")
+        )

@@ -6,6 +6,7 @@ from flask_security import hash_password
 from screening.cli.common import acting, commands, on_a_ready_installation
 from screening.extensions import db, installation
 from screening.services import people as service
+from screening.settings import as_called
 
 
 @commands.group()
@@ -27,6 +28,9 @@ def people_add(sign_in_name: str, full_name: str, roles: tuple[str, ...], if_non
     if added:
         address = f"{installation().settings.public_url}/account/sign-in"
         click.echo(f"First sign-in at {address}: name {sign_in_name}, password {password} (to be changed there)")
+    elif (first := service.find(db.session, sign_in_name)) and first.password_is_one_time:
+        again = as_called(f"flask people reset-password {sign_in_name}")
+        click.echo(f"{sign_in_name} has not signed in yet. If the password that was printed is lost: {again}")
 
 
 @people.command("list")

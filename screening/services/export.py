@@ -44,6 +44,7 @@ def prove(session: Session, keys: Keys) -> Iterator[str]:
         try:
             row = session.get_one(ScreeningRow, screening_id)
             screening = screenings.read(session, keys, row)
+            summaries.prove_copies(session, keys, row.id)
             _book, assessment = review.assess(session, screening)
             stored, again = screenings.state(row, keys), screenings.state_of(screening, assessment)
             if stored != again:

@@ -32,7 +32,7 @@ from screening.web.errors import Page
 from screening.web.errors import page as error_page
 from screening.web.forms.questions import question_form
 from screening.web.forms.review import ClarifyForm, ReviewForm
-from screening.web.patient import copy_page, copy_response, pdf_response, today
+from screening.web.patient import copy_page, copy_response, in_turn, pdf_response, today
 from screening.web.sign_in import acting, needs, page_number
 
 blueprint = Blueprint("clinic", __name__, url_prefix="/clinic")
@@ -285,8 +285,12 @@ def copy(reference: str) -> Page:
 @needs("prescriber")
 def copy_pdf(reference: str) -> Page:
     """The same as a PDF."""
-    found = _view(reference, action="copied")
-    return copy_response(found, _patients_book(found), back=url_for("clinic.screening", reference=found.reference))
+
+    def make() -> Response:
+        found = _view(reference, action="copied")
+        return copy_response(found, _patients_book(found))
+
+    return in_turn(make, back=url_for("clinic.screening", reference=reference))
 
 
 @blueprint.get("/paper")

@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from screening import background
 from screening.extensions import Installation, db, installation
-from screening.settings import LOOPBACK
+from screening.settings import LOOPBACK, as_called
 from screening.storage import audit, statistics
 from screening.storage.database import DatabaseNotReady, check_keys, check_release, prove_writable
 from screening.storage.encryption import KeyFault, read_private
@@ -48,7 +48,7 @@ def ready() -> Plain:
         if fault := _write_fault(here, now) or background.fault(here, now=now):
             raise DatabaseNotReady(fault)
     except (KeyFault, DatabaseNotReady) as err:
-        log.error("not ready: %s", err)
+        log.error("not ready: %s", as_called(str(err)))
     except (SQLAlchemyError, OSError) as err:
         log.error("not ready: %s", type(err).__name__)
     else:

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0006_copies"
+revision = "0005_copies"
 down_revision = "0004_clocks_and_checks"
 branch_labels = None
 depends_on = None

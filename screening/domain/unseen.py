@@ -38,6 +38,8 @@ def without_unseen(text: str) -> str:
     Joiners stay within Persian or Hindi words and their like, variation selectors and joiners within emoji, tags within
     flags. Control characters stay, to be refused.
     """
+    if text.isascii():
+        return _LINE_ENDS.sub("\n", text)
     text = _LINE_ENDS.sub("\n", _NEVER_SEEN.sub("", text).translate(_BLANKS))
     text = _TAGS.sub(lambda found: found[1] or "", text)
     return _JOINERS.sub("", _SEVERAL_JOINERS.sub(r"\1", _VARIANTS.sub("", text)))

@@ -71,9 +71,7 @@ def invite(
         found = read_table(table, settings=here.settings, today=here.today(), order=order)
         _refuse(found, "")
     else:
-        found = read_list(
-            file.read_bytes(), settings=installation().settings, today=installation().today(), order=order
-        )
+        found = read_list(file.read_bytes(), settings=here.settings, today=here.today(), order=order)
     with on_a_ready_installation():
         act, settings = acting(), here.settings
         if file is not None:

@@ -11,7 +11,6 @@ from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
-from babel import Locale
 from babel.dates import format_date
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.pdf_utils.writer import copy_into_new_writer
@@ -77,7 +76,7 @@ class Email(Channel):
 def remind_by_mail(options: Email, to: str, link: str, *, language: str, until: datetime, settings: Settings) -> None:
     """Send a patient the link to the questions, without a word about who it is for or what about."""
     _, zone = translations(language).gettext, ZoneInfo(settings.clinic_timezone)
-    day = format_date(until.astimezone(zone), "long", locale=Locale.parse(language, sep="-"))
+    day = format_date(until.astimezone(zone), "long", locale=settings.locale(language))
     lines = [
         _("Please answer a few questions before your visit to %(clinic)s:") % {"clinic": settings.clinic_name},
         link,

@@ -15,6 +15,7 @@ from screening.domain.answers import (
     with_faults_shown,
 )
 from screening.domain.rules import FollowUp, Kind, Question, RuleBook
+from screening.reports.paper import follow_up_places
 from screening.web.forms import TypedForm, words
 
 
@@ -64,7 +65,8 @@ def question_form(kind: type[Built], book: RuleBook, question: Question, answers
     """A form of this kind for the question, filled with what was sent or else with the answers so far."""
     key = (book.edition.digest, book.language, question.id, kind)
     if key not in _FORM_CLASSES:
-        fields = {item.id: _field(item) for item in question.page}
+        shown = [question, *(place.item for place in follow_up_places(question))]  # its errors have this order
+        fields = {item.id: _field(item) for item in shown}
         _FORM_CLASSES[key] = type("BuiltQuestionForm", (kind,), {"book": book, "question": question, **fields})
     sent = request.form if request.method == "POST" else None
     form: Built = _FORM_CLASSES[key](formdata=sent, data={item.id: answers.value(item.id) for item in question.page})

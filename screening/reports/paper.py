@@ -31,7 +31,7 @@ class FollowUpPlace:
 
     item: FollowUp
     opens_after: str
-    choices: str
+    choices: tuple[str, ...]
 
 
 def follow_up_places(question: Question, *, without: str = "") -> list[FollowUpPlace]:
@@ -40,7 +40,7 @@ def follow_up_places(question: Question, *, without: str = "") -> list[FollowUpP
     for follow_up in question.follow_ups:
         opening = [option for option in options if option.id in follow_up.when]
         after = opening[0] if len(opening) == 1 else options[-1]
-        choices = " / ".join(f"“{option.label}”" for option in opening)
+        choices = tuple(option.label for option in opening)
         places.append(FollowUpPlace(item=follow_up, opens_after=after.id, choices=choices))
     order = [option.id for option in options]
     return sorted(places, key=lambda place: order.index(place.opens_after))

@@ -49,8 +49,9 @@ class QuestionForm(TypedForm):
             if item.required and item.id in values and not values[item.id]:
                 faults[item.id] = Fault.MISSING
             if item.id in faults:
-                choose = _("Choose an answer for “%(ask)s”. If you do not know, choose “I am not sure”", ask=item.ask)
-                self[item.id].errors = [words(faults[item.id], TEXT_LENGTH, choose)]
+                missing = item.unanswered or _("Choose an answer for “%(ask)s”", ask=item.ask)
+                missing = _("%(missing)s. If you do not know, choose “I am not sure”", missing=missing)
+                self[item.id].errors = [words(faults[item.id], TEXT_LENGTH, missing)]
             if faults.get(item.id) is Fault.CONTROL_CHARACTER:
                 self[item.id].data = with_faults_shown(self[item.id].data)
         return not faults

@@ -112,7 +112,7 @@ def linked(visitor: Visitor) -> list[str]:
 def test_a_british_patient_types_and_reads_dates_as_at_home(make_app: Callable[..., Flask]) -> None:
     app = make_app(clinic_region="GB")
     visitor = Visitor(app)
-    visitor.begin(**{part: "" for part in (DAY, MONTH, YEAR)})
+    visitor.begin(**dict.fromkeys((DAY, MONTH, YEAR), ""))
     assert names_of_inputs(visitor) == [DAY, MONTH, YEAR]
     assert "For example, 27 3 1985. Use the Western calendar." in visitor.text
     assert linked(visitor) == [DAY]

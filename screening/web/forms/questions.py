@@ -66,8 +66,9 @@ def question_form(kind: type[Built], book: RuleBook, question: Question, answers
     """A form of this kind for the question, filled with what was sent or else with the answers so far."""
     key = (book.edition.digest, book.language, question.id, kind)
     if key not in _FORM_CLASSES:
-        shown = [question, *(place.item for place in follow_up_places(question))]  # its errors have this order
-        fields = {item.id: _field(item) for item in shown}
+        # In the order shown, which errors have as well.
+        fields = {question.id: _field(question)}
+        fields |= {place.item.id: _field(place.item) for place in follow_up_places(question)}
         _FORM_CLASSES[key] = type("BuiltQuestionForm", (kind,), {"book": book, "question": question, **fields})
     sent = request.form if request.method == "POST" else None
     form: Built = _FORM_CLASSES[key](formdata=sent, data={item.id: answers.value(item.id) for item in question.page})

@@ -14,6 +14,7 @@ from screening.reports.paper import date_part_order
 from screening.services.dates import Order, day_number, readings
 from screening.services.invitation_list import read_list
 from screening.settings import InvalidSettings, Settings, load_settings
+from tests.integration.test_paper import text_of
 from tests.integration.test_patient_way import stored
 from tests.integration.visitor import Visitor
 
@@ -133,3 +134,8 @@ def test_errors_lead_to_each_part_at_fault_in_the_order_shown(make_app: Callable
         assert f'id="{part}-error"' in visitor.page.text
     visitor.begin(birth_day="", birth_month="", birth_year="")
     assert linked(visitor) == [MONTH]
+
+
+@pytest.mark.parametrize(("region", "order"), [("GB", "DayMonthYear"), ("US", "MonthDayYear")])
+def test_the_form_on_paper_has_the_same_order(make_app: Callable[..., Flask], region: str, order: str) -> None:
+    assert order in text_of(Visitor(make_app(clinic_region=region)).get("/paper/form/en.pdf").data)

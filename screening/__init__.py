@@ -96,7 +96,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     invitation_list.init_app(app)
     tablet.init_app(app)
     csrf.init_app(app)
-    babel.init_app(app, locale_selector=language.chosen)
+    babel.init_app(app, locale_selector=lambda: settings.locale(language.chosen()))
     app.context_processor(lambda: {"clinic": settings})
     sign_in.init_app(app, here)
     for part in (patient, clinic, invitations, admin, verify, language, health, fhir):

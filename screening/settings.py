@@ -93,6 +93,13 @@ def _language(raw: object) -> str:
     return code
 
 
+def _region(raw: object) -> str:
+    code = text(raw).upper()
+    if code and not (len(code) == 2 and code in Locale("en").territories):
+        raise ValueError(f"{code!r} is not a country or region; write its two letters, such as US, GB or ES")
+    return code
+
+
 def _languages(raw: object) -> tuple[str, ...]:
     codes = raw if isinstance(raw, list) else [part for part in text(raw).split(",") if part.strip()]
     if not codes:
@@ -163,6 +170,9 @@ class Settings:
     clinic_phone: str = setting(text, "shown to patients who need to talk to someone; may be empty", "")
     clinic_timezone: str = setting(_timezone, "for the times on pages and summaries", "UTC")
     clinic_language: str = setting(_language, "language of the summary, whatever the patient's", "en")
+    clinic_region: str = setting(
+        _region, "country whose dates are shown and asked for, such as US or GB; empty: as the language has them", ""
+    )
     languages: tuple[str, ...] = setting(
         _languages, "languages offered to patients, the first is the default", ("en", "es")
     )
@@ -203,6 +213,17 @@ class Settings:
     def fhir_base(self) -> str:
         """Where the canonical addresses of our Questionnaire and CodeSystem begin."""
         return self.fhir_url or f"{self.public_url}/fhir"
+
+    def locale(self, language: str) -> Locale:
+        """How the language is written in the clinic's region: the order, names and forms of dates."""
+        own = Locale.parse(language, sep="-")
+        # English in a region that CLDR does not know has the day first, unlike that of the US.
+        for region in filter(None, (self.clinic_region, self.clinic_region and "001")):
+            try:
+                return Locale(own.language, territory=region, script=own.script)
+            except UnknownLocaleError:
+                continue
+        return own
 
     @property
     def over_tls(self) -> bool:

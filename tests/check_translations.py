@@ -5,18 +5,28 @@ Exit code 1 with one line per fault: a text that is not in a catalogue, not tran
 
 from __future__ import annotations
 
+import ast
 import io
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
-from babel.messages.extract import extract_from_dir
+from babel.messages.extract import DEFAULT_KEYWORDS, extract_from_dir
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
 ROOT = Path(__file__).parent.parent
 CATALOGUES = ROOT / "screening" / "translations"
+# Which arguments of a call are texts, by the name under which the function is called.
+KEYWORDS = {
+    **DEFAULT_KEYWORDS,
+    "_l": None,
+    "lazy_gettext": None,
+    "lazy_ngettext": (1, 2),
+    "lazy_pgettext": ((1, "c"), 2),
+}
 
 
 def collected() -> Catalog:
@@ -27,10 +37,44 @@ def collected() -> Catalog:
         ("screening", [("**.py", "python")]),
     ):
         options = {"**.html": {"trimmed": "true", "silent": "false"}}
-        found = extract_from_dir(ROOT / folder, method_map=methods, options_map=options)
+        found = extract_from_dir(ROOT / folder, method_map=methods, options_map=options, keywords=KEYWORDS)
         for file, _line, message, comments, context in found:
             template.add(message, locations=[(f"{folder}/{file}", 0)], auto_comments=comments, context=context)
     return template
+
+
+def not_collected(source: str, known: set[str]) -> Iterator[str]:
+    """What a Python file has that is to be translated and that would be passed over: none of `known` is it.
+
+    A call is passed over under a name that is not in KEYWORDS, or for a text that is put together in the call.
+    """
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and node.module == "flask_babel":
+            for one in node.names:
+                name = one.asname or one.name
+                is_same = name in KEYWORDS and KEYWORDS[name] == KEYWORDS.get(one.name)
+                if "gettext" in one.name and not is_same:
+                    yield f"line {node.lineno}: {one.name} is called {name}, a name that is not collected"
+        if not isinstance(node, ast.Call):
+            continue
+        name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+        if name not in KEYWORDS:
+            continue
+        places = [one for one in KEYWORDS[name] or (1,) if isinstance(one, int)]
+        for text in (node.args[place - 1] for place in places if place <= len(node.args)):
+            match text:
+                case ast.Constant(value=str(words)) if words in known:
+                    pass
+                case ast.Constant() | ast.JoinedStr() | ast.BinOp() | ast.IfExp():
+                    yield f"line {node.lineno}: {ast.unparse(text)} is not collected"
+                case _:
+                    pass  # a text that N_ marks elsewhere
+
+
+def every_text(catalogue: Catalog) -> set[str]:
+    """Each text of a catalogue, one and many apart."""
+    ids = [message.id for message in catalogue if message.id]
+    return {text for one in ids for text in (one if isinstance(one, tuple) else (one,))}
 
 
 def compiled(catalogue: Catalog) -> bytes:
@@ -43,7 +87,12 @@ def compiled(catalogue: Catalog) -> bytes:
 def main(*, update: bool) -> int:
     """Check or update every catalogue; the number of faults."""
     template = collected()
-    faults = []
+    known = every_text(template)
+    faults = [
+        f"{path.relative_to(ROOT)}: {fault}"
+        for path in sorted((ROOT / "screening").rglob("*.py"))
+        for fault in not_collected(path.read_text(encoding="utf-8"), known)
+    ]
     for path in sorted(CATALOGUES.glob("*/LC_MESSAGES/messages.po")):
         language = path.parent.parent.name
         with path.open("rb") as file:

@@ -17,7 +17,6 @@ from pyhanko.pdf_utils.writer import copy_into_new_writer
 
 from screening.delivery.channel import SECONDS, Channel, DeliveryFailed, Document, Fault, Held, in_time
 from screening.domain.invitation import is_mailbox
-from screening.reports.paper import locale_of
 from screening.reports.summary import translations
 from screening.settings import Settings, filled, port, setting, text
 
@@ -77,7 +76,7 @@ class Email(Channel):
 def remind_by_mail(options: Email, to: str, link: str, *, language: str, until: datetime, settings: Settings) -> None:
     """Send a patient the link to the questions, without a word about who it is for or what about."""
     _, zone = translations(language).gettext, ZoneInfo(settings.clinic_timezone)
-    day = format_date(until.astimezone(zone), "long", locale=locale_of(language))
+    day = format_date(until.astimezone(zone), "long", locale=settings.locale(language))
     lines = [
         _("Please answer a few questions before your visit to %(clinic)s:") % {"clinic": settings.clinic_name},
         link,

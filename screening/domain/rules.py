@@ -54,7 +54,10 @@ class Option:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FollowUp:
-    """A question that opens under certain choices of its parent question."""
+    """A question that opens under certain choices of its parent question.
+
+    `unanswered` is what a patient reads who leaves it out; empty in early editions.
+    """
 
     id: str
     parent: str
@@ -62,6 +65,7 @@ class FollowUp:
     kind: Kind
     ask: str
     hint: str
+    unanswered: str
     topic: str
     clarify: str
     options: tuple[Option, ...]
@@ -77,6 +81,7 @@ class FollowUp:
 class Question:
     """One main question, asked of everyone until answered. `clarify` tells what to establish if it stays open.
 
+    `unanswered` is what a patient reads who leaves it out; empty in early editions.
     `loinc` is the LOINC code of what is asked, or empty.
     """
 
@@ -86,6 +91,7 @@ class Question:
     id: str
     ask: str
     hint: str
+    unanswered: str
     why: str
     topic: str
     clarify: str

@@ -31,23 +31,24 @@ class FollowUpPlace:
 
     item: FollowUp
     opens_after: str
-    choices: str
+    choices: tuple[str, ...]
 
 
 def follow_up_places(question: Question, *, without: str = "") -> list[FollowUpPlace]:
-    """Where the question's follow-ups open on its page, on which the choice `without` is not offered."""
+    """Where the question's follow-ups open on its page, from its top; the choice `without` is not offered there."""
     places, options = [], [option for option in question.options if option.id != without]
     for follow_up in question.follow_ups:
         opening = [option for option in options if option.id in follow_up.when]
         after = opening[0] if len(opening) == 1 else options[-1]
-        choices = " / ".join(f"“{option.label}”" for option in opening)
+        choices = tuple(option.label for option in opening)
         places.append(FollowUpPlace(item=follow_up, opens_after=after.id, choices=choices))
-    return places
+    order = [option.id for option in options]
+    return sorted(places, key=lambda place: order.index(place.opens_after))
 
 
-def date_part_order(language: str) -> list[str]:
-    """The three parts of a date of birth in the order in which the language writes a date."""
-    pattern = get_date_format("long", locale=locale_of(language)).pattern
+def date_part_order(locale: Locale) -> list[str]:
+    """The three parts of a date of birth in the order in which a date is written."""
+    pattern = get_date_format("long", locale=locale).pattern
     letters = {"birth_day": "d", "birth_month": "M", "birth_year": "y"}
     return sorted(DATE_PARTS, key=lambda part: pattern.find(letters[part]))
 
@@ -64,7 +65,8 @@ def asked_and_answered(answers: Answers, book: RuleBook) -> Iterator[tuple[Quest
 def blank(kind: str, book: RuleBook, settings: Settings) -> bytes:
     """One of BLANKS as a PDF, in the language of the book. Raises PrintingFailed."""
     template, _, size = kind.partition("-")
-    parts, places = date_part_order(book.language), {one.id: follow_up_places(one) for one in book.questions}
+    parts = date_part_order(settings.locale(book.language))
+    places = {one.id: follow_up_places(one) for one in book.questions}
     html = _page(template, book, settings, large=size == "large", date_parts=parts, places=places)
     return _printed(html(frozenset()))
 
@@ -77,7 +79,7 @@ def _printed(html: str) -> bytes:
 
 def particulars(screening: Screening, book: RuleBook, settings: Settings) -> list[tuple[str, str]]:
     """Who answered and when, as the patient's own record shows it in the language of the book."""
-    _, locale = translations(book.language).gettext, locale_of(book.language)
+    _, locale = translations(book.language).gettext, settings.locale(book.language)
     patient, sent = screening.patient, screening.submitted_at.astimezone(timezone(settings.clinic_timezone))
     return [
         (_("Reference"), screening.reference),
@@ -103,7 +105,7 @@ def copy(screening: Screening, book: RuleBook, settings: Settings) -> Printed:
 
 def slip(invitation: Invitation, book: RuleBook, settings: Settings, *, address: str, until: datetime) -> Printed:
     """What a patient is handed or sent: the link, as QR code and to be typed. Raises PrintingFailed."""
-    _, locale = translations(book.language).gettext, locale_of(book.language)
+    _, locale = translations(book.language).gettext, settings.locale(book.language)
     zone = timezone(settings.clinic_timezone)
     at = invitation.appointment and invitation.appointment.astimezone(zone)
     when = f"{format_date(at, 'full', locale)}, {format_time(at, 'short', locale=locale)}" if at else ""
@@ -127,7 +129,7 @@ def slip(invitation: Invitation, book: RuleBook, settings: Settings, *, address:
 
 def _page(template: str, book: RuleBook, settings: Settings, *, large: bool = False, **values: Any) -> Html:
     """A template filled in, once it is known which characters have no glyph."""
-    direction = locale_of(book.language).text_direction
+    direction = settings.locale(book.language).text_direction
     values |= {"paper": settings.paper, "book": book, "clinic": settings, "direction": direction, "large": large}
     return lambda missing: filled_in(template, book.language, missing=missing, **values)
 

@@ -157,7 +157,7 @@ class _BookReader:
             domain.Question,
             id=asked,
             plain="loinc",
-            optional="hint loinc",
+            optional="hint unanswered loinc",
             options=options,
             option_ids=frozenset(choices),
             follow_ups=tuple(self._follow_up(inner, asked, choices, labels) for inner in inside),
@@ -175,7 +175,7 @@ class _BookReader:
             table.fault("options", f"do not fit kind {kind!r}", "give options to `one` and `several`, none to `text`")
         return table.read(
             domain.FollowUp,
-            optional="hint clarify",
+            optional="hint unanswered clarify",
             parent=parent,
             when=frozenset(table.several_of("when", choices)),
             kind=domain.Kind(kind or domain.Kind.TEXT),

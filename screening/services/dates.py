@@ -23,6 +23,7 @@ class ShortYear(ValueError):
 
 
 _WORD = re.compile(r"\d+|[^\W\d_]+")
+_ORDINAL = re.compile(r"(?<=\d)\.?(?:st|nd|rd|th|er|[oaºª°])(?!\w)")
 _PASSED_OVER = frozenset(["a", "at", "d", "de", "del", "el", "la", "las", "of", "on", "st", "nd", "rd", "th", "the"])
 _DASHES = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2212", "-"))  # all look alike
 _NOT_IN_DAYS = re.compile(r"[^\w\s./,-]")
@@ -48,6 +49,12 @@ def _plain(text: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", text).translate(_DASHES).casefold().split())
 
 
+def day_number(typed: str) -> int | None:
+    """The number that was typed for a day, such as 12, 12th, 12. or 1º."""
+    digits = _ORDINAL.sub("", re.sub(r"\s+(?=\D)", "", _plain(typed))).rstrip(".")
+    return int(digits) if digits.isdecimal() and len(digits) <= 4 else None
+
+
 def month_by_name(typed: str, languages: tuple[str, ...]) -> int | None:
     """The month whose full or short name was typed in one of the languages, with or without a full stop."""
     return _names(languages)[0].get(_plain(typed).removeprefix("de ").rstrip("."))
@@ -60,7 +67,7 @@ def readings(text: str, languages: tuple[str, ...]) -> Mapping[Order, date]:
     """
     months, days = _names(languages)
     plain = _plain(text)
-    words = _WORD.findall(plain)
+    words = _WORD.findall(_ORDINAL.sub("", plain))
     numbers, named = [one for one in words if one.isdecimal()], [months[one] for one in words if one in months]
     known = len(numbers) + len(named) + sum(one in days | _PASSED_OVER for one in words if one not in months)
     if known != len(words) or _NOT_IN_DAYS.search(plain):

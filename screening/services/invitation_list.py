@@ -12,6 +12,7 @@ from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
 from babel import Locale
+from babel.dates import format_skeleton
 
 from screening.delivery.channel import N_
 from screening.domain import answers as said
@@ -55,7 +56,7 @@ HEADINGS = {
         "email": "correo, correo electrónico, dirección de correo, email del paciente",
     },
 }
-EXAMPLES = {"birth_date": "1988-03-12", "appointment": "2027-03-31 14:30"}
+EXAMPLES = {"birth_date": (date(1988, 3, 27), ""), "appointment": (date(2027, 3, 31), " 14:30")}
 _HEADINGS_WITHIN = 20  # rows from the top
 _JOINERS = re.compile("[\u200c\u200d]")
 _LONGEST = {"name": said.NAME_LENGTH, "visit": said.VISIT_LENGTH, "prescriber": said.NAME_LENGTH}
@@ -333,6 +334,12 @@ class _Reader:
             )
         return Row(number=number, values=values, faults=faults, invitation=invitation)
 
+    def _example(self, column: str) -> str:
+        """A day as the clinic writes it; as ISO 8601 has it where its region is not set."""
+        (day, hour), here = EXAMPLES[column], self.settings
+        locale = here.locale(here.clinic_language)
+        return (format_skeleton("yMd", day, locale=locale) if here.clinic_region else day.isoformat()) + hour
+
     def _day(self, column: str, text: str, faults: dict[str, Words]) -> date | None:
         """The day that a cell tells; None with its fault."""
         try:
@@ -342,7 +349,7 @@ class _Reader:
             faults[column] = Words(words, {"text": text})
             return None
         except ValueError:
-            values = {"text": text, "example": EXAMPLES[column]}
+            values = {"text": text, "example": self._example(column)}
             faults[column] = Words(N_("“%(text)s” cannot be read: write it such as %(example)s."), values)
             return None
         if len({*found.values()}) == 1 and (order is None or order in found):
@@ -362,7 +369,8 @@ class _Reader:
     def _birth_date(self, text: str, faults: dict[str, Words]) -> date | None:
         if not text:
             faults["birth_date"] = Words(
-                N_("A date of birth is needed here: write it such as %(example)s."), {"example": EXAMPLES["birth_date"]}
+                N_("A date of birth is needed here: write it such as %(example)s."),
+                {"example": self._example("birth_date")},
             )
             return None
         try:
@@ -391,7 +399,7 @@ class _Reader:
                 return None
             if clock is None:
                 words = N_("The appointment needs its time too: write it such as %(example)s.")
-                faults["appointment"] = Words(words, {"example": EXAMPLES["appointment"]})
+                faults["appointment"] = Words(words, {"example": self._example("appointment")})
                 return None
             at = datetime.combine(day, clock, ZoneInfo(self.settings.clinic_timezone))
         if appointment_fault(at.date(), today=self.today):

@@ -1,11 +1,15 @@
-"""Security headers on every response, and what makes our cookies safe."""
+"""Security headers on every response, how long browsers keep it, and what makes our cookies safe."""
 
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 from flask import Flask, request
 from werkzeug.wrappers import Response
 
 from screening.extensions import installation
+from screening.settings import ROOT
 
 CONTENT_SECURITY_POLICY = "; ".join(
     (
@@ -34,13 +38,24 @@ ONE_YEAR = 31_536_000  # seconds
 
 
 def init_app(app: Flask) -> None:
-    """Add the headers to everything this application answers."""
+    """Add the headers to everything this application answers, and the version of its content to a file's address."""
+    folder = ROOT / "static"
+
+    @app.url_defaults
+    def _add_version(endpoint: str, values: dict[str, Any]) -> None:
+        if endpoint == "static":
+            values["v"] = _version(folder / values["filename"])
 
     @app.after_request
     def _add(response: Response) -> Response:
         response.headers.update(HEADERS)
         if request.endpoint not in ABOUT_NOBODY:
             response.headers["Cache-Control"] = "no-store"
+        # Only under the version that it has now: during an upgrade an old page may ask for a new file.
+        if request.endpoint == "static" and response.status_code == 200:
+            given = request.args.get("v")
+            if given == _version(folder / (request.view_args or {})["filename"]):
+                response.headers["Cache-Control"] = f"public, max-age={ONE_YEAR}, immutable"
         if installation(app).settings.over_tls:
             response.headers["Strict-Transport-Security"] = f"max-age={ONE_YEAR}"
         return response
@@ -50,3 +65,12 @@ def cookie(name: str) -> dict[str, Any]:
     """The name and the attributes of a cookie: for this host alone, and no script reads it."""
     secure = installation().settings.over_tls
     return {"key": f"__Host-{name}" if secure else name, "secure": secure, "httponly": True, "samesite": "Lax"}
+
+
+def _version(file: Path) -> str:
+    return _digest(file, file.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def _digest(file: Path, _changed: int) -> str:
+    return sha256(file.read_bytes()).hexdigest()[:12]

@@ -46,6 +46,13 @@ def test_the_printed_copy_shows_every_answer_and_nothing_to_press(page: Page) ->
     assert [one for one in page.locator("a, button, input, nav").all() if one.is_visible()] == []
 
 
+def test_the_printed_check_page_says_that_nothing_was_sent(page: Page) -> None:
+    journey.jump_to(page, "check")
+    assert not page.get_by_text("Not sent.").is_visible()
+    page.emulate_media(media="print")
+    assert page.get_by_text("Not sent. The clinic does not have these answers yet.").is_visible()
+
+
 def test_in_forced_colours_the_chosen_answers_can_be_told_from_the_others(question: Page) -> None:
     question.check("[name=pregnancy][value=no]")
     question.check("[name=pregnancy_planned][value=unsure]")

@@ -63,7 +63,7 @@ def test_the_language_can_be_switched_by_keyboard(page: Page) -> None:
 def test_each_line_of_the_error_summary_leads_into_its_field(page: Page) -> None:
     journey.begin(page)
     journey.press_continue(page)
-    for target in ("name", "birth_day"):
+    for target in ("name", "birth_month"):
         tab_to(page, f'.error-summary a[href="#{target}"]')
         page.keyboard.press("Enter")
         assert page.evaluate("document.activeElement.id") == target

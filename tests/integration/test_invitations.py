@@ -290,7 +290,7 @@ def test_the_slip_says_all_that_the_patient_needs(app: Flask) -> None:
     ("wrong", "words"),
     [
         ({"name": ""}, "Enter the patient’s name"),
-        ({"birth_year": ""}, "Also enter the year of birth"),
+        ({"birth_year": ""}, "The date of birth must include a year"),
         ({"appointment": "soon"}, "Enter a day and time to come, such as 2027-03-31 14:30"),
         ({"appointment": "2020-01-01T10:00", "birth_day": "40"}, "Enter a day and time to come"),
         ({"appointment": "2020-01-01T10:00", "birth_day": "40"}, "Enter the day as a number"),

@@ -282,7 +282,7 @@ def test_a_choice_that_is_not_offered_is_refused(sqlite_app: Flask, value: str) 
     visitor.begin()
     visitor.post("/questions/pregnancy", {"pregnancy": value})
     assert visitor.path == "/questions/pregnancy"
-    assert "Choose an answer for “Are you pregnant?”" in visitor.text
+    assert "Select whether you are pregnant. If you do not know, choose “I am not sure”" in visitor.text
 
 
 def test_the_database_being_away_is_a_kind_page(sqlite_app: Flask) -> None:

@@ -110,7 +110,7 @@ def test_cells_with_line_breaks_separators_and_quotes_stay_one() -> None:
 
 def test_empty_rows_and_columns_are_passed_over_and_rows_keep_their_numbers() -> None:
     content = "March\n\n,,,,\n,name,,birth_date,visit,,\n,,,,,,\n,Ana,,1988-03-12,V-1,,\n,,,,,,\n,Bo,,x,,,\n,,,,,,\n"
-    assert faults(read(content)) == ["row 8, birth_date: “x” cannot be read: write it such as 1988-03-12."]
+    assert faults(read(content)) == ["row 8, birth_date: “x” cannot be read: write it such as 1988-03-27."]
     assert invited(content.replace("x", "1990-01-02"))[0] == ("Ana", BORN, "V-1")
 
 

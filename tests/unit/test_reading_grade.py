@@ -30,7 +30,7 @@ def too_hard(texts: Mapping[str, list[str]]) -> dict[str, tuple[float, list[str]
 
 
 def test_each_question_and_follow_up_is_plain() -> None:
-    assert not too_hard({item.id: [item.ask, item.hint] for item in book().asked()})
+    assert not too_hard({item.id: [item.ask, item.hint, item.unanswered] for item in book().asked()})
 
 
 def test_each_reason_why_we_ask_is_plain() -> None:

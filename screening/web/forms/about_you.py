@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from datetime import date
 from typing import Any, Self
 
-from babel.lists import format_list
 from flask import request
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
@@ -14,8 +14,9 @@ from wtforms import StringField
 
 from screening.domain import answers
 from screening.domain.answers import Fault
-from screening.reports.paper import DATE_PARTS, date_part_order, locale_of
-from screening.services.dates import month_by_name
+from screening.extensions import installation
+from screening.reports.paper import DATE_PARTS, date_part_order
+from screening.services.dates import day_number, month_by_name
 from screening.web import language
 from screening.web.forms import TypedForm
 
@@ -31,8 +32,8 @@ class BirthDateForm(TypedForm):
 
     @property
     def date_parts(self) -> list[str]:
-        """The three fields in the order in which the language of the page writes a date."""
-        return date_part_order(language.chosen())
+        """The three fields in the order in which the language of the page writes a date in the clinic's region."""
+        return _shown_order()
 
     @property
     def example_date(self) -> str:
@@ -48,8 +49,15 @@ class BirthDateForm(TypedForm):
         if isinstance(born, date):
             self.birth_date = born
             return not self.errors
-        self[born[0]].errors = [born[1]]
+        for part, message in born.items():
+            self[part].errors = [message]
         return False
+
+    @property
+    def errors(self) -> dict[str, Any]:
+        """The errors in the order of the page."""
+        shown = ["name", *self.date_parts]
+        return dict(sorted(super().errors.items(), key=lambda one: shown.index(one[0]) if one[0] in shown else 4))
 
 
 class AboutYouForm(BirthDateForm):
@@ -60,11 +68,6 @@ class AboutYouForm(BirthDateForm):
 
     patient: answers.Patient
     name_missing = _l("Enter your name")
-
-    @property
-    def errors(self) -> dict[str, Any]:
-        """The errors in the order of the page."""
-        return dict(sorted(super().errors.items(), key=lambda one: one[0] != "name"))
 
     @classmethod
     def filled_with(cls, patient: answers.Patient | None) -> Self:
@@ -108,36 +111,48 @@ class VisitForm(AboutYouForm):
     name_missing = _l("Enter the patient’s name")
 
 
-def _birth_date(typed: dict[str, str], languages: tuple[str, ...], today: date) -> date | tuple[str, str]:
-    """The date of birth, or the field at fault and the message for it."""
-    missing = [part for part in DATE_PARTS if not typed[part]]
-    if len(missing) == len(DATE_PARTS):
-        return "birth_day", _("Enter the date of birth")
-    if len(missing) == 2 and not typed[next(part for part in DATE_PARTS if typed[part])].isalnum():
-        return missing[0], _("Put the day, the month and the year each in its own box")
-    if missing:
-        names = {"birth_day": _("the day"), "birth_month": _("the month"), "birth_year": _("the year")}
-        parts = format_list([names[part] for part in missing], locale=locale_of(language.chosen()))
-        return missing[0], _("Also enter %(parts)s of birth", parts=parts)
-    day, year = _number(typed["birth_day"]), _number(typed["birth_year"])
-    month = _number(typed["birth_month"]) or month_by_name(typed["birth_month"], languages)
-    if month is None or not 1 <= month <= 12:
-        return "birth_month", _("Enter the month as a number from 1 to 12, or as its name")
-    if day is None or not 1 <= day <= 31:
-        return "birth_day", _("Enter the day as a number from 1 to 31")
-    if year is None or not 1000 <= year <= 9999:
-        return "birth_year", _("Enter the year with 4 numbers, such as 1985")
+def _birth_date(typed: dict[str, str], languages: tuple[str, ...], today: date) -> date | dict[str, str]:
+    """The date of birth, or a message for each field at fault."""
+    filled = [part for part in DATE_PARTS if typed[part]]
+    missing = {
+        "birth_day": _("The date of birth must include a day"),
+        "birth_month": _("The date of birth must include a month"),
+        "birth_year": _("The date of birth must include a year"),
+    }
+    wrong = {
+        "birth_day": _("Enter the day as a number from 1 to 31"),
+        "birth_month": _("Enter the month as a number from 1 to 12, or as its name"),
+        "birth_year": _("Enter the year with 4 numbers, such as 1985"),
+    }
+    if not filled:
+        return {_shown_order()[0]: _("Enter the date of birth")}
+    if len(filled) == 1 and len(re.findall(r"\w+", typed[filled[0]])) > 1:
+        return {filled[0]: _("Put the day, the month and the year each in its own box")}
+    read = {
+        "birth_day": day_number(typed["birth_day"]),
+        "birth_month": _number(typed["birth_month"]) or month_by_name(typed["birth_month"], languages),
+        "birth_year": _number(typed["birth_year"]),
+    }
+    allowed = {"birth_day": range(1, 32), "birth_month": range(1, 13), "birth_year": range(1000, 10_000)}
+    faults = {part: (wrong if part in filled else missing)[part] for part in read if read[part] not in allowed[part]}
+    if faults:
+        return faults
+    day, month, year = (read[part] or 0 for part in DATE_PARTS)
     try:
         born = date(year, month, day)
     except ValueError:
-        return "birth_day", _("That month does not have that day. Check the date")
+        return {"birth_day": _("That month does not have that day. Check the date")}
     match answers.birth_date_fault(born, today=today):
         case Fault.IN_FUTURE:
-            return "birth_year", _("The date of birth must be in the past")
+            return {"birth_year": _("The date of birth must be in the past. Use the Western calendar, such as 1985")}
         case Fault.TOO_LONG_AGO:
-            return "birth_year", _("Check the year of birth")
+            return {"birth_year": _("Check the year of birth. Use the Western calendar, such as 1985")}
     return born
 
 
 def _number(typed: str) -> int | None:
     return int(typed) if typed.isdecimal() and len(typed) <= 4 else None
+
+
+def _shown_order() -> list[str]:
+    return date_part_order(installation().settings.locale(language.chosen()))

@@ -15,6 +15,7 @@ from screening.domain.answers import (
     with_faults_shown,
 )
 from screening.domain.rules import FollowUp, Kind, Question, RuleBook
+from screening.reports.paper import follow_up_places
 from screening.web.forms import TypedForm, words
 
 
@@ -48,8 +49,9 @@ class QuestionForm(TypedForm):
             if item.required and item.id in values and not values[item.id]:
                 faults[item.id] = Fault.MISSING
             if item.id in faults:
-                choose = _("Choose an answer for “%(ask)s”. If you do not know, choose “I am not sure”", ask=item.ask)
-                self[item.id].errors = [words(faults[item.id], TEXT_LENGTH, choose)]
+                missing = item.unanswered or _("Choose an answer for “%(ask)s”", ask=item.ask)
+                missing = _("%(missing)s. If you do not know, choose “I am not sure”", missing=missing)
+                self[item.id].errors = [words(faults[item.id], TEXT_LENGTH, missing)]
             if faults.get(item.id) is Fault.CONTROL_CHARACTER:
                 self[item.id].data = with_faults_shown(self[item.id].data)
         return not faults
@@ -64,7 +66,9 @@ def question_form(kind: type[Built], book: RuleBook, question: Question, answers
     """A form of this kind for the question, filled with what was sent or else with the answers so far."""
     key = (book.edition.digest, book.language, question.id, kind)
     if key not in _FORM_CLASSES:
-        fields = {item.id: _field(item) for item in question.page}
+        # In the order shown, which errors have as well.
+        fields = {question.id: _field(question)}
+        fields |= {place.item.id: _field(place.item) for place in follow_up_places(question)}
         _FORM_CLASSES[key] = type("BuiltQuestionForm", (kind,), {"book": book, "question": question, **fields})
     sent = request.form if request.method == "POST" else None
     form: Built = _FORM_CLASSES[key](formdata=sent, data={item.id: answers.value(item.id) for item in question.page})

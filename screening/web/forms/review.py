@@ -43,7 +43,7 @@ class ClarifyForm(QuestionForm):
     def validate(self, extra_validators: Any = None) -> bool:
         """Whether everything is acceptable; each field at fault gets its error."""
         sound = super().validate(extra_validators)
-        if self[self.question.id].data == Open.PRIVATE:
+        if self[self.question.id].data in (None, "", Open.PRIVATE):
             self[self.question.id].errors = [_("Choose what was established")]
             sound = False
         if not self.why.data:

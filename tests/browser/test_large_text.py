@@ -1,0 +1,82 @@
+"""A narrow phone with its text at 200 %: whole words, and an error's question and message in sight; by geometry."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.browser import journey
+from tests.browser.inspection import assert_well_built
+
+PHONE = {"width": 320, "height": 640}
+BROKEN_WORDS = """() => {
+  const texts = document.createTreeWalker(document.querySelector("main"), NodeFilter.SHOW_TEXT), broken = [];
+  while (texts.nextNode()) {
+    const text = texts.currentNode;
+    if (!text.parentElement.checkVisibility() || text.parentElement.closest(".visually-hidden")) continue;
+    for (const word of text.data.matchAll(/[^\\s\\u2010-\\u2014-]+/g)) {
+      const range = document.createRange();
+      range.setStart(text, word.index);
+      range.setEnd(text, word.index + word[0].length);
+      if (new Set([...range.getClientRects()].map(line => Math.round(line.top))).size > 1) broken.push(word[0]);
+    }
+  }
+  return broken;
+}"""
+INDENTS = """() => [...document.querySelectorAll(".follow-up .choice")].filter(one => one.checkVisibility())
+  .map(one => one.getBoundingClientRect().left - document.querySelector(".question").getBoundingClientRect().left)"""
+IN_SIGHT = """(selector) => {
+  const {top, bottom} = document.querySelector(selector).getBoundingClientRect();
+  return top >= 0 && bottom <= innerHeight;
+}"""
+
+
+@pytest.fixture
+def phone(page: Page) -> Page:
+    """A phone of 320 px whose owner has doubled the size of text."""
+    large_text(page)
+    return page
+
+
+def large_text(page: Page) -> None:
+    page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    page.context.new_cdp_session(page).send("Page.setFontSizes", {"fontSizes": {"standard": 32, "fixed": 26}})
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_no_word_is_broken_and_no_follow_up_indented_at_twice_the_size(phone: Page, language: str) -> None:
+    journey.begin(phone)
+    assert phone.evaluate("getComputedStyle(document.documentElement).fontSize") == "32px"
+    journey.press_language(phone, language) if language != "en" else None
+    assert phone.evaluate(BROKEN_WORDS) == []
+    journey.fill_about_you(phone, journey.SOMEONE)
+    journey.press_continue(phone)
+    while (asked := journey.current_question(phone)) is not None:
+        journey.fill_question(phone, asked, journey.ANSWERS)
+        assert phone.evaluate(BROKEN_WORDS) == [], asked.id
+        assert max(phone.evaluate(INDENTS), default=0) < 8, asked.id
+        assert_well_built(phone, language=language)
+        journey.press_continue(phone)
+
+
+def test_a_link_of_the_error_summary_shows_question_message_and_choice(page: Page) -> None:
+    page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    journey.jump_to(page, "pregnancy")
+    journey.press_continue(page)
+    for id, legend in (("pregnancy", ".question > legend"), ("pregnancy_planned", ".follow-up legend")):
+        page.click(f'.error-summary a[href="#{id}"]')
+        assert page.evaluate("document.activeElement.id") == id
+        for selector in (legend, f"#{id}-error", f".choice:has(#{id})"):
+            assert page.evaluate(IN_SIGHT, selector), (id, selector)
+        assert page.locator(f".choice:has(#{id})").evaluate("one => getComputedStyle(one).outlineStyle") == "solid"
+        page.check("[name=pregnancy][value=no]")
+        journey.press_continue(page)
+
+
+def test_at_twice_the_size_the_message_and_its_choice_are_in_sight(phone: Page) -> None:
+    journey.jump_to(phone, "pregnancy")
+    phone.check("[name=pregnancy][value=no]")
+    journey.press_continue(phone)
+    phone.click(".error-summary a")
+    for selector in ("#pregnancy_planned-error", ".choice:has(#pregnancy_planned)"):
+        assert phone.evaluate(IN_SIGHT, selector), selector

@@ -17,6 +17,7 @@ from screening.storage.encryption import read_private
 from screening.web import (
     admin,
     clinic,
+    device,
     errors,
     headers,
     health,
@@ -83,6 +84,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     alembic.init_app(app)
     verify.init_app(app)
     tablet.init_app(app)
+    device.init_app(app)
     csrf.init_app(app)
     babel.init_app(app, locale_selector=language.chosen)
     app.context_processor(lambda: {"clinic": settings})

@@ -20,7 +20,7 @@ from screening.services.invite import NotUsable, WrongPatient
 from screening.storage import invitations
 from screening.storage.encryption import KeyFault
 from screening.storage.invitations import Kept, State
-from screening.web import language, patient
+from screening.web import device, language, patient
 from screening.web.errors import Page
 from screening.web.errors import page as error_page
 from screening.web.forms.about_you import BirthDateForm
@@ -173,8 +173,7 @@ def open_link(token: str) -> Page:
                 keep = timedelta(hours=here.settings.draft_hours)
                 draft_token, _invitation = invite.redeem(patient.acting(), token, form.birth_date, keep=keep)
                 session["language"] = language.chosen()
-                patient.forget_forms()
-                return patient.remember(draft_token, url_for("patient.about_you"))
+                return device.remember(draft_token, url_for("patient.about_you"))
         except WrongPatient as err:
             form.birth_day.errors = [
                 ngettext(
@@ -191,7 +190,7 @@ def open_link(token: str) -> Page:
 
 def _in_their_language(invitation: Invitation) -> None:
     """Let the page be in the language of whom the link is for, unless another was chosen on this device."""
-    if "language" not in session:
+    if device.language() is None:
         g.page_language = invitation.language
         refresh()
 
@@ -199,7 +198,7 @@ def _in_their_language(invitation: Invitation) -> None:
 @link.errorhandler(NotUsable)
 def _not_usable(error: NotUsable) -> Page:
     row = invitations.row_of(db.session, (request.view_args or {})["token"])
-    if error.state is State.OPENED and invite.is_own_device(row, patient.draft_token()):
+    if error.state is State.OPENED and invite.is_own_device(row, device.draft_token()):
         return redirect(url_for("patient.resume"), code=303)
     if row is not None:
         with suppress(KeyFault):

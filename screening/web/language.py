@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response
 
 from screening.domain.rules import RuleBook
 from screening.extensions import installation
+from screening.web import device
 
 _OWN_PATH = re.compile(r"(/[a-z][a-z0-9/_-]*)?/?")
 
@@ -22,7 +23,7 @@ def chosen() -> str:
     """The language the patient chose, else the browser's best match, else the clinic's first; for staff its own."""
     language: str | None = g.get("page_language")
     if language is None:
-        settings, wanted = installation().settings, session.get("language")
+        settings, wanted = installation().settings, device.language()
         if request.blueprint in STAFF_PAGES:
             language = settings.clinic_language
         elif wanted in settings.languages:
@@ -68,13 +69,17 @@ def direction() -> str:
     return _direction(chosen())
 
 
+def own_path(path: str) -> str:
+    """A path of our own, never a way to somewhere else."""
+    return path if _OWN_PATH.fullmatch(path) else "/"
+
+
 @blueprint.post("/language")
 def switch_page() -> Response:
     """Switch the language of a page without inputs and show it again."""
     switch()
-    path = request.form.get("next", "/")
-    # Only a path of our own: never a redirect to somewhere else.
-    return redirect(path if _OWN_PATH.fullmatch(path) else "/", code=303)
+    target = own_path(request.form.get("next", "/"))
+    return device.remember(device.draft_token(), target) if device.draft_token() else redirect(target, code=303)
 
 
 @blueprint.app_context_processor

@@ -3,10 +3,10 @@
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from io import BytesIO
 
-from flask import Blueprint, abort, g, redirect, render_template, request, send_file, session, url_for
+from flask import Blueprint, abort, redirect, render_template, request, send_file, session, url_for
 from flask_babel import format_date
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
@@ -17,7 +17,7 @@ from screening.extensions import db, installation
 from screening.reports import paper
 from screening.reports.paper import follow_up_places
 from screening.reports.press import PrintingFailed
-from screening.services import questionnaire, tablet
+from screening.services import questionnaire
 from screening.services.questionnaire import DraftGone
 from screening.settings import LOOPBACK
 from screening.storage import drafts, screenings
@@ -25,6 +25,7 @@ from screening.storage.audit import Act
 from screening.storage.drafts import Draft
 from screening.storage.tables import ScreeningRow
 from screening.web import language
+from screening.web.device import draft_token, forget, keep_copy, keep_draft, remember
 from screening.web.errors import Page
 from screening.web.errors import page as error_page
 from screening.web.forms.about_you import AboutYouForm
@@ -57,9 +58,8 @@ def start() -> Page:
 def begin() -> Page:
     """Begin a new questionnaire."""
     address = request.remote_addr or ""
-    token = questionnaire.begin(acting(), address="" if address in LOOPBACK else address, keep=_keep())
-    if draft_token():
-        forget_forms()
+    token = questionnaire.begin(acting(), address="" if address in LOOPBACK else address, keep=keep_draft())
+    session["language"] = language.chosen()
     return remember(token, url_for("patient.about_you"))
 
 
@@ -221,16 +221,6 @@ def finish() -> Page:
     return forget(redirect(url_for("patient.start"), code=303))
 
 
-def forget(response: Response) -> Response:
-    """Leave nothing of this patient on this device."""
-    forget_forms()
-    session.pop("language", None)
-    secure = installation().settings.over_tls
-    response.delete_cookie(_cookie_name(), secure=secure, httponly=True, samesite="Lax")
-    response.headers["Clear-Site-Data"] = '"cache"'
-    return response
-
-
 @blueprint.errorhandler(OutOfOrder)
 def _out_of_order(error: OutOfOrder) -> Page:
     return error_page(
@@ -268,43 +258,8 @@ def acting(by: str = "patient") -> Act:
     return Act(session=db.session, keys=installation().keys, now=_now(), by=by)
 
 
-def _keep() -> timedelta:
-    return tablet.TURN if g.tablet else timedelta(hours=installation().settings.draft_hours)
-
-
-def _keep_copy() -> timedelta:
-    longest = timedelta(minutes=installation().settings.copy_minutes)
-    return min(longest, tablet.TURN) if g.tablet else longest
-
-
-def _cookie_name() -> str:
-    return "__Host-draft" if installation().settings.over_tls else "draft"
-
-
-def draft_token() -> str:
-    """The token that this device keeps, or nothing."""
-    return request.cookies.get(_cookie_name(), "")
-
-
-def remember(token: str, target: str) -> Response:
-    """Lead on to `target`, and let the device keep the token for as long as the draft, or the copy, is kept from now.
-
-    A browser that sees the cookie change also drops the pages it kept in memory for Back, which show old answers.
-    """
-    response = redirect(target, code=303)
-    here = installation().settings
-    longest = max(_keep(), _keep_copy())
-    response.set_cookie(_cookie_name(), token, max_age=longest, secure=here.over_tls, httponly=True, samesite="Lax")
-    return response
-
-
-def forget_forms() -> None:
-    """Refuse every form shown so far: sent again by Back and reload, it would write into the next patient's draft."""
-    session.pop("csrf_token", None)
-
-
 def _record(change: Callable[[Draft], Draft]) -> None:
-    questionnaire.record(acting(), draft_token(), change, keep=_keep())
+    questionnaire.record(acting(), draft_token(), change, keep=keep_draft())
 
 
 def find_draft() -> Draft | None:
@@ -336,7 +291,7 @@ def _find_sent(*, at_any_time: bool = False) -> Screening | None:
     here = installation()
     conditions = [ScreeningRow.draft_hash == drafts.hash_token(draft_token())]
     if not at_any_time:
-        conditions.append(ScreeningRow.submitted_at > _now() - _keep_copy())
+        conditions.append(ScreeningRow.submitted_at > _now() - keep_copy())
     return screenings.find(db.session, here.keys, *conditions)
 
 

@@ -50,7 +50,7 @@ def begin(act: Act, *, address: str, keep: timedelta) -> str:
 
 
 def record(act: Act, token: str, change: Callable[[Draft], Draft], *, keep: timedelta) -> None:
-    """Record one step. Raises DraftGone."""
+    """Record one step. Raises DraftGone, DraftMoved."""
     token_hash = drafts.hash_token(token)
     with write(act.session):
         # Read inside the transaction: a second tab must not undo what the first one saved.
@@ -74,7 +74,8 @@ def submit(act: Act, token: str, books: Mapping[str, RuleBook], language: str, *
     """Turn a draft into a screening, in one transaction with the `jobs` that follow from it.
 
     The same draft sent again gives the same screening.
-    Raises DraftGone where there is neither draft nor screening, Incomplete where a required answer is missing.
+    Raises DraftGone where there is neither draft nor screening, DraftMoved, Incomplete where a required answer is
+    missing.
     """
     token_hash, session, keys, now = drafts.hash_token(token), act.session, act.keys, act.now
     with write(session):
@@ -95,6 +96,7 @@ def submit(act: Act, token: str, books: Mapping[str, RuleBook], language: str, *
             patient=draft.patient,
             answers=answers,
             digest=book.edition.digest,
+            replaces=draft.replaces,
         )
         screenings.add(session, keys, screening, book=book, draft_hash=token_hash, jobs=jobs)
         drafts.remove(session, token_hash)

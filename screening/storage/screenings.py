@@ -9,9 +9,9 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import date, datetime
 from textwrap import wrap
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
-from sqlalchemy import ColumnElement, Row, func, intersect, select
+from sqlalchemy import ColumnElement, Row, func, intersect, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, defer
 
@@ -40,6 +40,7 @@ class State(TypedDict):
     outcome: int
     findings: list[str]
     until: str | None
+    replaces: NotRequired[str]
 
 
 class NoSuchScreening(Exception):
@@ -125,11 +126,12 @@ def change(
 def state_of(screening: Screening, assessment: Assessment) -> State:
     """The state of a screening."""
     review = screening.review
-    return {
+    made: State = {
         "outcome": int(assessment.outcome),
         "findings": [f"{one.rule}/{one.open}" if one.open else one.rule for one in assessment.findings],
         "until": review.until.isoformat() if review and review.until else None,
     }
+    return made | {"replaces": screening.replaces} if screening.replaces else made
 
 
 def state(row: ScreeningRow, keys: Keys) -> State:
@@ -173,6 +175,8 @@ def _terms(screening: Screening) -> Iterator[str]:
     yield f"visit {''.join(_words(patient.visit))}"
     for word in _words(patient.name):
         yield f"name {word}"
+    if screening.replaces:
+        yield f"replaces {screening.replaces}"
 
 
 def _tokens(keys: Keys, terms: Iterable[str]) -> set[bytes]:
@@ -213,6 +217,13 @@ def search(session: Session, keys: Keys, typed: str) -> list[str]:
         found.append(select(SearchRow.screening_id).where(SearchRow.token.in_(_tokens(keys, terms))))
     newest = select(ScreeningRow.reference).order_by(ScreeningRow.submitted_at.desc()).limit(FOUND_AT_MOST)
     return list(session.scalars(newest.where(ScreeningRow.id.in_(intersect(*found))))) if found else []
+
+
+def together(session: Session, keys: Keys, first: str) -> list[str]:
+    """The references of a screening and of those by which the patient changed its answers later, oldest first."""
+    later = select(SearchRow.screening_id).where(SearchRow.token.in_(_tokens(keys, [f"replaces {first}"])))
+    query = select(ScreeningRow.reference).where(or_(ScreeningRow.reference == first, ScreeningRow.id.in_(later)))
+    return list(session.scalars(query.order_by(ScreeningRow.submitted_at, ScreeningRow.id)))
 
 
 def _add_edition(session: Session, edition: Edition, now: datetime) -> None:
@@ -280,7 +291,7 @@ def read(session: Session, keys: Keys, row: ScreeningRow) -> Screening:
     if row.entries:
         stored = session.scalars(select(EntryRow).where(EntryRow.screening_id == row.id).order_by(EntryRow.number))
         entries = tuple(records.entry(records.decode(one.unseal(keys, "sealed_entry"))) for one in stored)
-    state(row, keys)  # proves that the number of entries is the one that was sealed
+    stated = state(row, keys)  # proves that the number of entries is the one that was sealed
     if len(entries) != row.entries:
         raise KeyFault(f"an entry of screening {row.reference} is missing; restore the database from a backup")
     return Screening(
@@ -292,4 +303,5 @@ def read(session: Session, keys: Keys, row: ScreeningRow) -> Screening:
         digest=row.edition_digest,
         status=Status(row.status),
         entries=entries,
+        replaces=stated.get("replaces", ""),
     )

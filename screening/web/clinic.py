@@ -4,6 +4,7 @@ import base64
 import binascii
 import sqlite3
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -14,16 +15,17 @@ from flask_security import current_user
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
-from screening.domain.answers import Answers, Patient
+from screening.domain.answers import Patient
 from screening.domain.assessment import Screening
 from screening.domain.entries import Decision, Entry
+from screening.domain.invitation import is_same
 from screening.domain.rules import RuleBook, Severity
 from screening.extensions import db, installation
 from screening.reports.paper import BLANKS, follow_up_places
 from screening.reports.statistics import HEIGHT, WIDTH, bars
 from screening.reports.summary import Summary, age, day, decision_label, in_language_of, moment, severity_label
 from screening.services import clock, jobs, printing, retention, review
-from screening.storage import audit, outbox, screenings
+from screening.storage import audit, invitations, outbox, screenings
 from screening.storage import statistics as figures
 from screening.storage.encryption import KeyFault
 from screening.storage.worklist import Filter, Listed
@@ -206,7 +208,7 @@ def clarify(reference: str, question_id: str) -> Page:
     found = _view(reference)
     book, meanwhile = _book(found), None
     question = book.question(question_id) or abort(404)
-    form = question_form(ClarifyForm, book, question, Answers())
+    form = question_form(ClarifyForm, book, question, request.form or None)
     if request.method == "POST" and form.validate():
         try:
             why, seen = form.why.data, form.seen.data or 0
@@ -348,8 +350,24 @@ def _screening_page(found: Screening, form: ReviewForm, meanwhile: Entry | None 
         ages={item: now - found.known_since(item) for item in page_of},
         outdated={item for item, question in page_of.items() if found.outdated(question, now)},
         meanwhile=meanwhile,
+        others=[one for one in _together(found) if one != found.reference],
+        replaced=_together(found)[-1] != found.reference,
+        invited=_other_invited(found),
         contraindicated=summary.outcome is Severity.CONTRAINDICATION,
     )
+
+
+def _together(found: Screening) -> list[str]:
+    return screenings.together(db.session, installation().keys, found.replaces or found.reference)
+
+
+def _other_invited(found: Screening) -> Patient | None:
+    """Who was invited, where that is not who has answered."""
+    with suppress(KeyFault):
+        invitation = invitations.behind(db.session, installation().keys, found)
+        if invitation is not None and not is_same(invitation.patient, found.patient):
+            return invitation.patient
+    return None
 
 
 def _view(reference: str, *, action: str = "viewed") -> Screening:

@@ -58,15 +58,13 @@ def remember(token: str, target: str) -> Response:
     return response
 
 
-def forget_forms() -> None:
-    """Refuse every form shown so far: sent again by Back and reload, it would write into the next patient's draft."""
-    session.pop("csrf_token", None)
-
-
 def forget(response: Response) -> Response:
-    """Leave nothing of this patient on this device."""
-    forget_forms()
-    session.pop("language", None)
+    """Leave nothing of this patient on this device.
+
+    Forms shown so far are refused: sent again by Back and reload, they would write into the next patient's draft.
+    """
+    for name in ("csrf_token", "language", "born", "proved"):
+        session.pop(name, None)
     secure = installation().settings.over_tls
     response.delete_cookie(_cookie_name(), secure=secure, httponly=True, samesite="Lax")
     response.headers["Clear-Site-Data"] = '"cache"'

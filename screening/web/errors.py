@@ -15,6 +15,7 @@ from screening.extensions import db, installation
 from screening.services.questionnaire import DraftGone, TooManyBegun
 from screening.services.review import NeverShown
 from screening.storage.database import DatabaseNotReady
+from screening.storage.drafts import DraftMoved
 from screening.storage.encryption import KeyFault
 from screening.web import language
 
@@ -28,6 +29,7 @@ log = logging.getLogger("screening")
 def init_app(app: Flask) -> None:
     """Register a page for every error."""
     app.register_error_handler(DraftGone, _draft_gone)
+    app.register_error_handler(DraftMoved, _draft_moved)
     app.register_error_handler(TooManyBegun, _too_many_begun)
     app.register_error_handler(CSRFError, _form_expired)
     app.add_url_rule("/cookies", "cookies", _cookies)
@@ -57,6 +59,16 @@ def _draft_gone(error: DraftGone) -> tuple[str, int]:
         _("If you had pressed “Send to the clinic”, the clinic has your answers and you need not do this again."),
         _("If you had not, nothing was sent: please start again."),
         action=_("Start again"),
+    )
+
+
+def _draft_moved(error: DraftMoved) -> tuple[str, int]:
+    return page(
+        410,
+        _("You went on with these questions on another device or in another browser"),
+        _("Your answers are there. Nothing that was saved is lost, but the last page here was not saved."),
+        _("To go on here instead, open the link from the clinic on this device and type your date of birth."),
+        action=_("Go to the start"),
     )
 
 

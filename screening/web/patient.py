@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from io import BytesIO
@@ -9,6 +10,7 @@ from io import BytesIO
 from flask import Blueprint, abort, redirect, render_template, request, send_file, session, url_for
 from flask_babel import format_date
 from flask_babel import gettext as _
+from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
 from screening.domain.assessment import Screening
@@ -22,7 +24,7 @@ from screening.services.questionnaire import DraftGone
 from screening.settings import LOOPBACK
 from screening.storage import drafts, screenings
 from screening.storage.audit import Act
-from screening.storage.drafts import Draft
+from screening.storage.drafts import Draft, DraftMoved, Typed
 from screening.storage.tables import ScreeningRow
 from screening.web import language
 from screening.web.device import draft_token, forget, keep_copy, keep_draft, remember
@@ -74,44 +76,71 @@ def about_you() -> Page:
     """Name, date of birth, visit reference."""
     draft = _draft()
     back = url_for("patient.check") if _complete(draft) else url_for("patient.start")
-    form = AboutYouForm.filled_with(draft.patient)
-    if request.method == "POST" and not language.switch():
-        offered = installation().settings.languages
-        if form.check(languages=offered, today=today()):
-            _record(lambda draft: replace(draft, patient=form.patient))
-            return remember(draft_token(), back if _going_back() else _next_step(_draft()))
-        if _going_back():
-            return redirect(back, code=303)
+    offered, typed = installation().settings.languages, _typed(draft)
+    if request.method == "POST":
+        form = AboutYouForm.filled_with(None, request.form)
+        if not language.switch() and form.check(languages=offered, today=today()):
+            return _accepted(lambda draft: replace(draft, patient=form.patient), back, _next_step)
+        return _not_accepted(draft, back)
+    form = AboutYouForm.filled_with(draft.patient, MultiDict(typed.values) if typed else None)
+    if typed and typed.checked:
+        form.check(languages=offered, today=today())
     return render_template("patient/about_you.html", form=form)
 
 
 @blueprint.route("/questions/<question_id>", methods=["GET", "POST"])
 def question(question_id: str) -> Page:
     """One question of the rule book with its follow-ups."""
-    sent = request.method == "POST" and not language.switch()
-    draft = _draft()
-    asked = language.book().question(question_id) or abort(404)
+    draft, book = _draft(), language.book()
+    asked = book.question(question_id) or abort(404)
     _refuse_to_skip(draft, asked)
-    back = _before(draft, asked)
-    if sent:
+    back, typed = _before(draft, asked), _typed(draft)
+    if request.method == "POST":
         # Worded as the patient saw it, even if another tab has switched the language since.
-        seen = installation().books.get(request.form.get("shown_in", ""), language.book())
-        form = question_form(QuestionForm, seen, seen.question(question_id) or abort(404), draft.answers)
-        if form.validate():
-            _record(lambda draft: replace(draft, answers=draft.answers.with_page(asked, form.answers)))
-            return remember(draft_token(), back if _going_back() else _next_step(_draft(), after=asked))
-        if _going_back():
-            return redirect(back, code=303)
-    else:
-        form = question_form(QuestionForm, language.book(), asked, draft.answers)
+        seen = installation().books.get(request.form.get("shown_in", ""), book)
+        form = question_form(QuestionForm, seen, seen.question(question_id) or abort(404), request.form)
+        if not language.switch() and form.validate():
+            return _accepted(
+                lambda draft: replace(draft, answers=draft.answers.with_page(asked, form.answers)),
+                back,
+                lambda draft: _next_step(draft, after=asked),
+            )
+        return _not_accepted(draft, back)
+    form = question_form(QuestionForm, book, asked, MultiDict(typed.values) if typed else None, draft.answers)
+    if typed and typed.checked:
+        form.validate()
     return render_template(
         "patient/question.html",
         form=form,
-        question=form.question,
-        follow_ups=follow_up_places(form.question),
-        number=language.book().questions.index(asked) + 1,
-        total=len(language.book().questions),
+        question=asked,
+        follow_ups=follow_up_places(asked),
+        number=book.questions.index(asked) + 1,
+        total=len(book.questions),
     )
+
+
+def _typed(draft: Draft) -> Typed | None:
+    """What was typed on this page and is not an answer yet."""
+    return draft.typed if draft.typed and draft.typed.path == request.path else None
+
+
+def _accepted(change: Callable[[Draft], Draft], back: str, following: Callable[[Draft], str]) -> Response:
+    """Save what is acceptable and lead on."""
+    _record(lambda draft: replace(change(draft), typed=None if _typed(draft) else draft.typed))
+    return remember(draft_token(), back if _going_back() else following(_draft()))
+
+
+def _not_accepted(draft: Draft, back: str) -> Response:
+    """Keep what was refused, or typed before the language was switched, and show the page again.
+
+    After a redirect: the browser's own Back and reload then never ask whether a form is to be sent once more.
+    """
+    switched, earlier = "language" in request.form, _typed(draft)
+    kept = {name: values for name, values in request.form.lists() if name not in ("csrf_token", "language")}
+    typed = Typed(path=request.path, values=kept, checked=not switched or bool(earlier and earlier.checked))
+    going_back = _going_back() and not switched
+    _record(lambda draft: replace(draft, typed=None if going_back else typed))
+    return remember(draft_token(), back if going_back else request.path)
 
 
 @blueprint.get("/check")
@@ -263,7 +292,14 @@ def _record(change: Callable[[Draft], Draft]) -> None:
 
 
 def find_draft() -> Draft | None:
-    """This patient's draft, without answers to questions whose wording has changed since; None if there is none."""
+    """This patient's draft, or None if there is none here."""
+    with suppress(DraftMoved):
+        return _find_draft()
+    return None
+
+
+def _find_draft() -> Draft | None:
+    """The draft, without answers to questions whose wording has changed since. Raises DraftMoved."""
     if not draft_token():
         return None
     here = installation()
@@ -277,8 +313,8 @@ def is_here() -> bool:
 
 
 def _draft() -> Draft:
-    """This patient's draft. Raises AlreadySent where it has become a screening, DraftGone where there is none."""
-    draft = find_draft()
+    """This patient's draft. Raises AlreadySent where it has become a screening, DraftMoved, DraftGone."""
+    draft = _find_draft()
     if draft is None:
         raise AlreadySent if _find_sent(at_any_time=True) else DraftGone
     return draft

@@ -77,7 +77,7 @@ def _keep_to_its_state() -> Response | None:
 @needs("prescriber", "staff")
 def begin() -> Page:
     """Make this browser a tablet and hand it to the first patient; whoever does so is signed out."""
-    form, errors = VisitForm.filled_with(None), {}
+    form, errors = VisitForm.filled_with(None, request.form or None), {}
     if request.method == "POST":
         of_pin, of_visit = _pin_errors(), _visit_errors(form)
         if of_visit and not of_pin:  # it is not sent back with the page
@@ -95,7 +95,9 @@ def begin() -> Page:
 def page() -> Page:
     """What whoever holds the tablet can do with it now."""
     if g.tablet == STAFF:
-        return render_template("tablet/next.html", form=VisitForm.filled_with(None), errors={}, sent=_row().sent)
+        return render_template(
+            "tablet/next.html", form=VisitForm.filled_with(None, request.form or None), errors={}, sent=_row().sent
+        )
     if g.tablet == ENDED:
         return render_template("tablet/ended.html")
     if g.tablet == LOCKED:
@@ -106,7 +108,7 @@ def page() -> Page:
 @blueprint.post("/tablet/hand-over")
 def hand_over() -> Page:
     """Hand the tablet to the next patient."""
-    form = VisitForm.filled_with(None)
+    form = VisitForm.filled_with(None, request.form or None)
     if errors := _visit_errors(form):
         return render_template("tablet/next.html", form=form, errors=errors, sent=_row().sent)
     act = patient.acting(_row().begun_by)

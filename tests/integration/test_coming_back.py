@@ -1,6 +1,8 @@
-"""A closed browser, a browser without cookies, a page that was refused: nobody is turned away, nothing typed is lost."""
+"""A closed browser, one without cookies, a page that was refused: nobody is turned away, nothing typed is lost."""
 
 from __future__ import annotations
+
+import re
 
 import pytest
 from flask import Flask
@@ -96,3 +98,66 @@ def test_start_pressed_twice_leads_to_the_one_that_was_begun(sqlite_app: Flask) 
     visitor.post("/")
     assert visitor.path == "/"
     assert "Go on with my answers" in visitor.text
+
+
+def test_what_was_refused_is_shown_after_a_redirect_and_on_every_reload(patient: Visitor) -> None:
+    patient.answer({"breastfeeding": NO_TO_ALL["breastfeeding"]})
+    long = "x" * 501
+    typed = {"infection": "yes", "infection_symptoms": ["fever", "chills"], "infection_since": long}
+    patient.post("/questions/infection", typed)
+    assert [(one.status_code, one.location) for one in patient.page.history] == [(303, "/questions/infection")]
+    for _ in range(2):
+        assert "<title>Error:" in patient.page.text
+        for name, value in (("infection", "yes"), ("infection_symptoms", "fever"), ("infection_symptoms", "chills")):
+            assert re.search(rf'name="{name}" value="{value}" checked', patient.page.text)
+        assert long in patient.page.text
+        patient.get("/questions/infection")
+    patient.post("/questions/infection", {**typed, "language": "es"})
+    assert "<title>Error:" in patient.page.text, "a change of language keeps the errors"
+    assert "Escriba un poco menos" in patient.text
+    patient.post("/questions/infection", {"infection": "no", "infection_since": long})
+    assert patient.path == "/questions/hypersensitivity", "a follow-up that is hidden now is not held against anybody"
+    assert long not in patient.get("/questions/infection").text
+
+
+def test_what_is_typed_before_the_language_is_changed_is_no_fault_yet(patient: Visitor) -> None:
+    patient.post("/questions/breastfeeding", {"language": "es"})
+    assert "<title>Error:" not in patient.page.text
+    patient.post("/questions/breastfeeding")
+    assert "<title>Error:" in patient.page.text
+
+
+def test_back_lets_go_of_what_was_refused(sqlite_app: Flask) -> None:
+    visitor = Visitor(sqlite_app)
+    visitor.begin(name="")
+    assert "<title>Error:" in visitor.page.text
+    visitor.post("/about-you", {"name": "", "birth_year": "88", "back": "1"})
+    assert visitor.path == "/"
+    assert "<title>Error:" not in visitor.get("/about-you").text
+    assert "88" not in visitor.page.text
+
+
+def test_a_page_before_the_refused_one_can_be_changed_without_losing_what_was_typed(patient: Visitor) -> None:
+    patient.answer({"breastfeeding": NO_TO_ALL["breastfeeding"]})
+    patient.post("/questions/infection", {"infection_since": "Tuesday", "infection_symptoms": "fever"})
+    patient.post("/questions/breastfeeding", {"breastfeeding": "unsure"})
+    assert patient.path == "/questions/infection"
+    assert "Tuesday" in patient.text
+
+
+def test_a_wrong_date_of_birth_of_an_invited_patient_is_shown_after_a_redirect(sqlite_app: Flask) -> None:
+    _made, path = invited(sqlite_app)
+    visitor = Visitor(sqlite_app)
+    visitor.get(path)
+    visitor.post(path, {**BORN, "birth_year": "88"})
+    assert [one.status_code for one in visitor.page.history] == [303]
+    assert 'value="88"' in visitor.page.text
+    visitor.post(path, {**BORN, "birth_day": "13"})
+    for _ in range(2):
+        assert "You can try 4 more times" in visitor.text
+        assert 'value="13"' in visitor.page.text
+        visitor.get(path)
+    other = invited(sqlite_app)[1]
+    assert 'value="13"' not in visitor.get(other).text
+    visitor.post(path, dict(BORN))
+    assert visitor.path == "/about-you"

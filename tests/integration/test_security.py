@@ -40,6 +40,7 @@ ROUTES = {
     "patient.blank": "everyone: the same for all",
     "patient.finish": "everyone: only forgets",
     "invited.open_link": "nobody without the link and the date of birth; nothing personal is shown",
+    "invited.arrived": "nobody without the link and, on this device, the date of birth",
     "invitations.all_of_them": "prescriber, staff",
     "invitations.new": "prescriber, staff",
     "invitations.one": "prescriber, staff",

@@ -8,9 +8,9 @@ from typing import Any, Self
 
 from babel import Locale
 from babel.dates import get_month_names
-from flask import request
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from werkzeug.datastructures import MultiDict
 from wtforms import Form, StringField
 
 from screening.domain import answers
@@ -66,9 +66,8 @@ class AboutYouForm(BirthDateForm):
         return dict(sorted(super().errors.items(), key=lambda one: one[0] != "name"))
 
     @classmethod
-    def filled_with(cls, patient: answers.Patient | None) -> Self:
+    def filled_with(cls, patient: answers.Patient | None, sent: MultiDict[str, str] | None) -> Self:
         """A form with what was sent, or else with the patient so far."""
-        sent = request.form if request.method == "POST" else None
         return cls(formdata=sent, data=cls.of_patient(patient) if patient else {})
 
     @staticmethod

@@ -2,8 +2,8 @@
 
 from typing import Any, TypeVar
 
-from flask import request
 from flask_babel import gettext as _
+from werkzeug.datastructures import MultiDict
 from wtforms import Field, Form, RadioField, SelectMultipleField, TextAreaField
 
 from screening.domain.answers import TEXT_LENGTH, Answers, Fault, UnacceptableAnswers, read_answers
@@ -46,18 +46,25 @@ class QuestionForm(Form):
         return not faults
 
 
+NONE = Answers()
 # Building a class takes longer than a form of it: one for each question in each language of each edition.
 _FORM_CLASSES: dict[tuple[str, str, str, type[QuestionForm]], Any] = {}
 Built = TypeVar("Built", bound=QuestionForm)
 
 
-def question_form(kind: type[Built], book: RuleBook, question: Question, answers: Answers) -> Built:
+def question_form(
+    kind: type[Built],
+    book: RuleBook,
+    question: Question,
+    sent: MultiDict[str, str] | None,
+    answers: Answers | None = None,
+) -> Built:
     """A form of this kind for the question, filled with what was sent or else with the answers so far."""
+    answers = answers or Answers()
     key = (book.edition.digest, book.language, question.id, kind)
     if key not in _FORM_CLASSES:
         fields = {item.id: _field(item) for item in question.page}
         _FORM_CLASSES[key] = type("BuiltQuestionForm", (kind,), {"book": book, "question": question, **fields})
-    sent = request.form if request.method == "POST" else None
     form: Built = _FORM_CLASSES[key](formdata=sent, data={item.id: answers.value(item.id) for item in question.page})
     return form
 

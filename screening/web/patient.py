@@ -127,20 +127,20 @@ def _typed(draft: Draft) -> Typed | None:
 def _accepted(change: Callable[[Draft], Draft], back: str, following: Callable[[Draft], str]) -> Response:
     """Save what is acceptable and lead on."""
     _record(lambda draft: replace(change(draft), typed=None if _typed(draft) else draft.typed))
-    return remember(draft_token(), back if _going_back() else following(_draft()))
+    return remember(draft_token(), _way_out(back) or following(_draft()))
 
 
 def _not_accepted(draft: Draft, back: str) -> Response:
-    """Keep what was refused, or typed before the language was switched, and show the page again.
+    """Keep what was refused, or typed before Stop or a change of language, and show the page after a redirect.
 
-    After a redirect: the browser's own Back and reload then never ask whether a form is to be sent once more.
+    After a redirect, the browser's own Back and reload never ask whether a form is to be sent once more.
     """
     switched, earlier = "language" in request.form, _typed(draft)
-    kept = {name: values for name, values in request.form.lists() if name not in ("csrf_token", "language")}
-    typed = Typed(path=request.path, values=kept, checked=not switched or bool(earlier and earlier.checked))
-    going_back = _going_back() and not switched
-    _record(lambda draft: replace(draft, typed=None if going_back else typed))
-    return remember(draft_token(), back if going_back else request.path)
+    values = {name: given for name, given in request.form.lists() if name not in ("csrf_token", "language", "stop")}
+    checked = not (switched or "stop" in request.form) or bool(earlier and earlier.checked)
+    typed = None if "back" in request.form else Typed(path=request.path, values=values, checked=checked)
+    _record(lambda draft: replace(draft, typed=typed))
+    return remember(draft_token(), _way_out(back) or request.path)
 
 
 @blueprint.get("/check")
@@ -243,11 +243,45 @@ def leaflet() -> Page:
     return render_template("patient/leaflet.html", book=language.book())
 
 
+@blueprint.get("/stop")
+def stop() -> Page:
+    """Tell that the answers are kept, and for how long; they can be deleted."""
+    _draft()
+    return render_template("patient/stop.html")
+
+
+@blueprint.get("/delete")
+def delete() -> Page:
+    """Ask before the answers are deleted."""
+    _draft()
+    return render_template("patient/delete.html")
+
+
 @blueprint.post("/finish")
 def finish() -> Page:
     """Forget this patient on this device; a draft that was not sent is deleted."""
+    sent = _find_sent(at_any_time=True) is not None
     questionnaire.discard(session=db.session, token=draft_token())
-    return forget(redirect(url_for("patient.start"), code=303))
+    return forget(redirect(url_for("patient.finished" if sent else "patient.deleted"), code=303))
+
+
+@blueprint.get("/finished")
+def finished() -> Page:
+    """Tell that all is done."""
+    title, why = _("You can close this page"), _("The clinic has your answers. Nothing of them is left on this screen.")
+    return error_page(200, title, why, action=_("Go to the start"))
+
+
+@blueprint.get("/deleted")
+def deleted() -> Page:
+    """Tell that nothing was sent."""
+    return error_page(
+        200,
+        _("Deleted. Nothing was sent."),
+        _("Your answers are gone from this device and from the clinic."),
+        _("If the clinic has sent you a link, you can use it again. You can also talk with staff instead."),
+        action=_("Go to the start"),
+    )
 
 
 @blueprint.errorhandler(OutOfOrder)
@@ -376,9 +410,11 @@ def _next_step(draft: Draft, *, after: Question | None = None) -> str:
     return url_for("patient.question", question_id=questions[place].id)
 
 
-def _going_back() -> bool:
-    """Whether Back was pressed: what is acceptable is saved, the rest is let go."""
-    return "back" in request.form
+def _way_out(back: str) -> str:
+    """Where to go if Back or Stop was pressed: what is acceptable is saved."""
+    if "stop" in request.form:
+        return url_for("patient.stop")
+    return back if "back" in request.form else ""
 
 
 def copy_page(screening: Screening, book: RuleBook, *, back: str, pdf: str) -> str:

@@ -12,7 +12,7 @@ from screening.domain.rules import RuleBook
 from screening.storage import drafts, screenings
 from screening.storage.audit import Act
 from screening.storage.database import delete_in_order, write
-from screening.storage.drafts import Draft
+from screening.storage.drafts import Draft, Typed
 from screening.storage.tables import AttemptRow, ScreeningRow
 
 MOST_BEGUN, COUNTED = 200, timedelta(hours=1)  # from one address, which all patients in the clinic's network may share
@@ -58,6 +58,14 @@ def record(act: Act, token: str, change: Callable[[Draft], Draft], *, keep: time
         if draft is None:
             raise DraftGone
         drafts.put(act.session, act.keys, token_hash, change(draft), expires_at=act.now + keep)
+
+
+def keep(act: Act, typed: Typed, *, keep: timedelta) -> str:
+    """Keep what somebody typed where there is no draft, and return a token for it."""
+    token = new_token()
+    with write(act.session):
+        drafts.put(act.session, act.keys, drafts.hash_token(token), Draft(typed=typed), expires_at=act.now + keep)
+    return token
 
 
 def discard(*, session: Session, token: str) -> None:

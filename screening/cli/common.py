@@ -2,10 +2,13 @@
 
 import getpass
 import logging
+import os
+import stat
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from io import TextIOWrapper
 from pathlib import Path
 from traceback import extract_tb
 from typing import Any, NoReturn
@@ -18,10 +21,11 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 
 from screening.extensions import db, installation
 from screening.reports.signature import CannotSign
+from screening.reports.spreadsheet import write_row
 from screening.rulebooks.load import InvalidRuleBook
 from screening.services.people import NotAccepted
 from screening.settings import InvalidSettings
-from screening.storage import audit
+from screening.storage import audit, search
 from screening.storage.audit import Act
 from screening.storage.backup import CannotCopy
 from screening.storage.database import DatabaseNotReady, check_keys, check_release
@@ -42,6 +46,7 @@ def check_ready(app: Flask) -> None:
         try:
             check_keys(db.session, here.keys)
             check_release(db.session)
+            search.check(db.session, here.keys)
             if lost := audit.lost(db.session, here.keys):
                 logging.getLogger("screening").error("%s", lost)
         except (OperationalError, CommandError) as err:
@@ -90,7 +95,10 @@ class InWords(click.Command):
     """A command of which no fault ends in a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run it."""
+        """Run it. What it prints is UTF-8, whatever the machine's locale."""
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, TextIOWrapper):
+                stream.reconfigure(encoding="utf-8")
         with faults_in_words():
             return super().invoke(ctx)
 
@@ -125,6 +133,15 @@ def acting() -> Act:
     """What whoever runs the command does now."""
     by = f"command ({getpass.getuser()})"
     return Act(session=db.session, keys=installation().keys, now=datetime.now(UTC), by=by)
+
+
+def print_table(rows: Iterable[Iterable[object]], *, is_log: bool = False) -> None:
+    """Print rows as CSV; into a file, with the mark by which a spreadsheet knows UTF-8."""
+    with suppress(OSError):  # not a file at all
+        if stat.S_ISREG(os.fstat(sys.stdout.fileno()).st_mode):
+            sys.stdout.write("\ufeff")
+    for row in rows:
+        write_row(sys.stdout, row, is_log=is_log)
 
 
 @contextmanager

@@ -1,35 +1,38 @@
 """`flask invite`: links for patients, one or many."""
 
-import csv
-import sys
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import date, datetime
 from pathlib import Path
+from uuid import uuid4
 
 import click
 
-from screening.cli.common import READABLE, acting, commands, fail, on_a_ready_installation, progress
-from screening.domain.invitation import (
-    COLUMNS,
-    LONGEST_DAYS,
-    InvalidInvitation,
-    Invitation,
-    last_moment,
-    read_invitation,
-)
+from screening.cli.common import READABLE, acting, commands, fail, on_a_ready_installation, print_table, progress
+from screening.domain.invitation import LONGEST_DAYS, Invitation, last_moment
+from screening.domain.rules import BASE_LANGUAGE
 from screening.extensions import installation
 from screening.reports import paper
 from screening.reports.press import PrintingFailed
-from screening.reports.spreadsheet import cell
+from screening.reports.spreadsheet import Table
+from screening.reports.summary import day, moment
 from screening.services import invite as service
+from screening.services.dates import Order
+from screening.services.invitation_list import InvitationList, Row, read_list, read_table, with_doubles
 
-MOST = 5000  # rows of one file
-PART = 100  # invitations made in one transaction, so that no patient waits long
+SOME = 5  # of the days that the person is asked about
 
 
 @commands.command()
-@click.option("--csv", "table", type=READABLE, help="Invite all in this.")
-@click.option("--dry-run", is_flag=True, help="Only say whether the file is right.")
+@click.option(
+    "--list", "file", type=READABLE, help="Invite all in this: .xlsx, .ods or CSV, as a spreadsheet saves it."
+)
+@click.option(
+    "--dates",
+    type=click.Choice([one.value for one in Order]),
+    help="What stands first in days of the list such as 03/12/1988.",
+)
+@click.option("--dry-run", is_flag=True, help="Only say how the list is understood.")
+@click.option("--yes", is_flag=True, help="Invite all in the list without asking.")
 @click.option(
     "--slips", type=click.Path(file_okay=False, path_type=Path), help="Print a slip for each into this folder."
 )
@@ -43,88 +46,116 @@ PART = 100  # invitations made in one transaction, so that no patient waits long
 @click.option(
     "--days", type=click.IntRange(1, LONGEST_DAYS), help="Days for which the links work. [default: invitation_days]"
 )
-def invite(table: Path | None, dry_run: bool, slips: Path | None, days: int | None, **alone: str | None) -> None:
-    """Invite one patient, or all in a table (CSV in UTF-8), and print a link for each.
+def invite(
+    file: Path | None,
+    dates: str | None,
+    dry_run: bool,
+    yes: bool,
+    slips: Path | None,
+    days: int | None,
+    **alone: str | None,
+) -> None:
+    """Invite one patient, or all in a list, and print a link for each (CSV in UTF-8).
 
-    The table begins with headings: name, birth_date and, where wanted, visit, appointment, prescriber, language, email.
-    Where a row is at fault, nobody is invited.
+    The list has headings: name, date of birth and, where wanted, visit, appointment, prescriber, language, e-mail.
+    How each row is understood is shown before anything is made. Where a cell is at fault, nobody is invited.
     """
-    if table is None and not (alone["name"] and alone["birth_date"]):
-        raise click.UsageError("Give --csv FILE, or --name and --birth-date.")
-    if table is not None and any(alone.values()):
-        raise click.UsageError("Give --csv FILE or one patient, not both.")
-    rows = [(0, {name: value or "" for name, value in alone.items()})] if table is None else _rows(table)
-    invitations = _read(rows)
-    if dry_run:
-        click.echo(f"{len(invitations)} can be invited; nothing was done.")
-        return
+    if file is None and not (alone["name"] and alone["birth_date"]):
+        raise click.UsageError("Give --list FILE, or --name and --birth-date.")
+    if file is not None and any(alone.values()):
+        raise click.UsageError("Give --list FILE or one patient, not both.")
+    order, seed, here = Order(dates) if dates else None, uuid4().hex, installation()
+    if file is None:
+        given = {name: value for name, value in alone.items() if value}
+        table = Table(rows=[(0, list(given)), (1, list(given.values()))])
+        found = read_table(table, settings=here.settings, today=here.today(), order=order)
+        _refuse(found, "")
+    else:
+        found = read_list(
+            file.read_bytes(), settings=installation().settings, today=installation().today(), order=order
+        )
     with on_a_ready_installation():
-        act, settings = acting(), installation().settings
+        act, settings = acting(), here.settings
+        if file is not None:
+            found = with_doubles(found, service.open_ones(act), seed)
+            _show(found, str(file))
+            _refuse(found, str(file))
+        several = found.to_invite(seed)
+        if dry_run:
+            click.echo(f"{len(several)} can be invited; nothing was done.")
+            return
+        if file is not None and not yes and several:
+            click.confirm(f"Invite {len(several)} patients?", abort=True, err=True)
         until = last_moment(now=act.now, days=days or settings.invitation_days, timezone=settings.clinic_timezone)
-        made: list[tuple[str, Invitation, str]] = []
+        done = 0
         try:
             with progress("Inviting") as tell:
-                for begin in range(0, len(invitations), PART):
-                    part = {service.new_id(): one for one in invitations[begin : begin + PART]}
-                    service.create(act, part, until=until)
-                    made += ((new, one, service.address(settings, act, new)) for new, one in part.items())
-                    tell(len(made), len(invitations))
+                for done in service.create_in_parts(act, several, until=until):
+                    tell(done, len(several))
         finally:  # whoever is invited by now has a link, whatever went wrong after that
-            lines = csv.writer(sys.stdout)
-            lines.writerow(("name", "visit", "link"))
-            lines.writerows((cell(one.patient.name), cell(one.patient.visit), link) for _id, one, link in made)
+            made = dict(list(several.items())[:done])
+            links = [
+                (one.patient.name, one.patient.visit, service.address(settings, act, id_)) for id_, one in made.items()
+            ]
+            print_table([("name", "visit", "link"), *links])
         if slips is not None:
             _print_slips(slips, made, until=until)
     click.echo(f"{len(made)} invited, until {until:%Y-%m-%d %H:%M} UTC.", err=True)
-    early = sum(one.appointment is not None and one.appointment > until for one in invitations)
+    early = sum(one.appointment is not None and one.appointment > until for one in several.values())
     if early:
         click.echo(f"{early} of these links end before the appointment; --days lets them last longer.", err=True)
 
 
-def _rows(table: Path) -> list[tuple[int, dict[str, str]]]:
-    """The rows of a table, each with its line in the file."""
-    try:
-        with table.open(encoding="utf-8-sig", newline="") as file:
-            lines = csv.DictReader(file, restkey="too many columns", strict=True)
-            unknown = sorted(set(lines.fieldnames or ()) - set(COLUMNS))
-            if unknown or not lines.fieldnames:
-                what = f"has the column {unknown[0]!r}" if unknown else "has no line of headings"
-                fail(f"{table}: {what}; the columns are, in small letters and between commas: {','.join(COLUMNS)}")
-            found = [(lines.line_num, row) for row in lines]
-    except (OSError, UnicodeDecodeError, csv.Error) as err:
-        fail(f"{table}: not a readable table (CSV in UTF-8): {err}")
-    if not found:
-        fail(f"{table}: has no rows below its headings")
-    if len(found) > MOST:
-        fail(f"{table}: has {len(found)} rows; invite at most {MOST} at once")
-    return found
+def _show(found: InvitationList, file: str) -> None:
+    """Print each row as it was understood, and what to know about the list, on stderr."""
+    for row in found.rows:
+        double = f" [not invited: {row.double}]" if row.double else ""
+        click.echo(f"row {row.number}: {' | '.join(_values(row))}{double}", err=True)
+    for note in found.notes:
+        click.echo(f"{file}: {note}", err=True)
 
 
-def _read(rows: list[tuple[int, dict[str, str]]]) -> list[Invitation]:
-    """The invitations; where a row is at fault, print every fault and end."""
-    settings, today, faults, found = installation().settings, installation().today(), [], []
-    for line, row in rows:
-        try:
-            if "too many columns" in row:
-                raise InvalidInvitation(["there are more columns than headings; put texts with a comma between quotes"])
-            found.append(
-                read_invitation(row, languages=settings.languages, today=today, timezone=settings.clinic_timezone)
-            )
-        except InvalidInvitation as err:
-            faults += [f"line {line}, {fault}" if line else fault for fault in err.faults]
+def _values(row: Row) -> list[str]:
+    """What is known of a patient, days with the month in words."""
+    zone, shown = installation().settings.clinic_timezone, []
+    for name, value in row.values.items():
+        if isinstance(value, datetime):
+            shown.append(moment(value, BASE_LANGUAGE, zone))
+        elif isinstance(value, date):
+            shown.append(day(value, BASE_LANGUAGE))
+        elif value:
+            shown.append(f"“{value}”?" if name in row.faults else value)
+    return shown
+
+
+def _refuse(found: InvitationList, file: str) -> None:
+    """Where anything is at fault, print all of it and end: file, row, column, and what to write."""
+    prefix = f"{file}: " if file else ""
+    faults = [f"{prefix}{fault}" for fault in found.faults]
+    for row in found.rows:
+        place = f"{prefix}row {row.number}, " if file else ""
+        faults += [
+            f"{place}{found.headings.get(column, column) or 'no heading'}: {fault}"
+            for column, fault in row.faults.items()
+        ]
+    if found.asked:
+        faults.append(
+            f"{prefix}is the day or the month first in {', '.join(found.asked[:SOME])}? "
+            "Run this again with --dates day-first or --dates month-first."
+        )
     if faults:
         fail(*faults, "Nobody was invited.")
-    return found
 
 
-def _print_slips(folder: Path, made: Sequence[tuple[str, Invitation, str]], *, until: datetime) -> None:
+def _print_slips(folder: Path, made: Mapping[str, Invitation], *, until: datetime) -> None:
     """Write a PDF for each, with a name that tells nobody whom it is for."""
     here = installation()
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with progress("Printing slips") as tell:
-            for done, (invitation_id, invitation, link) in enumerate(made, start=1):
+            for done, (invitation_id, invitation) in enumerate(made.items(), start=1):
                 book = here.books[invitation.language]
+                link = service.address(here.settings, acting(), invitation_id)
                 slip = paper.slip(invitation, book, here.settings, address=link, until=until)
                 file = folder / f"invitation-{done:04}-{invitation_id[: service.SHORT_ID]}.pdf"
                 file.touch(mode=0o600)

@@ -1,9 +1,8 @@
 """Keeping the data: `flask audit | purge | backup | restore | move-database | verify | rotate-key`."""
 
-import csv
-import sys
 from dataclasses import replace
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 
 import click
@@ -16,6 +15,7 @@ from screening.cli.common import (
     fail,
     faults_in_words,
     on_a_ready_installation,
+    print_table,
     progress,
     with_fitting_keys,
 )
@@ -60,13 +60,12 @@ def audit_head() -> None:
 @audit.command("export")
 def audit_export() -> None:
     """Write the log to standard output as CSV. It names staff and references, no patient."""
-    lines = csv.writer(sys.stdout, lineterminator="\n")
     with on_a_ready_installation():
-        lines.writerow(("number", "at", "actor", "action", "subject", "detail", "mac"))
-        for one in audit_log.rows(db.session):
-            lines.writerow(
-                (one.number, one.at.isoformat(), one.actor, one.action, one.subject, one.detail, one.mac.hex())
-            )
+        rows = (
+            (one.number, one.at.isoformat(), one.actor, one.action, one.subject, one.detail, one.mac.hex())
+            for one in audit_log.rows(db.session)
+        )
+        print_table(chain([("number", "at", "actor", "action", "subject", "detail", "mac")], rows), is_log=True)
 
 
 @commands.command()
@@ -98,7 +97,7 @@ def confirm_clock(was_off: bool, yes: bool) -> None:
         click.confirm(f"This machine says {datetime.now().astimezone():%d %B %Y, %H:%M %Z}. Is that right?", abort=True)
     with on_a_ready_installation():
         clock.confirm(acting(), this_machine(), was_off=was_off)
-    click.echo("Noted. Screenings are deleted again when their time is over.")
+    click.echo("Confirmed. Screenings will again be deleted at the end of their retention period.")
 
 
 @commands.command()

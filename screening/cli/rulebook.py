@@ -1,6 +1,7 @@
 """`flask rulebook`: check and show the rule book."""
 
 import itertools
+import json
 from collections.abc import Iterator
 
 import click
@@ -10,6 +11,7 @@ from screening.domain.answers import read_answers
 from screening.domain.evaluate import evaluate
 from screening.domain.rules import Question, RuleBook
 from screening.extensions import installation
+from screening.reports.fhir_definitions import DEFINITIONS
 from screening.reports.summary import citations
 
 
@@ -61,6 +63,15 @@ def rulebook_table() -> None:
         assessment = evaluate(book, read_answers(book, values))
         cells = [values.get(column, "-") for column in columns]
         click.echo("\t".join([*cells, assessment.outcome.word, ",".join(one.rule for one in assessment.findings)]))
+
+
+@rulebook.command("fhir")
+@click.argument("kind", type=click.Choice(list(DEFINITIONS), case_sensitive=False), default="Questionnaire")
+def rulebook_fhir(kind: str) -> None:
+    """Print the rule book's FHIR R4 Questionnaire, or the CodeSystem of its options."""
+    here = installation()
+    made = DEFINITIONS[kind](here.books, base=here.settings.fhir_base)
+    click.echo(json.dumps(made, ensure_ascii=False, indent=2))
 
 
 def combinations(book: RuleBook) -> Iterator[dict[str, str]]:

@@ -1,8 +1,6 @@
 """`flask screen | summary | export`: from answers to the prescriber's page, on the command line."""
 
-import csv
 import json
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,6 +19,8 @@ from screening.reports.summary import Summary, citations, summarise
 from screening.services import export as export_service
 from screening.services import printing, review
 from screening.storage import screenings
+from screening.storage.encryption import new_file
+from screening.storage.search import normal_reference
 from screening.storage.tables import ScreeningRow
 
 
@@ -35,7 +35,7 @@ def screen(answers: Path, pdf: Path | None, as_json: bool) -> None:
     """
     here = installation()
     try:
-        content = json.loads(answers.read_text(encoding="utf-8"), object_pairs_hook=_once)
+        content = json.loads(answers.read_text(encoding="utf-8-sig"), object_pairs_hook=_once)
         case = read_case(here.books, content, today=here.today())
     except (OSError, ValueError, RecursionError) as err:
         fail(f"{answers}: not a readable JSON file in UTF-8: {err}")
@@ -76,7 +76,7 @@ def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
 def summary(reference: str, pdf: Path | None) -> None:
     """Hand over the summary of the screening with this REFERENCE, such as 7F3K-9QWD."""
     here = installation()
-    reference = screenings.normal_reference(reference)
+    reference = normal_reference(reference)
     with on_a_ready_installation():
         try:
             screening = review.view(acting(), reference, action="printed")
@@ -103,19 +103,19 @@ def export(target: Path, since: datetime, kind: str) -> None:
     with on_a_ready_installation():
         total = screenings.count(db.session, ScreeningRow.submitted_at >= since)
         try:
-            # Health data: nobody else may read a file that is made here, and none is replaced.
-            with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", newline="") as file:
+            with new_file(target, encoding=spreadsheet.ENCODING if kind == "csv" else "utf-8") as file:
                 found = export_service.export(acting(), since=since, kind=kind)
-                lines = csv.DictWriter(file, spreadsheet.columns(book), extrasaction="ignore")
+                columns = spreadsheet.columns(book)
                 if kind == "csv":
-                    lines.writeheader()
+                    spreadsheet.write_row(file, columns)
                 with progress("Exporting") as tell:
-                    for done, (screening, assessment, edition) in enumerate(found, start=1):
+                    for done, (screening, assessment, books) in enumerate(found, start=1):
                         if kind == "csv":
-                            lines.writerow(spreadsheet.row(screening, assessment, edition))
+                            row = spreadsheet.row(screening, assessment, books[BASE_LANGUAGE])
+                            spreadsheet.write_row(file, (row.get(column, "") for column in columns))
                         else:
-                            file.write(json.dumps(fhir.bundle(screening, assessment, edition), ensure_ascii=False))
-                            file.write("\n")
+                            made = fhir.bundle(screening, assessment, books, base=here.settings.fhir_base)
+                            file.write(f"{json.dumps(made, ensure_ascii=False)}\n")
                         tell(done, total)
         except OSError as err:
             fail(f"{target} cannot be written: {err.strerror}")

@@ -15,7 +15,7 @@ import click
 from alembic.util import CommandError
 from sqlalchemy.exc import OperationalError
 
-from screening.cli.common import SECRET_BYTES, START_FAULTS, commands, faults_in_words, not_reachable
+from screening.cli.common import SECRET_BYTES, START_FAULTS, commands, faults_in_words, not_reachable, progress
 from screening.domain.rules import BASE_LANGUAGE
 from screening.extensions import Installation, alembic, db, installation
 from screening.reports import fonts
@@ -23,7 +23,7 @@ from screening.reports.signature import CannotSign
 from screening.services.clock import doubt
 from screening.services.people import everyone
 from screening.settings import FILE_NAME, load_settings, settings_file
-from screening.storage import audit, outbox, screenings
+from screening.storage import audit, outbox, screenings, search
 from screening.storage.database import (
     DatabaseNotReady,
     check_keys,
@@ -61,11 +61,22 @@ def init() -> None:
             note_keys(db.session, here.keys)
             seal_unsealed(db.session)
         check_keys(db.session, here.keys)
+        _index_anew(here)
         if not here.secret_file.exists():  # the last thing that is made: it tells that the database was ready once
             write_private(here.secret_file, secrets.token_hex(SECRET_BYTES) + "\n")
     for missing in fonts.missing_parts():
         click.echo(f"Missing: {missing}", err=True)
     click.echo(f"Ready: {instance}. Keep a copy of {here.key_file.name} apart from your database backups.")
+
+
+def _index_anew(here: Installation) -> None:
+    """Let what an older release made of names be found as this one looks for them."""
+    if search.is_current(db.session, here.keys):
+        return
+    with progress("Indexing names") as tell:
+        unread = search.build(db.session, here.keys, tell)
+    if unread:
+        click.echo(f"{len(unread)} screenings cannot be read, first {unread[0]}; run: flask verify", err=True)
 
 
 @contextmanager
@@ -141,6 +152,7 @@ def _examined() -> Iterator[tuple[bool, str, str]]:
     try:
         check_keys(db.session, here.keys)
         check_release(db.session)
+        search.check(db.session, here.keys)
         yield True, "database", f"{db.engine.url.render_as_string()}: the tables are those of this release"
         yield from _examined_data(datetime.now(UTC))
     except START_FAULTS as err:

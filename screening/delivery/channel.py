@@ -2,7 +2,7 @@
 
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -40,14 +40,14 @@ def N_(words: str) -> str:  # noqa: N802 - by this name they are found
 
 
 REASONS = {
-    Fault.UNREACHABLE: N_("The other machine cannot be reached. Is it switched on, and is its address right?"),
-    Fault.SLOW: N_("The other machine took too long to answer. It may have got it all the same."),
-    Fault.CERTIFICATE: N_("The other machine could not prove who it is. Its certificate may be over."),
-    Fault.SIGN_IN: N_("The other machine refuses our name and password, or our token."),
-    Fault.REFUSED: N_("The other machine did not take it."),
-    Fault.NO_ROOM: N_("There is no room left in the folder."),
-    Fault.NOT_WRITABLE: N_("The folder is missing, or we may not write into it."),
-    Fault.FILE: N_("A file that the settings name is missing, damaged or can be read by others."),
+    Fault.UNREACHABLE: N_("The receiving system cannot be reached. Is it switched on, and is its address correct?"),
+    Fault.SLOW: N_("The receiving system took too long to answer. It may have received the summary all the same."),
+    Fault.CERTIFICATE: N_("The receiving system could not prove its identity. Its certificate may have expired."),
+    Fault.SIGN_IN: N_("The receiving system rejects our name and password, or our token."),
+    Fault.REFUSED: N_("The receiving system did not accept it."),
+    Fault.NO_ROOM: N_("There is no space left in the folder."),
+    Fault.NOT_WRITABLE: N_("The folder is missing or cannot be written to."),
+    Fault.FILE: N_("A file named in the settings is missing, damaged or readable by others."),
 }
 
 
@@ -63,18 +63,19 @@ class DeliveryFailed(Exception):
 class Document:
     """One edition of a summary: `number` is how many entries it has, 0 for what the patient has sent.
 
-    `id` (a UUID) is the same however often this edition is delivered to this channel. `language` is the clinic's, and
-    `address` that of the screening's page.
+    `id` (a UUID) is the same however often this edition is delivered to this channel. `language` is the clinic's,
+    `address` that of the screening's page, and `fhir_base` where the addresses of our FHIR definitions begin.
     """
 
     id: str
     number: int
     screening: Screening
     assessment: Assessment
-    book: RuleBook
+    books: Mapping[str, RuleBook]
     pdf: bytes
     language: str
     address: str
+    fhir_base: str
 
 
 def _outcomes(raw: object) -> frozenset[Severity]:

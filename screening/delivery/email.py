@@ -61,12 +61,12 @@ class Email(Channel):
         pdf = document.pdf
         lines = [
             _("The summary of screening %(reference)s is attached.") % {"reference": reference},
-            _("It tells about a patient's health. Do not pass it on by e-mail."),
+            _("It contains information about a patient’s health. Do not forward it by e-mail."),
             _("The screening itself is here: %(address)s") % {"address": document.address},
         ]
         if self.pdf_password_file:
             pdf = _encrypted(pdf, self.secret(self.pdf_password_file))
-            lines.append(_("The PDF opens with the password that was agreed with the clinic."))
+            lines.append(_("The PDF opens with the password agreed with the clinic."))
         subject = _("Pre-visit screening %(reference)s") % {"reference": reference}
         message = _message(self, self.to, subject, lines, name=document.id, at=document.screening.changed_at)
         name = f"summary-{reference}-{document.number + 1}.pdf"

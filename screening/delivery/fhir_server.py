@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from http.client import HTTPSConnection
 from urllib.parse import urlsplit
 
-from screening.delivery.channel import SECONDS, Channel, DeliveryFailed, Document, Fault, in_time
+from screening.delivery.channel import SECONDS, Channel, DeliveryFailed, Document, Fault, Held, in_time
 from screening.reports import fhir
+from screening.reports.fhir_definitions import MEDIA_TYPE, Json
 from screening.settings import setting, text
 
 LONGEST = 10 * 1024 * 1024  # bytes of an answer
@@ -33,14 +34,23 @@ class FhirServer(Channel):
     )
 
     def deliver(self, document: Document) -> None:
-        """Create the answers, the findings and the PDF, all or none. Raises DeliveryFailed."""
+        """Create the questions, the answers, the findings and the PDF, all or none. Raises DeliveryFailed."""
         bundle = fhir.transaction(
-            document.screening, document.assessment, document.book, pdf=document.pdf, name=document.id
+            document.screening,
+            document.assessment,
+            document.books,
+            base=document.fhir_base,
+            pdf=document.pdf,
+            name=document.id,
         )
-        headers = {"Content-Type": "application/fhir+json; charset=utf-8", "Accept": "application/fhir+json"}
+        headers = {"Content-Type": f"{MEDIA_TYPE}; charset=utf-8", "Accept": MEDIA_TYPE}
         if self.token_file:
             headers["Authorization"] = f"Bearer {self.secret(self.token_file)}"
-        status, answer = _post(self, json.dumps(bundle, ensure_ascii=False).encode(), headers)
+        with in_time() as held:
+            status, answer = _post(self, bundle, headers, held)
+            if status == 412:  # it has these questions twice: two screenings brought them in the same moment
+                del bundle["entry"][0]
+                status, answer = _post(self, bundle, headers, held)
         if status in (401, 403):
             raise DeliveryFailed(Fault.SIGN_IN, str(status))
         if status != 200 or not _all_there(answer, len(bundle["entry"])):
@@ -57,21 +67,20 @@ class _Line:
         self.sock.close()
 
 
-def _post(options: FhirServer, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
+def _post(options: FhirServer, bundle: Json, headers: dict[str, str], held: Held) -> tuple[int, bytes]:
     """Send it once. Redirects are not followed: health data goes only where the settings say."""
     parts = urlsplit(options.address)
-    with in_time() as held:
-        connection = HTTPSConnection(
-            parts.hostname or "", parts.port, timeout=SECONDS, context=options.trusting(options.ca_file)
-        )
-        connection.connect()
-        held.append(_Line(connection.sock))
-        connection.request("POST", parts.path or "/", body, headers)
-        with connection.getresponse() as response:
-            answer = response.read(LONGEST)
-            if held.over.is_set():  # what it has said is not all
-                raise TimeoutError
-            return response.status, answer
+    connection = HTTPSConnection(
+        parts.hostname or "", parts.port, timeout=SECONDS, context=options.trusting(options.ca_file)
+    )
+    connection.connect()
+    held.append(_Line(connection.sock))
+    connection.request("POST", parts.path or "/", json.dumps(bundle, ensure_ascii=False).encode(), headers)
+    with connection.getresponse() as response:
+        answer = response.read(LONGEST)
+        if held.over.is_set():  # what it has said is not all
+            raise TimeoutError
+        return response.status, answer
 
 
 def _all_there(answer: bytes, count: int) -> bool:

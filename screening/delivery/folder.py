@@ -88,6 +88,13 @@ def _named(pattern: str, document: Document) -> str:
 
 
 def _plain(value: str) -> str:
-    """Letters and digits of any script, up to LONGEST bytes; all else as `-`."""
-    letters = "".join(one if one.isalnum() else "-" for one in unicodedata.normalize("NFC", value))
-    return letters.strip("-").encode()[:LONGEST].decode(errors="ignore") or "-"
+    """Letters of any script with their marks, and digits, as many whole ones as LONGEST bytes hold; all else as `-`."""
+    kept = "".join(one if _is_part_of_word(one) else "-" for one in unicodedata.normalize("NFC", value)).strip("-")
+    short = kept.encode()[:LONGEST].decode(errors="ignore")
+    while short != kept and short and not kept[len(short)].isalnum() and kept[len(short)] != "-":
+        short = short[:-1]  # a letter without its mark may be another name
+    return short or "-"
+
+
+def _is_part_of_word(one: str) -> bool:
+    return one.isalnum() or unicodedata.category(one).startswith("M") or one in "\u200c\u200d"

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import assert_never
 
 from screening.domain.rules import FollowUp, Kind, Question, RuleBook
+from screening.domain.unseen import without_unseen
 
 NAME_LENGTH = 120
 VISIT_LENGTH = 40
@@ -19,13 +20,11 @@ OLDEST_AGE = 130  # years; an earlier date of birth is a slip of the finger
 
 Value = str | tuple[str, ...]
 
-# What cannot be seen or reorders the text around it: controls, formats, surrogates, separators, Hangul fillers. The
-# joiners U+200C and U+200D stay: some scripts need them.
-_UNSEEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-_UNSEEN = frozenset("\u034f\u115f\u1160\u2800\u3164\uffa0")
-# More marks upon one letter than any language writes run off the page.
-_MANY_MARKS = re.compile("[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]{9}")
-_JOINERS = "\u200c\u200d"
+# Control characters, halves of characters, and more marks upon one letter than any language writes: too high to print.
+_UNPRINTABLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]"
+    "|[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]{9,}"
+)
 
 
 class Fault(StrEnum):
@@ -167,7 +166,7 @@ def _read_value(item: Question | FollowUp, raw: object) -> Value | Fault:
         case Kind.TEXT:
             if not isinstance(raw, str):
                 return Fault.WRONG_TYPE
-            text = tidy(raw)
+            text = tidy(raw, lines=True)
             return text_fault(text, TEXT_LENGTH, lines=True) or text
     assert_never(item.kind)
 
@@ -180,25 +179,29 @@ def shown(item: Question | FollowUp, value: Value) -> str:
     return ", ".join(labels.get(one, one) for one in value)
 
 
-def tidy(text: str) -> str:
-    """The text in Unicode NFC, line ends as newlines and without white space around it; the words stay as typed.
+def tidy(text: str, *, lines: bool = False) -> str:
+    """The text as it is seen, in Unicode NFC and without white space around it; the words stay as typed.
 
-    What is far too long stays as it is, to be refused: composing long runs of marks would take much time.
+    Without `lines`, it becomes one line. What is far too long is not composed, as long runs of marks would take much
+    time: it is refused anyway.
     """
-    if len(text) > 4 * TEXT_LENGTH:
-        return text
-    return unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n")).strip()
+    seen = without_unseen(text)
+    if not lines:
+        seen = seen.replace("\n", " ").replace("\t", " ")
+    return seen if len(seen) > 4 * TEXT_LENGTH else unicodedata.normalize("NFC", seen).strip()
 
 
 def text_fault(text: str, longest: int, *, lines: bool = False) -> Fault | None:
-    """Why a tidied text is not acceptable: over-long, or with a control or hidden character, or a pile of marks."""
+    """Why a tidied text is not acceptable: over-long, or with a control character, or a pile of marks."""
     if len(text) > longest:
         return Fault.TOO_LONG
-    allowed = _JOINERS + ("\n\t" if lines else "")
-    for character in text:
-        if character not in allowed and (character in _UNSEEN or unicodedata.category(character) in _UNSEEN_CATEGORIES):
-            return Fault.CONTROL_CHARACTER
-    return Fault.CONTROL_CHARACTER if _MANY_MARKS.search(text) else None
+    is_one_line = lines or not set(text) & {"\n", "\t"}
+    return Fault.CONTROL_CHARACTER if _UNPRINTABLE.search(text) or not is_one_line else None
+
+
+def with_faults_shown(text: str) -> str:
+    """The text with \ufffd in place of all that is refused, so that a person sees what to remove."""
+    return _UNPRINTABLE.sub("\ufffd", text)
 
 
 def name_fault(name: str) -> Fault | None:

@@ -6,6 +6,7 @@ from datetime import date, datetime
 
 from screening.domain import answers as said
 from screening.domain.rules import FollowUp, Kind, RuleBook
+from screening.domain.unseen import without_unseen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +32,7 @@ def read_case(books: Mapping[str, RuleBook], content: object, *, today: date) ->
     `visit`, `language` (then the first book's) and `answers` may be left out. Raises InvalidCase with every fault.
     """
     faults: list[str] = []
-    top = _object(content, "the file", ("patient", "language", "answers"), faults)
+    top = _object(_as_seen(content), "the file", ("patient", "language", "answers"), faults)
     language = top.get("language", next(iter(books)))
     if not isinstance(language, str) or language not in books:
         faults.append(f"language: {language!r} is not offered; use one of: {', '.join(books)}")
@@ -41,6 +42,18 @@ def read_case(books: Mapping[str, RuleBook], content: object, *, today: date) ->
     if faults or patient is None:
         raise InvalidCase(faults)
     return Case(patient=patient, language=language, answers=answers)
+
+
+def _as_seen(content: object, depth: int = 3) -> object:
+    """The content without what nobody can see in its keys and texts, as deep as a case goes."""
+    match content:
+        case str():
+            return without_unseen(content)
+        case list() if depth:
+            return [_as_seen(one, depth - 1) for one in content]
+        case dict() if depth:
+            return {_as_seen(key): _as_seen(value, depth - 1) for key, value in content.items()}
+    return content
 
 
 def _object(content: object, place: str, keys: tuple[str, ...], faults: list[str]) -> Mapping[str, object]:
@@ -66,7 +79,7 @@ def _patient(top: Mapping[str, object], faults: list[str], today: date) -> said.
         ("visit", said.visit_fault, said.VISIT_LENGTH),
     ):
         if key in texts and (fault := fault_of(texts[key])):
-            faults.append(f"patient.{key}: {_words(fault, longest)}")
+            faults.append(f"patient.{key}: {_words(fault, longest, texts[key])}")
     if "birth_date" not in texts:
         return None
     try:
@@ -75,7 +88,7 @@ def _patient(top: Mapping[str, object], faults: list[str], today: date) -> said.
         faults.append(f"patient.birth_date: {texts['birth_date']!r} is not a date; write it as 1988-03-12")
         return None
     if date_fault := said.birth_date_fault(born, today=today):
-        faults.append(f"patient.birth_date: {_words(date_fault, 0)}")
+        faults.append(f"patient.birth_date: {_words(date_fault)}")
     return said.Patient(name=texts.get("name", ""), birth_date=born, visit=texts.get("visit", ""))
 
 
@@ -104,14 +117,14 @@ def _remedy(book: RuleBook, key: str, value: object, fault: said.Fault) -> str:
     if fault is said.Fault.DOES_NOT_APPLY and isinstance(item, FollowUp):
         opens = " or ".join(option.id for option in asked[item.parent].options if option.id in item.when)
         return f"is only asked when {item.parent} is {opens}; remove it or correct {item.parent}"
-    return _words(fault, said.TEXT_LENGTH)
+    return _words(fault, said.TEXT_LENGTH, str(value))
 
 
-def _words(fault: said.Fault, longest: int) -> str:
+def _words(fault: said.Fault, longest: int = 0, text: str = "") -> str:
     return {
         said.Fault.MISSING: "is missing; write it between quotes",
         said.Fault.TOO_LONG: f"is too long; write at most {longest} characters",
-        said.Fault.CONTROL_CHARACTER: "has a control or hidden character; remove it",
+        said.Fault.CONTROL_CHARACTER: f"has a control character; remove it: {said.with_faults_shown(text)}",
         said.Fault.IN_FUTURE: "is in the future; correct it",
         said.Fault.TOO_LONG_AGO: "is too long ago; correct the year",
     }.get(fault, fault.value)

@@ -75,7 +75,10 @@ class FollowUp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """One main question, asked of everyone until answered. `clarify` tells what to establish if it stays open."""
+    """One main question, asked of everyone until answered. `clarify` tells what to establish if it stays open.
+
+    `loinc` is the LOINC code of what is asked, or empty.
+    """
 
     kind: ClassVar[Kind] = Kind.ONE
     required: ClassVar[bool] = True
@@ -88,6 +91,7 @@ class Question:
     clarify: str
     options: tuple[Option, ...]
     option_ids: frozenset[str]
+    loinc: str
     valid_for_hours: int
     follow_ups: tuple[FollowUp, ...]
 
@@ -185,11 +189,15 @@ class LeafletPart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Medicine:
-    """What the book is about. `atc` is the WHO Anatomical Therapeutic Chemical code."""
+    """What the book is about. `atc` is the WHO Anatomical Therapeutic Chemical code, `rxnorm` that of the ingredient.
+
+    Early editions have no `rxnorm`; it is empty then.
+    """
 
     name: str
     brand: str
     atc: str
+    rxnorm: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,8 @@ from typing import Any
 
 import pydyf
 
+from screening.reports import copying
+
 VARIANT = "pdf/a-3a"
 SIGNATURE_FIELD = "Signature"
 POINTS = 0.75  # in a CSS pixel
@@ -46,7 +48,7 @@ class Repair:
 
     to_be_signed: bool = False
 
-    def __call__(self, _document: Any, pdf: Any) -> None:
+    def __call__(self, document: Any, pdf: Any) -> None:
         """Mend what WeasyPrint is about to write."""
         tree = dict(_below(pdf, _object(pdf, pdf.catalog["StructTreeRoot"])))
         for element in tree.values():
@@ -59,6 +61,8 @@ class Repair:
                     _place(pdf, element)
         for number, page in enumerate(_object(pdf, page) for page in pdf.page_references):
             _take_out_margins(pdf, page, number, tree)
+            copying.say(_owners(pdf, number), _object(pdf, page["Contents"]), tree)
+        copying.map_codes(document, pdf)
         metadata = _object(pdf, pdf.catalog["Metadata"])
         metadata.compress = False  # archives, and `/verify`, read them without a PDF reader
         _name_files_once(pdf)
@@ -76,13 +80,19 @@ def _place(pdf: Any, figure: Any) -> None:
 
 def _take_out_margins(pdf: Any, page: Any, number: int, tree: dict[bytes, Any]) -> None:
     """Mark what stands in the margins of each page as such: it is in no branch of the tree and is not read out."""
-    parents = _object(pdf, _object(pdf, pdf.catalog["StructTreeRoot"])["ParentTree"])["Nums"]
-    owners = parents[2 * number + 1]
+    owners = _owners(pdf, number)
     drawn = _object(pdf, page["Contents"]).stream
     for place, item in enumerate(drawn):
         if isinstance(item, dict) and owners[item["MCID"]] not in tree:
             owners[item["MCID"]] = "null"
             drawn[place - 1 : place + 1] = ["/Artifact", pydyf.Dictionary({"Type": "/Pagination"})]
+
+
+def _owners(pdf: Any, number: int) -> list[Any]:
+    """The elements that the parts of a page belong to, by the numbers of the parts."""
+    parents: list[Any] = _object(pdf, _object(pdf, pdf.catalog["StructTreeRoot"])["ParentTree"])["Nums"]
+    owners: list[Any] = parents[2 * number + 1]
+    return owners
 
 
 def _name_files_once(pdf: Any) -> None:

@@ -1,35 +1,39 @@
-"""A screening as a FHIR R4 Bundle: Patient, Questionnaire, QuestionnaireResponse, a DetectedIssue for each finding."""
+"""A screening as a FHIR R4 Bundle: Patient, Questionnaire, QuestionnaireResponse, a DetectedIssue for each finding.
+
+`base` is where the addresses of Questionnaire and CodeSystem begin (`Settings.fhir_base`).
+"""
 
 import base64
 import hashlib
 import json
-from typing import Any
 from urllib.parse import urlencode
 from uuid import NAMESPACE_URL, uuid5
 
 from screening.domain.answers import Answer, Answers
 from screening.domain.assessment import Assessment, Screening
-from screening.domain.rules import FollowUp, Kind, Question, RuleBook, Severity
+from screening.domain.rules import BASE_LANGUAGE, Kind, Medicine, Question, Severity
+from screening.reports.fhir_definitions import LANGUAGE, Books, Json, canonical, questionnaire
 from screening.reports.renderer import Attached
 from screening.reports.summary import citations
 
-Json = dict[str, Any]
-
 URI = "urn:ietf:rfc:3986"  # the system of identifiers that are URIs
-ATC = "http://www.whocc.no/atc"  # the code system's address in FHIR
+ATC = "http://www.whocc.no/atc"  # the code systems' addresses in FHIR
+RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 # DetectedIssue.severity says how bad the consequence may be; an open question is never the least.
 _SEVERITY = {Severity.CONTRAINDICATION: "high", Severity.CLARIFY: "moderate", Severity.CAUTION: "low"}
 
 
-def bundle(screening: Screening, assessment: Assessment, book: RuleBook) -> Json:
+def bundle(screening: Screening, assessment: Assessment, books: Books, *, base: str) -> Json:
     """The collection Bundle of one stored screening; the same screening gives the same identifiers."""
     reference, sent = screening.reference, screening.submitted_at.isoformat(timespec="seconds")
-    patient, response = _address(reference, "patient"), _address(reference, "response")
-    issues = _issues(reference, assessment, book, patient=patient, response=response, sent=sent)
+    patient, response, medication = (_address(reference, one) for one in ("patient", "response", "medication"))
+    asked = questionnaire(books, base=base)
+    issues = _issues(reference, assessment, books, patient, response, medication, sent)
     resources = {
         patient: _patient(screening),
-        questionnaire_address(book): questionnaire(book),
-        response: _response(screening, book, patient, sent),
+        asked["url"]: asked,
+        response: _response(screening, books, asked, base, patient, sent),
+        **({medication: _medication(books[BASE_LANGUAGE].medicine)} if issues else {}),
         **issues,
         _address(reference, "provenance"): {
             "resourceType": "Provenance",
@@ -48,13 +52,18 @@ def bundle(screening: Screening, assessment: Assessment, book: RuleBook) -> Json
     }
 
 
-def transaction(screening: Screening, assessment: Assessment, book: RuleBook, *, pdf: bytes, name: str) -> Json:
-    """The transaction Bundle that brings a screening to a server: answers, findings and the PDF.
+def transaction(
+    screening: Screening, assessment: Assessment, books: Books, *, base: str, pdf: bytes, name: str
+) -> Json:
+    """The transaction Bundle that brings a screening to a server: questions, answers, findings and the PDF.
 
-    Each is created unless the server has one with its identifier, which follows from the `name`. The patient is
-    contained: whom of its own patients that is, only the server's people can tell.
+    Each is created unless the server has one with its identifier, which follows from the `name`; the Questionnaire,
+    which is the first entry, unless the server has it in this version. The patient is contained: whom of its own
+    patients that is, only the server's people can tell.
     """
-    contained = {"contained": [{**_patient(screening), "id": "patient"}]}
+    asked, book = questionnaire(books, base=base), books[BASE_LANGUAGE]
+    contained = [{**_patient(screening), "id": "patient"}]
+    medication = {**_medication(book.medicine), "id": "medication"}
     sent, changed = (at.isoformat(timespec="seconds") for at in (screening.submitted_at, screening.changed_at))
     edition, patient, response = len(screening.entries) + 1, "#patient", _address(name, "response")
     document: Json = {
@@ -80,58 +89,56 @@ def transaction(screening: Screening, assessment: Assessment, book: RuleBook, *,
     }
     if screening.patient.visit:
         document["context"]["encounter"] = [{"identifier": {"value": screening.patient.visit}}]
-    issues = _issues(name, assessment, book, patient=patient, response=response, sent=sent)
+    issues = _issues(name, assessment, books, patient, response, "#medication", sent)
     made = {**issues, _address(name, "document"): document}
     resources = {
-        response: _response(screening, book, patient, sent) | {"identifier": _identifier(response)},
+        response: _response(screening, books, asked, base, patient, sent) | {"identifier": _identifier(response)},
         **{address: resource | {"identifier": [_identifier(address)]} for address, resource in made.items()},
     }
-    return {
-        "resourceType": "Bundle",
-        "type": "transaction",
-        "entry": [
-            {
-                "fullUrl": address,
-                "resource": contained | resource,
-                "request": {
-                    "method": "POST",
-                    "url": resource["resourceType"],
-                    "ifNoneExist": urlencode({"identifier": f"{URI}|{address}"}),
-                },
-            }
-            for address, resource in resources.items()
-        ],
-    }
+    entries = [_created(_address(asked["url"], asked["version"]), asked, url=asked["url"], version=asked["version"])]
+    for address, resource in resources.items():
+        inside = [*contained, medication] if address in issues else contained
+        entries.append(_created(address, {"contained": inside} | resource, identifier=f"{URI}|{address}"))
+    return {"resourceType": "Bundle", "type": "transaction", "entry": entries}
+
+
+def _created(address: str, resource: Json, **unless: str) -> Json:
+    """The entry that creates a resource unless the server has one that this search finds."""
+    kind = resource["resourceType"]
+    request = {"method": "POST", "url": kind, "ifNoneExist": urlencode(unless)}
+    return {"fullUrl": address, "resource": resource, "request": request}
 
 
 def _identifier(address: str) -> Json:
     return {"system": URI, "value": address}
 
 
-def attached(screening: Screening, assessment: Assessment, book: RuleBook) -> Attached:
+def attached(screening: Screening, assessment: Assessment, books: Books, *, base: str) -> Attached:
     """The Bundle as the file that a printed summary carries."""
+    made = bundle(screening, assessment, books, base=base)
     return Attached(
         name="questionnaire-response.json",
         description="The answers and findings as a FHIR R4 Bundle",
-        content=json.dumps(bundle(screening, assessment, book), ensure_ascii=False, separators=(",", ":")),
+        content=json.dumps(made, ensure_ascii=False, separators=(",", ":")),
         created=screening.changed_at.isoformat(timespec="seconds"),
     )
 
 
 def _issues(
-    name: str, assessment: Assessment, book: RuleBook, *, patient: str, response: str, sent: str
+    name: str, assessment: Assessment, books: Books, patient: str, response: str, medication: str, sent: str
 ) -> dict[str, Json]:
-    """A DetectedIssue for each finding, by its address."""
-    medicine = book.medicine
+    """A DetectedIssue for each finding, by its address; patient, response and medication are references."""
+    book = books[BASE_LANGUAGE]
     return {
         _address(name, finding.rule): {
             "resourceType": "DetectedIssue",
+            "language": book.language,
             "status": "preliminary" if book.edition.status == "draft" else "final",
             "code": {"text": finding.title},
             "severity": _SEVERITY[finding.severity],
             "patient": {"reference": patient},
             "identifiedDateTime": sent,
-            "implicated": [{"identifier": {"system": ATC, "value": medicine.atc}, "display": medicine.name}],
+            "implicated": [{"reference": medication, "display": book.medicine.name}],
             "evidence": [{"detail": [{"reference": response}]}],
             "detail": f"{finding.reason} [{citations(finding.cites)}]",
             "mitigation": [{"action": {"text": finding.confirm}}],
@@ -144,11 +151,6 @@ def _address(*parts: str) -> str:
     return f"urn:uuid:{uuid5(NAMESPACE_URL, '/'.join(parts))}"
 
 
-def questionnaire_address(book: RuleBook) -> str:
-    """The canonical address of an edition's questionnaire."""
-    return _address(book.edition.digest, "questionnaire")
-
-
 def _patient(screening: Screening) -> Json:
     return {
         "resourceType": "Patient",
@@ -157,74 +159,75 @@ def _patient(screening: Screening) -> Json:
     }
 
 
-def questionnaire(book: RuleBook) -> Json:
-    """The questions of a rule book."""
-    return {
-        "resourceType": "Questionnaire",
-        "url": questionnaire_address(book),
-        "version": book.edition.version,
-        "title": f"Pre-visit screening: {book.medicine.name} ({book.medicine.brand})",
-        "status": "draft" if book.edition.status == "draft" else "active",
-        "language": book.language,
-        "item": [_asked(question) for question in book.questions],
-    }
+def _medication(medicine: Medicine) -> Json:
+    codes = ((ATC, medicine.atc), (RXNORM, medicine.rxnorm))  # an old edition may lack the second
+    coding = [{"system": system, "code": code, "display": medicine.name} for system, code in codes if code]
+    return {"resourceType": "Medication", "code": {"coding": coding, "text": medicine.name}}
 
 
-def _asked(item: Question | FollowUp) -> Json:
-    asked: Json = {"linkId": item.id, "text": item.ask, "required": item.required}
-    asked["type"] = "text" if item.kind is Kind.TEXT else "choice"
-    if item.options:
-        asked["answerOption"] = [{"valueCoding": {"code": one.id, "display": one.label}} for one in item.options]
-    if item.kind is Kind.SEVERAL:
-        asked["repeats"] = True
-    if isinstance(item, FollowUp):
-        asked["enableWhen"] = [
-            {"question": item.parent, "operator": "=", "answerCoding": {"code": one}} for one in sorted(item.when)
-        ]
-        asked["enableBehavior"] = "any"
-    elif item.follow_ups:
-        asked["item"] = [_asked(one) for one in item.follow_ups]
-    return asked
-
-
-def _response(screening: Screening, book: RuleBook, patient: str, sent: str) -> Json:
+def _response(screening: Screening, books: Books, asked: Json, base: str, patient: str, sent: str) -> Json:
+    book = books.get(screening.language, books[BASE_LANGUAGE])
+    in_words = _InWords(books, book.language, canonical("CodeSystem", books, base))
     answers = screening.established
     response: Json = {
         "resourceType": "QuestionnaireResponse",
         "identifier": {"value": screening.reference},
-        "questionnaire": f"{questionnaire_address(book)}|{book.edition.version}",
+        "questionnaire": f"{asked['url']}|{asked['version']}",
         "status": "amended" if answers != screening.answers else "completed",
         "subject": {"reference": patient},
         "authored": sent,
         "source": {"reference": patient},
-        "language": screening.language,
-        "item": [_answered(question, answers) for question in book.questions],
+        "language": book.language,
+        "item": [in_words.answered(question, answers) for question in book.questions],
     }
     if screening.patient.visit:
         response["encounter"] = {"identifier": {"value": screening.patient.visit}}
     return response
 
 
-def _answered(question: Question, answers: Answers) -> Json:
-    """A question as it was answered; an answer that is missing is left out, never filled in."""
-    item: Json = {"linkId": question.id, "text": question.ask}
-    inner = [
-        {"linkId": one.id, "text": one.ask, "answer": _values(one, given)}
-        for one in question.follow_ups
-        if (given := answers.get(one.id)) is not None and answers.applies(one)
-    ]
-    given = answers.get(question.id)
-    if given is not None:
-        item["answer"] = _values(question, given)
-        item["text"] = given.asked
+class _InWords:
+    """Answers in the words that were shown. A text in another language than that of the response says in which."""
+
+    def __init__(self, books: Books, language: str, system: str) -> None:
+        self.language, self.system = language, system
+        self.items = {of: {item.id: item for item in book.asked()} for of, book in books.items()}
+
+    def answered(self, question: Question, answers: Answers) -> Json:
+        """A question as it was answered; an answer that is missing is left out, never filled in."""
+        given = answers.get(question.id)
+        if given is None:
+            return {"linkId": question.id, "text": question.ask}
+        item = self.item(given)
+        inner = [
+            self.item(answer)
+            for one in question.follow_ups
+            if (answer := answers.get(one.id)) is not None and answers.applies(one)
+        ]
         if inner:
             item["answer"][0]["item"] = inner
-    return item
+        return item
 
+    def item(self, answer: Answer) -> Json:
+        """What was asked and answered."""
+        return {"linkId": answer.id, **self.shown("text", answer.asked, answer), "answer": self.values(answer)}
 
-def _values(item: Question | FollowUp, answer: Answer) -> list[Json]:
-    if item.kind is Kind.TEXT:
-        return [{"valueString": answer.shown}]
-    labels = {option.id: option.label for option in item.options}
-    chosen = answer.value if isinstance(answer.value, tuple) else (answer.value,)
-    return [{"valueCoding": {"code": one, "display": labels.get(one, one)}} for one in chosen]
+    def values(self, answer: Answer) -> list[Json]:
+        """The options chosen, or the patient's own words."""
+        asked = self.items.get(answer.language, self.items[self.language])[answer.id]
+        if asked.kind is Kind.TEXT:
+            return [self.shown("valueString", answer.shown, answer)]
+        if isinstance(answer.value, str):
+            chosen = {answer.value: answer.shown}
+        else:
+            labels = {option.id: option.label for option in asked.options}
+            chosen = {one: labels.get(one, one) for one in answer.value}
+        return [
+            {"valueCoding": {"system": self.system, "code": code, **self.shown("display", label, answer)}}
+            for code, label in chosen.items()
+        ]
+
+    def shown(self, name: str, text: str, answer: Answer) -> Json:
+        """A text of an answer."""
+        if answer.language == self.language:
+            return {name: text}
+        return {name: text, f"_{name}": {"extension": [{"url": LANGUAGE, "valueCode": answer.language}]}}

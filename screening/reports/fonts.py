@@ -4,6 +4,7 @@ import ctypes.util
 import os
 import tempfile
 from contextlib import suppress
+from hashlib import sha256
 from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -13,14 +14,25 @@ from xml.sax.saxutils import escape
 # FiraGO has Latin, Cyrillic, Greek, Arabic, Hebrew, Devanagari and Thai. Its package holds each file as bytes.
 _PACKAGE = "pymupdf_fonts"
 _FILES = ("FiraGO_Regular", "FiraGO_Bold")
-CJK_FOLDER = Path("/usr/share/fonts/opentype/noto")  # Debian package fonts-noto-cjk
+# What FiraGO has not, by the Debian package that has it: the files are those named, and the scripts are for people.
+_NOTO = {
+    "fonts-noto-core": (Path("/usr/share/fonts/truetype/noto"), "NotoSans-Regular.ttf", "most other scripts"),
+    "fonts-noto-cjk": (Path("/usr/share/fonts/opentype/noto"), "NotoSansCJK-Regular.ttc", "Chinese, Japanese, Korean"),
+}
+# Noto Sans, upright, and the three scripts in use today that are in Noto Serif alone.
+_ACCEPTED = ("NotoSans*-Regular.*", "NotoSans*-Bold.*", "NotoSerifTibetan-*", "NotoSerifNyia*", "NotoSerifYezidi-*")
 
+# The caches of Debian's own packages are there already; what is not in them is cached in our folder.
 _CONFIGURATION = """<?xml version="1.0"?>
 <!DOCTYPE fontconfig SYSTEM "urn:fontconfig:fonts.dtd">
 <fontconfig>
-<dir>{own}</dir>
-<dir>{cjk}</dir>
+{folders}
 <cachedir>{own}</cachedir>
+<cachedir>/var/cache/fontconfig</cachedir>
+<selectfont>
+<rejectfont><glob>*/Noto*</glob></rejectfont>
+<acceptfont>{accepted}</acceptfont>
+</selectfont>
 </fontconfig>
 """
 
@@ -31,9 +43,15 @@ def use_own_fonts() -> None:
     for name in _FILES:
         if not (home / f"{name}.ttf").exists():
             _write(home / f"{name}.ttf", import_module(f"{_PACKAGE}.{name}").fontbuffer)
-    configuration = _CONFIGURATION.format(own=escape(str(home)), cjk=escape(str(CJK_FOLDER)))
-    _write(home / "fonts.conf", configuration.encode())
-    os.environ["FONTCONFIG_FILE"] = str(home / "fonts.conf")
+    folders = (home, *(folder for folder, _file, _scripts in _NOTO.values()))
+    configuration = _CONFIGURATION.format(
+        own=escape(str(home)),
+        folders="\n".join(f"<dir>{escape(str(folder))}</dir>" for folder in folders),
+        accepted="".join(f"<glob>*/{pattern}</glob>" for pattern in _ACCEPTED),
+    )
+    file = home / f"fonts-{sha256(configuration.encode()).hexdigest()[:8]}.conf"  # another release has another one
+    _write(file, configuration.encode())
+    os.environ["FONTCONFIG_FILE"] = str(file)
 
 
 def _home(name: str) -> Path:
@@ -60,8 +78,9 @@ def missing_parts() -> list[str]:
     missing = []
     if find_spec(_PACKAGE) is None:
         missing.append("the font FiraGO: pip install --require-hashes -r requirements.txt")
-    if not CJK_FOLDER.is_dir():
-        missing.append("fonts for Chinese, Japanese and Korean: apt-get install fonts-noto-cjk")
+    for package, (folder, file, scripts) in _NOTO.items():
+        if not (folder / file).exists():
+            missing.append(f"fonts for {scripts}: apt-get install {package}")
     if ctypes.util.find_library("harfbuzz-subset") is None:
         missing.append("fast font subsetting: apt-get install libharfbuzz-subset0")
     return missing

@@ -13,9 +13,10 @@ import segno
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from screening.domain.rules import Severity
+from screening.reports.directions import with_elements
 from screening.reports.press import ROOT, Press, Printed
 from screening.reports.renderer import Attached, Page
-from screening.reports.summary import AnswerRow, FindingEntry, Summary, translations
+from screening.reports.summary import AnswerRow, FindingEntry, Said, Summary, translations
 
 NOT_IN_XML = (*range(9), 11, 12, *range(14, 32), 0xFFFE, 0xFFFF)
 _beginning = threading.Lock()  # two threads at once must not make two
@@ -51,6 +52,7 @@ def _sample() -> Page:
     some: dict[str, Any] = {field.name: text for kind in (Summary, FindingEntry, AnswerRow) for field in fields(kind)}
     severity = {"outcome": Severity.CAUTION, "severity": Severity.CAUTION}
     whole = some | severity | {"language": "en", "direction": "ltr", "created": "2026-11-23T10:00:00+00:00"}
+    whole |= {"reported": (Said(id=text, topic=text, text=text, row=""),), "decision": None}
     finding = FindingEntry(**{field.name: whole[field.name] for field in fields(FindingEntry)})
     row = AnswerRow(**{field.name: whole[field.name] for field in fields(AnswerRow)})
     parts = {"findings": (finding,), "entries": (), "checklist": ((text, "F1"),), "answers": (row,)}
@@ -98,7 +100,7 @@ def filled_in(template: str, language: str, *, paper: str, missing: frozenset[st
     What is `missing`, or cannot be in XML, is shown by code points.
     """
     found = _environment(language).get_template(f"pdf/{template}.html")
-    html = found.render(paper=paper.lower(), missing=bool(missing), **values)
+    html = with_elements(found.render(paper=paper.lower(), missing=bool(missing), **values))
     return html.translate({code: f"[U+{code:04X}]" for code in (*NOT_IN_XML, *map(ord, missing))})
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TypedDict
 from xml.etree import ElementTree
 
-from screening.reports import conformance, fonts
+from screening.reports import conformance, copying, directions, fonts
 
 STYLES = Path(__file__).parent.parent.parent / "static" / "css"
 ELEMENTS = "pdf-base.css"
@@ -76,6 +76,7 @@ class Renderer:
                     return super().fetch(url, headers)
                 raise FatalURLFetchingError(f"a printed page asked for {url[:100]!r}")
 
+        copying.install()
         self._weasyprint, self._fonts = weasyprint, FontConfiguration()
         self._fetcher = RefuseOthers(allowed_protocols=("data",))
         self._styles = {file.name: self._style(file) for file in sorted(STYLES.glob("pdf*.css"))}
@@ -88,6 +89,7 @@ class Renderer:
 
             def __init__(self, text: str) -> None:
                 self.etree_element = ElementTree.fromstring(text)  # noqa: S314 - it has no entities but those of XML
+                directions.resolve(self.etree_element)
                 self.wrapper_element = ElementWrapper.from_html_root(self.etree_element, content_language=None)
 
             def _ua_stylesheets(self, forms: bool = False) -> list[Any]:

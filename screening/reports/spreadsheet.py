@@ -1,11 +1,110 @@
-"""Screenings as rows of a spreadsheet (CSV)."""
+"""Tables as spreadsheets save and open them: lists that are read, screenings that are written (CSV)."""
+
+import csv
+import io
+import json
+import re
+import subprocess
+import sys
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
 
 from screening.domain.assessment import Assessment, Screening
 from screening.domain.rules import RuleBook
 
-# A cell that begins so would be taken for a formula, and may run one; the apostrophe itself is escaped too.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
+if TYPE_CHECKING:
+    from screening.reports.workbook import Sheet  # which imports the library that no server needs to hold
+
+ENCODING = "utf-8-sig"  # without the mark, a spreadsheet takes a file for one in the machine's own encoding
 FIXED = ("reference", "sent", "language", "patient", "born", "visit", "outcome", "findings", "status", "decision")
+SEPARATORS = (",", ";", "\t")
+MARKS = {BOM_UTF8: "utf-8", BOM_UTF16_LE: "utf-16-le", BOM_UTF16_BE: "utf-16-be"}
+_NOTHING = "".join(SEPARATORS) + " \r\n"  # what an empty row consists of, whatever separates its cells
+_ZIP, _OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"  # what .xlsx and .ods begin with, and .xls
+_PATIENCE = 30  # seconds for a workbook
+# Where a spreadsheet could begin a cell, however it separates them; and there, what it could take for a formula or we
+# have put there.
+_HARMFUL = re.compile(r"""^(?=[\t\r\n])|(?:^|(?<=[,;\t\r\n]))(?='|[\s"']*[=+\-@＝＋－＠])""")
+
+
+class NotReadable(Exception):
+    """A file is no table that can be read. `kind` tells why."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(kind)
+        self.kind = kind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """One way to read a file: a sheet of a workbook, or a text with one `separator`.
+
+    Each row that is not empty has the number that a spreadsheet shows beside it. `broken` is the number of the row
+    after which nothing can be read, or 0. `is_guess` tells that the encoding of the letters is only likely.
+    """
+
+    rows: list[tuple[int, list[str]]]
+    sheet: str = ""
+    separator: str = ""
+    broken: int = 0
+    is_guess: bool = False
+
+
+def read_tables(content: bytes) -> list[Table]:
+    """Each way in which the bytes of a file can be read as a table. Raises NotReadable."""
+    if content.startswith((_ZIP, _OLE)):
+        return [Table(rows=one["rows"], sheet=one["name"]) for one in _sheets(content)]
+    text, is_guess = _decoded(content)
+    return [_separated(text, separator, is_guess) for separator in SEPARATORS]
+
+
+def _sheets(content: bytes) -> "list[Sheet]":
+    program = Path(__file__).with_name("workbook.py")
+    try:
+        done = subprocess.run(  # noqa: S603 - all of it is ours
+            [sys.executable, "-P", "-s", str(program)],
+            input=content,
+            capture_output=True,
+            check=True,
+            timeout=_PATIENCE,
+            env={"PYTHONUTF8": "1"},
+        )
+        return json.loads(done.stdout)  # type: ignore[no-any-return]
+    except (subprocess.SubprocessError, ValueError) as err:
+        raise NotReadable("workbook") from err
+
+
+def _decoded(content: bytes) -> tuple[str, bool]:
+    """The text of a file, and whether its encoding is a guess. Raises NotReadable."""
+    mark = next((one for one in MARKS if content.startswith(one)), b"")
+    encoding = MARKS.get(mark, "utf-8")
+    if not mark and content.count(0) * 10 > len(
+        content
+    ):  # a Latin letter, digit or line end is two bytes, one of them 0
+        encoding = "utf-16-le" if content[1::2].count(0) > content[::2].count(0) else "utf-16-be"
+    try:
+        return content[len(mark) :].decode(encoding), False
+    except UnicodeDecodeError as err:
+        if mark or encoding != "utf-8":
+            raise NotReadable("encoding") from err
+    try:
+        return content.decode("cp1252"), True
+    except UnicodeDecodeError as err:
+        raise NotReadable("encoding") from err
+
+
+def _separated(text: str, separator: str, is_guess: bool) -> Table:
+    rows, number = list[tuple[int, list[str]]](), 0
+    try:
+        for number, cells in enumerate(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True), 1):
+            if any(cell.strip(_NOTHING) for cell in cells):
+                rows.append((number, cells))
+    except csv.Error:
+        return Table(rows=rows, separator=separator, broken=number + 1, is_guess=is_guess)
+    return Table(rows=rows, separator=separator, is_guess=is_guess)
 
 
 def columns(book: RuleBook) -> list[str]:
@@ -21,17 +120,27 @@ def row(screening: Screening, assessment: Assessment, book: RuleBook) -> dict[st
         "reference": screening.reference,
         "sent": screening.submitted_at.isoformat(timespec="seconds"),
         "language": screening.language,
-        "patient": cell(patient.name),
+        "patient": patient.name,
         "born": patient.birth_date.isoformat(),
-        "visit": cell(patient.visit),
+        "visit": patient.visit,
         "outcome": assessment.outcome.word,
         "findings": "; ".join(finding.rule for finding in assessment.findings),
         "status": screening.status.value,
         "decision": review.decision.value if review else "",
-        **{asked: cell("; ".join(value) if isinstance(value, tuple) else value) for asked, value in values.items()},
+        **{asked: "; ".join(value) if isinstance(value, tuple) else value for asked, value in values.items()},
     }
 
 
-def cell(text: str) -> str:
-    """The text, with an apostrophe before it where a spreadsheet would read a formula (to be taken away again)."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
+def write_row(file: TextIO, cells: Iterable[object], *, is_log: bool = False) -> None:
+    """Write one line of CSV, every cell harmless, and quoted but in a log. Needs a file opened with `newline=""`."""
+    lines = csv.writer(file, lineterminator="\n") if is_log else csv.writer(file, quoting=csv.QUOTE_ALL)
+    lines.writerow(harmless(str(one)) for one in cells)
+
+
+def harmless(text: str) -> str:
+    """The text with apostrophes where a spreadsheet could begin a cell with a formula.
+
+    They stand at the beginning, or after a comma, semicolon, tab or line break; an apostrophe that stood there before
+    gets another one. So the text comes back when one apostrophe is taken away in each of these places.
+    """
+    return _HARMFUL.sub("'", text)

@@ -1,7 +1,8 @@
 """Assessment -> the summary's sections in their order. Pure; the words are the clinic's language."""
 
+import unicodedata
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import cache
 from gettext import NullTranslations
@@ -12,22 +13,39 @@ from babel import Locale
 from babel.dates import format_date
 from babel.support import Translations
 
-from screening.domain.answers import shown
+from screening.domain.answers import Answers, shown
 from screening.domain.assessment import Assessment, Screening
-from screening.domain.entries import Clarification, Decision, Entry
+from screening.domain.entries import Clarification, Decision, Entry, Review
 from screening.domain.evaluate import evaluate
 from screening.domain.rules import BASE_LANGUAGE, Fact, Finding, FollowUp, Kind, Open, Question, RuleBook, Severity
+from screening.reports.directions import has_right_to_left, isolated
 from screening.settings import Settings
 
 TRANSLATIONS = Path(__file__).parent.parent / "translations"
-SHORT = 60  # characters; longer details stand in the table of answers alone
+JOINERS = "\u200c\u200d"
+LONGEST = 200  # characters of one answer that stand with a finding; the table of answers has the rest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """One answer of the patient, with its finding. `topic` is empty for the answer that the finding rests on.
+
+    `row` is the number of the row that has the whole answer, and `id` what was asked there; `row` is empty where
+    nothing is cut off.
+    """
+
+    id: str
+    topic: str
+    text: str
+    row: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindingEntry:
     """One finding, numbered from 1. `question` is the id of the question on whose page it rests.
 
-    `reported` are short details given; `confirm` is what to establish in the room.
+    `reported` is what the patient said about it, `established` what a professional recorded since, with by whom and
+    when. `reason` is empty where `reported` says it. `confirm` is what to establish in the room.
     """
 
     number: int
@@ -35,7 +53,8 @@ class FindingEntry:
     severity: Severity
     label: str
     title: str
-    reported: str
+    reported: tuple[Said, ...]
+    established: str
     reason: str
     confirm: str
     evidence: str
@@ -44,12 +63,14 @@ class FindingEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerRow:
-    """One question with the answer. `original` is what was shown, where that was in another language.
+    """One question with the answer. `number` is such as `Q4`, or `Q4a` for its first follow-up.
 
-    `established` is what a professional recorded since, with by whom and when; empty where nothing was.
+    `original` is what was shown, where that was in another language. `established` is what a professional recorded
+    since, with by whom and when; empty where nothing was.
     """
 
     id: str
+    number: str
     asked: str
     answer: str
     original: str
@@ -62,10 +83,11 @@ class AnswerRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryLine:
-    """What a professional recorded: when and by whom, what it is about, and their own words."""
+    """What a professional recorded: what it is about, by whom and when, and their own words."""
 
-    made: str
     what: str
+    by: str
+    at: str
     words: str
 
 
@@ -73,8 +95,9 @@ class EntryLine:
 class Summary:
     """The prescriber's view of a screening, in the order in which it is read.
 
-    `checklist` are pairs of what to cover and its facts; `check_code` is empty for a screening that is not stored,
-    `edition` counts from 1, and `verify_at` is the address that tells whether a page is unchanged.
+    `decision` is the last one, or None; `reviewed_by` and `reviewed_on` are empty where none stands. `checklist` are
+    pairs of what to cover and its facts; `check_code` is empty for a screening that is not stored, `edition` counts
+    from 1, and `verify_at` is the address that tells whether a page is unchanged.
     """
 
     language: str
@@ -89,6 +112,9 @@ class Summary:
     outcome: Severity
     headline: str
     sentence: str
+    decision: EntryLine | None
+    reviewed_by: str
+    reviewed_on: str
     standing: str
     findings: tuple[FindingEntry, ...]
     entries: tuple[EntryLine, ...]
@@ -156,6 +182,19 @@ def decision_label(decision: Decision, language: str) -> str:
     }[decision]
 
 
+def beginning(text: str, longest: int) -> str:
+    """The text, or the words at its beginning with an ellipsis; a single long word is cut between two letters."""
+    if len(text) <= longest:
+        return text
+    words = text[:longest].rpartition(" ")[0]
+    if len(words) >= longest // 2:
+        return f"{words.rstrip()} …"
+    end = longest
+    while end and unicodedata.category(text[end])[0] in "CM":  # a mark or joiner belongs to the letter before it
+        end -= 1
+    return f"{text[:end].rstrip(JOINERS)}…"
+
+
 def citations(facts: tuple[Fact, ...]) -> str:
     """Facts as they are cited: `mpt-imuran, Overview, F5; mpt-imuran, Side effects, F17`."""
     return "; ".join(fact.citation for fact in facts)
@@ -168,7 +207,13 @@ class _Writer:
         self.screening, self.books, self.settings = screening, books, settings
         self.book = in_language_of(settings, books)
         self.language = self.book.language
+        self.direction = Locale.parse(self.language, sep="-").text_direction
         self.asked = {item.id: item for item in self.book.asked()}
+        self.numbers = {
+            item.id: f"{number}{chr(ord('a') + place - 1) if place else ''}"
+            for number, question in enumerate(self.book.questions, start=1)
+            for place, item in enumerate(question.page)
+        }
         self.assessment = evaluate(self.book, screening.established)
         self._ = translations(self.language).gettext
 
@@ -179,9 +224,10 @@ class _Writer:
             patient.birth_date, screening.submitted_at.astimezone(ZoneInfo(self.settings.clinic_timezone)).date()
         )
         headline, sentence = self.outcome(self.assessment)
+        review = screening.review
         return Summary(
             language=self.language,
-            direction=Locale.parse(self.language, sep="-").text_direction,
+            direction=self.direction,
             title=_("Pre-visit screening: %(medicine)s (%(brand)s)")
             % {"medicine": medicine.name, "brand": medicine.brand},
             clinic_name=self.settings.clinic_name,
@@ -193,6 +239,9 @@ class _Writer:
             outcome=self.assessment.outcome,
             headline=headline,
             sentence=sentence,
+            decision=self.decision(),
+            reviewed_by=review.by if review else "",
+            reviewed_on=self.moment(review.at) if review else "",
             standing=self.standing(),
             findings=tuple(self.finding(number, one) for number, one in enumerate(self.assessment.findings, start=1)),
             entries=tuple(map(self.entry, screening.entries)),
@@ -218,8 +267,9 @@ class _Writer:
         _ = self._
         severity, found = assessment.outcome, assessment.findings
         if severity is Severity.NONE:
-            return _("No finding from these answers"), _(
-                "No rule applies to the answers and no question is open. Not everything was asked: see “Not screened”."
+            return _("No findings from these answers"), _(
+                "None of the rules applies to these answers and no question is left open. "
+                "Some points were not asked: see “Not screened”."
             )
         headline = {
             Severity.CONTRAINDICATION: _("Contraindication reported"),
@@ -228,7 +278,7 @@ class _Writer:
         }[severity]
         parts = (
             (_("Confirm before any decision: %(topics)s."), assessment.of(Severity.CONTRAINDICATION)),
-            (_("Talk to the patient alone: %(topics)s."), [one for one in found if one.open is Open.PRIVATE]),
+            (_("Discuss with the patient alone: %(topics)s."), [one for one in found if one.open is Open.PRIVATE]),
             (_("Still to clarify: %(topics)s."), [one for one in found if one.open in (Open.UNSURE, Open.MISSING)]),
             (_("Consider: %(topics)s."), assessment.of(Severity.CAUTION)),
         )
@@ -240,14 +290,33 @@ class _Writer:
         """How far the rules can be relied on, for the top of the page."""
         edition = self.book.edition
         if edition.approved_on is not None:
-            approved = {"who": edition.approved_by, "day": day(edition.approved_on, self.language)}
+            approved = {"who": self.own(edition.approved_by), "day": day(edition.approved_on, self.language)}
             return self._("Rules approved by %(who)s on %(day)s.") % approved
-        return self._("Draft rules, not approved by a clinician of this clinic.")
+        return self._("Draft rules, not yet approved by a clinician at this clinic.")
+
+    def decision(self) -> EntryLine | None:
+        """The last decision, for the top of the page; whether it still stands is said with it."""
+        for entry in reversed(self.screening.entries):
+            if isinstance(entry, Review):
+                line = self.entry(entry)
+                if self.screening.review is None:
+                    what = self._("New decision needed: an answer has been clarified since “%(decision)s”")
+                    line = replace(line, what=what % {"decision": self.decided(entry)})
+                return line
+        return None
 
     def finding(self, number: int, finding: Finding) -> FindingEntry:
         evidence, reason, item = "", finding.reason, self.asked[finding.answer]
-        if finding.open and self.screening.clarification(finding.answer):
-            reason = self._("Still open after it was clarified.")
+        answers, clarification = self.screening.answers, self.screening.clarification(finding.answer)
+        choice, established = self.choice(item, answers), ""
+        if clarification is not None:
+            details = (f"{one.topic}: {self.own(one.text)}" for one in self.details(item, clarification.answers))
+            found = "; ".join((self.choice(item, clarification.answers), *details))
+            established = f"{found} ({self.own(clarification.by)}, {self.moment(clarification.at)})"
+            if finding.open:
+                reason = self._("Still open after clarification.")
+        elif finding.open:
+            choice, reason = finding.reason.removesuffix("."), ""
         if (of := finding.evidence) is not None:
             evidence = f"{of.agreement}. {of.note} ({'; '.join(of.references)})"
         return FindingEntry(
@@ -256,20 +325,33 @@ class _Writer:
             severity=finding.severity,
             label=severity_label(finding.severity, self.language),
             title=finding.title,
-            reported="; ".join(self.details(item)),
+            reported=(Said(id=item.id, topic="", text=choice, row=""), *self.details(item, answers)),
+            established=established,
             reason=reason,
             confirm=finding.confirm,
             evidence=evidence,
             source=citations(finding.cites),
         )
 
-    def details(self, item: Question | FollowUp) -> Iterator[str]:
-        """What the follow-ups of the finding's question say, as far as it is short; the table has everything."""
-        answers = self.screening.established
+    def own(self, text: str) -> str:
+        """Own words, as part of a sentence of ours."""
+        return isolated(text) if self.direction == "rtl" or has_right_to_left(text) else text
+
+    def choice(self, item: Question | FollowUp, answers: Answers) -> str:
+        value = answers.value(item.id)
+        return self._("No answer") if value is None else shown(item, value)
+
+    def details(self, item: Question | FollowUp, answers: Answers) -> Iterator[Said]:
+        """What the follow-ups of the finding's question say; of a long answer, its beginning and where the rest is."""
         for follow_up in item.follow_ups if isinstance(item, Question) else ():
             value = answers.value(follow_up.id)
-            if value and answers.applies(follow_up) and len(text := shown(follow_up, value)) <= SHORT:
-                yield f"{follow_up.topic}: {text}"
+            if value and answers.applies(follow_up):
+                text = " / ".join(line.strip() for line in shown(follow_up, value).splitlines() if line.strip())
+                row = self.row_number(follow_up) if len(text) > LONGEST else ""
+                yield Said(id=follow_up.id, topic=follow_up.topic, text=beginning(text, LONGEST), row=row)
+
+    def row_number(self, item: Question | FollowUp) -> str:
+        return self._("Q%(number)s") % {"number": self.numbers[item.id]}
 
     def row(self, item: Question | FollowUp) -> AnswerRow:
         """The row of a question that was asked, answered or not, with the patient's answer and what was established."""
@@ -280,12 +362,13 @@ class _Writer:
             if (answer.asked, answer.shown) != (item.ask, text):
                 original = answer.asked if item.kind is Kind.TEXT else f"{answer.asked} {answer.shown}"
         if clarification is not None:
-            value = clarification.answers.value(item.id)
-            said = self._("does not apply") if value is None else shown(item, value)
-            since = f"{said} ({clarification.by}, {self.moment(clarification.at)})"
+            now = clarification.answers
+            said = self.choice(item, now) if now.applies(item) else self._("Does not apply")
+            since = f"{self.own(said)} ({self.own(clarification.by)}, {self.moment(clarification.at)})"
         numbers = (str(number) for number, one in enumerate(self.assessment.findings, start=1) if one.answer == item.id)
         return AnswerRow(
             id=item.id,
+            number=self.row_number(item),
             asked=item.ask,
             answer=text,
             original=original,
@@ -298,17 +381,21 @@ class _Writer:
 
     def entry(self, entry: Entry) -> EntryLine:
         _ = self._
-        made = f"{self.moment(entry.at)}, {entry.by}"
+        at = self.moment(entry.at)
         if isinstance(entry, Clarification):
             given = ((item, entry.answers.value(item.id)) for item in self.book.asked())
-            said = "; ".join(f"{item.topic}: {shown(item, value)}" for item, value in given if value is not None)
-            return EntryLine(made=made, what=_("Clarified: %(what)s") % {"what": said}, words=entry.why)
-        decision = decision_label(entry.decision, self.language)
+            said = "; ".join(
+                f"{item.topic}: {self.own(shown(item, value))}" for item, value in given if value is not None
+            )
+            return EntryLine(what=_("Clarified – %(what)s") % {"what": said}, by=entry.by, at=at, words=entry.why)
+        words = [_("Reason: %(reason)s") % {"reason": self.own(entry.reason)}] if entry.reason else []
+        what = _("Decision: %(what)s") % {"what": self.decided(entry)}
+        return EntryLine(what=what, by=entry.by, at=at, words=". ".join([*words, self.own(entry.note)]))
+
+    def decided(self, entry: Review) -> str:
         if entry.until is not None:
-            decision = _("defer until %(day)s") % {"day": day(entry.until, self.language)}
-        words = [_("Reason: %(reason)s") % {"reason": entry.reason}] if entry.reason else []
-        what = _("Decision: %(what)s") % {"what": decision}
-        return EntryLine(made=made, what=what, words=". ".join([*words, entry.note]))
+            return self._("defer until %(day)s") % {"day": day(entry.until, self.language)}
+        return decision_label(entry.decision, self.language)
 
     def provenance(self) -> Iterator[str]:
         _, edition = self._, self.book.edition
@@ -319,11 +406,12 @@ class _Writer:
             source = {"id": one.id, "title": one.title, "publisher": one.publisher, "note": one.note}
             yield _("Source %(id)s: %(title)s, %(publisher)s. %(note)s") % source
         yield _(
-            "Answered in: %(languages)s. Self-reported and not verified. It supports a decision and does not make it."
+            "Answered in: %(languages)s. Self-reported and not verified. "
+            "This summary supports the prescriber’s decision and does not replace it."
         ) % {"languages": self.names(asked_in)}
         drafts = {code for code in {*asked_in, self.language} if self.books[code].translation_status == "draft"}
         if drafts:
-            yield _("Translations that are drafts: %(languages)s.") % {"languages": self.names(drafts)}
+            yield _("Draft translations: %(languages)s.") % {"languages": self.names(drafts)}
 
     def names(self, codes: set[str]) -> str:
         """Languages by their names in the clinic's language."""

@@ -108,7 +108,7 @@ class _BookReader:
             edition=edition,
             language=language,
             translation_status=self._translation_status(),
-            medicine=medicine.read(domain.Medicine, plain="brand atc"),
+            medicine=medicine.read(domain.Medicine, plain="brand atc rxnorm", optional="rxnorm"),
             sources=sources,
             facts=tuple(self.facts.values()),
             questions=questions,
@@ -156,7 +156,8 @@ class _BookReader:
         return table.read(
             domain.Question,
             id=asked,
-            optional="hint",
+            plain="loinc",
+            optional="hint loinc",
             options=options,
             option_ids=frozenset(choices),
             follow_ups=tuple(self._follow_up(inner, asked, choices, labels) for inner in inside),

@@ -15,7 +15,7 @@ from screening.domain.rules import BASE_LANGUAGE, RuleBook
 from screening.reports.pdf import print_summary
 from screening.reports.summary import summarise
 from screening.services import jobs
-from screening.services.review import assess
+from screening.services.review import books_of
 from screening.settings import Settings
 from screening.storage import outbox, screenings, summaries
 from screening.storage.audit import Act
@@ -39,13 +39,14 @@ class Carrier:
     def _deliver(self, channel: Channel, job: outbox.Job) -> None:
         screening = screenings.edition(self.session, self.keys, job.screening_id, job.number)
         pdf = summaries.pdf(self.session.get_one(SummaryRow, (job.screening_id, job.number)), self.keys)
-        book, assessment = assess(self.session, screening)
+        books = books_of(self.session, screening)
+        assessment = evaluate(books[BASE_LANGUAGE], screening.established)
         self.session.rollback()  # nobody should wait for another machine
         wanted = assessment.outcome in channel.outcomes
         if wanted:
             # A name that tells it from all others, wherever it arrives.
             name = f"{job.screening_id}/{job.number}/{channel.name}"
-            channel.deliver(self._document(screening, book, assessment, pdf, name=name))
+            channel.deliver(self._document(screening, books, assessment, pdf, name=name))
         act = Act(session=self.session, keys=self.keys, now=datetime.now(UTC), by="server")
         with write(self.session):
             outbox.finish(self.session, job)  # somebody else may have taken it since: it was delivered all the same
@@ -65,18 +66,19 @@ class Carrier:
         )
         pdf = print_summary(summarise(screening, books, self.settings), paper=self.settings.paper).content
         assessment = evaluate(book, screening.established)
-        channel.deliver(self._document(screening, book, assessment, pdf, name=str(uuid4())))
+        channel.deliver(self._document(screening, books, assessment, pdf, name=str(uuid4())))
 
     def _document(
-        self, screening: Screening, book: RuleBook, assessment: Assessment, pdf: bytes, *, name: str
+        self, screening: Screening, books: Mapping[str, RuleBook], assessment: Assessment, pdf: bytes, *, name: str
     ) -> Document:
         return Document(
             id=str(uuid5(NAMESPACE_URL, name)),
             number=len(screening.entries),
             screening=screening,
             assessment=assessment,
-            book=book,
+            books=books,
             pdf=pdf,
             language=self.settings.clinic_language,
             address=f"{self.settings.public_url}/clinic/screenings/{screening.reference}",
+            fhir_base=self.settings.fhir_base,
         )

@@ -1,7 +1,7 @@
 """Handing screenings over to other systems, each time noted in the audit log; and proving what is stored."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from sqlalchemy import inspect, select
@@ -9,9 +9,10 @@ from sqlalchemy.exc import NoResultFound
 from sqlalchemy.orm import Session
 
 from screening.domain.assessment import Assessment, Screening
-from screening.domain.rules import RuleBook
-from screening.services.review import assess
-from screening.storage import audit, drafts, outbox, screenings, summaries
+from screening.domain.evaluate import evaluate
+from screening.domain.rules import BASE_LANGUAGE, RuleBook
+from screening.services import review
+from screening.storage import audit, drafts, outbox, screenings, search, summaries
 from screening.storage.audit import Act
 from screening.storage.database import write
 from screening.storage.encryption import KeyFault, Keys
@@ -28,14 +29,14 @@ from screening.storage.tables import (
 from screening.storage.worklist import CHANGES
 
 
-def export(act: Act, *, since: datetime, kind: str) -> Iterator[tuple[Screening, Assessment, RuleBook]]:
-    """Every screening sent since then, assessed under its own edition in English. The audit log is told first."""
+def export(act: Act, *, since: datetime, kind: str) -> Iterator[tuple[Screening, Assessment, Mapping[str, RuleBook]]]:
+    """Every screening sent since then, assessed under its own edition. The audit log is told first."""
     with write(act.session):
         act.note("exported", detail=f"since {since:%Y-%m-%d} as {kind}")
     for row in screenings.all_rows(act.session, ScreeningRow.submitted_at >= since):
         screening = screenings.read(act.session, act.keys, row)
-        book, assessment = assess(act.session, screening)
-        yield screening, assessment, book
+        books = review.books_of(act.session, screening)
+        yield screening, evaluate(books[BASE_LANGUAGE], screening.established), books
 
 
 def prove(session: Session, keys: Keys) -> Iterator[str]:
@@ -52,7 +53,7 @@ def prove(session: Session, keys: Keys) -> Iterator[str]:
         try:
             row = session.get_one(ScreeningRow, screening_id)
             screening = screenings.read(session, keys, row)
-            _book, assessment = assess(session, screening)
+            _book, assessment = review.assess(session, screening)
             stored, again = screenings.state(row, keys), screenings.state_of(screening, assessment)
             if stored != again:
                 yield f"{row.reference}: assessed again, it is {again}; stored was {stored}"
@@ -60,7 +61,7 @@ def prove(session: Session, keys: Keys) -> Iterator[str]:
                 yield f"{row.reference}: {row.status} with {row.entries} entries, but the audit log tells {dict(done)}"
             elif done["submitted"] != 1 or done["deleted"]:
                 yield f"{row.reference}: it was put back or never sent, the audit log tells {dict(done)}"
-            elif not screenings.is_indexed(session, keys, row, screening):
+            elif not search.is_indexed(session, keys, row, screening.patient, screening.replaces):
                 yield f"{row.reference}: what it is searched by was changed"
             elif (
                 missing := set(range(row.entries + 1))

@@ -1,7 +1,9 @@
 """Inviting a patient to one visit, and letting nobody but that patient use the link."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
+from itertools import islice
 from uuid import uuid4
 
 from sqlalchemy import select
@@ -20,6 +22,8 @@ from screening.storage.drafts import Draft
 from screening.storage.invitations import TRIES, State, token_of
 from screening.storage.tables import InvitationRow, ScreeningRow
 
+PART = 20  # invitations made in one transaction, so that no patient waits long
+BETWEEN = 0.02  # seconds after each, in which whoever waits to write goes first
 SHORT_ID = 8  # letters of an id in the audit log
 
 
@@ -60,9 +64,38 @@ def create(act: Act, several: Mapping[str, Invitation], *, until: datetime) -> N
             act.note("invited", invitation_id[:SHORT_ID])
 
 
+def create_in_parts(act: Act, several: Mapping[str, Invitation], *, until: datetime) -> Iterator[int]:
+    """Invite many, some in each transaction: tells after each how many are invited. What is done stays when it ends."""
+    left, done = iter(several.items()), 0
+    while part := dict(islice(left, PART)):
+        create(act, part, until=until)
+        done += len(part)
+        yield done
+        time.sleep(BETWEEN)
+
+
+def open_ones(act: Act) -> dict[str, Invitation]:
+    """The invitations that can still be answered, by id."""
+    kept = invitations.awaited(act.session, act.keys, now=act.now)
+    act.session.rollback()  # nobody should wait for what is done with them
+    return {one.id: one.invitation for one in kept if one.invitation is not None}
+
+
 def address(settings: Settings, act: Act, invitation_id: str) -> str:
     """The link."""
     return f"{settings.public_url}/invited/{token_of(act.keys, invitation_id)}"
+
+
+def links(act: Act, settings: Settings, several: Mapping[str, Invitation]) -> list[tuple[str, str, str]]:
+    """Name, visit and link of each of these that can still be answered. The audit log is told."""
+    still_open = open_ones(act)
+    with write(act.session):
+        act.note("links listed", detail=f"{len(several.keys() & still_open.keys())} lines")
+    return [
+        (one.patient.name, one.patient.visit, address(settings, act, id_))
+        for id_, one in several.items()
+        if id_ in still_open
+    ]
 
 
 def look(act: Act, token: str) -> tuple[InvitationRow, Invitation]:

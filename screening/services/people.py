@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from screening.domain.answers import text_fault, tidy
 from screening.services.questionnaire import COUNTED
 from screening.storage import records
 from screening.storage.audit import Act
@@ -25,11 +26,13 @@ def N_(text: str) -> str:  # noqa: N802 - the name by which gettext finds texts
 
 
 # Marked for translation with N_, as gettext does.
-TAKEN = N_("There is somebody with that sign-in name already")
+TAKEN = N_("That sign-in name is already in use")
 NAME = N_("Enter a sign-in name of 2 to 64 letters or digits; _ . @ and - are allowed")
+FULL_NAME = N_("Enter a name of at most 120 letters, without signs that cannot be printed")
 NO_ROLE = N_("Choose at least one role")
-UNKNOWN = N_("There is nobody with that sign-in name")
+UNKNOWN = N_("Nobody has that sign-in name")
 LAST_ADMIN = N_("That would leave nobody who can manage people. Make somebody else an admin first")
+FULL_NAME_LENGTH = 120
 ROLES = ("prescriber", "staff", "admin")
 _NAME = re.compile(r"[\w.@-]{2,64}")
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
@@ -50,7 +53,7 @@ def one_time_password() -> str:
 
 def normal_name(typed: str) -> str:
     """A sign-in name in its one form."""
-    return unicodedata.normalize("NFKC", typed[:200]).casefold().strip()
+    return unicodedata.normalize("NFKC", tidy(typed)[:200]).casefold().strip()
 
 
 def find(session: Session, sign_in_name: str) -> PersonRow | None:
@@ -70,9 +73,11 @@ def add(
 
     With `only_if_none`, nothing happens (and False is returned) where there is anybody already.
     """
-    name = normal_name(sign_in_name)
+    name, shown = normal_name(sign_in_name), tidy(full_name)
     if not _NAME.fullmatch(name):
         raise NotAccepted(NAME)
+    if text_fault(shown, FULL_NAME_LENGTH):
+        raise NotAccepted(FULL_NAME)
     with write(act.session):
         if only_if_none and act.session.scalar(select(func.count()).select_from(PersonRow)):
             return False
@@ -81,7 +86,7 @@ def add(
         act.session.add(
             PersonRow(
                 sign_in_name=name,
-                full_name=full_name.strip()[:120] or name,
+                full_name=shown or name,
                 role_names=_roles(roles),
                 active=True,
                 password=hashed,

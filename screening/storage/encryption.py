@@ -8,8 +8,10 @@ import os
 import secrets
 import stat
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -163,6 +165,26 @@ def write_private(path: Path, text: str, *, instead: bool = False) -> None:
             os.link(unfinished, path)  # whole or not at all, and never over another
         finally:
             unfinished.unlink()
+    sync_folder(path.parent)
+
+
+@contextmanager
+def new_file(path: Path, *, encoding: str) -> Iterator[TextIO]:
+    """A file that only its owner can read: there whole at the end, or not at all. Raises FileExistsError."""
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))  # its name is ours from now on
+    unfinished = path.with_name(f"{path.name}.unfinished")
+    try:
+        unfinished.unlink(missing_ok=True)
+        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding=encoding, newline="") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        path.unlink()
+        raise
     sync_folder(path.parent)
 
 

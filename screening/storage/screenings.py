@@ -2,16 +2,14 @@
 
 import hashlib
 import secrets
-import unicodedata
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import datetime
 from textwrap import wrap
 from typing import Any, NotRequired, TypedDict
 
-from sqlalchemy import ColumnElement, Row, func, intersect, or_, select
+from sqlalchemy import ColumnElement, Row, func, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, defer
 
@@ -20,11 +18,10 @@ from screening.domain.assessment import Assessment, Screening
 from screening.domain.entries import Clarification, Entry, Status
 from screening.domain.evaluate import evaluate
 from screening.domain.rules import Edition, RuleBook
-from screening.storage import outbox, records
+from screening.storage import outbox, records, search
 from screening.storage.encryption import KeyFault, Keys
-from screening.storage.tables import EditionRow, EntryRow, ScreeningRow, SearchRow
+from screening.storage.tables import EditionRow, EntryRow, ScreeningRow
 
-FOUND_AT_MOST = 1000
 SHORT_PAD, LONG_PAD = 512, 4096  # bytes: sealed cells are as long as a usual one, whatever they say
 
 _BOUND_TO = f"{ScreeningRow.bound_to} {ScreeningRow.state_bound_to}".split()  # what a sealed state is bound to
@@ -50,12 +47,6 @@ class NoSuchScreening(Exception):
 def new_reference() -> str:
     """A random reference such as `7F3K-9QWD` (40 bits)."""
     return "-".join(wrap("".join(secrets.choice(_ALPHABET) for _ in range(8)), 4))
-
-
-def normal_reference(typed: str) -> str:
-    """A reference or check code as people type it, in its one form: capitals, four to a group, look-alikes as one."""
-    letters = "".join(character for character in typed.upper() if character.isalnum())
-    return "-".join(wrap(letters.replace("O", "0").replace("I", "1").replace("L", "1"), 4))
 
 
 def add(
@@ -87,7 +78,7 @@ def add(
     row.seal(keys, "sealed_state", records.encode(state_of(screening, assessment), pad=SHORT_PAD))
     session.add(row)
     session.flush()
-    session.add_all(SearchRow(token=token, screening_id=row.id) for token in _tokens(keys, _terms(screening)))
+    search.add(session, keys, row, screening.patient, screening.replaces)
     outbox.add(session, jobs, row, now=screening.submitted_at)
 
 
@@ -160,69 +151,9 @@ def states(
             yield row, None
 
 
-def _words(text: str) -> list[str]:
-    """The words of a text without case, accents and punctuation."""
-    plain = unicodedata.normalize("NFKD", text).casefold()
-    kept = (one for one in plain if not unicodedata.combining(one))
-    return "".join(one if one.isalnum() else " " for one in kept).split()
-
-
-def _terms(screening: Screening) -> Iterator[str]:
-    """All that a screening can be found by."""
-    patient = screening.patient
-    yield f"reference {screening.reference}"
-    yield f"born {patient.birth_date.isoformat()}"
-    yield f"visit {''.join(_words(patient.visit))}"
-    for word in _words(patient.name):
-        yield f"name {word}"
-    if screening.replaces:
-        yield f"replaces {screening.replaces}"
-
-
-def _tokens(keys: Keys, terms: Iterable[str]) -> set[bytes]:
-    return {keys.authenticate("search", term.encode()) for term in terms}
-
-
-def is_indexed(session: Session, keys: Keys, row: ScreeningRow, screening: Screening) -> bool:
-    """Whether the blind index has all that the screening can be found by, and nothing else."""
-    stored = session.scalars(select(SearchRow.token).where(SearchRow.screening_id == row.id))
-    return {bytes(token) for token in stored} == _tokens(keys, _terms(screening))
-
-
-def _meanings(typed: str) -> Iterator[str]:
-    """The terms that one typed word can stand for. A date with two readings stands for both."""
-    yield f"reference {normal_reference(typed)}"
-    words = _words(typed)
-    yield f"visit {''.join(words)}"
-    if len(words) == 1:
-        yield f"name {words[0]}"
-    if len(words) == 3 and all(word.isdecimal() and len(word) <= 4 for word in words):
-        first, second, third = map(int, words)
-        for year, month, day in ((first, second, third), (third, second, first), (third, first, second)):
-            with suppress(ValueError):
-                yield f"born {date(year, month, day).isoformat()}"
-
-
-def search(session: Session, keys: Keys, typed: str) -> list[str]:
-    """The references of the newest FOUND_AT_MOST screenings in which every typed word is found.
-
-    Found are whole words of the name (without case and accents), the date of birth (`1988-03-12`, `12.3.1988`), the
-    visit and the reference.
-    """
-    if not typed.strip():
-        return []
-    whole, found = f"visit {''.join(_words(typed))}", []
-    for word in typed.replace(",", " ").split()[:10]:
-        terms = [*_meanings(word), whole, *(f"name {part}" for part in _words(word))]
-        found.append(select(SearchRow.screening_id).where(SearchRow.token.in_(_tokens(keys, terms))))
-    newest = select(ScreeningRow.reference).order_by(ScreeningRow.submitted_at.desc()).limit(FOUND_AT_MOST)
-    return list(session.scalars(newest.where(ScreeningRow.id.in_(intersect(*found))))) if found else []
-
-
 def together(session: Session, keys: Keys, first: str) -> list[str]:
     """The references of a screening and of those by which the patient changed its answers later, oldest first."""
-    later = select(SearchRow.screening_id).where(SearchRow.token.in_(_tokens(keys, [f"replaces {first}"])))
-    query = select(ScreeningRow.reference).where(or_(ScreeningRow.reference == first, ScreeningRow.id.in_(later)))
+    query = select(ScreeningRow.reference).where(or_(ScreeningRow.reference == first, search.is_later(keys, first)))
     return list(session.scalars(query.order_by(ScreeningRow.submitted_at, ScreeningRow.id)))
 
 

@@ -76,7 +76,7 @@ def _people_page(
         people=service.everyone(db.session),
         roles=_roles(),
         fault=fault and _(fault),
-        at_fault="roles" if fault == service.NO_ROLE else "sign_in_name",
+        at_fault={service.NO_ROLE: "roles", service.FULL_NAME: "full_name"}.get(fault, "sign_in_name"),
         typed=typed or {"sign_in_name": "", "full_name": ""},
         chosen=chosen or [],
         password=password,
@@ -116,5 +116,5 @@ def settings() -> str:
 def confirm_clock() -> Response:
     """Trust the clock as it is."""
     clock.confirm(acting(), clock.this_machine(), was_off="was-off" in request.form)
-    flash(_("Noted. Screenings are deleted again when their time is over."))
+    flash(_("Confirmed. Screenings will again be deleted at the end of their retention period."))
     return redirect(url_for("admin.settings"), code=303)

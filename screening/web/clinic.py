@@ -15,7 +15,7 @@ from flask_security import current_user
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
-from screening.domain.answers import Patient
+from screening.domain.answers import Patient, tidy
 from screening.domain.assessment import Screening
 from screening.domain.entries import Decision, Entry
 from screening.domain.invitation import is_same
@@ -26,6 +26,7 @@ from screening.reports.statistics import HEIGHT, WIDTH, bars
 from screening.reports.summary import Summary, age, day, decision_label, in_language_of, moment, severity_label
 from screening.services import clock, jobs, printing, retention, review
 from screening.storage import audit, invitations, outbox, screenings
+from screening.storage import search as search_index
 from screening.storage import statistics as figures
 from screening.storage.encryption import KeyFault
 from screening.storage.worklist import Filter, Listed
@@ -83,7 +84,7 @@ def inbox() -> Page:
         in_doubt=clock.doubt(db.session),
         **_announced(),
         newest=audit.head(db.session, here.keys).number,
-        too_many=chosen.references is not None and len(chosen.references) >= screenings.FOUND_AT_MOST,
+        too_many=chosen.references is not None and len(chosen.references) >= search_index.FOUND_AT_MOST,
     )
 
 
@@ -106,7 +107,7 @@ def _announced() -> dict[str, object]:
 @needs("prescriber", "staff")
 def search() -> Response:
     """Lead to what was searched for; the words are sealed, so that no address or log holds a patient's name."""
-    typed = request.form.get("search", "").strip()[:200]
+    typed = tidy(request.form.get("search", ""))[:200]
     found = {"q": _sealed(typed), "show": "all"} if typed else {}
     return redirect(url_for("clinic.inbox", **found), code=303)  # type: ignore[arg-type]
 
@@ -129,7 +130,7 @@ def _filter(asked: MultiDict[str, str], *, clinical: bool, typed: str) -> Filter
         since=asked.get("since", type=date.fromisoformat),
         to=asked.get("to", type=date.fromisoformat),
         # Words that cannot be read any more find nothing, rather than everything.
-        references=screenings.search(db.session, installation().keys, typed) if typed or asked.get("q") else None,
+        references=search_index.find(db.session, installation().keys, typed) if typed or asked.get("q") else None,
     )
 
 
@@ -192,9 +193,9 @@ def decide(reference: str) -> Page:
             installation().wake()
             return redirect(url_for("clinic.screening", reference=reference), code=303)
         except review.DayNeeded:
-            form.until.errors = [_("Enter a day after today (%(today)s)", today=today().isoformat())]
+            form.until.errors = [_("Enter a date after today (%(today)s)", today=today().isoformat())]
         except review.ReasonNeeded:
-            form.reason.errors = [_("A contraindication is reported: say why you proceed")]
+            form.reason.errors = [_("A contraindication is reported: give your reason for proceeding")]
         except review.ChangedMeanwhile as err:
             meanwhile = err.entry
     found = _view(reference)
@@ -249,15 +250,15 @@ def summary_pdf(reference: str) -> Page:
 def _not_printed(reference: str, *, failed: bool) -> Page:
     again = _("Go to the inbox") if failed else _("Try again")
     why = (
-        _("It was tried several times. In the inbox you can have it tried again.")
+        _("Several attempts have failed. You can start another one from the inbox.")
         if failed
-        else _("It is still being made, or the last attempt failed and another one follows by itself.")
+        else _("It is still being created, or the last attempt failed and another will follow automatically.")
     )
     return error_page(
         503,
         _("The PDF is not ready"),
         why,
-        _("Nothing is lost: the page of this screening shows the same."),
+        _("Nothing is lost: the screening page shows the same information."),
         action=again,
         target=url_for("clinic.inbox") if failed else url_for("clinic.summary_pdf", reference=reference),
     )
@@ -269,7 +270,7 @@ def retry() -> Response:
     """Let what failed be tried again: all, or all of one kind."""
     jobs.retry(acting(), kind=request.form.get("kind", ""))
     installation().wake()
-    flash(_("It is being tried again. If that fails, it is shown here once more."))
+    flash(_("Another attempt has been started. If it fails, this will be shown here again."))
     return redirect(url_for("clinic.inbox"), code=303)
 
 
@@ -333,7 +334,7 @@ def _no_such_screening(error: screenings.NoSuchScreening) -> Page:
     return error_page(
         404,
         _("There is no such screening"),
-        _("The reference may be mistyped, or it was deleted when its time was over."),
+        _("The reference may be mistyped, or the screening was deleted at the end of its retention period."),
         action=_("Go to the inbox"),
         target=url_for("clinic.inbox"),
     )
@@ -343,14 +344,17 @@ def _screening_page(found: Screening, form: ReviewForm, meanwhile: Entry | None 
     now, summary = datetime.now(UTC), _summary(found)
     book = _book(found)
     page_of = {item.id: question for question in book.questions for item in question.page}
+    since = {row.id: found.known_since(row.id) for row in summary.answers}
+    outdated = {item for item in since if found.outdated(page_of[item], now)}
     return render_template(
         "clinic/screening.html",
         summary=summary,
         status=found.status.value,
         form=form,
         decisions=[(one.value, decision_label(one, book.language)) for one in Decision],
-        ages={item: now - found.known_since(item) for item in page_of},
-        outdated={item for item, question in page_of.items() if found.outdated(question, now)},
+        # Of the same age and young enough, they need no column that says so.
+        ages={item: now - at for item, at in since.items()} if outdated or len(set(since.values())) > 1 else {},
+        outdated=outdated,
         meanwhile=meanwhile,
         others=[one for one in _together(found) if one != found.reference],
         replaced=_together(found)[-1] != found.reference,
@@ -373,7 +377,7 @@ def _other_invited(found: Screening) -> Patient | None:
 
 
 def _view(reference: str, *, action: str = "viewed") -> Screening:
-    return review.view(acting(), screenings.normal_reference(reference), action=action)
+    return review.view(acting(), search_index.normal_reference(reference), action=action)
 
 
 def _patients_book(found: Screening) -> RuleBook:

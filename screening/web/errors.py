@@ -132,7 +132,7 @@ def _wrong_host(error: SecurityError) -> tuple[str, int]:
 def _http_error(error: HTTPException) -> tuple[str, int]:
     status = error.code or 500
     if status == 403:
-        title, why = _("This page is not for your role"), _("An admin of the clinic can change what you may open.")
+        title, why = _("Your role does not allow this page"), _("An admin at the clinic can change what you can open.")
         return page(403, title, why, action=_("Go to the inbox"), target="/clinic/")
     if status == 404:
         return page(404, _("This page does not exist"), _("Check the address."), action=_("Go to the start"))

@@ -27,6 +27,7 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+ABOUT_NOBODY = frozenset({"static", "fhir.definition"})  # they say themselves how long a copy may be kept
 ONE_YEAR = 31_536_000  # seconds
 
 
@@ -36,7 +37,7 @@ def init_app(app: Flask) -> None:
     @app.after_request
     def _add(response: Response) -> Response:
         response.headers.update(HEADERS)
-        if request.endpoint != "static":
+        if request.endpoint not in ABOUT_NOBODY:
             response.headers["Cache-Control"] = "no-store"
         if installation(app).settings.over_tls:
             response.headers["Strict-Transport-Security"] = f"max-age={ONE_YEAR}"

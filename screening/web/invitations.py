@@ -177,7 +177,7 @@ def _words() -> dict[State, str]:
     }
 
 
-@link.route("/invited/<token>", methods=["GET", "POST"])
+@link.route("/invited/<token>", methods=["GET", "POST"], strict_slashes=False)
 def open_link(token: str) -> Page:
     """Ask for the date of birth; with the right one, begin or go on with the questions, or tell that they were sent."""
     row, invitation = invite.look(patient.acting(), token)

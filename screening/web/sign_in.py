@@ -410,7 +410,7 @@ def _sign_in_first() -> Any:
         session["kept"] = [path, questionnaire.keep(acting(), typed, keep=keep)]
         why = _("Nothing is recorded yet. What you typed is kept: sign in, and it is filled in again.")
         return error_page(401, title, why, action=action, target=url_for_security("login", next=path))
-    why = _("Nothing was saved. What you typed is still in this window: sign in in a new tab, then go back here.")
+    why = _("Nothing was saved. What you typed is still in this window: sign in on a new tab, then return here.")
     return error_page(401, title, why, action=action, target=url_for_security("login"))
 
 

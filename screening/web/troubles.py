@@ -58,7 +58,7 @@ def _trouble(
             "The PDFs of %(num)s screenings could not be made.",
             count,
         )
-        reason, detail = _("Nothing is lost: the pages of the screenings show the same."), ""
+        reason, detail = _("Nothing is lost: the screening pages show the same information."), ""
     else:
         title = ngettext(
             "%(num)s summary was not delivered to “%(name)s”.",
@@ -67,11 +67,11 @@ def _trouble(
             name=name,
         )
         reason = _(REASONS[Fault(word)]) if word in REASONS else _("Something went wrong.") + f" ({word})"
-    again = _("It is not tried any more.") if failed else _("It is tried again by itself.")
+    again = _("It will not be retried automatically.") if failed else _("It will be retried automatically.")
     if kind != outbox.SUMMARY and name not in channels:
-        reason = _("The settings do not have this channel any more. To forget what waits for it, an admin runs:")
+        reason = _("This channel is no longer in the settings. To discard what is waiting for it, an admin runs:")
         detail, again = f"flask delivery drop {name}", ""
     elif not fault:
-        reason, again = _("Nobody works on it: the server that should is not running."), ""
+        reason, again = _("It is waiting: the server that should process it is not running."), ""
     title = f"{title} {more}".strip()
     return Trouble(kind=kind, title=title, reason=reason, detail=detail, again=again, references=references)

@@ -10,6 +10,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from screening.extensions import db, installation
 from screening.storage import screenings, summaries
+from screening.storage.search import normal_reference
 from screening.storage.summaries import Known
 from screening.storage.tables import ScreeningRow
 from screening.web.errors import Page
@@ -42,7 +43,7 @@ def init_app(app: Flask) -> None:
 @blueprint.get("")
 def ask() -> Page:
     """The page, with what is known of the check code in its address."""
-    code = screenings.normal_reference(request.args.get("code", "")[:40])
+    code = normal_reference(request.args.get("code", "")[:40])
     if not code:
         return _page("")
     known = summaries.by_code(db.session, installation().keys, code)

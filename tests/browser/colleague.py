@@ -200,7 +200,7 @@ def outcome(page: Page) -> str:
 
 def status(page: Page) -> str:
     """The status that the page of a screening shows."""
-    return page.inner_text(".identity div:last-child dd")
+    return page.inner_text(".identity div:has(dt:text-is('Status')) dd")
 
 
 def entries(page: Page) -> list[str]:

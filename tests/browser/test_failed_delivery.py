@@ -37,7 +37,7 @@ def test_a_failed_delivery_is_noticed_and_tried_again(browser: Browser, tmp_path
         page.goto("/clinic/")
         notice = page.locator("form.notice")
         expect(notice).to_contain_text("1 summary was not delivered to “archive”.")
-        expect(notice).to_contain_text("The folder is missing, or we may not write into it.")
+        expect(notice).to_contain_text("The folder is missing or cannot be written to.")
         expect(notice.get_by_role("link", name=sent.reference)).to_be_visible()
         assert_accessible(page)
 

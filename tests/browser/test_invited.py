@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser import colleague, journey
 from tests.browser.colleague import PRIMARY
-from tests.browser.inspection import assert_accessible
+from tests.browser.inspection import AXE, assert_accessible
 from tests.browser.journey import OpenPage
 from tests.browser.server import LiveServer
 
@@ -82,3 +82,31 @@ def say_birth_date(page: Page, born: date) -> None:
     """Fill in the three fields."""
     for part, value in (("day", born.day), ("month", born.month), ("year", born.year)):
         page.fill(f"[name=birth_{part}]", str(value))
+
+
+def test_a_list_is_invited_on_a_small_phone(open_page: OpenPage, server: LiveServer) -> None:
+    staff = colleague.at_work(open_page, server, "staff", **PHONE)
+
+    def choose(content: str) -> None:
+        staff.goto("/clinic/invitations/list")
+        staff.set_input_files("#list", {"name": "list.csv", "mimeType": "text/csv", "buffer": content.encode("cp1252")})
+        journey.press(staff, PRIMARY)
+
+    staff.goto("/clinic/invitations/list")
+    assert_accessible(staff)
+    journey.press(staff, PRIMARY)
+    assert_accessible(staff, error=True)
+    choose("name;born;visit\n;12/3/88;\n")
+    assert not AXE.run(staff).response["violations"]  # the faults are at cells of the table, not at inputs
+    choose("name;born;visit\nZoë Example;03/12/1988;V-L1\nZOË EXAMPLE;03/12/1988;V-L1\nBo Example;03/12/1990;V-L2\n")
+    assert_accessible(staff, error=True)
+    staff.check("#dates-month-first")
+    journey.press(staff, PRIMARY)
+    expect(staff.locator("tr.double")).to_contain_text("Not invited: Same patient and visit as row 2")
+    assert_accessible(staff)
+    journey.press(staff, "button[name=invite]")
+    expect(staff.locator("main")).to_contain_text("2 patients are invited")
+    assert_accessible(staff)
+    with staff.expect_download() as download:
+        staff.click("button[name=links]")
+    assert download.value.suggested_filename == "invitations.csv"

@@ -37,7 +37,8 @@ def test_a_page_is_checked_by_its_code_and_by_its_file(open_page: OpenPage, serv
 
     journey.press(page, BY_FILE)
     assert_accessible(page, error=True)
-    for content, said in ((pdf, "and unchanged"), (pdf.replace(b"(D:2", b"(D:1", 1) + b" ", "This PDF was changed")):
+    changed = pdf.replace(b"(D:2", b"(D:1", 1) + b" "
+    for content, said in ((pdf, "and is unchanged"), (changed, "This PDF has been changed")):
         page.set_input_files("#pdf", {"name": "summary.pdf", "mimeType": "application/pdf", "buffer": content})
         journey.press(page, BY_FILE)
         assert said in page.inner_text("main")
@@ -55,7 +56,7 @@ def test_a_pdf_that_could_not_be_made_is_noticed_and_tried_again(open_page: Open
     assert "Nothing is lost" in page.inner_text("main")
     assert_accessible(page)
     journey.press(page, "main .button")
-    notice = page.locator("form.notice", has_text="not tried any more")
+    notice = page.locator("form.notice", has_text="will not be retried")
     assert reference in notice.inner_text()
     assert_accessible(page)
     notice.locator("button").click()

@@ -28,6 +28,7 @@ from screening.reports.renderer import Attached
 from screening.reports.signature import Signature, new_key
 from screening.reports.summary import Summary
 from screening.settings import Settings
+from tests.integration.test_own_letters import all_names
 from tests.integration.test_printed_summary import NO_TO_ALL, UNSURE, YES_TO_ALL, books, screening_of, summary_of
 
 CONFORMS = Path(__file__).with_name("Conforms.java")
@@ -35,6 +36,12 @@ JAVA_PACKAGES = Path("/usr/share/java")
 JARS = ("jaxb-api.jar", "jaxb-runtime.jar", "jaxb-core.jar", "istack-commons-runtime.jar", "javax.activation.jar")
 LONG = {"infection": "unsure", "infection_since": "words " * (TEXT_LENGTH // 6), "vaccines_which": "W" * TEXT_LENGTH}
 CLINIC = Settings(instance=Path("nowhere"), clinic_name="Sample Clinic", clinic_phone="555 0100")
+MIXED = {
+    **YES_TO_ALL,
+    "hypersensitivity_reaction": "حساسية بعد 50 mg",
+    "infection_since": "אחת, 5-6 (שתים) abc",
+    "vaccines_which": "श्रीनिवासन् محمد",
+}
 NAMES = {
     "Arabic": "فاطمة الزهراء",
     "Hebrew": "שלום כהן",
@@ -66,9 +73,12 @@ def summaries() -> Iterator[tuple[str, Summary, str]]:
     yield "Spanish clinic", made(values=YES_TO_ALL, clinic_language="es"), "A4"
     yield "Spanish patient", made(values=YES_TO_ALL, asked_in="es"), "A4"
     yield "not stored", replace(made(), check_code=""), "A4"
-    yield "without a glyph", made(name="Cuneiform 𒀀 👩\u200d⚕️"), "A4"
+    yield "without a glyph", made(name="Symbol 👩\u200d⚕️"), "A4"
     for script, name in NAMES.items():
         yield script, made(name=name), "A4"
+    yield "one glyph for two characters", made(name="一\u2f00 ক্ষো কো \u1112\u1161\u11ab"), "A4"
+    yield "mixed directions", made(values=MIXED, name="محمد 7 (Ali)"), "A4"
+    yield "many lines", made(values={**MIXED, "vaccines_which": "a\n" * (TEXT_LENGTH // 2)}), "A4"
 
 
 def cases() -> Iterator[tuple[str, Callable[[], bytes]]]:
@@ -85,6 +95,7 @@ def cases() -> Iterator[tuple[str, Callable[[], bytes]]]:
         screening = screening_of(YES_TO_ALL, name=NAMES["Arabic"], asked_in=language)
         yield f"copy {language}", lambda it=(screening, book, CLINIC): paper.copy(*it).content  # type: ignore[misc]
     yield "slip", slip
+    yield "all scripts", all_names
 
 
 def slip() -> bytes:
@@ -100,7 +111,7 @@ def printed_summary(summary: Summary, attached: Attached | None = None, **how: A
 
 def with_its_source(values: dict[str, Any]) -> tuple[Summary, Attached]:
     summary, assessment = summary_of(values)
-    return summary, fhir.attached(screening_of(values), assessment, books()["en"])
+    return summary, fhir.attached(screening_of(values), assessment, books(), base=CLINIC.fhir_base)
 
 
 def signed(values: dict[str, Any]) -> bytes:
@@ -173,7 +184,7 @@ def elements(file: Path, kind: str) -> list[DictionaryObject]:
 
 
 def test_headers_name_their_scope(printed: Printed) -> None:
-    headers = elements(printed["everything"], "/TH")
+    headers = elements(printed["nothing"], "/TH")
     assert [header["/A"]["/Scope"] for header in headers] == ["/Column"] * 3  # type: ignore[index]
 
 

@@ -87,5 +87,6 @@ def test_patient_outcome_and_first_reason_are_in_the_top_third(name: str) -> Non
     if summary.name.isascii():  # right-to-left text is found in another order
         texts.append(summary.name)
     if summary.findings:
-        texts += [summary.findings[0].title, summary.findings[0].reason[:20]]
+        first = summary.findings[0]
+        texts += [first.title, first.reported[0].text, first.reason[:20] or first.source]
     assert all(bottom < 1 / 3 for _, bottom in boxes(summary, *texts))

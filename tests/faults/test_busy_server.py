@@ -9,9 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from tests.faults.browsing import Prescriber
 from tests.faults.serving import Clinic, NewDatabase, Server, served
 from tests.faults.working import Work, at_work, seeded
+
+pytestmark = pytest.mark.audit
 
 SENT_AT_FIRST = 4
 PROOFS, ROTATIONS = 1, 2

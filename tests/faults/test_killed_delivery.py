@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import pytest
 from sqlalchemy import select
 
 from screening import create_app
@@ -24,6 +25,8 @@ from tests.faults.serving import Clinic, NewDatabase
 from tests.faults.working import seeded
 from tests.peers import PASSWORD, Certificate, FhirServer, MailServer
 from tests.storing import store
+
+pytestmark = pytest.mark.audit
 
 SCREENINGS, KILLS = 67, 4
 CHANNELS = ("mail", "archive", "records")

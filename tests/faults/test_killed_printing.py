@@ -8,6 +8,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import pytest
+
 from screening import create_app
 from screening.extensions import db, installation
 from screening.settings import Settings
@@ -15,6 +17,8 @@ from tests.builders import all_no
 from tests.faults.serving import Server, children, served
 from tests.faults.working import seeded
 from tests.storing import store
+
+pytestmark = pytest.mark.audit
 
 SCREENINGS, KILLS = 14, 4
 PATIENCE = 60  # seconds

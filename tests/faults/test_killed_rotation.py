@@ -12,10 +12,13 @@ from itertools import count
 from pathlib import Path
 
 import psycopg
+import pytest
 
 from tests.faults.browsing import Patient, Prescriber
 from tests.faults.serving import Clinic, NewDatabase, Server, served
 from tests.faults.working import CLARIFY, Work, seeded
+
+pytestmark = pytest.mark.audit
 
 KILLS = 2
 SCREENINGS, DRAFTS = 8, 130  # more rows than are sealed anew in one transaction

@@ -1,4 +1,4 @@
-"""The clock of a served installation jumps. Unread answers outlive it, and what is sent meanwhile is not lost either."""
+"""The clock of a served installation jumps. Unread answers outlive it, and so does what is sent meanwhile."""
 
 from __future__ import annotations
 

@@ -9,11 +9,15 @@ from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
+import pytest
+
 from tests.faults.browsing import TRUSTED, Prescriber
 from tests.faults.serving import NewDatabase, Server, served
 from tests.faults.test_killed_server import assert_shown, assert_stored
 from tests.faults.working import SUBMIT, at_work, seeded
 from tests.hosting.site import prepared, running
+
+pytestmark = pytest.mark.audit
 
 SHARED = ("data.key", "secret.key")
 BEFORE, AFTER = 2, 3  # questionnaires sent with two machines, and with one

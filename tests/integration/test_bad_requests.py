@@ -27,7 +27,7 @@ BAD = (NUL, HUGE, f"-{HUGE}")
 SOURCES = "".join(file.read_text() for file in Path(screening.web.__path__[0]).rglob("*.py"))
 FIELDS = sorted({*re.findall(r'form(?:\.get\(|\.getlist\(|\[)"(\w+)"', SOURCES)})
 # Where PostgreSQL keeps no NUL, and SQLite does.
-REFUSED = {"account.end_sign_in", "admin.add_person", "admin.change_person", "clinic.retry", "invitations.one"}
+REFUSED = {"account.end_sign_in", "admin.change_person", "clinic.retry", "invitations.one"}
 REFUSED |= {"clinic.decide", "security.login"}
 QUERIES = sorted({*re.findall(r'(?:args|asked)(?:\.get\(|\[)"(\w+)"', SOURCES), "next", "code", "page"})
 
@@ -87,6 +87,7 @@ def addresses(app: Flask) -> tuple[list[tuple[Rule, str]], list[str]]:
     return right, wrong
 
 
+@pytest.mark.audit
 def test_what_no_database_keeps_is_never_a_fault_of_ours(app: Flask, caplog: pytest.LogCaptureFixture) -> None:
     everyone, (right, wrong) = browsers(app), addresses(app)
     app.config["WTF_CSRF_ENABLED"] = False

@@ -132,14 +132,14 @@ def test_an_admin_confirms_the_clock_on_the_page_and_others_are_told(app: Flask)
     with app.app_context(), write(db.session):
         db.session.scalars(select(ClockRow)).one().at -= 120 * DAY
     background.once(app)
-    assert "The clock of the server jumped." in dr.get("/clinic/").text
+    assert "The server’s clock has jumped." in dr.get("/clinic/").text
     admin = Colleague(app, "boss", "admin")
     admin.get("/admin/settings")
     assert "The clock jumped by 4 months." in admin.text
     admin.post("/admin/clock")
-    assert "Noted." in admin.text
+    assert "Confirmed." in admin.text
     assert "jumped" not in admin.text
-    assert "The clock of the server jumped." not in dr.get("/clinic/").text
+    assert "The server’s clock has jumped." not in dr.get("/clinic/").text
     assert "boss,clock confirmed" in flask(app, "audit", "export").stdout
 
 
@@ -164,14 +164,14 @@ def test_what_nobody_has_decided_on_is_announced_for_two_weeks(app: Flask) -> No
     assert pass_days(app, 90.5) == 1  # the weekly purges announce on day 77 for the first time
     assert kept(app) == {unread, opened}
     dr.sign_in()
-    assert "Nobody has decided on 2 screenings that are old enough to be deleted." in dr.text
+    assert "2 screenings are due for deletion without a decision." in dr.text
     assert dr.page.text.count(f'<a href="/clinic/screenings/{unread}">') >= 1
     staff = Colleague(app, "desk", "staff")
     staff.get("/clinic/")
-    assert "Nobody has decided on 2 screenings" in staff.text
+    assert "2 screenings are due for deletion" in staff.text
     dr.decide(opened, "defer", until=(datetime.now(UTC) + 95 * DAY).date().isoformat())
     dr.get("/clinic/")
-    assert "Nobody has decided on 1 screening that is old enough" in dr.text
+    assert "1 screening is due for deletion" in dr.text
     assert pass_days(app, 98) == 1
     assert kept(app) == {opened}
 

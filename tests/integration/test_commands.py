@@ -66,6 +66,12 @@ def test_screen_prints_the_assessment_as_json_without_a_database(bare_app: Flask
     assert not (tmp_path / "nowhere").exists()
 
 
+def test_a_case_file_may_begin_with_the_mark_of_utf8(bare_app: Flask, tmp_path: Path) -> None:
+    file = tmp_path / "marked.json"
+    file.write_bytes(b"\xef\xbb\xbf" + Path(case_file(tmp_path, CASE)).read_bytes())
+    assert run(bare_app, "screen", str(file), "--json")[0] == 0
+
+
 def test_screen_says_what_it_found_and_writes_the_pdf(bare_app: Flask, tmp_path: Path) -> None:
     pdf = tmp_path / "summary.pdf"
     code, out, _ = run(bare_app, "screen", case_file(tmp_path, CASE), "--pdf", str(pdf))
@@ -75,7 +81,7 @@ def test_screen_says_what_it_found_and_writes_the_pdf(bare_app: Flask, tmp_path:
     assert pdf.stat().st_mode & 0o777 == 0o600
     page = PdfReader(pdf).pages[0].extract_text()
     assert "Contraindication reported" in page
-    assert "no record is stored" in page
+    assert "and not stored" in page
 
 
 def test_screen_reports_every_fault_at_once(bare_app: Flask, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from sqlalchemy import select
 
 from screening import background
 from screening.delivery import channel as channels
+from screening.delivery import folder as folder_channel
 from screening.delivery.channel import Document
 from screening.delivery.folder import Folder
 from screening.extensions import db, installation
@@ -258,7 +259,7 @@ def test_a_secret_of_two_lines_is_refused_and_not_repeated(make: Make, records: 
     app = make({"records": to_fhir(records)})
     (installation(app).settings.instance / "fhir.token").write_text("FIRST\nSECOND")
     output = flask(app, "delivery", "test", "records", code=1).output
-    assert "is missing, damaged or can be read by others. (file fhir.token)" in output
+    assert "is missing, damaged or readable by others. (file fhir.token)" in output
     assert "FIRST" not in output
 
 
@@ -321,7 +322,26 @@ def test_a_fhir_server_that_refuses_gets_it_later(make: Make, records: FhirServe
     assert records.resources == []
     later(app)
     assert jobs(app) == []
-    assert len(records.resources) == 3
+    kinds = [one["resourceType"] for one in records.resources]
+    assert kinds == ["Questionnaire", "QuestionnaireResponse", "DetectedIssue", "DocumentReference"]
+
+
+def test_the_questions_are_brought_once_and_a_server_that_has_them_twice_takes_the_rest(
+    make: Make, records: FhirServer
+) -> None:
+    app = make({"records": to_fhir(records)})
+    sent(app, IUD)
+    sent(app)
+    background.empty_outbox(app)
+    (questions,) = records.of("Questionnaire")
+    records.resources.append(dict(questions))
+    sent(app)
+    background.empty_outbox(app)
+    assert jobs(app) == []
+    assert len(records.of("Questionnaire")) == 2
+    named = {one["questionnaire"] for one in records.of("QuestionnaireResponse")}
+    assert len(records.of("QuestionnaireResponse")) == 3
+    assert named == {f"{questions['url']}|{questions['version']}"}
 
 
 def test_every_outcome_makes_a_transaction_that_the_server_takes(make: Make, records: FhirServer) -> None:
@@ -390,7 +410,7 @@ def test_a_failed_delivery_is_seen_and_tried_again(make: Make, mail: MailServer)
         later(app)
     dr.get("/clinic/")
     assert "1 summary was not delivered to “mail”." in dr.text
-    assert "did not take it. It is tried again by itself. (550)" in " ".join(dr.text.split())
+    assert "did not accept it. It will be retried automatically. (550)" in " ".join(dr.text.split())
     assert reference in dr.text
     staff = Colleague(app, "reception", "staff")
     assert "1 summary was not delivered" in staff.text
@@ -399,7 +419,7 @@ def test_a_failed_delivery_is_seen_and_tried_again(make: Make, mail: MailServer)
         (job,) = db.session.scalars(select(outbox.JobRow))
         job.attempts = outbox.ATTEMPTS_TO_DELIVER - 1
     later(app)
-    assert "It is not tried any more." in dr.get("/clinic/").text
+    assert "It will not be retried automatically." in dr.get("/clinic/").text
     assert "1 of them failed" in flask(app, "doctor", code=1).output
     mail.answers = []
     dr.get("/clinic/")
@@ -420,6 +440,23 @@ def test_nothing_is_delivered_before_it_is_printed(make: Make, tmp_path: Path, m
     assert len(list(folder.iterdir())) == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("किरण शर्मा", "किरण-शर्मा"),
+        ("น้ำผึ้ง ใจดี", "น้ำผึ้ง-ใจดี"),
+        ("क्\u200dषितिज", "क्\u200dषितिज"),
+        ("../../etc/passwd", "etc-passwd"),
+        ("Zoë", "Zoë"),
+        ("कि" * 20, "कि" * 10),
+        ("a" * 58 + "कि", "a" * 58),
+        ("?!", "-"),
+    ],
+)
+def test_a_name_in_a_file_name_keeps_its_marks_and_is_cut_between_letters(name: str, file: str) -> None:
+    assert folder_channel._plain(name) == file
+
+
 def test_a_channel_that_was_taken_out_is_named_and_can_be_dropped(make: Make, tmp_path: Path) -> None:
     app = make({"archive": to_folder(tmp_path / "out")})
     sent(app)
@@ -427,7 +464,7 @@ def test_a_channel_that_was_taken_out_is_named_and_can_be_dropped(make: Make, tm
     background.empty_outbox(app)
     let_time_pass(app, outbox.OVERDUE)
     background.empty_outbox(app)
-    assert "The settings do not have this channel any more." in Colleague(app).get("/clinic/").text
+    assert "This channel is no longer in the settings." in Colleague(app).get("/clinic/").text
     assert "1 deliveries were dropped" in flask(app, "delivery", "drop", "archive", "--yes").output
     assert jobs(app) == []
     assert "dropped" in flask(app, "audit", "export").output

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import csv
+import errno
+import io
 import json
+import os
+import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from screening.reports.spreadsheet import cell
+from screening.reports.spreadsheet import harmless
+from tests.fhir_validators import fhir_faults
 from tests.integration.colleague import Colleague
 from tests.integration.test_review import PREGNANT, UNSURE, sent
 from tests.integration.test_upkeep import flask
-from tests.peers import fhir_faults
 
 
 @pytest.fixture
@@ -35,7 +43,7 @@ def reference(sqlite_app: Flask) -> str:
 def exported(app: Flask, folder: Path, kind: str) -> str:
     flask(app, "export", str(folder / "out"), "--since", "2020-01-01", "--format", kind)
     assert (folder / "out").stat().st_mode & 0o777 == 0o600
-    return (folder / "out").read_text(encoding="utf-8")
+    return (folder / "out").read_text(encoding="utf-8-sig" if kind == "csv" else "utf-8")
 
 
 def test_csv_has_every_answer_and_no_formula(sqlite_app: Flask, reference: str, tmp_path: Path) -> None:
@@ -51,11 +59,74 @@ def test_csv_has_every_answer_and_no_formula(sqlite_app: Flask, reference: str, 
     assert row["findings"].startswith("infection")
 
 
-@pytest.mark.parametrize("text", ["=x", "+1", "-1", "@x", "\tx", "\rx", "'x", "''=x", "x=1", "", " ="])
+HARMFUL = re.compile(r"""(?:^|[,;\t\r\n])[\s"]*[=+\-@＝＋－＠]""")  # wherever a cell can begin
+ANY = st.text(st.sampled_from("=+-@＝,;\t\r\n'\" ax1"), max_size=12)
+
+
+def plain(cell: str) -> str:
+    """The words of a cell, as docs/clinic.md says."""
+    return re.sub(r"(^|[,;\t\r\n])'", r"\1", cell)
+
+
+@given(ANY)
+@example("Eva;=1+1;x")
+@example('Eva;"=1+1')
+@example("'x")
+@example("Eva\n\n'=1")
+@example("Ana, +34 600")
 def test_a_cell_is_harmless_and_can_be_read_back(text: str) -> None:
-    made = cell(text)
-    assert not made.startswith(("=", "+", "-", "@", "\t", "\r"))
-    assert (made[1:] if made.startswith("'") else made) == text
+    assert HARMFUL.search(harmless(text)) is None
+    assert plain(harmless(text)) == text
+
+
+def test_usual_words_stay_as_they_are() -> None:
+    for text in ("Since May; fever, 38 °C\n\nthen chills", "O'Neill", "Anne-Marie", "a@b.example", "1 + 1 = 2"):
+        assert harmless(text) == text
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_no_separator_makes_a_formula_of_an_export(sqlite_app: Flask, tmp_path: Path, separator: str) -> None:
+    sent(sqlite_app, PREGNANT, name="Eva;=1+1;x\t=2", visit='V,"=3')
+    flask(sqlite_app, "export", str(tmp_path / "out"), "--since", "2020-01-01")
+    content = (tmp_path / "out").read_bytes()
+    assert content.startswith(b'\xef\xbb\xbf"reference","sent"')
+    text = content.decode("utf-8-sig")
+    assert text.count('"') >= 2 * len(next(csv.reader([text.splitlines()[0]])))
+    cells = [cell for line in csv.reader(io.StringIO(text, newline=""), delimiter=separator) for cell in line]
+    assert not [cell for cell in cells if cell.lstrip(' "').startswith(("=", "+", "-", "@"))]
+
+
+def test_names_come_back_from_an_export_whatever_the_locale(sqlite_app: Flask, tmp_path: Path) -> None:
+    sent(sqlite_app, PREGNANT, name="André 王小明; =x")
+    env = {**os.environ, "SCREENING_INSTANCE": sqlite_app.instance_path, "PYTHONIOENCODING": "latin-1"}
+    env |= {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    for locale in ("C", "POSIX"):
+        target = tmp_path / locale
+        command = [sys.executable, "-m", "flask", "--app", "wsgi", "export", str(target), "--since", "2020-01-01"]
+        subprocess.run(
+            command, check=True, env={**env, "LC_ALL": locale, "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+        )
+        (row,) = csv.DictReader(io.StringIO(target.read_text(encoding="utf-8-sig"), newline=""))
+        assert plain(row["patient"]) == "André 王小明; =x"
+
+
+def test_an_export_that_fails_leaves_nothing(
+    sqlite_app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent(sqlite_app, PREGNANT)
+    sent(sqlite_app, PREGNANT)
+    calls = []
+
+    def fail_at_the_second(*given: object) -> dict[str, str]:
+        calls.append(given)
+        if len(calls) > 1:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return {}
+
+    monkeypatch.setattr("screening.reports.spreadsheet.row", fail_at_the_second)
+    result = flask(sqlite_app, "export", str(tmp_path / "out"), "--since", "2020-01-01", code=1)
+    assert "No space left" in result.stderr
+    assert [one.name for one in tmp_path.iterdir() if one.name.startswith("out")] == []
 
 
 def test_fhir_is_valid_and_its_parts_belong_together(sqlite_app: Flask, reference: str, tmp_path: Path) -> None:
@@ -86,6 +157,8 @@ def test_fhir_is_valid_and_its_parts_belong_together(sqlite_app: Flask, referenc
         return [one for part in value for one in references(part)] if isinstance(value, list) else []
 
     assert set(references(bundle)) <= set(resources)
+    (medication,) = [one for one in resources.values() if one["resourceType"] == "Medication"]
+    assert {one["code"] for one in medication["code"]["coding"]} == {"L04AX01", "1256"}
     assert fhir_faults(bundle) == []
 
 

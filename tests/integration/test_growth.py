@@ -93,12 +93,12 @@ def test_a_page_says_that_older_screenings_are_missing_until_they_are_read(
     monkeypatch.setattr(worklist.Worklist.current.__wrapped__, "__kwdefaults__", {"patience": 0})  # type: ignore[attr-defined]
     installation(app).worklist.forget()
     dr.get("/clinic/?show=all")
-    assert "still reads 3 older screenings" in dr.text
+    assert "still reading 3 older screenings" in dr.text
     dr.get("/clinic/statistics")
-    assert "still reads 1 older screening;" in dr.text
+    assert "still reading 1 older screening," in dr.text
     assert not background.read_list(app)  # nothing is left
     dr.get("/clinic/?show=all")
-    assert "still reads" not in dr.text
+    assert "still reading" not in dr.text
     assert len(names(dr)) == 5
 
 
@@ -113,11 +113,11 @@ def test_no_page_says_that_nothing_is_to_do_or_found_before_all_was_read(
     for address in ("/clinic/", "/clinic/?to=2000-01-01"):
         installation(app).worklist.forget()
         dr.get(address)
-        assert "still reads 2 older screenings" in dr.text
+        assert "still reading 2 older screenings" in dr.text
         assert "Nothing " not in dr.text
     while background.read_list(app):
         pass
-    assert "Nothing fits" in dr.get(address).text
+    assert "No screenings match" in dr.get(address).text
 
 
 def test_a_page_that_waited_for_another_one_reads_no_more_than_one_part(
@@ -198,12 +198,12 @@ def test_statistics_count_the_newest_and_say_so(app: Flask, monkeypatch: pytest.
     dr = Colleague(app)
     dr.decide(old, "proceed", reason="x")
     dr.get("/clinic/statistics")
-    assert "No question is open." not in dr.text
-    assert "Counted are the newest" not in dr.text
+    assert "No questions are open." not in dr.text
+    assert "Based on the newest" not in dr.text
     assert "had a decision within" in dr.text
     monkeypatch.setattr(statistics, "SAMPLE", 2)
     dr.get("/clinic/statistics")
-    assert "No question is open." not in dr.text  # counted beside the list, of all
-    assert "Nothing was decided yet. Counted are the newest 2 screenings." in dr.text
+    assert "No questions are open." not in dr.text  # counted beside the list, of all
+    assert "No decisions have been recorded yet. Based on the newest 2 screenings." in dr.text
     dr.clarify(old, "infection", infection="no")
-    assert "No question is open." in dr.get("/clinic/statistics").text
+    assert "No questions are open." in dr.get("/clinic/statistics").text

@@ -18,7 +18,7 @@ from screening.domain.invitation import Invitation
 from screening.extensions import alembic, db, installation
 from screening.services import invite, tablet
 from screening.settings import Settings
-from screening.storage import audit, screenings
+from screening.storage import audit, screenings, search
 from screening.storage.audit import Act
 from screening.storage.database import DatabaseNotReady, write
 from screening.storage.encryption import KeyFault, new_keys, write_keys
@@ -114,9 +114,9 @@ def test_a_screening_is_found_however_it_is_asked_for_and_not_by_parts_of_words(
     other.send()
     with app.app_context():
         for typed in (*FINDS, reference.lower().replace("-", "")):
-            assert screenings.search(db.session, installation().keys, typed) == [reference], typed
+            assert search.find(db.session, installation().keys, typed) == [reference], typed
         for typed in FINDS_NOTHING:
-            assert screenings.search(db.session, installation().keys, typed) == [], typed
+            assert search.find(db.session, installation().keys, typed) == [], typed
 
 
 def test_the_edition_is_kept_with_the_screening_and_a_changed_one_is_noticed(app: Flask, visitor: Visitor) -> None:

@@ -193,6 +193,7 @@ def things(postgresql_app: Flask, monkeypatch: pytest.MonkeyPatch) -> Things:
     return Things(app, sent(app), *invited(app))
 
 
+@pytest.mark.audit
 def test_no_two_wait_for_each_other_in_a_circle(things: Things) -> None:
     pairs = [pair for names in SAME for pair in combinations_with_replacement(names, 2)]
     every, begins = VERBS | PAGES, threading.Barrier(2)

@@ -265,7 +265,7 @@ def test_the_pdf_carries_what_was_answered_and_found_as_fhir(app: Flask) -> None
     (content,) = reader.attachments["questionnaire-response.json"]
     bundle = json.loads(content)
     kinds = [entry["resource"]["resourceType"] for entry in bundle["entry"]]
-    assert kinds == ["Patient", "Questionnaire", "QuestionnaireResponse", "DetectedIssue", "Provenance"]
+    assert kinds == ["Patient", "Questionnaire", "QuestionnaireResponse", "Medication", "DetectedIssue", "Provenance"]
     assert bundle["identifier"]["value"] == reference
     file = installation(app).settings.instance / "exported"
     flask(app, "export", "--since", "2020-01-01", "--format", "fhir", str(file))
@@ -344,7 +344,7 @@ def test_who_opens_a_pdf_that_has_just_failed_is_told_at_once(app: Flask, monkey
         broken(patch, PrintingFailed("SIGKILL"))
         background.empty_outbox(app)
         assert dr.get(f"/clinic/screenings/{reference}/summary.pdf").status_code == 503
-        assert "another one follows by itself" in dr.text
+        assert "another will follow automatically" in dr.text
         assert jobs(app)[0].attempts == 1
 
 

@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
@@ -18,19 +19,22 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pypdf import PdfReader
+from pypdfium2.raw import FPDF_PAGEOBJ_IMAGE
 
 from screening.domain.answers import Patient, read_answers, shown
 from screening.domain.assessment import Assessment, Screening
+from screening.domain.entries import Clarification, Decision, Entry, Review
 from screening.domain.evaluate import evaluate
 from screening.domain.rules import FollowUp, Kind, RuleBook
 from screening.reports import fhir
 from screening.reports.pdf import press, print_summary, summary_html
 from screening.reports.press import ROOT, Press, PrintingFailed
 from screening.reports.renderer import ELEMENTS, STYLES, Page
-from screening.reports.summary import Summary, summarise
+from screening.reports.summary import Summary, beginning, summarise
 from screening.rulebooks.load import load
 from screening.settings import Settings
 
+AT = datetime(2026, 11, 23, 10, 40, tzinfo=UTC)
 NO_TO_ALL = {
     "pregnancy": "no",
     "pregnancy_planned": "no",
@@ -73,6 +77,18 @@ def screening_of(values: dict[str, Any], *, name: str = "Sample Patient", asked_
         answers=read_answers(books()[asked_in], values),
         digest=books()[asked_in].edition.digest,
     )
+
+
+def recorded(screening: Screening, *entries: Entry) -> Summary:
+    """The summary after professionals added these entries."""
+    clinic = Settings(instance=Path("nowhere"), clinic_name="Sample Clinic", clinic_timezone="Europe/Madrid")
+    return summarise(replace(screening, entries=entries), books(), clinic, "7F3K-9QWD-2MHX")
+
+
+def clarified(**values: Any) -> Clarification:
+    """What was established about an infection."""
+    items = tuple(item.id for item in books()["en"].questions[2].page)
+    return Clarification(by="Dr Sample", at=AT, items=items, answers=read_answers(books()["en"], values), why="Asked")
 
 
 def words(text: str) -> str:
@@ -132,7 +148,7 @@ def test_the_page_has_every_answer_and_every_finding_with_its_citation(
         assert words(answer.shown) in page, "as it was answered"
     for finding in assessment.findings:
         assert words(finding.title) in page
-        assert words(finding.reason) in page
+        assert words(finding.reason).rstrip(".") in page
         assert words(finding.confirm) in page
         for fact in finding.cites:
             assert words(fact.citation) in page
@@ -169,7 +185,7 @@ def test_nothing_is_clipped_at_the_greatest_lengths() -> None:
 @pytest.mark.parametrize(
     ("values", "headline"),
     [
-        (NO_TO_ALL, "No finding from these answers"),
+        (NO_TO_ALL, "No findings from these answers"),
         ({**NO_TO_ALL, "iud": "yes"}, "Caution reported"),
         ({**NO_TO_ALL, "iud": "private"}, "Clarify before deciding"),
         ({**NO_TO_ALL, "infection": "yes", "iud": "unsure"}, "Contraindication reported"),
@@ -192,28 +208,127 @@ def test_the_outcome_names_every_topic_and_what_is_to_be_asked_alone() -> None:
     values = {**NO_TO_ALL, "infection": "yes", "breastfeeding": "private", "iud": "unsure", "vaccines": "yes"}
     summary, _ = summary_of(values)
     assert summary.sentence == (
-        "Confirm before any decision: Active infection. Talk to the patient alone: Breastfeeding. "
+        "Confirm before any decision: Active infection. Discuss with the patient alone: Breastfeeding. "
         "Still to clarify: IUD use. Consider: Planned vaccines."
     )
     (private,) = [entry for entry in summary.findings if entry.title == "Breastfeeding"]
     assert private.confirm.startswith("Alone with the patient: ")
 
 
-def test_short_details_stand_with_the_finding_and_long_ones_in_the_table() -> None:
-    details = {"infection_symptoms": ["fever", "aches"], "infection_since": "long " * 20}
+def reported(summary: Summary, number: int = 1) -> list[str]:
+    """What stands with a finding: the answer, then its follow-ups with their topics."""
+    return [f"{one.topic}: {one.text}".removeprefix(": ") for one in summary.findings[number - 1].reported]
+
+
+TINGLED = (
+    "My tongue tingled and my lips swelled up about an hour after the second tablet, so I went to the walk-in clinic."
+)
+
+
+def test_a_finding_shows_the_choice_the_follow_ups_and_the_patients_own_words() -> None:
+    details = {"infection_symptoms": ["fever", "aches"], "infection_since": "Monday\n\nor Tuesday"}
     summary, _ = summary_of({**NO_TO_ALL, "infection": "yes", **details})
-    assert summary.findings[0].reported == "Signs of infection: Fever, Aches"
+    assert reported(summary) == ["Yes", "Signs of infection: Fever, Aches", "Onset of signs: Monday / or Tuesday"]
+
+
+def test_a_described_reaction_stands_with_the_finding() -> None:
+    summary, _ = summary_of({**NO_TO_ALL, "hypersensitivity": "yes", "hypersensitivity_reaction": TINGLED})
+    assert reported(summary) == ["Yes", f"Reaction described: {TINGLED}"]
+    assert text_of(print_summary(summary).content).count(words(TINGLED)) == 2, "with the finding and in its row"
+
+
+def test_a_long_answer_is_cut_at_a_word_and_names_its_row() -> None:
+    story = "First my arms were red. " * 20
+    summary, _ = summary_of({**NO_TO_ALL, "hypersensitivity": "unsure", "hypersensitivity_reaction": story})
+    said = summary.findings[0].reported[1]
+    (row,) = [row for row in summary.answers if row.number == said.row]
+    assert (row.asked, row.answer) == ("What happened?", story.strip())
+    beginning = said.text.removesuffix(" …")
+    assert beginning != said.text
+    assert row.answer.startswith(f"{beginning} ")
+    page = text_of(print_summary(summary).content)
+    assert words(f"{said.text} (continued in row Q4a)") in page
+    assert words(f"Q4a {row.asked} {row.answer}") in page
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("as it is", "as it is"),
+        ("0123456 89 abcdef", "0123456 …"),
+        ("0123456789abcdef", "0123456789…"),
+        ("012345678e\u0301bcdef", "012345678…"),  # the letter keeps its accent, or goes with it
+        ("0123456 8e\u0301bcdef", "0123456 …"),
+        ("012345678👩\u200d⚕️bcdef", "012345678…"),
+    ],
+)
+def test_what_is_cut_off_ends_at_a_word_or_between_two_letters(text: str, expected: str) -> None:
+    assert beginning(text, 10) == expected
+
+
+def test_a_finding_that_is_open_says_so_and_shows_what_was_said_besides() -> None:
+    summary, _ = summary_of({**NO_TO_ALL, "infection": "unsure", "infection_symptoms": ["chills"], "iud": "private"})
+    assert reported(summary) == ["The patient is not sure", "Signs of infection: Chills"]
+    assert len(reported(summary, 2)) == 1
+    assert "private" in reported(summary, 2)[0]
 
 
 def test_a_detail_that_is_not_sure_is_not_mistaken_for_the_answer() -> None:
     summary, _ = summary_of({**NO_TO_ALL, "iud": "yes", "iud_type": "unsure"})
-    assert summary.findings[0].reported == "Type of IUD: I am not sure"
+    assert reported(summary) == ["Yes", "Type of IUD: I am not sure"]
+
+
+def test_what_a_professional_established_is_not_shown_as_said_by_the_patient() -> None:
+    screening = screening_of({**NO_TO_ALL, "infection": "unsure", "infection_symptoms": ["chills"]})
+    summary = recorded(screening, clarified(infection="yes", infection_symptoms=["fever"]))
+    assert reported(summary) == ["I am not sure", "Signs of infection: Chills"]
+    established = "Yes; Signs of infection: Fever (Dr Sample, 23-Nov-2026 11:40 CET)"
+    assert summary.findings[0].established == established
+    assert words(f"Established {established}") in text_of(print_summary(summary).content)
+    since = [row.established for row in summary.answers if row.id == "infection_since"]
+    assert since == ["No answer (Dr Sample, 23-Nov-2026 11:40 CET)"], "it was asked again, and not answered"
+
+
+def test_the_outcome_box_tells_the_decision_and_reviewed_by_is_filled_in() -> None:
+    decided = Review(by="Dr Sample", at=AT, decision=Decision.DEFER, until=date(2026, 12, 1), note="Blood count first")
+    page = text_of(print_summary(recorded(screening_of(UNSURE), decided)).content)
+    assert words("Planned vaccines. Decision: defer until 01-Dec-2026 · Dr Sample, 23-Nov-2026 11:40 CET Draft") in page
+    assert words("Reviewed by Dr Sample Date 23-Nov-2026 11:40 CET") in page
+    assert "ReviewedbyDate" in text_of(print_summary(summary_of(UNSURE)[0]).content)
+
+
+def test_after_something_was_clarified_a_decision_is_no_longer_said_to_stand() -> None:
+    decided = Review(by="Dr Sample", at=AT, decision=Decision.PROCEED)
+    page = text_of(print_summary(recorded(screening_of(UNSURE), decided, clarified(infection="yes"))).content)
+    assert words("New decision needed: an answer has been clarified since “proceed” · Dr Sample, 23-Nov-2026") in page
+    assert "ReviewedbyDate" in page
+
+
+def test_words_of_another_language_stand_under_the_answer() -> None:
+    html = summary_html(summary_of(UNSURE, asked_in="es")[0], paper="A4")
+    rows = re.findall(r"<td>(.*?)</td>\s*<td class=\"said \"(.*?)</td>", html, re.S)
+    assert len(rows) == len(UNSURE)
+    for asked, answer in rows:
+        assert "¿" not in asked
+        assert re.search(r"I am not sure<.*¿.*No lo sé", answer, re.S)
+
+
+def test_the_check_code_stands_beside_the_qr_code() -> None:
+    pdf = pypdfium2.PdfDocument(print_summary(summary_of(NO_TO_ALL, asked_in="es")[0]).content)
+    page = pdf[0].get_textpage()
+    found = page.search("7F3K-9QWD-2MHX").get_next()
+    assert found is not None
+    _left, bottom, _right, top = page.get_charbox(found[0])
+    picture = next(one for one in pdf[0].get_objects() if one.type == FPDF_PAGEOBJ_IMAGE)
+    _, lowest, _, highest = picture.get_bounds()
+    assert lowest < bottom < top < highest
+    pdf.close()
 
 
 def test_drafts_are_said_to_be_drafts() -> None:
     assert "Draft rules" in summary_of(NO_TO_ALL)[0].standing
-    assert not any("Translations" in line for line in summary_of(NO_TO_ALL)[0].provenance)
-    assert any("drafts: Spanish" in line for line in summary_of(NO_TO_ALL, asked_in="es")[0].provenance)
+    assert not any("translations" in line for line in summary_of(NO_TO_ALL)[0].provenance)
+    assert any("Draft translations: Spanish" in line for line in summary_of(NO_TO_ALL, asked_in="es")[0].provenance)
 
 
 def test_patient_text_is_text_and_never_markup() -> None:
@@ -261,7 +376,9 @@ def test_the_same_screening_gives_the_same_bytes_in_another_process() -> None:
 
 def page_of_everything() -> str:
     summary, assessment = summary_of(YES_TO_ALL)
-    attached = fhir.attached(screening_of(YES_TO_ALL), assessment, books()["en"])
+    attached = fhir.attached(
+        screening_of(YES_TO_ALL), assessment, books(), base="https://screening.clinic.example/fhir"
+    )
     html = summary_html(summary, paper="A4")
     return json.dumps(Page(html=html, style="pdf.css", to_be_signed=True, attached=attached))
 
@@ -289,13 +406,13 @@ def test_names_in_any_script_have_glyphs(name: str) -> None:
 def test_a_character_without_a_glyph_is_shown_by_its_code_point_and_never_silent(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    printed = print_summary(summary_of(NO_TO_ALL, name="Cuneiform 𒀀")[0])
-    assert printed.missing == {"𒀀"}
+    printed = print_summary(summary_of(NO_TO_ALL, name="Symbol 👩")[0])
+    assert printed.missing == {"👩"}
     text = text_of(printed.content)
-    assert "Cuneiform[U+12000]" in text
+    assert "Symbol[U+1F469]" in text
     assert "Somecharacterscannotbeprinted" in text
     assert "characters without a glyph" in caplog.text
-    assert "Cuneiform" not in caplog.text
+    assert "Symbol" not in caplog.text
     assert "Somecharacters" not in text_of(print_summary(summary_of(NO_TO_ALL)[0]).content)
 
 

@@ -16,7 +16,7 @@ from screening.domain.answers import Answers
 from screening.domain.assessment import Screening
 from screening.domain.entries import Clarification, Review
 from screening.extensions import db, installation
-from screening.storage import screenings
+from screening.storage import screenings, summaries
 from screening.storage.encryption import KeyFault
 from screening.storage.tables import EntryRow, ScreeningRow
 from tests.builders import all_no
@@ -75,10 +75,10 @@ def test_fields_for_own_words_are_empty_at_first(app: Flask, dr: Colleague) -> N
 def test_a_clarification_stands_beside_the_patients_answer(app: Flask, dr: Colleague) -> None:
     reference = sent(app, UNSURE)
     dr.clarify(reference, "infection", infection="no", why="Examined: no sign of infection")
-    assert "No finding from these answers" in dr.text
+    assert "No findings from these answers" in dr.text
     assert "I am not sure" in dr.text
     assert re.search(r"Established\s+No \(Dr dr, ", dr.text)
-    assert "Clarified: Active infection: No" in dr.text
+    assert "Clarified – Active infection: No" in dr.text
     found = stored(app, reference)
     assert found.answers.value("infection") == "unsure"
     assert found.answers.value("infection_symptoms") == ("fever",)
@@ -95,7 +95,7 @@ def test_every_version_is_kept_and_the_last_one_counts(app: Flask, dr: Colleague
     dr.clarify(reference, "pregnancy", pregnancy="no", pregnancy_planned="yes", why="First test")
     assert "Caution reported" in dr.text
     dr.clarify(reference, "pregnancy", pregnancy="unsure", why="Second test")
-    assert "Still open after it was clarified." in dr.text
+    assert "Still open after clarification." in dr.text
     entries = stored(app, reference).entries
     assert [entry.why for entry in entries if isinstance(entry, Clarification)] == ["First test", "Second test"]
     assert "First test" in dr.text
@@ -127,7 +127,7 @@ def test_a_clarification_needs_an_answer_and_how_it_was_established(app: Flask, 
 def test_proceeding_past_a_contraindication_needs_a_reason(app: Flask, dr: Colleague, decision: str) -> None:
     reference = sent(app, PREGNANT)
     dr.decide(reference, decision, note="As discussed", reason="   ")
-    assert "A contraindication is reported: say why you proceed" in dr.text
+    assert "A contraindication is reported: give your reason for proceeding" in dr.text
     assert "As discussed" in dr.text
     assert stored(app, reference).status == "opened"
     dr.decide(reference, decision, note="As discussed", reason="Benefit outweighs")
@@ -141,7 +141,7 @@ def test_proceeding_past_a_contraindication_needs_a_reason(app: Flask, dr: Colle
 def test_a_deferral_needs_a_day_that_is_still_to_come(app: Flask, dr: Colleague, until: str) -> None:
     reference = sent(app, PREGNANT)
     dr.decide(reference, "defer", until=until, note="Kept")
-    assert "Enter a day after today" in dr.text or "Enter the date as year-month-day" in dr.text
+    assert "Enter a date after today" in dr.text or "Enter the date as year-month-day" in dr.text
     assert "Kept" in dr.text
     assert stored(app, reference).review is None
 
@@ -163,6 +163,54 @@ def test_a_clarification_after_the_decision_opens_the_screening_again(app: Flask
     found = stored(app, reference)
     assert (found.status, found.review) == ("opened", None)
     assert "Decision: defer until" in dr.text
+    assert "New decision needed: an answer has been clarified since “defer until" in dr.text
+    assert "Reviewed by" not in dr.text
+
+
+def test_the_decision_stands_in_the_outcome_box_of_the_page_and_of_the_pdf_made_after_it(
+    app: Flask, dr: Colleague
+) -> None:
+    reference = sent(app, UNSURE)
+
+    def pdf() -> str:
+        dr.get(f"/clinic/screenings/{reference}/summary.pdf")
+        return " ".join(" ".join(page.extract_text() for page in PdfReader(BytesIO(dr.page.data)).pages).split())
+
+    assert "Reviewed by Date" in pdf()
+    dr.decide(reference, "do_not_start")
+    box = dr.text.partition("Open the PDF")[0]
+    assert re.search(r"Decision: do not start\s+·\s+Dr dr\s*,", box)
+    assert re.search(r"Reviewed by\s+Dr dr\s*,", box)
+    after = pdf()
+    assert re.search(r"Decision: do not start · Dr dr, .* Draft rules", after)
+    assert "Reviewed by Dr dr Date" in after
+    with app.app_context():
+        row = screenings.row_of(db.session, reference)
+        assert summaries.numbers(db.session, installation().keys, row.id) == {0, 1}, "the one made before is kept"
+
+
+def test_the_age_of_answers_is_shown_only_where_ages_differ_or_an_answer_is_too_old(app: Flask, dr: Colleague) -> None:
+    def columns(reference: str) -> list[str]:
+        dr.get(f"/clinic/screenings/{reference}")
+        return re.findall(r'<th scope="col">(.*?)</th>', dr.page.text)
+
+    same = ["Question as asked", "Answer", "Finding", "Clarify"]
+    reference = sent(app, UNSURE)
+    assert columns(reference) == same
+    dr.clarify(reference, "infection", infection="no")
+    assert columns(reference) == [*same[:2], "Age", *same[2:]]
+    with app.app_context():
+        here, long_ago = installation(), datetime.now(UTC) - timedelta(hours=49)
+        old = store(db.session, here.keys, here.books["en"], all_no(), at=long_ago).reference
+    assert columns(old) == [*same[:2], "Age", *same[2:]]
+    assert "Confirm again" in dr.text
+
+
+def test_a_reaction_that_is_cut_off_leads_to_its_row(app: Flask, dr: Colleague) -> None:
+    reaction = {"hypersensitivity": "yes", "hypersensitivity_reaction": "My arms were red. " * 25}
+    dr.get(f"/clinic/screenings/{sent(app, {'hypersensitivity': reaction})}")
+    assert '<a href="#answer-hypersensitivity_reaction">continued in row Q4a</a>' in dr.page.text
+    assert '<tr id="answer-hypersensitivity_reaction"' in dr.page.text
 
 
 @pytest.mark.both_databases
@@ -174,7 +222,7 @@ def test_the_second_of_two_prescribers_is_told_and_loses_nothing(app: Flask, dr:
     other.decide(reference, "do_not_start", note="Said first")
     dr.post(f"/clinic/screenings/{reference}/review", {"decision": "proceed", "note": "Said second", "seen": seen})
     assert dr.page.status_code == 409
-    assert "Somebody else recorded something meanwhile" in dr.text
+    assert "Somebody else has recorded something in the meantime" in dr.text
     assert "Dr other" in dr.text
     assert "Said first" in dr.text
     assert "Said second" in dr.text

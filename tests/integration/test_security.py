@@ -47,6 +47,7 @@ ROUTES = {
     "invited.arrived": "nobody without the link and, on this device, the date of birth",
     "invitations.all_of_them": "prescriber, staff",
     "invitations.new": "prescriber, staff",
+    "invitations.many": "prescriber, staff",
     "invitations.one": "prescriber, staff",
     "invitations.slip": "prescriber, staff",
     "invitations.revoke": "prescriber, staff",
@@ -82,6 +83,7 @@ ROUTES = {
     "tablet.lock": "the browser of a tablet",
     "tablet.unlock": "the browser of a tablet",
     "tablet.end": "the browser of a tablet, after its PIN or its time",
+    "fhir.definition": "everyone: it holds no patient",
     "admin.people": "admin",
     "admin.add_person": "admin",
     "admin.change_person": "admin",
@@ -104,6 +106,7 @@ def address(rule: Rule, reference: str = "0000-0000") -> str:
         .replace("<invitation_id>", "0" * 32)
         .replace("<token>", "x")
         .replace("<kind>/<code>", "leaflet/en")
+        .replace("<kind>/<name>", "Questionnaire/azathioprine")
     )
 
 
@@ -171,7 +174,7 @@ def test_every_answer_carries_the_security_headers(sqlite_app: Flask) -> None:
             assert response.headers["X-Content-Type-Options"] == "nosniff"
             assert response.headers["Referrer-Policy"] == "no-referrer"
             assert "Permissions-Policy" in response.headers
-            if rule.endpoint != "static":
+            if rule.endpoint not in ("static", "fhir.definition"):
                 assert response.headers["Cache-Control"] == "no-store"
             response.close()
 

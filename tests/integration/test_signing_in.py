@@ -324,7 +324,7 @@ def test_a_recovery_code_replaces_the_phone_once(app: Flask, dr: Colleague) -> N
 def test_an_admin_can_require_the_second_factor(app: Flask, dr: Colleague) -> None:
     run(app, "people", "require-totp", "dr")
     assert dr.get("/clinic/").request.path == "/account/second-factor"
-    assert "An admin has required it" in dr.text
+    assert "An admin requires it" in dr.text
     assert "Remove the second factor" not in dr.text
     codes(dr)
     assert dr.get("/clinic/").request.path == "/clinic/"
@@ -345,7 +345,7 @@ def test_an_admin_manages_people_in_the_browser(app: Flask, dr: Colleague) -> No
     nurse.post("/account/sign-in", {"sign_in_name": "nurse", "password": shown[1]})
     assert nurse.path == "/account/password"
     dr.post("/admin/people", {"sign_in_name": "nurse", "full_name": "Other", "roles": ["staff"]})
-    assert "There is somebody with that sign-in name already" in dr.text
+    assert "That sign-in name is already in use" in dr.text
     assert 'value="Other"' in dr.page.text
     dr.post("/admin/people", {"sign_in_name": "x y", "roles": ["staff"]})
     assert "Enter a sign-in name" in dr.text
@@ -403,9 +403,9 @@ def test_the_first_admin_is_made_only_where_there_is_nobody(app: Flask) -> None:
 @pytest.mark.parametrize(
     ("words", "fault"),
     [
-        (("add", "dr", "--role", "staff"), "somebody with that sign-in name already"),
+        (("add", "dr", "--role", "staff"), "sign-in name is already in use"),
         (("add", "x y", "--role", "staff"), "2 to 64 letters"),
-        (("disable", "nobody"), "nobody with that sign-in name"),
+        (("disable", "nobody"), "Nobody has that sign-in name"),
         (("disable", "dr"), "nobody who can manage people"),
     ],
 )

@@ -363,7 +363,7 @@ def test_a_rotated_key_seals_everything_and_running_servers_go_on(app: Flask) ->
         for table in (DraftRow, ScreeningRow, EntryRow):
             assert db.session.scalar(select(func.count()).select_from(table)) == 1
     dr.get(f"/clinic/screenings/{reference}")
-    assert "No finding from these answers" in dr.text
+    assert "No findings from these answers" in dr.text
     halfway.get("/questions/pregnancy")
     assert halfway.page.status_code == 200
     flask(app, "verify")

@@ -14,7 +14,7 @@ from pypdf import PdfReader
 
 from screening.domain.answers import NAME_LENGTH, TEXT_LENGTH
 from screening.extensions import installation
-from screening.storage.screenings import normal_reference
+from screening.storage.search import normal_reference
 from screening.web.verify import FILE_BYTES
 from tests.integration.colleague import Colleague
 from tests.integration.test_review import sent
@@ -58,7 +58,7 @@ def upload(visitor: Visitor, content: bytes) -> str:
 
 def test_an_unchanged_file_is_known(app: Flask, pdf: bytes) -> None:
     text = upload(Visitor(app), pdf)
-    assert "This PDF is from Our clinic and unchanged" in text
+    assert "This PDF is from Our clinic and is unchanged" in text
     assert "as the patient sent it" in text
     assert "newer edition" not in text
 
@@ -72,9 +72,9 @@ def test_one_changed_byte_anywhere_is_found(app: Flask, pdf: bytes) -> None:
         changed[place] ^= 1 << chance.randrange(8)
         text = upload(visitor, bytes(changed))
         assert "unchanged" not in text, place
-        assert "This PDF was changed" in text or "This file is not known here" in text
+        assert "This PDF has been changed" in text or "This file is not known here" in text
     for other in (pdf + b"\n", pdf[:-1], pdf[1:]):
-        assert "This PDF was changed" in upload(visitor, other)
+        assert "This PDF has been changed" in upload(visitor, other)
 
 
 def test_what_is_not_from_here_is_not_known(app: Flask, pdf: bytes) -> None:
@@ -150,7 +150,7 @@ def test_an_older_edition_is_known_as_such(app: Flask, pdf: bytes) -> None:
     with app.app_context():
         newer = installation().printer.pdf(reference[0].decode())
     text = upload(Visitor(app), newer)
-    assert "with 1 record of the clinic" in text
+    assert "with 1 entry by the clinic" in text
     assert "There is a newer edition" not in text
 
 

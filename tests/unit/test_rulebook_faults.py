@@ -129,7 +129,7 @@ TABLE: list[tuple[str, Damage, str, str, str, str]] = [
     ("unknown choice opens", (EN, 'when = ["yes"]\n  kind = "one"', 'when = ["often"]\n  kind = "one"'),
      EN, "question.iud.follow_up.iud_type.when", "'often' is not known", "use some of: no, private, unsure, yes"),
     ("follow-up read by a rule without clarify",
-     (EN, '  clarify = "Establish whether a pregnancy is planned by the patient or a partner."\n', ""),
+     (EN, '  clarify = "Establish whether the patient or a partner is planning a pregnancy."\n', ""),
      EN, "question.pregnancy.follow_up.pregnancy_planned.clarify", "is empty although a rule reads the answer",
      "say what the prescriber is to establish when it is open"),
     ("missing translation", (ES, 'title = { of = "426815f2", text = "Problemas poco frecuentes" }\n', ""),

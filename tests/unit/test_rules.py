@@ -63,8 +63,8 @@ FINDINGS = [
     ("breastfeeding", Severity.CONTRAINDICATION, ["F4"], "Sources disagree"),
     ("infection", Severity.CONTRAINDICATION, ["F5", "F17"], "Sources differ in strength"),
     ("hypersensitivity", Severity.CONTRAINDICATION, ["F6"], "Sources agree"),
-    ("iud", Severity.CAUTION, ["F11"], "Weak, contested"),
-    ("vaccines", Severity.CAUTION, ["F18"], "Differs by vaccine type"),
+    ("iud", Severity.CAUTION, ["F11"], "Weak and contested"),
+    ("vaccines", Severity.CAUTION, ["F18"], "Depends on the type of vaccine"),
 ]
 
 

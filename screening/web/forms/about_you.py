@@ -7,19 +7,21 @@ from datetime import date
 from typing import Any, Self
 
 from babel import Locale
-from babel.dates import get_month_names
+from babel.lists import format_list
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from werkzeug.datastructures import MultiDict
-from wtforms import Form, StringField
+from wtforms import StringField
 
 from screening.domain import answers
 from screening.domain.answers import Fault
 from screening.reports.paper import DATE_PARTS, date_part_order
+from screening.services.dates import month_by_name
 from screening.web import language
+from screening.web.forms import TypedForm
 
 
-class BirthDateForm(Form):
+class BirthDateForm(TypedForm):
     """A date of birth as three fields; after a successful `check`, `birth_date` holds it."""
 
     birth_day = StringField()
@@ -114,10 +116,11 @@ def _birth_date(typed: dict[str, str], languages: tuple[str, ...], today: date) 
     if len(missing) == 2 and not typed[next(part for part in DATE_PARTS if typed[part])].isalnum():
         return missing[0], _("Put the day, the month and the year each in its own box")
     if missing:
-        names = {"birth_day": _("day"), "birth_month": _("month"), "birth_year": _("year")}
-        return missing[0], _("The date of birth needs: %(parts)s", parts=", ".join(names[part] for part in missing))
+        names = {"birth_day": _("the day"), "birth_month": _("the month"), "birth_year": _("the year")}
+        parts = format_list([names[part] for part in missing], locale=Locale.parse(language.chosen(), sep="-"))
+        return missing[0], _("Also enter %(parts)s of birth", parts=parts)
     day, year = _number(typed["birth_day"]), _number(typed["birth_year"])
-    month = _number(typed["birth_month"]) or _month_by_name(typed["birth_month"], languages)
+    month = _number(typed["birth_month"]) or month_by_name(typed["birth_month"], languages)
     if month is None or not 1 <= month <= 12:
         return "birth_month", _("Enter the month as a number from 1 to 12, or as its name")
     if day is None or not 1 <= day <= 31:
@@ -138,14 +141,3 @@ def _birth_date(typed: dict[str, str], languages: tuple[str, ...], today: date) 
 
 def _number(typed: str) -> int | None:
     return int(typed) if typed.isdecimal() and len(typed) <= 4 else None
-
-
-def _month_by_name(typed: str, languages: tuple[str, ...]) -> int | None:
-    """The month whose full or short name was typed in one of the languages, with or without a full stop."""
-    wanted = typed.casefold().removeprefix("de ").rstrip(".").replace("setiembre", "septiembre")
-    for code in languages:
-        for width in ("wide", "abbreviated"):
-            for month, name in get_month_names(width, locale=Locale.parse(code, sep="-")).items():
-                if wanted == str(name).casefold().rstrip("."):
-                    return int(month)
-    return None

@@ -11,7 +11,7 @@ from flask_babel import gettext as _
 from wtforms import DateTimeLocalField, HiddenField, IntegerField, SelectField, StringField
 from wtforms.validators import InputRequired, NumberRange, Optional
 
-from screening.domain.answers import NAME_LENGTH, text_fault, tidy
+from screening.domain.answers import NAME_LENGTH, text_fault, tidy, with_faults_shown
 from screening.domain.invitation import LONGEST_DAYS, Invitation, appointment_fault, is_mailbox
 from screening.services import invite
 from screening.settings import Settings
@@ -43,6 +43,7 @@ class InvitationForm(VisitForm):
         if self.days.errors:
             self.days.errors = [_("Enter a number of days from 1 to %(most)s", most=LONGEST_DAYS)]
         if message := words(text_fault(prescriber, NAME_LENGTH), NAME_LENGTH):
+            self.prescriber.data = with_faults_shown(prescriber)
             self.prescriber.errors = [_("Prescriber: %(fault)s", fault=message)]
         if email and not is_mailbox(email):
             self.email.errors = [_("Enter an e-mail address such as name@example.org, or leave it empty")]

@@ -4,14 +4,21 @@ from typing import Any, TypeVar
 
 from flask_babel import gettext as _
 from werkzeug.datastructures import MultiDict
-from wtforms import Field, Form, RadioField, SelectMultipleField, TextAreaField
+from wtforms import Field, RadioField, SelectMultipleField, TextAreaField
 
-from screening.domain.answers import TEXT_LENGTH, Answers, Fault, UnacceptableAnswers, read_answers
+from screening.domain.answers import (
+    TEXT_LENGTH,
+    Answers,
+    Fault,
+    UnacceptableAnswers,
+    read_answers,
+    with_faults_shown,
+)
 from screening.domain.rules import FollowUp, Kind, Question, RuleBook
-from screening.web.forms import words
+from screening.web.forms import TypedForm, words
 
 
-class QuestionForm(Form):
+class QuestionForm(TypedForm):
     """One question with its follow-ups; after a successful `validate`, `answers` holds them."""
 
     book: RuleBook
@@ -43,6 +50,8 @@ class QuestionForm(Form):
             if item.id in faults:
                 choose = _("Choose an answer for “%(ask)s”. If you do not know, choose “I am not sure”", ask=item.ask)
                 self[item.id].errors = [words(faults[item.id], TEXT_LENGTH, choose)]
+            if faults.get(item.id) is Fault.CONTROL_CHARACTER:
+                self[item.id].data = with_faults_shown(self[item.id].data)
         return not faults
 
 
@@ -57,10 +66,9 @@ def question_form(
     book: RuleBook,
     question: Question,
     sent: MultiDict[str, str] | None,
-    answers: Answers | None = None,
+    answers: Answers = NONE,
 ) -> Built:
     """A form of this kind for the question, filled with what was sent or else with the answers so far."""
-    answers = answers or Answers()
     key = (book.edition.digest, book.language, question.id, kind)
     if key not in _FORM_CLASSES:
         fields = {item.id: _field(item) for item in question.page}

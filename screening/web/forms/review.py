@@ -3,14 +3,14 @@
 from typing import Any
 
 from flask_babel import gettext as _
-from wtforms import DateField, Form, IntegerField, RadioField, TextAreaField
+from wtforms import DateField, IntegerField, RadioField, TextAreaField
 from wtforms.form import BaseForm
 from wtforms.validators import Optional, ValidationError
 
-from screening.domain.answers import text_fault, tidy
+from screening.domain.answers import text_fault, tidy, with_faults_shown
 from screening.domain.entries import Decision
 from screening.domain.rules import Open
-from screening.web.forms import words
+from screening.web.forms import TypedForm, words
 from screening.web.forms.questions import QuestionForm
 
 NOTE_LENGTH = 2000
@@ -23,8 +23,9 @@ class Note(TextAreaField):
 
     def pre_validate(self, form: BaseForm) -> None:
         """Tidy it; refuse what is too long or cannot be printed."""
-        self.data = tidy(self.data or "")
-        if message := words(text_fault(self.data, NOTE_LENGTH, lines=True), NOTE_LENGTH):
+        typed = tidy(self.data or "", lines=True)
+        self.data = with_faults_shown(typed)
+        if message := words(text_fault(typed, NOTE_LENGTH, lines=True), NOTE_LENGTH):
             raise ValidationError(message)
 
 
@@ -50,7 +51,7 @@ class ClarifyForm(QuestionForm):
         return sound and bool(self.why.data)
 
 
-class ReviewForm(Form):
+class ReviewForm(TypedForm):
     """The decision on a screening."""
 
     decision = RadioField(validate_choice=False)

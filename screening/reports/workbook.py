@@ -1,0 +1,55 @@
+"""Reads a workbook (.xlsx, .xls, .ods) from standard input and writes the texts of its sheets as JSON.
+
+It is run as a process of its own, which may use little: a small file can unfold into more cells than the machine has
+memory for. It is started without the rest of the application (see spreadsheet.py).
+"""
+
+import json
+import resource
+import sys
+from datetime import date, datetime
+from io import BytesIO
+from typing import TypedDict
+
+from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
+
+MEMORY = 1 << 30  # bytes of address space
+SECONDS = 10  # of the processor; 5,000 rows take less than one
+UNREADABLE = 3  # the exit code for a file that is no workbook, or needs a password
+
+
+class Sheet(TypedDict):
+    """A sheet: its name, and each row that is not empty with the number that a spreadsheet shows beside it."""
+
+    name: str
+    rows: list[tuple[int, list[str]]]
+
+
+def text(value: object) -> str:
+    """A cell as text: days in ISO 8601, whole numbers without a decimal point."""
+    if isinstance(value, datetime):
+        return value.isoformat(" ", timespec="minutes")
+    if isinstance(value, date):
+        return value.isoformat()
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def sheets(content: bytes) -> list[Sheet]:
+    """The visible sheets of a workbook. Raises CalamineError."""
+    book, found = CalamineWorkbook.from_filelike(BytesIO(content)), list[Sheet]()
+    for sheet in book.sheets_metadata:
+        if sheet.typ is SheetTypeEnum.WorkSheet and sheet.visible is SheetVisibleEnum.Visible:
+            lines = enumerate(book.get_sheet_by_name(sheet.name).to_python(skip_empty_area=False), start=1)
+            rows = [(number, [text(cell) for cell in line]) for number, line in lines]
+            found.append({"name": sheet.name, "rows": [one for one in rows if any(cell.strip() for cell in one[1])]})
+    return found
+
+
+if __name__ == "__main__":
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # it would hold the list in clear
+    try:
+        json.dump(sheets(sys.stdin.buffer.read()), sys.stdout)
+    except CalamineError:
+        sys.exit(UNREADABLE)

@@ -1,0 +1,124 @@
+"""Days and times as people write them."""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime, time
+from enum import StrEnum
+from functools import cache
+
+from babel import Locale
+from babel.dates import get_day_names, get_month_names
+
+
+class Order(StrEnum):
+    """What stands first in a day such as 03/12/1988."""
+
+    DAY_FIRST = "day-first"
+    MONTH_FIRST = "month-first"
+
+
+class ShortYear(ValueError):
+    """A year has two digits: its century is not known."""
+
+
+_WORD = re.compile(r"\d+|[^\W\d_]+")
+_PASSED_OVER = frozenset(["a", "at", "d", "de", "del", "el", "la", "las", "of", "on", "st", "nd", "rd", "th", "the"])
+_NOT_IN_DAYS = re.compile(r"[^\w\s./,-]")
+_TIME = re.compile(r"(?:^|[\st,])(\d{1,2})(?:[:.h](\d{2})(?::(\d{2})(?:[.,]\d+)?)?)?\s*(?:([ap])\.?\s?m\.?)?\s*h?$")
+
+
+@cache
+def _names(languages: tuple[str, ...]) -> tuple[Mapping[str, int], frozenset[str]]:
+    """The months by their full and short names in these languages, and the names of the days of a week."""
+    months, days = dict[str, set[int]](), set[str]()
+    for locale in (Locale.parse(code, sep="-") for code in languages):
+        for width in ("wide", "abbreviated"):
+            for context in ("format", "stand-alone"):
+                for number, name in get_month_names(width, context, locale).items():
+                    months.setdefault(_plain(str(name)).rstrip("."), set()).add(int(number))
+                days |= {_plain(str(name)).rstrip(".") for name in get_day_names(width, context, locale).values()}
+    if "septiembre" in months:
+        months["setiembre"] = {9}
+    return {name: min(numbers) for name, numbers in months.items() if len(numbers) == 1}, frozenset(days)
+
+
+def _plain(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def month_by_name(typed: str, languages: tuple[str, ...]) -> int | None:
+    """The month whose full or short name was typed in one of the languages, with or without a full stop."""
+    return _names(languages)[0].get(_plain(typed).removeprefix("de ").rstrip("."))
+
+
+def readings(text: str, languages: tuple[str, ...]) -> Mapping[Order, date]:
+    """The day that a text means in each order in which it is one. Raises ValueError for what is no day, ShortYear.
+
+    A year first, a month in words and full stops between numbers (day first) leave nothing open.
+    """
+    months, days = _names(languages)
+    words = _WORD.findall(_plain(text))
+    numbers, named = [one for one in words if one.isdecimal()], [months[one] for one in words if one in months]
+    known = len(numbers) + len(named) + sum(one in days | _PASSED_OVER for one in words if one not in months)
+    if known != len(words) or _NOT_IN_DAYS.search(text):
+        raise ValueError(text)
+    if len(numbers) == 1 and len(numbers[0]) == 8 and not named:
+        numbers = [numbers[0][:4], numbers[0][4:6], numbers[0][6:]]
+    if len(numbers) + len(named) != 3 or len(named) > 1 or any(len(one) not in (1, 2, 4) for one in numbers):
+        raise ValueError(text)
+    years = [one for one in numbers if len(one) == 4]
+    if not years:
+        raise ShortYear(text)
+    if len(years) > 1 or years[0] not in (numbers[0], numbers[-1]):
+        raise ValueError(text)
+    year, (first, *second) = int(years[0]), [int(one) for one in numbers if len(one) != 4]
+    if named:
+        both = [(first, named[0])] * 2
+    elif numbers[0] == years[0]:
+        both = [(second[0], first)] * 2
+    else:
+        is_dotted = "." in text and not {"/", "-"} & set(text)
+        both = [(first, second[0]), (first, second[0]) if is_dotted else (second[0], first)]
+    found = {}
+    for order, (day, month) in zip(Order, both, strict=True):
+        try:
+            found[order] = date(year, month, day)
+        except ValueError:
+            continue
+    if not found:
+        raise ValueError(text)
+    return found
+
+
+def order_of(column: Iterable[Mapping[Order, date]]) -> Order | None:
+    """The order that the days of a column prove: one of them can be read in one way only, and none contradicts."""
+    proved = {next(iter(one)) for one in column if len(one) == 1}
+    return proved.pop() if len(proved) == 1 else None
+
+
+def split_time(text: str) -> tuple[str, time | None]:
+    """The part of a text that tells the day, and its time; midnight is none, since spreadsheets add it to days.
+
+    Raises ValueError where the time is none.
+    """
+    plain = _plain(text)
+    found = _TIME.search(plain)
+    if found is None or not (found[2] or found[4]):
+        return text, None
+    hour, minute, second = (int(one or 0) for one in found.group(1, 2, 3))
+    if found[4]:
+        if not 1 <= hour <= 12:
+            raise ValueError(text)
+        hour = hour % 12 + (12 if found[4] == "p" else 0)
+    at = time(hour, minute, second)
+    return plain[: found.start()].rstrip(" ,"), at if at != time.min else None
+
+
+def exact_moment(text: str) -> datetime | None:
+    """The moment that a text in ISO 8601 tells with its offset from UTC; None for any other."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return at if at.tzinfo else None

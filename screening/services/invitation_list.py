@@ -1,0 +1,395 @@
+"""A list of patients as a clinic has it, read into invitations: what is understood, what is at fault, what is double.
+
+Nothing is stored here. A language is added to HEADINGS; months, days and names of languages come with Babel.
+"""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
+from uuid import UUID, uuid5
+from zoneinfo import ZoneInfo
+
+from babel import Locale
+
+from screening.delivery.channel import N_
+from screening.domain import answers as said
+from screening.domain.answers import Fault, Patient, text_fault, tidy
+from screening.domain.invitation import Invitation, appointment_fault, is_mailbox
+from screening.reports.spreadsheet import NotReadable, Table, read_tables
+from screening.services.dates import Order, ShortYear, exact_moment, order_of, readings, split_time
+from screening.settings import Settings
+
+MOST = 5000  # rows of one list
+FIELDS = ("name", "birth_date", "visit", "appointment", "prescriber", "language", "email")
+NAMES = ("name", "given_name", "family_name", "second_family_name")  # put together in this order
+HEADINGS = {
+    "en": {
+        "name": "name, full name, patient, patient name, name of patient, patient's name",
+        "given_name": "first name, given name, given names, forename, forenames",
+        "family_name": "surname, last name, family name",
+        "birth_date": "birth date, date of birth, birthday, born, born on, dob, patient's date of birth, patient dob",
+        "visit": "visit, visit number, visit no, visit id, visit reference, encounter, encounter number",
+        "appointment": "appointment, appointment date, appointment at, date of appointment, appt, appt date, "
+        "appointment date and time, appointment day, visit date, date of visit",
+        "appointment_time": "time, appointment time, appt time, time of appointment",
+        "prescriber": "prescriber, doctor, physician, consultant, clinician, provider",
+        "language": "language, preferred language, patient's language",
+        "email": "email, e-mail address, mail, email address of patient",
+    },
+    "es": {
+        "name": "nombre, nombre completo, nombre y apellidos, paciente, nombre del paciente, nombre de paciente",
+        "given_name": "nombre de pila, nombres",
+        "family_name": "apellido, apellidos, primer apellido, apellido 1",
+        "second_family_name": "segundo apellido, apellido 2",
+        "birth_date": "fecha de nacimiento, fecha nacimiento, nacimiento, f nacimiento, fec nacimiento, f nac, "
+        "fec nac, fecha nac, nacido, nacida, nacido el",
+        "visit": "visita, número de visita, n.º de visita, nº visita, número visita, episodio, n.º de episodio",
+        "appointment": "cita, fecha de cita, fecha cita, fecha de la cita, fecha y hora, fecha y hora de la cita, "
+        "día de la cita, fecha de la visita",
+        "appointment_time": "hora, hora de cita, hora cita, hora de la cita",
+        "prescriber": "prescriptor, prescriptora, médico, médica, doctor, doctora, facultativo, especialista",
+        "language": "idioma, lengua, idioma del paciente",
+        "email": "correo, correo electrónico, dirección de correo, email del paciente",
+    },
+}
+EXAMPLES = {"birth_date": "1988-03-12", "appointment": "2027-03-31 14:30"}
+_HEADINGS_WITHIN = 20  # rows from the top
+_LONGEST = {"name": said.NAME_LENGTH, "visit": said.VISIT_LENGTH, "prescriber": said.NAME_LENGTH}
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A sentence for people, translated where it is shown; `values` are filled in after that."""
+
+    text: str
+    values: Mapping[str, object] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        """In English."""
+        return self.text % self.values
+
+
+NOT_READABLE = {
+    "workbook": N_(
+        "This workbook cannot be read: it is damaged, needs a password, or has very many cells. "
+        "Save the sheet with the list alone, as CSV."
+    ),
+    "encoding": N_("The letters of this file cannot be read. Save it as a workbook (.xlsx), or as CSV in UTF-8."),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A row as it was understood: by FIELDS, with the fault of each cell. `double` tells of which it is one."""
+
+    number: int
+    values: Mapping[str, str | date | datetime]
+    faults: Mapping[str, Words]
+    invitation: Invitation | None
+    double: Words | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvitationList:
+    """A list that was read. `asked` are days of which only the person knows the order of day and month."""
+
+    rows: list[Row] = field(default_factory=list)
+    headings: Mapping[str, str] = field(default_factory=dict)
+    faults: list[Words] = field(default_factory=list)  # of the list as a whole
+    notes: list[Words] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+
+    @property
+    def cell_faults(self) -> int:
+        """How many cells are at fault."""
+        return sum(len(row.faults) for row in self.rows)
+
+    @property
+    def doubles(self) -> int:
+        """How many rows are not invited because somebody else is already, for the same."""
+        return sum(row.double is not None for row in self.rows)
+
+    def to_invite(self, seed: str) -> dict[str, Invitation]:
+        """Whom to invite, each under the id that this row of this list always has; nobody where anything is at fault.
+
+        `seed` is a UUID in hexadecimal digits.
+        """
+        if self.faults or self.asked or self.cell_faults:
+            return {}
+        return {
+            id_of(seed, row.number): row.invitation
+            for row in self.rows
+            if row.invitation is not None and row.double is None
+        }
+
+
+def id_of(seed: str, number: int) -> str:
+    """The id of the invitation that a row becomes."""
+    return uuid5(UUID(seed), str(number)).hex
+
+
+def read_list(content: bytes, *, settings: Settings, today: date, order: Order | None = None) -> InvitationList:
+    """Read the bytes of a file. `order` is that of day and month where the person has told it."""
+    try:
+        tables = [one for one in read_tables(content) if one.rows]
+    except NotReadable as err:
+        return InvitationList(faults=[Words(NOT_READABLE[err.kind])])
+    if not tables:
+        return InvitationList(faults=[Words(N_("This file is empty. Choose the one with the list."))])
+    table = max(tables, key=lambda one: _known(_headings(one)))
+    found = read_table(table, settings=settings, today=today, order=order)
+    if table.is_guess and any(not cell.isascii() for _, cells in table.rows for cell in cells):
+        found.notes.append(
+            Words(
+                N_(
+                    "The file does not say how its letters are stored; they were read as those of Windows. If a name "
+                    "looks wrong, save the list as a workbook (.xlsx) or as CSV in UTF-8, and choose that."
+                )
+            )
+        )
+    others = [one.sheet for one in tables if one.sheet and one is not table]
+    if others:
+        values = {"sheet": table.sheet, "others": ", ".join(others)}
+        found.notes.append(Words(N_("Only the sheet “%(sheet)s” was read, not: %(others)s."), values))
+    return found
+
+
+def with_doubles(found: InvitationList, awaited: Mapping[str, Invitation], seed: str) -> InvitationList:
+    """The list with each row marked whose patient and visit stand above it, or are invited already.
+
+    `awaited` are the open invitations by id; those that this list itself has made do not count.
+    """
+    own = {id_of(seed, row.number) for row in found.rows}
+    invited = {_who(one) for id_, one in awaited.items() if id_ not in own}
+    above, rows = dict[object, int](), list[Row]()
+    for row in found.rows:
+        double = None
+        if row.invitation is not None:
+            who = _who(row.invitation)
+            if who in above:
+                double = Words(N_("Same patient and visit as row %(row)s"), {"row": above[who]})
+            elif who in invited:
+                double = Words(N_("This patient is already invited to this visit"))
+            above.setdefault(who, row.number)
+        rows.append(replace(row, double=double))
+    return replace(found, rows=rows)
+
+
+def _who(one: Invitation) -> object:
+    """What two invitations of the same patient to the same visit have in common, however the name is written."""
+    words = unicodedata.normalize("NFKC", one.patient.name).casefold().replace(",", " ").split()
+    return tuple(sorted(words)), one.patient.birth_date, one.patient.visit.casefold() or one.appointment
+
+
+def _plain(heading: str) -> str:
+    """A heading without case, accents, blanks, signs and what stands in brackets."""
+    letters = unicodedata.normalize("NFKD", re.sub(r"\(.*?\)", "", heading)).casefold()
+    return "".join(one for one in letters if one.isalnum())
+
+
+_FIELD_OF = {
+    _plain(words): name
+    for language in HEADINGS.values()
+    for name, several in language.items()
+    for words in (name, *several.split(","))
+}
+
+
+def _headings(table: Table) -> tuple[int, list[str]]:
+    """Where among the rows the headings are, and the field below each, or ""."""
+    found = [[_FIELD_OF.get(_plain(cell), "") for cell in cells] for _, cells in table.rows[:_HEADINGS_WITHIN]]
+    place = max(range(len(found)), key=lambda one: len({*found[one]} - {""}), default=0)
+    return place, found[place] if found else []
+
+
+def _known(headings: tuple[int, list[str]]) -> int:
+    return len({*headings[1]} - {""})
+
+
+def read_table(table: Table, *, settings: Settings, today: date, order: Order | None) -> InvitationList:
+    """Read a table of texts."""
+    place, columns = _headings(table)
+    written = [" ".join(cell.split()) for cell in table.rows[place][1]]
+    below = table.rows[place + 1 :]
+    if faults := _faults_of_headings(columns, written, below, table.broken):
+        return InvitationList(faults=faults)
+    given = [
+        {name: " ".join(tidy(cell).split()) for name, cell in zip(columns, cells, strict=False) if name}
+        for _, cells in below
+    ]
+    orders = {
+        name: order or order_of(_readings(one.get(name, ""), settings) for one in given)
+        for name in ("birth_date", "appointment")
+    }
+    reader = _Reader(settings, today, orders)
+    rows = []
+    for (number, cells), one in zip(below, given, strict=True):
+        homeless = [
+            cell for place, cell in enumerate(cells) if cell.strip() and not "".join(written[place : place + 1])
+        ]
+        rows.append(reader.row(number, one, homeless))
+    notes = []
+    if unread := [heading for name, heading in zip(columns, written, strict=True) if heading and not name]:
+        notes.append(Words(N_("These columns are not read: %(columns)s."), {"columns": ", ".join(unread)}))
+    headings = {name: heading for name, heading in zip(columns, written, strict=True) if name}
+    return InvitationList(rows=rows, headings=headings, notes=notes, asked=reader.asked)
+
+
+def _faults_of_headings(
+    columns: list[str], written: list[str], below: list[tuple[int, list[str]]], broken: int
+) -> list[Words]:
+    faults = []
+    if broken:
+        text = N_("Row %(row)s cannot be read: a quotation mark is open or misplaced. Within a text, write it twice.")
+        faults.append(Words(text, {"row": broken}))
+    for name in sorted({one for one in columns if one and columns.count(one) > 1}, key=columns.index):
+        same = [heading for one, heading in zip(columns, written, strict=True) if one == name]
+        text = N_("These columns are for the same: %(columns)s. Keep one of them.")
+        faults.append(Words(text, {"columns": ", ".join(f"“{one}”" for one in same)}))
+    seen = ", ".join(one for one in written if one)
+    if not {*NAMES} & {*columns}:
+        faults.append(
+            Words(N_("No column has the patients’ names. Head it “Name”. Found: %(columns)s."), {"columns": seen})
+        )
+    if "birth_date" not in columns:
+        text = N_("No column has the dates of birth. Head it “Date of birth”. Found: %(columns)s.")
+        faults.append(Words(text, {"columns": seen}))
+    if not below:
+        faults.append(Words(N_("There are no rows below the headings.")))
+    if len(below) > MOST:
+        text = N_("There are %(rows)s rows. Split the list: %(most)s can be invited at once.")
+        faults.append(Words(text, {"rows": len(below), "most": MOST}))
+    return faults
+
+
+def _readings(text: str, settings: Settings) -> Mapping[Order, date]:
+    try:
+        return readings(split_time(text)[0], settings.languages)
+    except ValueError:
+        return {}
+
+
+class _Reader:
+    """Reads the rows of one table; `orders` are those of the days in its columns, None where the person has to say."""
+
+    def __init__(self, settings: Settings, today: date, orders: Mapping[str, Order | None]) -> None:
+        self.settings, self.today, self.orders = settings, today, orders
+        self.asked: list[str] = []
+        codes = settings.languages
+        locales = {code: Locale.parse(code, sep="-") for code in codes}
+        self.languages = {
+            str(one.get_display_name(of)): code for code, one in locales.items() for of in locales.values()
+        }
+        self.languages = {
+            _plain(name): code for name, code in [*self.languages.items(), *zip(codes, codes, strict=True)]
+        }
+
+    def row(self, number: int, given: Mapping[str, str], homeless: list[str]) -> Row:
+        faults = dict[str, Words]()
+        name = " ".join(given[one] for one in NAMES if given.get(one))
+        texts = {one: given.get(one, "") for one in FIELDS} | {"name": name}
+        values: dict[str, str | date | datetime] = dict(texts)
+        for column, longest in _LONGEST.items():
+            match said.name_fault(name) if column == "name" else text_fault(texts[column], longest):
+                case None:
+                    pass
+                case Fault.TOO_LONG:
+                    faults[column] = Words(N_("Too long: write at most %(most)s letters."), {"most": longest})
+                case Fault.MISSING:
+                    faults[column] = Words(N_("A name is needed here: write it."))
+                case _:
+                    faults[column] = Words(N_("Has a sign that cannot be printed: type it again."))
+        born = self._birth_date(texts["birth_date"], faults)
+        at = self._appointment(texts["appointment"], given.get("appointment_time", ""), faults)
+        values |= {name: value for name, value in (("birth_date", born), ("appointment", at)) if value is not None}
+        said_language = texts["language"] or self.settings.languages[0]
+        whole, main = _plain(said_language), _plain(re.split("[-_]", said_language)[0])  # such as es-ES
+        language = self.languages.get(whole) or self.languages.get(main)
+        if language is None:
+            offered = {"text": texts["language"], "languages": ", ".join(self.settings.languages)}
+            faults["language"] = Words(N_("“%(text)s” is not offered: write one of %(languages)s."), offered)
+        if texts["email"] and not is_mailbox(texts["email"]):
+            text = N_("“%(text)s” is not one e-mail address: write it such as name@example.org, or leave it empty.")
+            faults["email"] = Words(text, {"text": texts["email"]})
+        if homeless:
+            text = N_(
+                "“%(text)s” stands below no heading: give its column one, or put texts with a comma between quotes."
+            )
+            faults[""] = Words(text, {"text": homeless[0]})
+        invitation = None
+        if not faults and born is not None and language is not None:
+            invitation = Invitation(
+                patient=Patient(name=name, birth_date=born, visit=texts["visit"]),
+                language=language,
+                appointment=at,
+                prescriber=texts["prescriber"],
+                email=texts["email"],
+            )
+        return Row(number=number, values=values, faults=faults, invitation=invitation)
+
+    def _day(self, column: str, text: str, faults: dict[str, Words]) -> date | None:
+        """The day that a cell tells; None with its fault."""
+        try:
+            found, order = readings(text, self.settings.languages), self.orders[column]
+        except ShortYear:
+            words = N_("“%(text)s”: which century? Write the year with four digits, such as 1988.")
+            faults[column] = Words(words, {"text": text})
+            return None
+        except ValueError:
+            values = {"text": text, "example": EXAMPLES[column]}
+            faults[column] = Words(N_("“%(text)s” cannot be read: write it such as %(example)s."), values)
+            return None
+        if len({*found.values()}) == 1 and (order is None or order in found):
+            return next(iter(found.values()))
+        if order is None:
+            self.asked.append(text)
+            faults[column] = Words(N_("“%(text)s”: day or month first? Say so for the whole list."), {"text": text})
+            return None
+        if order not in found:
+            words = N_("“%(text)s” is no day with the month first, as the others are: correct it.")
+            if order is Order.DAY_FIRST:
+                words = N_("“%(text)s” is no day with the day first, as the others are: correct it.")
+            faults[column] = Words(words, {"text": text})
+            return None
+        return found[order]
+
+    def _birth_date(self, text: str, faults: dict[str, Words]) -> date | None:
+        if not text:
+            faults["birth_date"] = Words(
+                N_("A date of birth is needed here: write it such as %(example)s."), {"example": EXAMPLES["birth_date"]}
+            )
+            return None
+        try:
+            plain, at = split_time(text)
+        except ValueError:
+            plain, at = text, None
+        born = self._day("birth_date", text if at else plain, faults)
+        if born is not None and said.birth_date_fault(born, today=self.today):
+            faults["birth_date"] = Words(N_("This cannot be a date of birth: check it, above all the year."))
+        return born
+
+    def _appointment(self, text: str, time_text: str, faults: dict[str, Words]) -> datetime | None:
+        if not text and not time_text:
+            return None
+        at = exact_moment(text)
+        if at is None:
+            try:
+                plain, clock = split_time(text)
+                if clock is None and time_text:
+                    more, clock = split_time(time_text)
+                    plain = " ".join(filter(None, (plain, more)))
+            except ValueError:
+                plain, clock = "", None
+            day = self._day("appointment", plain or text or time_text, faults)
+            if day is None:
+                return None
+            if clock is None:
+                words = N_("The appointment needs its time too: write it such as %(example)s.")
+                faults["appointment"] = Words(words, {"example": EXAMPLES["appointment"]})
+                return None
+            at = datetime.combine(day, clock, ZoneInfo(self.settings.clinic_timezone))
+        if appointment_fault(at.date(), today=self.today):
+            faults["appointment"] = Words(N_("This is in the past or very far away: check it."))
+        return at.astimezone(UTC)

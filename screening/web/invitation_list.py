@@ -1,0 +1,196 @@
+"""Inviting all patients of a list: choose the file, look at how it is understood, invite.
+
+Between these pages the server keeps nothing. The file goes into the page sealed, and comes back with the button.
+"""
+
+import base64
+import binascii
+import io
+import logging
+import zlib
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from uuid import uuid4
+
+from flask import Flask, Response, render_template, request, stream_template
+from flask_babel import gettext as _
+from flask_security import current_user
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from screening.domain.invitation import LONGEST_DAYS, Invitation, last_moment
+from screening.extensions import installation
+from screening.reports.spreadsheet import ENCODING, write_row
+from screening.services import invite
+from screening.services.dates import Order, readings
+from screening.services.invitation_list import FIELDS, InvitationList, Words, read_list, with_doubles
+from screening.storage.encryption import KeyFault
+from screening.web import patient
+from screening.web.errors import Page
+from screening.web.invitations import blueprint
+from screening.web.sign_in import acting, needs
+
+FILE_BYTES = 2 * 1024 * 1024
+REQUEST_BYTES = 3 * 1024 * 1024  # a file that comes back sealed is longer by a third
+PART = 64 * 1024  # bytes read at once
+TOLD_EVERY = 100  # patients who are invited
+TOLD = 20  # faults above the table; each stands at its cell too
+
+log = logging.getLogger("screening")
+
+
+def init_app(app: Flask) -> None:
+    """Let a list be as large as it is. Has to come before whatever reads forms."""
+
+    @app.before_request
+    def _larger() -> None:
+        if request.endpoint == "invitations.many":
+            request.max_content_length = request.max_form_memory_size = REQUEST_BYTES
+
+
+@blueprint.route("/list", methods=["GET", "POST"])
+@needs("prescriber", "staff")
+def many() -> Page:
+    """Choose a file; then see how it is understood, until "Invite 48 patients" is pressed."""
+    if request.method == "GET":
+        return _page("")
+    settings, sent, seed = installation().settings, request.files.get("list"), request.form.get("seed", "")
+    content = sent.read() if sent else b""
+    if content:
+        seed = uuid4().hex
+    elif seed:
+        try:
+            content = _open(request.form.get("sealed", ""), seed)
+        except (KeyFault, ValueError, zlib.error):
+            return _page(_("This page cannot be used any more. Choose the file again"))
+    if not content:
+        return _page(_("Choose the file with the list"))
+    if len(content) > FILE_BYTES:
+        return _page(_("This file is too large: 2 MB are the most. Save the sheet with the list alone"))
+    dates = request.form.get("dates", "")
+    order = Order(dates) if dates in [*Order] else None
+    act = acting()
+    found = read_list(content, settings=settings, today=patient.today(), order=order)
+    found = with_doubles(found, invite.open_ones(act), seed)
+    several = found.to_invite(seed)
+    if "links" in request.form:
+        return _links(found, seed)
+    typed = request.form.get("days", str(settings.invitation_days)).strip()
+    days = int(typed) if typed.isdecimal() and len(typed) <= 2 else 0
+    if several and request.form.get("invite") == str(len(several)) and 1 <= days <= LONGEST_DAYS:
+        until = last_moment(now=act.now, days=days, timezone=settings.clinic_timezone)
+        parts = _created(several, until)
+        page = stream_template(
+            "clinic/invitation_list_done.html",
+            parts=parts,
+            several=several,
+            step=TOLD_EVERY,
+            until=until,
+            kept=_kept(content, seed, dates),
+            days=days,
+            early=sum(one.appointment is not None and one.appointment > until for one in several.values()),
+        )
+        return Response(page, headers={"X-Accel-Buffering": "no"})  # a proxy is not to wait for the end
+    if found.faults:
+        return _page(*map(_said, found.faults))
+    return render_template(
+        "clinic/invitation_list.html",
+        faults=[],
+        found=found,
+        fields=[one for one in FIELDS if one in ("name", "birth_date") or any(row.values[one] for row in found.rows)],
+        names=_names(),
+        said=_said,
+        cells=dict(_cell_faults(found)),
+        told=TOLD,
+        several=several,
+        kept=_kept(content, seed, dates),
+        question=_question(found),
+        dates=dates,
+        days=typed,
+        days_fault=[]
+        if 1 <= days <= LONGEST_DAYS
+        else [_("Enter a number of days from 1 to %(most)s", most=LONGEST_DAYS)],
+        changed="invite" in request.form and 1 <= days <= LONGEST_DAYS,
+    )
+
+
+@blueprint.errorhandler(RequestEntityTooLarge)
+def _too_large(_error: RequestEntityTooLarge) -> Page:
+    """What is left of it is read: else a proxy that still sends would get no answer."""
+    rest = request.environ["wsgi.input"]
+    for _number in range(REQUEST_BYTES // PART):
+        if not rest.read(PART):
+            break
+    return _page(_("This file is too large: 2 MB are the most. Save the sheet with the list alone")), 413
+
+
+def _page(*faults: str) -> str:
+    return render_template("clinic/invitation_list.html", faults=[one for one in faults if one], found=None)
+
+
+def _said(words: Words) -> str:
+    return _(words.text, **words.values) if words.values else _(words.text)
+
+
+def _row(seed: str) -> str:
+    return f"{current_user.id}|{seed}"
+
+
+def _kept(content: bytes, seed: str, dates: str) -> Mapping[str, str]:
+    """What the page sends back: the file, for nobody but this person, and what was said about its days."""
+    sealed = installation().keys.seal(zlib.compress(content), table="lists", column="sealed_list", row=_row(seed))
+    return {"sealed": base64.b64encode(sealed).decode(), "seed": seed, "dates": dates}
+
+
+def _open(sealed: str, seed: str) -> bytes:
+    """The file that a page has sent back. Raises KeyFault, ValueError, zlib.error."""
+    try:
+        raw = base64.b64decode(sealed, validate=True)
+    except binascii.Error as err:
+        raise ValueError("not sealed by us") from err
+    return zlib.decompress(installation().keys.unseal(raw, table="lists", column="sealed_list", row=_row(seed)))
+
+
+def _cell_faults(found: InvitationList) -> Iterator[tuple[str, list[str]]]:
+    """Each fault by the id of its cell, with the number of its row and the heading of its column."""
+    for row in found.rows:
+        for column, fault in row.faults.items():
+            heading = found.headings.get(column) or _names().get(column) or _("no heading")
+            place = _("Row %(row)s, %(column)s:", row=row.number, column=heading)
+            yield f"row-{row.number}-{column or 'more'}", [f"{place} {_said(fault)}"]
+
+
+def _question(found: InvitationList) -> Mapping[str, object] | None:
+    """A day of which only the person knows the order, with what it would be in each."""
+    if not found.asked:
+        return None
+    return {"text": found.asked[0], "days": readings(found.asked[0], installation().settings.languages)}
+
+
+def _names() -> dict[str, str]:
+    return {
+        "name": _("Patient"),
+        "birth_date": _("Date of birth"),
+        "visit": _("Visit number"),
+        "appointment": _("Appointment"),
+        "prescriber": _("Prescriber"),
+        "language": _("Language"),
+        "email": _("E-mail"),
+    }
+
+
+def _created(several: Mapping[str, Invitation], until: datetime) -> Iterator[int | None]:
+    """Invite, and tell how many are invited by now; None where it failed: the page that tells it has begun already."""
+    try:
+        yield from invite.create_in_parts(acting(), several, until=until)
+    except Exception as err:  # noqa: BLE001 - whatever it was
+        log.error("invitations of a list: %s", type(err).__name__)
+        yield None
+
+
+def _links(found: InvitationList, seed: str) -> Response:
+    """The links of those of the list who can still answer, as CSV."""
+    table = io.StringIO(newline="")
+    for row in (("name", "visit", "link"), *invite.links(acting(), installation().settings, found.to_invite(seed))):
+        write_row(table, row)
+    disposition = {"Content-Disposition": "attachment; filename=invitations.csv"}
+    return Response(table.getvalue().encode(ENCODING), mimetype="text/csv", headers=disposition)

@@ -1,0 +1,312 @@
+"""FHIR that is what it says: the words that were shown, codes with their systems, definitions that can be had."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from screening.domain.answers import Answers
+from screening.domain.assessment import Screening
+from screening.domain.entries import Clarification
+from screening.domain.evaluate import evaluate
+from screening.domain.rules import RuleBook
+from screening.extensions import installation
+from screening.reports import fhir
+from screening.reports.fhir_definitions import LANGUAGE, TRANSLATION, code_system, questionnaire
+from screening.rulebooks.load import load_content
+from screening.settings import InvalidSettings, Settings, load_settings
+from tests.builders import a_patient, all_no, answers_of, book, books
+from tests.fhir_validators import fhir_faults, fhir_js_faults, fhirkit_faults, schema_faults
+from tests.integration.test_upkeep import flask
+
+Json = dict[str, Any]
+
+BASE = "https://screening.clinic.example/fhir"
+SENT = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
+TRIAL = json.loads((Path(__file__).parents[1] / "trials/spanish.json").read_text(encoding="utf-8"))
+EVERYTHING = all_no(
+    infection="yes",
+    infection_symptoms=["fever", "other"],
+    infection_since="3 days",
+    hypersensitivity="yes",
+    hypersensitivity_reaction="Itching",
+    iud="yes",
+    iud_type="copper",
+    vaccines="yes",
+    vaccines_which="Flu",
+    vaccines_when="May",
+)
+CASES = [TRIAL["answers"], EVERYTHING, all_no(pregnancy="yes", infection="unsure", iud="private"), {}]
+
+pytestmark = pytest.mark.one_database
+
+
+def screening_of(answers: Answers, language: str, **more: Any) -> Screening:
+    return Screening(
+        reference="7F3K-9QWD",
+        submitted_at=SENT,
+        language=language,
+        patient=a_patient(),
+        answers=answers,
+        digest=book().edition.digest,
+        **more,
+    )
+
+
+def bundle_of(screening: Screening, edition: Any = None) -> Json:
+    edition = edition or books()
+    return fhir.bundle(screening, evaluate(edition["en"], screening.established), edition, base=BASE)
+
+
+def of(bundle: Json, kind: str) -> Json:
+    """The one resource of this type."""
+    (found,) = [entry["resource"] for entry in bundle["entry"] if entry["resource"]["resourceType"] == kind]
+    return dict(found)
+
+
+def walk(value: Any) -> Iterator[Json]:
+    """Every object in a resource."""
+    if isinstance(value, dict):
+        yield value
+        for inner in value.values():
+            yield from walk(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from walk(inner)
+
+
+def items(resource: Json) -> dict[str, Json]:
+    """The questions, or answers, of a resource by their linkId."""
+    return {one["linkId"]: one for one in walk(resource["item"]) if "linkId" in one}
+
+
+def wordings(value: Json, name: str) -> dict[str, str]:
+    """A text of a definition by language."""
+    found = {"en": value[name]}
+    for extension in value.get(f"_{name}", {}).get("extension", []):
+        assert extension["url"] == TRANSLATION
+        parts = {part["url"]: part for part in extension["extension"]}
+        found[parts["lang"]["valueCode"]] = parts["content"]["valueString"]
+    return found
+
+
+def disagreements(response: Json, asked: Json) -> list[str]:
+    """Where a response names a question, a text or an option that its questionnaire does not have."""
+    language, questions = response["language"], items(asked)
+    found = []
+    for link, given in items(response).items():
+        if link not in questions:
+            found.append(link)
+            continue
+        if wordings(questions[link], "text")[language] != given["text"]:
+            found.append(f"{link}: {given['text']}")
+        options = {
+            (one["valueCoding"]["system"], one["valueCoding"]["code"]): wordings(one["valueCoding"], "display")[
+                language
+            ]
+            for one in questions[link].get("answerOption", [])
+        }
+        for answer in given.get("answer", []):
+            kind = "text" if "valueString" in answer else "choice"
+            coding = answer.get("valueCoding", {})
+            if questions[link]["type"] != kind or (
+                coding and options.get((coding["system"], coding["code"])) != coding["display"]
+            ):
+                found.append(f"{link}: {answer}")
+    return found
+
+
+@pytest.mark.parametrize("values", CASES)
+@pytest.mark.parametrize("language", list(books()))
+def test_response_and_questionnaire_agree_on_every_text_and_option(language: str, values: Json) -> None:
+    bundle = bundle_of(screening_of(answers_of(book(language), **values), language))
+    response, asked = of(bundle, "QuestionnaireResponse"), of(bundle, "Questionnaire")
+    assert response["language"] == language
+    assert response["questionnaire"] == f"{asked['url']}|{asked['version']}"
+    assert disagreements(response, asked) == []
+    assert set(values) <= set(items(response))
+    assert LANGUAGE not in json.dumps(response), "nothing is of another language"
+    assert fhir_faults(bundle) == []
+
+
+def test_a_disagreement_would_be_noticed() -> None:
+    bundle = bundle_of(screening_of(answers_of(book("es"), **TRIAL["answers"]), "es"))
+    response, asked = of(bundle, "QuestionnaireResponse"), of(bundle, "Questionnaire")
+    for given in (items(response)["iud_type"], items(response)["infection_symptoms"]["answer"][0]["valueCoding"]):
+        given["text" if "text" in given else "display"] = "English"
+    assert len(disagreements(response, asked)) == 2
+
+
+def test_spanish_answers_are_spanish_throughout() -> None:
+    response = of(bundle_of(screening_of(answers_of(book("es"), **TRIAL["answers"]), "es")), "QuestionnaireResponse")
+    texts = {link: one["text"] for link, one in items(response).items()}
+    assert texts["pregnancy_planned"] == "¿Usted o su pareja planean un embarazo?"
+    assert texts["infection_symptoms"] == "¿Cuáles de estas señales tiene?"
+    displays = {one["code"]: one["display"] for one in walk(response) if "display" in one}
+    assert displays == {"no": "No", "yes": "Sí", "fever": "Fiebre", "copper": "De cobre"}
+
+
+def test_what_was_shown_in_another_language_stands_so_and_says_which() -> None:
+    """The patient changed the language on the way; a professional established one answer in the clinic's."""
+    given = answers_of(book("es"), **TRIAL["answers"])
+    iud = answers_of(book("en"), iud="yes", iud_type="hormonal")
+    established = Clarification(
+        by="Dr A",
+        at=SENT + timedelta(hours=1),
+        items=("infection", "infection_symptoms", "infection_since"),
+        answers=answers_of(
+            book("en"), infection="unsure", infection_symptoms=["chills", "aches"], infection_since="Monday"
+        ),
+        why="asked",
+    )
+    question = book().question("iud")
+    assert question is not None
+    screening = screening_of(given.with_page(question, iud), "es", entries=(established,))
+    bundle = bundle_of(screening)
+    response = of(bundle, "QuestionnaireResponse")
+    assert (response["language"], response["status"]) == ("es", "amended")
+    by_link = items(response)
+    english = {"extension": [{"url": LANGUAGE, "valueCode": "en"}]}
+    assert by_link["iud_type"]["text"] == "Which kind is it?"
+    assert by_link["iud_type"]["_text"] == english
+    assert by_link["iud_type"]["answer"][0]["valueCoding"]["display"] == "Hormonal"
+    assert by_link["iud_type"]["answer"][0]["valueCoding"]["_display"] == english
+    symptoms = [one["valueCoding"] for one in by_link["infection_symptoms"]["answer"]]
+    assert [(one["display"], one["_display"]) for one in symptoms] == [("Chills", english), ("Aches", english)]
+    assert by_link["infection_since"]["answer"] == [{"valueString": "Monday", "_valueString": english}]
+    assert by_link["pregnancy"]["text"] == "¿Está embarazada?"
+    assert "_text" not in by_link["pregnancy"]
+    assert fhir_faults(bundle) == []
+
+
+@pytest.mark.parametrize("values", CASES)
+def test_every_coding_has_a_system_and_ours_knows_the_code(values: Json) -> None:
+    screening = screening_of(answers_of(book(), **values), "en")
+    assessment = evaluate(book(), screening.answers)
+    ours = code_system(books(), base=BASE)
+    known = {one["code"] for one in ours["concept"]}
+    for made in (bundle_of(screening), fhir.transaction(screening, assessment, books(), base=BASE, pdf=b"%", name="n")):
+        codings = [one for one in walk(made) if "code" in one and isinstance(one["code"], str)]
+        assert codings
+        assert {one["system"] for one in codings} <= {ours["url"], fhir.ATC, fhir.RXNORM, "http://loinc.org"}
+        assert {one["code"] for one in codings if one["system"] == ours["url"]} <= known
+
+
+def test_only_pregnancy_and_breastfeeding_have_a_code_of_loinc() -> None:
+    asked = items(questionnaire(books(), base=BASE))
+    assert {link: one["code"] for link, one in asked.items() if "code" in one} == {
+        "pregnancy": [{"system": "http://loinc.org", "code": "82810-3"}],
+        "breastfeeding": [{"system": "http://loinc.org", "code": "63895-7"}],
+    }
+
+
+def test_the_medicine_of_an_issue_is_a_medication_with_its_codes() -> None:
+    screening = screening_of(answers_of(book(), **EVERYTHING), "en")
+    assessment = evaluate(book(), screening.answers)
+    medicine = [(fhir.ATC, "L04AX01", "azathioprine"), (fhir.RXNORM, "1256", "azathioprine")]
+    bundle = bundle_of(screening)
+    medication = of(bundle, "Medication")
+    (address,) = [one["fullUrl"] for one in bundle["entry"] if one["resource"] == medication]
+    sent = fhir.transaction(screening, assessment, books(), base=BASE, pdf=b"%", name="n")
+    for made, reference in ((bundle, address), (sent, "#medication")):
+        issues = [one["resource"] for one in made["entry"] if one["resource"]["resourceType"] == "DetectedIssue"]
+        assert len(issues) == len(assessment.findings)
+        assert {one["reference"] for issue in issues for one in issue["implicated"]} == {reference}
+        for inside in [one for issue in issues for one in issue.get("contained", [medication])]:
+            if inside["resourceType"] == "Medication":
+                coding = inside["code"]["coding"]
+                assert [(one["system"], one["code"], one["display"]) for one in coding] == medicine
+
+
+@pytest.mark.parametrize("languages", [["en"], ["en", "es"]])
+def test_an_old_edition_still_gives_valid_resources(languages: list[str]) -> None:
+    """One from before there were codes, with or without a translation."""
+    content = {language: text for language, text in json.loads(book().edition.content).items() if language in languages}
+    del content["en"]["medicine"]["rxnorm"]
+    for question in content["en"]["question"]:
+        question.pop("loinc", None)
+    edition = load_content(json.dumps(content))
+    language = languages[-1]
+    screening = screening_of(answers_of(edition[language], **EVERYTHING), language)
+    bundle = bundle_of(screening, edition)
+    assert fhir_faults(bundle) == []
+    assert [one["code"] for one in of(bundle, "Medication")["code"]["coding"]] == ["L04AX01"]
+    response, asked = of(bundle, "QuestionnaireResponse"), of(bundle, "Questionnaire")
+    assert disagreements(response, asked) == []
+    today = questionnaire(books(), base=BASE)
+    assert asked["url"] == today["url"]
+    assert asked["version"] != today["version"], "although the edition has the same"
+
+
+@pytest.mark.parametrize("make", [questionnaire, code_system])
+def test_the_same_edition_has_the_same_definitions(make: Callable[..., Json]) -> None:
+    again: dict[str, RuleBook] = dict(load_content(book().edition.content))
+    assert make(books(), base=BASE) == make(again, base=BASE)
+    assert fhir_faults(make(books(), base=BASE)) == []
+
+
+def test_the_code_system_tells_each_option_in_each_language() -> None:
+    ours = code_system(books(), base=BASE)
+    assert ours["url"] == f"{BASE}/CodeSystem/azathioprine"
+    told = {
+        (one["code"], language, label)
+        for one in ours["concept"]
+        for language, label in [
+            ("en", one["display"]),
+            *((other["language"], other["value"]) for other in one.get("designation", [])),
+        ]
+    }
+    assert told == {
+        (option.id, language, option.label)
+        for language, words in books().items()
+        for item in words.asked()
+        for option in item.options
+    }
+
+
+def test_each_judge_notices_a_fault() -> None:
+    def broken(change: Callable[[Json], object]) -> Json:
+        bundle = bundle_of(screening_of(answers_of(book(), **EVERYTHING), "en"))
+        (issue, *_) = [one["resource"] for one in bundle["entry"] if one["resource"]["resourceType"] == "DetectedIssue"]
+        change(issue)
+        return bundle
+
+    terrible = broken(lambda issue: issue.update(severity="terrible"))
+    assert any("severity" in one for one in schema_faults(terrible))
+    assert any("severity" in one for one in fhir_js_faults(terrible))
+    without = broken(lambda issue: issue.pop("status"))
+    assert any("status" in one for one in fhirkit_faults(without))
+    assert any("status" in one for one in fhir_js_faults(without))
+
+
+@pytest.mark.parametrize("make", [questionnaire, code_system])
+def test_a_definition_is_handed_out_at_its_canonical_address(sqlite_app: Flask, make: Callable[..., Json]) -> None:
+    here = installation(sqlite_app)
+    expected = make(here.books, base=here.settings.fhir_base)
+    path = expected["url"].removeprefix(here.settings.public_url)
+    client = sqlite_app.test_client()
+    answer = client.get(path)
+    assert json.loads(answer.data) == expected
+    assert answer.headers["Content-Type"] == "application/fhir+json; charset=utf-8"
+    assert answer.headers["Cache-Control"] == "max-age=300"
+    assert "Set-Cookie" not in answer.headers
+    again = client.get(path, headers={"If-None-Match": answer.headers["ETag"]})
+    assert (again.status_code, again.data) == (304, b"")
+    assert json.loads(flask(sqlite_app, "rulebook", "fhir", expected["resourceType"]).stdout) == expected
+    assert client.get(f"{path}2").status_code == 404
+    assert client.get("/fhir/Patient/azathioprine").status_code == 404
+
+
+def test_the_base_of_the_addresses_is_a_setting(tmp_path: Path) -> None:
+    assert Settings(instance=tmp_path, public_url="https://a.example").fhir_base == "https://a.example/fhir"
+    environ = {"SCREENING_INSTANCE": str(tmp_path), "SCREENING_FHIR_URL": "https://fhir.clinic.example/screening/"}
+    assert load_settings(environ).fhir_base == "https://fhir.clinic.example/screening"
+    for wrong in ("urn:uuid:1", "fhir.clinic.example", "https://a.example/x|1", "https://a.example/x?y=1"):
+        with pytest.raises(InvalidSettings, match=r"FHIR_URL: .* must be like https"):
+            load_settings(environ | {"SCREENING_FHIR_URL": wrong})

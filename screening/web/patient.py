@@ -62,6 +62,7 @@ def begin() -> Page:
     address = request.remote_addr or ""
     token = questionnaire.begin(acting(), address="" if address in LOOPBACK else address, keep=keep_draft())
     session["language"] = language.chosen()
+    session.pop("proved", None)
     return remember(token, url_for("patient.about_you"))
 
 
@@ -259,7 +260,8 @@ def delete() -> Page:
 
 @blueprint.post("/finish")
 def finish() -> Page:
-    """Forget this patient on this device; a draft that was not sent is deleted."""
+    """Forget this patient on this device; a draft that was not sent is deleted. Raises DraftMoved."""
+    _find_draft()  # one that went on elsewhere is not deleted here
     sent = _find_sent(at_any_time=True) is not None
     questionnaire.discard(session=db.session, token=draft_token())
     return forget(redirect(url_for("patient.finished" if sent else "patient.deleted"), code=303))

@@ -51,6 +51,7 @@ def test_the_newest_device_has_the_answers_and_the_other_one_says_so(app: Flask)
     for step in ("/questions/breastfeeding", "/submit"):
         assert phone.post(step, {"breastfeeding": "no"}).status_code == 410
         assert "open the link from the clinic on this device" in phone.text
+    assert phone.post("/finish").status_code == 410, "nobody is told that answers are deleted which live on elsewhere"
     assert "Start now" in phone.get("/").text
     back = opened(app, path)
     assert back.path == "/questions/breastfeeding", "and back again"
@@ -130,7 +131,7 @@ def test_after_sending_link_and_date_of_birth_tell_that_the_answers_arrived(
     make_app: Callable[..., Flask],
 ) -> None:
     app = make_app(clinic_timezone="Asia/Tokyo", public_url="http://127.0.0.1:8000")
-    _made, path, visitor, reference = sent_by_link(app)
+    _made, path, _visitor, reference = sent_by_link(app)
     stranger = Visitor(app)
     assert reference not in stranger.get(path).text
     assert reference not in stranger.get(f"{path}/sent").text
@@ -140,8 +141,14 @@ def test_after_sending_link_and_date_of_birth_tell_that_the_answers_arrived(
     assert again.path == f"{path}/sent"
     for words in (reference, f"{at:%B} {at.day}, {at.year} at {at:%-I:%M}", "I need to change an answer"):
         assert words in again.text.replace("\u202f", " ")
-    visitor.post("/finish")
-    assert reference not in visitor.get(f"{path}/sent").text, "Finish forgets it"
+    again.get("/")
+    again.post("/")
+    assert reference not in again.get(f"{path}/sent").text, "the next person does not see it"
+    again.get(path)
+    again.post(path, dict(BORN))
+    assert again.path == f"{path}/sent"
+    again.post("/finish")
+    assert reference not in again.get(f"{path}/sent").text, "Finish forgets it"
 
 
 @both_databases

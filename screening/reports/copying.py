@@ -86,6 +86,8 @@ def _glyphs(stream: Any, box: Any) -> Iterator[tuple[Any, list[tuple[int, str]]]
     while run != ffi.NULL:
         item, shaped, run = run.data.item, run.data.glyphs, run.next
         font, _size = stream.add_font(item.analysis.font)
+        if not font.to_unicode:  # WeasyPrint embeds the whole of a font of which nothing is drawn, as of marks
+            font.to_unicode[0] = NO_LETTER
         step = -1 if item.analysis.level % 2 else 1
         places = [shaped.log_clusters[number] for number in range(shaped.num_glyphs)]
         starts = [*sorted(set(places)), item.length]

@@ -122,7 +122,7 @@ def test_the_server_says_that_it_deletes_nothing(app: Flask, caplog: pytest.LogC
     flask(app, "confirm-clock", "--yes")
     flask(app, "purge")
     log = flask(app, "audit", "export").stdout
-    assert f"clock doubted,{clock.this_machine().host},+259200 seconds" in log
+    assert f"clock doubted,{clock.this_machine().host},'+259200 seconds" in log
     assert "clock confirmed" in log
 
 

@@ -177,9 +177,19 @@ def test_identity_and_page_number_stand_on_every_page() -> None:
 
 def test_nothing_is_clipped_at_the_greatest_lengths() -> None:
     texts = {key: key[0] * 500 for key in ("hypersensitivity_reaction", "infection_since", "vaccines_which")}
-    page = text_of(print_summary(summary_of({**YES_TO_ALL, **texts}, name="N" * 120)[0]).content)
-    for text in (*texts.values(), "N" * 120):
-        assert page.count(text) >= 1
+    screening = screening_of({**YES_TO_ALL, **texts}, name="N" * 120)
+    found = replace(clarified(infection="yes", infection_since="s" * 500), by="B" * 80, why="w" * 2000)
+    decided = Review(by="B" * 80, at=AT, decision=Decision.PROCEED, note="n" * 2000, reason="r" * 2000)
+    pdf = print_summary(recorded(screening, found, decided)).content
+    page = text_of(pdf)
+    for text in (*texts.values(), "N" * 120, "w" * 2000, "n" * 2000, "r" * 2000):
+        assert page.count(text[0]) >= len(text)
+    document = pypdfium2.PdfDocument(pdf)
+    for one in document:
+        text, right = one.get_textpage(), one.get_width() - 36
+        boxes = [text.get_charbox(number) for number in range(text.count_chars())]
+        assert [box for box in boxes if not 36 <= box[0] <= box[2] <= right and box[0] != box[2]] == []
+    document.close()
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,18 @@ def test_fields_for_own_words_are_empty_at_first(app: Flask, dr: Colleague) -> N
         assert not any(text.strip() for text in texts)
 
 
+def test_a_sentence_of_ours_that_begins_with_own_words_keeps_our_direction(app: Flask, dr: Colleague) -> None:
+    """Browsers look into Unicode's isolates for the first letter of `bdi` and `dir="auto"`: the date was torn apart."""
+    reference = sent(app, UNSURE)
+    dr.clarify(reference, "infection", infection="yes", infection_since="منذ 3 أيام", why="Asked")
+    for path in ("", "/clarify/infection"):
+        dr.get(f"/clinic/screenings/{reference}{path}")
+        before = re.findall(r"<b>Established</b>\s*(\S*)\u2068منذ 3 أيام\u2069 \(Dr dr", dr.page.text)
+        assert before
+        assert set(before) == {""}
+        assert not re.search(r'dir="auto">[^<]*<b>Established', dr.page.text)
+
+
 @pytest.mark.both_databases
 def test_a_clarification_stands_beside_the_patients_answer(app: Flask, dr: Colleague) -> None:
     reference = sent(app, UNSURE)

@@ -68,8 +68,11 @@ def begin() -> Page:
 
 @blueprint.get("/continue")
 def resume() -> Page:
-    """Go on where the questionnaire was left."""
-    return redirect(_next_step(_draft()), code=303)
+    """Go on where the questionnaire was left: where something was typed that is not an answer yet, or the next step."""
+    draft = _draft()
+    pages = [url_for("patient.question", question_id=one.id) for one in language.book().questions]
+    is_there = draft.typed is not None and draft.typed.path in (url_for("patient.about_you"), *pages)
+    return redirect(draft.typed.path if draft.typed and is_there else _next_step(draft), code=303)
 
 
 @blueprint.route("/about-you", methods=["GET", "POST"])

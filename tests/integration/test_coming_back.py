@@ -161,3 +161,16 @@ def test_a_wrong_date_of_birth_of_an_invited_patient_is_shown_after_a_redirect(s
     assert 'value="13"' not in visitor.get(other).text
     visitor.post(path, dict(BORN))
     assert visitor.path == "/about-you"
+
+
+def test_after_stop_on_a_change_the_patient_goes_on_where_the_text_is(sqlite_app: Flask) -> None:
+    visitor = Visitor(sqlite_app)
+    visitor.fill_in()
+    visitor.post("/questions/vaccines", {"vaccines_when": "In May", "stop": "1"})
+    assert visitor.path == "/stop"
+    visitor.get("/continue")
+    assert visitor.path == "/questions/vaccines"
+    assert "In May" in visitor.text
+    assert "<title>Error:" not in visitor.page.text
+    visitor.post("/questions/vaccines", {"vaccines": "no"})
+    assert visitor.get("/continue").request.path == "/check"

@@ -39,12 +39,14 @@ help: ## Show this list
 
 .PHONY: run
 run: run-packages $(VENV)/run-installed ## Install what is missing, prepare the database and serve at ADDRESS (127.0.0.1:8000)
+	@$(BIN)/python -c 'import socket, sys; host, _, port = sys.argv[1].rpartition(":"); socket.create_server((host, int(port)))' \
+	  $(ADDRESS) 2>/dev/null || { echo "$(ADDRESS) cannot be used, perhaps by another program. Try: make run ADDRESS=127.0.0.1:8001"; exit 1; }
 	@$(BIN)/flask init
 	@$(PUBLIC_URL) $(BIN)/flask people add admin --name "First admin" --role admin --role prescriber --if-none
 	@echo "Open http://$(ADDRESS) to fill in the form; stop with Ctrl-C."
 	@echo "Clinic: http://$(ADDRESS)/clinic/"
 	@$(PUBLIC_URL) $(BIN)/gunicorn --bind $(ADDRESS) \
-	  --worker-class gthread --workers 2 --threads 4 --no-control-socket --log-level warning wsgi:app
+	  --worker-class worker.Worker --workers 2 --threads 4 --no-control-socket --log-level warning wsgi:app
 
 .PHONY: install
 install: run-packages $(VENV)/run-installed ## Install what serving needs, and nothing else (docs/operations.md)

@@ -6,6 +6,7 @@ import sys
 
 from screening import background, create_app
 from screening.cli import START_FAULTS, check_ready
+from screening.settings import as_called
 
 # Commands such as `flask init` must run where nothing is ready yet; `flask run` serves and must not.
 command = "FLASK_RUN_FROM_CLI" in os.environ
@@ -16,5 +17,5 @@ try:
         check_ready(app)
         background.start(app)
 except START_FAULTS as err:
-    print(err, file=sys.stderr)
+    print(as_called(str(err)), file=sys.stderr)
     sys.exit(1 if command else 3)  # gunicorn takes 3 as "cannot start" and does not try again and again

@@ -58,7 +58,7 @@ def serve(app: Flask, *, workers: int) -> Iterator[Served]:
     # The listening socket is handed over, so that no other process can take the port in between.
     with socket.create_server(("127.0.0.1", 0)) as listener:
         command = [sys.executable, "-m", "gunicorn", "--bind", f"fd://{listener.fileno()}", "--no-control-socket"]
-        command += ["--worker-class", "gthread", "--workers", str(workers), "--threads", str(THREADS)]
+        command += ["--worker-class", "worker.Worker", "--workers", str(workers), "--threads", str(THREADS)]
         command += ["--log-level", "warning", "--keep-alive", str(ANSWER_SECONDS)]
         command += ["--config", "python:benchmarks.hooks", "wsgi:app"]
         process = subprocess.Popen(

@@ -10,6 +10,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from screening import cli
 from screening.delivery.load import load_channels
 from screening.extensions import Installation, alembic, babel, csrf, db
+from screening.reports.summary import is_translated
 from screening.rulebooks.load import load
 from screening.settings import InvalidSettings, Settings, load_settings
 from screening.storage.database import configure
@@ -46,6 +47,14 @@ def create_app(settings: Settings | None = None) -> Flask:
     if unknown:
         raise InvalidSettings(
             [f"languages, clinic_language: the rule book has no {code}; it has {', '.join(books)}" for code in unknown]
+        )
+    half = [code for code in {settings.clinic_language, *settings.languages} if not is_translated(code)]
+    if half:
+        raise InvalidSettings(
+            [
+                f"languages, clinic_language: the pages are not translated into {code} (screening/translations)"
+                for code in half
+            ]
         )
     here = Installation(settings, books, load_channels(settings))
     app = Flask(

@@ -7,6 +7,7 @@ from functools import cached_property, lru_cache
 from math import inf
 from pathlib import Path
 from threading import Event, Thread
+from traceback import extract_tb
 from zoneinfo import ZoneInfo
 
 from flask import Flask, current_app
@@ -110,6 +111,12 @@ def installation(app: Flask | None = None) -> Installation:
     """The installation of the given or current application."""
     found: Installation = (app or current_app).extensions["screening"]
     return found
+
+
+def lines_of_ours(error: BaseException) -> list[str]:
+    """Where an exception went through this program, as `file:line`; the last one is nearest to its cause."""
+    ours = [one for one in extract_tb(error.__traceback__) if "/screening/" in one.filename]
+    return [f"{one.filename.rpartition('/screening/')[2]}:{one.lineno}" for one in ours]
 
 
 @event.listens_for(Session, "before_flush")

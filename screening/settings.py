@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields
@@ -19,6 +20,14 @@ FILE_NAME = "settings.toml"
 ROOT = Path(__file__).parent.parent
 Options = TypeVar("Options")
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+def as_called(words: str) -> str:
+    """Words with the commands as they are called here: `screening backup` on an installed server, not `flask backup`.
+
+    docs/deploy sets COMMAND_NAME.
+    """
+    return re.sub(r"\bflask (?=[a-z])", os.environ.get("COMMAND_NAME", "flask") + " ", words)
 
 
 class InvalidSettings(Exception):

@@ -10,7 +10,6 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from io import TextIOWrapper
 from pathlib import Path
-from traceback import extract_tb
 from typing import Any, NoReturn
 
 import click
@@ -19,12 +18,12 @@ from flask import Flask
 from flask.cli import AppGroup
 from sqlalchemy.exc import DatabaseError, OperationalError
 
-from screening.extensions import db, installation
+from screening.extensions import db, installation, lines_of_ours
 from screening.reports.signature import CannotSign
 from screening.reports.spreadsheet import write_row
 from screening.rulebooks.load import InvalidRuleBook
 from screening.services.people import NotAccepted
-from screening.settings import InvalidSettings
+from screening.settings import InvalidSettings, as_called
 from screening.storage import audit, search
 from screening.storage.audit import Act
 from screening.storage.backup import CannotCopy
@@ -48,7 +47,7 @@ def check_ready(app: Flask) -> None:
             check_release(db.session)
             search.check(db.session, here.keys)
             if lost := audit.lost(db.session, here.keys):
-                logging.getLogger("screening").error("%s", lost)
+                logging.getLogger("screening").error("%s", as_called(lost))
         except (OperationalError, CommandError) as err:
             raise not_reachable(err) from err
         finally:
@@ -65,68 +64,60 @@ def not_reachable(err: Exception) -> DatabaseNotReady:
 def fail(*lines: str) -> NoReturn:
     """Print to stderr and end with exit code 1."""
     for line in lines:
-        click.echo(line, err=True)
+        click.echo(as_called(line), err=True)
     raise SystemExit(1)
-
-
-@contextmanager
-def faults_in_words() -> Iterator[None]:
-    """Turn the faults of an installation, and what is not accepted, into their words and exit code 1.
-
-    Of any other exception its kind and place are told: its words may quote what a patient typed.
-    """
-    try:
-        yield
-    except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
-        raise  # click ends these itself
-    except (*START_FAULTS, CannotCopy, CannotSign, NotAccepted) as err:
-        fail(str(err))
-    except (DatabaseError, CommandError) as err:
-        fail(str(not_reachable(err)))
-    except OSError as err:
-        fail(f"{err.filename or 'A file'} cannot be used: {err.strerror or type(err).__name__}")
-    except Exception as err:  # noqa: BLE001 - a damaged row can raise anything
-        place = [one for one in extract_tb(err.__traceback__) if "/screening/" in one.filename][-1]
-        file = place.filename.rpartition("/screening/")[2]
-        fail(f"{type(err).__name__} at {file}:{place.lineno}; run: flask doctor; flask verify")
 
 
 class InWords(click.Command):
     """A command of which no fault ends in a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run it. What it prints is UTF-8, whatever the machine's locale."""
+        """Run it. What it prints is UTF-8, whatever the machine's locale.
+
+        Faults of an installation, and what is not accepted, are told in words; the exit code is 1 then. Of any other
+        exception its kind and place are told: its words may quote what a patient typed.
+        """
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, TextIOWrapper):
                 stream.reconfigure(encoding="utf-8")
-        with faults_in_words():
+        try:
             return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise  # click ends these itself
+        except (*START_FAULTS, CannotCopy, CannotSign, NotAccepted) as err:
+            fail(str(err))
+        except (DatabaseError, CommandError) as err:
+            fail(str(not_reachable(err)))
+        except OSError as err:
+            fail(f"{err.filename or 'A file'} cannot be used: {err.strerror or type(err).__name__}")
+        except Exception as err:  # noqa: BLE001 - a damaged row can raise anything
+            fail(f"{type(err).__name__} at {lines_of_ours(err)[-1]}; run: flask doctor; flask verify")
 
 
 class Commands(AppGroup):
     """Commands that run within the application, and groups of them."""
 
     command_class = InWords
-    group_class = type
+
+    def group(  # type: ignore[override]
+        self, *names: Any, **options: Any
+    ) -> Callable[[Callable[..., Any]], click.Group]:
+        """Begin a group of such commands; AppGroup would make it one of others."""
+        return super().group(*names, **{"cls": Commands, **options})
 
 
 commands = Commands()
 
 
 @contextmanager
-def with_fitting_keys() -> Iterator[None]:
-    """The same, once the keys are proved. The tables may be of another release."""
-    with faults_in_words():
-        check_keys(db.session, installation().keys)
-        yield
-
-
-@contextmanager
 def on_a_ready_installation() -> Iterator[None]:
-    """The same, once it is proved that the tables are those of this release too."""
-    with with_fitting_keys():
-        check_release(db.session)
-        yield
+    """Go on only where the keys are those of the database, and its tables those of this release.
+
+    As a decorator of a command it stands below those of click.
+    """
+    check_keys(db.session, installation().keys)
+    check_release(db.session)
+    yield
 
 
 def acting() -> Act:

@@ -6,6 +6,7 @@ from flask_security import hash_password
 from screening.cli.common import acting, commands, on_a_ready_installation
 from screening.extensions import db, installation
 from screening.services import people as service
+from screening.settings import as_called
 
 
 @commands.group()
@@ -18,30 +19,33 @@ def people() -> None:
 @click.option("--name", "full_name", default="", help="The name that others read; else the sign-in name.")
 @click.option("--role", "roles", multiple=True, required=True, type=click.Choice(service.ROLES))
 @click.option("--if-none", is_flag=True, help="Do nothing where there is anybody already.")
+@on_a_ready_installation()
 def people_add(sign_in_name: str, full_name: str, roles: tuple[str, ...], if_none: bool) -> None:
     """Add a person and print a password for the first sign-in; it is shown only now."""
     password = service.one_time_password()
-    with on_a_ready_installation():
-        hashed = hash_password(password)
-        added = service.add(acting(), sign_in_name, full_name, roles, hashed, only_if_none=if_none)
+    hashed = hash_password(password)
+    added = service.add(acting(), sign_in_name, full_name, roles, hashed, only_if_none=if_none)
     if added:
         address = f"{installation().settings.public_url}/account/sign-in"
         click.echo(f"First sign-in at {address}: name {sign_in_name}, password {password} (to be changed there)")
+    elif (first := service.find(db.session, sign_in_name)) and first.password_is_one_time:
+        again = as_called(f"flask people reset-password {sign_in_name}")
+        click.echo(f"{sign_in_name} has not signed in yet. If the password that was printed is lost: {again}")
 
 
 @people.command("list")
+@on_a_ready_installation()
 def people_list() -> None:
     """Print who may sign in."""
-    with on_a_ready_installation():
-        for one in service.everyone(db.session):
-            words = [one.role_names, "" if one.active else "disabled"]
-            words += ["second factor" if one.tf_totp_secret else "second factor due" if one.totp_required else ""]
-            click.echo(f"{one.sign_in_name}\t{one.full_name}\t{', '.join(filter(None, words))}")
+    for one in service.everyone(db.session):
+        words = [one.role_names, "" if one.active else "disabled"]
+        words += ["second factor" if one.tf_totp_secret else "second factor due" if one.totp_required else ""]
+        click.echo(f"{one.sign_in_name}\t{one.full_name}\t{', '.join(filter(None, words))}")
 
 
+@on_a_ready_installation()
 def _change(sign_in_name: str, **changes: object) -> None:
-    with on_a_ready_installation():
-        service.change(acting(), sign_in_name, **changes)  # type: ignore[arg-type]
+    service.change(acting(), sign_in_name, **changes)  # type: ignore[arg-type]
 
 
 @people.command("disable")

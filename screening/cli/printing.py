@@ -25,41 +25,41 @@ def outbox() -> None:
 
 @outbox.command("run")
 @click.option("--once", is_flag=True, help="End when nothing is due, instead of waiting for more.")
+@on_a_ready_installation()
 def outbox_run(once: bool) -> None:
     """Do what is due, until stopped. The server does so by itself unless outbox_in_server is false.
 
     On PostgreSQL it may run on any number of machines at once.
     """
-    with on_a_ready_installation():
-        if not once:
-            background.start(current_app._get_current_object(), only_outbox=True)  # type: ignore[attr-defined]
-            db.session.rollback()  # no transaction stays open meanwhile
-            while not (fault := background.fault(installation(), now=time.monotonic())):
-                time.sleep(WATCH_EVERY)
-            fail(f"{fault}; start this command again, as systemd does")
-        prove_writable(db.session)  # what fails in the background is only logged
-        background.empty_outbox(current_app)
-        db.session.rollback()  # to see what was done meanwhile
-        left = waiting(db.session)
-        click.echo(f"{len(left)} jobs wait, {sum(job.failed for job, _reference in left)} of them failed.")
+    if not once:
+        background.start(current_app._get_current_object(), only_outbox=True)  # type: ignore[attr-defined]
+        db.session.rollback()  # no transaction stays open meanwhile
+        while not (fault := background.fault(installation(), now=time.monotonic())):
+            time.sleep(WATCH_EVERY)
+        fail(f"{fault}; start this command again, as systemd does")
+    prove_writable(db.session)  # what fails in the background is only logged
+    background.empty_outbox(current_app)
+    db.session.rollback()  # to see what was done meanwhile
+    left = waiting(db.session)
+    click.echo(f"{len(left)} jobs wait, {sum(job.failed for job, _reference in left)} of them failed.")
 
 
 @outbox.command("list")
+@on_a_ready_installation()
 def outbox_list() -> None:
     """Print each job that is not done: reference, what, edition, attempts, when it is due, last failure."""
-    with on_a_ready_installation():
-        for job, reference in waiting(db.session):
-            state = "failed" if job.failed else f"due {job.due_at:%Y-%m-%d %H:%M:%S} UTC"
-            what = f"{reference}  {job.kind}, edition {job.number + 1}"
-            click.echo(f"{what}  attempts {job.attempts}  {state}  {job.fault}".rstrip())
+    for job, reference in waiting(db.session):
+        state = "failed" if job.failed else f"due {job.due_at:%Y-%m-%d %H:%M:%S} UTC"
+        what = f"{reference}  {job.kind}, edition {job.number + 1}"
+        click.echo(f"{what}  attempts {job.attempts}  {state}  {job.fault}".rstrip())
 
 
 @outbox.command("retry")
 @click.argument("references", nargs=-1)
+@on_a_ready_installation()
 def outbox_retry(references: tuple[str, ...]) -> None:
     """Let what failed be tried again: about the screenings with these REFERENCES, or about all."""
-    with on_a_ready_installation():
-        click.echo(f"{jobs.retry(acting(), list(references))} jobs will be tried again.")
+    click.echo(f"{jobs.retry(acting(), list(references))} jobs will be tried again.")
 
 
 @commands.group("signing-key")
@@ -80,16 +80,12 @@ def signing_key_create() -> None:
         fail(f"{here.signing_file} is there already and stays; move it away first if you want a new one")
     except OSError as err:
         fail(f"{here.signing_file} cannot be written: {err.strerror}; run `flask init` first")
-    _show()
+    click.get_current_context().invoke(signing_key_show)
 
 
 @signing_key.command("show")
 def signing_key_show() -> None:
     """Print whose certificate it is, until when it holds, and its fingerprint, to be compared with a PDF reader's."""
-    _show()
-
-
-def _show() -> None:
     signature = installation().signature
     if signature is None:
         fail("There is no key, PDFs are not signed; run: flask signing-key create")

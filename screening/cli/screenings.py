@@ -73,52 +73,52 @@ def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
 @commands.command()
 @click.argument("reference")
 @click.option("--pdf", type=WRITABLE, help="Write the summary to this file.")
+@on_a_ready_installation()
 def summary(reference: str, pdf: Path | None) -> None:
     """Hand over the summary of the screening with this REFERENCE, such as 7F3K-9QWD."""
     here = installation()
     reference = normal_reference(reference)
-    with on_a_ready_installation():
+    try:
+        screening = review.view(acting(), reference, action="printed")
+    except screenings.NoSuchScreening:
+        fail(f"There is no screening {reference}; check the reference")
+    made = here.printer.summary(screening)
+    click.echo(f"{made.reference}  {made.submitted}  check code {made.check_code}")
+    click.echo(f"{made.headline}. {made.sentence}")
+    if pdf is not None:
         try:
-            screening = review.view(acting(), reference, action="printed")
-        except screenings.NoSuchScreening:
-            fail(f"There is no screening {reference}; check the reference")
-        made = here.printer.summary(screening)
-        click.echo(f"{made.reference}  {made.submitted}  check code {made.check_code}")
-        click.echo(f"{made.headline}. {made.sentence}")
-        if pdf is not None:
-            try:
-                _write(pdf, here.printer.pdf(reference))
-            except printing.NotPrinted as err:
-                fail(f"The PDF could not be made: {err}. See: flask outbox list")
+            _write(pdf, here.printer.pdf(reference))
+        except printing.NotPrinted as err:
+            fail(f"The PDF could not be made: {err}. See: flask outbox list")
 
 
 @commands.command()
 @click.argument("target", type=WRITABLE)
 @click.option("--since", type=click.DateTime(["%Y-%m-%d"]), required=True, help="Sent on this day or later (UTC).")
 @click.option("--format", "kind", type=click.Choice(["csv", "fhir"]), default="csv", show_default=True)
+@on_a_ready_installation()
 def export(target: Path, since: datetime, kind: str) -> None:
     """Write screenings to the new file TARGET: a table (CSV), or FHIR R4 Bundles, one on each line (NDJSON)."""
     here = installation()
     since, book = since.replace(tzinfo=UTC), here.books[BASE_LANGUAGE]
-    with on_a_ready_installation():
-        total = screenings.count(db.session, ScreeningRow.submitted_at >= since)
-        try:
-            with new_file(target, encoding=spreadsheet.ENCODING if kind == "csv" else "utf-8") as file:
-                found = export_service.export(acting(), since=since, kind=kind)
-                columns = spreadsheet.columns(book)
-                if kind == "csv":
-                    spreadsheet.write_row(file, columns)
-                with progress("Exporting") as tell:
-                    for done, (screening, assessment, books) in enumerate(found, start=1):
-                        if kind == "csv":
-                            row = spreadsheet.row(screening, assessment, books[BASE_LANGUAGE])
-                            spreadsheet.write_row(file, (row.get(column, "") for column in columns))
-                        else:
-                            made = fhir.bundle(screening, assessment, books, base=here.settings.fhir_base)
-                            file.write(f"{json.dumps(made, ensure_ascii=False)}\n")
-                        tell(done, total)
-        except OSError as err:
-            fail(f"{target} cannot be written: {err.strerror}")
+    total = screenings.count(db.session, ScreeningRow.submitted_at >= since)
+    try:
+        with new_file(target, encoding=spreadsheet.ENCODING if kind == "csv" else "utf-8") as file:
+            found = export_service.export(acting(), since=since, kind=kind)
+            columns = spreadsheet.columns(book)
+            if kind == "csv":
+                spreadsheet.write_row(file, columns)
+            with progress("Exporting") as tell:
+                for done, (screening, assessment, books) in enumerate(found, start=1):
+                    if kind == "csv":
+                        row = spreadsheet.row(screening, assessment, books[BASE_LANGUAGE])
+                        spreadsheet.write_row(file, (row.get(column, "") for column in columns))
+                    else:
+                        made = fhir.bundle(screening, assessment, books, base=here.settings.fhir_base)
+                        file.write(f"{json.dumps(made, ensure_ascii=False)}\n")
+                    tell(done, total)
+    except OSError as err:
+        fail(f"{target} cannot be written: {err.strerror}")
     click.echo(f"Wrote {target}")
 
 

@@ -8,37 +8,29 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from http.client import HTTPException
 from importlib.metadata import version
 from pathlib import Path
+from urllib.request import ProxyHandler, build_opener
 
 import click
 from alembic.util import CommandError
 from sqlalchemy.exc import OperationalError
 
-from screening.cli.common import SECRET_BYTES, START_FAULTS, commands, faults_in_words, not_reachable, progress
+from screening.cli.common import SECRET_BYTES, START_FAULTS, commands, not_reachable, progress
 from screening.domain.rules import BASE_LANGUAGE
 from screening.extensions import Installation, alembic, db, installation
 from screening.reports import fonts
 from screening.reports.signature import CannotSign
 from screening.services.clock import doubt
 from screening.services.people import everyone
-from screening.settings import FILE_NAME, load_settings, settings_file
-from screening.storage import audit, outbox, screenings, search
-from screening.storage.database import (
-    DatabaseNotReady,
-    check_keys,
-    check_release,
-    clock,
-    has_tables,
-    make_private,
-    note_keys,
-    seal_unsealed,
-    write,
-)
+from screening.settings import FILE_NAME, as_called, load_settings, settings_file
+from screening.storage import audit, database, outbox, screenings, search
 from screening.storage.encryption import KeyFault, new_keys, read_private, write_keys, write_private
 from screening.storage.tables import ScreeningRow
 
 DISK_GIB = 1
+SERVER_SECONDS = 10
 RENEW = timedelta(days=60)  # before a certificate is over
 LATE = timedelta(days=2)  # for what is to happen daily
 APART = timedelta(seconds=10)  # what clocks of two machines may differ: those of leases must be the same
@@ -52,15 +44,15 @@ def init() -> None:
     instance.mkdir(mode=0o700, parents=True, exist_ok=True)
     instance.chmod(0o700)
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    with faults_in_words(), _alone(instance):
-        make_private(db.engine)
-        _make_missing_files(here, stored=has_tables(db.session))
+    with _alone(instance):
+        database.make_private(db.engine)
+        _make_missing_files(here, stored=database.has_tables(db.session))
         db.session.rollback()
         alembic.upgrade()
-        with write(db.session):
-            note_keys(db.session, here.keys)
-            seal_unsealed(db.session)
-        check_keys(db.session, here.keys)
+        with database.write(db.session):
+            database.note_keys(db.session, here.keys)
+            database.seal_unsealed(db.session)
+        database.check_keys(db.session, here.keys)
         _index_anew(here)
         if not here.secret_file.exists():  # the last thing that is made: it tells that the database was ready once
             write_private(here.secret_file, secrets.token_hex(SECRET_BYTES) + "\n")
@@ -99,9 +91,9 @@ def _make_missing_files(here: Installation, *, stored: bool) -> None:
                 "a new key could not read what is stored"
             )
         write_keys(here.key_file, new_keys())
-    was_used = (audit.head_file(db.session, here.keys) or here.secret_file).exists()
+    was_used = audit.head_file(db.session, here.keys).exists()
     if not stored and (was_used or (not here.settings.database_url and here.secret_file.exists())):
-        raise DatabaseNotReady(
+        raise database.DatabaseNotReady(
             f"{db.engine.url.render_as_string()} is empty, but it was in use: what it held is missing. Bring the file "
             "back, or a backup: `flask restore FILE`. Only where nothing is to be kept, move "
             f"{here.settings.instance} away and run `flask init` again"
@@ -125,14 +117,15 @@ def doctor() -> None:
     """Say on one page what is well and what is not. Exit code 1 where something is not."""
     well = True
     for ok, what, words in _examined():
-        well = well and ok
-        mark = click.style("ok   ", fg="green") if ok else click.style("FAULT", fg="red", bold=True)
-        click.echo(f"{mark}  {what}: {words}")
+        well = well and ok is not False
+        note = click.style("note ", fg="yellow") if ok is None else click.style("FAULT", fg="red", bold=True)
+        mark = click.style("ok   ", fg="green") if ok else note
+        click.echo(f"{mark}  {what}: {as_called(words)}")
     raise SystemExit(0 if well else 1)
 
 
-def _examined() -> Iterator[tuple[bool, str, str]]:
-    """Whether it is well, what was looked at, and what was found."""
+def _examined() -> Iterator[tuple[bool | None, str, str]]:
+    """Whether it is well (None for what is only to be known), what was looked at, and what was found."""
     here = installation()
     yield True, "versions", ", ".join(f"{name} {version(name)}" for name in ("flask", "weasyprint", "cryptography"))
     missing = fonts.missing_parts()
@@ -149,9 +142,11 @@ def _examined() -> Iterator[tuple[bool, str, str]]:
     yield free >= DISK_GIB, "disk", f"{free:.1f} GiB free (to be {DISK_GIB} or more)"
     https = here.settings.over_tls or not here.settings.allow_plain_http
     yield https, "address", here.settings.public_url + ("" if https else ", unencrypted over the network")
+    fault = _server_fault(here.settings.public_url)
+    yield not fault, "server", fault or "it answers at that address"
     try:
-        check_keys(db.session, here.keys)
-        check_release(db.session)
+        database.check_keys(db.session, here.keys)
+        database.check_release(db.session)
         search.check(db.session, here.keys)
         yield True, "database", f"{db.engine.url.render_as_string()}: the tables are those of this release"
         yield from _examined_data(datetime.now(UTC))
@@ -161,10 +156,19 @@ def _examined() -> Iterator[tuple[bool, str, str]]:
         yield False, "database", str(not_reachable(err))
 
 
-def _examined_data(now: datetime) -> Iterator[tuple[bool, str, str]]:
+def _server_fault(url: str) -> str:
+    """Why the running server does not answer as patients reach it, or ""."""
+    try:
+        with build_opener(ProxyHandler({})).open(f"{url}/healthz", timeout=SERVER_SECONDS) as answer:
+            return "" if answer.read(10) == b"ok\n" else f"something else answers at {url}"
+    except (OSError, HTTPException) as err:
+        return f"{url} does not answer: {getattr(err, 'reason', err) or type(err).__name__}"
+
+
+def _examined_data(now: datetime) -> Iterator[tuple[bool | None, str, str]]:
     here = installation()
     newest, in_doubt = audit.last(db.session), doubt(db.session)
-    off = abs(clock(db.session, here=now) - now)
+    off = abs(database.clock(db.session, here=now) - now)
     faults = [", behind the newest audit row"] * (newest is not None and newest.at > now + timedelta(minutes=5))
     faults += [f", {off.total_seconds():.0f} seconds away from the database's"] * (off > APART)
     if in_doubt is not None:
@@ -180,7 +184,7 @@ def _examined_data(now: datetime) -> Iterator[tuple[bool, str, str]]:
         recent = row is not None and row.at > now - LATE
         yield recent, what, f"{row.at:%Y-%m-%d %H:%M} UTC" if row else f"never; run: {command}"
     book = here.books[BASE_LANGUAGE].edition
-    yield book.status == "approved", "rule book", f"{book.id} {book.version} is {book.status}"
+    yield book.status == "approved" or None, "rule book", f"{book.id} {book.version} is {book.status}"
     unread = screenings.count(db.session, ScreeningRow.status == "new", ScreeningRow.submitted_at < now - LATE)
     yield not unread, "unread", f"{unread} screenings wait unopened for more than {LATE.days} days"
     people = [one for one in everyone(db.session) if one.active]

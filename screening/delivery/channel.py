@@ -9,7 +9,7 @@ from enum import StrEnum
 from http.client import HTTPException
 from pathlib import Path
 from threading import Event, Thread
-from typing import Protocol
+from typing import Any
 
 from screening.domain.assessment import Assessment, Screening
 from screening.domain.rules import RuleBook, Severity
@@ -125,19 +125,11 @@ class Channel:
             raise DeliveryFailed(Fault.FILE, file) from err
 
 
-class Conversation(Protocol):
-    """What talks to a server over a socket."""
+class Held(list[Any]):
+    """Whom to hang up on when the time is over, and whether it is.
 
-    @property
-    def sock(self) -> socket.socket | None:
-        """The line, while there is one."""
-
-    def close(self) -> None:
-        """End it."""
-
-
-class Held(list[Conversation]):
-    """Whom to hang up on when the time is over, and whether it is."""
+    Each has a `sock`, which is None while there is no line, and `close` to end it.
+    """
 
     def __init__(self) -> None:
         super().__init__()

@@ -11,13 +11,13 @@ from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
-from babel import Locale
 from babel.dates import format_date
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.pdf_utils.writer import copy_into_new_writer
 
 from screening.delivery.channel import SECONDS, Channel, DeliveryFailed, Document, Fault, Held, in_time
 from screening.domain.invitation import is_mailbox
+from screening.reports.paper import locale_of
 from screening.reports.summary import translations
 from screening.settings import Settings, filled, port, setting, text
 
@@ -77,7 +77,7 @@ class Email(Channel):
 def remind_by_mail(options: Email, to: str, link: str, *, language: str, until: datetime, settings: Settings) -> None:
     """Send a patient the link to the questions, without a word about who it is for or what about."""
     _, zone = translations(language).gettext, ZoneInfo(settings.clinic_timezone)
-    day = format_date(until.astimezone(zone), "long", locale=Locale.parse(language, sep="-"))
+    day = format_date(until.astimezone(zone), "long", locale=locale_of(language))
     lines = [
         _("Please answer a few questions before your visit to %(clinic)s:") % {"clinic": settings.clinic_name},
         link,
@@ -122,19 +122,15 @@ def _send(options: Email, message: EmailMessage) -> None:
             server.quit()
 
 
-class _Held:
+class _Smtp(smtplib.SMTP):
     """Can be hung up on from its first moment: a server may be slow to say its name."""
 
     def __init__(self, held: Held, *args: Any, **options: Any) -> None:
-        held.append(self)  # type: ignore[arg-type]
+        held.append(self)
         super().__init__(*args, **options)
 
 
-class _Smtp(_Held, smtplib.SMTP):
-    pass
-
-
-class _SmtpOverTls(_Held, smtplib.SMTP_SSL):
+class _SmtpOverTls(_Smtp, smtplib.SMTP_SSL):
     pass
 
 

@@ -1,9 +1,9 @@
 """To a FHIR R4 server: one transaction, in which nothing is created that is there already."""
 
 import json
-import socket
 from dataclasses import dataclass
 from http.client import HTTPSConnection
+from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 from screening.delivery.channel import SECONDS, Channel, DeliveryFailed, Document, Fault, Held, in_time
@@ -57,16 +57,6 @@ class FhirServer(Channel):
             raise DeliveryFailed(Fault.REFUSED, str(status))
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """The socket itself: http.client lets go of it before the answer is read to its end."""
-
-    sock: socket.socket
-
-    def close(self) -> None:
-        self.sock.close()
-
-
 def _post(options: FhirServer, bundle: Json, headers: dict[str, str], held: Held) -> tuple[int, bytes]:
     """Send it once. Redirects are not followed: health data goes only where the settings say."""
     parts = urlsplit(options.address)
@@ -74,7 +64,8 @@ def _post(options: FhirServer, bundle: Json, headers: dict[str, str], held: Held
         parts.hostname or "", parts.port, timeout=SECONDS, context=options.trusting(options.ca_file)
     )
     connection.connect()
-    held.append(_Line(connection.sock))
+    # The socket itself: http.client lets go of it before the answer is read to its end.
+    held.append(SimpleNamespace(sock=connection.sock, close=connection.sock.close))
     connection.request("POST", parts.path or "/", json.dumps(bundle, ensure_ascii=False).encode(), headers)
     with connection.getresponse() as response:
         answer = response.read(LONGEST)

@@ -68,9 +68,8 @@ class Folder(Channel):
             sync_folder(folder)
         except OSError as err:
             no_room = err.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-            raise DeliveryFailed(
-                Fault.NO_ROOM if no_room else Fault.NOT_WRITABLE, errno.errorcode.get(err.errno or 0, "")
-            ) from err
+            fault = Fault.NO_ROOM if no_room else Fault.NOT_WRITABLE
+            raise DeliveryFailed(fault, errno.errorcode.get(err.errno or 0, "")) from err
 
 
 def _named(pattern: str, document: Document) -> str:

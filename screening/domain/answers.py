@@ -93,15 +93,14 @@ class Answers:
     def still_asked(self, books: Mapping[str, RuleBook]) -> Answers:
         """These answers without any that today's book of the same language does not ask and show in the same words."""
         items = {(language, item.id): item for language, book in books.items() for item in book.asked()}
-        return Answers(
-            given=tuple(
-                answer
-                for answer in self.given
-                if (item := items.get((answer.language, answer.id))) is not None
-                and (item.ask, _read_value(item, answer.value)) == (answer.asked, answer.value)
-                and shown(item, answer.value) == answer.shown
-            )
+        kept = (
+            answer
+            for answer in self.given
+            if (item := items.get((answer.language, answer.id))) is not None
+            and (item.ask, _read_value(item, answer.value)) == (answer.asked, answer.value)
+            and shown(item, answer.value) == answer.shown
         )
+        return Answers(given=tuple(kept))
 
     def open_question(self, book: RuleBook) -> Question | None:
         """The first question whose page is not complete, or None when everything required is answered."""
@@ -110,6 +109,14 @@ class Answers:
                 if item.required and self.applies(item) and self.get(item.id) is None:
                     return question
         return None
+
+
+class InvalidInput(Exception):
+    """Raised with every fault as `place: what is wrong and what to write`."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults
 
 
 class UnacceptableAnswers(Exception):

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import segno
@@ -47,7 +47,7 @@ def follow_up_places(question: Question, *, without: str = "") -> list[FollowUpP
 
 def date_part_order(language: str) -> list[str]:
     """The three parts of a date of birth in the order in which the language writes a date."""
-    pattern = get_date_format("long", locale=_locale(language)).pattern
+    pattern = get_date_format("long", locale=locale_of(language)).pattern
     letters = {"birth_day": "d", "birth_month": "M", "birth_year": "y"}
     return sorted(DATE_PARTS, key=lambda part: pattern.find(letters[part]))
 
@@ -77,7 +77,7 @@ def _printed(html: str) -> bytes:
 
 def particulars(screening: Screening, book: RuleBook, settings: Settings) -> list[tuple[str, str]]:
     """Who answered and when, as the patient's own record shows it in the language of the book."""
-    _, locale = translations(book.language).gettext, _locale(book.language)
+    _, locale = translations(book.language).gettext, locale_of(book.language)
     patient, sent = screening.patient, screening.submitted_at.astimezone(timezone(settings.clinic_timezone))
     return [
         (_("Reference"), screening.reference),
@@ -103,7 +103,7 @@ def copy(screening: Screening, book: RuleBook, settings: Settings) -> Printed:
 
 def slip(invitation: Invitation, book: RuleBook, settings: Settings, *, address: str, until: datetime) -> Printed:
     """What a patient is handed or sent: the link, as QR code and to be typed. Raises PrintingFailed."""
-    _, locale = translations(book.language).gettext, _locale(book.language)
+    _, locale = translations(book.language).gettext, locale_of(book.language)
     zone = timezone(settings.clinic_timezone)
     at = invitation.appointment and invitation.appointment.astimezone(zone)
     when = f"{format_date(at, 'full', locale)}, {format_time(at, 'short', locale=locale)}" if at else ""
@@ -127,10 +127,12 @@ def slip(invitation: Invitation, book: RuleBook, settings: Settings, *, address:
 
 def _page(template: str, book: RuleBook, settings: Settings, *, large: bool = False, **values: Any) -> Html:
     """A template filled in, once it is known which characters have no glyph."""
-    direction = _locale(book.language).text_direction
+    direction = locale_of(book.language).text_direction
     values |= {"paper": settings.paper, "book": book, "clinic": settings, "direction": direction, "large": large}
     return lambda missing: filled_in(template, book.language, missing=missing, **values)
 
 
-def _locale(language: str) -> Locale:
+@cache  # every page asks
+def locale_of(language: str) -> Locale:
+    """The locale of a language, such as `es` or `zh-Hant`."""
     return Locale.parse(language, sep="-")

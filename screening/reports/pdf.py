@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Callable
 from dataclasses import fields
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import segno
@@ -66,10 +66,7 @@ def print_summary(
     summary: Summary, *, paper: str = "A4", attached: Attached | None = None, to_be_signed: bool = False
 ) -> Printed:
     """The summary as a PDF on `A4` or `Letter` paper. Raises PrintingFailed."""
-
-    def html(missing: frozenset[str]) -> str:
-        return summary_html(summary, paper=paper, missing=missing)
-
+    html = partial(summary_html, summary, paper)
     return print_page(html, style="pdf.css", attached=attached, to_be_signed=to_be_signed)
 
 
@@ -86,7 +83,7 @@ def print_page(html: Html, *, style: str, attached: Attached | None = None, to_b
     return Printed(press().print(page(printed.missing)).content, printed.missing)
 
 
-def summary_html(summary: Summary, *, paper: str, missing: frozenset[str] = frozenset()) -> str:
+def summary_html(summary: Summary, paper: str, missing: frozenset[str] = frozenset()) -> str:
     """The HTML that is printed."""
     # It holds nothing about the patient.
     address = f"{summary.verify_at}?code={summary.check_code}"

@@ -61,24 +61,20 @@ class Press:
             raise PrintingFailed("busy")
         try:
             if self._process is not None and self._process.poll() is not None:
-                self._end()  # it was killed while nobody needed it
+                self.close()  # it was killed while nobody needed it
             if self._line is None:
                 self._start()
             reply = self._exchange(page)
         except (EOFError, OSError) as err:
             raise PrintingFailed(self._why()) from err
         except BaseException:
-            self._end()  # an answer that nobody waits for any more must not be taken for the next one
+            self.close()  # an answer that nobody waits for any more must not be taken for the next one
             raise
         finally:
             self._lock.release()
         if reply["error"]:
             raise PrintingFailed(reply["error"])
         return Printed(base64.b64decode(reply["content"]), frozenset(reply["missing"]))
-
-    def close(self) -> None:
-        """End the renderer, whatever it is doing: this process is about to end."""
-        self._end()
 
     def forget(self) -> None:
         """Leave the renderer to the process that this one was forked from."""
@@ -102,7 +98,7 @@ class Press:
             )
         self._line = Connection(ours.detach())
         if error := self._exchange(self._sample)["error"]:
-            self._end()
+            self.close()
             raise PrintingFailed(error)
 
     def _exchange(self, page: Page) -> dict[str, Any]:
@@ -127,13 +123,14 @@ class Press:
         if self._process is not None:
             with suppress(subprocess.TimeoutExpired):
                 code = self._process.wait(1)
-        self._end()
+        self.close()
         if code is None:
             return "no answer"
         number = -code if code < 0 else code - BY_SIGNAL
         return signal.Signals(number).name if number in set(signal.Signals) else f"exit code {code}"
 
-    def _end(self) -> None:
+    def close(self) -> None:
+        """End the renderer, whatever it is doing; the next page begins another."""
         if self._line is not None:
             self._line.close()
         if self._process is not None:

@@ -107,21 +107,19 @@ class Renderer:
         document = self._ours(page["html"]).render(font_config=self._fonts, stylesheets=[style])
         if (one := page["attached"]) is not None:
             created = datetime.fromisoformat(one["created"])
-            document.metadata.attachments = [
-                self._weasyprint.Attachment(
-                    string=one["content"],
-                    name=one["name"],
-                    description=one["description"],
-                    relationship="Source",
-                    created=created,
-                    modified=created,
-                    url_fetcher=self._fetcher,
-                )
-            ]
+            attachment = self._weasyprint.Attachment(
+                string=one["content"],
+                name=one["name"],
+                description=one["description"],
+                relationship="Source",
+                created=created,
+                modified=created,
+                url_fetcher=self._fetcher,
+            )
+            document.metadata.attachments = [attachment]
         conformance.identify(document)
-        content: bytes = document.write_pdf(
-            pdf_variant=conformance.VARIANT, finisher=conformance.Repair(to_be_signed=page["to_be_signed"])
-        )
+        repair = conformance.Repair(to_be_signed=page["to_be_signed"])
+        content: bytes = document.write_pdf(pdf_variant=conformance.VARIANT, finisher=repair)
         return content, {chr(code) for font in document.fonts.values() for code in font.missing}
 
 

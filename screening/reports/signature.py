@@ -14,7 +14,6 @@ from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
-    PublicFormat,
     load_pem_private_key,
 )
 from cryptography.x509.oid import NameOID
@@ -56,11 +55,7 @@ class Signature:
             raise CannotSign(
                 "signing.pem must hold a private key without a password and then its certificate, both as PEM"
             ) from err
-        of_key, of_certificate = (
-            one.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-            for one in (key.public_key(), certificate.public_key())
-        )
-        if of_key != of_certificate:
+        if key.public_key() != certificate.public_key():
             raise CannotSign("the first certificate in signing.pem is not that of its private key")
         return certificate
 
@@ -111,18 +106,16 @@ def new_key(clinic: str, *, now: datetime) -> str:
     """A new P-256 key with a certificate that it signed itself, as PEM."""
     key = generate_private_key(SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, clinic[:64])])
-    uses = dict.fromkeys(
-        (
-            "key_encipherment",
-            "data_encipherment",
-            "key_agreement",
-            "key_cert_sign",
-            "crl_sign",
-            "encipher_only",
-            "decipher_only",
-        ),
-        False,
+    not_for = (
+        "key_encipherment",
+        "data_encipherment",
+        "key_agreement",
+        "key_cert_sign",
+        "crl_sign",
+        "encipher_only",
+        "decipher_only",
     )
+    uses = dict.fromkeys(not_for, False)
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)

@@ -134,6 +134,11 @@ def translations(language: str) -> NullTranslations:
     return Translations.load(TRANSLATIONS, [language.replace("-", "_")])
 
 
+def is_translated(language: str) -> bool:
+    """Whether pages and summaries can be in a language; English is what they are written in."""
+    return language == BASE_LANGUAGE or isinstance(translations(language), Translations)
+
+
 def in_language_of(settings: Settings, books: Mapping[str, RuleBook]) -> RuleBook:
     """The edition in the clinic's language; an old one may not have it yet."""
     return books.get(settings.clinic_language, books[BASE_LANGUAGE])

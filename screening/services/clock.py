@@ -43,13 +43,12 @@ def check(act: Act, machine: Machine) -> None:
     After a start of the machine, compare it with the last look of any machine. Raises ClockInDoubt.
     """
     with write(act.session):
-        in_doubt = doubt(act.session) is not None
-        jump = timedelta(0) if in_doubt else _jump(act, machine)
-        if jump:
-            act.note(DOUBTED, machine.host, _seconds(jump))
-        elif not in_doubt:
-            _note_look(act, machine)
-    if in_doubt or jump:
+        if doubt(act.session) is None:
+            if jump := _jump(act, machine):
+                act.note(DOUBTED, machine.host, _seconds(jump))
+            else:
+                _note_look(act, machine)
+    if doubt(act.session) is not None:
         raise ClockInDoubt
 
 

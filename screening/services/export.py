@@ -16,16 +16,7 @@ from screening.storage import audit, drafts, outbox, screenings, search, summari
 from screening.storage.audit import Act
 from screening.storage.database import write
 from screening.storage.encryption import KeyFault, Keys
-from screening.storage.tables import (
-    ClockRow,
-    DraftRow,
-    InvitationRow,
-    PersonRow,
-    ScreeningRow,
-    Sealed,
-    SignInRow,
-    TabletRow,
-)
+from screening.storage.tables import Checked, DraftRow, ScreeningRow, Sealed
 from screening.storage.worklist import CHANGES
 
 
@@ -53,6 +44,7 @@ def prove(session: Session, keys: Keys) -> Iterator[str]:
         try:
             row = session.get_one(ScreeningRow, screening_id)
             screening = screenings.read(session, keys, row)
+            summaries.prove_copies(session, keys, row.id)
             _book, assessment = review.assess(session, screening)
             stored, again = screenings.state(row, keys), screenings.state_of(screening, assessment)
             if stored != again:
@@ -76,7 +68,8 @@ def prove(session: Session, keys: Keys) -> Iterator[str]:
     for reference, done in told.items():
         if done["submitted"] > done["deleted"]:
             yield f"{reference}: it was sent and is missing"
-    for table in (InvitationRow, DraftRow, TabletRow, SignInRow, PersonRow, ClockRow):
+    others: tuple[type[Sealed], ...] = (DraftRow, *Checked.__subclasses__())
+    for table in others:
         yield from _faults_of(session, keys, table)
 
 

@@ -81,25 +81,22 @@ def add(
     with write(act.session):
         if only_if_none and act.session.scalar(select(func.count()).select_from(PersonRow)):
             return False
-        if find(act.session, name) is not None:
-            raise NotAccepted(TAKEN)
-        act.session.add(
-            PersonRow(
-                sign_in_name=name,
-                full_name=shown or name,
-                role_names=_roles(roles),
-                active=True,
-                password=hashed,
-                password_is_one_time=True,
-                fs_uniquifier=secrets.token_hex(32),
-                totp_required=False,
-            )
+        person = PersonRow(
+            sign_in_name=name,
+            full_name=shown or name,
+            role_names=_roles(roles),
+            active=True,
+            password=hashed,
+            password_is_one_time=True,
+            fs_uniquifier=secrets.token_hex(32),
+            totp_required=False,
         )
+        act.session.add(person)
         try:
             act.session.flush()
-        except IntegrityError as err:  # somebody else has added the same name in this moment
+        except IntegrityError as err:  # no two may have the same name
             raise NotAccepted(TAKEN) from err
-        act.note("people", name, f"added as {_roles(roles)}")
+        act.note("people", name, f"added as {person.role_names}")
     return True
 
 
@@ -229,9 +226,8 @@ def seen(*, session: Session, token_hash: str, now: datetime) -> None:
 
 def own_sign_ins(session: Session, person: PersonRow) -> list[SignInRow]:
     """Where a person is signed in, the latest used first."""
-    return list(
-        session.scalars(select(SignInRow).where(SignInRow.person_id == person.id).order_by(SignInRow.seen_at.desc()))
-    )
+    query = select(SignInRow).where(SignInRow.person_id == person.id).order_by(SignInRow.seen_at.desc())
+    return list(session.scalars(query))
 
 
 def end(act: Act, sign_in_name: str, *, token_hash: str | None) -> None:

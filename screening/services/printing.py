@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 
 from screening.domain.assessment import Screening
 from screening.domain.evaluate import evaluate
-from screening.domain.rules import BASE_LANGUAGE
-from screening.reports import fhir
+from screening.domain.rules import BASE_LANGUAGE, RuleBook
+from screening.reports import fhir, paper
 from screening.reports.pdf import print_summary
 from screening.reports.signature import Signature
 from screening.reports.summary import Summary, summarise
@@ -98,6 +98,19 @@ class Printer:
             if not self.work(now=now, screening_id=row.id):
                 time.sleep(BETWEEN_LOOKS)  # somebody else prints it in this moment
             self.session.rollback()
+
+    def copy(self, screening: Screening, book: RuleBook) -> bytes:
+        """The patient's copy in the language of the book, printed when it is first asked for. Raises PrintingFailed."""
+        row = screenings.row_of(self.session, screening.reference)
+        kept = summaries.find_copy(self.session, self.keys, row.id, book.language)
+        if kept is not None:
+            return kept
+        self.session.rollback()  # nobody should wait for what is being printed
+        pdf = paper.copy(screening, book, self.settings).content
+        with write(self.session):
+            row = screenings.row_of(self.session, screening.reference, lock=True)
+            summaries.add_copy(self.session, self.keys, screening_id=row.id, language=book.language, pdf=pdf)
+        return pdf
 
     def _ask_for(self, reference: str) -> None:
         """Add the job again where neither it nor what it was for is there."""

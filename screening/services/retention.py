@@ -15,6 +15,7 @@ from screening.storage.database import delete_in_order, empty_journal, write
 from screening.storage.encryption import KeyFault
 from screening.storage.tables import (
     AuditRow,
+    CopyRow,
     EntryRow,
     InvitationRow,
     JobRow,
@@ -124,7 +125,7 @@ def purge(
             deleted = act.session.scalars(rows).all()
             these = ScreeningRow.reference.in_(deleted)
             of_these = InvitationRow.draft_hash.in_(select(ScreeningRow.draft_hash).where(these))
-            for child in (EntryRow, SummaryRow, JobRow):  # that go with them, in the order of all locks
+            for child in (EntryRow, SummaryRow, CopyRow, JobRow):  # that go with them, in the order of all locks
                 key = child.__table__.primary_key
                 whole = select(*key).where(child.screening_id.in_(select(ScreeningRow.id).where(these))).order_by(*key)
                 act.session.execute(whole.with_for_update()).all()
@@ -134,9 +135,8 @@ def purge(
                 act.note("deleted", reference)
         progress(begin + len(references), len(found))
     with write(act.session):
-        delete_in_order(
-            act.session, InvitationRow.id, InvitationRow.expires_at < act.now - INVITATIONS_KEPT, wait=False
-        )
+        is_old = InvitationRow.expires_at < act.now - INVITATIONS_KEPT
+        delete_in_order(act.session, InvitationRow.id, is_old, wait=False)
         delete_in_order(act.session, TabletRow.token_hash, TabletRow.ends_at <= act.now, wait=False)
         drafts.remove_expired(act.session, now=act.now)
         delete_in_order(act.session, SignInRow.token_hash, SignInRow.begun_at <= act.now - ONE_DAY, wait=False)

@@ -18,6 +18,7 @@ from sqlalchemy import event, func, select
 from sqlalchemy.orm import Session
 
 from screening.storage import records
+from screening.storage.database import write
 from screening.storage.encryption import KeyFault, Keys
 from screening.storage.tables import AuditHeadRow, AuditRow
 
@@ -60,7 +61,7 @@ class Act:
     def note(self, action: str, subject: str = "", detail: str = "") -> None:
         """Add one event to the log. Others who add wait until this transaction ends, so do it after all else."""
         self.session.flush()  # what is still to be written locks rows too: that has to come before
-        row = _lock(self.session)
+        row = self.session.get(AuditHeadRow, 1, with_for_update=True, populate_existing=True)
         before = _head(row, self.keys)
         if row is None:
             row = AuditHeadRow(id=1)
@@ -72,14 +73,13 @@ class Act:
         row.seal(self.keys, "sealed_head", records.encode({"number": added.number, "mac": added.mac.hex()}))
         self.session.flush()
         file = head_file(self.session, self.keys)
-        if file is not None and _contains(self.session, before, _noted(file)):
+        if _contains(self.session, before, _noted(file)):
             self.session.info["audit head"] = file, Head(number=added.number, mac=added.mac)
 
 
-def head_file(session: Session, keys: Keys) -> Path | None:
-    """Where the end of the chain is noted outside of this database; None for keys that have no file."""
-    if keys.file is None:
-        return None
+def head_file(session: Session, keys: Keys) -> Path:
+    """Where the end of the chain is noted outside of this database: beside the file of the keys."""
+    assert keys.file is not None  # noqa: S101 - those of an installation have one
     url = session.get_bind().engine.url
     place = Path(url.database or "").name if url.host is None else f"{url.host} {url.port} {url.database}"
     return keys.file.with_name(f"audit-{re.sub(r'[^A-Za-z0-9]+', '-', place)}.head")
@@ -88,8 +88,6 @@ def head_file(session: Session, keys: Keys) -> Path | None:
 def lost(session: Session, keys: Keys) -> str:
     """What is missing at the end of the chain, by the end that was noted outside of the database; "" if nothing is."""
     file = head_file(session, keys)
-    if file is None:
-        return ""
     noted = _noted(file)
     session.rollback()  # to look at the database after the file: others write meanwhile
     end = head(session, keys)
@@ -102,13 +100,14 @@ def lost(session: Session, keys: Keys) -> str:
     )
 
 
-def begin_anew(session: Session, keys: Keys) -> tuple[Head, Head]:
-    """Note the end of a restored chain outside of the database. Returns the end noted before, and this one."""
-    file, end = head_file(session, keys), head(session, keys)
-    noted = Head() if file is None else _noted(file)
-    if file is not None:
-        file.unlink(missing_ok=True)
-        _write_noted(file, end)
+def begin_anew(act: Act, source: str) -> tuple[Head, Head]:
+    """Go on with the chain of a restored backup. Returns the end noted here before, and that of the backup."""
+    file, end = head_file(act.session, act.keys), head(act.session, act.keys)
+    noted = _noted(file)
+    with write(act.session):
+        act.note("restored", detail=source)
+    file.unlink(missing_ok=True)
+    _write_noted(file, head(act.session, act.keys))
     return noted, end
 
 
@@ -146,11 +145,6 @@ def _write_noted(path: Path, newest: Head) -> None:
 @event.listens_for(Session, "after_rollback")
 def _forget_head(session: Session) -> None:
     session.info.pop("audit head", None)
-
-
-def _lock(session: Session) -> AuditHeadRow | None:
-    """The end of the chain, if there is one yet."""
-    return session.get(AuditHeadRow, 1, with_for_update=True, populate_existing=True)
 
 
 def head(session: Session, keys: Keys) -> Head:

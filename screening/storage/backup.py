@@ -109,13 +109,13 @@ def _read_back(engine: Engine, keys: Keys, copy: Path) -> None:
             raise CannotCopy(f"{copy} lacks these tables: {', '.join(missing)}; try again")
 
 
-def restore(engine: Engine, keys: Keys, source: Path, progress: Progress, note: Callable[[Session], None]) -> None:
+def restore(engine: Engine, keys: Keys, source: Path, progress: Progress) -> None:
     """Bring a backup into a database that has nothing in it yet: whole, or not at all. Nobody is signed in afterwards.
 
-    `note` notes it in the audit log of what is restored. Raises CannotCopy, and KeyFault where the keys do not fit.
+    Raises CannotCopy, and KeyFault where the keys do not fit.
     """
     if engine.dialect.name == "sqlite":
-        _restore_file(engine, keys, source, progress, note)
+        _restore_file(engine, keys, source, progress)
         return
     _refuse_unless_empty(engine)
     _prove_dump(keys, source)
@@ -127,13 +127,9 @@ def restore(engine: Engine, keys: Keys, source: Path, progress: Progress, note: 
         listed.flush()
         options = ("--exit-on-error", "--single-transaction", "--no-owner", f"--use-list={listed.name}")
         _run("pg_restore", *_connection(engine.url), *options, str(source), of=engine.url)
-    with Session(engine) as session:
-        note(session)
 
 
-def _restore_file(
-    engine: Engine, keys: Keys, source: Path, progress: Progress, note: Callable[[Session], None]
-) -> None:
+def _restore_file(engine: Engine, keys: Keys, source: Path, progress: Progress) -> None:
     target = Path(str(engine.url.database))
     for suffix in ("-wal", "-journal"):
         stale = target.with_name(target.name + suffix)
@@ -152,7 +148,6 @@ def _restore_file(
                     for table in NOT_RESTORED:
                         if table.__tablename__ in there:
                             session.execute(delete(table))
-                note(session)
             make_private(engine)
             _keep(unfinished, target)
     except sqlite3.Error as err:
@@ -187,15 +182,12 @@ def _check(session: Session, keys: Keys, copy: Path) -> None:
 def _prove_dump(keys: Keys, dump: Path) -> None:
     """Raise KeyFault unless the keys open what is in a dump of PostgreSQL, CannotCopy where it is none of ours."""
     table = KeyCheckRow.__tablename__
-    lines = _run("pg_restore", "--data-only", f"--table={table}", "--file=-", str(dump)).splitlines()
-    begin = next((number for number, line in enumerate(lines) if line.startswith(f"COPY public.{table} (")), None)
-    if begin is None:
+    dumped = _run("pg_restore", "--data-only", f"--table={table}", "--file=-", str(dump))
+    rows = re.findall(r"^(\w+)\t\\\\x([0-9a-f]+)$", dumped, re.MULTILINE)  # its two columns
+    if not rows:
         raise CannotCopy(f"{dump} is not a backup of this application")
-    columns = lines[begin].partition("(")[2].partition(")")[0].split(", ")
-    for line in lines[begin + 1 : lines.index("\\.", begin)]:
-        values = dict(zip(columns, line.split("\t"), strict=True))
-        sealed = bytes.fromhex(values["sealed_check"].removeprefix("\\\\x"))
-        prove(KeyCheckRow(key_id=values["key_id"], sealed_check=sealed), keys)
+    for key_id, sealed in rows:
+        prove(KeyCheckRow(key_id=key_id, sealed_check=bytes.fromhex(sealed)), keys)
 
 
 def _copy(source: Path, target: Path, progress: Progress) -> None:

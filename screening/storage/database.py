@@ -1,8 +1,9 @@
 """How the database is spoken to: durable SQLite or PostgreSQL, one write transaction at a time per request.
 
 Every transaction locks in one order, so that none waits for another in a circle (PostgreSQL): invitations, tablets,
-drafts, screenings, entries, summaries, jobs, people, sign-ins, clocks, and the end of the audit log last. Several rows
-of a table are locked in the order of their primary key. What only clears away what has expired skips locked rows.
+drafts, screenings, entries, summaries, copies, jobs, people, sign-ins, clocks, and the end of the audit log last.
+Several rows of a table are locked in the order of their primary key. What only clears away what has expired skips
+locked rows.
 """
 
 import random
@@ -11,9 +12,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from sqlalchemy import ColumnElement, Connection, Engine, delete, event, func, inspect, select, text, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import InstrumentedAttribute, Session
@@ -22,6 +25,7 @@ from screening.storage.encryption import KeyFault, Keys
 from screening.storage.tables import InvitationRow, KeyCheckRow
 
 BUSY_SECONDS = 10
+LOCK_SECONDS = 30
 BETWEEN_TRIES = (0.001, 0.005)  # seconds
 MOVED = "moved"  # what the names of triggers begin with that close a database
 
@@ -46,6 +50,12 @@ def configure(engine: Engine) -> None:
             connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
 
     if not is_sqlite:
+
+        @event.listens_for(engine, "connect")
+        def _on_connect_to_server(connection: psycopg.Connection, _record: object) -> None:
+            connection.execute(f"SET lock_timeout = '{LOCK_SECONDS}s'")  # nobody waits for a lock without end
+            connection.commit()
+
         return
 
     @event.listens_for(engine, "connect")
@@ -137,6 +147,7 @@ def prove(check: KeyCheckRow, keys: Keys) -> None:
         raise KeyFault("the index key in data.key is not the one of this database; restore your copy of data.key")
 
 
+@cache  # as it was at the start: an upgrade may put other files there while this process still runs
 def release() -> str:
     """The release of the tables that this program is made for: the name of the newest migration."""
     return max(file.stem for file in (Path(__file__).parent / "migrations").glob("[0-9]*.py"))

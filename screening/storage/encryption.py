@@ -47,11 +47,6 @@ class Keys:
         """The data keys by id."""
         return self._sealing[1]
 
-    @property
-    def without_file(self) -> "Keys":
-        """These keys as they are now."""
-        return Keys(current=self.current, data=self.data, index=self.index)
-
     def __repr__(self) -> str:
         return f"Keys(current={self.current!r})"
 

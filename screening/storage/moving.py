@@ -1,7 +1,7 @@
 """All that a SQLite database holds, into an empty PostgreSQL database, which takes its place."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 
 from sqlalchemy import Connection, Engine, NullPool, Table, create_engine, func, insert, select, text
@@ -9,7 +9,7 @@ from sqlalchemy.exc import ArgumentError, DatabaseError
 from sqlalchemy.orm import Session
 
 from screening.storage import audit
-from screening.storage.backup import CannotCopy
+from screening.storage.backup import CannotCopy, Progress
 from screening.storage.database import MOVED, check_keys
 from screening.storage.encryption import Keys
 from screening.storage.tables import Base, KeyCheckRow
@@ -18,8 +18,6 @@ ROWS = 500  # read and written at once
 TABLES = Base.metadata.sorted_tables  # parents first
 KEY_CHECKS = Base.metadata.tables[KeyCheckRow.__tablename__]  # `flask init` has filled it
 RELEASE = text("SELECT version_num FROM alembic_version")
-
-Progress = Callable[[int, int], None]
 
 
 def move(source: Engine, url: str, keys: Keys, *, now: datetime, by: str, progress: Progress) -> int:

@@ -54,9 +54,8 @@ def _attempts(kind: str) -> int:
 
 def _is_ready() -> ColumnElement[bool]:
     """What is to be delivered has to be printed first."""
-    printed = select(SummaryRow.number).where(
-        SummaryRow.screening_id == JobRow.screening_id, SummaryRow.number == JobRow.number
-    )
+    same = and_(SummaryRow.screening_id == JobRow.screening_id, SummaryRow.number == JobRow.number)
+    printed = select(SummaryRow.number).where(same)
     return and_(JobRow.failed.is_(False), or_(JobRow.kind == SUMMARY, printed.exists()))
 
 
@@ -143,10 +142,11 @@ def troubled(session: Session, *, now: datetime) -> list[tuple[str, str, bool, s
 def totals(session: Session, *, now: datetime) -> Totals:
     """How the outbox is, in figures."""
     repeating = and_(JobRow.failed.is_(False), _is_troubled(now))
-    counted = (JobRow.failed, repeating, and_(repeating, JobRow.fault == ""))
-    query = select(func.count(), *(func.coalesce(func.sum(case((one, 1), else_=0)), 0) for one in counted))
-    waiting, failed, again, idle = session.execute(query.select_from(JobRow)).one()
-    return Totals(waiting=waiting, failed=failed, repeating=again, idle=idle)
+    idle = and_(repeating, JobRow.fault == "")
+    counted = {"failed": JobRow.failed, "repeating": repeating, "idle": idle}
+    sums = [func.count(case((one, 1))).label(name) for name, one in counted.items()]
+    query = select(func.count().label("waiting"), *sums).select_from(JobRow)
+    return Totals(**session.execute(query).mappings().one())
 
 
 def waiting(session: Session) -> list[tuple[JobRow, str]]:

@@ -5,7 +5,7 @@ from dataclasses import fields
 from datetime import date, datetime
 from typing import Any
 
-from screening.domain.answers import Answer, Answers, Patient
+from screening.domain.answers import Answer, Answers, Patient, Value
 from screening.domain.entries import Clarification, Decision, Entry, Review
 
 
@@ -37,12 +37,11 @@ def patient(record: dict[str, Any]) -> Patient:
 
 def answers(record: dict[str, Any]) -> Answers:
     """The answers that were encoded."""
-    values = ((one, one["value"]) for one in record["given"])
-    return Answers(
-        given=tuple(
-            Answer(**one | {"value": tuple(value) if isinstance(value, list) else value}) for one, value in values
-        )
-    )
+    return Answers(given=tuple(Answer(**one | {"value": _value(one["value"])}) for one in record["given"]))
+
+
+def _value(encoded: Any) -> Value:
+    return tuple(encoded) if isinstance(encoded, list) else encoded
 
 
 def entry(record: dict[str, Any]) -> Entry:

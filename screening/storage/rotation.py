@@ -5,36 +5,25 @@ from collections.abc import Callable, Iterator
 from sqlalchemy import ColumnElement, delete, func, inspect, or_, select, text, tuple_
 from sqlalchemy.orm import Session
 
+from screening.storage import tables
 from screening.storage.database import write
 from screening.storage.encryption import Keys
-from screening.storage.tables import (
-    AuditHeadRow,
-    ClockRow,
-    DraftRow,
-    EntryRow,
-    InvitationRow,
-    KeyCheckRow,
-    PersonRow,
-    ScreeningRow,
-    Sealed,
-    SignInRow,
-    SummaryRow,
-    TabletRow,
-)
+from screening.storage.tables import CopyRow, KeyCheckRow, Sealed, SummaryRow
 
-PART, PDFS = 50, 10  # rows sealed anew in one transaction; printed summaries, which are long
+PART, PDFS = 50, 10  # rows sealed anew in one transaction; those with a PDF, which are long
 # In the order in which other transactions lock them, so that none of them waits for another in a circle.
 TABLES: tuple[type[Sealed], ...] = (
-    InvitationRow,
-    TabletRow,
-    DraftRow,
-    ScreeningRow,
-    EntryRow,
-    SummaryRow,
-    PersonRow,
-    SignInRow,
-    ClockRow,
-    AuditHeadRow,
+    tables.InvitationRow,
+    tables.TabletRow,
+    tables.DraftRow,
+    tables.ScreeningRow,
+    tables.EntryRow,
+    tables.SummaryRow,
+    CopyRow,
+    tables.PersonRow,
+    tables.SignInRow,
+    tables.ClockRow,
+    tables.AuditHeadRow,
 )
 
 
@@ -71,7 +60,7 @@ def forget(session: Session, keys: Keys, write_file: Callable[[], None]) -> None
 def _parts(session: Session, keys: Keys, table: type[Sealed]) -> Iterator[ColumnElement[bool]]:
     """What tells the old rows of each part, in the order of the primary key. Finding them locks nothing."""
     columns = inspect(table).primary_key
-    old, most = _old(table, keys), PDFS if table is SummaryRow else PART
+    old, most = _old(table, keys), PDFS if table in (SummaryRow, CopyRow) else PART
     while True:
         found = session.execute(select(*columns).where(old).order_by(*columns).limit(most)).all()
         if not found:

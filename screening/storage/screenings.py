@@ -4,8 +4,8 @@ import hashlib
 import secrets
 import uuid
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
 from textwrap import wrap
 from typing import Any, NotRequired, TypedDict
 
@@ -17,7 +17,7 @@ from screening.domain.answers import Patient
 from screening.domain.assessment import Assessment, Screening
 from screening.domain.entries import Clarification, Entry, Status
 from screening.domain.evaluate import evaluate
-from screening.domain.rules import Edition, RuleBook
+from screening.domain.rules import RuleBook
 from screening.storage import outbox, records, search
 from screening.storage.encryption import KeyFault, Keys
 from screening.storage.tables import EditionRow, EntryRow, ScreeningRow
@@ -61,7 +61,11 @@ def add(
     """Insert a screening, the jobs that follow from it and, where it is the first under its edition, the edition."""
     edition, assessment = book.edition, evaluate(book, screening.established)
     if session.get(EditionRow, edition.digest) is None:
-        _add_edition(session, edition, screening.submitted_at)
+        sent = screening.submitted_at
+        first = EditionRow(digest=edition.digest, content=edition.content, first_used_at=sent)
+        # Where another process has stored the same edition in this moment, that one will do.
+        with suppress(IntegrityError), session.begin_nested():
+            session.add(first)
     row = ScreeningRow(
         id=uuid.uuid4().hex,
         reference=screening.reference,
@@ -155,15 +159,6 @@ def together(session: Session, keys: Keys, first: str) -> list[str]:
     """The references of a screening and of those by which the patient changed its answers later, oldest first."""
     query = select(ScreeningRow.reference).where(or_(ScreeningRow.reference == first, search.is_later(keys, first)))
     return list(session.scalars(query.order_by(ScreeningRow.submitted_at, ScreeningRow.id)))
-
-
-def _add_edition(session: Session, edition: Edition, now: datetime) -> None:
-    try:
-        with session.begin_nested():
-            session.add(EditionRow(digest=edition.digest, content=edition.content, first_used_at=now))
-    except IntegrityError:
-        # Another process has stored the same edition in this moment: that one will do.
-        session.get_one(EditionRow, edition.digest)
 
 
 def check_code(keys: Keys, screening: Screening) -> str:

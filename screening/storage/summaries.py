@@ -1,4 +1,7 @@
-"""Printed summaries, sealed, as they were handed out; found again by their check code or by their very bytes."""
+"""Printed summaries, sealed, as they were handed out; found again by their check code or by their very bytes.
+
+Patients' copies of their answers are kept beside them, so that none is printed twice.
+"""
 
 import hashlib
 from dataclasses import dataclass
@@ -8,11 +11,12 @@ from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from screening.storage.encryption import KeyFault, Keys
-from screening.storage.tables import ScreeningRow, SummaryRow
+from screening.storage.tables import CopyRow, ScreeningRow, SummaryRow
 
 # Bytes: nearly every summary has the first length, with Chinese, Japanese or Korean words the second.
 LENGTHS = (64 * 1024, 256 * 1024, 1024 * 1024)
 _LENGTH = 4  # bytes that say how long the PDF is
+CHANGED = "what was printed was changed; restore the database from a backup"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,13 +46,38 @@ def add(
     """Store a printed summary; `unsigned` are its bytes before they were signed, of which the SHA-256 is kept."""
     row = SummaryRow(screening_id=screening_id, number=number, made_at=now)
     row.code, row.file = _code(keys, code), _file(keys, pdf)
+    _seal(row, keys, pdf, unsigned)
+    session.add(row)
+    session.flush()
+
+
+def _seal(row: SummaryRow | CopyRow, keys: Keys, pdf: bytes, unsigned: bytes) -> None:
     content = len(pdf).to_bytes(_LENGTH) + pdf
     # The digest first: storage.rotation tells from its key alone whether both are sealed anew.
     row.seal(keys, "sealed_digest", f"{hashlib.sha256(unsigned).hexdigest()} {len(unsigned)}".encode())
     length = next((one for one in LENGTHS if len(content) <= one), len(content))
     row.seal(keys, "sealed_pdf", content.ljust(length, b"\0"))
-    session.add(row)
-    session.flush()
+
+
+def add_copy(session: Session, keys: Keys, *, screening_id: str, language: str, pdf: bytes) -> None:
+    """Store a patient's copy, unless one in this language was stored meanwhile."""
+    if session.get(CopyRow, (screening_id, language)) is None:
+        row = CopyRow(screening_id=screening_id, language=language)
+        _seal(row, keys, pdf, pdf)
+        session.add(row)
+        session.flush()
+
+
+def find_copy(session: Session, keys: Keys, screening_id: str, language: str) -> bytes | None:
+    """The patient's copy in a language, if it was printed. Raises KeyFault where it was changed since."""
+    row = session.get(CopyRow, (screening_id, language))
+    return None if row is None else _pdf(row, keys)
+
+
+def prove_copies(session: Session, keys: Keys, screening_id: str) -> None:
+    """Raise KeyFault where a patient's copy was changed since."""
+    for row in session.scalars(select(CopyRow).where(CopyRow.screening_id == screening_id)):
+        _pdf(row, keys)
 
 
 def find(session: Session, keys: Keys, screening: ScreeningRow) -> bytes | None:
@@ -59,12 +88,19 @@ def find(session: Session, keys: Keys, screening: ScreeningRow) -> bytes | None:
 
 def pdf(row: SummaryRow, keys: Keys) -> bytes:
     """The PDF of a row. Raises KeyFault where it is not the one that was stored."""
+    found = _pdf(row, keys)
+    if _file(keys, found) != row.file:
+        raise KeyFault(CHANGED)
+    return found
+
+
+def _pdf(row: SummaryRow | CopyRow, keys: Keys) -> bytes:
     content = row.unseal(keys, "sealed_pdf")
     found = content[_LENGTH : _LENGTH + int.from_bytes(content[:_LENGTH])]
     digest, _, length = row.unseal(keys, "sealed_digest").decode().partition(" ")
     # A signature is added after the bytes that it signs.
-    if _file(keys, found) != row.file or hashlib.sha256(found[: int(length)]).hexdigest() != digest:
-        raise KeyFault("a printed summary was changed; restore the database from a backup")
+    if hashlib.sha256(found[: int(length)]).hexdigest() != digest:
+        raise KeyFault(CHANGED)
     return found
 
 
@@ -85,13 +121,11 @@ def by_file(session: Session, keys: Keys, content: bytes) -> Known | None:
 
 
 def _known(session: Session, condition: ColumnElement[bool]) -> Known | None:
-    query = select(SummaryRow.number, SummaryRow.made_at, ScreeningRow.reference, ScreeningRow.entries)
+    is_newest = (SummaryRow.number == ScreeningRow.entries).label("is_newest")
+    query = select(ScreeningRow.reference, SummaryRow.number, SummaryRow.made_at, is_newest)
     found = session.execute(query.join(ScreeningRow, ScreeningRow.id == SummaryRow.screening_id).where(condition))
-    row = found.first()
-    if row is None:
-        return None
-    number, made_at, reference, entries = row
-    return Known(reference=reference, number=number, made_at=made_at, is_newest=number == entries)
+    row = found.mappings().first()
+    return None if row is None else Known(**row)
 
 
 def _code(keys: Keys, code: str) -> bytes:

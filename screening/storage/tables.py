@@ -229,6 +229,18 @@ class SummaryRow(Sealed):
     sealed_pdf: Mapped[bytes]
 
 
+class CopyRow(Sealed):
+    """A patient's own copy of the answers as a PDF, printed when it was first asked for in this language."""
+
+    __tablename__ = "copies"
+    bound_to = "screening_id language"
+
+    screening_id: Mapped[str] = mapped_column(ForeignKey("screenings.id", ondelete="CASCADE"), primary_key=True)
+    language: Mapped[str] = mapped_column(String(16), primary_key=True)
+    sealed_digest: Mapped[bytes]
+    sealed_pdf: Mapped[bytes]
+
+
 class JobRow(Base):
     """What is still to be done about a screening with that many entries: committed with it, deleted when done.
 

@@ -209,15 +209,13 @@ def _newest_event(session: Session) -> int:
 
 
 def _conditions(chosen: Filter) -> tuple[list[str], list[object]]:
+    references = None if chosen.references is None else json.dumps(chosen.references)
     asked: dict[str, object] = {
         "status = ?": None if chosen.show in _SHOWN else chosen.show,
         "outcome = ?": chosen.outcome,
         "day >= ?": chosen.since and chosen.since.isoformat(),
         "day <= ?": chosen.to and chosen.to.isoformat(),
+        "reference IN (SELECT value FROM json_each(?))": references,
     }
     given = {condition: value for condition, value in asked.items() if value is not None}
-    conditions, values = [*_SHOWN.get(chosen.show, ()), *given], [*given.values()]
-    if chosen.references is not None:
-        conditions.append(f"reference IN ({', '.join('?' * len(chosen.references))})")
-        values += chosen.references
-    return conditions, values
+    return [*_SHOWN.get(chosen.show, ()), *given], [*given.values()]

@@ -1,7 +1,6 @@
 """The prescriber's way: inbox, a screening, clarify, decide, statistics. Staff see what arrived, and no more."""
 
 import base64
-import binascii
 import sqlite3
 from collections.abc import Iterator
 from contextlib import suppress
@@ -35,7 +34,7 @@ from screening.web.errors import Page
 from screening.web.errors import page as error_page
 from screening.web.forms.questions import question_form
 from screening.web.forms.review import ClarifyForm, ReviewForm
-from screening.web.patient import copy_page, copy_response, pdf_response, today
+from screening.web.patient import copy_page, copy_response, in_turn, pdf_response, today
 from screening.web.sign_in import acting, forget_kept, kept_form, needs, page_number
 
 blueprint = Blueprint("clinic", __name__, url_prefix="/clinic")
@@ -146,7 +145,7 @@ def _opened(sealed: str) -> str:
         content = base64.urlsafe_b64decode(sealed)
         plain = installation().keys.unseal(content, table="search", column="words", row=str(current_user.id))
         return plain.decode().strip()
-    except (KeyFault, binascii.Error, ValueError):
+    except (KeyFault, ValueError):  # also what is not base64
         return ""
 
 
@@ -290,8 +289,12 @@ def copy(reference: str) -> Page:
 @needs("prescriber")
 def copy_pdf(reference: str) -> Page:
     """The same as a PDF."""
-    found = _view(reference, action="copied")
-    return copy_response(found, _patients_book(found), back=url_for("clinic.screening", reference=found.reference))
+
+    def make() -> Response:
+        found = _view(reference, action="copied")
+        return copy_response(found, _patients_book(found))
+
+    return in_turn(make, back=url_for("clinic.screening", reference=reference))
 
 
 @blueprint.get("/paper")

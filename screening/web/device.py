@@ -7,6 +7,7 @@ from werkzeug.wrappers import Response
 
 from screening.extensions import installation
 from screening.services import tablet
+from screening.web.headers import cookie
 
 
 def init_app(app: Flask) -> None:
@@ -25,12 +26,8 @@ def keep_copy() -> timedelta:
     return min(longest, tablet.TURN) if g.tablet else longest
 
 
-def _cookie_name() -> str:
-    return "__Host-draft" if installation().settings.over_tls else "draft"
-
-
 def _cookie() -> tuple[str, str]:
-    token, _, language = request.cookies.get(_cookie_name(), "").partition("~")
+    token, _, language = request.cookies.get(cookie("draft")["key"], "").partition("~")
     return token, language
 
 
@@ -51,10 +48,9 @@ def remember(token: str, target: str) -> Response:
     """
     _accept_forms_of(token)
     response = redirect(target, code=303)
-    here, (earlier, kept) = installation().settings, _cookie()
+    earlier, kept = _cookie()
     value = f"{token}~{session.get('language') or (kept if token == earlier else '')}".rstrip("~")
-    longest = max(keep_draft(), keep_copy())
-    response.set_cookie(_cookie_name(), value, max_age=longest, secure=here.over_tls, httponly=True, samesite="Lax")
+    response.set_cookie(**cookie("draft"), value=value, max_age=max(keep_draft(), keep_copy()))
     return response
 
 
@@ -65,8 +61,7 @@ def forget(response: Response) -> Response:
     """
     for name in ("csrf_token", "language", "born", "proved"):
         session.pop(name, None)
-    secure = installation().settings.over_tls
-    response.delete_cookie(_cookie_name(), secure=secure, httponly=True, samesite="Lax")
+    response.delete_cookie(**cookie("draft"))
     response.headers["Clear-Site-Data"] = '"cache"'
     return response
 
@@ -85,3 +80,5 @@ def _accept_forms_of(token: str) -> None:
     """
     if "_user_id" not in session:
         session["csrf_token"] = installation().keys.authenticate("form", token.encode()).hex()
+    elif draft_token() not in ("", token):
+        session.pop("csrf_token", None)

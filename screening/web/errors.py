@@ -2,7 +2,6 @@
 
 import logging
 import secrets
-from traceback import extract_tb
 
 from flask import Flask, current_app, g, redirect, render_template, request, url_for
 from flask_babel import gettext as _
@@ -11,7 +10,7 @@ from sqlalchemy.exc import DataError
 from werkzeug.exceptions import BadRequest, HTTPException, SecurityError
 from werkzeug.wrappers import Response
 
-from screening.extensions import db, installation
+from screening.extensions import db, installation, lines_of_ours
 from screening.services.questionnaire import DraftGone, TooManyBegun
 from screening.services.review import NeverShown
 from screening.storage.database import DatabaseNotReady
@@ -40,8 +39,9 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(Exception, _unexpected)
 
 
-def page(status: int, title: str, *paragraphs: str, action: str, target: str = "/") -> tuple[str, int]:
-    """An error page with one button: its label and where it leads."""
+def page(status: int, title: str, *paragraphs: str, action: str = "", target: str = "/") -> tuple[str, int]:
+    """An error page with one button: its label and where it leads, by default to the start."""
+    action = action or _("Go to the start")
     if status == 500:  # it must not ask the database who is signed in: that may be what is broken
         g._login_user = current_app.login_manager.anonymous_user()  # type: ignore[attr-defined]
     return render_template("errors/page.html", title=title, paragraphs=paragraphs, action=action, target=target), status
@@ -78,7 +78,6 @@ def _too_many_begun(error: TooManyBegun) -> tuple[str, int]:
         _("Please ask staff"),
         _("Very many people on this network have begun to answer within an hour, so we cannot begin another form."),
         _("Staff have the questions on paper, or you can try again in an hour."),
-        action=_("Go to the start"),
     )
 
 
@@ -95,7 +94,6 @@ def _form_expired(error: CSRFError) -> Page:
         _("This page was open for too long"),
         _("We could not be sure that the answer came from you, so we did not save it."),
         _("Go back one page and try again. If that does not help, start again."),
-        action=_("Go to the start"),
     )
 
 
@@ -135,12 +133,12 @@ def _http_error(error: HTTPException) -> tuple[str, int]:
         title, why = _("Your role does not allow this page"), _("An admin at the clinic can change what you can open.")
         return page(403, title, why, action=_("Go to the inbox"), target="/clinic/")
     if status == 404:
-        return page(404, _("This page does not exist"), _("Check the address."), action=_("Go to the start"))
+        return page(404, _("This page does not exist"), _("Check the address."))
     if status == 413:
-        return page(413, _("That is too much text"), _("Go back and write a little less."), action=_("Go to the start"))
+        return page(413, _("That is too much text"), _("Go back and write a little less."))
     if status == 405:
-        return page(405, _("This page cannot be opened that way"), action=_("Go to the start"))
-    return page(status, _("Something was wrong with that request"), action=_("Go to the start"))
+        return page(405, _("This page cannot be opened that way"))
+    return page(status, _("Something was wrong with that request"))
 
 
 def _impossible(error: Exception) -> tuple[str, int]:
@@ -155,13 +153,11 @@ def _unexpected(error: Exception) -> tuple[str, int]:
     # The words of other people's exceptions may quote what a patient typed: only their kind and our own lines are
     # logged. Our own faults name files and columns, never a person.
     words = str(error) if isinstance(error, KeyFault | DatabaseNotReady) else type(error).__name__
-    frames = [one for one in extract_tb(error.__traceback__) if "/screening/" in one.filename]
-    lines = " < ".join(f"{one.filename.rpartition('/screening/')[2]}:{one.lineno}" for one in reversed(frames))
+    lines = " < ".join(reversed(lines_of_ours(error)))
     log.error("incident %s: %s, endpoint %s, at %s", incident, words, request.endpoint, lines)
     return page(
         500,
         _("Something went wrong on our side"),
         _("Your last answer may not be saved. Everything before it is. Please go back and try again."),
         _("If it happens again, tell the staff this number: %(incident)s", incident=incident),
-        action=_("Go to the start"),
     )

@@ -3,6 +3,7 @@
 import hmac
 import logging
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from flask import Blueprint, abort, request
@@ -10,8 +11,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from screening import background
 from screening.extensions import Installation, db, installation
-from screening.settings import LOOPBACK
-from screening.storage import audit, outbox, statistics
+from screening.settings import LOOPBACK, as_called
+from screening.storage import audit, statistics
 from screening.storage.database import DatabaseNotReady, check_keys, check_release, prove_writable
 from screening.storage.encryption import KeyFault, read_private
 
@@ -47,7 +48,7 @@ def ready() -> Plain:
         if fault := _write_fault(here, now) or background.fault(here, now=now):
             raise DatabaseNotReady(fault)
     except (KeyFault, DatabaseNotReady) as err:
-        log.error("not ready: %s", err)
+        log.error("not ready: %s", as_called(str(err)))
     except (SQLAlchemyError, OSError) as err:
         log.error("not ready: %s", type(err).__name__)
     else:
@@ -75,21 +76,18 @@ def metrics() -> Plain:
     if not (_is_on_this_machine() or _has_token()):
         abort(404)
     now, here = datetime.now(UTC), installation()
-    jobs = [outbox.SUMMARY, *(channel.job for channel in here.channels.values())]
-    queues = {f'kind="{one.kind}"': one for one in statistics.queues(db.session, jobs, now=now)}
+    queues = {f'kind="{one.kind}"': one for one in statistics.queues(db.session, here.jobs_of_sent, now=now)}
+    waiting = {kind: one.waiting for kind, one in queues.items()}
+    failed = {kind: one.failed for kind, one in queues.items()}
+    ages = {kind: one.age for kind, one in queues.items()}
     taken = statistics.print_times(db.session, since=now - RECENT)
     submits, deliveries = (audit.count(db.session, action, after=0) for action in ("submitted", "delivered"))
-    families: list[tuple[str, str, str, dict[str, float]]] = [
+    families: list[tuple[str, str, str, Mapping[str, float]]] = [
         ("submits_total", "counter", "screenings sent, ever", {"": submits}),
         ("deliveries_total", "counter", "summaries delivered, ever", {"": deliveries}),
-        ("outbox_jobs", "gauge", "jobs that are not done", {kind: one.waiting for kind, one in queues.items()}),
-        (
-            "outbox_failed",
-            "gauge",
-            "jobs that are not tried any more",
-            {kind: one.failed for kind, one in queues.items()},
-        ),
-        ("outbox_age_seconds", "gauge", "age of the oldest such job", {kind: one.age for kind, one in queues.items()}),
+        ("outbox_jobs", "gauge", "jobs that are not done", waiting),
+        ("outbox_failed", "gauge", "jobs that are not tried any more", failed),
+        ("outbox_age_seconds", "gauge", "age of the oldest such job", ages),
         ("printed", "gauge", "summaries printed in the last hour", {"": len(taken)}),
         (
             "print_seconds",

@@ -1,15 +1,14 @@
 """Which language a page is in, and switching it without losing what was typed."""
 
 import re
-from functools import cache
 
-from babel import Locale
 from flask import Blueprint, g, redirect, request, session
 from flask_babel import refresh
 from werkzeug.wrappers import Response
 
 from screening.domain.rules import RuleBook
 from screening.extensions import installation
+from screening.reports.paper import locale_of
 from screening.web import device
 
 _OWN_PATH = re.compile(r"(/[a-z][a-z0-9/_-]*)?/?")
@@ -51,22 +50,8 @@ def switch() -> bool:
 
 def offered() -> list[tuple[str, str]]:
     """Each language offered with its own name."""
-    return [(code, _own_name(code)) for code in installation().settings.languages]
-
-
-@cache  # every page asks
-def _own_name(code: str) -> str:
-    return (Locale.parse(code, sep="-").display_name or code).capitalize()
-
-
-@cache
-def _direction(code: str) -> str:
-    return Locale.parse(code, sep="-").text_direction
-
-
-def direction() -> str:
-    """`rtl` or `ltr`, for the page's language."""
-    return _direction(chosen())
+    names = {code: locale_of(code).display_name or code for code in installation().settings.languages}
+    return [(code, name.capitalize()) for code, name in names.items()]
 
 
 def own_path(path: str) -> str:
@@ -86,6 +71,6 @@ def switch_page() -> Response:
 def _for_templates() -> dict[str, object]:
     return {
         "page_language": chosen,
-        "page_direction": direction,
+        "page_direction": lambda: locale_of(chosen()).text_direction,
         "languages_offered": lambda: [] if request.blueprint in STAFF_PAGES else offered(),
     }

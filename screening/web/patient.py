@@ -36,7 +36,7 @@ from screening.web.forms.questions import QuestionForm, question_form
 blueprint = Blueprint("patient", __name__)
 
 
-PATIENCE = 2.0  # seconds to wait for another patient's paper
+SHORTLY = 2  # seconds after which a page asks again for a PDF that is being made
 _patients_turn = threading.Lock()
 
 
@@ -193,26 +193,35 @@ def copy() -> Page:
 @blueprint.get("/copy.pdf")
 def copy_pdf() -> Page:
     """The same as a PDF."""
-    return copy_response(_sent(), language.book(), back=url_for("patient.copy"))
+    return in_turn(lambda: copy_response(_sent(), language.book()), back=url_for("patient.copy"))
 
 
-def copy_response(screening: Screening, book: RuleBook, *, back: str) -> Page:
-    """The patient's copy as a PDF; where it cannot be made, a page that leads `back`."""
-    db.session.rollback()  # nobody should wait for what is being printed
-    settings = installation().settings
-    return _printed(lambda: paper.copy(screening, book, settings).content, f"answers-{screening.reference}.pdf", back)
+def copy_response(screening: Screening, book: RuleBook) -> Response:
+    """The patient's copy as a PDF. Raises PrintingFailed."""
+    return pdf_response(installation().printer.copy(screening, book), f"answers-{screening.reference}.pdf")
 
 
-def _printed(make: Callable[[], bytes], name: str, back: str) -> Page:
-    """A paper for a patient. They take one of the server's threads for long, not all of them."""
-    if not _patients_turn.acquire(timeout=PATIENCE):
-        return not_printed(back)
+def in_turn(make: Callable[[], Response], *, back: str) -> Page:
+    """A PDF for a patient: one at a time in each process, so that all but one of its threads are there for pages.
+
+    Whoever comes meanwhile is told at once, by a page that comes back by itself; where it cannot be made, by one that
+    leads `back`.
+    """
+    if not _patients_turn.acquire(blocking=False):
+        return _being_made()
     try:
-        return pdf_response(make(), name)
+        return make()
     except PrintingFailed:
         return not_printed(back)
     finally:
         _patients_turn.release()
+
+
+def _being_made() -> Page:
+    again = request.full_path.rstrip("?")
+    title, why = _("Your PDF is being made"), _("This takes a few seconds. This page looks again by itself.")
+    page, _status = error_page(503, title, why, action=_("Look now"), target=again)
+    return Response(page, 503, {"Refresh": str(SHORTLY), "Retry-After": str(SHORTLY)}, mimetype="text/html")
 
 
 @blueprint.get("/paper/<kind>/<code>.pdf")
@@ -221,8 +230,11 @@ def blank(kind: str, code: str) -> Page:
     here = installation()
     if kind not in paper.BLANKS or code not in here.settings.languages:
         abort(404)
-    back = url_for("patient.start")
-    return _printed(lambda: paper.blank(kind, here.books[code], here.settings), f"{kind}-{code}.pdf", back)
+
+    def make() -> Response:
+        return pdf_response(paper.blank(kind, here.books[code], here.settings), f"{kind}-{code}.pdf")
+
+    return in_turn(make, back=url_for("patient.start"))
 
 
 def pdf_response(content: bytes, name: str) -> Response:

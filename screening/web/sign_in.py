@@ -4,6 +4,7 @@ import base64
 import hashlib
 import re
 import secrets
+import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -11,14 +12,13 @@ from functools import partial, wraps
 from typing import Any
 
 import segno
-from flask import Blueprint, Flask, abort, flash, g, redirect, render_template, request, session, url_for
+from flask import Blueprint, Flask, abort, current_app, flash, g, redirect, render_template, request, session, url_for
 from flask_babel import gettext as _
 from flask_login import user_logged_out
 from flask_security import (
     ChangePasswordForm,
     FSQLALiteUserDatastore,
     LoginForm,
-    MailUtil,
     RoleMixin,
     Security,
     Totp,
@@ -31,7 +31,7 @@ from flask_security import (
     user_authenticated,
 )
 from flask_security.forms import VerifyForm
-from flask_security.recovery_codes import MfRecoveryCodesForm, MfRecoveryForm
+from flask_security.recovery_codes import MfRecoveryCodesUtil, MfRecoveryForm
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 from wtforms import PasswordField, StringField
@@ -53,6 +53,11 @@ NOT_USED = {"security.two_factor_rescue", "security.tf_select"}
 CHANGES = {"security.two_factor_setup", "security.two_factor_setup_validate", "security.mf_recovery_codes"}
 CODE_WINDOW = 30  # seconds that the clock of a phone may be wrong
 TIME_STEP = 30  # seconds for which a code is shown
+AT_ONCE, PATIENCE = (
+    1,
+    0.5,
+)  # secrets proved at a time in each process: hashing takes the processor and the threads of patients
+_proving = threading.BoundedSemaphore(AT_ONCE)
 
 blueprint = Blueprint("account", __name__, url_prefix="/account")
 
@@ -75,7 +80,7 @@ def init_app(app: Flask, here: Installation) -> None:
         SECURITY_POST_LOGIN_VIEW="/clinic/",
         SECURITY_POST_LOGOUT_VIEW="/account/sign-in",
         SECURITY_POST_CHANGE_VIEW="/account/",
-        SECURITY_TWO_FACTOR_POST_SETUP_VIEW="/account/",
+        SECURITY_TWO_FACTOR_POST_SETUP_VIEW="/account/recovery-codes?show_codes=1",
         SECURITY_STATIC_FOLDER=None,
         SECURITY_USER_IDENTITY_ATTRIBUTES=[{"sign_in_name": {"mapper": people.normal_name}}],
         SECURITY_PASSWORD_SALT=totp.hex(),
@@ -106,10 +111,9 @@ def init_app(app: Flask, here: Installation) -> None:
         verify_form=ConfirmForm,
         two_factor_verify_code_form=CodeForm,
         mf_recovery_form=RecoveryForm,
-        mf_recovery_codes_form=NewCodesForm,
+        mf_recovery_codes_util_cls=NotedCodes,
         change_password_form=ChangeForm,
         totp_cls=OnceOnlyTotp,
-        mail_util_cls=NoMail,
     )
     app.before_request(_before)
     user_authenticated.connect(_began, app)
@@ -117,13 +121,6 @@ def init_app(app: Flask, here: Installation) -> None:
     tf_profile_changed.connect(partial(_second_factor, "second factor set up"), app, weak=False)
     tf_disabled.connect(partial(_second_factor, "second factor removed"), app, weak=False)
     app.register_blueprint(blueprint)
-
-
-class NoMail(MailUtil):
-    """Nothing is sent by mail from here."""
-
-    def send_mail(self, *args: Any, **kwargs: Any) -> None:
-        """Send nothing."""
 
 
 class OnceOnlyTotp(Totp):
@@ -173,8 +170,14 @@ class Counted:
         if people.too_many_attempts(act, name, address):
             self.form_errors = [_("Too many attempts failed. Wait 15 minutes, or ask an admin for a new password.")]
             return False
-        if self.fits(**kwargs):
-            return True
+        if not _proving.acquire(timeout=PATIENCE):
+            self.form_errors = [_("Many people are signing in at this moment. Wait a few seconds, then try again.")]
+            return False
+        try:
+            if self.fits(**kwargs):
+                return True
+        finally:
+            _proving.release()
         if not getattr(self, "is_setup", False):
             people.failed(act, name, address, self.presented)
         return False
@@ -236,29 +239,50 @@ class CodeForm(GoodOnce, TwoFactorVerifyCodeForm):
 
     presented = "code"
 
+    def validate(self, **kwargs: Any) -> bool:
+        """Whether it fits. While it is set up, a mistyped one keeps the key: Flask-Security would make another."""
+        if super().validate(**kwargs):
+            return True
+        if getattr(self, "is_setup", False):
+            abort(Response(_setup_again(self), mimetype="text/html"))
+        return False
+
+
+def _setup_again(form: CodeForm) -> str:
+    """The page with the key that the phone has scanned, with what is wrong with the code."""
+    values = current_app.extensions["security"].totp_factory.fetch_setup_values(form.tf_totp_secret, form.user)
+    token = (request.view_args or {}).get("token")
+    return render_template(
+        "security/two_factor_setup.html",
+        two_factor_setup_form=form,
+        chosen_method="authenticator",
+        changing=token is not None,
+        state_token=token,
+        authr_qrcode=values["image"],
+        authr_key=values["key"],
+    )
+
 
 class RecoveryForm(GoodOnce, MfRecoveryForm):
-    """A recovery code. That it was used is noted."""
+    """A recovery code."""
 
     presented = "recovery code"
 
-    def fits(self, **kwargs: Any) -> bool:
-        """Whether it is right and was not used before."""
-        if not super().fits(**kwargs):
-            return False
-        acting(self.user).note("people", detail="recovery code used")
-        return True
 
+class NotedCodes(MfRecoveryCodesUtil):
+    """Recovery codes. That they were made, or one was used, is noted."""
 
-class NewCodesForm(MfRecoveryCodesForm):
-    """New recovery codes."""
+    def create_recovery_codes(self, user: Any) -> list[str]:
+        """Make new ones."""
+        made = super().create_recovery_codes(user)
+        acting(user).note("people", detail="recovery codes made")
+        return made
 
-    def validate(self, **kwargs: Any) -> bool:
-        """Note that they were made."""
-        if not super().validate(**kwargs):
-            return False
-        acting().note("people", detail="recovery codes made")
-        return True
+    def delete_recovery_code(self, user: Any, code: str) -> bool:
+        """Forget the one that was used."""
+        deleted = super().delete_recovery_code(user, code)
+        acting(user).note("people", detail="recovery code used")
+        return deleted
 
 
 def _begin_write_about(person: PersonRow) -> None:
@@ -298,6 +322,8 @@ def _before() -> Any:
     if request.endpoint in CHANGES:
         if not _is_fresh():
             return redirect(url_for_security("verify", next=url_for_security("two_factor_setup")))
+        if request.endpoint == "security.mf_recovery_codes" and not current_user.tf_totp_secret:
+            return redirect(url_for("account.own"))  # they stand in for a second factor
         if request.method == "POST":
             _begin_write_about(current_user)
     return None
@@ -333,6 +359,8 @@ def _ended(app: Flask, **more: object) -> None:
 def _second_factor(what: str, app: Flask, user: PersonRow, **more: object) -> None:
     """Note that somebody's second factor changed, within the transaction of whoever changes it."""
     user.mf_recovery_codes = None  # those of the one before
+    if user.tf_totp_secret:
+        app.extensions["security"].mf_recovery_codes_util.create_recovery_codes(user)
     people.changed_credentials(acting(user), user, what, but=hash_token(session.get("sign_in", "")))
 
 

@@ -19,6 +19,7 @@ from screening.storage.tables import TabletRow
 from screening.web import device, language, patient
 from screening.web.errors import Page
 from screening.web.forms.about_you import VisitForm
+from screening.web.headers import cookie
 from screening.web.sign_in import acting, needs
 
 blueprint = Blueprint("tablet", __name__)
@@ -63,7 +64,7 @@ def _keep_to_its_state() -> Response | None:
     g.tablet = ""
     if not _token() or request.endpoint in ("static", "health.alive"):
         return None
-    row = tablet.find(db.session, _token(), now=_now())
+    row = tablet.find(db.session, _token(), now=datetime.now(UTC))
     g.tablet = row.state if row else ENDED
     if g.tablet == PATIENT and not patient.is_here():
         g.tablet = LOCKED  # nobody has taken a step for so long that the draft's time is over
@@ -145,8 +146,7 @@ def end() -> Page:
         tablet.end(patient.acting(_row().begun_by), _token())
     session.clear()  # whoever signed in while the tablet began
     response = device.forget(redirect(url_for_security("login"), code=303))
-    secure = installation().settings.over_tls
-    response.delete_cookie(_cookie_name(), secure=secure, httponly=True, samesite="Lax")
+    response.delete_cookie(**cookie("tablet"))
     return response
 
 
@@ -160,8 +160,7 @@ def _handed_over(token: str, draft: str) -> Response:
     session.clear()
     response = device.remember(draft, url_for("patient.start"))
     response.headers["Clear-Site-Data"] = '"cache"'
-    secure = installation().settings.over_tls
-    response.set_cookie(_cookie_name(), token, max_age=KEPT, secure=secure, httponly=True, samesite="Lax")
+    response.set_cookie(**cookie("tablet"), value=token, max_age=KEPT)
     return response
 
 
@@ -197,21 +196,13 @@ def _patient(form: VisitForm) -> Patient | None:
     return getattr(form, "patient", None)
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 def _row() -> TabletRow:
     """This tablet. Raises NoTablet."""
-    row = tablet.find(db.session, _token(), now=_now())
+    row = tablet.find(db.session, _token(), now=datetime.now(UTC))
     if row is None:
         raise NoTablet
     return row
 
 
-def _cookie_name() -> str:
-    return "__Host-tablet" if installation().settings.over_tls else "tablet"
-
-
 def _token() -> str:
-    return request.cookies.get(_cookie_name(), "")
+    return request.cookies.get(cookie("tablet")["key"], "")

@@ -7,6 +7,7 @@ from flask_babel import gettext as _
 from flask_babel import ngettext
 
 from screening.delivery.channel import REASONS, Channel, Fault
+from screening.settings import as_called
 from screening.storage import outbox
 
 SHOWN = 10
@@ -70,7 +71,7 @@ def _trouble(
     again = _("It will not be retried automatically.") if failed else _("It will be retried automatically.")
     if kind != outbox.SUMMARY and name not in channels:
         reason = _("This channel is no longer in the settings. To discard what is waiting for it, an admin runs:")
-        detail, again = f"flask delivery drop {name}", ""
+        detail, again = as_called(f"flask delivery drop {name}"), ""
     elif not fault:
         reason, again = _("It is waiting: the server that should process it is not running."), ""
     title = f"{title} {more}".strip()

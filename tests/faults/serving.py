@@ -26,7 +26,7 @@ NewDatabase = Callable[[], str]  # the fixture `new_database`: gives the URL of 
 LOG_LINES = 60  # of the server's log in the message of a failure
 COMING_AND_GOING = re.compile(r"Booting worker|was sent SIGKILL")
 SERVER_FAULT = re.compile(r"Traceback|incident|\[CRITICAL\]")
-SERVE = ("-m", "gunicorn", "--worker-class", "gthread", "--workers", "2", "--threads", "4", "--no-control-socket")
+SERVE = ("-m", "gunicorn", "--worker-class", "worker.Worker", "--workers", "2", "--threads", "4", "--no-control-socket")
 # The master loads the application and compiles the templates, then forks: a killed worker is replaced within moments.
 SERVE += ("--preload", "--config", str(Path(__file__).with_name("gunicorn_conf.py")))
 

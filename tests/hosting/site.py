@@ -33,9 +33,10 @@ SECOND = "# server 10.77.0.2:8000"
 MAIN = """
 daemon off;
 worker_processes 1;
+worker_rlimit_nofile 8192;
 pid {home}/pid;
 error_log {home}/logs/main.log;
-events {{ worker_connections 256; }}
+events {{ worker_connections 4096; }}
 http {{
     include /etc/nginx/mime.types;
     {temporary}

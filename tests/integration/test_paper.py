@@ -12,13 +12,22 @@ import pytest
 from flask import Flask
 from lxml.html import fragment_fromstring
 from pypdf import PdfReader
+from sqlalchemy import select
 
-from screening.extensions import installation
+from screening import background
+from screening.domain.assessment import Screening
+from screening.domain.rules import RuleBook
+from screening.extensions import db, installation
 from screening.reports import paper
-from screening.reports.press import PrintingFailed
+from screening.reports.press import Printed, PrintingFailed
+from screening.settings import Settings
+from screening.storage import summaries
+from screening.storage.tables import CopyRow
+from screening.web import patient
 from tests.integration.colleague import Colleague
 from tests.integration.test_printed_summary import words
 from tests.integration.test_review import sent
+from tests.integration.test_upkeep import change, flask
 from tests.integration.visitor import NO_TO_ALL, Visitor
 
 LANGUAGES = ("en", "es")
@@ -159,3 +168,70 @@ def test_paper_that_cannot_be_printed_is_said_kindly(app: Flask, monkeypatch: py
     visitor = Visitor(app)
     assert visitor.get("/paper/form/en.pdf").status_code == 503
     assert "Please try again later" in visitor.text
+
+
+@pytest.fixture
+def printed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The languages in which copies are printed from here on."""
+    found: list[str] = []
+
+    def print_and_note(screening: Screening, book: RuleBook, settings: Settings) -> Printed:
+        found.append(book.language)
+        return real(screening, book, settings)
+
+    real = paper.copy
+    monkeypatch.setattr(paper, "copy", print_and_note)
+    return found
+
+
+@pytest.mark.both_databases
+def test_a_copy_is_printed_once_in_each_language_and_the_same_for_patient_and_clinic(
+    app: Flask, printed: list[str]
+) -> None:
+    visitor = Visitor(app)
+    visitor.fill_in()
+    reference = visitor.send()
+    first = visitor.get("/copy.pdf").data
+    assert visitor.get("/copy.pdf").data == first
+    assert Colleague(app).get(f"/clinic/screenings/{reference}/copy.pdf").data == first
+    visitor.get("/copy")
+    visitor.post("/language", {"language": "es", "next": "/copy"})
+    assert visitor.get("/copy.pdf").data != first
+    assert printed == ["en", "es"]
+
+
+@pytest.mark.both_databases
+def test_a_kept_copy_is_sealed_gets_new_keys_is_verified_and_goes_with_its_screening(
+    app: Flask, printed: list[str]
+) -> None:
+    visitor = Visitor(app)
+    visitor.fill_in(name="Zyxwvutina")
+    visitor.send()
+    first = visitor.get("/copy.pdf").data
+    flask(app, "rotate-key", "--forget")
+    assert visitor.get("/copy.pdf").data == first
+    assert len(printed) == 1
+    background.empty_outbox(app)
+    flask(app, "verify")
+    with app.app_context():
+        row = db.session.scalars(select(CopyRow)).one()
+        assert first[100:200] not in row.sealed_pdf
+        assert len(row.sealed_pdf) > summaries.LENGTHS[0], "its length tells nothing"
+        row.sealed_pdf = row.sealed_pdf[:-1] + bytes([row.sealed_pdf[-1] ^ 1])
+        db.session.commit()
+    assert "copies.sealed_pdf cannot be opened" in flask(app, "verify", code=1).output
+    change(app, "DELETE FROM screenings")
+    with app.app_context():
+        assert db.session.scalars(select(CopyRow.language)).all() == []
+
+
+def test_nobody_waits_for_the_pdf_of_somebody_else(app: Flask) -> None:
+    visitor = Visitor(app)
+    visitor.fill_in()
+    visitor.send()
+    with patient._patients_turn:
+        for path in ("/copy.pdf", "/paper/form/en.pdf?download=1"):
+            page = visitor.get(path)
+            assert (page.status_code, page.headers["Refresh"]) == (503, "2")
+            assert f'href="{path}"' in page.text
+    assert visitor.get("/copy.pdf").data.startswith(b"%PDF")

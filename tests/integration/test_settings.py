@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from screening.settings import InvalidSettings, Settings, load_settings, settings_file
+from screening import create_app
+from screening.rulebooks.load import load as load_books
+from screening.settings import InvalidSettings, Settings, as_called, load_settings, settings_file
 
 
 def load(tmp_path: Path, file: str = "", **environ: str) -> Settings:
@@ -70,3 +72,24 @@ def test_the_settings_file_names_every_setting_at_its_default(tmp_path: Path) ->
     assert tomllib.loads(text) == {}
     lines = [line[2:] if line.startswith("# ") and " = " in line else "" for line in text.splitlines()]
     assert load(tmp_path, "\n".join(lines)) == Settings(instance=tmp_path)
+
+
+def test_a_language_without_a_translation_of_the_pages_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("screening.load", lambda: dict.fromkeys(("en", "es", "fr"), load_books()["en"]))
+    with pytest.raises(InvalidSettings, match="not translated into fr"):
+        create_app(Settings(instance=tmp_path, languages=("en", "fr")))
+    create_app(Settings(instance=tmp_path, languages=("en", "es")))
+
+
+@pytest.mark.parametrize(("name", "words"), [("screening", "run `screening init`"), (None, "run `flask init`")])
+def test_commands_are_named_as_they_are_called_here(
+    monkeypatch: pytest.MonkeyPatch, name: str | None, words: str
+) -> None:
+    if name:
+        monkeypatch.setenv("COMMAND_NAME", name)
+    else:
+        monkeypatch.delenv("COMMAND_NAME", raising=False)
+    assert as_called("run `flask init`") == words
+    assert as_called("flask 3.1") == "flask 3.1"

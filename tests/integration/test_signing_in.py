@@ -259,8 +259,29 @@ def codes(dr: Colleague) -> TOTP:
     assert "<svg" in dr.page.text
     app = TOTP(key=key[1], format="base32")
     dr.post(action[1], {"code": app.generate().token})
-    assert dr.path == "/account/", dr.text
+    assert dr.path == "/account/recovery-codes", dr.text
+    assert len(re.findall(r"<li>([0-9a-f-]{14})</li>", dr.page.text)) == 5
     return app
+
+
+def test_a_mistyped_code_keeps_the_key_that_was_scanned(app: Flask, dr: Colleague) -> None:
+    dr.get("/account/second-factor")
+    dr.post("/account/second-factor", {"setup": "authenticator"})
+    shown = re.search(r'class="password">([A-Z2-7-]+)<', dr.page.text)
+    action = re.search(r'action="(/account/second-factor/[^"]+)"', dr.page.text)
+    assert shown is not None
+    assert action is not None
+    for typed in ("000000", ""):
+        dr.post(action[1], {"code": typed})
+        assert "error-summary" in dr.page.text
+        assert shown[1] in dr.page.text
+        assert "<svg" in dr.page.text
+    dr.post(action[1], {"code": TOTP(key=shown[1], format="base32").generate().token})
+    assert dr.path == "/account/recovery-codes", dr.text
+
+
+def test_there_are_no_recovery_codes_without_a_second_factor(app: Flask, dr: Colleague) -> None:
+    assert dr.get("/account/recovery-codes").request.path == "/account/"
 
 
 @pytest.mark.both_databases

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import sqlite3
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +16,7 @@ import pytest
 from click.testing import Result
 from flask import Flask
 from sqlalchemy import func, select, text, update
+from werkzeug.serving import make_server
 
 from screening import background
 from screening.extensions import db, installation
@@ -408,7 +411,8 @@ def test_doctor_says_what_is_well_and_what_is_not(app: Flask, tmp_path: Path) ->
         "ok     data.key",
         "ok     database",
         "FAULT  last backup: never",
-        "FAULT  rule book",
+        "FAULT  server: http://127.0.0.1:8000 does not answer: [Errno 111] Connection refused",
+        "note   rule book",
         "FAULT  people",
     ):
         assert line in said, said
@@ -422,6 +426,28 @@ def test_doctor_says_what_is_well_and_what_is_not(app: Flask, tmp_path: Path) ->
     assert "FAULT  unread: 2 screenings" in flask(app, "doctor", code=1).stdout
     installation(app).key_file.chmod(0o644)
     assert "FAULT  data.key" in flask(app, "doctor", code=1).stdout
+
+
+def test_doctor_finds_a_draft_rule_book_no_fault_where_the_server_answers(
+    make_app: Callable[..., Flask], tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        app = make_app(public_url=f"http://127.0.0.1:{port}")
+        Colleague(app)
+        flask(app, "backup", str(tmp_path / "copy"))
+        flask(app, "purge")
+        server = make_server("127.0.0.1", port, app, threaded=True, fd=listener.fileno())
+        serving = threading.Thread(target=server.serve_forever)
+        serving.start()
+        try:
+            said = flask(app, "doctor").stdout
+        finally:
+            server.shutdown()
+            serving.join()
+            server.server_close()
+    assert "ok     server: it answers" in said
+    assert "note   rule book: azathioprine" in said
 
 
 def test_the_clock_of_the_database_is_that_of_its_machine(app: Flask) -> None:

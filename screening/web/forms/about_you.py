@@ -6,7 +6,6 @@ import unicodedata
 from datetime import date
 from typing import Any, Self
 
-from babel import Locale
 from babel.lists import format_list
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
@@ -15,7 +14,7 @@ from wtforms import StringField
 
 from screening.domain import answers
 from screening.domain.answers import Fault
-from screening.reports.paper import DATE_PARTS, date_part_order
+from screening.reports.paper import DATE_PARTS, date_part_order, locale_of
 from screening.services.dates import month_by_name
 from screening.web import language
 from screening.web.forms import TypedForm
@@ -117,7 +116,7 @@ def _birth_date(typed: dict[str, str], languages: tuple[str, ...], today: date) 
         return missing[0], _("Put the day, the month and the year each in its own box")
     if missing:
         names = {"birth_day": _("the day"), "birth_month": _("the month"), "birth_year": _("the year")}
-        parts = format_list([names[part] for part in missing], locale=Locale.parse(language.chosen(), sep="-"))
+        parts = format_list([names[part] for part in missing], locale=locale_of(language.chosen()))
         return missing[0], _("Also enter %(parts)s of birth", parts=parts)
     day, year = _number(typed["birth_day"]), _number(typed["birth_year"])
     month = _number(typed["birth_month"]) or month_by_name(typed["birth_month"], languages)

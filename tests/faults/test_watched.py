@@ -1,0 +1,28 @@
+"""Whoever watches the server, however often, is told the truth and keeps nobody waiting."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tests.faults.browsing import Browser, Patient
+from tests.faults.serving import NewDatabase, served
+
+ASKED, AT_ONCE, PAGES = 200, 8, 100
+AT_MOST = 30  # seconds for all of them
+
+
+def test_asked_often_while_pages_are_served_it_says_ready(tmp_path: Path, new_database: NewDatabase) -> None:
+    with served(tmp_path, new_database()) as server:
+        patient = Patient(server.url, "watched")
+        patient.begin()
+        begun = time.monotonic()
+        with ThreadPoolExecutor(AT_ONCE) as watching, ThreadPoolExecutor(2) as reading:
+            pages = reading.map(lambda _: patient.get("/about-you").status, range(PAGES))
+            asked = watching.map(lambda _: Browser(server.url).get("/readyz").html, range(ASKED))
+            assert Counter(asked) == {"ready\n": ASKED}
+            assert Counter(pages) == {200: PAGES}
+        assert time.monotonic() - begun < AT_MOST
+        assert server.faults() == []

@@ -1,0 +1,112 @@
+"""nginx keeps away what asks for too much, and never a waiting room of patients who share one address."""
+
+from __future__ import annotations
+
+import http.client
+import resource
+import socket
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
+
+import pytest
+
+from tests.browser.server import LiveServer
+from tests.hosting.served import served_behind
+from tests.hosting.site import HOST, Site, port, prepared, running
+
+HALF_SENT, UPLOADS = 2000, 60
+PHONES, PARTS = 60, 6  # in a waiting room, and what each loads at once
+AT_MOST = 1.0  # seconds
+PAGE = "/healthz"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with prepared() as one, running(one, f"unix:{one.home}/screening.sock"):
+        yield one
+
+
+@pytest.fixture(scope="module")
+def server(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    with served_behind(site, tmp_path_factory.mktemp("limits")) as live:
+        yield live
+
+
+@pytest.fixture
+def many_files() -> Iterator[None]:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(before[0], 3 * HALF_SENT), before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def page(site: Site, cookie: str = "", path: str = PAGE) -> int:
+    """How a page is answered, to a visitor with this cookie."""
+    with closing(site.connect()) as connection:
+        connection.request("GET", path, headers={"Cookie": cookie} if cookie else {})
+        answer = connection.getresponse()
+        answer.read()
+        return answer.status
+
+
+def soon(site: Site) -> None:
+    """A patient's page comes at once."""
+    begun = time.perf_counter()
+    assert page(site, path="/") == http.HTTPStatus.OK
+    assert time.perf_counter() - begun < AT_MOST
+
+
+@pytest.mark.usefixtures("many_files")
+def test_half_sent_requests_of_one_address_keep_nobody_waiting(site: Site, server: LiveServer) -> None:
+    with ExitStack() as stack:
+        for number in range(HALF_SENT):
+            one = stack.enter_context(closing(socket.create_connection((HOST, port(site.tls)), timeout=10)))
+            if number % 2:
+                one.sendall(b"\x16\x03\x01")  # the beginning of a handshake
+        soon(site)
+
+
+def test_half_sent_uploads_keep_nobody_waiting(site: Site, server: LiveServer) -> None:
+    with ExitStack() as stack:
+        for number in range(UPLOADS):
+            one = stack.enter_context(closing(site.connect()))
+            path, length = (("/verify", 2_000_000), ("/verify", 30_000_000), ("/about-you", 100_000))[number % 3]
+            one.putrequest("POST", path)
+            one.putheader("Content-Length", str(length))
+            one.putheader("Content-Type", "application/x-www-form-urlencoded")
+            one.endheaders(b"x" * 10_000)
+        soon(site)
+
+
+def test_a_waiting_room_of_patients_is_let_in(site: Site, server: LiveServer) -> None:
+    cookies = [f"draft={number}" for number in range(PHONES)] * PARTS
+    with ThreadPoolExecutor(24) as phones:
+        assert Counter(phones.map(lambda cookie: page(site, cookie), cookies)) == {200: PHONES * PARTS}
+
+
+def test_one_visitor_with_too_many_requests_is_told_to_wait_and_others_are_not(site: Site, server: LiveServer) -> None:
+    with ThreadPoolExecutor(24) as one_visitor:
+        answers = Counter(one_visitor.map(lambda _: page(site, "draft=crowd"), range(200)))
+    assert answers[429] > 0
+    assert answers[200] >= 60
+    assert page(site, "draft=other") == http.HTTPStatus.OK
+    with closing(site.connect()) as connection:
+        for _ in range(100):
+            connection.request("GET", PAGE, headers={"Cookie": "draft=crowd"})
+            answer = connection.getresponse()
+            words = answer.read().decode()
+            if answer.status == http.HTTPStatus.TOO_MANY_REQUESTS:
+                break
+        assert "Please wait a moment" in words
+
+
+@pytest.mark.audit
+def test_half_a_request_is_given_up(site: Site, server: LiveServer) -> None:
+    with closing(site.connect()) as connection:
+        connection.connect()
+        connection.sock.settimeout(20)
+        connection.sock.sendall(b"GET / HTTP/1.1\r\nHost: ")
+        assert connection.sock.recv(100) == b""

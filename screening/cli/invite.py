@@ -13,7 +13,7 @@ from screening.domain.rules import BASE_LANGUAGE
 from screening.extensions import installation
 from screening.reports import paper
 from screening.reports.press import PrintingFailed
-from screening.reports.spreadsheet import Table
+from screening.reports.spreadsheet import Table, as_seen
 from screening.reports.summary import day, moment
 from screening.services import invite as service
 from screening.services.dates import Order
@@ -67,13 +67,11 @@ def invite(
     order, seed, here = Order(dates) if dates else None, uuid4().hex, installation()
     if file is None:
         given = {name: value for name, value in alone.items() if value}
-        table = Table(rows=[(0, list(given)), (1, list(given.values()))])
+        table = Table(rows=as_seen([(0, list(given)), (1, list(given.values()))]))
         found = read_table(table, settings=here.settings, today=here.today(), order=order)
         _refuse(found, "")
     else:
-        found = read_list(
-            file.read_bytes(), settings=installation().settings, today=installation().today(), order=order
-        )
+        found = read_list(file.read_bytes(), settings=here.settings, today=here.today(), order=order)
     with on_a_ready_installation():
         act, settings = acting(), here.settings
         if file is not None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from screening.delivery.channel import Channel, DeliveryFailed, Document, Fault
+from screening.domain.unseen import without_unseen
 from screening.settings import setting, text
 from screening.storage.encryption import sync_folder
 
@@ -88,7 +89,8 @@ def _named(pattern: str, document: Document) -> str:
 
 def _plain(value: str) -> str:
     """Letters of any script with their marks, and digits, as many whole ones as LONGEST bytes hold; all else as `-`."""
-    kept = "".join(one if _is_part_of_word(one) else "-" for one in unicodedata.normalize("NFC", value)).strip("-")
+    words = "".join(one if _is_part_of_word(one) else "-" for one in unicodedata.normalize("NFC", value))
+    kept = without_unseen(words).strip("-")  # an emoji leaves its joiners behind
     short = kept.encode()[:LONGEST].decode(errors="ignore")
     while short != kept and short and not kept[len(short)].isalnum() and kept[len(short)] != "-":
         short = short[:-1]  # a letter without its mark may be another name

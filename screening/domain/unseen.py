@@ -8,7 +8,7 @@ _NEVER_SEEN = re.compile(
     "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a]"
 )
 _BLANKS = str.maketrans(dict.fromkeys("\u2800\u3164\uffa0", " "))  # letters and symbols that look like a space
-_LINE_ENDS = re.compile("\r\n|[\r\u2028\u2029]")
+_LINE_ENDS = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")  # as Unicode has them; Word and PowerPoint use \x0b
 _EMOJI = (
     "\u00a9\u00ae\u203c\u2049\u2122\u2139\u2190-\u21ff\u2300-\u23ff\u24c2\u25a0-\u27bf\u2900-\u297f\u2b00-\u2bff"
     "\u3030\u303d\u3297\u3299\U0001f000-\U0001faff"
@@ -38,6 +38,8 @@ def without_unseen(text: str) -> str:
     Joiners stay within Persian or Hindi words and their like, variation selectors and joiners within emoji, tags within
     flags. Control characters stay, to be refused.
     """
+    if text.isascii():
+        return _LINE_ENDS.sub("\n", text)
     text = _LINE_ENDS.sub("\n", _NEVER_SEEN.sub("", text).translate(_BLANKS))
     text = _TAGS.sub(lambda found: found[1] or "", text)
     return _JOINERS.sub("", _SEVERAL_JOINERS.sub(r"\1", _VARIANTS.sub("", text)))

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from screening.domain.answers import tidy
 from screening.domain.assessment import Assessment, Screening
 from screening.domain.rules import RuleBook
+from screening.domain.unseen import without_unseen
 
 if TYPE_CHECKING:
     from screening.reports.workbook import Sheet  # which imports the library that no server needs to hold
@@ -25,6 +27,7 @@ MARKS = {BOM_UTF8: "utf-8", BOM_UTF16_LE: "utf-16-le", BOM_UTF16_BE: "utf-16-be"
 _NOTHING = "".join(SEPARATORS) + " \r\n"  # what an empty row consists of, whatever separates its cells
 _ZIP, _OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"  # what .xlsx and .ods begin with, and .xls
 _PATIENCE = 30  # seconds for a workbook
+_LETTERS = 1100  # of a cell, each with its marks: more than any field can have. Composing many more would take minutes
 # Where a spreadsheet could begin a cell, however it separates them; and there, what it could take for a formula or we
 # have put there.
 _HARMFUL = re.compile(r"""^(?=[\t\r\n])|(?:^|(?<=[,;\t\r\n]))(?='|[\s"']*[=+\-@＝＋－＠])""")
@@ -42,8 +45,8 @@ class NotReadable(Exception):
 class Table:
     """One way to read a file: a sheet of a workbook, or a text with one `separator`.
 
-    Each row that is not empty has the number that a spreadsheet shows beside it. `broken` is the number of the row
-    after which nothing can be read, or 0. `is_guess` tells that the encoding of the letters is only likely.
+    Each row in which something is seen has the number that a spreadsheet shows beside it. `broken` is the number of the
+    row after which nothing can be read, or 0. `is_guess` tells that the encoding of the letters is only likely.
     """
 
     rows: list[tuple[int, list[str]]]
@@ -56,9 +59,19 @@ class Table:
 def read_tables(content: bytes) -> list[Table]:
     """Each way in which the bytes of a file can be read as a table. Raises NotReadable."""
     if content.startswith((_ZIP, _OLE)):
-        return [Table(rows=one["rows"], sheet=one["name"]) for one in _sheets(content)]
+        return [Table(rows=as_seen(one["rows"]), sheet=one["name"]) for one in _sheets(content)]
     text, is_guess = _decoded(content)
     return [_separated(text, separator, is_guess) for separator in SEPARATORS]
+
+
+def as_seen(rows: Iterable[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]:
+    """The rows with each cell in one line, as a person sees it; without those that are empty then."""
+    lines = ((number, [_cell_as_seen(one) for one in cells]) for number, cells in rows)
+    return [(number, cells) for number, cells in lines if any(cell.strip(_NOTHING) for cell in cells)]
+
+
+def _cell_as_seen(cell: str) -> str:
+    return tidy(" ".join(without_unseen(cell)[:_LETTERS].split()))
 
 
 def _sheets(content: bytes) -> "list[Sheet]":
@@ -100,11 +113,11 @@ def _separated(text: str, separator: str, is_guess: bool) -> Table:
     rows, number = list[tuple[int, list[str]]](), 0
     try:
         for number, cells in enumerate(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True), 1):
-            if any(cell.strip(_NOTHING) for cell in cells):
-                rows.append((number, cells))
+            rows.append((number, cells))
+        broken = 0
     except csv.Error:
-        return Table(rows=rows, separator=separator, broken=number + 1, is_guess=is_guess)
-    return Table(rows=rows, separator=separator, is_guess=is_guess)
+        broken = number + 1
+    return Table(rows=as_seen(rows), separator=separator, broken=broken, is_guess=is_guess)
 
 
 def columns(book: RuleBook) -> list[str]:

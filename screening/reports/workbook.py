@@ -7,15 +7,17 @@ memory for. It is started without the rest of the application (see spreadsheet.p
 import json
 import resource
 import sys
-from datetime import date, datetime
+from datetime import date, datetime, time, timedelta
 from io import BytesIO
 from typing import TypedDict
 
 from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
 MEMORY = 1 << 30  # bytes of address space
+MOST = 1 << 24  # bytes handed over: the server has to hold them
 SECONDS = 10  # of the processor; 5,000 rows take less than one
-UNREADABLE = 3  # the exit code for a file that is no workbook, or needs a password
+HALF_A_SECOND = timedelta(seconds=0.5)
+UNREADABLE = 3  # the exit code for a file that is no workbook, needs a password, or holds too much
 
 
 class Sheet(TypedDict):
@@ -27,7 +29,10 @@ class Sheet(TypedDict):
 
 def text(value: object) -> str:
     """A cell as text: days in ISO 8601, whole numbers without a decimal point."""
+    if isinstance(value, time):  # a part of a day, of which some programs keep few digits
+        value = (datetime.combine(date.min, value) + HALF_A_SECOND).time()
     if isinstance(value, datetime):
+        value += HALF_A_SECOND
         return value.isoformat(" ", timespec="minutes")
     if isinstance(value, date):
         return value.isoformat()
@@ -50,6 +55,9 @@ if __name__ == "__main__":
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # it would hold the list in clear
     try:
-        json.dump(sheets(sys.stdin.buffer.read()), sys.stdout)
+        found = json.dumps(sheets(sys.stdin.buffer.read()))
     except CalamineError:
         sys.exit(UNREADABLE)
+    if len(found) > MOST:
+        sys.exit(UNREADABLE)
+    sys.stdout.write(found)

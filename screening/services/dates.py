@@ -24,6 +24,7 @@ class ShortYear(ValueError):
 
 _WORD = re.compile(r"\d+|[^\W\d_]+")
 _PASSED_OVER = frozenset(["a", "at", "d", "de", "del", "el", "la", "las", "of", "on", "st", "nd", "rd", "th", "the"])
+_DASHES = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2212", "-"))  # all look alike
 _NOT_IN_DAYS = re.compile(r"[^\w\s./,-]")
 _TIME = re.compile(r"(?:^|[\st,])(\d{1,2})(?:[:.h](\d{2})(?::(\d{2})(?:[.,]\d+)?)?)?\s*(?:([ap])\.?\s?m\.?)?\s*h?$")
 
@@ -44,7 +45,7 @@ def _names(languages: tuple[str, ...]) -> tuple[Mapping[str, int], frozenset[str
 
 
 def _plain(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    return " ".join(unicodedata.normalize("NFKC", text).translate(_DASHES).casefold().split())
 
 
 def month_by_name(typed: str, languages: tuple[str, ...]) -> int | None:
@@ -58,10 +59,11 @@ def readings(text: str, languages: tuple[str, ...]) -> Mapping[Order, date]:
     A year first, a month in words and full stops between numbers (day first) leave nothing open.
     """
     months, days = _names(languages)
-    words = _WORD.findall(_plain(text))
+    plain = _plain(text)
+    words = _WORD.findall(plain)
     numbers, named = [one for one in words if one.isdecimal()], [months[one] for one in words if one in months]
     known = len(numbers) + len(named) + sum(one in days | _PASSED_OVER for one in words if one not in months)
-    if known != len(words) or _NOT_IN_DAYS.search(text):
+    if known != len(words) or _NOT_IN_DAYS.search(plain):
         raise ValueError(text)
     if len(numbers) == 1 and len(numbers[0]) == 8 and not named:
         numbers = [numbers[0][:4], numbers[0][4:6], numbers[0][6:]]
@@ -78,7 +80,7 @@ def readings(text: str, languages: tuple[str, ...]) -> Mapping[Order, date]:
     elif numbers[0] == years[0]:
         both = [(second[0], first)] * 2
     else:
-        is_dotted = "." in text and not {"/", "-"} & set(text)
+        is_dotted = "." in plain and not {"/", "-"} & set(plain)
         both = [(first, second[0]), (first, second[0]) if is_dotted else (second[0], first)]
     found = {}
     for order, (day, month) in zip(Order, both, strict=True):

@@ -15,8 +15,9 @@ from babel import Locale
 
 from screening.delivery.channel import N_
 from screening.domain import answers as said
-from screening.domain.answers import Fault, Patient, text_fault, tidy
+from screening.domain.answers import Fault, Patient, text_fault
 from screening.domain.invitation import Invitation, appointment_fault, is_mailbox
+from screening.domain.unseen import without_unseen
 from screening.reports.spreadsheet import NotReadable, Table, read_tables
 from screening.services.dates import Order, ShortYear, exact_moment, order_of, readings, split_time
 from screening.settings import Settings
@@ -56,6 +57,7 @@ HEADINGS = {
 }
 EXAMPLES = {"birth_date": "1988-03-12", "appointment": "2027-03-31 14:30"}
 _HEADINGS_WITHIN = 20  # rows from the top
+_JOINERS = re.compile("[\u200c\u200d]")
 _LONGEST = {"name": said.NAME_LENGTH, "visit": said.VISIT_LENGTH, "prescriber": said.NAME_LENGTH}
 
 
@@ -179,13 +181,18 @@ def with_doubles(found: InvitationList, awaited: Mapping[str, Invitation], seed:
 
 def _who(one: Invitation) -> object:
     """What two invitations of the same patient to the same visit have in common, however the name is written."""
-    words = unicodedata.normalize("NFKC", one.patient.name).casefold().replace(",", " ").split()
-    return tuple(sorted(words)), one.patient.birth_date, one.patient.visit.casefold() or one.appointment
+    words = _alike(one.patient.name).replace(",", " ").split()
+    return tuple(sorted(words)), one.patient.birth_date, _alike(one.patient.visit) or one.appointment
+
+
+def _alike(text: str) -> str:
+    """The text without case, width of letters, and all that cannot be seen: an older release kept some of it."""
+    return unicodedata.normalize("NFKC", _JOINERS.sub("", without_unseen(text))).casefold()
 
 
 def _plain(heading: str) -> str:
     """A heading without case, accents, blanks, signs and what stands in brackets."""
-    letters = unicodedata.normalize("NFKD", re.sub(r"\(.*?\)", "", heading)).casefold()
+    letters = unicodedata.normalize("NFKD", re.sub(r"\([^()]*\)", "", heading)).casefold()
     return "".join(one for one in letters if one.isalnum())
 
 
@@ -211,14 +218,13 @@ def _known(headings: tuple[int, list[str]]) -> int:
 def read_table(table: Table, *, settings: Settings, today: date, order: Order | None) -> InvitationList:
     """Read a table of texts."""
     place, columns = _headings(table)
-    written = [" ".join(cell.split()) for cell in table.rows[place][1]]
+    if {"name", "given_name", "family_name"} <= {*columns}:  # it is the whole name: the parts would be added to it
+        columns = ["" if one in NAMES[1:] else one for one in columns]
+    written = table.rows[place][1]
     below = table.rows[place + 1 :]
     if faults := _faults_of_headings(columns, written, below, table.broken):
         return InvitationList(faults=faults)
-    given = [
-        {name: " ".join(tidy(cell).split()) for name, cell in zip(columns, cells, strict=False) if name}
-        for _, cells in below
-    ]
+    given = [{name: cell for name, cell in zip(columns, cells, strict=False) if name} for _, cells in below]
     orders = {
         name: order or order_of(_readings(one.get(name, ""), settings) for one in given)
         for name in ("birth_date", "appointment")
@@ -226,9 +232,7 @@ def read_table(table: Table, *, settings: Settings, today: date, order: Order | 
     reader = _Reader(settings, today, orders)
     rows = []
     for (number, cells), one in zip(below, given, strict=True):
-        homeless = [
-            cell for place, cell in enumerate(cells) if cell.strip() and not "".join(written[place : place + 1])
-        ]
+        homeless = [cell for place, cell in enumerate(cells) if cell and not "".join(written[place : place + 1])]
         rows.append(reader.row(number, one, homeless))
     notes = []
     if unread := [heading for name, heading in zip(columns, written, strict=True) if heading and not name]:

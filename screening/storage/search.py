@@ -23,7 +23,7 @@ FOUND_AT_MOST = 1000
 CHUNKS, PARTS = 10, 30  # of what was typed that are looked for
 # What every screening of a current index is found by. Another number, whenever other terms are made of the same words:
 # `flask init` then builds the index anew.
-FOLDING = "folding 2"
+FOLDING = "folding 3"
 PART = 100  # screenings indexed in one transaction
 RUN = 3  # neighbouring words that are also found written as one: van der Berg, vanderberg
 
@@ -33,7 +33,7 @@ _NOT_LEFT_OUT = "COMBINING KATAKANA-HIRAGANA"
 _WITHIN_WORDS = "\u0640\u200d"  # tatweel and joiner
 # Letters of one sound that Arabic, Persian and Urdu keyboards write in different ways.
 _SAME = {"\u0671": "\u0627", "\u0649": "\u064a", "\u06cc": "\u064a", "\u06a9": "\u0643", "\u0629": "\u0647"}
-_SAME |= {"\u06c1": "\u0647"}
+_SAME |= dict.fromkeys("\u06c1\u06c3\u06d5", "\u0647")
 # How passports and systems without these letters write them (ICAO 9303).
 _SPELT_OUT = str.maketrans({"ä": "ae", "ö": "oe", "ø": "oe", "å": "aa", "ü": "ue"})
 

@@ -17,6 +17,7 @@ from flask_babel import gettext as _
 from flask_security import current_user
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from screening.domain.answers import tidy
 from screening.domain.invitation import LONGEST_DAYS, Invitation, last_moment
 from screening.extensions import installation
 from screening.reports.spreadsheet import ENCODING, write_row
@@ -74,7 +75,7 @@ def many() -> Page:
     several = found.to_invite(seed)
     if "links" in request.form:
         return _links(found, seed)
-    typed = request.form.get("days", str(settings.invitation_days)).strip()
+    typed = tidy(request.form.get("days", str(settings.invitation_days)))
     days = int(typed) if typed.isdecimal() and len(typed) <= 2 else 0
     if several and request.form.get("invite") == str(len(several)) and 1 <= days <= LONGEST_DAYS:
         until = last_moment(now=act.now, days=days, timezone=settings.clinic_timezone)

@@ -451,6 +451,8 @@ def test_nothing_is_delivered_before_it_is_printed(make: Make, tmp_path: Path, m
         ("कि" * 20, "कि" * 10),
         ("a" * 58 + "कि", "a" * 58),
         ("?!", "-"),
+        ("\U0001f469\U0001f3fd\u200d\u2695\ufe0f", "-"),
+        ("\u0639\u0644\u06cc\u200c\u0631\u0636\u0627 \u2764\ufe0f", "\u0639\u0644\u06cc\u200c\u0631\u0636\u0627"),
     ],
 )
 def test_a_name_in_a_file_name_keeps_its_marks_and_is_cut_between_letters(name: str, file: str) -> None:

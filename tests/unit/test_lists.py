@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import zipfile
-from datetime import UTC, date, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
+from time import process_time
 from xml.sax.saxutils import escape
 
 import pytest
@@ -119,6 +121,33 @@ def test_a_text_below_no_heading_is_a_fault_since_columns_may_have_moved() -> No
     assert "“Bea” stands below no heading" in fault
 
 
+def test_what_nobody_can_see_is_no_cell_no_row_and_no_heading() -> None:
+    content = "name\u3164;birth_date;\u200b;\u200e\nAna;1988-03-12;\u3164;\u2060\n\u200b;\ufeff;\u00a0;\n\u3164;;;\n"
+    assert invited(content) == [("Ana", BORN, "")]
+    assert read(content).notes == []
+    (fault,) = faults(read("name;birth_date;\u200b\nAna;1988-03-12;x\u200b\n"))
+    assert "“x” stands below no heading" in fault
+
+
+def test_a_cell_that_is_far_too_long_is_refused_at_once() -> None:
+    marks, brackets = "a" + "\u0301\u0323" * 20000, "(" * 100000
+    content = f"name;birth_date;{marks};{brackets}\nAna;{marks};;\n{marks};1988-03-12;;\n"
+    begun = process_time()
+    found = read(content)
+    assert process_time() - begun < 2
+    assert [(row.number, [*row.faults]) for row in found.rows] == [(2, ["birth_date"]), (3, ["name"])]
+    assert max(len(fault) for fault in faults(found)) < 1200
+
+
+def test_a_name_is_too_long_before_it_is_cut() -> None:
+    decomposed = "e\u0302\u0301" * 120
+    assert invited(f"name;birth_date\n{decomposed};1988-03-12\n") == [("\u1ebf" * 120, BORN, "")]
+    for letter in ("\u1ebf", "e\u0302\u0301", "\u03b1\u0313\u0300\u0345"):
+        for letters in (121, 400, 3000):
+            (fault,) = faults(read(f"name;birth_date\n{letter * letters};1988-03-12\n"))
+            assert "Too long" in fault
+
+
 # ------------------------------------------------------------------------------------------------------------ headings
 
 
@@ -154,6 +183,12 @@ def test_a_name_in_parts_is_put_together() -> None:
     assert invited(content)[0][0] == "Ana Ruiz Peña"
 
 
+def test_a_whole_name_is_not_put_together_with_its_parts() -> None:
+    content = "Name;First name;Last name;DOB\nAna Ruiz;Ana;Ruiz;1988-03-12\n"
+    assert invited(content) == [("Ana Ruiz", BORN, "")]
+    assert [str(note) for note in read(content).notes] == ["These columns are not read: First name, Last name."]
+
+
 @pytest.mark.parametrize(
     ("headings", "named"),
     [
@@ -185,6 +220,8 @@ def test_columns_that_are_not_read_are_named() -> None:
         *("March 12, 1988", "12 de marzo de 1988", "12th March 1988", "Saturday, 12 March 1988", "1988/03/12"),
         *("1988-03-12T00:00:00", "1988-03-12 00:00", "19880312", "12/3/1988 12:00 AM", " １２.０３.１９８８ "),
         *("12/mar/1988", "sábado 12 marzo 1988", "12.03.1988.", "12 MAR 1988"),
+        *("12\u201103\u20111988", "12\u201303\u20131988", "1988\u201003\u201012"),
+        *("１２／０３／１９８８", "１２．０３．１９８８"),
     ],
 )
 def test_a_day_as_people_write_it(text: str) -> None:
@@ -304,6 +341,20 @@ def test_a_patient_who_stands_twice_for_a_visit_is_invited_once() -> None:
     same = "Same patient and visit as row"
     assert doubles == {3: f"{same} 2", 7: f"{same} 5"}
     assert len(found.to_invite(SEED)) == 5
+
+
+def test_what_cannot_be_seen_makes_nobody_another_patient() -> None:
+    for name, again in (
+        ("علی\u200cرضا", "علیرضا"),
+        ("श्\u200dयाम", "श्याम"),
+        ("Ana Ruiz", "A\u200bna\u00a0Ruiz\u200e"),
+    ):
+        found = read(f"name,birth_date,visit\n{name},1988-03-12,V-1\n{again},1988-03-12,Ｖ-\u20601\n")
+        assert [row.number for row in found.rows if row.double] == [3], ascii(name)
+    kept = read("name,birth_date,visit\nAna,1988-03-12,V-1\n")
+    (one,) = kept.to_invite(SEED).values()  # an older release kept some of it
+    older = replace(one, patient=replace(one.patient, name="An\u200da\ufe0f"))
+    assert with_doubles(kept, {"older": older}, SEED).to_invite(SEED) == {}
 
 
 def test_who_has_an_open_invitation_is_a_double_but_not_of_the_same_list() -> None:
@@ -429,3 +480,22 @@ def test_of_several_sheets_the_visible_one_with_the_list_is_read_and_the_others_
 def test_a_workbook_that_unfolds_into_too_much_is_refused_and_harms_nothing() -> None:
     found = read(xlsx(("March", ROWS), dimension="XFD1048576"))
     assert "has very many cells" in faults(found)[0]
+
+
+def test_a_small_workbook_with_very_much_text_is_refused_before_the_server_holds_it() -> None:
+    text = "a" * 30000
+    rows: Cells = [HEADS, *([text] * 4 for _ in range(300))]
+    assert "has very many cells" in faults(read(xlsx(("March", rows))))[0]
+    assert len(read(xlsx(("March", [HEADS, ["Ana", BORN, "V-1", ""]]))).to_invite(SEED)) == 1
+
+
+@pytest.mark.parametrize("fraction", [0.60416666, 0.604166666666666, 0.60416667])
+def test_a_time_of_a_workbook_is_that_which_the_spreadsheet_shows(fraction: float) -> None:
+    at = datetime(2027, 3, 31) + timedelta(days=fraction)  # noqa: DTZ001 - as spreadsheets keep it
+    two: Cells = [["Name", "DOB", "Appointment", "Time"], ["Ana", BORN, date(2027, 3, 31), fraction]]
+    one_column: Cells = [["Name", "DOB", "Appointment"], ["Ana", BORN, at]]
+    for rows in (two, one_column):
+        found = read(xlsx(("March", rows)))
+        assert faults(found) == []
+        (one,) = found.to_invite(SEED).values()
+        assert one.appointment == datetime(2027, 3, 31, 12, 30, tzinfo=UTC)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -99,11 +100,41 @@ def test_the_leaflet_marks_what_is_urgent() -> None:
     assert [[fact.id for fact in part.cites] for part in book().leaflet if part.urgent] == [["F16"], ["F20"]]
 
 
+HEDGES = {  # of the document: nothing is said more strongly, or more weakly
+    "F3": "is not appropriate",
+    "F4": "is not appropriate",
+    "F6": "is not appropriate",
+    "F8": "some side effects.*may begin",
+    "F9": "may be ordered regularly.*serious side effects",
+    "F11": "can make",
+    "F15": "Rare but serious",
+    "F16": "attention at once",
+    "F17": "can weaken",
+    "F19": "In rare cases.*contributed",
+    "F20": "is rare.*attention at once",
+}
+LEAFLET_HEDGES = {
+    "how_it_works": "can make the immune system weaker",
+    "taking": "may ease some side effects.*may start",
+    "tests": "may ask for regular.*serious side effects",
+    "tell": "rare but serious",
+    "rare": "In rare cases",
+}
+
+
+def test_facts_and_leaflet_keep_the_hedges_of_the_document() -> None:
+    says = {fact.id: fact.says for fact in book().facts}
+    told = {part.id: part.text for part in book().leaflet}
+    for texts, hedges in ((says, HEDGES), (told, LEAFLET_HEDGES)):
+        for one, hedge in hedges.items():
+            assert re.search(hedge, texts[one]), one
+
+
 @LANGUAGES
 def test_the_prescriber_is_told_what_is_not_screened(language: str) -> None:
     for text, words in zip(
         book(language).not_screened,
-        ["TPMT", "warfarin", "alk|alqu", "malig|cáncer", "kidney|renal", "age|edad"],
+        ["TPMT", "methotrexate|metotrexato", "alk|alqu", "malig|cáncer", "kidney|renal", "hepatitis", "age|edad"],
         strict=True,
     ):
         assert any(word.lower() in text.lower() for word in words.split("|")), text

@@ -59,7 +59,7 @@ ROWS: list[tuple[str, str, dict[str, str | None], list[str]]] = [
 # Rule, severity, the facts it rests on, the beginning of how far other references agree ("" where nothing is noted).
 FINDINGS = [
     ("pregnancy", Severity.CONTRAINDICATION, ["F3"], "Sources disagree"),
-    ("pregnancy_planned", Severity.CAUTION, ["F10"], ""),
+    ("pregnancy_planned", Severity.CAUTION, ["F10"], "Sources disagree"),
     ("breastfeeding", Severity.CONTRAINDICATION, ["F4"], "Sources disagree"),
     ("infection", Severity.CONTRAINDICATION, ["F5", "F17"], "Sources differ in strength"),
     ("hypersensitivity", Severity.CONTRAINDICATION, ["F6"], "Sources agree"),

@@ -62,7 +62,7 @@ def test_trials_are_accepted_as_they_are_seen(typed: str, kept: str) -> None:
     assert text_fault(tidy(typed, lines=True), 500, lines=True) is None
 
 
-@pytest.mark.parametrize("separator", ["\r\n", "\r", "\u2028", "\u2029"], ids=ascii)
+@pytest.mark.parametrize("separator", ["\r\n", "\r", "\x0b", "\x0c", "\x85", "\u2028", "\u2029"], ids=ascii)
 def test_every_line_end_is_a_line_end(separator: str) -> None:
     assert tidy(f"rash{separator}fever", lines=True) == "rash\nfever"
     assert tidy(f"Ana{separator}Ruiz") == "Ana Ruiz"

@@ -18,6 +18,7 @@ from screening.storage.encryption import read_private
 from screening.web import (
     admin,
     clinic,
+    device,
     errors,
     fhir,
     headers,
@@ -95,6 +96,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     verify.init_app(app)
     invitation_list.init_app(app)
     tablet.init_app(app)
+    device.init_app(app)
     csrf.init_app(app)
     babel.init_app(app, locale_selector=lambda: settings.locale(language.chosen()))
     app.context_processor(lambda: {"clinic": settings})

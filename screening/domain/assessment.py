@@ -34,7 +34,8 @@ class Screening:
     """One submitted questionnaire. `submitted_at` is in UTC; `digest` is of the edition it was made under.
 
     `reference` is empty for one that is evaluated without being stored. `answers` are the patient's own; `entries` what
-    professionals added, in order.
+    professionals added, in order. `replaces` is the reference of the screening that was sent first, where the
+    patient has changed its answers by this one.
     """
 
     reference: str
@@ -45,6 +46,7 @@ class Screening:
     digest: str
     status: Status = Status.NEW
     entries: tuple[Entry, ...] = ()
+    replaces: str = ""
 
     @property
     def established(self) -> Answers:

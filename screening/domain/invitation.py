@@ -25,6 +25,15 @@ class Invitation:
     email: str = ""
 
 
+def is_same(invited: Patient, answering: Patient) -> bool:
+    """Whether somebody is who was invited, and for that visit, as far as the three fields tell."""
+
+    def plain(one: Patient) -> tuple[object, ...]:
+        return " ".join(one.name.casefold().split()), one.birth_date, one.visit.casefold() if invited.visit else ""
+
+    return plain(invited) == plain(answering)
+
+
 def is_mailbox(typed: str) -> bool:
     """Whether this is one address to which mail can go, and nothing else."""
     name, address = parseaddr(typed)

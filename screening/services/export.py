@@ -53,7 +53,7 @@ def prove(session: Session, keys: Keys) -> Iterator[str]:
                 yield f"{row.reference}: {row.status} with {row.entries} entries, but the audit log tells {dict(done)}"
             elif done["submitted"] != 1 or done["deleted"]:
                 yield f"{row.reference}: it was put back or never sent, the audit log tells {dict(done)}"
-            elif not search.is_indexed(session, keys, row, screening.patient):
+            elif not search.is_indexed(session, keys, row, screening.patient, screening.replaces):
                 yield f"{row.reference}: what it is searched by was changed"
             elif (
                 missing := set(range(row.entries + 1))

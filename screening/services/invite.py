@@ -1,4 +1,4 @@
-"""Inviting a patient to one visit, and letting nobody but that patient use the link, once."""
+"""Inviting a patient to one visit, and letting nobody but that patient use the link."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -6,16 +6,21 @@ from datetime import date, datetime, timedelta
 from itertools import islice
 from uuid import uuid4
 
+from sqlalchemy import select
+
 from screening.delivery.email import Email, remind_by_mail
+from screening.domain.answers import Answers
+from screening.domain.assessment import Screening
 from screening.domain.invitation import Invitation
+from screening.domain.rules import RuleBook
 from screening.services import questionnaire
 from screening.settings import Settings
-from screening.storage import drafts, invitations
+from screening.storage import drafts, invitations, screenings
 from screening.storage.audit import Act
 from screening.storage.database import write
 from screening.storage.drafts import Draft
 from screening.storage.invitations import TRIES, State, token_of
-from screening.storage.tables import InvitationRow
+from screening.storage.tables import InvitationRow, ScreeningRow
 
 PART = 20  # invitations made in one transaction, so that no patient waits long
 BETWEEN = 0.02  # seconds after each, in which whoever waits to write goes first
@@ -28,6 +33,10 @@ class NotUsable(Exception):
     def __init__(self, state: State | None) -> None:
         super().__init__(state)
         self.state = state
+
+
+class TooLate(Exception):
+    """The time is over in which answers that were sent can be changed."""
 
 
 class WrongPatient(Exception):
@@ -97,34 +106,72 @@ def look(act: Act, token: str) -> tuple[InvitationRow, Invitation]:
 def _usable(act: Act, row: InvitationRow | None) -> tuple[InvitationRow, Invitation]:
     if row is None:
         raise NotUsable(None)
-    state = invitations.state(row, is_finished=False, now=act.now)
-    if state is not State.SENT:
-        raise NotUsable(state)
+    state = invitations.state(row, is_finished=invitations.is_finished(act.session, row), now=act.now)
+    if state not in (State.SENT, State.OPENED, State.FINISHED) or row.tries >= TRIES:
+        raise NotUsable(State.BLOCKED if state is State.FINISHED else state)
     return row, invitations.read(row, act.keys)
 
 
-def redeem(act: Act, token: str, birth_date: date, *, keep: timedelta) -> tuple[str, Invitation]:
-    """Use the link up for a draft with name, date of birth and visit filled in; the draft's token.
+def redeem(act: Act, token: str, birth_date: date, *, keep: timedelta) -> tuple[str, Draft | None]:
+    """A draft for whoever knows the date of birth, and its token; None where the answers were sent.
 
-    Raises NotUsable, WrongPatient. Each wrong date of birth counts, whoever tries; after TRIES the link is worthless.
+    It is the draft that was begun before, taken away from the device that had it, or one with name, date of birth and
+    visit filled in. Raises NotUsable, WrongPatient. Each wrong date of birth counts, whoever tries; after TRIES the
+    link is worthless.
     """
-    draft_token = questionnaire.new_token()
+    draft_token, draft = questionnaire.new_token(), None
     with write(act.session):
-        row, invitation = _usable(act, invitations.row_of(act.session, token, lock=True))
+        row = invitations.row_of(act.session, token, lock=True)
+        earlier = row and row.draft_hash
+        # Locked before anything is asked about it: it may be sent in this moment.
+        begun = earlier and drafts.find(act.session, act.keys, earlier, now=act.now, lock=True)
+        row, invitation = _usable(act, row)
         is_right = birth_date == invitation.patient.birth_date
-        if is_right:
-            row.opened_at, row.draft_hash = act.now, drafts.hash_token(draft_token)
-            draft = Draft(patient=invitation.patient)
-            drafts.put(act.session, act.keys, row.draft_hash, draft, expires_at=act.now + keep)
-        else:
+        if not is_right:
             row.tries += 1
+        elif not invitations.is_finished(act.session, row):
+            draft = begun or Draft(patient=invitation.patient)
+            row.opened_at, row.draft_hash = row.opened_at or act.now, drafts.hash_token(draft_token)
+            if earlier and begun:
+                drafts.put(act.session, act.keys, earlier, Draft(moved=True), expires_at=act.now + keep)
+            drafts.put(act.session, act.keys, row.draft_hash, draft, expires_at=act.now + keep)
         tries = row.tries
         act.note("link opened" if is_right else "link refused", row.id[:SHORT_ID])
     if is_right:
-        return draft_token, invitation
+        return draft_token, draft
     if tries >= TRIES:
         raise NotUsable(State.BLOCKED)
     raise WrongPatient(TRIES - tries)
+
+
+def latest(act: Act, row: InvitationRow) -> Screening | None:
+    """What the invited patient has sent last. Raises KeyFault."""
+    first = act.session.scalar(select(ScreeningRow.reference).where(ScreeningRow.draft_hash == row.draft_hash))
+    if first is None:
+        return None
+    last = screenings.together(act.session, act.keys, first)[-1]
+    return screenings.find(act.session, act.keys, ScreeningRow.reference == last)
+
+
+def change(act: Act, token: str, books: Mapping[str, RuleBook], *, until: datetime, keep: timedelta) -> str:
+    """Begin a draft from what was sent, without answers that are to be given anew, and return its token.
+
+    Raises NotUsable, TooLate.
+    """
+    draft_token = questionnaire.new_token()
+    with write(act.session):
+        row, _invitation = _usable(act, invitations.row_of(act.session, token, lock=True))
+        sent = latest(act, row)
+        if sent is None or until <= act.now:
+            raise TooLate
+        answers = sent.answers.still_asked(books)
+        for question in books[sent.language].questions if sent.language in books else ():
+            if sent.outdated(question, act.now):
+                answers = answers.with_page(question, Answers())
+        draft = Draft(patient=sent.patient, answers=answers, replaces=sent.replaces or sent.reference)
+        drafts.put(act.session, act.keys, drafts.hash_token(draft_token), draft, expires_at=act.now + keep)
+        act.note("change begun", row.id[:SHORT_ID])
+    return draft_token
 
 
 def viewed(act: Act, invitation_id: str, *, action: str = "invitation viewed") -> None:
@@ -134,10 +181,10 @@ def viewed(act: Act, invitation_id: str, *, action: str = "invitation viewed") -
 
 
 def revoke(act: Act, invitation_id: str) -> None:
-    """Make a link worthless; one that was used is left as it is."""
+    """Make a link worthless; one by which answers were sent is left as it is."""
     with write(act.session):
         row = act.session.get(InvitationRow, invitation_id, with_for_update=True)
-        if row is not None and row.opened_at is None and row.revoked_at is None:
+        if row is not None and row.revoked_at is None and not invitations.is_finished(act.session, row):
             row.revoked_at = act.now
             act.note("revoked", row.id[:SHORT_ID])
 
@@ -152,8 +199,3 @@ def remind(act: Act, settings: Settings, invitation_id: str, mail: Email) -> Non
         row = act.session.get_one(InvitationRow, invitation_id, with_for_update=True)
         row.reminded_at = act.now
         act.note("reminded", invitation_id[:SHORT_ID])
-
-
-def is_own_device(row: InvitationRow | None, draft_token: str) -> bool:
-    """Whether it was this device on which the link was opened."""
-    return row is not None and bool(draft_token) and row.draft_hash == drafts.hash_token(draft_token)

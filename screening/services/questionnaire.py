@@ -12,7 +12,7 @@ from screening.domain.rules import RuleBook
 from screening.storage import drafts, screenings
 from screening.storage.audit import Act
 from screening.storage.database import delete_in_order, write
-from screening.storage.drafts import Draft
+from screening.storage.drafts import Draft, Typed
 from screening.storage.tables import AttemptRow, ScreeningRow
 
 MOST_BEGUN, COUNTED = 200, timedelta(hours=1)  # from one address, which all patients in the clinic's network may share
@@ -50,7 +50,7 @@ def begin(act: Act, *, address: str, keep: timedelta) -> str:
 
 
 def record(act: Act, token: str, change: Callable[[Draft], Draft], *, keep: timedelta) -> None:
-    """Record one step. Raises DraftGone."""
+    """Record one step. Raises DraftGone, DraftMoved."""
     token_hash = drafts.hash_token(token)
     with write(act.session):
         # Read inside the transaction: a second tab must not undo what the first one saved.
@@ -58,6 +58,14 @@ def record(act: Act, token: str, change: Callable[[Draft], Draft], *, keep: time
         if draft is None:
             raise DraftGone
         drafts.put(act.session, act.keys, token_hash, change(draft), expires_at=act.now + keep)
+
+
+def keep(act: Act, typed: Typed, *, keep: timedelta) -> str:
+    """Keep what somebody typed where there is no draft, and return a token for it."""
+    token = new_token()
+    with write(act.session):
+        drafts.put(act.session, act.keys, drafts.hash_token(token), Draft(typed=typed), expires_at=act.now + keep)
+    return token
 
 
 def discard(*, session: Session, token: str) -> None:
@@ -74,7 +82,8 @@ def submit(act: Act, token: str, books: Mapping[str, RuleBook], language: str, *
     """Turn a draft into a screening, in one transaction with the `jobs` that follow from it.
 
     The same draft sent again gives the same screening.
-    Raises DraftGone where there is neither draft nor screening, Incomplete where a required answer is missing.
+    Raises DraftGone where there is neither draft nor screening, DraftMoved, Incomplete where a required answer is
+    missing.
     """
     token_hash, session, keys, now = drafts.hash_token(token), act.session, act.keys, act.now
     with write(session):
@@ -95,6 +104,7 @@ def submit(act: Act, token: str, books: Mapping[str, RuleBook], language: str, *
             patient=draft.patient,
             answers=answers,
             digest=book.edition.digest,
+            replaces=draft.replaces,
         )
         screenings.add(session, keys, screening, book=book, draft_hash=token_hash, jobs=jobs)
         drafts.remove(session, token_hash)

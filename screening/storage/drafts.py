@@ -1,7 +1,7 @@
 """Drafts: questionnaires being filled in, sealed, found by the hash of the token in the patient's cookie."""
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 
 from sqlalchemy import bindparam, delete, select
@@ -22,11 +22,31 @@ _FIND = select(DraftRow.sealed_draft).where(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Typed:
+    """What was typed on the page at `path` and is not an answer yet: refused, if it was `checked`."""
+
+    path: str
+    values: dict[str, list[str]]
+    checked: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """What has been filled in so far."""
+    """What has been filled in so far.
+
+    `replaces` is the reference of the screening whose answers the patient changes; `moved` marks the place of a draft
+    that went on to another device.
+    """
 
     patient: Patient | None = None
     answers: Answers = field(default_factory=Answers)
+    typed: Typed | None = None
+    replaces: str = ""
+    moved: bool = False
+
+
+class DraftMoved(Exception):
+    """The patient went on with this draft on another device."""
 
 
 def hash_token(token: str) -> str:
@@ -35,20 +55,30 @@ def hash_token(token: str) -> str:
 
 
 def find(session: Session, keys: Keys, token_hash: str, *, now: datetime, lock: bool = False) -> Draft | None:
-    """The draft, or None if there is none or it has expired. `lock` keeps other writers waiting (PostgreSQL)."""
+    """The draft, or None if there is none or it has expired. `lock` keeps other writers waiting (PostgreSQL).
+
+    Raises DraftMoved.
+    """
     query = _FIND.with_for_update() if lock else _FIND
     sealed = session.scalars(query, {"token_hash": token_hash, "now": now}).one_or_none()
     if sealed is None:
         return None
     record = records.decode(keys.unseal(sealed, table="drafts", column="sealed_draft", row=token_hash))
-    patient = record["patient"] and records.patient(record["patient"])
-    return Draft(patient=patient, answers=records.answers(record["answers"]))
+    if record.get("moved"):  # drafts of older releases have none of the last three
+        raise DraftMoved
+    typed = record.get("typed")
+    return Draft(
+        patient=record["patient"] and records.patient(record["patient"]),
+        answers=records.answers(record["answers"]),
+        typed=typed and Typed(**typed),
+        replaces=record.get("replaces", ""),
+    )
 
 
 def put(session: Session, keys: Keys, token_hash: str, draft: Draft, *, expires_at: datetime) -> None:
     """Insert or replace a draft."""
     row = DraftRow(token_hash=token_hash, expires_at=expires_at)
-    record = {"patient": draft.patient, "answers": draft.answers, "expires_at": expires_at}
+    record = {one.name: getattr(draft, one.name) for one in fields(draft)} | {"expires_at": expires_at}
     row.seal(keys, "sealed_draft", records.encode(record, pad=PAD))
     session.merge(row)
 

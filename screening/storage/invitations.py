@@ -12,6 +12,7 @@ from sqlalchemy import Select, and_, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from screening.domain.assessment import Screening
 from screening.domain.invitation import Invitation
 from screening.storage import records
 from screening.storage.drafts import hash_token
@@ -52,6 +53,11 @@ class Kept:
     expires_at: datetime
     reminded_at: datetime | None
     reference: str
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether the link leads to the questions."""
+        return self.state in (State.SENT, State.OPENED)
 
 
 def token_of(keys: Keys, invitation_id: str) -> str:
@@ -105,11 +111,24 @@ def state(row: InvitationRow, *, is_finished: bool, now: datetime) -> State:
         return State.FINISHED
     if row.revoked_at is not None:
         return State.REVOKED
-    if row.opened_at is not None:
-        return State.OPENED
     if row.tries >= TRIES:
         return State.BLOCKED
-    return State.EXPIRED if row.expires_at <= now else State.SENT
+    if row.expires_at <= now:
+        return State.EXPIRED
+    return State.SENT if row.opened_at is None else State.OPENED
+
+
+def is_finished(session: Session, row: InvitationRow) -> bool:
+    """Whether the answers were sent."""
+    return session.scalar(select(ScreeningRow.id).where(ScreeningRow.draft_hash == row.draft_hash)) is not None
+
+
+def behind(session: Session, keys: Keys, screening: Screening) -> Invitation | None:
+    """The invitation by which a screening came, or None. Raises KeyFault."""
+    first = ScreeningRow.reference == (screening.replaces or screening.reference)
+    query = select(InvitationRow).join(ScreeningRow, ScreeningRow.draft_hash == InvitationRow.draft_hash).where(first)
+    row = session.scalars(query).one_or_none()
+    return None if row is None else read(row, keys)
 
 
 def find(session: Session, keys: Keys, invitation_id: str, *, now: datetime) -> Kept | None:

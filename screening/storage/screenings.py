@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from textwrap import wrap
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
-from sqlalchemy import ColumnElement, Row, func, select
+from sqlalchemy import ColumnElement, Row, func, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, defer
 
@@ -37,6 +37,7 @@ class State(TypedDict):
     outcome: int
     findings: list[str]
     until: str | None
+    replaces: NotRequired[str]
 
 
 class NoSuchScreening(Exception):
@@ -81,7 +82,7 @@ def add(
     row.seal(keys, "sealed_state", records.encode(state_of(screening, assessment), pad=SHORT_PAD))
     session.add(row)
     session.flush()
-    search.add(session, keys, row, screening.patient)
+    search.add(session, keys, row, screening.patient, screening.replaces)
     outbox.add(session, jobs, row, now=screening.submitted_at)
 
 
@@ -120,11 +121,12 @@ def change(
 def state_of(screening: Screening, assessment: Assessment) -> State:
     """The state of a screening."""
     review = screening.review
-    return {
+    made: State = {
         "outcome": int(assessment.outcome),
         "findings": [f"{one.rule}/{one.open}" if one.open else one.rule for one in assessment.findings],
         "until": review.until.isoformat() if review and review.until else None,
     }
+    return made | {"replaces": screening.replaces} if screening.replaces else made
 
 
 def state(row: ScreeningRow, keys: Keys) -> State:
@@ -151,6 +153,12 @@ def states(
             yield row, records.decode(plain)
         except KeyFault:
             yield row, None
+
+
+def together(session: Session, keys: Keys, first: str) -> list[str]:
+    """The references of a screening and of those by which the patient changed its answers later, oldest first."""
+    query = select(ScreeningRow.reference).where(or_(ScreeningRow.reference == first, search.is_later(keys, first)))
+    return list(session.scalars(query.order_by(ScreeningRow.submitted_at, ScreeningRow.id)))
 
 
 def check_code(keys: Keys, screening: Screening) -> str:
@@ -209,7 +217,7 @@ def read(session: Session, keys: Keys, row: ScreeningRow) -> Screening:
     if row.entries:
         stored = session.scalars(select(EntryRow).where(EntryRow.screening_id == row.id).order_by(EntryRow.number))
         entries = tuple(records.entry(records.decode(one.unseal(keys, "sealed_entry"))) for one in stored)
-    state(row, keys)  # proves that the number of entries is the one that was sealed
+    stated = state(row, keys)  # proves that the number of entries is the one that was sealed
     if len(entries) != row.entries:
         raise KeyFault(f"an entry of screening {row.reference} is missing; restore the database from a backup")
     return Screening(
@@ -221,4 +229,5 @@ def read(session: Session, keys: Keys, row: ScreeningRow) -> Screening:
         digest=row.edition_digest,
         status=Status(row.status),
         entries=entries,
+        replaces=stated.get("replaces", ""),
     )

@@ -76,7 +76,7 @@ def _joined(text: str) -> set[str]:
     return {f"name {''.join(words)}" for words in _spellings(text)}
 
 
-def _terms(reference: str, patient: Patient) -> Iterator[str]:
+def _terms(reference: str, patient: Patient, replaces: str) -> Iterator[str]:
     """All that a screening can be found by."""
     yield FOLDING
     yield f"reference {reference}"
@@ -88,22 +88,30 @@ def _terms(reference: str, patient: Patient) -> Iterator[str]:
             yield from (f"name {''.join(words[at : at + length])}" for at in range(len(words) - length + 1))
     for chunk in patient.name.split():
         yield from _joined(chunk)
+    if replaces:
+        yield f"replaces {replaces}"
 
 
 def _tokens(keys: Keys, terms: Iterable[str]) -> set[bytes]:
     return {keys.authenticate("search", term.encode()) for term in terms}
 
 
-def add(session: Session, keys: Keys, row: ScreeningRow, patient: Patient) -> None:
+def add(session: Session, keys: Keys, row: ScreeningRow, patient: Patient, replaces: str) -> None:
     """Index a screening."""
-    tokens = _tokens(keys, _terms(row.reference, patient))
+    tokens = _tokens(keys, _terms(row.reference, patient, replaces))
     session.add_all([SearchRow(token=token, screening_id=row.id) for token in tokens])
 
 
-def is_indexed(session: Session, keys: Keys, row: ScreeningRow, patient: Patient) -> bool:
+def is_indexed(session: Session, keys: Keys, row: ScreeningRow, patient: Patient, replaces: str) -> bool:
     """Whether the blind index has all that the screening can be found by, and nothing else."""
     stored = session.scalars(select(SearchRow.token).where(SearchRow.screening_id == row.id))
-    return {bytes(token) for token in stored} == _tokens(keys, _terms(row.reference, patient))
+    return {bytes(token) for token in stored} == _tokens(keys, _terms(row.reference, patient, replaces))
+
+
+def is_later(keys: Keys, first: str) -> ColumnElement[bool]:
+    """Whether the patient has changed the answers of the screening `first` by a screening."""
+    found = SearchRow.token.in_(_tokens(keys, [f"replaces {first}"]))
+    return ScreeningRow.id.in_(select(SearchRow.screening_id).where(found))
 
 
 def _is_old(keys: Keys) -> ColumnElement[bool]:
@@ -131,7 +139,7 @@ def build(session: Session, keys: Keys, progress: Callable[[int, int], None]) ->
     total = session.scalar(select(func.count()).select_from(ScreeningRow).where(_is_old(keys))) or 0
     done, last, unread = 0, "", []
     old = select(ScreeningRow).where(_is_old(keys)).order_by(ScreeningRow.id).limit(PART).with_for_update()
-    old = old.options(defer(ScreeningRow.sealed_answers), defer(ScreeningRow.sealed_state))
+    old = old.options(defer(ScreeningRow.sealed_answers))
     while done < total:
         with write(session):
             rows = session.scalars(old.where(ScreeningRow.id > last)).all()
@@ -141,7 +149,8 @@ def build(session: Session, keys: Keys, progress: Callable[[int, int], None]) ->
             for row in rows:
                 try:
                     patient = records.patient(records.decode(row.unseal(keys, "sealed_patient")))
-                    terms[row.id] = _terms(row.reference, patient)
+                    replaces = records.decode(row.unseal(keys, "sealed_state")).get("replaces", "")
+                    terms[row.id] = _terms(row.reference, patient, replaces)
                 except KeyFault:
                     unread.append(row.reference)
             session.execute(delete(SearchRow).where(SearchRow.screening_id.in_(terms)))

@@ -3,6 +3,7 @@
 import base64
 import sqlite3
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -13,16 +14,17 @@ from flask_security import current_user
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
-from screening.domain.answers import Answers, Patient, tidy
+from screening.domain.answers import Patient, tidy
 from screening.domain.assessment import Screening
 from screening.domain.entries import Decision, Entry
+from screening.domain.invitation import is_same
 from screening.domain.rules import RuleBook, Severity
 from screening.extensions import db, installation
 from screening.reports.paper import BLANKS, follow_up_places
 from screening.reports.statistics import HEIGHT, WIDTH, bars
 from screening.reports.summary import Summary, age, day, decision_label, in_language_of, moment, severity_label
 from screening.services import clock, jobs, printing, retention, review
-from screening.storage import audit, outbox, screenings
+from screening.storage import audit, invitations, outbox, screenings
 from screening.storage import search as search_index
 from screening.storage import statistics as figures
 from screening.storage.encryption import KeyFault
@@ -33,7 +35,7 @@ from screening.web.errors import page as error_page
 from screening.web.forms.questions import question_form
 from screening.web.forms.review import ClarifyForm, ReviewForm
 from screening.web.patient import copy_page, copy_response, in_turn, pdf_response, today
-from screening.web.sign_in import acting, needs, page_number
+from screening.web.sign_in import acting, forget_kept, kept_form, needs, page_number
 
 blueprint = Blueprint("clinic", __name__, url_prefix="/clinic")
 
@@ -165,7 +167,7 @@ def _lines(listed: list[Listed]) -> Iterator[tuple[Listed, str, datetime, Patien
 def screening(reference: str) -> Page:
     """The summary as a page, with what can be done about it."""
     found = _view(reference)
-    return _screening_page(found, ReviewForm(formdata=None, data={"seen": len(found.entries)}))
+    return _screening_page(found, ReviewForm(kept_form(), data={"seen": len(found.entries)}))
 
 
 @blueprint.post("/screenings/<reference>/review")
@@ -186,6 +188,7 @@ def decide(reference: str) -> Page:
                 today=today(),
                 jobs=installation().jobs_of_entry,
             )
+            forget_kept(url_for("clinic.screening", reference=reference))
             installation().wake()
             return redirect(url_for("clinic.screening", reference=reference), code=303)
         except review.DayNeeded:
@@ -206,12 +209,13 @@ def clarify(reference: str, question_id: str) -> Page:
     found = _view(reference)
     book, meanwhile = _book(found), None
     question = book.question(question_id) or abort(404)
-    form = question_form(ClarifyForm, book, question, Answers())
+    form = question_form(ClarifyForm, book, question, request.form or kept_form())
     if request.method == "POST" and form.validate():
         try:
             why, seen = form.why.data, form.seen.data or 0
             jobs = installation().jobs_of_entry
             review.clarify(acting(), reference, question=question, answers=form.answers, why=why, seen=seen, jobs=jobs)
+            forget_kept(request.path)
             installation().wake()
             return redirect(url_for("clinic.screening", reference=reference), code=303)
         except review.ChangedMeanwhile as err:
@@ -355,8 +359,24 @@ def _screening_page(found: Screening, form: ReviewForm, meanwhile: Entry | None 
         ages={item: now - at for item, at in since.items()} if outdated or len(set(since.values())) > 1 else {},
         outdated=outdated,
         meanwhile=meanwhile,
+        others=[one for one in _together(found) if one != found.reference],
+        replaced=_together(found)[-1] != found.reference,
+        invited=_other_invited(found),
         contraindicated=summary.outcome is Severity.CONTRAINDICATION,
     )
+
+
+def _together(found: Screening) -> list[str]:
+    return screenings.together(db.session, installation().keys, found.replaces or found.reference)
+
+
+def _other_invited(found: Screening) -> Patient | None:
+    """Who was invited, where that is not who has answered."""
+    with suppress(KeyFault):
+        invitation = invitations.behind(db.session, installation().keys, found)
+        if invitation is not None and not is_same(invitation.patient, found.patient):
+            return invitation.patient
+    return None
 
 
 def _view(reference: str, *, action: str = "viewed") -> Screening:

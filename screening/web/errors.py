@@ -3,9 +3,9 @@
 import logging
 import secrets
 
-from flask import Flask, current_app, g, render_template, request
+from flask import Flask, current_app, g, redirect, render_template, request, url_for
 from flask_babel import gettext as _
-from flask_wtf.csrf import CSRFError
+from flask_wtf.csrf import CSRFError, generate_csrf
 from sqlalchemy.exc import DataError
 from werkzeug.exceptions import BadRequest, HTTPException, SecurityError
 from werkzeug.wrappers import Response
@@ -14,9 +14,13 @@ from screening.extensions import db, installation, lines_of_ours
 from screening.services.questionnaire import DraftGone, TooManyBegun
 from screening.services.review import NeverShown
 from screening.storage.database import DatabaseNotReady
+from screening.storage.drafts import DraftMoved
 from screening.storage.encryption import KeyFault
+from screening.web import language
 
 Page = str | Response | tuple[str, int]
+
+BEGINNINGS = ("patient.begin", "invited.open_link")
 
 log = logging.getLogger("screening")
 
@@ -24,8 +28,10 @@ log = logging.getLogger("screening")
 def init_app(app: Flask) -> None:
     """Register a page for every error."""
     app.register_error_handler(DraftGone, _draft_gone)
+    app.register_error_handler(DraftMoved, _draft_moved)
     app.register_error_handler(TooManyBegun, _too_many_begun)
     app.register_error_handler(CSRFError, _form_expired)
+    app.add_url_rule("/cookies", "cookies", _cookies)
     app.register_error_handler(SecurityError, _wrong_host)
     for impossible in (DataError, OverflowError, NeverShown):
         app.register_error_handler(impossible, _impossible)
@@ -56,6 +62,16 @@ def _draft_gone(error: DraftGone) -> tuple[str, int]:
     )
 
 
+def _draft_moved(error: DraftMoved) -> tuple[str, int]:
+    return page(
+        410,
+        _("You went on with these questions on another device or in another browser"),
+        _("Your answers are there. Nothing that was saved is lost, but the last page here was not saved."),
+        _("To go on here instead, open the link from the clinic on this device and type your date of birth."),
+        action=_("Go to the start"),
+    )
+
+
 def _too_many_begun(error: TooManyBegun) -> tuple[str, int]:
     return page(
         429,
@@ -65,12 +81,39 @@ def _too_many_begun(error: TooManyBegun) -> tuple[str, int]:
     )
 
 
-def _form_expired(error: CSRFError) -> tuple[str, int]:
+def _form_expired(error: CSRFError) -> Page:
+    adapter = current_app.create_url_adapter(request)
+    here = request.path if adapter and adapter.test(method="GET") else language.own_path(request.form.get("next", "/"))
+    if not request.cookies:
+        generate_csrf()  # leaves a cookie; the next page sees whether the browser has kept it
+        return redirect(url_for("cookies", next=here, language=request.form.get("language")), code=303)
+    if request.endpoint in BEGINNINGS:  # pressed twice: what the first one began is there
+        return redirect(here, code=303)
     return page(
         400,
         _("This page was open for too long"),
         _("We could not be sure that the answer came from you, so we did not save it."),
         _("Go back one page and try again. If that does not help, start again."),
+    )
+
+
+def _cookies() -> tuple[str, int]:
+    """Whether the browser keeps cookies, and what to do if not. The address has the language, which no cookie keeps."""
+    if request.args.get("language") in installation().settings.languages:
+        g.page_language = request.args["language"]
+    target = language.own_path(request.args.get("next", "/"))
+    if request.cookies:
+        why = _("To keep your answers safe, we did not save the last page. Please fill it in again.")
+        return page(200, _("This page was open for too long"), why, action=_("Go on"), target=target)
+    return page(
+        200,
+        _("Your browser does not keep cookies"),
+        _("A cookie is a small note that your browser keeps for us. Without it, we cannot keep your answers together."),
+        _("Open the settings of your browser and allow cookies for this site. Then try again."),
+        _("If you came here from a message, open the link in the browser of your phone, such as Chrome or Safari."),
+        _("You can also answer on paper or by phone. Ask staff or call the clinic."),
+        action=_("Try again"),
+        target=target,
     )
 
 

@@ -1,26 +1,31 @@
 """Invitations: staff make the link of one visit, and the patient opens it."""
 
+import time
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import segno
 from flask import Blueprint, abort, flash, g, redirect, render_template, request, session, url_for
+from flask_babel import format_date, ngettext, refresh
 from flask_babel import gettext as _
-from flask_babel import ngettext, refresh
+from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
 from screening.delivery.channel import REASONS, DeliveryFailed
 from screening.delivery.email import Email
-from screening.domain.invitation import Invitation, last_moment
+from screening.domain.answers import Patient
+from screening.domain.invitation import Invitation, is_same, last_moment
 from screening.extensions import db, installation
 from screening.reports import paper
 from screening.reports.press import PrintingFailed
 from screening.services import invite, review
-from screening.services.invite import NotUsable, WrongPatient
-from screening.storage import invitations
+from screening.services.invite import NotUsable, TooLate, WrongPatient
+from screening.storage import invitations, screenings
+from screening.storage.drafts import hash_token
 from screening.storage.encryption import KeyFault
-from screening.storage.invitations import Kept, State
-from screening.web import language, patient
+from screening.storage.invitations import TRIES, Kept, State
+from screening.storage.tables import ScreeningRow
+from screening.web import device, language, patient
 from screening.web.errors import Page
 from screening.web.errors import page as error_page
 from screening.web.forms.about_you import BirthDateForm
@@ -85,13 +90,15 @@ def one(invitation_id: str) -> str:
     """An invitation, with its link while that can be used."""
     kept = _find(invitation_id)
     invite.viewed(acting(), kept.id)
-    address = invite.address(installation().settings, acting(), invitation_id) if kept.state is State.SENT else ""
+    address = invite.address(installation().settings, acting(), invitation_id) if kept.is_usable else ""
     code = segno.make(address, error="m", micro=False) if address else None
     return render_template(
         "clinic/invitation.html",
         kept=kept,
         words=_words(),
         address=address,
+        later=screenings.together(db.session, installation().keys, kept.reference)[1:],
+        came=_other(kept),
         qr=code.svg_inline(omitsize=True, border=4, light="#fff", title=_("QR code")) if code else "",
         mail=_mail() is not None,
         names=dict(language.offered()),
@@ -103,7 +110,7 @@ def one(invitation_id: str) -> str:
 def slip(invitation_id: str) -> Page:
     """The slip for the patient, with link and QR code."""
     kept, here = _find(invitation_id), installation()
-    if kept.invitation is None or kept.state is not State.SENT:
+    if kept.invitation is None or not kept.is_usable:
         abort(404)
     invite.viewed(acting(), kept.id, action="slip printed")
     address, back = invite.address(here.settings, acting(), kept.id), url_for("invitations.one", invitation_id=kept.id)
@@ -141,6 +148,15 @@ def remind(invitation_id: str) -> Response:
     return redirect(url_for("invitations.one", invitation_id=invitation_id), code=303)
 
 
+def _other(kept: Kept) -> Patient | None:
+    """Who has answered, where that is not as it was in the invitation."""
+    with suppress(KeyFault):
+        sent = screenings.find(db.session, installation().keys, ScreeningRow.reference == kept.reference)
+        if sent is not None and kept.invitation is not None and not is_same(kept.invitation.patient, sent.patient):
+            return sent.patient
+    return None
+
+
 def _find(invitation_id: str) -> Kept:
     return invitations.find(db.session, installation().keys, invitation_id, now=datetime.now(UTC)) or abort(404)
 
@@ -163,55 +179,99 @@ def _words() -> dict[State, str]:
 
 @link.route("/invited/<token>", methods=["GET", "POST"], strict_slashes=False)
 def open_link(token: str) -> Page:
-    """Ask for the date of birth; with the right one, begin the questions with name and visit filled in."""
-    _in_their_language(invite.look(patient.acting(), token)[1])
-    form = BirthDateForm(request.form if request.method == "POST" else None)
-    if request.method == "POST" and not language.switch():
-        here, fits = installation(), form.check(languages=installation().settings.languages, today=patient.today())
-        try:
-            if fits:
-                keep = timedelta(hours=here.settings.draft_hours)
-                draft_token, _invitation = invite.redeem(patient.acting(), token, form.birth_date, keep=keep)
-                session["language"] = language.chosen()
-                patient.forget_forms()
-                return patient.remember(draft_token, url_for("patient.about_you"))
-        except WrongPatient as err:
-            form.birth_day.errors = [
-                ngettext(
-                    "The clinic has another date of birth for this link. You can try %(num)s more time. "
-                    "If you typed it right, call the clinic",
-                    "The clinic has another date of birth for this link. You can try %(num)s more times. "
-                    "If you typed it right, call the clinic",
-                    err.left,
-                )
-            ]
+    """Ask for the date of birth; with the right one, begin or go on with the questions, or tell that they were sent."""
+    row, invitation = invite.look(patient.acting(), token)
+    _in_their_language(invitation)
+    if request.method == "POST":
+        return _say_birth_date(row.id, token)
+    if row.draft_hash == hash_token(device.draft_token()) and patient.find_draft() is not None:
+        return redirect(url_for("patient.resume"), code=303)
+    born = session.get("born", {})
+    is_here = born.get("path") == request.path
+    form = BirthDateForm(MultiDict(born["values"]) if is_here else None)
+    if is_here and born["checked"] and _fits(form) and born["values"] == born["refused"]:
+        form.birth_day.errors = [
+            ngettext(
+                "The clinic has another date of birth for this link. You can try %(num)s more time. "
+                "If you typed it right, call the clinic",
+                "The clinic has another date of birth for this link. You can try %(num)s more times. "
+                "If you typed it right, call the clinic",
+                TRIES - row.tries,
+            )
+        ]
     others = patient.find_draft() is not None
-    return render_template("patient/invited.html", form=form, book=language.book(), others=others)
+    until = format_date(row.expires_at, "long")
+    return render_template("patient/invited.html", form=form, book=language.book(), others=others, until=until)
+
+
+def _fits(form: BirthDateForm) -> bool:
+    return form.check(languages=installation().settings.languages, today=patient.today())
+
+
+def _say_birth_date(invitation_id: str, token: str) -> Response:
+    """Lead on with the right date of birth; what else was typed is kept in the session and shown after a redirect."""
+    form, switched, earlier = BirthDateForm(request.form), language.switch(), session.pop("born", {})
+    values = {name: (value or "")[:20] for name, value in form.data.items()}
+    refused = earlier.get("refused")
+    if not switched and _fits(form):
+        try:
+            keep = timedelta(hours=installation().settings.draft_hours)
+            draft_token, draft = invite.redeem(patient.acting(), token, form.birth_date, keep=keep)
+            session["language"] = language.chosen()
+            if draft is None:
+                session["proved"] = [invitation_id, time.time()]
+                return redirect(url_for("invited.arrived", token=token), code=303)
+            return device.remember(
+                draft_token, url_for("patient.resume" if draft.answers.given else "patient.about_you")
+            )
+        except WrongPatient:
+            refused = values
+    checked = not switched or bool(earlier.get("checked"))
+    session["born"] = {"path": request.path, "values": values, "checked": checked, "refused": refused}
+    return redirect(request.path, code=303)
+
+
+@link.route("/invited/<token>/sent", methods=["GET", "POST"])
+def arrived(token: str) -> Page:
+    """Tell, after the date of birth, that the answers arrived and when; for some time they can be changed."""
+    row, invitation = invite.look(patient.acting(), token)
+    _in_their_language(invitation)
+    here, (proved, at) = installation(), session.get("proved", ("", 0))
+    sent = invite.latest(patient.acting(), row)
+    if sent is None or proved != row.id or time.time() - at > here.settings.copy_minutes * 60:
+        return redirect(url_for("invited.open_link", token=token), code=303)
+    until = sent.submitted_at + timedelta(hours=here.settings.change_hours)
+    if request.method == "POST":
+        if (draft := patient.find_draft()) is None or draft.replaces != (sent.replaces or sent.reference):
+            with suppress(TooLate):
+                given = invite.change(patient.acting(), token, here.books, until=until, keep=device.keep_draft())
+                return device.remember(given, url_for("patient.resume"))
+        return redirect(url_for("invited.arrived", token=token) if draft is None else url_for("patient.resume"), 303)
+    return render_template("patient/arrived.html", sent=sent, until=until if until > datetime.now(UTC) else None)
 
 
 def _in_their_language(invitation: Invitation) -> None:
     """Let the page be in the language of whom the link is for, unless another was chosen on this device."""
-    if "language" not in session:
+    if device.language() is None:
         g.page_language = invitation.language
         refresh()
 
 
 @link.errorhandler(NotUsable)
 def _not_usable(error: NotUsable) -> Page:
+    if request.method == "POST":
+        return redirect(url_for("invited.open_link", **request.view_args or {}), code=303)
     row = invitations.row_of(db.session, (request.view_args or {})["token"])
-    if error.state is State.OPENED and invite.is_own_device(row, patient.draft_token()):
-        return redirect(url_for("patient.resume"), code=303)
     if row is not None:
         with suppress(KeyFault):
             _in_their_language(invitations.read(row, installation().keys))
     title, *why = {
         None: (_("This link is not complete"), _("Open it again from the paper or the message of the clinic.")),
-        State.OPENED: (
-            _("This link was used already"),
-            _("If you have sent your answers, the clinic has them and you need not do this again."),
-            _("Each link works once. If you began on another device, go on there."),
+        State.EXPIRED: (
+            _("This link is too old"),
+            _("Links work only for some days."),
+            _("If you have sent your answers, the clinic has them."),
         ),
-        State.EXPIRED: (_("This link is too old"), _("Links work only for some days.")),
         State.REVOKED: (_("The clinic has withdrawn this link"), _("There may be a newer one for you.")),
         State.BLOCKED: (
             _("This link does not work any more"),

@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response
 from screening.domain.rules import RuleBook
 from screening.extensions import installation
 from screening.reports.paper import locale_of
+from screening.web import device
 
 _OWN_PATH = re.compile(r"(/[a-z][a-z0-9/_-]*)?/?")
 
@@ -21,7 +22,7 @@ def chosen() -> str:
     """The language the patient chose, else the browser's best match, else the clinic's first; for staff its own."""
     language: str | None = g.get("page_language")
     if language is None:
-        settings, wanted = installation().settings, session.get("language")
+        settings, wanted = installation().settings, device.language()
         if request.blueprint in STAFF_PAGES:
             language = settings.clinic_language
         elif wanted in settings.languages:
@@ -53,13 +54,17 @@ def offered() -> list[tuple[str, str]]:
     return [(code, name.capitalize()) for code, name in names.items()]
 
 
+def own_path(path: str) -> str:
+    """A path of our own, never a way to somewhere else."""
+    return path if _OWN_PATH.fullmatch(path) else "/"
+
+
 @blueprint.post("/language")
 def switch_page() -> Response:
     """Switch the language of a page without inputs and show it again."""
     switch()
-    path = request.form.get("next", "/")
-    # Only a path of our own: never a redirect to somewhere else.
-    return redirect(path if _OWN_PATH.fullmatch(path) else "/", code=303)
+    target = own_path(request.form.get("next", "/"))
+    return device.remember(device.draft_token(), target) if device.draft_token() else redirect(target, code=303)
 
 
 @blueprint.app_context_processor

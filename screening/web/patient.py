@@ -2,13 +2,15 @@
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from io import BytesIO
 
-from flask import Blueprint, abort, g, redirect, render_template, request, send_file, session, url_for
+from flask import Blueprint, abort, redirect, render_template, request, send_file, session, url_for
 from flask_babel import format_date
 from flask_babel import gettext as _
+from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
 from screening.domain.assessment import Screening
@@ -17,19 +19,19 @@ from screening.extensions import db, installation
 from screening.reports import paper
 from screening.reports.paper import follow_up_places
 from screening.reports.press import PrintingFailed
-from screening.services import questionnaire, tablet
+from screening.services import questionnaire
 from screening.services.questionnaire import DraftGone
 from screening.settings import LOOPBACK
 from screening.storage import drafts, screenings
 from screening.storage.audit import Act
-from screening.storage.drafts import Draft
+from screening.storage.drafts import Draft, DraftMoved, Typed
 from screening.storage.tables import ScreeningRow
 from screening.web import language
+from screening.web.device import draft_token, forget, keep_copy, keep_draft, remember
 from screening.web.errors import Page
 from screening.web.errors import page as error_page
 from screening.web.forms.about_you import AboutYouForm
 from screening.web.forms.questions import QuestionForm, question_form
-from screening.web.headers import cookie
 
 blueprint = Blueprint("patient", __name__)
 
@@ -58,16 +60,19 @@ def start() -> Page:
 def begin() -> Page:
     """Begin a new questionnaire."""
     address = request.remote_addr or ""
-    token = questionnaire.begin(acting(), address="" if address in LOOPBACK else address, keep=_keep())
-    if draft_token():
-        forget_forms()
+    token = questionnaire.begin(acting(), address="" if address in LOOPBACK else address, keep=keep_draft())
+    session["language"] = language.chosen()
+    session.pop("proved", None)
     return remember(token, url_for("patient.about_you"))
 
 
 @blueprint.get("/continue")
 def resume() -> Page:
-    """Go on where the questionnaire was left."""
-    return redirect(_next_step(_draft()), code=303)
+    """Go on where the questionnaire was left: where something was typed that is not an answer yet, or the next step."""
+    draft = _draft()
+    pages = [url_for("patient.question", question_id=one.id) for one in language.book().questions]
+    is_there = draft.typed is not None and draft.typed.path in (url_for("patient.about_you"), *pages)
+    return redirect(draft.typed.path if draft.typed and is_there else _next_step(draft), code=303)
 
 
 @blueprint.route("/about-you", methods=["GET", "POST"])
@@ -75,44 +80,71 @@ def about_you() -> Page:
     """Name, date of birth, visit reference."""
     draft = _draft()
     back = url_for("patient.check") if _complete(draft) else url_for("patient.start")
-    form = AboutYouForm.filled_with(draft.patient)
-    if request.method == "POST" and not language.switch():
-        offered = installation().settings.languages
-        if form.check(languages=offered, today=today()):
-            _record(lambda draft: replace(draft, patient=form.patient))
-            return remember(draft_token(), back if _going_back() else _next_step(_draft()))
-        if _going_back():
-            return redirect(back, code=303)
+    offered, typed = installation().settings.languages, _typed(draft)
+    if request.method == "POST":
+        form = AboutYouForm.filled_with(None, request.form)
+        if not language.switch() and form.check(languages=offered, today=today()):
+            return _accepted(lambda draft: replace(draft, patient=form.patient), back, _next_step)
+        return _not_accepted(draft, back)
+    form = AboutYouForm.filled_with(draft.patient, MultiDict(typed.values) if typed else None)
+    if typed and typed.checked:
+        form.check(languages=offered, today=today())
     return render_template("patient/about_you.html", form=form)
 
 
 @blueprint.route("/questions/<question_id>", methods=["GET", "POST"])
 def question(question_id: str) -> Page:
     """One question of the rule book with its follow-ups."""
-    sent = request.method == "POST" and not language.switch()
-    draft = _draft()
-    asked = language.book().question(question_id) or abort(404)
+    draft, book = _draft(), language.book()
+    asked = book.question(question_id) or abort(404)
     _refuse_to_skip(draft, asked)
-    back = _before(draft, asked)
-    if sent:
+    back, typed = _before(draft, asked), _typed(draft)
+    if request.method == "POST":
         # Worded as the patient saw it, even if another tab has switched the language since.
-        seen = installation().books.get(request.form.get("shown_in", ""), language.book())
-        form = question_form(QuestionForm, seen, seen.question(question_id) or abort(404), draft.answers)
-        if form.validate():
-            _record(lambda draft: replace(draft, answers=draft.answers.with_page(asked, form.answers)))
-            return remember(draft_token(), back if _going_back() else _next_step(_draft(), after=asked))
-        if _going_back():
-            return redirect(back, code=303)
-    else:
-        form = question_form(QuestionForm, language.book(), asked, draft.answers)
+        seen = installation().books.get(request.form.get("shown_in", ""), book)
+        form = question_form(QuestionForm, seen, seen.question(question_id) or abort(404), request.form)
+        if not language.switch() and form.validate():
+            return _accepted(
+                lambda draft: replace(draft, answers=draft.answers.with_page(asked, form.answers)),
+                back,
+                lambda draft: _next_step(draft, after=asked),
+            )
+        return _not_accepted(draft, back)
+    form = question_form(QuestionForm, book, asked, MultiDict(typed.values) if typed else None, draft.answers)
+    if typed and typed.checked:
+        form.validate()
     return render_template(
         "patient/question.html",
         form=form,
-        question=form.question,
-        follow_ups=follow_up_places(form.question),
-        number=language.book().questions.index(asked) + 1,
-        total=len(language.book().questions),
+        question=asked,
+        follow_ups=follow_up_places(asked),
+        number=book.questions.index(asked) + 1,
+        total=len(book.questions),
     )
+
+
+def _typed(draft: Draft) -> Typed | None:
+    """What was typed on this page and is not an answer yet."""
+    return draft.typed if draft.typed and draft.typed.path == request.path else None
+
+
+def _accepted(change: Callable[[Draft], Draft], back: str, following: Callable[[Draft], str]) -> Response:
+    """Save what is acceptable and lead on."""
+    _record(lambda draft: replace(change(draft), typed=None if _typed(draft) else draft.typed))
+    return remember(draft_token(), _way_out(back) or following(_draft()))
+
+
+def _not_accepted(draft: Draft, back: str) -> Response:
+    """Keep what was refused, or typed before Stop or a change of language, and show the page after a redirect.
+
+    After a redirect, the browser's own Back and reload never ask whether a form is to be sent once more.
+    """
+    switched, earlier = "language" in request.form, _typed(draft)
+    values = {name: given for name, given in request.form.lists() if name not in ("csrf_token", "language", "stop")}
+    checked = not (switched or "stop" in request.form) or bool(earlier and earlier.checked)
+    typed = None if "back" in request.form else Typed(path=request.path, values=values, checked=checked)
+    _record(lambda draft: replace(draft, typed=typed))
+    return remember(draft_token(), _way_out(back) or request.path)
 
 
 @blueprint.get("/check")
@@ -227,20 +259,46 @@ def leaflet() -> Page:
     return render_template("patient/leaflet.html", book=language.book())
 
 
+@blueprint.get("/stop")
+def stop() -> Page:
+    """Tell that the answers are kept, and for how long; they can be deleted."""
+    _draft()
+    return render_template("patient/stop.html")
+
+
+@blueprint.get("/delete")
+def delete() -> Page:
+    """Ask before the answers are deleted."""
+    _draft()
+    return render_template("patient/delete.html")
+
+
 @blueprint.post("/finish")
 def finish() -> Page:
-    """Forget this patient on this device; a draft that was not sent is deleted."""
+    """Forget this patient on this device; a draft that was not sent is deleted. Raises DraftMoved."""
+    _find_draft()  # one that went on elsewhere is not deleted here
+    sent = _find_sent(at_any_time=True) is not None
     questionnaire.discard(session=db.session, token=draft_token())
-    return forget(redirect(url_for("patient.start"), code=303))
+    return forget(redirect(url_for("patient.finished" if sent else "patient.deleted"), code=303))
 
 
-def forget(response: Response) -> Response:
-    """Leave nothing of this patient on this device."""
-    forget_forms()
-    session.pop("language", None)
-    response.delete_cookie(**cookie("draft"))
-    response.headers["Clear-Site-Data"] = '"cache"'
-    return response
+@blueprint.get("/finished")
+def finished() -> Page:
+    """Tell that all is done."""
+    title, why = _("You can close this page"), _("The clinic has your answers. Nothing of them is left on this screen.")
+    return error_page(200, title, why, action=_("Go to the start"))
+
+
+@blueprint.get("/deleted")
+def deleted() -> Page:
+    """Tell that nothing was sent."""
+    return error_page(
+        200,
+        _("Deleted. Nothing was sent."),
+        _("Your answers are gone from this device and from the clinic."),
+        _("If the clinic has sent you a link, you can use it again. You can also talk with staff instead."),
+        action=_("Go to the start"),
+    )
 
 
 @blueprint.errorhandler(OutOfOrder)
@@ -280,41 +338,19 @@ def acting(by: str = "patient") -> Act:
     return Act(session=db.session, keys=installation().keys, now=_now(), by=by)
 
 
-def _keep() -> timedelta:
-    return tablet.TURN if g.tablet else timedelta(hours=installation().settings.draft_hours)
-
-
-def _keep_copy() -> timedelta:
-    longest = timedelta(minutes=installation().settings.copy_minutes)
-    return min(longest, tablet.TURN) if g.tablet else longest
-
-
-def draft_token() -> str:
-    """The token that this device keeps, or nothing."""
-    return request.cookies.get(cookie("draft")["key"], "")
-
-
-def remember(token: str, target: str) -> Response:
-    """Lead on to `target`, and let the device keep the token for as long as the draft, or the copy, is kept from now.
-
-    A browser that sees the cookie change also drops the pages it kept in memory for Back, which show old answers.
-    """
-    response = redirect(target, code=303)
-    response.set_cookie(**cookie("draft"), value=token, max_age=max(_keep(), _keep_copy()))
-    return response
-
-
-def forget_forms() -> None:
-    """Refuse every form shown so far: sent again by Back and reload, it would write into the next patient's draft."""
-    session.pop("csrf_token", None)
-
-
 def _record(change: Callable[[Draft], Draft]) -> None:
-    questionnaire.record(acting(), draft_token(), change, keep=_keep())
+    questionnaire.record(acting(), draft_token(), change, keep=keep_draft())
 
 
 def find_draft() -> Draft | None:
-    """This patient's draft, without answers to questions whose wording has changed since; None if there is none."""
+    """This patient's draft, or None if there is none here."""
+    with suppress(DraftMoved):
+        return _find_draft()
+    return None
+
+
+def _find_draft() -> Draft | None:
+    """The draft, without answers to questions whose wording has changed since. Raises DraftMoved."""
     if not draft_token():
         return None
     here = installation()
@@ -328,8 +364,8 @@ def is_here() -> bool:
 
 
 def _draft() -> Draft:
-    """This patient's draft. Raises AlreadySent where it has become a screening, DraftGone where there is none."""
-    draft = find_draft()
+    """This patient's draft. Raises AlreadySent where it has become a screening, DraftMoved, DraftGone."""
+    draft = _find_draft()
     if draft is None:
         raise AlreadySent if _find_sent(at_any_time=True) else DraftGone
     return draft
@@ -342,7 +378,7 @@ def _find_sent(*, at_any_time: bool = False) -> Screening | None:
     here = installation()
     conditions = [ScreeningRow.draft_hash == drafts.hash_token(draft_token())]
     if not at_any_time:
-        conditions.append(ScreeningRow.submitted_at > _now() - _keep_copy())
+        conditions.append(ScreeningRow.submitted_at > _now() - keep_copy())
     return screenings.find(db.session, here.keys, *conditions)
 
 
@@ -391,9 +427,11 @@ def _next_step(draft: Draft, *, after: Question | None = None) -> str:
     return url_for("patient.question", question_id=questions[place].id)
 
 
-def _going_back() -> bool:
-    """Whether Back was pressed: what is acceptable is saved, the rest is let go."""
-    return "back" in request.form
+def _way_out(back: str) -> str:
+    """Where to go if Back or Stop was pressed: what is acceptable is saved."""
+    if "stop" in request.form:
+        return url_for("patient.stop")
+    return back if "back" in request.form else ""
 
 
 def copy_page(screening: Screening, book: RuleBook, *, back: str, pdf: str) -> str:

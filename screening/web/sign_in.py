@@ -12,7 +12,7 @@ from functools import partial, wraps
 from typing import Any
 
 import segno
-from flask import Blueprint, Flask, abort, current_app, g, redirect, render_template, request, session, url_for
+from flask import Blueprint, Flask, abort, current_app, flash, g, redirect, render_template, request, session, url_for
 from flask_babel import gettext as _
 from flask_login import user_logged_out
 from flask_security import (
@@ -32,18 +32,22 @@ from flask_security import (
 )
 from flask_security.forms import VerifyForm
 from flask_security.recovery_codes import MfRecoveryCodesUtil, MfRecoveryForm
+from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 from wtforms import PasswordField, StringField
 
 from screening.extensions import Installation, db, installation
-from screening.services import people
+from screening.services import people, questionnaire
+from screening.storage import drafts
 from screening.storage.audit import Act
 from screening.storage.database import begin_write
-from screening.storage.drafts import hash_token
+from screening.storage.drafts import Typed, hash_token
 from screening.storage.tables import PersonRow, SignInRow
 from screening.web.errors import page as error_page
 
 FRESH = timedelta(minutes=15)  # how long ago the password was given for a change of people or credentials
+# Forms that are kept when a sign-in ends, and the pages on which they are filled in.
+KEPT = {"clinic.decide": "clinic.screening", "clinic.clarify": "clinic.clarify"}
 OWN_PATH = re.compile(r"/(clinic|admin|account)/[\w./?=&%:@+-]*")
 NOT_USED = {"security.two_factor_rescue", "security.tf_select"}
 CHANGES = {"security.two_factor_setup", "security.two_factor_setup_validate", "security.mf_recovery_codes"}
@@ -336,6 +340,7 @@ def _began(app: Flask, user: PersonRow, authn_via: list[str] | None = None, **mo
     act, token = acting(user), secrets.token_urlsafe(32)
     if session.pop("form_of", None) != user.id:  # a form that is still open was somebody else's
         session.pop("csrf_token", None)
+        session.pop("kept", None)
         g.pop("csrf_token", None)
     session["sign_in"] = token
     changed = ""
@@ -420,15 +425,39 @@ def _sign_out() -> None:
 
 
 def _sign_in_first() -> Any:
-    if request.method == "POST":
-        return error_page(
-            401,
-            _("You are signed out"),
-            _("Nothing was saved. What you typed is still in this window: sign in on a new tab, then return here."),
-            action=_("Sign in"),
-            target=url_for_security("login"),
+    if request.method != "POST":
+        return redirect(url_for_security("login", next=request.full_path.rstrip("?")))
+    title, action = _("You are signed out"), _("Sign in")
+    if request.endpoint in KEPT and "form_of" in session:
+        path = url_for(KEPT[request.endpoint], **request.view_args or {})
+        values = {name: given for name, given in request.form.lists() if name != "csrf_token"}
+        keep, typed = (
+            timedelta(hours=installation().settings.draft_hours),
+            Typed(path=path, values=values, checked=False),
         )
-    return redirect(url_for_security("login", next=request.full_path.rstrip("?")))
+        session["kept"] = [path, questionnaire.keep(acting(), typed, keep=keep)]
+        why = _("Nothing is recorded yet. What you typed is kept: sign in, and it is filled in again.")
+        return error_page(401, title, why, action=action, target=url_for_security("login", next=path))
+    why = _("Nothing was saved. What you typed is still in this window: sign in on a new tab, then return here.")
+    return error_page(401, title, why, action=action, target=url_for_security("login"))
+
+
+def kept_form() -> MultiDict[str, str] | None:
+    """What this person typed on this page before the sign-in ended, if anything."""
+    path, token = session.get("kept", ("", ""))
+    if path != request.path or request.method != "GET":
+        return None
+    draft = drafts.find(db.session, installation().keys, hash_token(token), now=_now())
+    if draft is None or draft.typed is None:
+        return None
+    flash(_("What you typed before you were signed out is filled in again. It is not recorded yet."))
+    return MultiDict(draft.typed.values)
+
+
+def forget_kept(path: str) -> None:
+    """Let go of what was kept for the page at `path`: it is recorded."""
+    if session.get("kept", ("",))[0] == path:
+        questionnaire.discard(session=db.session, token=session.pop("kept")[1])
 
 
 def acting(person: PersonRow | None = None) -> Act:

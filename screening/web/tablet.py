@@ -16,7 +16,7 @@ from screening.services import tablet
 from screening.services.tablet import LOCKED, MOST_TRIES, PATIENT, STAFF, NoTablet
 from screening.storage.drafts import hash_token
 from screening.storage.tables import TabletRow
-from screening.web import language, patient
+from screening.web import device, language, patient
 from screening.web.errors import Page
 from screening.web.forms.about_you import VisitForm
 from screening.web.headers import cookie
@@ -55,7 +55,7 @@ def _for_templates() -> dict[str, object]:
 def _hands(state: str) -> str | None:
     """In whose hands this browser is, for `hands.js`; None where nobody hands it around: it is a patient's own."""
     if state:
-        return f"{state} {hash_token(patient.draft_token())[:8] if state == PATIENT else ''}"
+        return f"{state} {hash_token(device.draft_token())[:8] if state == PATIENT else ''}"
     return "" if request.blueprint in language.STAFF_PAGES else None
 
 
@@ -68,8 +68,8 @@ def _keep_to_its_state() -> Response | None:
     g.tablet = row.state if row else ENDED
     if g.tablet == PATIENT and not patient.is_here():
         g.tablet = LOCKED  # nobody has taken a step for so long that the draft's time is over
-        if patient.draft_token():
-            return patient.forget(redirect(url_for("tablet.page"), code=303))
+        if device.draft_token():
+            return device.forget(redirect(url_for("tablet.page"), code=303))
     answers = ANSWERS[g.tablet]
     return None if request.endpoint in answers else redirect(url_for(answers[0]), code=303)
 
@@ -78,14 +78,14 @@ def _keep_to_its_state() -> Response | None:
 @needs("prescriber", "staff")
 def begin() -> Page:
     """Make this browser a tablet and hand it to the first patient; whoever does so is signed out."""
-    form, errors = VisitForm.filled_with(None), {}
+    form, errors = VisitForm.filled_with(None, request.form or None), {}
     if request.method == "POST":
         of_pin, of_visit = _pin_errors(), _visit_errors(form)
         if of_visit and not of_pin:  # it is not sent back with the page
             of_pin = {"pin": [_("Type the PIN again")]}
         errors = {**of_pin, **of_visit}
         if not errors:
-            pin, signed_in, draft = hash_password(request.form["pin"]), session["sign_in"], patient.draft_token()
+            pin, signed_in, draft = hash_password(request.form["pin"]), session["sign_in"], device.draft_token()
             given = tablet.begin(acting(), pin=pin, sign_in=signed_in, patient=_patient(form), draft=draft)
             logout_user()
             return _handed_over(*given)
@@ -96,7 +96,9 @@ def begin() -> Page:
 def page() -> Page:
     """What whoever holds the tablet can do with it now."""
     if g.tablet == STAFF:
-        return render_template("tablet/next.html", form=VisitForm.filled_with(None), errors={}, sent=_row().sent)
+        return render_template(
+            "tablet/next.html", form=VisitForm.filled_with(None, request.form or None), errors={}, sent=_row().sent
+        )
     if g.tablet == ENDED:
         return render_template("tablet/ended.html")
     if g.tablet == LOCKED:
@@ -107,19 +109,19 @@ def page() -> Page:
 @blueprint.post("/tablet/hand-over")
 def hand_over() -> Page:
     """Hand the tablet to the next patient."""
-    form = VisitForm.filled_with(None)
+    form = VisitForm.filled_with(None, request.form or None)
     if errors := _visit_errors(form):
         return render_template("tablet/next.html", form=form, errors=errors, sent=_row().sent)
     act = patient.acting(_row().begun_by)
-    draft = tablet.hand_over(act, _token(), patient=_patient(form), draft=patient.draft_token())
+    draft = tablet.hand_over(act, _token(), patient=_patient(form), draft=device.draft_token())
     return _handed_over(_token(), draft)
 
 
 @blueprint.post("/tablet/lock")
 def lock() -> Page:
     """End the turn of a patient."""
-    tablet.lock(patient.acting("tablet"), _token(), draft=patient.draft_token())
-    return patient.forget(redirect(url_for("tablet.page"), code=303))
+    tablet.lock(patient.acting("tablet"), _token(), draft=device.draft_token())
+    return device.forget(redirect(url_for("tablet.page"), code=303))
 
 
 @blueprint.post("/tablet/unlock")
@@ -128,8 +130,8 @@ def unlock() -> Page:
     row = _row()
     tries, begun_by, fits = row.tries, row.begun_by, verify_password(request.form.get("pin", "")[:100], row.pin)
     by = begun_by if fits else "tablet"
-    if tablet.unlock(patient.acting(by), _token(), fits=fits, tries=tries, draft=patient.draft_token()):
-        return patient.forget(redirect(url_for("tablet.page"), code=303))
+    if tablet.unlock(patient.acting(by), _token(), fits=fits, tries=tries, draft=device.draft_token()):
+        return device.forget(redirect(url_for("tablet.page"), code=303))
     left = MOST_TRIES - tries - 1
     if left <= 0:
         return redirect(url_for("tablet.page"), code=303)
@@ -143,7 +145,7 @@ def end() -> Page:
     if g.tablet != ENDED:
         tablet.end(patient.acting(_row().begun_by), _token())
     session.clear()  # whoever signed in while the tablet began
-    response = patient.forget(redirect(url_for_security("login"), code=303))
+    response = device.forget(redirect(url_for_security("login"), code=303))
     response.delete_cookie(**cookie("tablet"))
     return response
 
@@ -156,7 +158,7 @@ def _no_tablet(error: NoTablet) -> Page:
 def _handed_over(token: str, draft: str) -> Response:
     """To the patient's way, without anything of whoever had the tablet before."""
     session.clear()
-    response = patient.remember(draft, url_for("patient.start"))
+    response = device.remember(draft, url_for("patient.start"))
     response.headers["Clear-Site-Data"] = '"cache"'
     response.set_cookie(**cookie("tablet"), value=token, max_age=KEPT)
     return response

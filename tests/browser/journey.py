@@ -91,7 +91,9 @@ def begin(page: Page) -> None:
     """From the start page to about-you; answers that were begun on this device are deleted first."""
     page.goto("/")
     if page.locator(START).count() == 0:
+        page.goto("/delete")
         press(page, FINISH)
+        page.goto("/")
     press(page, START)
 
 

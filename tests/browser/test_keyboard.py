@@ -51,7 +51,7 @@ def test_the_whole_way_by_keyboard(page: Page) -> None:
     assert journey.listed(page)[5:] == journey.expected_rows(ANSWERS, "en")
     enter(page, journey.BACK)
     enter(page, journey.FINISH)
-    assert journey.path(page) == "/"
+    assert journey.path(page) == "/finished"
 
 
 def test_the_language_can_be_switched_by_keyboard(page: Page) -> None:

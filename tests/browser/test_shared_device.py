@@ -53,6 +53,7 @@ def test_after_finish_the_next_patient_meets_empty_pages(page: Page) -> None:
     journey.walk_to(page, "check", LAST_ANSWERS, LAST_PATIENT)
     reference = journey.send(page)
     journey.press(page, FINISH)
+    page.goto("/")
     journey.press(page, START)
     assert_nothing_left(page, reference)
     journey.go_back(page)

@@ -94,6 +94,10 @@ def redeem(things: Things) -> None:
     invite.redeem(things.act, things.link.rpartition("/")[2], date(1999, 1, 1), keep=KEEP)
 
 
+def go_on(things: Things) -> None:
+    invite.redeem(things.act, things.link.rpartition("/")[2], date(1988, 3, 12), keep=KEEP)
+
+
 def take_jobs(things: Things) -> None:
     with write(db.session):
         job = outbox.take(db.session, "summary", now=datetime.now(UTC))
@@ -135,6 +139,7 @@ def change_password(things: Things) -> None:
 VERBS: dict[str, tuple[Verb, str]] = {
     "invite": (create_invitations, ""),
     "redeem": (redeem, ""),
+    "go on": (go_on, "link opened"),
     "revoke": (lambda things: invite.revoke(things.act, "e" * 32), ""),
     "begin": (lambda things: questionnaire.begin(things.act, address="192.0.2.1", keep=KEEP), ""),
     "record": (lambda things: questionnaire.record(things.act, things.draft, lambda draft: draft, keep=KEEP), ""),
@@ -164,7 +169,7 @@ PAGES: dict[str, tuple[Verb, str]] = {"sign in": (sign_in, ""), "password": (cha
 SAME = (
     ("begin", "record", "submit", "hand over", "lock", "unlock", "begin tablet", "purge"),
     ("view", "decide", "print", "take", "retry", "drop", "purge"),
-    ("invite", "redeem", "revoke", "purge"),
+    ("invite", "redeem", "go on", "revoke", "purge"),
     ("fail", "change", "reset", "add", "end", "begin", "begin tablet", *PAGES),
 )
 

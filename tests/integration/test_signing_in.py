@@ -126,22 +126,56 @@ def test_a_sign_in_ends_by_itself(app: Flask, dr: Colleague, column: str) -> Non
     assert dr.path == "/clinic/"
 
 
-def test_what_was_typed_can_be_sent_after_signing_in_again(app: Flask, dr: Colleague) -> None:
+@pytest.mark.both_databases
+def test_what_was_typed_is_filled_in_again_after_signing_in(app: Flask, dr: Colleague) -> None:
     visitor = Visitor(app)
     visitor.fill_in()
-    reference = visitor.send()
-    dr.get(f"/clinic/screenings/{reference}")
-    form = dr.page
+    page = f"/clinic/screenings/{visitor.send()}"
+    review = {"decision": "do_not_start", "note": "Typed\nbefore"}
+    established = {"infection": "yes", "infection_symptoms": ["fever", "chills"], "why": "Asked again"}
+    for path, values, address in (
+        (page, review, f"{page}/review"),
+        (f"{page}/clarify/infection", established, f"{page}/clarify/infection"),
+    ):
+        dr.get(path)
+        seen = dr.seen
+        leave_idle(app)
+        dr.post(address, {**values, "seen": seen})
+        assert dr.page.status_code == 401
+        assert "What you typed is kept" in dr.text
+        assert "Typed" not in str(dr.client.get_cookie("session"))
+        sign_in = re.search(r'href="(/account/sign-in\?next=[^"]+)"', dr.page.text)
+        assert sign_in is not None
+        dr.get(sign_in[1])
+        dr.post(sign_in[1], {"sign_in_name": "dr", "password": PASSWORD})
+        assert dr.path == path
+        assert "What you typed before you were signed out is filled in again" in dr.text
+        assert "<title>Error:" not in dr.page.text
+        for name, value in values.items():
+            for one in [value] if isinstance(value, str) else value:
+                chosen = f'name="{name}" value="{one}" checked'
+                assert chosen in dr.page.text or f"\n{one}</textarea>" in dr.page.text, name
+        dr.get(path)
+        assert "is filled in again" in dr.text, "a reload loses nothing"
+        dr.post(address, {**values, "seen": seen})
+        assert dr.path == page
+        assert "is filled in again" not in dr.text, "it is recorded"
+        assert "is filled in again" not in dr.get(path).text
+    text = dr.get(page).text
+    assert "before" in text
+    assert "Asked again" in text
+
+
+def test_what_somebody_typed_is_not_shown_to_the_next_person(app: Flask, dr: Colleague) -> None:
+    Colleague(app, "other")
+    visitor = Visitor(app)
+    visitor.fill_in()
+    page = f"/clinic/screenings/{visitor.send()}"
+    dr.get(page)
     leave_idle(app)
-    values = {"decision": "do_not_start", "note": "Typed before", "seen": "0"}
-    dr.post(f"/clinic/screenings/{reference}/review", values)
-    assert dr.page.status_code == 401
-    assert "What you typed is still in this window" in dr.text
-    dr.sign_in()
-    dr.page = form
-    dr.post(f"/clinic/screenings/{reference}/review", values)
-    assert "Typed before" in dr.text
-    assert dr.page.status_code == 200
+    dr.post(f"{page}/review", {"decision": "do_not_start", "note": "Typed before", "seen": "0"})
+    dr.sign_in(name="other")
+    assert "Typed before" not in dr.get(page).text
 
 
 @pytest.mark.both_databases

@@ -7,9 +7,9 @@ import unicodedata
 from datetime import date
 from typing import Any, Self
 
-from flask import request
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from werkzeug.datastructures import MultiDict
 from wtforms import StringField
 
 from screening.domain import answers
@@ -70,9 +70,8 @@ class AboutYouForm(BirthDateForm):
     name_missing = _l("Enter your name")
 
     @classmethod
-    def filled_with(cls, patient: answers.Patient | None) -> Self:
+    def filled_with(cls, patient: answers.Patient | None, sent: MultiDict[str, str] | None) -> Self:
         """A form with what was sent, or else with the patient so far."""
-        sent = request.form if request.method == "POST" else None
         return cls(formdata=sent, data=cls.of_patient(patient) if patient else {})
 
     @staticmethod

@@ -2,8 +2,8 @@
 
 from typing import Any, TypeVar
 
-from flask import request
 from flask_babel import gettext as _
+from werkzeug.datastructures import MultiDict
 from wtforms import Field, RadioField, SelectMultipleField, TextAreaField
 
 from screening.domain.answers import (
@@ -57,12 +57,19 @@ class QuestionForm(TypedForm):
         return not faults
 
 
+NONE = Answers()
 # Building a class takes longer than a form of it: one for each question in each language of each edition.
 _FORM_CLASSES: dict[tuple[str, str, str, type[QuestionForm]], Any] = {}
 Built = TypeVar("Built", bound=QuestionForm)
 
 
-def question_form(kind: type[Built], book: RuleBook, question: Question, answers: Answers) -> Built:
+def question_form(
+    kind: type[Built],
+    book: RuleBook,
+    question: Question,
+    sent: MultiDict[str, str] | None,
+    answers: Answers = NONE,
+) -> Built:
     """A form of this kind for the question, filled with what was sent or else with the answers so far."""
     key = (book.edition.digest, book.language, question.id, kind)
     if key not in _FORM_CLASSES:
@@ -70,7 +77,6 @@ def question_form(kind: type[Built], book: RuleBook, question: Question, answers
         fields = {question.id: _field(question)}
         fields |= {place.item.id: _field(place.item) for place in follow_up_places(question)}
         _FORM_CLASSES[key] = type("BuiltQuestionForm", (kind,), {"book": book, "question": question, **fields})
-    sent = request.form if request.method == "POST" else None
     form: Built = _FORM_CLASSES[key](formdata=sent, data={item.id: answers.value(item.id) for item in question.page})
     return form
 

@@ -82,7 +82,7 @@ def about_you() -> Page:
             return remember(draft_token(), back if _going_back() else _next_step(_draft()))
         if _going_back():
             return redirect(back, code=303)
-    return render_template("patient/about_you.html", form=form)
+    return render_template("patient/about_you.html", form=form, who=paper.respondent_choices(language.chosen()))
 
 
 @blueprint.route("/questions/<question_id>", methods=["GET", "POST"])
@@ -111,6 +111,7 @@ def question(question_id: str) -> Page:
         follow_ups=follow_up_places(form.question),
         number=language.book().questions.index(asked) + 1,
         total=len(language.book().questions),
+        proxy_for=draft.patient.name if draft.patient and draft.patient.proxy else "",
     )
 
 
@@ -125,6 +126,7 @@ def check() -> Page:
         (_("Your name"), patient.name, change),
         (_("Your date of birth"), format_date(patient.birth_date, "long"), change),
         (_("Visit number"), patient.visit, change),
+        (_("Who is filling this in?"), paper.respondent_chosen(patient, language.chosen()), change),
     ]
     rows = [
         (asked, answer, url_for("patient.question", question_id=question.id))

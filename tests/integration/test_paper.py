@@ -73,7 +73,7 @@ def test_the_form_asks_who_answers_in_the_words_of_the_screen(app: Flask, code: 
     visitor.post("/")
     asked = re.findall(r'<(?:label|legend)[^>]*>(.*?)</|class="hint"[^>]*>(.*?)</p>', visitor.page.text)
     wanted = [shown(label or hint) for label, hint in asked if "27" not in hint]
-    assert len(wanted) == 8
+    assert len(wanted) == 14
     assert all(one in page for one in wanted), [one for one in wanted if one not in page]
     places = [page.index(one) for one in wanted]
     assert places == sorted(places)

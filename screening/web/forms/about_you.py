@@ -11,14 +11,14 @@ from babel.lists import format_list
 from flask import request
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from wtforms import StringField
+from wtforms import RadioField, StringField
 
 from screening.domain import answers
-from screening.domain.answers import Fault
+from screening.domain.answers import Fault, Respondent, Role
 from screening.reports.paper import DATE_PARTS, date_part_order
 from screening.services.dates import month_by_name
 from screening.web import language
-from screening.web.forms import TypedForm
+from screening.web.forms import TypedForm, words
 
 
 class BirthDateForm(TypedForm):
@@ -56,6 +56,8 @@ class BirthDateForm(TypedForm):
 class AboutYouForm(BirthDateForm):
     """The about-you page; after a successful `check`, `patient` holds who answers."""
 
+    respondent = RadioField(validate_choice=False)
+    respondent_name = StringField()
     name = StringField()
     visit = StringField()
 
@@ -65,7 +67,7 @@ class AboutYouForm(BirthDateForm):
     @property
     def errors(self) -> dict[str, Any]:
         """The errors in the order of the page."""
-        return dict(sorted(super().errors.items(), key=lambda one: one[0] != "name"))
+        return dict(sorted(super().errors.items(), key=lambda one: (one[0] != "respondent_name", one[0] != "name")))
 
     @classmethod
     def filled_with(cls, patient: answers.Patient | None) -> Self:
@@ -77,7 +79,9 @@ class AboutYouForm(BirthDateForm):
     def of_patient(patient: answers.Patient) -> dict[str, str]:
         """What the fields hold for a patient."""
         born = {part: str(getattr(patient.birth_date, part.removeprefix("birth_"))) for part in DATE_PARTS}
-        return {"name": patient.name, "visit": patient.visit, **born}
+        said = patient.respondent
+        who = {"respondent": said.role, "respondent_name": said.name} if said else {}
+        return {"name": patient.name, "visit": patient.visit, **born, **who}
 
     def check(self, *, languages: tuple[str, ...], today: date) -> bool:
         """Whether everything is acceptable; each field at fault gets its error. Month names of `languages` count."""
@@ -97,10 +101,22 @@ class AboutYouForm(BirthDateForm):
             self.name.errors = [of_name[name_fault]]
         if visit_fault:
             self.visit.errors = [of_visit[visit_fault]]
-        if name_fault or visit_fault or not is_date:
+        respondent = self._respondent()
+        if name_fault or visit_fault or not is_date or self.respondent_name.errors:
             return False
-        self.patient = answers.Patient(name=name, birth_date=self.birth_date, visit=visit)
+        self.patient = answers.Patient(name=name, birth_date=self.birth_date, visit=visit, respondent=respondent)
         return True
+
+    def _respondent(self) -> Respondent | None:
+        """Who fills this in, or None where that was left open; the name only where the page asks for it."""
+        if self.respondent.data not in list(Role):
+            return None
+        role, name = Role(self.respondent.data), answers.tidy(self.respondent_name.data or "")
+        if role is Role.PATIENT:
+            return Respondent(role=role)
+        if message := words(answers.text_fault(name, answers.NAME_LENGTH), answers.NAME_LENGTH):
+            self.respondent_name.errors = [message]
+        return Respondent(role=role, name=name)
 
 
 class VisitForm(AboutYouForm):

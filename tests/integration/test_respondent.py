@@ -1,0 +1,113 @@
+"""Who fills in the form: asked kindly, kept sealed, told wherever the answers are read."""
+
+from __future__ import annotations
+
+import csv
+import json
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from screening.domain.answers import Answers, Patient, Respondent, Role
+from screening.extensions import db, installation
+from screening.storage import drafts, records
+from screening.storage.drafts import Draft
+from screening.storage.tables import DraftRow
+from tests.integration.colleague import Colleague
+from tests.integration.test_paper import text_of
+from tests.integration.test_patient_way import stored
+from tests.integration.test_printed_summary import words
+from tests.integration.test_upkeep import flask
+from tests.integration.visitor import SAMPLE, Visitor
+
+pytestmark = pytest.mark.one_database
+
+INTERPRETER = {"respondent": "interpreter", "respondent_name": " Ana Interpreter "}
+PRIVATE = {"breastfeeding": {"breastfeeding": "private"}}
+LINE = "Answers given by the patient’s interpreter (Ana Interpreter)."
+NOT_ALONE = "Not answered alone: the patient’s interpreter (Ana Interpreter) filled this in."
+
+
+@pytest.mark.both_databases
+def test_an_interpreter_is_named_wherever_the_answers_are_read(app: Flask, visitor: Visitor, tmp_path: Path) -> None:
+    visitor.fill_in(PRIVATE, **INTERPRETER)
+    assert "I am the interpreter – Ana Interpreter" in visitor.text
+    reference = visitor.send()
+    assert stored(app, reference).patient.respondent == Respondent(role=Role.INTERPRETER, name="Ana Interpreter")
+    assert "I am the interpreter – Ana Interpreter" in words_of(visitor, "/copy")
+    assert words("I am the interpreter – Ana Interpreter") in text_of(visitor.get("/copy.pdf").data)
+    dr = Colleague(app)
+    page = words_of(dr, f"/clinic/screenings/{reference}")
+    assert LINE in page
+    assert NOT_ALONE in page
+    assert "Self-reported" not in page
+    pdf = words(text_of(dr.get(f"/clinic/screenings/{reference}/summary.pdf").data))
+    assert words(LINE) in pdf
+    assert words(NOT_ALONE) in pdf
+    flask(app, "export", str(tmp_path / "out"), "--since", "2020-01-01")
+    (row,) = csv.DictReader((tmp_path / "out").read_text(encoding="utf-8-sig").splitlines())
+    assert (row["respondent"], row["respondent_name"]) == ("interpreter", "Ana Interpreter")
+
+
+def words_of(browser: Visitor | Colleague, path: str) -> str:
+    browser.get(path)
+    return " ".join(browser.text.split())
+
+
+def test_a_patient_alone_and_one_who_does_not_say_get_no_such_lines(app: Flask) -> None:
+    dr = Colleague(app)
+    for said, line in (({"respondent": "patient"}, "Answers given by the patient."), ({}, "Self-reported")):
+        visitor = Visitor(app)
+        visitor.fill_in(PRIVATE, **said)
+        page = words_of(dr, f"/clinic/screenings/{visitor.send()}")
+        assert line in page
+        assert "Not answered alone" not in page
+        assert "Self-reported" in page
+    assert "Answers given by" not in page
+
+
+def test_the_questions_say_that_they_are_about_the_patient_where_somebody_else_answers(visitor: Visitor) -> None:
+    visitor.begin(**INTERPRETER)
+    assert "“You” means the patient: Sample Patient" in " ".join(visitor.text.split())
+    visitor.post("/about-you", {**SAMPLE, "respondent": "patient"})
+    assert visitor.path == "/questions/pregnancy"
+    assert "“You” means the patient" not in visitor.text
+
+
+def test_the_name_is_asked_of_others_only_and_kept_when_it_is_too_long(app: Flask, visitor: Visitor) -> None:
+    visitor.begin(respondent="helper", respondent_name="x" * 121)
+    assert visitor.path == "/about-you"
+    assert 'href="#respondent_name"' in visitor.page.text
+    assert "x" * 121 in visitor.page.text
+    visitor.post("/about-you", {**SAMPLE, "respondent": "patient", "respondent_name": "x" * 121})
+    assert visitor.path == "/questions/pregnancy"
+    visitor.post("/about-you", {**SAMPLE, "respondent": "somebody"})
+    assert visitor.path == "/questions/pregnancy"
+
+
+def test_what_an_older_release_stored_is_read_and_its_check_code_stays(app: Flask) -> None:
+    born, now = date(1988, 3, 12), datetime.now(UTC)
+    older = {"name": "Sample Patient", "birth_date": born.isoformat(), "visit": "V-1"}
+    patient = Patient(name="Sample Patient", birth_date=born, visit="V-1")
+    assert json.loads(records.encode(patient)) == older  # check codes are made of this
+    assert records.patient(older) == patient
+    with app.app_context():
+        keys = installation().keys
+        row = DraftRow(token_hash="x", expires_at=now + timedelta(hours=1))
+        row.seal(keys, "sealed_draft", records.encode({"patient": older, "answers": Answers()}))
+        db.session.add(row)
+        db.session.flush()
+        assert drafts.find(db.session, keys, "x", now=now) == Draft(patient=patient)
+
+
+def test_a_case_file_tells_who_filled_it_in(app: Flask, tmp_path: Path) -> None:
+    case = {"patient": {"name": "Sample Patient", "birth_date": "1988-03-12"}, "answers": {"iud": "private"}}
+    (tmp_path / "case").write_text(
+        json.dumps({**case, "respondent": {"role": "interpreter", "name": "Ana Interpreter"}})
+    )
+    flask(app, "screen", str(tmp_path / "case"), "--pdf", str(tmp_path / "pdf"))
+    pdf = text_of((tmp_path / "pdf").read_bytes())
+    assert words(LINE) in pdf
+    assert words(NOT_ALONE) in pdf

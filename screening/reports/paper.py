@@ -14,7 +14,7 @@ from babel.dates import get_timezone as timezone
 from screening.domain.answers import Answers, Patient, Role, shown
 from screening.domain.assessment import Screening
 from screening.domain.invitation import Invitation
-from screening.domain.rules import FollowUp, Question, RuleBook
+from screening.domain.rules import FollowUp, Open, Question, RuleBook
 from screening.reports.pdf import Html, filled_in, print_page
 from screening.reports.press import Printed
 from screening.reports.summary import translations
@@ -108,15 +108,21 @@ def particulars(screening: Screening, book: RuleBook, settings: Settings) -> lis
     ]
 
 
-def copy(screening: Screening, book: RuleBook, settings: Settings) -> Printed:
-    """The patient's own record of the answers as a PDF, in the language of the book. Raises PrintingFailed."""
+def private_label(book: RuleBook) -> str:
+    """The choice to tell something in private, which must not catch the eye of whoever looks on."""
+    return next((one.label for item in book.questions for one in item.options if one.id == Open.PRIVATE), "")
+
+
+def copy(screening: Screening, book: RuleBook, settings: Settings, *, answers: bool = True) -> Printed:
+    """The patient's own record, with the answers or without, as a PDF in the book's language. Raises PrintingFailed."""
     html = _page(
         "copy",
         book,
         settings,
         created=screening.submitted_at.isoformat(timespec="seconds"),
         about=particulars(screening, book, settings),
-        rows=[(asked, answer) for _question, asked, answer in asked_and_answered(screening.answers, book)],
+        rows=[(asked, answer) for _question, asked, answer in asked_and_answered(screening.answers, book) if answers],
+        private=private_label(book),
     )
     return print_page(html, style=STYLE)
 

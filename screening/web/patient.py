@@ -132,7 +132,8 @@ def check() -> Page:
         (asked, answer, url_for("patient.question", question_id=question.id))
         for question, asked, answer in paper.asked_and_answered(draft.answers, language.book())
     ]
-    return render_template("patient/check.html", about=about, rows=rows)
+    private = paper.private_label(language.book())
+    return render_template("patient/check.html", about=about, rows=rows, private=private)
 
 
 @blueprint.post("/submit")
@@ -169,7 +170,13 @@ def copy_response(screening: Screening, book: RuleBook, *, back: str) -> Page:
     """The patient's copy as a PDF; where it cannot be made, a page that leads `back`."""
     db.session.rollback()  # nobody should wait for what is being printed
     settings = installation().settings
-    return _printed(lambda: paper.copy(screening, book, settings).content, f"answers-{screening.reference}.pdf", back)
+    answers, name = _with_answers(), f"answers-{screening.reference}.pdf"
+    return _printed(lambda: paper.copy(screening, book, settings, answers=answers).content, name, back)
+
+
+def _with_answers() -> bool:
+    """Whether a copy has the answers; those who share a phone may ask for one that has none."""
+    return request.args.get("answers") != "no"
 
 
 def _printed(make: Callable[[], bytes], name: str, back: str) -> Page:
@@ -395,5 +402,7 @@ def _going_back() -> bool:
 def copy_page(screening: Screening, book: RuleBook, *, back: str, pdf: str) -> str:
     """The patient's record of the answers, without any outcome. `back` is where it was opened from."""
     about = [(name, value, "") for name, value in paper.particulars(screening, book, installation().settings)]
-    rows = [(asked, answer, "") for _question, asked, answer in paper.asked_and_answered(screening.answers, book)]
-    return render_template("patient/copy.html", about=about, rows=rows, back=back, pdf=pdf)
+    answered = paper.asked_and_answered(screening.answers, book) if _with_answers() else ()
+    rows = [(asked, answer, "") for _question, asked, answer in answered]
+    private, pdf = paper.private_label(book), pdf if _with_answers() else f"{pdf}?answers=no"
+    return render_template("patient/copy.html", about=about, rows=rows, back=back, pdf=pdf, private=private)

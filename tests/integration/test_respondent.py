@@ -111,3 +111,26 @@ def test_a_case_file_tells_who_filled_it_in(app: Flask, tmp_path: Path) -> None:
     pdf = text_of((tmp_path / "pdf").read_bytes())
     assert words(LINE) in pdf
     assert words(NOT_ALONE) in pdf
+
+
+def test_a_copy_for_a_shared_phone_has_no_answers(visitor: Visitor) -> None:
+    visitor.fill_in(PRIVATE)
+    reference = visitor.send()
+    assert 'href="/copy?answers=no"' in visitor.page.text
+    page = words_of(visitor, "/copy?answers=no")
+    pdf = text_of(visitor.get("/copy.pdf?answers=no").data)
+    assert 'href="/copy.pdf?answers=no"' in visitor.get("/copy?answers=no").text
+    for text in (words(page), pdf):
+        assert reference in text
+        assert words("Your copy, without your answers") in text
+        assert words("breastfeeding") not in text
+        assert words("in private") not in text
+    assert words("in private") in text_of(visitor.get("/copy.pdf").data)
+
+
+def test_the_choice_of_a_private_talk_is_the_quietest_answer(visitor: Visitor) -> None:
+    visitor.fill_in(PRIVATE)
+    quiet = 'class="answer private" dir="auto">I would rather tell staff in private<'
+    assert visitor.page.text.count(quiet) == visitor.page.text.count('private" dir') == 1
+    visitor.send()
+    assert quiet in visitor.get("/copy").text

@@ -101,8 +101,11 @@ def particulars(screening: Screening, book: RuleBook, settings: Settings) -> lis
     return [
         (_("Reference"), screening.reference),
         (_("Sent"), f"{format_date(sent, 'long', locale)} {format_time(sent, 'short', locale=locale)}"),
-        (_("Your name"), patient.name),
-        (_("Your date of birth"), format_date(patient.birth_date, "long", locale)),
+        (_("Name") if patient.proxy else _("Your name"), patient.name),
+        (
+            _("Date of birth") if patient.proxy else _("Your date of birth"),
+            format_date(patient.birth_date, "long", locale),
+        ),
         (_("Visit number"), patient.visit),
         *([(_("Who filled this in"), chosen)] if chosen else []),
     ]

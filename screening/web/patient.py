@@ -123,8 +123,12 @@ def check() -> Page:
         raise OutOfOrder
     patient, change = draft.patient, url_for("patient.about_you")
     about = [
-        (_("Your name"), patient.name, change),
-        (_("Your date of birth"), format_date(patient.birth_date, "long"), change),
+        (_("Name") if patient.proxy else _("Your name"), patient.name, change),
+        (
+            _("Date of birth") if patient.proxy else _("Your date of birth"),
+            format_date(patient.birth_date, "long"),
+            change,
+        ),
         (_("Visit number"), patient.visit, change),
         (_("Who is filling this in?"), paper.respondent_chosen(patient, language.chosen()), change),
     ]
@@ -133,7 +137,7 @@ def check() -> Page:
         for question, asked, answer in paper.asked_and_answered(draft.answers, language.book())
     ]
     private = paper.private_label(language.book())
-    return render_template("patient/check.html", about=about, rows=rows, private=private)
+    return render_template("patient/check.html", about=about, rows=rows, private=private, proxy=patient.proxy)
 
 
 @blueprint.post("/submit")

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.one_database
 
 EMERGENCY = '<a class="phone" dir="ltr" href="tel:112">112</a>'
 CLINIC = '<a class="phone" dir="ltr" href="tel:+34555010">+34 (555) 0-10</a>'
-MARKED = "Emergency number (Our clinic tells us this): 112"
+MARKED = "Emergency number, from Our clinic: 112"
 
 
 @pytest.fixture

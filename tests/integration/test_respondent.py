@@ -34,6 +34,7 @@ NOT_ALONE = "Not answered alone: the patient’s interpreter (Ana Interpreter) f
 def test_an_interpreter_is_named_wherever_the_answers_are_read(app: Flask, visitor: Visitor, tmp_path: Path) -> None:
     visitor.fill_in(PRIVATE, **INTERPRETER)
     assert "I am the interpreter – Ana Interpreter" in visitor.text
+    assert "Your name" not in visitor.text
     reference = visitor.send()
     assert stored(app, reference).patient.respondent == Respondent(role=Role.INTERPRETER, name="Ana Interpreter")
     assert "I am the interpreter – Ana Interpreter" in words_of(visitor, "/copy")

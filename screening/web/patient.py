@@ -9,6 +9,7 @@ from io import BytesIO
 from flask import Blueprint, abort, g, redirect, render_template, request, send_file, session, url_for
 from flask_babel import format_date
 from flask_babel import gettext as _
+from markupsafe import Markup
 from werkzeug.wrappers import Response
 
 from screening.domain.assessment import Screening
@@ -17,7 +18,7 @@ from screening.extensions import db, installation
 from screening.reports import paper
 from screening.reports.paper import follow_up_places
 from screening.reports.press import PrintingFailed
-from screening.services import questionnaire, tablet
+from screening.services import questionnaire, tablet, texts
 from screening.services.questionnaire import DraftGone
 from screening.settings import LOOPBACK
 from screening.storage import drafts, screenings
@@ -225,6 +226,22 @@ def not_printed(target: str) -> Page:
 def leaflet() -> Page:
     """What the rule book tells patients about the medicine."""
     return render_template("patient/leaflet.html", book=language.book())
+
+
+@blueprint.get("/privacy")
+def privacy() -> Page:
+    """What the clinic does with the answers, in its own words."""
+    return render_template("patient/privacy.html") if _own_words("privacy") else abort(404)
+
+
+@blueprint.app_context_processor
+def _for_templates() -> dict[str, object]:
+    return {"own_words": _own_words}
+
+
+def _own_words(place: str) -> Markup:
+    """What the clinic says in this place in the language of the page."""
+    return Markup(texts.html(installation().settings.instance, place, language.chosen()))  # noqa: S704 - no raw HTML in it
 
 
 @blueprint.post("/finish")

@@ -25,7 +25,7 @@ blueprint = Blueprint("tablet", __name__)
 
 ENDED = "ended"  # what a browser is that was a tablet: only who presses a button there makes it an ordinary one
 KEPT = timedelta(days=1)  # longer than any draft of the tablet, so that no draft is ever left to an ordinary browser
-PATIENTS_WAY = {"start", "about_you", "resume", "question", "check", "submit", "done", "leaflet"}
+PATIENTS_WAY = {"start", "about_you", "resume", "question", "check", "submit", "done", "leaflet", "privacy"}
 # What answers in each state, beside style sheets and the sign of life; everything else leads to the first of these.
 ANSWERS = {
     PATIENT: ("patient.start", "language.switch_page", "tablet.lock", *(f"patient.{name}" for name in PATIENTS_WAY)),

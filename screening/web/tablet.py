@@ -164,14 +164,15 @@ def _handed_over(token: str, draft: str) -> Response:
 
 
 def _locked_page(errors: Errors) -> str:
-    return render_template("tablet/locked.html", errors=errors, thanks=list(_thanks()))
+    return render_template("tablet/locked.html", errors=errors, thanks=list(_thanks(sent=_row().sent)))
 
 
-def _thanks() -> Iterator[tuple[str, str]]:
+def _thanks(*, sent: bool | None) -> Iterator[tuple[str, str]]:
     """What the patient reads, in each language: which one was theirs is forgotten already."""
     for code, _name in language.offered():
         with force_locale(code.replace("-", "_")):
-            yield code, _("Thank you. Please give the tablet back to staff.")
+            kept = _("Your answers were sent to the clinic.") if sent else _("Answers that were not sent were deleted.")
+            yield code, f"{kept} {_('Thank you. Please give the tablet back to staff.')}"
 
 
 def _pin_errors() -> Errors:

@@ -29,8 +29,11 @@ pytestmark = pytest.mark.one_database
 
 def text_of(pdf: bytes) -> str:
     """The words without spaces, and without what stands in the margins."""
+    margins = (
+        r"(?:Name\s+Date of birth|Nombre\s+Fecha de nacimiento)?\s*Our clinic · azathioprine 2026\.\d+\s+\d+ / \d+\s*$"
+    )
     pages = (page.extract_text() for page in PdfReader(io.BytesIO(pdf)).pages)
-    return words("".join(re.sub(r"Our clinic · azathioprine 2026\.\d+\s+\d+ / \d+\s*$", "", page) for page in pages))
+    return words("".join(re.sub(margins, "", page) for page in pages))
 
 
 def shown(html: str) -> str:
@@ -62,6 +65,13 @@ def test_the_form_asks_what_the_screen_asks_word_for_word(app: Flask, code: str,
     asked = screens(app, code)
     assert len(asked) == 6
     assert page.endswith("".join(asked))
+
+
+@pytest.mark.parametrize("kind", ["form", "form-large"])
+def test_every_sheet_of_the_form_has_room_for_name_and_date_of_birth(app: Flask, kind: str) -> None:
+    pages = PdfReader(io.BytesIO(Visitor(app).get(f"/paper/{kind}/en.pdf").data)).pages
+    assert len(pages) > 2
+    assert all(re.search(r"Name\s+Date of birth", page.extract_text()) for page in pages)
 
 
 @pytest.mark.parametrize("code", LANGUAGES)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -135,3 +136,19 @@ def test_the_choice_of_a_private_talk_is_the_quietest_answer(visitor: Visitor) -
     assert visitor.page.text.count(quiet) == visitor.page.text.count('private" dir') == 1
     visitor.send()
     assert quiet in visitor.get("/copy").text
+
+
+def autofill(visitor: Visitor) -> dict[str, str]:
+    """The token of each input that browsers may fill in."""
+    found = re.findall(r'<input type="text" id="(\w+)"[^>]* autocomplete="([\w-]+)"', visitor.page.text)
+    return {name: token for name, token in found if token != "off"}
+
+
+def test_a_browser_may_fill_in_whom_its_device_belongs_to(visitor: Visitor) -> None:
+    visitor.get("/")
+    visitor.post("/")
+    born = {"birth_day": "bday-day", "birth_month": "bday-month", "birth_year": "bday-year"}
+    assert autofill(visitor) == {"name": "name", **born}
+    visitor.post("/about-you", {**SAMPLE, **INTERPRETER, "name": ""})
+    assert visitor.path == "/about-you"
+    assert autofill(visitor) == {"respondent_name": "name"}

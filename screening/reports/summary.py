@@ -445,7 +445,7 @@ class _Writer:
             "This summary supports the prescriber’s decision and does not replace it."
         ) % {
             "languages": self.names(asked_in),
-            "reported": _("Reported through another person") if self.screening.patient.proxy else _("Self-reported"),
+            "reported": _("Relayed") if self.screening.patient.proxy else _("Self-reported"),
         }
         drafts = {code for code in {*asked_in, self.language} if self.books[code].translation_status == "draft"}
         if drafts:

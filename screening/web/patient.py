@@ -131,8 +131,9 @@ def check() -> Page:
             change,
         ),
         (_("Visit number"), patient.visit, change),
-        (_("Who is filling this in?"), paper.respondent_chosen(patient, language.chosen()), change),
     ]
+    if chosen := paper.respondent_chosen(patient, language.chosen()):
+        about.append((_("Who is filling this in?"), chosen, change))
     rows = [
         (asked, answer, url_for("patient.question", question_id=question.id))
         for question, asked, answer in paper.asked_and_answered(draft.answers, language.book())

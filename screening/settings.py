@@ -168,6 +168,7 @@ class Settings:
     )
     clinic_name: str = setting(text, "shown on every page and on the summary", "Our clinic")
     clinic_phone: str = setting(text, "shown to patients who need to talk to someone; may be empty", "")
+    emergency_phone: str = setting(text, "emergency number, shown to patients who feel very unwell; may be empty", "")
     clinic_timezone: str = setting(_timezone, "for the times on pages and summaries", "UTC")
     clinic_language: str = setting(_language, "language of the summary, whatever the patient's", "en")
     clinic_region: str = setting(

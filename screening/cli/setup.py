@@ -22,6 +22,7 @@ from screening.domain.rules import BASE_LANGUAGE
 from screening.extensions import Installation, alembic, db, installation
 from screening.reports import fonts
 from screening.reports.signature import CannotSign
+from screening.services import texts
 from screening.services.clock import doubt
 from screening.services.people import everyone
 from screening.settings import FILE_NAME, as_called, load_settings, settings_file
@@ -183,6 +184,8 @@ def _examined_data(now: datetime) -> Iterator[tuple[bool | None, str, str]]:
         row = audit.last(db.session, action)
         recent = row is not None and row.at > now - LATE
         yield recent, what, f"{row.at:%Y-%m-%d %H:%M} UTC" if row else f"never; run: {command}"
+    of_texts = "; ".join(texts.faults(here.settings.instance, here.settings.languages))
+    yield not of_texts, "own texts", of_texts or "short and plain, or none"
     book = here.books[BASE_LANGUAGE].edition
     yield book.status == "approved" or None, "rule book", f"{book.id} {book.version} is {book.status}"
     unread = screenings.count(db.session, ScreeningRow.status == "new", ScreeningRow.submitted_at < now - LATE)

@@ -41,13 +41,39 @@ class Fault(StrEnum):
     DOES_NOT_APPLY = "does_not_apply"
 
 
+class Role(StrEnum):
+    """What whoever fills in the questionnaire is to the patient."""
+
+    PATIENT = "patient"
+    HELPER = "helper"
+    GUARDIAN = "guardian"
+    INTERPRETER = "interpreter"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Respondent:
+    """Who fills in the questionnaire. `name` is that of somebody other than the patient and may be empty."""
+
+    role: Role
+    name: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patient:
-    """Who answers. `visit` is the clinic's reference for the visit and may be empty."""
+    """Whom the answers are about. `visit` is the clinic's reference for the visit and may be empty.
+
+    `respondent` is None where it was not said who fills in the questionnaire.
+    """
 
     name: str
     birth_date: date
     visit: str = ""
+    respondent: Respondent | None = None
+
+    @property
+    def proxy(self) -> Respondent | None:
+        """Somebody other than the patient who fills in the questionnaire, or None where nobody is known to."""
+        return self.respondent if self.respondent and self.respondent.role is not Role.PATIENT else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """A case: one patient's particulars and answers as plain values, such as a JSON file holds."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from screening.domain import answers as said
@@ -23,21 +23,23 @@ class InvalidCase(said.InvalidInput):
 
 
 def read_case(books: Mapping[str, RuleBook], content: object, *, today: date) -> Case:
-    """Read `{"patient": {"name", "birth_date", "visit"}, "language", "answers": {id: value}}`.
+    """Read `{"patient": {"name", "birth_date", "visit"}, "respondent": {"role", "name"}, "language", "answers"}`.
 
-    `visit`, `language` (then the first book's) and `answers` may be left out. Raises InvalidCase with every fault.
+    `answers` are by id. They, `visit`, `respondent`, its `name` and `language` (then the first book's) may be left out.
+    Raises InvalidCase with every fault.
     """
     faults: list[str] = []
-    top = _object(_as_seen(content), "the file", ("patient", "language", "answers"), faults)
+    top = _object(_as_seen(content), "the file", ("patient", "respondent", "language", "answers"), faults)
     language = top.get("language", next(iter(books)))
     if not isinstance(language, str) or language not in books:
         faults.append(f"language: {language!r} is not offered; use one of: {', '.join(books)}")
         language = next(iter(books))
+    respondent = _respondent(top["respondent"], faults) if "respondent" in top else None
     patient = _patient(top, faults, today)
     answers = _answers(books[language], top, faults)
     if faults or patient is None:
         raise InvalidCase(faults)
-    return Case(patient=patient, language=language, answers=answers)
+    return Case(patient=replace(patient, respondent=respondent), language=language, answers=answers)
 
 
 def _as_seen(content: object, depth: int = 3) -> object:
@@ -59,6 +61,18 @@ def _object(content: object, place: str, keys: tuple[str, ...], faults: list[str
     prefix = "" if place == "the file" else f"{place}."
     faults.extend(f"{prefix}{key}: is not known; use only {', '.join(keys)}" for key in content if key not in keys)
     return content
+
+
+def _respondent(content: object, faults: list[str]) -> said.Respondent | None:
+    given = _object(content, "respondent", ("role", "name"), faults)
+    role, name = str(given.get("role", "")), given.get("name", "")
+    if role not in list(said.Role):
+        faults.append(f"respondent.role: {role!r} is not known; use one of: {', '.join(said.Role)}")
+    if not isinstance(name, str):
+        faults.append(f"respondent.name: {name!r} must be a text between quotes")
+    elif fault := said.text_fault(name := said.tidy(name), said.NAME_LENGTH):
+        faults.append(f"respondent.name: {_words(fault, said.NAME_LENGTH, name)}")
+    return None if faults else said.Respondent(role=said.Role(role), name=str(name))
 
 
 def _patient(top: Mapping[str, object], faults: list[str], today: date) -> said.Patient | None:

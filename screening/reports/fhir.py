@@ -9,12 +9,12 @@ import json
 from urllib.parse import urlencode
 from uuid import NAMESPACE_URL, uuid5
 
-from screening.domain.answers import Answer, Answers
+from screening.domain.answers import Answer, Answers, Role
 from screening.domain.assessment import Assessment, Screening
 from screening.domain.rules import BASE_LANGUAGE, Kind, Medicine, Question, Severity
 from screening.reports.fhir_definitions import LANGUAGE, Books, Json, canonical, questionnaire
 from screening.reports.renderer import Attached
-from screening.reports.summary import citations
+from screening.reports.summary import citations, respondent_label, respondent_words
 
 URI = "urn:ietf:rfc:3986"  # the system of identifiers that are URIs
 ATC = "http://www.whocc.no/atc"  # the code systems' addresses in FHIR
@@ -26,6 +26,7 @@ _SEVERITY = {Severity.CONTRAINDICATION: "high", Severity.CLARIFY: "moderate", Se
 def bundle(screening: Screening, assessment: Assessment, books: Books, *, base: str) -> Json:
     """The collection Bundle of one stored screening; the same screening gives the same identifiers."""
     reference, sent = screening.reference, screening.submitted_at.isoformat(timespec="seconds")
+    proxy = screening.patient.proxy
     patient, response, medication = (_address(reference, one) for one in ("patient", "response", "medication"))
     asked = questionnaire(books, base=base)
     issues = _issues(reference, assessment, books, patient, response, medication, sent)
@@ -39,7 +40,11 @@ def bundle(screening: Screening, assessment: Assessment, books: Books, *, base: 
             "resourceType": "Provenance",
             "target": [{"reference": address} for address in (response, *issues)],
             "recorded": sent,
-            "agent": [{"who": {"reference": patient}}, *({"who": {"display": one.by}} for one in screening.entries)],
+            "agent": [
+                {"who": {"reference": patient}},
+                *([{"who": {"display": respondent_words(proxy, BASE_LANGUAGE)}}] if proxy else []),
+                *({"who": {"display": one.by}} for one in screening.entries),
+            ],
             "entity": [{"role": "source", "what": {"identifier": {"value": f"sha256:{assessment.digest}"}}}],
         },
     }
@@ -98,7 +103,8 @@ def transaction(
     entries = [_created(_address(asked["url"], asked["version"]), asked, url=asked["url"], version=asked["version"])]
     for address, resource in resources.items():
         inside = [*contained, medication] if address in issues else contained
-        entries.append(_created(address, {"contained": inside} | resource, identifier=f"{URI}|{address}"))
+        whole = resource | {"contained": [*inside, *resource.get("contained", ())]}
+        entries.append(_created(address, whole, identifier=f"{URI}|{address}"))
     return {"resourceType": "Bundle", "type": "transaction", "entry": entries}
 
 
@@ -180,6 +186,15 @@ def _response(screening: Screening, books: Books, asked: Json, base: str, patien
         "language": book.language,
         "item": [in_words.answered(question, answers) for question in book.questions],
     }
+    if screening.patient.respondent is not None:
+        response["author"] = {"reference": patient}
+    if (proxy := screening.patient.proxy) is not None:
+        response["author"] = {"reference": "#respondent", "display": respondent_words(proxy, BASE_LANGUAGE)}
+        if proxy.role is Role.GUARDIAN:  # answers for the patient; others write down what the patient answers
+            response["source"] = response["author"]
+        related: Json = {"resourceType": "RelatedPerson", "id": "respondent", "patient": {"reference": patient}}
+        related |= {"relationship": [{"text": respondent_label(proxy.role, BASE_LANGUAGE)}]}
+        response["contained"] = [related | ({"name": [{"text": proxy.name}]} if proxy.name else {})]
     if screening.patient.visit:
         response["encounter"] = {"identifier": {"value": screening.patient.visit}}
     return response

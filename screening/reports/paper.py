@@ -11,10 +11,10 @@ from babel import Locale
 from babel.dates import format_date, format_time, get_date_format
 from babel.dates import get_timezone as timezone
 
-from screening.domain.answers import Answers, shown
+from screening.domain.answers import Answers, Patient, Role, shown
 from screening.domain.assessment import Screening
 from screening.domain.invitation import Invitation
-from screening.domain.rules import FollowUp, Question, RuleBook
+from screening.domain.rules import FollowUp, Open, Question, RuleBook
 from screening.reports.pdf import Html, filled_in, print_page
 from screening.reports.press import Printed
 from screening.reports.summary import translations
@@ -53,6 +53,23 @@ def date_part_order(locale: Locale) -> list[str]:
     return sorted(DATE_PARTS, key=lambda part: pattern.find(letters[part]))
 
 
+def respondent_choices(language: str) -> dict[Role, str]:
+    """The answers to choose from to "Who is filling this in?"."""
+    _ = translations(language).gettext
+    return {
+        Role.PATIENT: _("I am the patient"),
+        Role.HELPER: _("I help the patient"),
+        Role.GUARDIAN: _("I am a parent or guardian"),
+        Role.INTERPRETER: _("I am the interpreter"),
+    }
+
+
+def respondent_chosen(patient: Patient, language: str) -> str:
+    """What was answered to that; empty where nothing was."""
+    said = patient.respondent
+    return " – ".join(filter(None, (respondent_choices(language)[said.role], said.name))) if said else ""
+
+
 def asked_and_answered(answers: Answers, book: RuleBook) -> Iterator[tuple[Question, str, str]]:
     """Every question and follow-up that was asked, in the book's language, with its answer; and whose page it is on."""
     for question in book.questions:
@@ -67,7 +84,8 @@ def blank(kind: str, book: RuleBook, settings: Settings) -> bytes:
     template, _, size = kind.partition("-")
     parts = date_part_order(settings.locale(book.language))
     places = {one.id: follow_up_places(one) for one in book.questions}
-    html = _page(template, book, settings, large=size == "large", date_parts=parts, places=places)
+    who = respondent_choices(book.language).values()
+    html = _page(template, book, settings, large=size == "large", date_parts=parts, places=places, who=who)
     return _printed(html(frozenset()))
 
 
@@ -81,24 +99,35 @@ def particulars(screening: Screening, book: RuleBook, settings: Settings) -> lis
     """Who answered and when, as the patient's own record shows it in the language of the book."""
     _, locale = translations(book.language).gettext, settings.locale(book.language)
     patient, sent = screening.patient, screening.submitted_at.astimezone(timezone(settings.clinic_timezone))
+    chosen = respondent_chosen(patient, book.language)
     return [
         (_("Reference"), screening.reference),
         (_("Sent"), f"{format_date(sent, 'long', locale)} {format_time(sent, 'short', locale=locale)}"),
-        (_("Your name"), patient.name),
-        (_("Your date of birth"), format_date(patient.birth_date, "long", locale)),
+        (_("Name") if patient.proxy else _("Your name"), patient.name),
+        (
+            _("Date of birth") if patient.proxy else _("Your date of birth"),
+            format_date(patient.birth_date, "long", locale),
+        ),
         (_("Visit number"), patient.visit),
+        *([(_("Who filled this in"), chosen)] if chosen else []),
     ]
 
 
-def copy(screening: Screening, book: RuleBook, settings: Settings) -> Printed:
-    """The patient's own record of the answers as a PDF, in the language of the book. Raises PrintingFailed."""
+def private_label(book: RuleBook) -> str:
+    """The choice to tell something in private, which must not catch the eye of whoever looks on."""
+    return next((one.label for item in book.questions for one in item.options if one.id == Open.PRIVATE), "")
+
+
+def copy(screening: Screening, book: RuleBook, settings: Settings, *, answers: bool = True) -> Printed:
+    """The patient's own record, with the answers or without, as a PDF in the book's language. Raises PrintingFailed."""
     html = _page(
         "copy",
         book,
         settings,
         created=screening.submitted_at.isoformat(timespec="seconds"),
         about=particulars(screening, book, settings),
-        rows=[(asked, answer) for _question, asked, answer in asked_and_answered(screening.answers, book)],
+        rows=[(asked, answer) for _question, asked, answer in asked_and_answered(screening.answers, book) if answers],
+        private=private_label(book),
     )
     return print_page(html, style=STYLE)
 

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from screening.reports.workbook import Sheet  # which imports the library that no server needs to hold
 
 ENCODING = "utf-8-sig"  # without the mark, a spreadsheet takes a file for one in the machine's own encoding
-FIXED = ("reference", "sent", "language", "patient", "born", "visit", "outcome", "findings", "status", "decision")
+FIXED = (
+    *("reference", "sent", "language", "patient", "born", "visit", "respondent", "respondent_name"),
+    *("outcome", "findings", "status", "decision"),
+)
 SEPARATORS = (",", ";", "\t")
 MARKS = {BOM_UTF8: "utf-8", BOM_UTF16_LE: "utf-16-le", BOM_UTF16_BE: "utf-16-be"}
 _NOTHING = "".join(SEPARATORS) + " \r\n"  # what an empty row consists of, whatever separates its cells
@@ -136,6 +139,8 @@ def row(screening: Screening, assessment: Assessment, book: RuleBook) -> dict[st
         "patient": patient.name,
         "born": patient.birth_date.isoformat(),
         "visit": patient.visit,
+        "respondent": patient.respondent.role if patient.respondent else "",
+        "respondent_name": patient.respondent.name if patient.respondent else "",
         "outcome": assessment.outcome.word,
         "findings": "; ".join(finding.rule for finding in assessment.findings),
         "status": screening.status.value,

@@ -1,7 +1,7 @@
 """Assessment -> the summary's sections in their order. Pure; the words are the clinic's language."""
 
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import cache
@@ -13,7 +13,7 @@ from babel import Locale
 from babel.dates import format_date
 from babel.support import Translations
 
-from screening.domain.answers import Answers, shown
+from screening.domain.answers import Answers, Respondent, Role, shown
 from screening.domain.assessment import Assessment, Screening
 from screening.domain.entries import Clarification, Decision, Entry, Review
 from screening.domain.evaluate import evaluate
@@ -96,8 +96,9 @@ class Summary:
     """The prescriber's view of a screening, in the order in which it is read.
 
     `decision` is the last one, or None; `reviewed_by` and `reviewed_on` are empty where none stands. `checklist` are
-    pairs of what to cover and its facts; `check_code` is empty for a screening that is not stored, `edition` counts
-    from 1, and `verify_at` is the address that tells whether a page is unchanged.
+    pairs of what to cover and its facts; `respondent` tells who gave the answers and is empty where that was not said;
+    `check_code` is empty for a screening that is not stored, `edition` counts from 1, and `verify_at` is the address
+    that tells whether a page is unchanged.
     """
 
     language: str
@@ -120,6 +121,7 @@ class Summary:
     entries: tuple[EntryLine, ...]
     checklist: tuple[tuple[str, str], ...]
     answers: tuple[AnswerRow, ...]
+    respondent: str
     not_screened: str
     provenance: tuple[str, ...]
     check_code: str
@@ -185,6 +187,23 @@ def decision_label(decision: Decision, language: str) -> str:
         Decision.DEFER: _("defer"),
         Decision.DO_NOT_START: _("do not start"),
     }[decision]
+
+
+def respondent_label(role: Role, language: str) -> str:
+    """Who fills in a questionnaire, in words."""
+    _ = translations(language).gettext
+    return {
+        Role.PATIENT: _("the patient"),
+        Role.HELPER: _("somebody who helps the patient"),
+        Role.GUARDIAN: _("the patient’s parent or guardian"),
+        Role.INTERPRETER: _("the patient’s interpreter"),
+    }[role]
+
+
+def respondent_words(respondent: Respondent, language: str, own: Callable[[str], str] = str) -> str:
+    """The same with the name, where there is one."""
+    label = respondent_label(respondent.role, language)
+    return f"{label} ({own(respondent.name)})" if respondent.name else label
 
 
 def beginning(text: str, longest: int) -> str:
@@ -256,6 +275,7 @@ class _Writer:
                 for item in book.asked()
                 if screening.answers.applies(item) or screening.established.applies(item)
             ),
+            respondent=self.respondent(),
             not_screened="; ".join(book.not_screened),
             provenance=tuple(self.provenance()),
             check_code=check_code,
@@ -290,6 +310,21 @@ class _Writer:
         return headline, " ".join(
             text % {"topics": "; ".join(self.asked[one.answer].topic for one in some)} for text, some in parts if some
         )
+
+    def respondent(self) -> str:
+        """Who gave the answers, where that was said."""
+        respondent = self.screening.patient.respondent
+        if respondent is None:
+            return ""
+        return self._("Answers given by %(who)s.") % {"who": respondent_words(respondent, self.language, self.own)}
+
+    def not_alone(self) -> str:
+        """What to know about an answer that was kept for a talk in private."""
+        proxy = self.screening.patient.proxy
+        if proxy is None:
+            return ""
+        words = self._("Not answered alone: %(who)s filled this in. Ask without that person in the room.")
+        return words % {"who": respondent_words(proxy, self.language, self.own)}
 
     def standing(self) -> str:
         """How far the rules can be relied on, for the top of the page."""
@@ -332,7 +367,7 @@ class _Writer:
             title=finding.title,
             reported=(Said(id=item.id, topic="", text=choice, row=""), *self.details(item, answers)),
             established=established,
-            reason=reason,
+            reason=reason or (self.not_alone() if finding.open is Open.PRIVATE else ""),
             confirm=finding.confirm,
             evidence=evidence,
             source=citations(finding.cites),
@@ -411,9 +446,12 @@ class _Writer:
             source = {"id": one.id, "title": one.title, "publisher": one.publisher, "note": one.note}
             yield _("Source %(id)s: %(title)s, %(publisher)s. %(note)s") % source
         yield _(
-            "Answered in: %(languages)s. Self-reported and not verified. "
+            "Answered in: %(languages)s. %(reported)s and not verified. "
             "This summary supports the prescriber’s decision and does not replace it."
-        ) % {"languages": self.names(asked_in)}
+        ) % {
+            "languages": self.names(asked_in),
+            "reported": _("Relayed") if self.screening.patient.proxy else _("Self-reported"),
+        }
         drafts = {code for code in {*asked_in, self.language} if self.books[code].translation_status == "draft"}
         if drafts:
             yield _("Draft translations: %(languages)s.") % {"languages": self.names(drafts)}

@@ -5,7 +5,7 @@ from dataclasses import fields
 from datetime import date, datetime
 from typing import Any
 
-from screening.domain.answers import Answer, Answers, Patient, Value
+from screening.domain.answers import Answer, Answers, Patient, Respondent, Role, Value
 from screening.domain.entries import Clarification, Decision, Entry, Review
 
 
@@ -22,7 +22,10 @@ def _plain(value: Any) -> object:
     """A day or moment in ISO 8601; one of our values as an object of its fields."""
     if isinstance(value, date):
         return value.isoformat()
-    return {field.name: getattr(value, field.name) for field in fields(value) if field.init}
+    record = {field.name: getattr(value, field.name) for field in fields(value) if field.init}
+    if isinstance(value, Patient) and value.respondent is None:
+        del record["respondent"]  # older releases had none: their check codes, made of this, stay the same
+    return record
 
 
 def decode(encoded: bytes) -> Any:
@@ -32,7 +35,9 @@ def decode(encoded: bytes) -> Any:
 
 def patient(record: dict[str, Any]) -> Patient:
     """The patient that was encoded."""
-    return Patient(**record | {"birth_date": date.fromisoformat(record["birth_date"])})
+    said = record.get("respondent")
+    respondent = said and Respondent(role=Role(said["role"]), name=said["name"])
+    return Patient(**record | {"birth_date": date.fromisoformat(record["birth_date"]), "respondent": respondent})
 
 
 def answers(record: dict[str, Any]) -> Answers:

@@ -10,6 +10,7 @@ from io import BytesIO
 from flask import Blueprint, abort, redirect, render_template, request, send_file, session, url_for
 from flask_babel import format_date
 from flask_babel import gettext as _
+from markupsafe import Markup
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
@@ -19,7 +20,7 @@ from screening.extensions import db, installation
 from screening.reports import paper
 from screening.reports.paper import follow_up_places
 from screening.reports.press import PrintingFailed
-from screening.services import questionnaire
+from screening.services import questionnaire, texts
 from screening.services.questionnaire import DraftGone
 from screening.settings import LOOPBACK
 from screening.storage import drafts, screenings
@@ -89,7 +90,7 @@ def about_you() -> Page:
     form = AboutYouForm.filled_with(draft.patient, MultiDict(typed.values) if typed else None)
     if typed and typed.checked:
         form.check(languages=offered, today=today())
-    return render_template("patient/about_you.html", form=form)
+    return render_template("patient/about_you.html", form=form, who=paper.respondent_choices(language.chosen()))
 
 
 @blueprint.route("/questions/<question_id>", methods=["GET", "POST"])
@@ -120,6 +121,7 @@ def question(question_id: str) -> Page:
         follow_ups=follow_up_places(asked),
         number=book.questions.index(asked) + 1,
         total=len(book.questions),
+        proxy_for=draft.patient.name if draft.patient and draft.patient.proxy else "",
     )
 
 
@@ -140,7 +142,8 @@ def _not_accepted(draft: Draft, back: str) -> Response:
     After a redirect, the browser's own Back and reload never ask whether a form is to be sent once more.
     """
     switched, earlier = "language" in request.form, _typed(draft)
-    values = {name: given for name, given in request.form.lists() if name not in ("csrf_token", "language", "stop")}
+    unkept = ("csrf_token", "language", "stop", "page-")
+    values = {name: given for name, given in request.form.lists() if not name.startswith(unkept)}
     checked = not (switched or "stop" in request.form) or bool(earlier and earlier.checked)
     typed = None if "back" in request.form else Typed(path=request.path, values=values, checked=checked)
     _record(lambda draft: replace(draft, typed=typed))
@@ -155,15 +158,22 @@ def check() -> Page:
         raise OutOfOrder
     patient, change = draft.patient, url_for("patient.about_you")
     about = [
-        (_("Your name"), patient.name, change),
-        (_("Your date of birth"), format_date(patient.birth_date, "long"), change),
+        (_("Name") if patient.proxy else _("Your name"), patient.name, change),
+        (
+            _("Date of birth") if patient.proxy else _("Your date of birth"),
+            format_date(patient.birth_date, "long"),
+            change,
+        ),
         (_("Visit number"), patient.visit, change),
     ]
+    if chosen := paper.respondent_chosen(patient, language.chosen()):
+        about.append((_("Who is filling this in?"), chosen, change))
     rows = [
         (asked, answer, url_for("patient.question", question_id=question.id))
         for question, asked, answer in paper.asked_and_answered(draft.answers, language.book())
     ]
-    return render_template("patient/check.html", about=about, rows=rows)
+    private = paper.private_label(language.book())
+    return render_template("patient/check.html", about=about, rows=rows, private=private, proxy=patient.proxy)
 
 
 @blueprint.post("/submit")
@@ -198,7 +208,18 @@ def copy_pdf() -> Page:
 
 def copy_response(screening: Screening, book: RuleBook) -> Response:
     """The patient's copy as a PDF. Raises PrintingFailed."""
-    return pdf_response(installation().printer.copy(screening, book), f"answers-{screening.reference}.pdf")
+    here = installation()
+    if _with_answers():
+        content = here.printer.copy(screening, book)
+    else:
+        db.session.rollback()  # nobody should wait for what is being printed
+        content = paper.copy(screening, book, here.settings, answers=False).content
+    return pdf_response(content, f"answers-{screening.reference}.pdf")
+
+
+def _with_answers() -> bool:
+    """Whether a copy has the answers; those who share a phone may ask for one that has none."""
+    return request.args.get("answers") != "no"
 
 
 def in_turn(make: Callable[[], Response], *, back: str) -> Page:
@@ -271,6 +292,22 @@ def delete() -> Page:
     """Ask before the answers are deleted."""
     _draft()
     return render_template("patient/delete.html")
+
+
+@blueprint.get("/privacy")
+def privacy() -> Page:
+    """What the clinic does with the answers, in its own words."""
+    return render_template("patient/privacy.html") if _own_words("privacy") else abort(404)
+
+
+@blueprint.app_context_processor
+def _for_templates() -> dict[str, object]:
+    return {"own_words": _own_words}
+
+
+def _own_words(place: str) -> Markup:
+    """What the clinic says in this place in the language of the page."""
+    return Markup(texts.html(installation().settings.instance, place, language.chosen()))  # noqa: S704 - no raw HTML in it
 
 
 @blueprint.post("/finish")
@@ -437,5 +474,7 @@ def _way_out(back: str) -> str:
 def copy_page(screening: Screening, book: RuleBook, *, back: str, pdf: str) -> str:
     """The patient's record of the answers, without any outcome. `back` is where it was opened from."""
     about = [(name, value, "") for name, value in paper.particulars(screening, book, installation().settings)]
-    rows = [(asked, answer, "") for _question, asked, answer in paper.asked_and_answered(screening.answers, book)]
-    return render_template("patient/copy.html", about=about, rows=rows, back=back, pdf=pdf)
+    answered = paper.asked_and_answered(screening.answers, book) if _with_answers() else ()
+    rows = [(asked, answer, "") for _question, asked, answer in answered]
+    private, pdf = paper.private_label(book), pdf if _with_answers() else f"{pdf}?answers=no"
+    return render_template("patient/copy.html", about=about, rows=rows, back=back, pdf=pdf, private=private)

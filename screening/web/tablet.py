@@ -26,7 +26,7 @@ blueprint = Blueprint("tablet", __name__)
 
 ENDED = "ended"  # what a browser is that was a tablet: only who presses a button there makes it an ordinary one
 KEPT = timedelta(days=1)  # longer than any draft of the tablet, so that no draft is ever left to an ordinary browser
-PATIENTS_WAY = {"start", "about_you", "resume", "question", "check", "submit", "done", "leaflet"}
+PATIENTS_WAY = {"start", "about_you", "resume", "question", "check", "submit", "done", "leaflet", "privacy"}
 # What answers in each state, beside style sheets and the sign of life; everything else leads to the first of these.
 ANSWERS = {
     PATIENT: ("patient.start", "language.switch_page", "tablet.lock", *(f"patient.{name}" for name in PATIENTS_WAY)),
@@ -165,14 +165,16 @@ def _handed_over(token: str, draft: str) -> Response:
 
 
 def _locked_page(errors: Errors) -> str:
-    return render_template("tablet/locked.html", errors=errors, thanks=list(_thanks()))
+    return render_template("tablet/locked.html", errors=errors, thanks=list(_thanks(sent=_row().sent)))
 
 
-def _thanks() -> Iterator[tuple[str, str]]:
+def _thanks(*, sent: bool | None) -> Iterator[tuple[str, str]]:
     """What the patient reads, in each language: which one was theirs is forgotten already."""
     for code, _name in language.offered():
         with force_locale(code.replace("-", "_")):
-            yield code, _("Thank you. Please give the tablet back to staff.")
+            kept = _("Your answers were sent to the clinic.") if sent else _("Answers that were not sent were deleted.")
+            thanks = _("Thank you. Please give the tablet back to staff.")
+            yield code, f"{kept} {thanks}"
 
 
 def _pin_errors() -> Errors:

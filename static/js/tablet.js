@@ -36,7 +36,7 @@
   };
   const timer = setInterval(look, EVERY);
 
-  for (const sign of ["pointerdown", "keydown", "input", "wheel"]) {
+  for (const sign of ["pointerdown", "keydown", "input", "wheel", "scroll", "focusin"]) {
     addEventListener(sign, () => asked || extend(), { capture: true, passive: true });
   }
   dialog.addEventListener("submit", extend);

@@ -163,7 +163,7 @@ def test_who_does_not_answer_is_asked_and_then_it_locks(tablet: Page) -> None:
     tablet.goto("/about-you")
     tablet.fill("[name=name]", MARKS[0])
     dialog = tablet.get_by_role("alertdialog")
-    tablet.clock.run_for(58_000)
+    tablet.clock.run_for(118_000)
     expect(dialog).to_be_hidden()
     tablet.clock.run_for(4_000)
     expect(dialog).to_be_visible()
@@ -173,7 +173,7 @@ def test_who_does_not_answer_is_asked_and_then_it_locks(tablet: Page) -> None:
     tablet.keyboard.press("Enter")  # the one button has the focus
     expect(dialog).to_be_hidden()
     assert tablet.input_value("[name=name]") == MARKS[0], "nothing typed is lost"
-    tablet.clock.run_for(62_000)
+    tablet.clock.run_for(122_000)
     expect(dialog).to_be_visible()
     tablet.clock.run_for(31_000)
     expect(tablet.locator("h1")).to_have_text(LOCKED)

@@ -19,14 +19,14 @@ import pytest
 from pypdf import PdfReader, PdfWriter
 from pypdf.generic import DictionaryObject, NullObject
 
-from screening.domain.answers import NAME_LENGTH, TEXT_LENGTH
+from screening.domain.answers import NAME_LENGTH, TEXT_LENGTH, Respondent, Role
 from screening.domain.invitation import Invitation
 from screening.reports import fhir, paper
 from screening.reports.conformance import SIGNATURE_FIELD
 from screening.reports.pdf import print_summary
 from screening.reports.renderer import Attached
 from screening.reports.signature import Signature, new_key
-from screening.reports.summary import Summary
+from screening.reports.summary import Summary, summarise
 from screening.settings import Settings
 from tests.integration.test_own_letters import all_names
 from tests.integration.test_printed_summary import NO_TO_ALL, UNSURE, YES_TO_ALL, books, screening_of, summary_of
@@ -35,7 +35,9 @@ CONFORMS = Path(__file__).with_name("Conforms.java")
 JAVA_PACKAGES = Path("/usr/share/java")
 JARS = ("jaxb-api.jar", "jaxb-runtime.jar", "jaxb-core.jar", "istack-commons-runtime.jar", "javax.activation.jar")
 LONG = {"infection": "unsure", "infection_since": "words " * (TEXT_LENGTH // 6), "vaccines_which": "W" * TEXT_LENGTH}
-CLINIC = Settings(instance=Path("nowhere"), clinic_name="Sample Clinic", clinic_phone="555 0100")
+CLINIC = Settings(
+    instance=Path("nowhere"), clinic_name="Sample Clinic", clinic_phone="555 0100", emergency_phone="555 0199"
+)
 MIXED = {
     **YES_TO_ALL,
     "hypersensitivity_reaction": "حساسية بعد 50 mg",
@@ -68,6 +70,7 @@ def summaries() -> Iterator[tuple[str, Summary, str]]:
     yield "everything", made(values=YES_TO_ALL), "A4"
     yield "letter", made(values=YES_TO_ALL), "Letter"
     yield "unsure", made(values=UNSURE), "A4"
+    yield "an interpreter", an_interpreters(), "A4"
     yield "no answers", made(values={}), "A4"
     yield "long", made(values={**YES_TO_ALL, **LONG}, name="N" * NAME_LENGTH), "A4"
     yield "Spanish clinic", made(values=YES_TO_ALL, clinic_language="es"), "A4"
@@ -79,6 +82,12 @@ def summaries() -> Iterator[tuple[str, Summary, str]]:
     yield "one glyph for two characters", made(name="一\u2f00 ক্ষো কো \u1112\u1161\u11ab"), "A4"
     yield "mixed directions", made(values=MIXED, name="محمد 7 (Ali)"), "A4"
     yield "many lines", made(values={**MIXED, "vaccines_which": "a\n" * (TEXT_LENGTH // 2)}), "A4"
+
+
+def an_interpreters() -> Summary:
+    screening = screening_of({**NO_TO_ALL, "breastfeeding": "private"})
+    respondent = Respondent(role=Role.INTERPRETER, name=NAMES["Arabic"])
+    return summarise(replace(screening, patient=replace(screening.patient, respondent=respondent)), books(), CLINIC)
 
 
 def cases() -> Iterator[tuple[str, Callable[[], bytes]]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from screening.domain.answers import Answers
+from screening.domain.answers import Answers, Respondent, Role
 from screening.domain.assessment import Screening
 from screening.domain.entries import Clarification
 from screening.domain.evaluate import evaluate
@@ -68,6 +69,27 @@ def of(bundle: Json, kind: str) -> Json:
     """The one resource of this type."""
     (found,) = [entry["resource"] for entry in bundle["entry"] if entry["resource"]["resourceType"] == kind]
     return dict(found)
+
+
+@pytest.mark.parametrize("role", [None, *Role])
+@pytest.mark.parametrize("name", ["", "Ana Interpreter"])
+def test_who_gave_the_answers_is_their_author_and_a_guardian_their_source(role: Role | None, name: str) -> None:
+    respondent = role and Respondent(role=role, name="" if role is Role.PATIENT else name)
+    screening = replace(screening_of(answers_of(book(), **EVERYTHING), "en"), patient=a_patient(respondent=respondent))
+    made = bundle_of(screening)
+    stored = fhir.transaction(screening, evaluate(book(), screening.answers), books(), base=BASE, pdf=b"%PDF", name="x")
+    assert fhir_faults(made) == fhir_faults(stored) == []
+    for whole in (made, stored):
+        response = of(whole, "QuestionnaireResponse")
+        people = {f"#{one['id']}": one for one in response.get("contained", ())}
+        subject, author = response["subject"]["reference"], response.get("author", {}).get("reference")
+        if role in (None, Role.PATIENT):
+            assert author == (subject if role else None)
+            assert not any(one["resourceType"] == "RelatedPerson" for one in people.values())
+        else:
+            assert people[author]["patient"]["reference"] == subject
+            assert people[author].get("name", [{"text": ""}]) == [{"text": name}]
+        assert response["source"]["reference"] == (author if role is Role.GUARDIAN else subject)
 
 
 def walk(value: Any) -> Iterator[Json]:

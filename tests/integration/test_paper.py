@@ -38,8 +38,11 @@ pytestmark = pytest.mark.one_database
 
 def text_of(pdf: bytes) -> str:
     """The words without spaces, and without what stands in the margins."""
+    margins = (
+        r"(?:Name\s+Date of birth|Nombre\s+Fecha de nacimiento)?\s*Our clinic · azathioprine 2026\.\d+\s+\d+ / \d+\s*$"
+    )
     pages = (page.extract_text() for page in PdfReader(io.BytesIO(pdf)).pages)
-    return words("".join(re.sub(r"Our clinic · azathioprine 2026\.\d+\s+\d+ / \d+\s*$", "", page) for page in pages))
+    return words("".join(re.sub(margins, "", page) for page in pages))
 
 
 def shown(html: str) -> str:
@@ -73,6 +76,13 @@ def test_the_form_asks_what_the_screen_asks_word_for_word(app: Flask, code: str,
     assert page.endswith("".join(asked))
 
 
+@pytest.mark.parametrize("kind", ["form", "form-large"])
+def test_every_sheet_of_the_form_has_room_for_name_and_date_of_birth(app: Flask, kind: str) -> None:
+    pages = PdfReader(io.BytesIO(Visitor(app).get(f"/paper/{kind}/en.pdf").data)).pages
+    assert len(pages) > 2
+    assert all(re.search(r"Name\s+Date of birth", page.extract_text()) for page in pages)
+
+
 @pytest.mark.parametrize("code", LANGUAGES)
 def test_the_form_asks_who_answers_in_the_words_of_the_screen(app: Flask, code: str) -> None:
     visitor = Visitor(app)
@@ -82,7 +92,7 @@ def test_the_form_asks_who_answers_in_the_words_of_the_screen(app: Flask, code: 
     visitor.post("/")
     asked = re.findall(r'<(?:label|legend)[^>]*>(.*?)</|class="hint"[^>]*>(.*?)</p>', visitor.page.text)
     wanted = [shown(label or hint) for label, hint in asked if "27" not in hint]
-    assert len(wanted) == 8
+    assert len(wanted) == 14
     assert all(one in page for one in wanted), [one for one in wanted if one not in page]
     places = [page.index(one) for one in wanted]
     assert places == sorted(places)

@@ -29,6 +29,7 @@ ROUTES = {
     "patient.start": "everyone",
     "patient.begin": "everyone",
     "patient.leaflet": "everyone: the same for all",
+    "patient.privacy": "everyone, where the clinic has written one; nobody else",
     "patient.resume": "the holder of the draft's token",
     "patient.about_you": "the holder of the draft's token",
     "patient.question": "the holder of the draft's token",

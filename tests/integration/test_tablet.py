@@ -116,6 +116,10 @@ def test_two_patients_in_turn(app: Flask) -> None:
 def test_what_a_tablet_answers_in_each_state(app: Flask, held: Tablet, state: str) -> None:
     """Every route there is: either it belongs to the state, or it leads to the page of the tablet."""
     held.in_state(state)
+    with app.app_context():
+        own_texts = installation().settings.instance / "texts"
+    own_texts.mkdir()
+    (own_texts / "privacy.en.md").write_text("We keep it safe.")
     home = "/" if state == "patient" else "/tablet"
     allowed = {"static", "health.alive", *ANSWERS[state]}
     for rule in rules(app):
@@ -329,3 +333,24 @@ def test_a_browser_that_is_no_tablet_is_led_to_start_one(app: Flask) -> None:
         visitor.post(path, {"pin": PIN})
         assert visitor.path == "/account/sign-in"
     assert noted(app) == []
+
+
+def test_a_locked_tablet_says_what_became_of_the_answers(held: Tablet) -> None:
+    held.walk()
+    held.post("/tablet/lock")
+    assert "Answers that were not sent were deleted." in held.text
+    assert "Las respuestas que no se enviaron se borraron." in held.text
+    assert "were sent to the clinic" not in held.text
+    held.post("/tablet/unlock", {"pin": PIN})
+    held.post("/tablet/hand-over", NOBODY)
+    held.walk()
+    held.send()
+    held.post("/tablet/lock")
+    assert "Your answers were sent to the clinic." in held.text
+    assert "deleted" not in held.text
+
+
+def test_a_tablet_offers_nothing_that_its_browser_knows_of_others(held: Tablet) -> None:
+    held.get("/about-you")
+    assert 'novalidate autocomplete="off"' in held.page.text
+    assert not re.search('autocomplete="(name|bday)', held.page.text)

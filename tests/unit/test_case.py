@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from screening.domain.answers import Respondent, Role
 from screening.domain.case import Case, InvalidCase, read_case
 from tests.builders import a_patient, all_no, answers_of, book, books
 
@@ -71,6 +72,12 @@ def test_no_answers_at_all_are_a_case() -> None:
     assert read_case(books(), a_case(answers={}), today=TODAY).answers.given == ()
 
 
+def test_who_filled_it_in_may_be_told() -> None:
+    told = a_case(respondent={"role": "interpreter", "name": " Ana "})
+    assert read_case(books(), told, today=TODAY).patient.respondent == Respondent(role=Role.INTERPRETER, name="Ana")
+    assert read_case(books(), a_case(), today=TODAY).patient.respondent is None
+
+
 def test_the_name_and_own_words_are_tidied() -> None:
     content = a_case_of(name="  Jose\u0301 ")
     content["answers"] = all_no(infection="yes", infection_since="since\r\nMonday ")
@@ -81,10 +88,16 @@ def test_the_name_and_own_words_are_tidied() -> None:
 
 FAULTS: list[tuple[object, str, str]] = [
     # content, the fault's place, words of what is wrong or what to write
-    ([], "the file", "must be a JSON object with patient, language, answers"),
+    ([], "the file", "must be a JSON object with patient, respondent, language, answers"),
     (None, "the file", "must be a JSON object"),
-    (a_case(patients=1), "patients", "is not known; use only patient, language, answers"),
+    (a_case(patients=1), "patients", "is not known; use only patient, respondent, language, answers"),
     (a_case_of(sex="f"), "patient.sex", "is not known; use only name, birth_date, visit"),
+    (a_case(respondent="Ana"), "respondent", "must be a JSON object with role, name"),
+    (a_case(respondent={"name": "Ana"}), "respondent.role", "'' is not known; use one of: patient, helper, guardian"),
+    (a_case(respondent={"role": ["helper"]}), "respondent.role", "is not known; use one of: patient, helper, guardian"),
+    (a_case(respondent={"role": "helper", "name": 7}), "respondent.name", "7 must be a text between quotes"),
+    (a_case(respondent={"role": "helper", "name": "x" * 121}), "respondent.name", "write at most 120 characters"),
+    (a_case(respondent={"role": "helper", "age": 7}), "respondent.age", "is not known; use only role, name"),
     (a_case(patient="Amina"), "patient", "must be a JSON object with name, birth_date, visit"),
     (without(a_case(), "patient"), "patient", "must be a JSON object"),
     (a_case(language="fr"), "language", "'fr' is not offered; use one of: en, es"),

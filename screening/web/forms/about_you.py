@@ -10,15 +10,15 @@ from typing import Any, Self
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from werkzeug.datastructures import MultiDict
-from wtforms import StringField
+from wtforms import RadioField, StringField
 
 from screening.domain import answers
-from screening.domain.answers import Fault
+from screening.domain.answers import Fault, Respondent, Role
 from screening.extensions import installation
 from screening.reports.paper import DATE_PARTS, date_part_order
 from screening.services.dates import day_number, month_by_name
 from screening.web import language
-from screening.web.forms import TypedForm
+from screening.web.forms import TypedForm, words
 
 
 class BirthDateForm(TypedForm):
@@ -56,13 +56,17 @@ class BirthDateForm(TypedForm):
     @property
     def errors(self) -> dict[str, Any]:
         """The errors in the order of the page."""
-        shown = ["name", *self.date_parts]
-        return dict(sorted(super().errors.items(), key=lambda one: shown.index(one[0]) if one[0] in shown else 4))
+        shown = ["respondent", "respondent_name", "name", *self.date_parts, "visit"]
+        return dict(
+            sorted(super().errors.items(), key=lambda one: shown.index(one[0]) if one[0] in shown else len(shown))
+        )
 
 
 class AboutYouForm(BirthDateForm):
     """The about-you page; after a successful `check`, `patient` holds who answers."""
 
+    respondent = RadioField(validate_choice=False)
+    respondent_name = StringField()
     name = StringField()
     visit = StringField()
 
@@ -78,7 +82,9 @@ class AboutYouForm(BirthDateForm):
     def of_patient(patient: answers.Patient) -> dict[str, str]:
         """What the fields hold for a patient."""
         born = {part: str(getattr(patient.birth_date, part.removeprefix("birth_"))) for part in DATE_PARTS}
-        return {"name": patient.name, "visit": patient.visit, **born}
+        said = patient.respondent
+        who = {"respondent": said.role, "respondent_name": said.name} if said else {}
+        return {"name": patient.name, "visit": patient.visit, **born, **who}
 
     def check(self, *, languages: tuple[str, ...], today: date) -> bool:
         """Whether everything is acceptable; each field at fault gets its error. Month names of `languages` count."""
@@ -98,10 +104,22 @@ class AboutYouForm(BirthDateForm):
             self.name.errors = [of_name[name_fault]]
         if visit_fault:
             self.visit.errors = [of_visit[visit_fault]]
-        if name_fault or visit_fault or not is_date:
+        respondent = self._respondent()
+        if name_fault or visit_fault or not is_date or self.respondent_name.errors:
             return False
-        self.patient = answers.Patient(name=name, birth_date=self.birth_date, visit=visit)
+        self.patient = answers.Patient(name=name, birth_date=self.birth_date, visit=visit, respondent=respondent)
         return True
+
+    def _respondent(self) -> Respondent | None:
+        """Who fills this in, or None where that was left open; the name only where the page asks for it."""
+        if self.respondent.data not in list(Role):
+            return None
+        role, name = Role(self.respondent.data), answers.tidy(self.respondent_name.data or "")
+        if role is Role.PATIENT:
+            return Respondent(role=role)
+        if message := words(answers.text_fault(name, answers.NAME_LENGTH), answers.NAME_LENGTH):
+            self.respondent_name.errors = [message]
+        return Respondent(role=role, name=name)
 
 
 class VisitForm(AboutYouForm):

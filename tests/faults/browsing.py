@@ -124,6 +124,7 @@ class Patient(Browser):
         """Start: from here on there is a draft."""
         self.open("/")
         self.surely(lambda: self.post("/")).leading_to("/about-you")
+        self.open("/about-you")  # its form is this patient's; that of the start was anybody's
 
     def fill_in(self) -> None:
         """Everything up to the check page. Each answer has to be acknowledged before the next one is given."""

@@ -53,7 +53,7 @@ install: run-packages $(VENV)/run-installed ## Install what serving needs, and n
 
 .PHONY: test
 test: test-packages $(VENV)/dev-installed $(VENV)/npm-installed ## Run all tests, a real browser and a real PostgreSQL included
-	@$(BIN)/pytest -n 2 --dist worksteal
+	@$(BIN)/pytest -n 3 --dist worksteal
 
 .PHONY: audit
 audit: test-packages $(VENV)/dev-installed $(VENV)/npm-installed ## Run the slow proof as well: kills, wrong clocks, every pair of writers

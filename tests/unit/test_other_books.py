@@ -161,7 +161,7 @@ def load_or_faults(content: Content) -> Mapping[str, RuleBook] | list[RuleBookFa
         return err.faults
 
 
-@settings(deadline=None, derandomize=True, max_examples=100)
+@settings(deadline=None, derandomize=True, max_examples=300)
 @given(st.data())
 def test_an_edited_book_either_loads_or_is_refused_with_faults_that_say_where(data: st.DataObject) -> None:
     content = json.loads(book().edition.content)

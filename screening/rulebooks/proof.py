@@ -71,7 +71,7 @@ class Proof:
         self._words(f"{place}.when", item.get("when", ()), opening)
         self._array(item, "options", f"{place}.")
         kind = item.get("kind")
-        if (kind == "text") == bool(_options(item)):
+        if kind and (kind == "text") == bool(_options(item)):
             remedy = "give options to `one` and `several`, none to `text`"
             self.note(f"{place}.options", f"do not fit kind {kind!r}", remedy)
 
@@ -107,15 +107,15 @@ class Proof:
             one.get("id", ""): one.get("sections", ()) for _, one in self._array(book, "source")
         }
         facts = self._array(book, "fact")
-        ids = [one.get("id", "") for _, one in facts]
+        ids = {one.get("id", "") for _, one in facts}
         cited = {fact for _, table in citing for fact in table.get("cites", ())}
         for place, table in citing:
             self._words(f"{place}.cites", table.get("cites", ()), ids)
         for place, fact in facts:
             source = fact.get("source", "")
             for key, allowed in (("source", sections), ("section", sections.get(source, ()))):
-                if fact.get(key) not in allowed:
-                    self.note(f"{place}.{key}", f"{fact.get(key)!r} is not known", f"use one of: {', '.join(allowed)}")
+                if key in fact and fact[key] not in allowed:
+                    self.note(f"{place}.{key}", f"{fact[key]!r} is not known", f"use one of: {', '.join(allowed)}")
             if fact.get("id") not in cited:
                 remedy = "cite it in a rule, the checklist or the leaflet, or remove it"
                 self.note(place, "is cited nowhere", remedy)

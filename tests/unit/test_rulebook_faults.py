@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from screening.rulebooks.load import AZATHIOPRINE, InvalidRuleBook, load
-from screening.rulebooks.reading import RuleBookFault, wording_hash
+from screening.rulebooks.reading import RuleBookFault
+from screening.rulebooks.translation import wording_hash
 
 EN, ES = "azathioprine.toml", "azathioprine.es.toml"
 IUD = 'when = { iud = ["yes"] }'

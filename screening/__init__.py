@@ -11,7 +11,6 @@ from screening import cli
 from screening.delivery.load import load_channels
 from screening.extensions import Installation, alembic, babel, csrf, db
 from screening.reports.summary import is_translated
-from screening.rulebooks.load import load
 from screening.settings import InvalidSettings, Settings, load_settings
 from screening.storage.database import configure
 from screening.storage.encryption import read_private
@@ -39,15 +38,9 @@ REQUEST_BYTES = 64 * 1024  # a full questionnaire in a four-byte script is under
 def create_app(settings: Settings | None = None) -> Flask:
     """The application. Reads files and touches no database; `storage.database.check_keys` proves it can serve.
 
-    Raises InvalidSettings, InvalidRuleBook or KeyFault.
+    Raises InvalidSettings or KeyFault.
     """
     settings = settings or load_settings()
-    books = load()
-    unknown = {settings.clinic_language, *settings.languages} - set(books)
-    if unknown:
-        raise InvalidSettings(
-            [f"languages, clinic_language: the rule book has no {code}; it has {', '.join(books)}" for code in unknown]
-        )
     half = [code for code in {settings.clinic_language, *settings.languages} if not is_translated(code)]
     if half:
         raise InvalidSettings(
@@ -56,7 +49,7 @@ def create_app(settings: Settings | None = None) -> Flask:
                 for code in half
             ]
         )
-    here = Installation(settings, books, load_channels(settings))
+    here = Installation(settings, load_channels(settings))
     app = Flask(
         __name__,
         instance_path=str(settings.instance),

@@ -1,8 +1,8 @@
 """The Flask extensions, and what this installation consists of: settings, rule books and keys."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import date, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
 from functools import cached_property, lru_cache
 from math import inf
 from pathlib import Path
@@ -10,21 +10,24 @@ from threading import Event, Thread
 from traceback import extract_tb
 from zoneinfo import ZoneInfo
 
-from flask import Flask, current_app
+from flask import Flask, current_app, g
 from flask_alembic import Alembic
 from flask_babel import Babel
 from flask_sqlalchemy_lite import SQLAlchemy
 from flask_wtf import CSRFProtect
 from sqlalchemy import event
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from screening.delivery.channel import Channel
-from screening.domain.rules import RuleBook
 from screening.reports.signature import Signature
+from screening.rulebooks.load import AZATHIOPRINE, load, load_content
+from screening.services import editions
 from screening.services.deliver import Carrier
 from screening.services.printing import Printer
-from screening.settings import Settings
+from screening.settings import InvalidSettings, Settings
 from screening.storage import outbox
+from screening.storage.editions import content, in_force
 from screening.storage.encryption import Keys, read_keys, read_private
 from screening.storage.tables import Base, Checked
 from screening.storage.worklist import Worklist
@@ -40,11 +43,11 @@ class Installation:
     """What one clinic has installed."""
 
     settings: Settings
-    books: Mapping[str, RuleBook]
     channels: Mapping[str, Channel]
     worklist: Worklist = field(default_factory=Worklist)
     asleep: list[Event] = field(default_factory=list)  # of what works in the background
     rounds: dict[Thread, float] = field(default_factory=dict)  # when each began its last piece of work (monotonic)
+    loaded: dict[str, editions.Books] = field(default_factory=dict)  # the edition in force, by its digest
     write_proved: tuple[float, str] = (-inf, "")  # when it was last tried to write (monotonic), and what failed
 
     def wake(self) -> None:
@@ -55,6 +58,72 @@ class Installation:
     def today(self) -> date:
         """The day at the clinic."""
         return datetime.now(ZoneInfo(self.settings.clinic_timezone)).date()
+
+    @property
+    def rule_book_file(self) -> Path:
+        """Where the rule book is changed: in the clinic's own folder, if it has adopted the one that came with it."""
+        own = self.rule_book_folder / AZATHIOPRINE.name
+        return own if self.rule_book_folder.exists() else AZATHIOPRINE
+
+    @property
+    def rule_book_folder(self) -> Path:
+        """Where the clinic's own rule book is, once it has adopted one."""
+        return self.settings.instance / "rulebook"
+
+    @property
+    def books(self) -> editions.Books:
+        """The rule book in force, in each of its languages; one request sees one. Raises KeyFault.
+
+        Before `flask init` it is the one in the file.
+        """
+        if "books" not in g:
+            g.books = self._in_force() if self.key_file.exists() else None
+            g.books = g.books or load(self.rule_book_file, self.wanted_languages)
+        found: editions.Books = g.books
+        return found
+
+    def _in_force(self) -> editions.Books | None:
+        now = datetime.now(UTC)
+        digest = in_force(db.session, self.keys, now=now)
+        if digest is None:
+            return None
+        if digest not in self.loaded:  # an edition never changes
+            self.loaded = {digest: load_content(content(db.session, digest))}
+        return editions.approved(self.loaded[digest], editions.given(db.session, self.keys, digest, at=now))
+
+    @property
+    def wanted_languages(self) -> set[str]:
+        """The languages in which the rule book must be complete."""
+        return {self.settings.clinic_language, *self.settings.languages}
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The languages offered to patients: those reviewed, and those that a setting lets be unreviewed."""
+        try:
+            books = self.books
+        except SQLAlchemyError:  # the page that says so has a language too
+            return self.settings.languages
+        unreviewed = self.settings.unreviewed_languages
+        return tuple(
+            code
+            for code in self.settings.languages
+            if code in books and (books[code].translation_status != "draft" or code in unreviewed)
+        )
+
+    @property
+    def offering(self) -> Settings:
+        """The settings with no other languages than those offered to patients now."""
+        return replace(self.settings, languages=self.languages)
+
+    def check_languages(self) -> None:
+        """Raise InvalidSettings unless the rule book in force has each wanted language, and one can be offered."""
+        missing, has = sorted(self.wanted_languages - self.books.keys()), ", ".join(self.books)
+        faults = [f"languages, clinic_language: the rule book in force has no {code}; it has {has}" for code in missing]
+        if not faults and not self.languages:
+            codes = ", ".join(self.settings.languages)
+            faults = [f"languages: nobody has reviewed the translations ({codes}); see unreviewed_languages"]
+        if faults:
+            raise InvalidSettings(faults)
 
     @property
     def jobs_of_sent(self) -> list[str]:

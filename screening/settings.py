@@ -107,6 +107,10 @@ def _languages(raw: object) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_language(code) for code in codes))
 
 
+def _no_languages(raw: object) -> tuple[str, ...]:
+    return _languages(raw) if raw else ()
+
+
 def _paper(raw: object) -> str:
     for paper in ("A4", "Letter"):
         if text(raw).lower() == paper.lower():
@@ -176,6 +180,12 @@ class Settings:
     )
     languages: tuple[str, ...] = setting(
         _languages, "languages offered to patients, the first is the default", ("en", "es")
+    )
+    unreviewed_languages: tuple[str, ...] = setting(
+        _no_languages, "languages of these in which patients are asked although nobody has reviewed the translation", ()
+    )
+    approvals_needed: int = setting(
+        number(1, 2), "how many prescribers must approve a rule book before it comes into force: 1 or 2", 1
     )
     paper: str = setting(_paper, "paper of the summary: A4 or Letter", "A4")
     draft_hours: int = setting(whole, "hours after which answers that were not sent are deleted", 4)

@@ -1,4 +1,4 @@
-"""Store a screening without walking through its pages."""
+"""Store a screening without walking through its pages; put an edition of the rule book in force."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+from flask import Flask
 from sqlalchemy.orm import Session
 
 from screening.domain.answers import read_answers
 from screening.domain.assessment import Screening
 from screening.domain.rules import RuleBook
-from screening.storage import outbox, screenings
+from screening.extensions import db, installation
+from screening.rulebooks.load import load_content
+from screening.storage import editions, outbox, screenings
 from screening.storage.audit import Act
 from screening.storage.database import write
 from screening.storage.encryption import Keys
@@ -43,3 +46,18 @@ def store(
         screenings.add(session, keys, screening, book=book, draft_hash=secrets.token_hex(32), jobs=jobs)
         Act(session=session, keys=keys, now=now, by="patient").note("submitted", screening.reference)
     return screening
+
+
+def put_in_force(app: Flask, content: str) -> None:
+    """Put the edition with this content in force, as an approval does."""
+    with app.app_context(), write(db.session):
+        act = Act(session=db.session, keys=installation().keys, now=datetime.now(UTC), by="dr")
+        edition = load_content(content)["en"].edition
+        editions.keep(act.session, edition, now=act.now)
+        editions.put_in_force(act, edition, from_at=act.now)
+
+
+def book_in_force(app: Flask, language: str = "en") -> RuleBook:
+    """The rule book that patients of this installation are asked by."""
+    with app.app_context():
+        return installation().books[language]

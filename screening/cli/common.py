@@ -28,16 +28,17 @@ from screening.storage import audit, search
 from screening.storage.audit import Act
 from screening.storage.backup import CannotCopy
 from screening.storage.database import DatabaseNotReady, check_keys, check_release
+from screening.storage.editions import VersionUsed
 from screening.storage.encryption import KeyFault, read_private
 
-START_FAULTS = (InvalidSettings, InvalidRuleBook, KeyFault, DatabaseNotReady)
+START_FAULTS = (InvalidSettings, InvalidRuleBook, VersionUsed, KeyFault, DatabaseNotReady)
 SECRET_BYTES = 32
 READABLE = click.Path(exists=True, dir_okay=False, path_type=Path)
 WRITABLE = click.Path(dir_okay=False, path_type=Path)
 
 
 def check_ready(app: Flask) -> None:
-    """Raise KeyFault or DatabaseNotReady unless this installation can serve."""
+    """Raise KeyFault, DatabaseNotReady or InvalidSettings unless this installation can serve."""
     here = installation(app)
     if len(read_private(here.secret_file)) < SECRET_BYTES:
         raise KeyFault(f"{here.secret_file} is too short; remove it and run `flask init`")
@@ -46,6 +47,7 @@ def check_ready(app: Flask) -> None:
             check_keys(db.session, here.keys)
             check_release(db.session)
             search.check(db.session, here.keys)
+            here.check_languages()
             if lost := audit.lost(db.session, here.keys):
                 logging.getLogger("screening").error("%s", as_called(lost))
         except (OperationalError, CommandError) as err:

@@ -68,10 +68,10 @@ def invite(
     if file is None:
         given = {name: value for name, value in alone.items() if value}
         table = Table(rows=as_seen([(0, list(given)), (1, list(given.values()))]))
-        found = read_table(table, settings=here.settings, today=here.today(), order=order)
+        found = read_table(table, settings=here.offering, today=here.today(), order=order)
         _refuse(found, "")
     else:
-        found = read_list(file.read_bytes(), settings=here.settings, today=here.today(), order=order)
+        found = read_list(file.read_bytes(), settings=here.offering, today=here.today(), order=order)
     with on_a_ready_installation():
         act, settings = acting(), here.settings
         if file is not None:
@@ -152,7 +152,7 @@ def _print_slips(folder: Path, made: Mapping[str, Invitation], *, until: datetim
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with progress("Printing slips") as tell:
             for done, (invitation_id, invitation) in enumerate(made.items(), start=1):
-                book = here.books[invitation.language]
+                book = here.books.get(invitation.language, here.books[BASE_LANGUAGE])
                 link = service.address(here.settings, acting(), invitation_id)
                 slip = paper.slip(invitation, book, here.settings, address=link, until=until)
                 file = folder / f"invitation-{done:04}-{invitation_id[: service.SHORT_ID]}.pdf"

@@ -3,16 +3,23 @@
 import itertools
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
+from pydantic import TypeAdapter
 
-from screening.cli.common import commands, fail
+from screening.cli.common import READABLE, commands, fail
 from screening.domain.answers import read_answers
 from screening.domain.evaluate import evaluate
-from screening.domain.rules import Question, RuleBook
-from screening.extensions import installation
+from screening.domain.rules import BASE_LANGUAGE, Question, RuleBook
+from screening.extensions import db, installation
 from screening.reports.fhir_definitions import DEFINITIONS
-from screening.reports.summary import citations
+from screening.reports.summary import citations, standing
+from screening.rulebooks import shape
+from screening.rulebooks.adopt import adopt, note_basis
+from screening.rulebooks.load import load
+from screening.settings import as_called
+from screening.storage.editions import refuse_used_version
 
 
 @commands.group()
@@ -20,14 +27,51 @@ def rulebook() -> None:
     """Check and show the rule book."""
 
 
+@rulebook.command("adopt")
+@click.option("--seen", is_flag=True, help="Only note that what this release changed in its rule book was looked at.")
+def rulebook_adopt(seen: bool) -> None:
+    """Copy the packaged rule book into the instance folder, where the clinic changes it and upgrades do not."""
+    folder = installation().rule_book_folder
+    if seen:
+        if not folder.exists():
+            fail(f"There is no {folder}; run: flask rulebook adopt")
+        note_basis(folder)
+        click.echo("Noted. The packaged rule book of this release is what later ones are compared with.")
+        return
+    try:
+        files = adopt(folder)
+    except FileExistsError:
+        fail(f"{folder} is there already: the rule book was adopted before. Nothing was changed.")
+    click.echo("\n".join(f"Wrote {file}" for file in files))
+    say = "Change it and its version, run flask rulebook check; a prescriber approves it on the page Rule book."
+    click.echo(as_called(say))
+
+
 @rulebook.command("check")
-def rulebook_check() -> None:
-    """Prove the rule book and its translations; print every fault. The application does not start with one."""
-    books = installation().books
-    edition = books["en"].edition
-    click.echo(f"{edition.id} {edition.version} ({edition.status}) is sound. SHA-256 {edition.digest}")
+@click.argument("file", type=READABLE, required=False)
+def rulebook_check(file: Path | None) -> None:
+    """Prove a rule book and its translations; print every fault. Without FILE, the one that the clinic changes."""
+    here = installation()
+    books = load(file or here.rule_book_file, here.wanted_languages)
+    edition = books[BASE_LANGUAGE].edition
+    state = "not known to be in force: flask init has not run"
+    if here.key_file.exists():
+        refuse_used_version(db.session, edition)
+        current = here.books[BASE_LANGUAGE].edition
+        in_force = f"in force. {standing(current, 'en', on=here.today())}"
+        state = in_force if current.digest == edition.digest else f"not in force ({current.version} is)"
+    click.echo(f"{edition.id} {edition.version} is sound, and {state}")
+    click.echo(f"  SHA-256 {edition.digest}")
     for language, book in books.items():
         click.echo(f"  {language}: {book.translation_status}")
+
+
+@rulebook.command("schema")
+@click.option("--translation", is_flag=True, help="The schema of a translation instead.")
+def rulebook_schema(translation: bool) -> None:
+    """Print the JSON Schema by which an editor checks a rule book while it is typed."""
+    made = TypeAdapter(shape.TranslationFile if translation else shape.Book).json_schema()
+    click.echo(json.dumps(made, indent=2))
 
 
 @rulebook.command("show")

@@ -156,5 +156,10 @@ def _assessment_json(assessment: Assessment, book: RuleBook) -> dict[str, object
             }
             for finding in assessment.findings
         ],
-        "edition": {"id": book.edition.id, "version": book.edition.version, "digest": book.edition.digest},
+        "edition": {
+            "id": book.edition.id,
+            "version": book.edition.version,
+            "digest": book.edition.digest,
+            "approved_by": [one.by for one in book.edition.approvals],
+        },
     }

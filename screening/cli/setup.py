@@ -17,16 +17,20 @@ import click
 from alembic.util import CommandError
 from sqlalchemy.exc import OperationalError
 
-from screening.cli.common import SECRET_BYTES, START_FAULTS, commands, not_reachable, progress
+from screening.cli.common import SECRET_BYTES, START_FAULTS, acting, commands, not_reachable, progress
 from screening.domain.rules import BASE_LANGUAGE
 from screening.extensions import Installation, alembic, db, installation
 from screening.reports import fonts
 from screening.reports.signature import CannotSign
-from screening.services import texts
+from screening.reports.summary import standing
+from screening.rulebooks.adopt import is_packaged_newer
+from screening.rulebooks.load import AZATHIOPRINE, InvalidRuleBook, load
+from screening.services import editions, texts
 from screening.services.clock import doubt
 from screening.services.people import everyone
 from screening.settings import FILE_NAME, as_called, load_settings, settings_file
 from screening.storage import audit, database, outbox, screenings, search
+from screening.storage.editions import VersionUsed
 from screening.storage.encryption import KeyFault, new_keys, read_private, write_keys, write_private
 from screening.storage.tables import ScreeningRow
 
@@ -54,12 +58,25 @@ def init() -> None:
             database.note_keys(db.session, here.keys)
             database.seal_unsealed(db.session)
         database.check_keys(db.session, here.keys)
+        _begin_rule_book(here)
         _index_anew(here)
         if not here.secret_file.exists():  # the last thing that is made: it tells that the database was ready once
             write_private(here.secret_file, secrets.token_hex(SECRET_BYTES) + "\n")
     for missing in fonts.missing_parts():
         click.echo(f"Missing: {missing}", err=True)
     click.echo(f"Ready: {instance}. Keep a copy of {here.key_file.name} apart from your database backups.")
+
+
+def _begin_rule_book(here: Installation) -> None:
+    """Put the rule book in force that came with this release, where the clinic has approved none."""
+    try:
+        editions.begin(
+            acting(),
+            lambda: load(here.rule_book_file, here.wanted_languages)[BASE_LANGUAGE].edition,
+            adopted=here.rule_book_file != AZATHIOPRINE,
+        )
+    except VersionUsed as err:
+        click.echo(f"The rule book in force stays: {err}", err=True)
 
 
 def _index_anew(here: Installation) -> None:
@@ -186,8 +203,7 @@ def _examined_data(now: datetime) -> Iterator[tuple[bool | None, str, str]]:
         yield recent, what, f"{row.at:%Y-%m-%d %H:%M} UTC" if row else f"never; run: {command}"
     of_texts = "; ".join(texts.faults(here.settings.instance, here.settings.languages))
     yield not of_texts, "own texts", of_texts or "short and plain, or none"
-    book = here.books[BASE_LANGUAGE].edition
-    yield book.status == "approved" or None, "rule book", f"{book.id} {book.version} is {book.status}"
+    yield from _examined_rule_book(here)
     unread = screenings.count(db.session, ScreeningRow.status == "new", ScreeningRow.submitted_at < now - LATE)
     yield not unread, "unread", f"{unread} screenings wait unopened for more than {LATE.days} days"
     people = [one for one in everyone(db.session) if one.active]
@@ -201,6 +217,25 @@ def _examined_data(now: datetime) -> Iterator[tuple[bool | None, str, str]]:
     yield from _examined_signing(now)
     names = ", ".join(here.channels)
     yield True, "deliveries", f"to {names}; to try one: flask delivery test NAME" if names else "none is set up"
+
+
+def _examined_rule_book(here: Installation) -> Iterator[tuple[bool | None, str, str]]:
+    edition = here.books[BASE_LANGUAGE].edition
+    overdue = edition.overdue_since(here.today())
+    words = f"{edition.id} {edition.version}: {standing(edition, 'en', on=here.today())}"
+    yield not overdue if edition.approvals else None, "rule book", words
+    if left_out := sorted({*here.settings.languages} - {*here.languages}):
+        codes = ", ".join(left_out)
+        words = f"not offered to patients: {codes}, of which nobody has reviewed the translation (unreviewed_languages)"
+        yield None, "languages", words
+    try:
+        same = load(here.rule_book_file, here.wanted_languages)[BASE_LANGUAGE].edition.digest == edition.digest
+        words = "is in force" if same else "is not in force: see the page Rule book, or flask rulebook diff"
+        yield same or None, "rule book file", f"{here.rule_book_file} {words}"
+    except InvalidRuleBook as err:
+        yield False, "rule book file", f"the last good one stays in force. {err}"
+    if is_packaged_newer(here.rule_book_folder):
+        yield None, "new rules", "this release came with other rules; see flask rulebook diff adopted-from packaged"
 
 
 def _examined_signing(now: datetime) -> Iterator[tuple[bool, str, str]]:

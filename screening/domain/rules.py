@@ -207,16 +207,32 @@ class Medicine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Approval:
+    """That somebody approved an edition. The files of early editions had no `role` and no `review_by`."""
+
+    by: str
+    role: str
+    on: date
+    review_by: date | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Edition:
-    """Which rule book this is. `digest` is the SHA-256 (hex) of `content`, its canonical JSON with all translations."""
+    """Which rule book this is. `digest` is the SHA-256 (hex) of `content`, its canonical JSON with all translations.
+
+    `approvals` are those known at one moment, such as the sending of a screening; without them it is a draft.
+    """
 
     id: str
     version: str
-    status: str
-    approved_by: str
-    approved_on: date | None
     digest: str
     content: str
+    approvals: tuple[Approval, ...]
+
+    def overdue_since(self, today: date) -> date | None:
+        """Return the day by which the edition had to be reviewed, if that day is over."""
+        days = [one.review_by for one in self.approvals if one.review_by is not None and one.review_by < today]
+        return min(days, default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -139,7 +139,7 @@ def _issues(
         _address(name, finding.rule): {
             "resourceType": "DetectedIssue",
             "language": book.language,
-            "status": "preliminary" if book.edition.status == "draft" else "final",
+            "status": "final" if book.edition.approvals else "preliminary",
             "code": {"text": finding.title},
             "severity": _SEVERITY[finding.severity],
             "patient": {"reference": patient},

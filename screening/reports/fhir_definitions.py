@@ -74,7 +74,7 @@ def _definition(kind: str, books: Books, base: str) -> Json:
         "url": canonical(kind, books, base),
         "name": f"Screening_{book.edition.id.replace('-', '_')}",
         **_translated("title", titles),
-        "status": "draft" if book.edition.status == "draft" else "active",
+        "status": "active" if book.edition.approvals else "draft",
     }
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 ENCODING = "utf-8-sig"  # without the mark, a spreadsheet takes a file for one in the machine's own encoding
 FIXED = (
     *("reference", "sent", "language", "patient", "born", "visit", "respondent", "respondent_name"),
-    *("outcome", "findings", "status", "decision"),
+    *("outcome", "findings", "status", "decision", "rule_book", "approved_by"),
 )
 SEPARATORS = (",", ";", "\t")
 MARKS = {BOM_UTF8: "utf-8", BOM_UTF16_LE: "utf-16-le", BOM_UTF16_BE: "utf-16-be"}
@@ -145,6 +145,8 @@ def row(screening: Screening, assessment: Assessment, book: RuleBook) -> dict[st
         "findings": "; ".join(finding.rule for finding in assessment.findings),
         "status": screening.status.value,
         "decision": review.decision.value if review else "",
+        "rule_book": f"{book.edition.id} {book.edition.version}",
+        "approved_by": "; ".join(f"{one.by} {one.on.isoformat()}" for one in book.edition.approvals),
         **{asked: "; ".join(value) if isinstance(value, tuple) else value for asked, value in values.items()},
     }
 

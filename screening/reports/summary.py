@@ -17,7 +17,18 @@ from screening.domain.answers import Answers, Respondent, Role, shown
 from screening.domain.assessment import Assessment, Screening
 from screening.domain.entries import Clarification, Decision, Entry, Review
 from screening.domain.evaluate import evaluate
-from screening.domain.rules import BASE_LANGUAGE, Fact, Finding, FollowUp, Kind, Open, Question, RuleBook, Severity
+from screening.domain.rules import (
+    BASE_LANGUAGE,
+    Edition,
+    Fact,
+    Finding,
+    FollowUp,
+    Kind,
+    Open,
+    Question,
+    RuleBook,
+    Severity,
+)
 from screening.reports.directions import has_right_to_left, isolated
 from screening.settings import Settings
 
@@ -141,6 +152,21 @@ def is_translated(language: str) -> bool:
     return language == BASE_LANGUAGE or isinstance(translations(language), Translations)
 
 
+def standing(edition: Edition, language: str, *, on: date, own: Callable[[str], str] = str) -> str:
+    """How far the rules can be relied on, as of a day. `own` marks what somebody typed."""
+    _ = translations(language).gettext
+    if not edition.approvals:
+        return _("Draft rules, not yet approved by a clinician at this clinic.")
+    approved = [
+        _("%(who)s on %(day)s")
+        % {"who": own(f"{one.by} ({one.role})" if one.role else one.by), "day": day(one.on, language)}
+        for one in edition.approvals
+    ]
+    words = _("Rules approved by %(whom)s.") % {"whom": "; ".join(approved)}
+    overdue = edition.overdue_since(on)
+    return words + (" " + _("Review overdue since %(day)s.") % {"day": day(overdue, language)} if overdue else "")
+
+
 def in_language_of(settings: Settings, books: Mapping[str, RuleBook]) -> RuleBook:
     """The edition in the clinic's language; an old one may not have it yet."""
     return books.get(settings.clinic_language, books[BASE_LANGUAGE])
@@ -244,9 +270,8 @@ class _Writer:
     def summary(self, check_code: str) -> Summary:
         _, screening, book = self._, self.screening, self.book
         patient, medicine = screening.patient, book.medicine
-        years = age(
-            patient.birth_date, screening.submitted_at.astimezone(ZoneInfo(self.settings.clinic_timezone)).date()
-        )
+        sent_on = screening.submitted_at.astimezone(ZoneInfo(self.settings.clinic_timezone)).date()
+        years = age(patient.birth_date, sent_on)
         headline, sentence = self.outcome(self.assessment)
         review = screening.review
         return Summary(
@@ -266,7 +291,7 @@ class _Writer:
             decision=self.decision(),
             reviewed_by=review.by if review else "",
             reviewed_on=self.moment(review.at) if review else "",
-            standing=self.standing(),
+            standing=standing(book.edition, self.language, on=sent_on, own=self.own),
             findings=tuple(self.finding(number, one) for number, one in enumerate(self.assessment.findings, start=1)),
             entries=tuple(map(self.entry, screening.entries)),
             checklist=tuple((item.text, ", ".join(fact.id for fact in item.cites)) for item in book.checklist),
@@ -325,14 +350,6 @@ class _Writer:
             return ""
         words = self._("Not answered alone: %(who)s filled this in. Ask without that person in the room.")
         return words % {"who": respondent_words(proxy, self.language, self.own)}
-
-    def standing(self) -> str:
-        """How far the rules can be relied on, for the top of the page."""
-        edition = self.book.edition
-        if edition.approved_on is not None:
-            approved = {"who": self.own(edition.approved_by), "day": day(edition.approved_on, self.language)}
-            return self._("Rules approved by %(who)s on %(day)s.") % approved
-        return self._("Draft rules, not yet approved by a clinician at this clinic.")
 
     def decision(self) -> EntryLine | None:
         """The last decision, for the top of the page; whether it still stands is said with it."""

@@ -12,8 +12,11 @@ RANKS = 10_000  # more than any book has rules: ranks within one question's find
 Built = TypeVar("Built")
 
 
-def build(book: shape.Book, language: str, translation_status: str, *, digest: str, content: str) -> domain.RuleBook:
-    """Return the rule book in the language in which the tables are. Nothing is checked here."""
+def build(book: shape.Book, language: str, translation_status: str, **kept: Any) -> domain.RuleBook:
+    """Return the rule book in the language in which the tables are. Nothing is checked here.
+
+    `kept` is what the edition has that is not in its tables: digest, content and approvals.
+    """
     facts = {one.id: _made(domain.Fact, one) for one in book.fact}
     questions = tuple(_question(one, dict(book.choice)) for one in book.question)
     asked = [item for question in questions for item in question.page]
@@ -57,7 +60,7 @@ def build(book: shape.Book, language: str, translation_status: str, *, digest: s
         for how in domain.Open
     }
     return domain.RuleBook(
-        edition=_made(domain.Edition, book.edition, digest=digest, content=content),
+        edition=_made(domain.Edition, book.edition, **kept),
         language=language,
         translation_status=translation_status,
         medicine=_made(domain.Medicine, book.medicine),

@@ -3,7 +3,8 @@
 import hashlib
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from datetime import date
 from functools import lru_cache, partial
 from pathlib import Path
 from types import MappingProxyType
@@ -16,6 +17,7 @@ from screening.rulebooks.reading import Content, RuleBookFault, keep_sound
 from screening.rulebooks.translation import translated
 
 AZATHIOPRINE = Path(__file__).with_name("azathioprine.toml")
+EARLY = ("status", "approved_by", "approved_on")  # keys of [edition] in early editions
 
 
 class InvalidRuleBook(Exception):
@@ -26,10 +28,11 @@ class InvalidRuleBook(Exception):
         self.faults = faults
 
 
-def load(path: Path = AZATHIOPRINE) -> Mapping[str, domain.RuleBook]:
+def load(path: Path = AZATHIOPRINE, needed: Collection[str] | None = None) -> Mapping[str, domain.RuleBook]:
     """Return the rule book at `path` in each of its languages, by language code, the base language first.
 
-    Translations are the files beside it named `<name>.<language>.toml`. Raises InvalidRuleBook with all faults.
+    Translations are the files beside it named `<name>.<language>.toml`. One that is not `needed` (by default all are)
+    and is not complete is left out. Raises InvalidRuleBook with all faults.
     """
     faults: list[RuleBookFault] = []
     files = {domain.BASE_LANGUAGE: path}
@@ -43,47 +46,73 @@ def load(path: Path = AZATHIOPRINE) -> Mapping[str, domain.RuleBook]:
         try:
             content[language] = tomllib.loads(file.read_text(encoding="utf-8"))
         except (OSError, ValueError) as err:
-            faults.append(RuleBookFault(file.name, "the file", str(err), "make it a readable UTF-8 TOML file"))
+            if needed is None or language in {domain.BASE_LANGUAGE, *needed}:
+                faults.append(RuleBookFault(file.name, "the file", str(err), "make it a readable UTF-8 TOML file"))
     if faults:
         raise InvalidRuleBook(faults)
+    names = {language: file.name for language, file in files.items()}
+    needed = content.keys() if needed is None else needed
+    if isinstance(edition := content[domain.BASE_LANGUAGE].get("edition"), dict):
+        remedy = "remove it: approvals are given on the page Rule book"
+        written = [key for key in EARLY if edition.pop(key, None) is not None]
+        faults += [RuleBookFault(path.name, f"edition.{key}", "is not written here", remedy) for key in written]
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), default=str)
-    return _read(content, canonical, {language: file.name for language, file in files.items()})
+    return _read(content, canonical, names, needed, faults)
 
 
 @lru_cache(maxsize=8)
 def load_content(content: str) -> Mapping[str, domain.RuleBook]:
-    """The rule book kept as `domain.Edition.content`, in each of its languages. Raises InvalidRuleBook."""
+    """Return the rule book kept as `domain.Edition.content`, in each of its languages. Raises InvalidRuleBook.
+
+    Early editions have in their content who approved them.
+    """
     languages = json.loads(content)  # its digest was proven: it is what `load` made
     names = {language: f"stored edition ({language})" for language in languages}
-    return _read(dict(sorted(languages.items(), key=lambda item: item[0] != domain.BASE_LANGUAGE)), content, names)
+    ordered = dict(sorted(languages.items(), key=lambda item: item[0] != domain.BASE_LANGUAGE))
+    return _read(ordered, content, names, (), [])
 
 
-def _read(content: dict[str, Content], canonical: str, names: Mapping[str, str]) -> Mapping[str, domain.RuleBook]:
-    faults: list[RuleBookFault] = []
+def _read(
+    content: dict[str, Content],
+    canonical: str,
+    names: Mapping[str, str],
+    needed: Collection[str],
+    faults: list[RuleBookFault],
+) -> Mapping[str, domain.RuleBook]:
     notes = {language: partial(_note, faults, name) for language, name in names.items()}
     note, english = notes[domain.BASE_LANGUAGE], content[domain.BASE_LANGUAGE]
+    approvals = _early_approvals(english.get("edition"))
     keep_sound(english, shape.Book, note)
     Proof(english, note)
-    in_words = {}
-    status = {domain.BASE_LANGUAGE: "reviewed"}
-    for language, overlay in content.items():
-        if language == domain.BASE_LANGUAGE:
-            in_words[language] = english
-        else:
-            keep_sound(overlay, shape.Translation, notes[language])
-            status[language] = overlay.pop("translation", {}).get("status", "")
-            in_words[language] = translated(english, overlay, notes[language])
+    in_words = {domain.BASE_LANGUAGE: english}
+    status = {domain.BASE_LANGUAGE: "original"}
+    for language in content.keys() - {domain.BASE_LANGUAGE}:
+        overlay, before = content[language], len(faults)
+        keep_sound(overlay, shape.Translation, notes[language])
+        status[language] = overlay.pop("translation", {}).get("status", "")
+        in_words[language] = translated(english, overlay, notes[language])
+        if language not in needed and faults[before:]:
+            del faults[before:], in_words[language]
     if faults:
         raise InvalidRuleBook(list(dict.fromkeys(faults)))
-    digest = hashlib.sha256(canonical.encode()).hexdigest()
+    kept = {"digest": hashlib.sha256(canonical.encode()).hexdigest(), "content": canonical, "approvals": approvals}
     return MappingProxyType(
         {
-            language: build(
-                shape.Book.model_validate(book), language, status[language], digest=digest, content=canonical
-            )
-            for language, book in in_words.items()
+            language: build(shape.Book.model_validate(in_words[language]), language, status[language], **kept)
+            for language in content
+            if language in in_words
         }
     )
+
+
+def _early_approvals(edition: object) -> tuple[domain.Approval, ...]:
+    """Take out of the table what early editions said about their approval, and return it."""
+    if not isinstance(edition, dict):
+        return ()
+    status, by, on = (edition.pop(key, "") for key in EARLY)
+    if status != "approved":
+        return ()
+    return (domain.Approval(by=by, role="", on=date.fromisoformat(str(on)), review_by=None),)
 
 
 def _note(faults: list[RuleBookFault], file: str, place: str, problem: str, remedy: str) -> None:

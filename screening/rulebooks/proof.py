@@ -31,10 +31,6 @@ class Proof:
         for place, part in leaflet:
             if "text" not in part and "points" not in part:
                 note(f"{place}.text", "is missing", "add it")
-        for key in ("approved_by", "approved_on"):
-            edition = book.get("edition", {})
-            if edition.get("status") == "approved" and key not in edition:
-                note(f"edition.{key}", "is missing", "add it")
         self._array(book, "not_screened")
         medicine = ("medicine", book.get("medicine", {}))
         self._facts(book, [medicine, *rules, *self._array(book, "checklist"), *leaflet])

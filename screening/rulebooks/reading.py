@@ -13,7 +13,6 @@ Note = Callable[[str, str, str], None]  # takes the place, the problem and the r
 
 _TABLE = ("is missing or not a table", "write it as [{place}]")
 _NUMBER = ("{value!r} is not a whole number of at least 1", "write one, such as {key} = 24")
-_DATE = ("{value!r} is not a date", "write {key} = 2026-01-31")
 _WORDING = {  # how pydantic's name of an error begins: the problem and what to do
     "missing": ("is missing", "add it"),
     "extra": ("is not known here", "remove it or correct its name"),
@@ -27,8 +26,6 @@ _WORDING = {  # how pydantic's name of an error begins: the problem and what to 
     "bool": ("{value!r} is neither true nor false", "write true or false"),
     "int": _NUMBER,
     "greater": _NUMBER,
-    "date": _DATE,
-    "value": _DATE,
 }
 
 

@@ -3,10 +3,10 @@
 Tables are in lists and words in tuples: so pydantic tells which of the two is missing.
 """
 
-from datetime import date
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
+from typing_extensions import TypeAliasType
 
 One = TypeVar("One")
 Filled = Field(min_length=1)
@@ -17,14 +17,6 @@ Texts = Annotated[tuple[Text, ...], Filled]
 Names = Annotated[tuple[str, ...], Filled]
 Choices = Annotated[tuple[Literal["yes", "no", "unsure", "private"], ...], Filled]
 Status = Literal["draft", "approved"]
-
-
-def _day(value: object) -> object:
-    """Read a date from its text, as JSON has it. Raises ValueError."""
-    return date.fromisoformat(value) if isinstance(value, str) else value
-
-
-Day = Annotated[date, Field(strict=True), BeforeValidator(_day)]
 
 
 class Table(BaseModel):
@@ -40,12 +32,9 @@ class Named(Table):
 
 
 class Edition(Named):
-    """Which rule book this is, and who approved it."""
+    """Which rule book this is."""
 
     version: Text
-    status: Status
-    approved_by: Text = ""
-    approved_on: Day | None = None
 
 
 class Medicine(Table):
@@ -198,3 +187,20 @@ class Translation(BaseModel):
     """A file that translates; its other tables follow those of the book."""
 
     translation: TranslationStatus
+
+
+class Translated(Table):
+    """The translation of a text, and the mark of the English text that it translates (`translation.wording_hash`)."""
+
+    of: Annotated[str, Field(pattern=r"^[0-9a-f]{8}$")]
+    text: Text
+
+
+TranslatedTexts = TypeAliasType("TranslatedTexts", "Translated | dict[str, TranslatedTexts]")
+
+
+class TranslationFile(Translation):
+    """The whole file that translates, for the schema; `translation.py` reads it and tells its faults better."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, TranslatedTexts]

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from screening.domain.assessment import Assessment, Screening
 from screening.domain.evaluate import evaluate
 from screening.domain.rules import BASE_LANGUAGE, RuleBook
-from screening.services import review
+from screening.services import editions
 from screening.storage import audit, drafts, outbox, screenings, search, summaries
 from screening.storage.audit import Act
 from screening.storage.database import write
@@ -26,7 +26,7 @@ def export(act: Act, *, since: datetime, kind: str) -> Iterator[tuple[Screening,
         act.note("exported", detail=f"since {since:%Y-%m-%d} as {kind}")
     for row in screenings.all_rows(act.session, ScreeningRow.submitted_at >= since):
         screening = screenings.read(act.session, act.keys, row)
-        books = review.books_of(act.session, screening)
+        books = editions.books_of(act.session, act.keys, screening)
         yield screening, evaluate(books[BASE_LANGUAGE], screening.established), books
 
 
@@ -45,7 +45,7 @@ def prove(session: Session, keys: Keys) -> Iterator[str]:
             row = session.get_one(ScreeningRow, screening_id)
             screening = screenings.read(session, keys, row)
             summaries.prove_copies(session, keys, row.id)
-            _book, assessment = review.assess(session, screening)
+            _book, assessment = editions.assess(session, keys, screening)
             stored, again = screenings.state(row, keys), screenings.state_of(screening, assessment)
             if stored != again:
                 yield f"{row.reference}: assessed again, it is {again}; stored was {stored}"
@@ -84,4 +84,4 @@ def _faults_of(session: Session, keys: Keys, table: type[Sealed]) -> Iterator[st
             for column in table.sealed_columns():
                 row.unseal(keys, column)
         except (KeyFault, NoResultFound, ValueError) as err:
-            yield f"{table.__tablename__} {name[:8]}: {err}"
+            yield f"{table.__tablename__} {str(name)[:8]}: {err}"

@@ -15,7 +15,7 @@ from screening.reports.pdf import print_summary
 from screening.reports.signature import Signature
 from screening.reports.summary import Summary, summarise
 from screening.services import jobs
-from screening.services.review import books_of
+from screening.services.editions import books_of
 from screening.settings import Settings
 from screening.storage import outbox, screenings, summaries
 from screening.storage.database import write
@@ -50,7 +50,7 @@ class Printer:
     def _print(self, job: outbox.Job) -> None:
         screening = screenings.edition(self.session, self.keys, job.screening_id, job.number)
         summary = self.summary(screening)
-        books = books_of(self.session, screening)
+        books = books_of(self.session, self.keys, screening)
         assessment = evaluate(books[BASE_LANGUAGE], screening.established)
         attached = fhir.attached(screening, assessment, books, base=self.settings.fhir_base)
         self.session.rollback()  # nobody should wait for what is being printed
@@ -77,7 +77,7 @@ class Printer:
 
     def summary(self, screening: Screening) -> Summary:
         """The summary of a stored screening, by the edition of the rule book that it was made under."""
-        books = books_of(self.session, screening)
+        books = books_of(self.session, self.keys, screening)
         return summarise(screening, books, self.settings, screenings.check_code(self.keys, screening))
 
     def pdf(self, reference: str) -> bytes:

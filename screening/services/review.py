@@ -1,17 +1,14 @@
 """What professionals do with a screening: view it, clarify what is open, decide."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date
 
-from sqlalchemy.orm import Session
-
 from screening.domain.answers import Answers
-from screening.domain.assessment import Assessment, Screening
+from screening.domain.assessment import Screening
 from screening.domain.entries import Clarification, Decision, Entry, Review, Status
-from screening.domain.evaluate import evaluate
-from screening.domain.rules import BASE_LANGUAGE, Question, RuleBook, Severity
-from screening.rulebooks.load import load_content
+from screening.domain.rules import Question, Severity
+from screening.services.editions import assess
 from screening.storage import screenings
 from screening.storage.audit import Act
 from screening.storage.database import write
@@ -39,17 +36,6 @@ class DayNeeded(Exception):
     """To defer needs a day that is still to come."""
 
 
-def books_of(session: Session, screening: Screening) -> Mapping[str, RuleBook]:
-    """The edition of the rule book that a screening was made under, in each of its languages."""
-    return load_content(screenings.edition_content(session, screening.digest))
-
-
-def assess(session: Session, screening: Screening) -> tuple[RuleBook, Assessment]:
-    """The edition of the rule book that a screening was made under, in English, and what follows from it."""
-    book = books_of(session, screening)[BASE_LANGUAGE]
-    return book, evaluate(book, screening.established)
-
-
 def view(act: Act, reference: str, *, action: str = "viewed") -> Screening:
     """The screening, with the view in the audit log; a new one becomes opened, however it is seen first.
 
@@ -61,7 +47,7 @@ def view(act: Act, reference: str, *, action: str = "viewed") -> Screening:
         is_new = screening.status is Status.NEW
         if is_new:
             screening = replace(screening, status=Status.OPENED)
-            _book, assessment = assess(act.session, screening)
+            _book, assessment = assess(act.session, act.keys, screening)
             screenings.change(act.session, act.keys, row, screening, assessment)
             act.note("opened", reference)
         if not is_new or action != "viewed":
@@ -128,7 +114,7 @@ def _add(act: Act, reference: str, entry: Entry, *, seen: int, jobs: Iterable[st
             raise ChangedMeanwhile(screening.entries[-1])
         status = Status.REVIEWED if decided else Status.OPENED
         screening = replace(screening, status=status, entries=(*screening.entries, entry))
-        _book, assessment = assess(act.session, screening)
+        _book, assessment = assess(act.session, act.keys, screening)
         contraindicated = assessment.outcome is Severity.CONTRAINDICATION
         if isinstance(entry, Review) and entry.decision in PROCEED and contraindicated and not entry.reason:
             raise ReasonNeeded

@@ -12,11 +12,12 @@ from screening.storage import audit
 from screening.storage.backup import CannotCopy, Progress
 from screening.storage.database import MOVED, check_keys
 from screening.storage.encryption import Keys
-from screening.storage.tables import Base, KeyCheckRow
+from screening.storage.tables import Base, EditionRow, InForceRow, KeyCheckRow
 
 ROWS = 500  # read and written at once
 TABLES = Base.metadata.sorted_tables  # parents first
-KEY_CHECKS = Base.metadata.tables[KeyCheckRow.__tablename__]  # `flask init` has filled it
+# `flask init` has filled these, children first.
+PREPARED = [Base.metadata.tables[row.__tablename__] for row in (InForceRow, EditionRow, KeyCheckRow)]
 RELEASE = text("SELECT version_num FROM alembic_version")
 
 
@@ -55,12 +56,13 @@ def _refuse_unless_prepared(here: Connection, there: Connection, keys: Keys) -> 
         raise CannotCopy("One of the databases is of another release; run `flask init` for both")
     with Session(there) as session:
         check_keys(session, keys)
-    if filled := [table.name for table in TABLES if table is not KEY_CHECKS and _count(there, table)]:
+    if filled := [table.name for table in TABLES if table not in PREPARED and _count(there, table)]:
         raise CannotCopy(f"The target is not empty ({', '.join(filled)}); nothing is ever replaced")
 
 
 def _copy(here: Connection, there: Connection, progress: Progress) -> int:
-    there.execute(KEY_CHECKS.delete())
+    for table in PREPARED:
+        there.execute(table.delete())
     total, done = sum(_count(here, table) for table in TABLES), 0
     for table in TABLES:
         for part in _parts(here, table):

@@ -1,16 +1,13 @@
 """Screenings: what patients have sent, sealed, each with the edition of the rule book it was made under."""
 
-import hashlib
 import secrets
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import replace
 from textwrap import wrap
 from typing import Any, NotRequired, TypedDict
 
 from sqlalchemy import ColumnElement, Row, func, or_, select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, defer
 
 from screening.domain.answers import Patient
@@ -18,9 +15,9 @@ from screening.domain.assessment import Assessment, Screening
 from screening.domain.entries import Clarification, Entry, Status
 from screening.domain.evaluate import evaluate
 from screening.domain.rules import RuleBook
-from screening.storage import outbox, records, search
+from screening.storage import editions, outbox, records, search
 from screening.storage.encryption import KeyFault, Keys
-from screening.storage.tables import EditionRow, EntryRow, ScreeningRow
+from screening.storage.tables import EntryRow, ScreeningRow
 
 SHORT_PAD, LONG_PAD = 512, 4096  # bytes: sealed cells are as long as a usual one, whatever they say
 
@@ -60,12 +57,7 @@ def add(
 ) -> None:
     """Insert a screening, the jobs that follow from it and, where it is the first under its edition, the edition."""
     edition, assessment = book.edition, evaluate(book, screening.established)
-    if session.get(EditionRow, edition.digest) is None:
-        sent = screening.submitted_at
-        first = EditionRow(digest=edition.digest, content=edition.content, first_used_at=sent)
-        # Where another process has stored the same edition in this moment, that one will do.
-        with suppress(IntegrityError), session.begin_nested():
-            session.add(first)
+    editions.keep(session, edition, now=screening.submitted_at)
     row = ScreeningRow(
         id=uuid.uuid4().hex,
         reference=screening.reference,
@@ -173,14 +165,6 @@ def find(session: Session, keys: Keys, *conditions: ColumnElement[bool]) -> Scre
     """The screening of which these conditions hold, such as `ScreeningRow.reference == "7F3K-9QWD"`, or None."""
     row = session.scalars(select(ScreeningRow).where(*conditions)).one_or_none()
     return None if row is None else read(session, keys, row)
-
-
-def edition_content(session: Session, digest: str) -> str:
-    """The canonical JSON of an edition that a screening was made under. Raises KeyFault if it was changed since."""
-    content = session.get_one(EditionRow, digest).content
-    if hashlib.sha256(content.encode()).hexdigest() != digest:
-        raise KeyFault(f"the stored rule book {digest[:16]} was changed; restore the database from a backup")
-    return content
 
 
 def rows(session: Session, references: list[str]) -> dict[str, ScreeningRow]:

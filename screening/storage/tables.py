@@ -1,6 +1,6 @@
 """The tables. Columns named `sealed_*` hold encrypted bytes; nothing else identifies a patient or tells an answer."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import ClassVar
 
 from flask_security import RoleMixin, UserMixin
@@ -106,13 +106,46 @@ class KeyCheckRow(Sealed):
 
 
 class EditionRow(Base):
-    """Each rule-book edition that a screening was made under, kept for ever as its canonical JSON."""
+    """Each rule-book edition that was ever in force or approved, kept for ever as its canonical JSON."""
 
     __tablename__ = "editions"
 
     digest: Mapped[str] = mapped_column(String(64), primary_key=True)
     content: Mapped[str] = mapped_column(Text)
     first_used_at: Mapped[datetime]
+
+
+class ApprovalRow(Checked):
+    """A prescriber's approval of an edition, for which `needed` approvals were asked at that time. Never deleted."""
+
+    __tablename__ = "approvals"
+    bound_to = "id edition_digest person full_name role given_at given_on review_by needed"
+    state_bound_to = "withdrawn_at withdrawn_by withdrawn_why"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    edition_digest: Mapped[str] = mapped_column(ForeignKey("editions.digest"), index=True)
+    person: Mapped[str] = mapped_column(String(64))
+    full_name: Mapped[str] = mapped_column(String(120))
+    role: Mapped[str] = mapped_column(String(120))
+    given_at: Mapped[datetime]
+    given_on: Mapped[date]
+    review_by: Mapped[date]
+    needed: Mapped[int]
+    withdrawn_at: Mapped[datetime | None]
+    withdrawn_by: Mapped[str] = mapped_column(String(120), default="")
+    withdrawn_why: Mapped[str] = mapped_column(Text, default="")
+
+
+class InForceRow(Checked):
+    """From which moment an edition is in force, until another one is."""
+
+    __tablename__ = "in_force"
+    bound_to = "number edition_digest from_at added_at"
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    edition_digest: Mapped[str] = mapped_column(ForeignKey("editions.digest"))
+    from_at: Mapped[datetime]
+    added_at: Mapped[datetime]
 
 
 class DraftRow(Sealed):

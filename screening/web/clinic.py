@@ -23,7 +23,7 @@ from screening.extensions import db, installation
 from screening.reports.paper import BLANKS, follow_up_places
 from screening.reports.statistics import HEIGHT, WIDTH, bars
 from screening.reports.summary import Summary, age, day, decision_label, in_language_of, moment, severity_label
-from screening.services import clock, jobs, printing, retention, review
+from screening.services import clock, editions, jobs, printing, retention, review
 from screening.storage import audit, invitations, outbox, screenings
 from screening.storage import search as search_index
 from screening.storage import statistics as figures
@@ -385,12 +385,12 @@ def _view(reference: str, *, action: str = "viewed") -> Screening:
 
 def _patients_book(found: Screening) -> RuleBook:
     """The edition of a screening in the language that the patient answered in."""
-    return review.books_of(db.session, found).get(found.language, _book(found))
+    return editions.books_of(db.session, installation().keys, found).get(found.language, _book(found))
 
 
 def _book(found: Screening) -> RuleBook:
     """The edition of a screening in the clinic's language."""
-    return in_language_of(installation().settings, review.books_of(db.session, found))
+    return in_language_of(installation().settings, editions.books_of(db.session, installation().keys, found))
 
 
 def _summary(found: Screening) -> Summary:

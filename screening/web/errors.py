@@ -99,7 +99,7 @@ def _form_expired(error: CSRFError) -> Page:
 
 def _cookies() -> tuple[str, int]:
     """Whether the browser keeps cookies, and what to do if not. The address has the language, which no cookie keeps."""
-    if request.args.get("language") in installation().settings.languages:
+    if request.args.get("language") in installation().languages:
         g.page_language = request.args["language"]
     target = language.own_path(request.args.get("next", "/"))
     if request.cookies:

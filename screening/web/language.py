@@ -22,13 +22,13 @@ def chosen() -> str:
     """The language the patient chose, else the browser's best match, else the clinic's first; for staff its own."""
     language: str | None = g.get("page_language")
     if language is None:
-        settings, wanted = installation().settings, device.language()
+        here = installation()
         if request.blueprint in STAFF_PAGES:
-            language = settings.clinic_language
-        elif wanted in settings.languages:
+            language = here.settings.clinic_language
+        elif (wanted := device.language()) in here.languages:
             language = wanted
         else:
-            language = request.accept_languages.best_match(settings.languages) or settings.languages[0]
+            language = request.accept_languages.best_match(here.languages) or here.languages[0]
         g.page_language = language
     return language
 
@@ -41,7 +41,7 @@ def book() -> RuleBook:
 def switch() -> bool:
     """Whether a language button was pressed; if so the language is switched, and the page only shown again."""
     wanted = request.form.get("language")
-    if wanted is None or wanted not in installation().settings.languages:
+    if wanted is None or wanted not in installation().languages:
         return False
     session["language"] = g.page_language = wanted
     refresh()
@@ -50,7 +50,7 @@ def switch() -> bool:
 
 def offered() -> list[tuple[str, str]]:
     """Each language offered with its own name."""
-    names = {code: locale_of(code).display_name or code for code in installation().settings.languages}
+    names = {code: locale_of(code).display_name or code for code in installation().languages}
     return [(code, name.capitalize()) for code, name in names.items()]
 
 

@@ -249,7 +249,7 @@ def _being_made() -> Page:
 def blank(kind: str, code: str) -> Page:
     """The form for a pen, or the leaflet, in a language; some in large print."""
     here = installation()
-    if kind not in paper.BLANKS or code not in here.settings.languages:
+    if kind not in paper.BLANKS or code not in here.languages:
         abort(404)
 
     def make() -> Response:

@@ -124,9 +124,9 @@ def ended_afterwards(process: subprocess.Popen[bytes]) -> Iterator[None]:
 
 
 def environment(instance: Path, **settings: str) -> dict[str, str]:
-    """The environment of a process of the application: no settings but these."""
+    """The environment of a process of the application: no settings but these, and Spanish is offered unreviewed."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("SCREENING_", "FLASK_"))}
-    return kept | {"SCREENING_INSTANCE": str(instance)} | settings
+    return kept | {"SCREENING_INSTANCE": str(instance), "SCREENING_UNREVIEWED_LANGUAGES": "es"} | settings
 
 
 def flask(environ: Mapping[str, str], *words: str) -> None:

@@ -8,7 +8,6 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
-from functools import cache
 from pathlib import Path
 
 import psycopg
@@ -19,7 +18,6 @@ from passlib.hash import argon2
 
 from screening import create_app
 from screening.extensions import db
-from screening.rulebooks.load import load
 from screening.settings import Settings
 from tests.integration.visitor import Visitor
 
@@ -79,11 +77,10 @@ def database_url(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="session", autouse=True)
 def _spared() -> Iterator[None]:
-    """Read the rule book once, and hash passwords fast but for tests that ask for `slow_hashing`."""
+    """Hash passwords fast but for tests that ask for `slow_hashing`."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in FAST_HASHING.items():
             patch.setattr(argon2, name, value)
-        patch.setattr("screening.load", cache(load))
         yield
 
 
@@ -129,6 +126,7 @@ def make_app(tmp_path: Path, new_instance: Path, start: Callable[[Settings], Fla
     """Make the application of an installation in `tmp_path`, prepared by `flask init`."""
 
     def make(*, prepared: bool = False, **settings: object) -> Flask:
+        settings.setdefault("unreviewed_languages", ("es",))
         wanted = Settings(instance=tmp_path / "instance", **settings)  # type: ignore[arg-type]
         if not wanted.instance.exists():
             shutil.copytree(new_instance, wanted.instance)

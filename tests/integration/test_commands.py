@@ -15,6 +15,7 @@ from screening.extensions import installation
 from screening.rulebooks.load import load
 from screening.settings import Settings
 from tests.integration.visitor import Visitor
+from tests.storing import book_in_force, put_in_force
 
 CASE: dict[str, Any] = {
     "patient": {"name": "Sample Patient", "birth_date": "1988-03-12", "visit": "V-1"},
@@ -62,7 +63,12 @@ def test_screen_prints_the_assessment_as_json_without_a_database(bare_app: Flask
     ]
     assert set(printed["findings"][0]) == {"rule", "severity", "title", "reason", "cites"}
     edition = load()["en"].edition
-    assert printed["edition"] == {"id": "azathioprine", "version": edition.version, "digest": edition.digest}
+    assert printed["edition"] == {
+        "id": "azathioprine",
+        "version": edition.version,
+        "digest": edition.digest,
+        "approved_by": [],
+    }
     assert not (tmp_path / "nowhere").exists()
 
 
@@ -151,20 +157,13 @@ def test_summary_on_an_unprepared_machine_says_what_to_run(bare_app: Flask) -> N
     assert "flask init" in err
 
 
-def test_an_old_screening_is_shown_by_the_rules_it_was_made_under(
-    sqlite_app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start: Callable[[Settings], Flask]
-) -> None:
+def test_an_old_screening_is_shown_by_the_rules_it_was_made_under(sqlite_app: Flask) -> None:
     visitor = Visitor(sqlite_app)
     visitor.fill_in({"iud": {"iud": "yes", "iud_type": "copper"}})
     reference = visitor.send()
-    newer = tmp_path / "newer"
-    newer.mkdir()
-    source = Path("screening/rulebooks/azathioprine.toml").read_text(encoding="utf-8")
-    (newer / "azathioprine.toml").write_text(source.replace('topic = "IUD use"', 'topic = "Another topic"'))
-    monkeypatch.setattr("screening.load", lambda: load(newer / "azathioprine.toml"))
-    later = start(Settings(instance=installation(sqlite_app).settings.instance, languages=("en",)))
-    assert "Another topic" in [item.topic for item in installation(later).books["en"].asked()]
-    _, out, _ = run(later, "summary", reference)
+    put_in_force(sqlite_app, book().edition.content.replace('"topic":"IUD use"', '"topic":"Another topic"'))
+    assert "Another topic" in [item.topic for item in book_in_force(sqlite_app).asked()]
+    _, out, _ = run(sqlite_app, "summary", reference)
     assert "Consider: IUD use." in out
 
 

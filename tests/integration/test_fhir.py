@@ -310,7 +310,8 @@ def test_each_judge_notices_a_fault() -> None:
 @pytest.mark.parametrize("make", [questionnaire, code_system])
 def test_a_definition_is_handed_out_at_its_canonical_address(sqlite_app: Flask, make: Callable[..., Json]) -> None:
     here = installation(sqlite_app)
-    expected = make(here.books, base=here.settings.fhir_base)
+    with sqlite_app.app_context():
+        expected = make(here.books, base=here.settings.fhir_base)
     path = expected["url"].removeprefix(here.settings.public_url)
     client = sqlite_app.test_client()
     answer = client.get(path)

@@ -205,7 +205,8 @@ def test_answers_can_be_changed_for_a_time_that_the_clinic_sets(make_app: Callab
 def test_what_has_to_be_fresh_is_asked_again_in_a_change(app: Flask) -> None:
     _made, path, _visitor, reference = sent_by_link(app)
     token, at = path.rpartition("/")[2], stored(app, reference).submitted_at
-    books = installation(app).books
+    with app.app_context():
+        books = installation().books
     for question in books["en"].questions:
         later = at + timedelta(hours=question.valid_for_hours, minutes=1)
         with app.app_context():
@@ -235,7 +236,9 @@ def test_the_clinic_sees_that_whoever_answered_is_not_as_invited(app: Flask, oth
 
 @both_databases
 def test_of_sending_and_going_on_elsewhere_at_once_one_wins_and_nothing_is_lost(app: Flask) -> None:
-    keep, books = timedelta(hours=1), installation(app).books
+    keep = timedelta(hours=1)
+    with app.app_context():
+        books = installation().books
     for _ in range(5):
         _made, path = invited(app)
         token = path.rpartition("/")[2]

@@ -17,7 +17,7 @@ from sqlalchemy import select
 from screening import background
 from screening.domain.assessment import Screening
 from screening.domain.rules import RuleBook
-from screening.extensions import db, installation
+from screening.extensions import db
 from screening.reports import paper
 from screening.reports.press import Printed, PrintingFailed
 from screening.settings import Settings
@@ -29,6 +29,7 @@ from tests.integration.test_printed_summary import words
 from tests.integration.test_review import sent
 from tests.integration.test_upkeep import change, flask
 from tests.integration.visitor import NO_TO_ALL, Visitor
+from tests.storing import book_in_force
 
 LANGUAGES = ("en", "es")
 LARGE = 18  # points
@@ -142,7 +143,7 @@ def test_the_patients_copy_has_every_answer_and_no_outcome(app: Flask, code: str
     for asked, answer in rows:
         assert shown(asked) in text
         assert shown(answer) in text or "Markerova" in answer, answer
-    book = installation(app).books[code]
+    book = book_in_force(app, code)
     for rule in book.rules:
         assert words(rule.finding.title) not in text
     for word in ("Contraindica", "Clarify", "Caution", "Aclarar", "Precauc", "draft"):

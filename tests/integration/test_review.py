@@ -22,7 +22,7 @@ from screening.storage.tables import EntryRow, ScreeningRow
 from tests.builders import all_no
 from tests.integration.colleague import Colleague
 from tests.integration.visitor import Visitor
-from tests.storing import store
+from tests.storing import book_in_force, store
 
 PREGNANT = {"pregnancy": {"pregnancy": "yes"}}
 UNSURE = {"infection": {"infection": "unsure", "infection_symptoms": ["fever"]}}
@@ -261,7 +261,7 @@ def test_answers_that_are_too_old_are_to_be_confirmed_again(app: Flask, dr: Coll
     dr.get(f"/clinic/screenings/{reference}")
     assert "Confirm again" not in dr.text
     found = stored(app, reference)
-    book = installation(app).books["en"]
+    book = book_in_force(app)
     asked = {question.id: question for question in book.questions}
     later = found.submitted_at + timedelta(hours=49)
     assert found.outdated(asked["infection"], later)

@@ -6,9 +6,9 @@ import pytest
 from flask import Flask
 
 from screening.domain.rules import Question
-from screening.extensions import installation
-from tests.builders import book, book_with, books
+from tests.builders import book, book_with
 from tests.integration.visitor import NO_TO_ALL, SAMPLE, Visitor
+from tests.storing import put_in_force
 
 pytestmark = pytest.mark.one_database
 
@@ -29,7 +29,7 @@ def test_each_question_left_out_is_named_as_the_rule_book_says(sqlite_app: Flask
 
 def test_a_book_without_words_for_it_names_the_question(sqlite_app: Flask) -> None:
     early = book_with(lambda content: content["question"][0].pop("unanswered"))
-    installation(sqlite_app).books = {**books(), "en": early}
+    put_in_force(sqlite_app, early.edition.content)
     visitor = Visitor(sqlite_app)
     visitor.begin()
     visitor.post("/questions/pregnancy")

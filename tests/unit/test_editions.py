@@ -5,16 +5,13 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
-from screening.domain.rules import Edition, Open, RuleBook, Severity
+from screening.domain.rules import Approval, Edition, Open, RuleBook, Severity
 from screening.rulebooks.load import load, load_content
 
 ENGLISH = """
 [edition]
 id = "tiny"
 version = "1"
-status = "approved"
-approved_by = "Dr Okafor"
-approved_on = 2026-01-31
 
 [medicine]
 name = "tinylol"
@@ -87,10 +84,10 @@ cites = ["F1"]
 id = "age"
 text = "age"
 """
-KEPT = (  # as the first commit with this test kept it: never to be changed
+KEPT = (  # as the first commit that reads such a file kept it: never to be changed
     '{"en":{"checklist":[{"cites":["F1"],"id":"measure","text":"Measure"}],'
     '"choice":{"no":"No","private":"In private","unsure":"Not sure","yes":"Yes"},'
-    '"edition":{"approved_by":"Dr Okafor","approved_on":"2026-01-31","id":"tiny","status":"approved","version":"1"},'
+    '"edition":{"id":"tiny","version":"1"},'
     '"fact":[{"id":"F1","says":"Not with a fever above 38 \\u00b0C.","section":"Whole","source":"leaflet"}],'
     '"leaflet":[{"cites":["F1"],"id":"tell","points":["a fever","chills"],"title":"Tell us"}],'
     '"medicine":{"atc":"X01","brand":"Tiny","cites":["F1"],"name":"tinylol"},'
@@ -104,7 +101,13 @@ KEPT = (  # as the first commit with this test kept it: never to be changed
     '"severity":"caution","title":"Fever","when":{"fever":["yes"]}}],'
     '"source":[{"id":"leaflet","publisher":"Publisher","sections":["Whole"],"title":"Leaflet"}]}}'
 )
-DIGEST = "02a82671e7391014902e65d3cc931201b31f5b4415b13073b2bbc2c6fb3073f6"
+DIGEST = "0dc1085e2bce1b23554bef06067d40395b2395dead40a84f78ce95055ce64b6d"
+# As early releases kept it, who approved it included: never to be changed.
+EARLY = KEPT.replace(
+    '"edition":{"id":"tiny","version":"1"}',
+    '"edition":{"approved_by":"Dr Okafor","approved_on":"2026-01-31","id":"tiny","status":"approved","version":"1"}',
+)
+EARLY_DIGEST = "02a82671e7391014902e65d3cc931201b31f5b4415b13073b2bbc2c6fb3073f6"
 
 
 def tiny(folder: Path) -> RuleBook:
@@ -121,15 +124,16 @@ def test_a_file_gives_the_content_and_the_digest_that_it_gave_before(tmp_path: P
 def test_content_that_was_kept_before_is_read_as_the_file_is(tmp_path: Path) -> None:
     book = load_content(KEPT)["en"]
     assert book == tiny(tmp_path)
-    assert book.edition == Edition(
-        id="tiny",
-        version="1",
-        status="approved",
-        approved_by="Dr Okafor",
-        approved_on=date(2026, 1, 31),
-        digest=DIGEST,
-        content=KEPT,
-    )
+    assert book.edition == Edition(id="tiny", version="1", digest=DIGEST, content=KEPT, approvals=())
+
+
+def test_an_early_edition_is_read_with_who_approved_it(tmp_path: Path) -> None:
+    edition = load_content(EARLY)["en"].edition
+    (approval,) = edition.approvals
+    assert approval == Approval(by="Dr Okafor", role="", on=date(2026, 1, 31), review_by=None)
+    assert edition.digest == EARLY_DIGEST
+    assert edition.overdue_since(date(2099, 1, 1)) is None
+    assert load_content(EARLY.replace('approved","version', 'draft","version'))["en"].edition.approvals == ()
 
 
 def test_what_may_be_left_out_of_kept_content_is_empty() -> None:

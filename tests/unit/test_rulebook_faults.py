@@ -7,15 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from screening.rulebooks.load import AZATHIOPRINE, InvalidRuleBook, load
+from screening.rulebooks.load import AZATHIOPRINE, InvalidRuleBook, load, load_content
 from screening.rulebooks.reading import RuleBookFault
 from screening.rulebooks.translation import wording_hash
 
 EN, ES = "azathioprine.toml", "azathioprine.es.toml"
 IUD = 'when = { iud = ["yes"] }'
 PLANNED = 'when = { pregnancy_planned = ["yes"] }'
-APPROVED = 'status = "approved"\napproved_by = "Dr Okafor"\napproved_on = 2026-01-31\n\n[medicine]'
-DRAFT = 'status = "draft"\n\n[medicine]'
+EDITION = "\n\n[medicine]"
 TEXT = 'kind = "text"\n  ask = "What happened?"'
 SECTION = 'section = "Side effects"\nsays = "Nausea'
 REACTION = "question.hypersensitivity.follow_up.hypersensitivity_reaction"
@@ -113,14 +112,8 @@ TABLE: list[tuple[str, Damage, str, str, str, str]] = [
      EN, "rule.iud.severity", "'severe' is not known", "use one of: contraindication, caution"),
     ("clarify as a severity", (EN, 'severity = "caution"\ntitle = "IUD', 'severity = "clarify"\ntitle = "IUD'),
      EN, "rule.iud.severity", "'clarify' is not known", "use one of: contraindication, caution"),
-    ("unknown status", (EN, DRAFT, DRAFT.replace("draft", "final")),
-     EN, "edition.status", "'final' is not known", "use one of: draft, approved"),
-    ("approved by nobody", (EN, DRAFT, DRAFT.replace("draft", "approved")),
-     EN, "edition.approved_by", "is missing", "add it"),
-    ("approved at no time", (EN, DRAFT, DRAFT.replace("draft", "approved")),
-     EN, "edition.approved_on", "is missing", "add it"),
-    ("approved on no date", (EN, DRAFT, APPROVED.replace("2026-01-31", '"soon"')),
-     EN, "edition.approved_on", "'soon' is not a date", "write approved_on = 2026-01-31"),
+    ("approved in the file", (EN, EDITION, '\nstatus = "approved"\n\n[medicine]'),
+     EN, "edition.status", "is not written here", "remove it: approvals are given on the page Rule book"),
     ("options for own words", (EN, 'ask = "What happened?"', 'ask = "What happened?"\nchoices = ["yes", "no"]'),
      EN, f"{REACTION}.options", "do not fit kind 'text'", "give options to `one` and `several`, none to `text`"),
     ("no options to choose from", (EN, TEXT, TEXT.replace("text", "one")),
@@ -170,10 +163,12 @@ def test_undamaged_copies_load(tmp_path: Path) -> None:
     assert load(damaged(tmp_path)) == load()
 
 
-def test_an_approved_book_loads_with_who_approved_it_and_when(tmp_path: Path) -> None:
-    edition = load(damaged(tmp_path, (EN, DRAFT, APPROVED)))["es"].edition
-    assert (edition.status, edition.approved_by) == ("approved", "Dr Okafor")
-    assert str(edition.approved_on) == "2026-01-31"
+def test_a_translation_that_nobody_needs_may_be_incomplete(tmp_path: Path) -> None:
+    row = next(row for row in TABLE if row[0] == "missing translation")
+    assert list(load(damaged(tmp_path, row[1]), ["en"])) == ["en"]
+    assert list(load_content(load(tmp_path / EN, ["en"])["en"].edition.content)) == ["en"]
+    (tmp_path / ES).write_text("not = [TOML", encoding="utf-8")
+    assert list(load(tmp_path / EN, ["en"])) == ["en"]
 
 
 def test_a_file_that_is_not_there_is_a_fault(tmp_path: Path) -> None:
@@ -189,7 +184,7 @@ def test_a_fault_reads_as_one_line() -> None:
 def test_ten_faults_are_reported_at_once(tmp_path: Path) -> None:
     ten = {
         *("unknown value in when", "rule that can never fire", "cites unknown fact", "duplicate fact id", "not an id"),
-        *("missing key", "unknown status", "text for a flag", "options for own words", "missing translation"),
+        *("missing key", "approved in the file", "text for a flag", "options for own words", "missing translation"),
     }
     rows = [row for row in TABLE if row[0] in ten]
     faults = faults_of(damaged(tmp_path, *(row[1] for row in rows)))

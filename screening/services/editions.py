@@ -1,0 +1,127 @@
+"""Which rule book holds: the one in force, the one that a screening was made under, and how one is approved."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import date, datetime
+from types import MappingProxyType
+from uuid import uuid4
+
+from sqlalchemy.orm import Session
+
+from screening.domain.assessment import Assessment, Screening
+from screening.domain.evaluate import evaluate
+from screening.domain.rules import BASE_LANGUAGE, Approval, Edition, RuleBook
+from screening.rulebooks.load import load_content
+from screening.storage import editions
+from screening.storage.audit import Act
+from screening.storage.database import write
+from screening.storage.encryption import Keys
+from screening.storage.tables import ApprovalRow
+
+Books = Mapping[str, RuleBook]
+
+
+class ApprovedAlready(Exception):
+    """This person has approved this edition, and it takes somebody else as well."""
+
+
+class NoSuchApproval(Exception):
+    """There is no such approval, or it was withdrawn already."""
+
+
+def books_at(session: Session, keys: Keys, digest: str, *, at: datetime) -> Books:
+    """Return a kept edition in each of its languages, with its approvals as of a moment. Raises KeyFault."""
+    return approved(load_content(editions.content(session, digest)), given(session, keys, digest, at=at))
+
+
+def books_of(session: Session, keys: Keys, screening: Screening) -> Books:
+    """Return the edition that a screening was made under, with what was known of its approval then."""
+    return books_at(session, keys, screening.digest, at=screening.submitted_at)
+
+
+def assess(session: Session, keys: Keys, screening: Screening) -> tuple[RuleBook, Assessment]:
+    """Return the edition that a screening was made under, in English, and what follows from it."""
+    book = books_of(session, keys, screening)[BASE_LANGUAGE]
+    return book, evaluate(book, screening.established)
+
+
+def given(session: Session, keys: Keys, digest: str, *, at: datetime) -> tuple[Approval, ...]:
+    """Return the approvals of an edition as of a moment; none where one of two was still missing. Raises KeyFault."""
+    rows = editions.approvals(session, keys, digest, at=at)
+    if not rows or len(rows) < rows[-1].needed:
+        return ()
+    return tuple(Approval(by=row.full_name, role=row.role, on=row.given_on, review_by=row.review_by) for row in rows)
+
+
+def approved(books: Books, approvals: tuple[Approval, ...]) -> Books:
+    """Return the rule book with these approvals. An early edition without any keeps the one that its file named."""
+    if not approvals:
+        return books
+    edition = replace(books[BASE_LANGUAGE].edition, approvals=approvals)
+    return MappingProxyType({language: replace(book, edition=edition) for language, book in books.items()})
+
+
+def begin(act: Act, edition: Callable[[], Edition], *, adopted: bool) -> None:
+    """Put the edition of the rule book's file in force where none is, as `flask init` does.
+
+    An edition that nobody ever approved gives way to that of a newer release, unless the clinic has `adopted` its own.
+    Raises VersionUsed, and whatever reading the file raises.
+    """
+    with write(act.session):
+        current = editions.in_force(act.session, act.keys, now=act.now)
+        if current is None or not (adopted or editions.is_any_approved(act.session)):
+            newest = edition()
+            if newest.digest != current:
+                editions.refuse_used_version(act.session, newest)
+                editions.keep(act.session, newest, now=act.now)
+                editions.put_in_force(act, newest, from_at=act.now)
+
+
+def approve(
+    act: Act, edition: Edition, *, role: str, on: date, review_by: date, needed: int, from_at: datetime
+) -> bool:
+    """Record that a prescriber approves an edition. Return whether nobody else has to: then it comes into force.
+
+    It does so at `from_at`, or at once where that is over. Raises VersionUsed, ApprovedAlready.
+    """
+    with write(act.session):
+        editions.refuse_used_version(act.session, edition)
+        editions.keep(act.session, edition, now=act.now)
+        before = editions.approvals(act.session, act.keys, edition.digest, at=act.now, lock=True)
+        if act.by in [row.person for row in before]:
+            raise ApprovedAlready
+        row = ApprovalRow(
+            id=uuid4().hex,
+            edition_digest=edition.digest,
+            person=act.by,
+            full_name=act.full_name,
+            role=role,
+            given_at=act.now,
+            given_on=on,
+            review_by=review_by,
+            needed=needed,
+            withdrawn_by="",
+            withdrawn_why="",
+        )
+        act.session.add(row)
+        act.note(editions.APPROVED, f"{edition.id} {edition.version}", f"{row.id} of {edition.digest[:16]}")
+        is_whole = len(before) + 1 >= needed
+        if is_whole and editions.in_force(act.session, act.keys, now=act.now) != edition.digest:
+            editions.put_in_force(act, edition, from_at=max(from_at, act.now))
+    return is_whole
+
+
+def withdraw(act: Act, approval_id: str, edition: Edition, *, why: str) -> None:
+    """Take an approval back. An edition in force stays so, as a draft; one to come does not come.
+
+    Raises NoSuchApproval.
+    """
+    with write(act.session):
+        rows = editions.approvals(act.session, act.keys, edition.digest, at=act.now, lock=True)
+        row = next((row for row in rows if row.id == approval_id), None)
+        if row is None:
+            raise NoSuchApproval
+        row.withdrawn_at, row.withdrawn_by, row.withdrawn_why = act.now, act.full_name, why
+        act.note(editions.WITHDRAWN, f"{edition.id} {edition.version}", f"{row.id} of {edition.digest[:16]}")
+        if len(rows) - 1 < row.needed:
+            editions.keep_out_of_force(act, edition)

@@ -1,0 +1,119 @@
+"""The editions of the rule book: each one's content, which of them is in force, and who approved it."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import datetime
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from screening.domain.rules import BASE_LANGUAGE, Edition
+from screening.storage import audit
+from screening.storage.audit import Act
+from screening.storage.encryption import KeyFault, Keys
+from screening.storage.tables import ApprovalRow, AuditRow, EditionRow, InForceRow
+
+APPROVED, WITHDRAWN, IN_FORCE = "rule book approved", "approval withdrawn", "rule book in force"  # in the audit log
+
+
+class VersionUsed(Exception):
+    """The version of an edition was used before, with other content."""
+
+    def __init__(self, edition: Edition, other: str) -> None:
+        super().__init__(
+            f"{edition.id} {edition.version} was used before with other content (SHA-256 {other[:16]}…, now "
+            f"{edition.digest[:16]}…); give [edition] another version"
+        )
+
+
+def refuse_used_version(session: Session, edition: Edition) -> None:
+    """Raise VersionUsed where another edition has this id and version."""
+    for row in session.scalars(select(EditionRow).where(EditionRow.digest != edition.digest)):
+        kept = json.loads(row.content)[BASE_LANGUAGE]["edition"]
+        if (kept["id"], kept["version"]) == (edition.id, edition.version):
+            raise VersionUsed(edition, row.digest)
+
+
+def keep(session: Session, edition: Edition, *, now: datetime) -> None:
+    """Keep the content of an edition for ever."""
+    if session.get(EditionRow, edition.digest) is None:
+        # Where another process has stored the same edition in this moment, that one will do.
+        with suppress(IntegrityError), session.begin_nested():
+            session.add(EditionRow(digest=edition.digest, content=edition.content, first_used_at=now))
+
+
+def content(session: Session, digest: str) -> str:
+    """Return the canonical JSON of a kept edition. Raises KeyFault if it was changed since."""
+    kept = session.get_one(EditionRow, digest).content
+    if hashlib.sha256(kept.encode()).hexdigest() != digest:
+        raise KeyFault(f"the stored rule book {digest[:16]} was changed; restore the database from a backup")
+    return kept
+
+
+def in_force(session: Session, keys: Keys, *, now: datetime) -> str | None:
+    """Return the digest of the edition in force; None before `flask init`. Raises KeyFault."""
+    begun = select(InForceRow).where(InForceRow.from_at <= now)
+    row = session.scalars(begun.order_by(InForceRow.from_at.desc(), InForceRow.number.desc()).limit(1)).one_or_none()
+    if row is None:
+        return None
+    row.unseal(keys, "sealed_check")
+    return row.edition_digest
+
+
+def coming(session: Session, *, now: datetime) -> list[InForceRow]:
+    """Return what comes into force later, the first to come first."""
+    return list(session.scalars(select(InForceRow).where(InForceRow.from_at > now).order_by(InForceRow.from_at)))
+
+
+def put_in_force(act: Act, edition: Edition, *, from_at: datetime) -> None:
+    """Let an edition be in force from a moment on; whatever was to come into force later does not."""
+    act.session.execute(delete(InForceRow).where(InForceRow.from_at >= from_at))
+    newest = act.session.scalar(select(func.max(InForceRow.number))) or 0
+    row = InForceRow(number=newest + 1, edition_digest=edition.digest, from_at=from_at, added_at=act.now)
+    act.session.add(row)
+    if newest:  # not of a new installation: `flask move-database` wants an empty audit log
+        act.note(IN_FORCE, f"{edition.id} {edition.version}", _noted(row))
+
+
+def keep_out_of_force(act: Act, edition: Edition) -> None:
+    """Let an edition not come into force, where it was to do so later."""
+    later = InForceRow.edition_digest == edition.digest, InForceRow.from_at > act.now
+    if act.session.scalars(delete(InForceRow).where(*later).returning(InForceRow.number)).all():
+        newest = act.session.scalars(select(InForceRow).order_by(InForceRow.number.desc()).limit(1)).one()
+        act.note(IN_FORCE, f"not {edition.id} {edition.version}", _noted(newest))
+
+
+def _noted(row: InForceRow) -> str:
+    return f"{row.edition_digest[:16]} from {row.from_at:%Y-%m-%d %H:%M} UTC"
+
+
+def approvals(session: Session, keys: Keys, digest: str, *, at: datetime, lock: bool = False) -> list[ApprovalRow]:
+    """Return the approvals of an edition that were given and not withdrawn at a moment. Raises KeyFault."""
+    if lock:  # the second of two approvals must see the first
+        session.scalars(select(InForceRow.number).with_for_update()).all()
+    given = select(ApprovalRow).where(ApprovalRow.edition_digest == digest, ApprovalRow.given_at <= at)
+    rows = session.scalars(given.order_by(ApprovalRow.given_at, ApprovalRow.id)).all()
+    for row in rows:
+        row.unseal(keys, "sealed_check")
+    return [row for row in rows if row.withdrawn_at is None or row.withdrawn_at > at]
+
+
+def is_any_approved(session: Session) -> bool:
+    """Whether any edition was ever approved, withdrawn or not."""
+    return session.scalars(select(ApprovalRow.id).limit(1)).first() is not None
+
+
+def faults(session: Session) -> Iterator[str]:
+    """Compare with the audit log: each approval that is missing or was changed back, and what is in force."""
+    told = select(AuditRow).where(AuditRow.action.in_((APPROVED, WITHDRAWN)))
+    for event in session.scalars(told).all():
+        row = session.get(ApprovalRow, event.detail[:32])
+        if row is None or (event.action == WITHDRAWN and row.withdrawn_at is None):
+            yield f"approval {event.detail[:8]} of {event.subject}: it is not as the audit log tells ({event.action})"
+    newest = session.scalars(select(InForceRow).order_by(InForceRow.number.desc()).limit(1)).one_or_none()
+    last = audit.last(session, IN_FORCE)
+    if last is not None and (newest is None or _noted(newest) != last.detail):
+        yield f"the rule book in force is not the one of which the audit log tells: {last.subject}, {last.detail}"

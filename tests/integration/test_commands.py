@@ -14,6 +14,7 @@ from pypdf import PdfReader
 from screening.extensions import installation
 from screening.rulebooks.load import load
 from screening.settings import Settings
+from tests.builders import book
 from tests.integration.visitor import Visitor
 from tests.storing import book_in_force, put_in_force
 
@@ -62,13 +63,9 @@ def test_screen_prints_the_assessment_as_json_without_a_database(bare_app: Flask
         ("pregnancy_planned", "caution", ["F10"]),
     ]
     assert set(printed["findings"][0]) == {"rule", "severity", "title", "reason", "cites"}
-    edition = load()["en"].edition
-    assert printed["edition"] == {
-        "id": "azathioprine",
-        "version": edition.version,
-        "digest": edition.digest,
-        "approved_by": [],
-    }
+    edition = book().edition
+    expected = {"id": "azathioprine", "version": edition.version, "digest": edition.digest, "approved_by": []}
+    assert printed["edition"] == expected
     assert not (tmp_path / "nowhere").exists()
 
 

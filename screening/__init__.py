@@ -26,6 +26,7 @@ from screening.web import (
     invitations,
     language,
     patient,
+    rule_book,
     sign_in,
     tablet,
     verify,
@@ -94,7 +95,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     babel.init_app(app, locale_selector=lambda: settings.locale(language.chosen()))
     app.context_processor(lambda: {"clinic": settings})
     sign_in.init_app(app, here)
-    for part in (patient, clinic, invitations, admin, verify, language, health, fhir):
+    for part in (patient, clinic, invitations, rule_book, admin, verify, language, health, fhir):
         app.register_blueprint(part.blueprint)
     app.register_blueprint(invitations.link)
     headers.init_app(app)

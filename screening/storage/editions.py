@@ -63,9 +63,10 @@ def in_force(session: Session, keys: Keys, *, now: datetime) -> str | None:
     return row.edition_digest
 
 
-def coming(session: Session, *, now: datetime) -> list[InForceRow]:
-    """Return what comes into force later, the first to come first."""
-    return list(session.scalars(select(InForceRow).where(InForceRow.from_at > now).order_by(InForceRow.from_at)))
+def coming(session: Session, *, now: datetime) -> list[tuple[datetime, str, str]]:
+    """Return what comes into force later, the first to come first: the moment, the name and the digest."""
+    rows = session.scalars(select(InForceRow).where(InForceRow.from_at > now).order_by(InForceRow.from_at)).all()
+    return [(row.from_at, name(session, row.edition_digest), row.edition_digest) for row in rows]
 
 
 def put_in_force(act: Act, edition: Edition, *, from_at: datetime) -> None:
@@ -99,6 +100,25 @@ def approvals(session: Session, keys: Keys, digest: str, *, at: datetime, lock: 
     for row in rows:
         row.unseal(keys, "sealed_check")
     return [row for row in rows if row.withdrawn_at is None or row.withdrawn_at > at]
+
+
+def is_kept(session: Session, digest: str) -> bool:
+    """Whether this edition is kept here."""
+    return session.get(EditionRow, digest) is not None
+
+
+def name(session: Session, digest: str) -> str:
+    """Return id and version of a kept edition, such as `azathioprine 2026.3`. Raises KeyFault."""
+    edition = json.loads(content(session, digest))[BASE_LANGUAGE]["edition"]
+    return f"{edition['id']} {edition['version']}"
+
+
+def waiting(session: Session) -> dict[str, str]:
+    """Return the editions that somebody approved and somebody else still has to: their names by digest."""
+    counts: dict[str, int] = {}
+    for row in session.scalars(select(ApprovalRow).where(ApprovalRow.withdrawn_at.is_(None))):
+        counts[row.edition_digest] = counts.get(row.edition_digest, -row.needed) + 1
+    return {digest: name(session, digest) for digest, beyond in counts.items() if beyond < 0}
 
 
 def is_any_approved(session: Session) -> bool:

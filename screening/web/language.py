@@ -13,7 +13,7 @@ from screening.web import device
 
 _OWN_PATH = re.compile(r"(/[a-z][a-z0-9/_-]*)?/?")
 
-STAFF_PAGES = frozenset({"clinic", "invitations", "admin", "account", "security", "tablet"})
+STAFF_PAGES = frozenset({"clinic", "invitations", "rule_book", "admin", "account", "security", "tablet"})
 
 blueprint = Blueprint("language", __name__)
 

@@ -212,6 +212,24 @@ class ConfirmForm(Counted, VerifyForm):
     """The password once more."""
 
 
+class ProofForm(ConfirmForm):
+    """The password once more, and a code where this person has a second factor: for one act, not for a while."""
+
+    code = StringField()
+
+    def fits(self, **kwargs: Any) -> bool:
+        """Whether both are right; the code is used up then."""
+        if not super().fits(**kwargs):
+            return False
+        secret, totp = self.user.tf_totp_secret, current_app.extensions["security"].totp_factory
+        typed = (self.code.data or "").strip().encode("ascii", "replace").decode()
+        if secret and not totp.verify_totp(token=typed, totp_secret=secret, user=self.user, window=CODE_WINDOW):
+            self.presented, self.code.errors = "code", [_("The code is wrong, or was used before")]
+            return False
+        db.session.commit()
+        return True
+
+
 class ChangeForm(Counted, ChangePasswordForm):
     """The password so far, and a new one twice. Only a wrong password so far is an attempt."""
 

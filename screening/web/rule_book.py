@@ -1,0 +1,162 @@
+"""The rule book for those who answer for it: to read, to compare with the one in force, to approve."""
+
+from contextlib import suppress
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask_babel import gettext as _
+from flask_security import current_user
+from werkzeug.datastructures import MultiDict
+from werkzeug.wrappers import Response
+
+from screening.domain.comparison import Comparison, compare
+from screening.domain.rules import BASE_LANGUAGE
+from screening.extensions import db, installation
+from screening.reports import rule_book as report
+from screening.rulebooks.adopt import is_packaged_newer
+from screening.rulebooks.load import InvalidRuleBook, load
+from screening.services import compare as effects
+from screening.services import editions as service
+from screening.services.editions import Books
+from screening.storage import editions
+from screening.storage.editions import VersionUsed
+from screening.web.errors import Page
+from screening.web.forms.approval import ApprovalForm, WithdrawalForm, errors_of
+from screening.web.patient import in_turn, pdf_response, today
+from screening.web.sign_in import ProofForm, acting, needs
+
+blueprint = Blueprint("rule_book", __name__, url_prefix="/clinic/rule-book")
+
+A_YEAR = timedelta(days=365)
+ASSESSED = timedelta(days=90)  # the screenings that are assessed again by a new edition
+
+
+@blueprint.get("/")
+@needs("prescriber", "admin")
+def shown() -> Page:
+    """The edition that the address names, else the one in the file: whole, compared, with its approvals."""
+    return _page(_books(request.args.get("edition", "")))
+
+
+@blueprint.get("/<digest>.pdf")
+@needs("prescriber", "admin")
+def pdf(digest: str) -> Page:
+    """The edition for a meeting, with lines to sign."""
+    books, here = _books(digest), installation()
+    comparison, day = _comparison(books), today()
+
+    def make() -> Response:
+        content = report.printed(books, comparison, here.settings, on=day, needed=here.settings.approvals_needed)
+        return pdf_response(content, f"rule-book-{books[BASE_LANGUAGE].edition.version}.pdf")
+
+    return in_turn(make, back=url_for("rule_book.shown", edition=digest))
+
+
+@blueprint.post("/<digest>/approve")
+@needs("prescriber")
+def approve(digest: str) -> Page:
+    """Approve an edition."""
+    books, settings = _books(digest), installation().settings
+    form, proof = ApprovalForm(request.form), ProofForm(user=current_user)
+    if not (form.check(today()) and proof.validate()):
+        return _page(books, form, proof)
+    act, zone = acting(), ZoneInfo(settings.clinic_timezone)
+    from_at = datetime.combine(form.from_day.data, time(), zone).astimezone(UTC) if form.from_day.data else act.now
+    try:
+        is_whole = service.approve(
+            act,
+            books[BASE_LANGUAGE].edition,
+            role=form.role.data,
+            on=today(),
+            review_by=form.review_by.data,
+            needed=settings.approvals_needed,
+            from_at=from_at,
+        )
+        flash(_("Approved.") if is_whole else _("Approved. One more prescriber must approve it."))
+    except service.ApprovedAlready:
+        flash(_("You have approved this edition already. Somebody else has to be the second."))
+    except VersionUsed as err:
+        flash(str(err))
+    return redirect(url_for("rule_book.shown", edition=digest), code=303)
+
+
+@blueprint.route("/<digest>/withdraw/<approval_id>", methods=["GET", "POST"])
+@needs("prescriber")
+def withdraw(digest: str, approval_id: str) -> Page:
+    """Take an approval back."""
+    edition, act = _books(digest)[BASE_LANGUAGE].edition, acting()
+    rows = editions.approvals(db.session, act.keys, edition.digest, at=act.now)
+    row = next((row for row in rows if row.id == approval_id), None)
+    if row is None:
+        flash(_("This approval is withdrawn."))
+        return redirect(url_for("rule_book.shown", edition=digest), code=303)
+    form, proof = WithdrawalForm(request.form), ProofForm(user=current_user)
+    if request.method == "POST" and form.check() and proof.validate():
+        with suppress(service.NoSuchApproval):  # somebody else did it in this moment
+            service.withdraw(act, approval_id, edition, why=form.why.data)
+        flash(_("This approval is withdrawn."))
+        return redirect(url_for("rule_book.shown", edition=digest), code=303)
+    errors = errors_of(form, proof)
+    return render_template("clinic/rule_book_withdraw.html", row=row, digest=digest, form=form, proof=proof, errors=errors)
+
+
+def _books(digest: str) -> Books:
+    """The edition with this digest, from the file or the database; without one, that of the file if it is sound."""
+    here, now = installation(), datetime.now(UTC)
+    try:
+        candidate = load(here.rule_book_file, here.wanted_languages)
+        if digest in ("", candidate[BASE_LANGUAGE].edition.digest):
+            digest = candidate[BASE_LANGUAGE].edition.digest
+            return service.approved(candidate, service.given(db.session, here.keys, digest, at=now))
+    except InvalidRuleBook:
+        pass  # the page says so
+    if digest and not editions.is_kept(db.session, digest):
+        abort(404)
+    return service.books_at(db.session, here.keys, digest, at=now) if digest else here.books
+
+
+def _comparison(books: Books) -> Comparison | None:
+    """What the edition changes of the one in force; None where it is that one."""
+    current, language = installation().books, installation().settings.clinic_language
+    if books[BASE_LANGUAGE].edition.digest == current[BASE_LANGUAGE].edition.digest:
+        return None
+    return compare(current, books, language)
+
+
+def _page(books: Books, form: ApprovalForm | None = None, proof: ProofForm | None = None) -> str:
+    here, now, faults = installation(), datetime.now(UTC), []
+    edition, comparison = books[BASE_LANGUAGE].edition, _comparison(books)
+    try:
+        editions.refuse_used_version(db.session, edition)
+        load(here.rule_book_file, here.wanted_languages)
+    except (InvalidRuleBook, VersionUsed) as err:
+        faults = str(err).splitlines()
+    effect = None
+    if comparison and "assess" in request.args and current_user.has_role("prescriber"):
+        since = now - ASSESSED
+        effect = effects.effect(db.session, here.keys, comparison.old, comparison.new, since=since)
+        effects.seen(acting(), effect, old=comparison.old, new=comparison.new)
+    form = form or ApprovalForm(MultiDict({"review_by": (today() + A_YEAR).isoformat()}))
+    approvals = editions.approvals(db.session, here.keys, edition.digest, at=now)
+    proof = proof or ProofForm(formdata=None, user=current_user)
+    return render_template(
+        "clinic/rule_book.html",
+        **report.values(books, here.settings, on=today()),
+        current=here.books[BASE_LANGUAGE].edition,
+        file=here.rule_book_file,
+        is_adopted=here.rule_book_folder.exists(),
+        is_packaged_newer=is_packaged_newer(here.rule_book_folder),
+        faults=faults,
+        comparison=comparison,
+        effect=effect,
+        days=ASSESSED.days,
+        coming=editions.coming(db.session, now=now),
+        waiting=editions.waiting(db.session),
+        approvals=approvals,
+        has_approved=current_user.sign_in_name in [row.person for row in approvals],
+        needed=here.settings.approvals_needed,
+        form=form,
+        proof=proof,
+        errors=errors_of(form, proof),
+    )

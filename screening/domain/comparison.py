@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -13,29 +12,26 @@ from screening.domain.conditions import NOTHING, Condition, Conditions, Limit, S
 from screening.domain.rules import BASE_LANGUAGE, Finding, RuleBook, Severity
 
 _READING_ORDER = ("edition", "medicine", "source", "fact", "choice", "open", "question", "rule")
-# Thai, Lao, Chinese and Japanese have no spaces between words: each letter counts as one.
-_WORD = re.compile(
-    "\\s+|[\u0e00-\u0eff\u2e80-\ua4cf\uf900-\ufaff\U00020000-\U0003ffff]|[^\\s\u0e00-\u0eff\u2e80-\ua4cf]+"
+# Thai, Lao, Chinese and Japanese have no spaces between words: each letter with its marks counts as one.
+_LETTERS = "\u0e00-\u0eff\u2e80-\ua4cf\uf900-\ufaff\U00020000-\U0003ffff"
+_MARKS = (
+    "\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u0eb1\u0eb4-\u0ebc\u0ec8-\u0ece\u3099\u309a\ufe00-\ufe0f\U000e0100-\U000e01ef"
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Piece:
-    """Words of a text that are in both editions (`same`), in the old one alone (`old`) or in the new one (`new`)."""
-
-    where: str
-    text: str
+_WORD = re.compile(f"\\s+|[{_LETTERS}][{_MARKS}]*|[^\\s{_LETTERS}]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextChange:
-    """One text of one language at a place such as `question.infection.ask`; None where an edition does not have it."""
+    """One text of one language at a place such as `question.infection.ask`; None where an edition does not have it.
+
+    `pieces` are its words with where they are: in both editions (`same`), in the `old` or in the `new` one alone.
+    """
 
     place: str
     language: str
     old: str | None
     new: str | None
-    pieces: tuple[Piece, ...]
+    pieces: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +97,7 @@ def texts_changed(old: Mapping[str, RuleBook], new: Mapping[str, RuleBook]) -> t
         for place in sorted({**before, **after}, key=_order):
             one, other = before.get(place), after.get(place)
             if one != other:
-                pieces = tuple(_pieces(one or "", other or ""))
+                pieces = tuple(word_by_word(one or "", other or ""))
                 found.append(TextChange(place=place, language=language, old=one, new=other, pieces=pieces))
     return tuple(found)
 
@@ -129,24 +125,16 @@ def _texts(content: object, place: str = "") -> Iterator[tuple[str, str]]:
             yield from _texts(inner, f"{place}.{key}" if place else key)
 
 
-def _pieces(old: str, new: str) -> Iterator[Piece]:
-    before, after = _words(old), _words(new)
+def word_by_word(old: str, new: str) -> Iterator[tuple[str, str]]:
+    """The words of both texts, as `TextChange.pieces` has them."""
+    before, after = _WORD.findall(old), _WORD.findall(new)
     for what, a, b, c, d in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
         if what == "equal":
-            yield Piece(where="same", text="".join(before[a:b]))
-        for where, words in (("old", before[a:b]), ("new", after[c:d])):
-            if what != "equal" and words:
-                yield Piece(where=where, text="".join(words))
-
-
-def _words(text: str) -> list[str]:
-    words: list[str] = []
-    for word in _WORD.findall(text):
-        if words and unicodedata.category(word[0]).startswith("M"):
-            words[-1] += word  # a mark stays on its letter
+            yield "same", "".join(before[a:b])
         else:
-            words.append(word)
-    return words
+            yield from (
+                (where, "".join(words)) for where, words in (("old", before[a:b]), ("new", after[c:d])) if words
+            )
 
 
 def asked_changed(old: RuleBook, new: RuleBook) -> tuple[AskedChange, ...]:

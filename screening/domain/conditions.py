@@ -44,6 +44,11 @@ def some(*chosen: Iterable[str]) -> Limit:
     return Limit(some=frozenset(map(frozenset, chosen)))
 
 
+def opened(item: Question | FollowUp) -> Condition:
+    """The condition under which it is asked."""
+    return {item.parent: some(item.when)} if isinstance(item, FollowUp) else {}
+
+
 def covers(wide: Condition, narrow: Condition) -> bool:
     """Whether `wide` holds wherever `narrow` holds."""
     return all(narrow.get(asked, Limit()).within(limit) for asked, limit in wide.items())
@@ -86,9 +91,9 @@ class Conditions:
         before: dict[str, Limit] = {}
         for asked, limit in other.items():
             parents = {item.parent for item in self.versions[asked] if isinstance(item, FollowUp)}
-            opened = {parent: before[parent] for parent in parents & before.keys()}  # elsewhere it is not even asked
+            asked_there = {parent: before[parent] for parent in parents & before.keys()}
             outside = [*(Limit(none=chosen) for chosen in limit.some), *([some(limit.none)] if limit.none else [])]
-            found = (self.meet(one, opened, {asked: beyond}) for beyond in outside)
+            found = (self.meet(one, asked_there, {asked: beyond}) for beyond in outside)
             pieces += [
                 piece for piece in found if piece is not None and not any(covers(each, piece) for each in pieces)
             ]
@@ -98,19 +103,17 @@ class Conditions:
     def of(self, book: RuleBook) -> Found:
         """All findings of a book."""
         items = {item.id: item for item in book.asked()}
-        opened = {one.id: {one.parent: some(one.when)} for one in items.values() if isinstance(one, FollowUp)}
         found: dict[tuple[str, str], tuple[Finding, Condition | None]] = {}
-        for asked, item in items.items():
-            if (asked, Open.MISSING) in book.open_findings:
-                known = frozenset(item.option_ids)
-                ways = {Open.UNSURE: some(LEFT_OPEN), Open.MISSING: Limit(none=known.union(LEFT_OPEN))}
-                if self.chooses_one(asked):
-                    ways = {Open.MISSING: Limit(none=known.difference(LEFT_OPEN))}
-                for how, limit in ways.items():
-                    finding = book.open_findings[asked, how]
-                    found[finding.rule, how] = finding, self.meet(opened.get(asked, {}), {asked: limit})
+        for (asked, how), finding in book.open_findings.items():
+            known = items[asked].option_ids
+            if self.chooses_one(asked):
+                limit = Limit(none=known.difference(LEFT_OPEN))  # however it is open
+            else:
+                limit = Limit(none=known.union(LEFT_OPEN)) if how is Open.MISSING else some(LEFT_OPEN)
+            key = finding.rule, Open.MISSING if self.chooses_one(asked) or how is Open.MISSING else Open.UNSURE
+            found[key] = finding, self.meet(opened(items[asked]), {asked: limit})
         for rule in book.rules:
-            parts = [part for asked, accepted in rule.when for part in (opened.get(asked, {}), {asked: some(accepted)})]
+            parts = [part for asked, accepted in rule.when for part in (opened(items[asked]), {asked: some(accepted)})]
             found[rule.finding.rule, ""] = rule.finding, self.meet(*parts)
         return {key: (finding, holds) for key, (finding, holds) in found.items() if holds is not None}
 
@@ -137,42 +140,31 @@ def outcome(found: Found, condition: Condition) -> Severity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """What each of these `values` of one question or follow-up leads to by itself; NOTHING is no answer."""
+class Lead:
+    """What answers that fulfil the condition lead to by themselves."""
 
-    item: Question | FollowUp
-    values: tuple[str, ...]
-    said: Said
+    condition: Condition
+    said: tuple[Said, ...]
     findings: tuple[Finding, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
-    """What all answers lead to: `rows` by question, and the findings that rest on several questions together."""
-
-    rows: tuple[Row, ...]
-    joined: tuple[tuple[Condition, tuple[Said, ...], Finding], ...]
-
-
-def truth_table(book: RuleBook) -> Table:
-    """The table of a book. Findings of all answers together: those of their rows, and the joined ones that apply."""
-    conditions = Conditions(book)
-    found, rows = conditions.of(book), []
+def truth_table(book: RuleBook) -> tuple[tuple[Lead, ...], tuple[Lead, ...]]:
+    """What each answer to each question that rules read leads to; and apart, what several answers together lead to."""
+    conditions, rows = Conditions(book), []
+    found = conditions.of(book)
     joined = dict(found)
     for item in book.asked():
-        opened = {item.parent: some(item.when)} if isinstance(item, FollowUp) else {}
-        leads: dict[tuple[tuple[str, str], ...], list[str]] = {}
-        for value in [*(option.id for option in item.options), NOTHING]:
+        if (item.id, Open.MISSING) not in book.open_findings:
+            continue
+        leads: dict[tuple[Finding, ...], list[str]] = {}
+        for value in conditions.labels[item.id]:
             nothing = value == NOTHING and not conditions.chooses_one(item.id)
-            answer = {item.id: Limit(none=item.option_ids) if nothing else some([value])}
-            own = {key for key, (_, holds) in found.items() if item.id in holds and covers(holds, {**opened, **answer})}
-            leads.setdefault(tuple(key for key in found if key in own), []).append(value)
-        for keys, values in leads.items():
-            if (item.id, Open.MISSING) in book.open_findings:
-                said, findings = conditions.said({item.id: some(values)}), tuple(found[key][0] for key in keys)
-                rows.append(Row(item=item, values=tuple(values), said=said[0], findings=findings))
-                joined = {key: one for key, one in joined.items() if key not in keys}
-    return Table(
-        rows=tuple(rows),
-        joined=tuple((holds, conditions.said(holds), finding) for finding, holds in joined.values()),
-    )
+            answer = {**opened(item), item.id: Limit(none=item.option_ids) if nothing else some([value])}
+            own = [key for key, (_, holds) in found.items() if item.id in holds and covers(holds, answer)]
+            leads.setdefault(tuple(found[key][0] for key in own), []).append(value)
+            joined = {key: one for key, one in joined.items() if key not in own}
+        for findings, values in leads.items():
+            condition = {**opened(item), item.id: some(values)}
+            rows.append(Lead(condition=condition, said=conditions.said(condition), findings=findings))
+    apart = (Lead(condition=holds, said=conditions.said(holds), findings=(one,)) for one, holds in joined.values())
+    return tuple(rows), tuple(apart)

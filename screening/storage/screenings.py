@@ -183,6 +183,12 @@ def edition_content(session: Session, digest: str) -> str:
     return content
 
 
+def editions(session: Session, beginning: str) -> list[str]:
+    """The digests of kept editions that begin so."""
+    query = select(EditionRow.digest).where(EditionRow.digest.startswith(beginning, autoescape=True))
+    return list(session.scalars(query.order_by(EditionRow.digest)))
+
+
 def rows(session: Session, references: list[str]) -> dict[str, ScreeningRow]:
     """The rows of these references that are still there, by reference, without answers."""
     query = select(ScreeningRow).where(ScreeningRow.reference.in_(references))

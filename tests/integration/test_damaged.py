@@ -51,6 +51,7 @@ WORDS: dict[str, tuple[str, ...] | None] = {
     "restore": ("{folder}/backup",),
     "rotate-key": (),
     "rulebook check": None,
+    "rulebook diff": ("packaged", "in-force", "--references"),
     "rulebook fhir": None,
     "rulebook show": None,
     "rulebook table": None,

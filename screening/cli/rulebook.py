@@ -148,7 +148,8 @@ def _print_effect(made: Comparison, *, references: bool) -> None:
     except (KeyFault, DatabaseNotReady, OperationalError) as err:
         click.echo(f"\nNo screenings were assessed: {getattr(err, 'orig', err)}", err=True)
         return
-    click.echo(f"\nOf {found.total} screenings of the last {DAYS} days, {found.count} would have come out differently")
+    differ = f"{found.count} would have come out differently"
+    click.echo(f"\nScreenings of the last {DAYS} days: {found.total}, of which {differ}")
     if found.unreadable:
         click.echo(f"  {found.unreadable} cannot be opened and were not assessed; run: flask verify")
     if any(not asked.option and asked.added for asked in made.asked):
@@ -170,14 +171,14 @@ def _books(name: str) -> Mapping[str, RuleBook]:
         return load()
     if name == "in-force":
         return installation().books
-    if Path(name).is_file() or not re.fullmatch("[0-9a-f]{8,64}", name):
+    if Path(name).is_file() or not re.fullmatch("[0-9a-fA-F]{8,64}", name):
         if not Path(name).is_file():
             fail(
                 f"{name} is no file; name a file, packaged, in-force, or 8 or more digits of the SHA-256 of an edition"
             )
         return load(Path(name))
     with on_a_ready_installation():
-        found = screenings.editions(db.session, name)
+        found = screenings.editions(db.session, name.lower())
         if len(found) != 1:
             problem = (
                 f"begins several kept editions: {', '.join(found)}" if found else "is no edition that is kept here"

@@ -70,9 +70,9 @@ class Comparison:
     texts: tuple[TextChange, ...]
 
 
-def compare(old: Mapping[str, RuleBook], new: Mapping[str, RuleBook]) -> Comparison:
-    """Compare two editions, each in all its languages."""
-    before, after = old[BASE_LANGUAGE], new[BASE_LANGUAGE]
+def compare(old: Mapping[str, RuleBook], new: Mapping[str, RuleBook], language: str = BASE_LANGUAGE) -> Comparison:
+    """Compare two editions, each in all its languages. Questions and findings are named in `language` if it is there."""
+    before, after = (books.get(language, books[BASE_LANGUAGE]) for books in (old, new))
     return Comparison(
         old=before,
         new=after,

@@ -120,9 +120,9 @@ def rulebook_diff(old: str, new: str, references: bool) -> None:
     for change in made.outcomes:
         was, now = (_word(change.was, "not asked"), _word(change.now, "no longer asked"))
         click.echo(f"  {_said(change.said)}: " + (f"still {was}" if was == now else f"was {was}, is {now}"))
-        for words, findings in (("no longer", change.gone), ("now", change.come)):
-            for finding in findings:
-                click.echo(f"    {words}: {_findings((finding,))} [{finding.rule}]")
+        for finding, *severities in change.findings:
+            words = " -> ".join(_word(one, "no finding") for one in severities)
+            click.echo(f"    {finding.title} [{finding.rule}]: {words}")
     click.echo("\nWhat is asked" if made.asked else "\nThe same is asked, with the same options.")
     for asked in made.asked:
         click.echo(f"  {'added' if asked.added else 'removed'}: {': '.join(filter(None, (asked.topic, asked.option)))}")

@@ -17,7 +17,7 @@ _LETTERS = "\u0e00-\u0eff\u2e80-\ua4cf\uf900-\ufaff\U00020000-\U0003ffff"
 _MARKS = (
     "\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u0eb1\u0eb4-\u0ebc\u0ec8-\u0ece\u3099\u309a\ufe00-\ufe0f\U000e0100-\U000e01ef"
 )
-_WORD = re.compile(f"\\s+|[{_LETTERS}][{_MARKS}]*|[^\\s{_LETTERS}]+")
+_WORD = re.compile(f"\\s+|[.,;:!?]+|[{_LETTERS}][{_MARKS}]*|[^\\s.,;:!?{_LETTERS}]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,7 @@ class AskedChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutcomeChange:
-    """Wherever `condition` holds, the findings in `gone` applied and no longer do, and those in `come` now do.
+    """Wherever `condition` holds, these `findings` had the first severity and now have the second; None: no finding.
 
     `was` and `now` are the outcomes of all findings that these answers lead to by themselves; None where that edition
     does not ask so.
@@ -55,8 +55,7 @@ class OutcomeChange:
     said: tuple[Said, ...]
     was: Severity | None
     now: Severity | None
-    gone: tuple[Finding, ...]
-    come: tuple[Finding, ...]
+    findings: tuple[tuple[Finding, Severity | None, Severity | None], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +70,10 @@ class Comparison:
 
 
 def compare(old: Mapping[str, RuleBook], new: Mapping[str, RuleBook], language: str = BASE_LANGUAGE) -> Comparison:
-    """Compare two editions, each in all its languages. Questions and findings are named in `language` if it is there."""
+    """Compare two editions, each in all its languages.
+
+    Questions and findings are named in `language`, if it is there.
+    """
     before, after = (books.get(language, books[BASE_LANGUAGE]) for books in (old, new))
     return Comparison(
         old=before,
@@ -111,7 +113,7 @@ def _texts(content: object, place: str = "") -> Iterator[tuple[str, str]]:
     """All values of a book or a translation by their places; for tables with ids also the order in which they stand."""
     if isinstance(content, list) and any(isinstance(one, dict) for one in content):
         yield place, "; ".join(one["id"] for one in content)
-        content = {one["id"]: one for one in content}
+        content = {one["id"]: {key: inner for key, inner in one.items() if key != "id"} for one in content}
     if isinstance(content, dict) and all(key.isdecimal() for key in content):
         content = [content[key]["text"] for key in sorted(content, key=int)]  # a list, translated
     if isinstance(content, list):
@@ -162,7 +164,7 @@ def outcomes_changed(old: RuleBook, new: RuleBook) -> tuple[OutcomeChange, ...]:
     """
     conditions, asked = Conditions(old, new), [dict(_asked(book)) for book in (old, new)]
     before, after = conditions.of(old), conditions.of(new)
-    changes: dict[frozenset[tuple[str, Limit]], tuple[list[Finding], list[Finding]]] = {}
+    changes: dict[frozenset[tuple[str, Limit]], tuple[dict[str, Finding], dict[str, Finding]]] = {}
     for side, mine, others in ((0, before, after), (1, after, before)):
         for key, (finding, holds) in mine.items():
             other, other_holds = others.get(key, (None, {}))
@@ -171,15 +173,21 @@ def outcomes_changed(old: RuleBook, new: RuleBook) -> tuple[OutcomeChange, ...]:
                 both = conditions.meet(holds, other_holds)
                 pieces += [] if both is None else [both]
             for piece in pieces:
-                changes.setdefault(frozenset(piece.items()), ([], []))[side].append(finding)
+                changes.setdefault(frozenset(piece.items()), ({}, {}))[side][finding.rule] = finding
     found = [
         OutcomeChange(
             condition=(condition := dict(limits)),
             said=conditions.said(condition),
             was=outcome(before, condition) if _can_be(asked[0], condition) else None,
             now=outcome(after, condition) if _can_be(asked[1], condition) else None,
-            gone=tuple(gone),
-            come=tuple(come),
+            findings=tuple(
+                (
+                    finding,
+                    gone[rule].severity if rule in gone else None,
+                    come[rule].severity if rule in come else None,
+                )
+                for rule, finding in {**gone, **come}.items()
+            ),
         )
         for limits, (gone, come) in changes.items()
     ]

@@ -57,6 +57,10 @@ def test_a_comparison_tells_what_would_have_come_out_differently(app: Flask, mil
     send(app)
     output = flask(app, "rulebook", "diff", "in-force", milder).output
     assert "  Active infection: Yes: was contraindication, is caution\n" in output
+    assert (
+        "    Active infection reported (contraindication to starting) [infection]: contraindication -> caution\n"
+        in output
+    )
     assert "  en rule.infection.severity: [-contraindication-]{+caution+}\n" in output
     assert "Screenings of the last 90 days: 4, of which 3 would have come out differently\n" in output
     assert "  contraindication -> caution: 2\n" in output
@@ -167,11 +171,12 @@ def test_a_page_shows_a_comparison_by_word(sqlite_app: Flask) -> None:
     shown = words(html)
     assert "Active infection: Yes Before Contraindication Now Caution" in shown
     assert "IUD use: Yes; Planned vaccines: Yes Before Caution Now Contraindication" in shown
-    assert "Now a finding: IUD &amp; vaccine (Contraindication)" in shown
+    assert "IUD &amp; vaccine: no finding → Contraindication" in shown
     assert "Smoking: Yes Before Not asked Now Caution" in shown
     assert "Added: Type of IUD: &lt;None&gt;" in shown
-    assert "Before Do you have [removed: an] infection [removed: now?]" in shown
-    assert "Now Do you have [added: a bad] infection [added: today?]" in shown
+    assert "Before Do you have [removed: an] infection [removed: now]?" in shown
+    assert "Now Do you have [added: a bad] infection [added: today]?" in shown
+    assert "reported (contraindication to starting): Contraindication → Caution" in shown
     assert "rule.joined.title en Before Not there Now [added: IUD &amp; vaccine]" in shown
     assert '<ins><span class="visually-hidden" lang="en">[added: </span>a bad<' in html
     assert "Screenings of the last" not in shown

@@ -117,8 +117,8 @@ def agrees_with_every_combination(old: RuleBook, new: RuleBook) -> None:
     for chosen in everything(old, new):
         was, now = found(old, chosen), found(new, chosen)
         here = [change for change in changes if holds(change.condition, chosen)]
-        gone = {one for change in here for one in keys(change.gone)}
-        come = {one for change in here for one in keys(change.come)}
+        gone = {(one.rule, before) for change in here for one, before, _ in change.findings if before}
+        come = {(one.rule, after) for change in here for one, _, after in change.findings if after}
         assert (gone, come) == (was - now, now - was), chosen
         for change in here:
             assert change.was is None or change.was <= max([severity for _, severity in was], default=Severity.NONE)
@@ -144,7 +144,7 @@ def test_changed_outcomes_are_exactly_those_of_every_combination(old: RuleBook, 
 
 
 @pytest.mark.audit
-@every_book(max_examples=2000)
+@every_book(max_examples=1000)
 @given(generated_books(), generated_books())
 def test_changed_outcomes_are_exactly_those_of_every_combination_of_many_books(old: RuleBook, new: RuleBook) -> None:
     agrees_with_every_combination(old, new)
@@ -172,8 +172,8 @@ def outcomes(
             [(one.topic, one.some, one.none) for one in change.said],
             change.was,
             change.now,
-            [finding.rule for finding in change.gone],
-            [finding.rule for finding in change.come],
+            [one.rule for one, before, _ in change.findings if before],
+            [one.rule for one, _, after in change.findings if after],
         )
         for change in outcomes_changed(old, new)
     ]
@@ -294,8 +294,9 @@ def test_a_changed_text_is_told_by_place_and_word() -> None:
         ("old", "an"),
         ("new", "a bad"),
         ("same", " infection "),
-        ("old", "now?"),
-        ("new", "today?"),
+        ("old", "now"),
+        ("new", "today"),
+        ("same", "?"),
     )
 
 
@@ -328,7 +329,7 @@ def test_a_translation_is_compared_in_its_own_words() -> None:
         ("es", "leaflet.common.points"),
         ("es", "translation.status"),
     ]
-    assert ("new", "dolor de estómago;") in changed[0].pieces
+    assert ("new", "dolor de estómago") in changed[0].pieces
 
 
 def test_a_language_that_only_one_edition_has_is_one_change() -> None:

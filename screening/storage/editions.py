@@ -102,6 +102,12 @@ def approvals(session: Session, keys: Keys, digest: str, *, at: datetime, lock: 
     return [row for row in rows if row.withdrawn_at is None or row.withdrawn_at > at]
 
 
+def beginning(session: Session, digits: str) -> list[str]:
+    """Return the digests of kept editions that begin so."""
+    query = select(EditionRow.digest).where(EditionRow.digest.startswith(digits, autoescape=True))
+    return list(session.scalars(query.order_by(EditionRow.digest)))
+
+
 def is_kept(session: Session, digest: str) -> bool:
     """Whether this edition is kept here."""
     return session.get(EditionRow, digest) is not None

@@ -98,7 +98,9 @@ def withdraw(digest: str, approval_id: str) -> Page:
         flash(_("This approval is withdrawn."))
         return redirect(url_for("rule_book.shown", edition=digest), code=303)
     errors = errors_of(form, proof)
-    return render_template("clinic/rule_book_withdraw.html", row=row, digest=digest, form=form, proof=proof, errors=errors)
+    return render_template(
+        "clinic/rule_book_withdraw.html", row=row, digest=digest, form=form, proof=proof, errors=errors
+    )
 
 
 def _books(digest: str) -> Books:

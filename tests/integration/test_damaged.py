@@ -52,6 +52,7 @@ WORDS: dict[str, tuple[str, ...] | None] = {
     "rotate-key": (),
     "rulebook adopt": (),
     "rulebook check": (),
+    "rulebook diff": ("packaged", "in-force", "--references"),
     "rulebook fhir": (),
     "rulebook schema": None,
     "rulebook show": (),

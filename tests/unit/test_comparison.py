@@ -1,0 +1,365 @@
+"""Two editions compared, and the table of one: exactly what trying every combination of answers tells."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from functools import partial
+from itertools import combinations, product
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from screening.cli.rulebook import combinations as combinations_of
+from screening.domain.answers import Answer, Answers
+from screening.domain.comparison import (
+    AskedChange,
+    asked_changed,
+    compare,
+    outcomes_changed,
+    texts_changed,
+    word_by_word,
+)
+from screening.domain.conditions import NOTHING, Condition, truth_table
+from screening.domain.evaluate import evaluate
+from screening.domain.rules import Finding, FollowUp, Kind, Question, RuleBook, Severity
+from screening.rulebooks.load import load_content
+from tests.builders import all_no, book, book_with, books
+from tests.unit.test_editions import KEPT
+from tests.unit.test_other_books import a_rule
+
+Content = dict[str, Any]
+Chosen = Mapping[str, frozenset[str]]
+DECIDED = ("yes", "no")
+OPEN = ("unsure", "private")
+
+
+@st.composite
+def generated_books(draw: st.DrawFn) -> RuleBook:
+    """A small book: two questions, one follow-up or none for each, rules over one to three of these."""
+    content = json.loads(KEPT)["en"]
+    options: dict[str, list[str]] = {}
+    opened: dict[str, tuple[str, list[str]]] = {}
+    content["question"], content["rule"] = [], []
+    for asked in draw(st.sampled_from([("a", "b"), ("b", "a"), ("a", "c"), ("b",)])):
+        options[asked] = [*draw(st.lists(st.sampled_from(DECIDED), min_size=1, unique=True)), *OPEN]
+        follow_ups = []
+        if draw(st.booleans()):
+            name, kind = f"{asked}1", draw(st.sampled_from(["one", "several", "several", "text"]))
+            chosen = st.lists(st.sampled_from(["p", "q", "r", "unsure"]), min_size=1, max_size=3, unique=True)
+            inner = draw(chosen) if kind != "text" else []
+            when = draw(st.lists(st.sampled_from(options[asked]), min_size=1, max_size=3, unique=True))
+            labelled = {"options": [{"id": one, "label": one.upper()} for one in inner]} if inner else {}
+            words = {"ask": "?", "topic": name.upper(), "clarify": "Ask."}
+            follow_ups.append({"id": name, "kind": kind, "when": when, **words, **labelled})
+            if set(inner) - set(OPEN):
+                options[name], opened[name] = inner, (asked, when)
+        question = {"ask": "?", "why": "!", "topic": asked.upper(), "clarify": "Ask.", "valid_for_hours": 1}
+        more = {"follow_up": follow_ups} if follow_ups else {}
+        content["question"].append({"id": asked, "choices": options[asked], **question, **more})
+    read = [[one["id"]] for one in content["question"]]  # each question is read by a rule
+    read += draw(st.lists(st.lists(st.sampled_from(sorted(options)), min_size=1, max_size=3, unique=True), max_size=4))
+    for number, names in enumerate(read):
+        when = {one: draw(some_of([value for value in options[one] if value not in OPEN])) for one in names}
+        if any(
+            name in opened and opened[name][0] in when and not set(when[opened[name][0]]) & set(opened[name][1])
+            for name in when
+        ):
+            continue  # could never apply
+        severity = draw(st.sampled_from(["caution", "contraindication"]))
+        content["rule"].append(a_rule(id=f"rule{number}", when=when, severity=severity, cites=["F1"]))
+    return load_content(json.dumps({"en": content}))["en"]
+
+
+def some_of(values: list[str]) -> st.SearchStrategy[list[str]]:
+    return st.lists(st.sampled_from(values), min_size=1, max_size=len(values), unique=True)
+
+
+def everything(*rule_books: RuleBook) -> Iterator[Chosen]:
+    """Every combination of the answers that can be chosen in any of the books, also to follow-ups that are not open."""
+    items: dict[str, list[Question | FollowUp]] = {}
+    for item in (item for rules in rule_books for item in rules.asked()):
+        items.setdefault(item.id, []).append(item)
+    ways: list[list[frozenset[str]]] = []
+    for versions in items.values():
+        options = sorted({option.id for one in versions for option in one.options})
+        most = 1 if all(one.kind is Kind.ONE for one in versions) else len(options)
+        ways.append([frozenset(chosen) for size in range(most + 1) for chosen in combinations(options, size)])
+    for combination in product(*ways):
+        yield dict(zip(items, combination, strict=True))
+
+
+def found(rules: RuleBook, chosen: Chosen) -> set[tuple[str, Severity]]:
+    questions = {question.id for question in rules.questions}
+    given = (
+        Answer(id=asked, value=min(values) if asked in questions else tuple(values), asked="", shown="", language="en")
+        for asked, values in chosen.items()
+        if values
+    )
+    return keys(evaluate(rules, Answers(given=tuple(given))).findings)
+
+
+def keys(findings: tuple[Finding, ...]) -> set[tuple[str, Severity]]:
+    return {(finding.rule, finding.severity) for finding in findings}
+
+
+def holds(condition: Condition, chosen: Chosen) -> bool:
+    return all(
+        not limit.none & chosen[asked] and all(one & (chosen[asked] or {NOTHING}) for one in limit.some)
+        for asked, limit in condition.items()
+    )
+
+
+def agrees_with_every_combination(old: RuleBook, new: RuleBook) -> None:
+    changes = outcomes_changed(old, new)
+    for chosen in everything(old, new):
+        was, now = found(old, chosen), found(new, chosen)
+        here = [change for change in changes if holds(change.condition, chosen)]
+        gone = {(one.rule, before) for change in here for one, before, _ in change.findings if before}
+        come = {(one.rule, after) for change in here for one, _, after in change.findings if after}
+        assert (gone, come) == (was - now, now - was), chosen
+        for change in here:
+            assert change.was is None or change.was <= max([severity for _, severity in was], default=Severity.NONE)
+            assert change.now is None or change.now <= max([severity for _, severity in now], default=Severity.NONE)
+    for change in changes:
+        assert any(holds(change.condition, chosen) for chosen in everything(old, new)), change
+
+
+def table_agrees_with(rules: RuleBook, combinations_: Iterator[Chosen]) -> None:
+    rows, joined = truth_table(rules)
+    for chosen in combinations_:
+        told = {one for lead in (*rows, *joined) if holds(lead.condition, chosen) for one in keys(lead.findings)}
+        assert told == found(rules, chosen), chosen
+
+
+every_book = partial(settings, deadline=None, derandomize=True)
+
+
+@every_book(max_examples=30)
+@given(generated_books(), generated_books())
+def test_changed_outcomes_are_exactly_those_of_every_combination(old: RuleBook, new: RuleBook) -> None:
+    agrees_with_every_combination(old, new)
+
+
+@pytest.mark.audit
+@every_book(max_examples=1000)
+@given(generated_books(), generated_books())
+def test_changed_outcomes_are_exactly_those_of_every_combination_of_many_books(old: RuleBook, new: RuleBook) -> None:
+    agrees_with_every_combination(old, new)
+
+
+@every_book(max_examples=60)
+@given(generated_books())
+def test_the_table_says_exactly_what_every_combination_gives(rules: RuleBook) -> None:
+    table_agrees_with(rules, everything(rules))
+
+
+def test_the_table_says_exactly_what_every_combination_of_the_packaged_book_gives() -> None:
+    asked = [item.id for item in book().asked()]
+    every = [values for values in combinations_of(book()) if values["pregnancy"] != "private"]  # it is as "unsure" is
+    every += [{**all_no(), one: value} for one in all_no() for value in (*DECIDED, *OPEN)]
+    every += [{asked: value for asked, value in all_no().items() if asked != left_out} for left_out in all_no()]
+    table_agrees_with(book(), ({one: frozenset(values.get(one, "").split()) for one in asked} for values in every))
+
+
+def outcomes(
+    old: RuleBook, new: RuleBook
+) -> list[tuple[list[Any], Severity | None, Severity | None, list[str], list[str]]]:
+    return [
+        (
+            [(one.topic, one.some, one.none) for one in change.said],
+            change.was,
+            change.now,
+            [one.rule for one, before, _ in change.findings if before],
+            [one.rule for one, _, after in change.findings if after],
+        )
+        for change in outcomes_changed(old, new)
+    ]
+
+
+def rule(content: Content, name: str) -> Content:
+    return next(one for one in content["rule"] if one["id"] == name)
+
+
+def test_another_severity_is_one_line() -> None:
+    milder = book_with(lambda content: rule(content, "infection").update(severity="caution"))
+    said = [("Active infection", (("Yes",),), ())]
+    change = Severity.CONTRAINDICATION, Severity.CAUTION, ["infection"], ["infection"]
+    assert outcomes(book(), milder) == [(said, *change)]
+
+
+def test_a_rule_that_joins_two_questions_is_one_line_of_both() -> None:
+    joined = book_with(
+        lambda content: content["rule"].append(
+            a_rule(when={"iud": ["yes"], "vaccines": ["yes"]}, severity="contraindication")
+        )
+    )
+    said = [("IUD use", (("Yes",),), ()), ("Planned vaccines", (("Yes",),), ())]
+    assert outcomes(book(), joined) == [(said, Severity.CAUTION, Severity.CONTRAINDICATION, [], ["extra"])]
+
+
+def test_a_rule_that_is_narrower_tells_where_it_no_longer_applies() -> None:
+    def narrower(content: Content) -> None:
+        rule(content, "infection")["when"]["infection_symptoms"] = ["fever", "chills"]
+        content["question"][2]["follow_up"][0]["clarify"] = "Establish the signs."
+
+    signs = ("Fever", "Chills", "Aches", "Something else")
+    yes = ("Active infection", (("Yes",),), ())
+    opened = ("Active infection", (("Yes", "I am not sure"),), ())
+    assert outcomes(book(), book_with(narrower)) == [
+        ([yes, ("Signs of infection", (), signs[:2])], Severity.CONTRAINDICATION, Severity.NONE, ["infection"], []),
+        (
+            [opened, ("Signs of infection", ((NOTHING,),), ())],
+            Severity.NONE,
+            Severity.CLARIFY,
+            [],
+            ["clarify-infection_symptoms"],
+        ),
+    ]
+
+
+def test_a_new_question_was_not_asked() -> None:
+    def change(content: Content) -> None:
+        question = {
+            "id": "smoking",
+            "topic": "Smoking",
+            "ask": "Do you smoke?",
+            "why": "It matters.",
+            "clarify": "Ask.",
+        }
+        content["question"].append({**question, "choices": ["yes", "no", "unsure", "private"], "valid_for_hours": 24})
+        content["rule"].append(a_rule(when={"smoking": ["yes"]}))
+
+    new = book_with(change)
+    open_ = ("I am not sure", "I would rather tell staff in private", NOTHING)
+    assert outcomes(book(), new) == [
+        ([("Smoking", (open_,), ())], None, Severity.CLARIFY, [], ["clarify-smoking"]),
+        ([("Smoking", (("Yes",),), ())], None, Severity.CAUTION, [], ["extra"]),
+    ]
+    assert outcomes(new, book())[0][1:3] == (Severity.CLARIFY, None)
+    assert asked_changed(book(), new) == (AskedChange(topic="Smoking", option="", added=True),)
+    assert asked_changed(new, book()) == (AskedChange(topic="Smoking", option="", added=False),)
+
+
+def test_a_new_option_was_not_asked_either() -> None:
+    def change(content: Content) -> None:
+        content["question"][4]["follow_up"][0]["options"].append({"id": "none", "label": "None of these"})
+        content["question"][4]["follow_up"][0]["clarify"] = "Establish the type."
+        content["rule"].append(a_rule(when={"iud_type": ["none"]}))
+
+    assert asked_changed(book(), book_with(change)) == (
+        AskedChange(topic="Type of IUD", option="None of these", added=True),
+    )
+    (changed,) = [
+        one for one in outcomes_changed(book(), book_with(change)) if one.said[-1].some == (("None of these",),)
+    ]
+    assert (changed.was, changed.now) == (None, Severity.CAUTION)
+
+
+def test_many_options_that_are_ticked_do_not_take_long() -> None:
+    def change(content: Content, *, less: int) -> None:
+        symptoms = content["question"][2]["follow_up"][0]
+        symptoms["clarify"] = "Establish the signs."
+        symptoms["options"] = [{"id": f"o{number}", "label": str(number)} for number in range(60)]
+        for number in range(60 - less):
+            content["rule"].append(a_rule(id=f"r{number}", when={"infection_symptoms": [f"o{number}"]}))
+
+    many, fewer = book_with(partial(change, less=0)), book_with(partial(change, less=1))
+    (changed,) = outcomes_changed(many, fewer)
+    assert changed.said[-1].some == (("59",),)
+    assert len(truth_table(many)[0]) > 60
+
+
+# ------------------------------------------------------------------------------------------------------------- texts
+
+
+def text_of(rules: RuleBook, other: RuleBook) -> list[tuple[str, str | None, str | None]]:
+    return [(one.place, one.old, one.new) for one in texts_changed({"en": rules}, {"en": other})]
+
+
+def english() -> RuleBook:
+    return book_with(lambda content: None)
+
+
+def test_a_changed_text_is_told_by_place_and_word() -> None:
+    def change(content: Content) -> None:
+        content["question"][2]["ask"] = "Do you have a bad infection today?"
+
+    (changed,) = texts_changed({"en": english()}, {"en": book_with(change)})
+    assert (changed.place, changed.language) == ("question.infection.ask", "en")
+    assert changed.pieces == (
+        ("same", "Do you have "),
+        ("old", "an"),
+        ("new", "a bad"),
+        ("same", " infection "),
+        ("old", "now"),
+        ("new", "today"),
+        ("same", "?"),
+    )
+
+
+def test_numbers_lists_and_order_are_told_too() -> None:
+    def change(content: Content) -> None:
+        content["question"][2]["valid_for_hours"] = 24
+        content["rule"][0]["cites"] = ["F3", "F9"]
+        content["rule"].reverse()
+
+    order = "pregnancy; pregnancy_planned; breastfeeding; infection; hypersensitivity; iud; vaccines"
+    assert text_of(english(), book_with(change)) == [
+        ("question.infection.valid_for_hours", "48", "24"),
+        ("rule", order, "; ".join(reversed(order.split("; ")))),
+        ("rule.pregnancy.cites", "F3", "F3; F9"),
+    ]
+
+
+def test_what_is_added_or_removed_has_no_other_text() -> None:
+    added = book_with(lambda content: content["rule"].append(a_rule(when={"iud": ["no"]})))
+    assert ("rule.extra.title", None, "Extra") in text_of(english(), added)
+    assert ("rule.extra.title", "Extra", None) in text_of(added, english())
+
+
+def test_a_translation_is_compared_in_its_own_words() -> None:
+    content = json.loads(book().edition.content)
+    content["es"]["leaflet"]["common"]["points"]["1"]["text"] = "dolor de estómago"
+    content["es"]["translation"]["status"] = "reviewed"
+    changed = texts_changed(books(), load_content(json.dumps(content)))
+    assert [(one.language, one.place) for one in changed] == [
+        ("es", "leaflet.common.points"),
+        ("es", "translation.status"),
+    ]
+    assert ("new", "dolor de estómago") in changed[0].pieces
+
+
+def test_a_language_that_only_one_edition_has_is_one_change() -> None:
+    (changed,) = texts_changed(books(), {"en": english()})
+    assert (changed.language, changed.place, changed.new) == ("es", "translation", None)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "pieces"),
+    [
+        ("你有感染吗", "你有发烧吗", [("same", "你有"), ("old", "感染"), ("new", "发烧"), ("same", "吗")]),
+        ("คุณมีไข้ไหม", "คุณมีไอไหม", [("same", "คุณมีไ"), ("old", "ข้"), ("new", "อ"), ("same", "ไหม")]),
+        ("क्या बुखार है", "क्या दर्द है", [("same", "क्या "), ("old", "बुखार"), ("new", "दर्द"), ("same", " है")]),
+    ],
+)
+def test_words_are_told_apart_in_languages_without_spaces(old: str, new: str, pieces: list[tuple[str, str]]) -> None:
+    assert list(word_by_word(old, new)) == pieces
+
+
+@every_book(max_examples=100)
+@given(st.text(max_size=30), st.text(max_size=30))
+def test_the_pieces_make_both_texts_again(old: str, new: str) -> None:
+    pieces = list(word_by_word(old, new))
+    assert "".join(text for where, text in pieces if where != "new") == old
+    assert "".join(text for where, text in pieces if where != "old") == new
+
+
+@every_book(max_examples=60)
+@given(generated_books(), generated_books())
+def test_no_difference_of_two_editions_is_left_out_of_the_texts(old: RuleBook, new: RuleBook) -> None:
+    changed = texts_changed({"en": old}, {"en": new})
+    assert bool(changed) == (old.edition.digest != new.edition.digest)
+    assert compare({"en": old}, {"en": old}).texts == outcomes_changed(old, old) == asked_changed(old, old) == ()

@@ -78,7 +78,7 @@ class Installation:
         """
         if "books" not in g:
             g.books = self._in_force() if self.key_file.exists() else None
-            g.books = g.books or load(self.rule_book_file, self.wanted_languages)
+            g.books = g.books or self.read(self.rule_book_file)
         found: editions.Books = g.books
         return found
 
@@ -91,10 +91,10 @@ class Installation:
             self.loaded = {digest: load_content(content(db.session, digest))}
         return editions.approved(self.loaded[digest], editions.given(db.session, self.keys, digest, at=now))
 
-    @property
-    def wanted_languages(self) -> set[str]:
-        """The languages in which the rule book must be complete."""
-        return {self.settings.clinic_language, *self.settings.languages}
+    def read(self, file: Path) -> editions.Books:
+        """The rule book in a file, complete in what this clinic offers. Raises InvalidRuleBook."""
+        own, settings = self.settings.clinic_language, self.settings
+        return load(file, offered={own, *settings.languages}, drafts={own, *settings.unreviewed_languages})
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -116,14 +116,14 @@ class Installation:
         return replace(self.settings, languages=self.languages)
 
     def check_languages(self) -> None:
-        """Raise InvalidSettings unless the rule book in force has each wanted language, and one can be offered."""
-        missing, has = sorted(self.wanted_languages - self.books.keys()), ", ".join(self.books)
-        faults = [f"languages, clinic_language: the rule book in force has no {code}; it has {has}" for code in missing]
-        if not faults and not self.languages:
+        """Raise InvalidSettings unless the rule book in force has the clinic's language and one for patients."""
+        own, has = self.settings.clinic_language, ", ".join(self.books)
+        if own not in self.books:
+            raise InvalidSettings([f"clinic_language: the rule book in force has no {own}; it has {has}"])
+        if not self.languages:
             codes = ", ".join(self.settings.languages)
-            faults = [f"languages: nobody has reviewed the translations ({codes}); see unreviewed_languages"]
-        if faults:
-            raise InvalidSettings(faults)
+            words = f"languages: the rule book in force has none of {codes}, or nobody has reviewed the translation"
+            raise InvalidSettings([f"{words}; see unreviewed_languages"])
 
     @property
     def jobs_of_sent(self) -> list[str]:

@@ -15,7 +15,7 @@ from screening.services.export import prove
 from screening.settings import FILE_NAME, as_called
 from screening.storage import audit as audit_log
 from screening.storage import backup as copies
-from screening.storage import moving, rotation, screenings
+from screening.storage import editions, moving, rotation, screenings
 from screening.storage.database import check_keys, integrity, note_keys, write
 from screening.storage.encryption import only_current, with_new_key, write_keys
 
@@ -145,7 +145,7 @@ def verify() -> None:
     """Prove what is stored: database files, keys, audit chain, and every screening by assessing it again."""
     here = installation()
     faults = [*filter(None, [audit_log.lost(db.session, here.keys)]), *integrity(db.session)]
-    faults += audit_log.verify(db.session, here.keys)
+    faults += [*audit_log.verify(db.session, here.keys), *editions.faults(db.session)]
     if clock.doubt(db.session) is not None:
         faults.append("the clock jumped, and nobody has confirmed it: times noted since may be wrong")
     total = screenings.count(db.session)

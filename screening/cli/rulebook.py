@@ -63,7 +63,7 @@ def rulebook_adopt(seen: bool) -> None:
 def rulebook_check(file: Path | None) -> None:
     """Prove a rule book and its translations; print every fault. Without FILE, the one that the clinic changes."""
     here = installation()
-    books = load(file or here.rule_book_file, here.wanted_languages)
+    books = here.read(file or here.rule_book_file)
     edition = books[BASE_LANGUAGE].edition
     state = "not known to be in force: flask init has not run"
     if here.key_file.exists():
@@ -219,7 +219,7 @@ def _books(name: str) -> Mapping[str, RuleBook]:
             fail(
                 f"{name} is no file; name a file, packaged, in-force, or 8 or more digits of the SHA-256 of an edition"
             )
-        return load(Path(name), installation().wanted_languages)
+        return installation().read(Path(name))
     with on_a_ready_installation():
         found = editions.beginning(db.session, name.lower())
         if len(found) != 1:

@@ -24,7 +24,7 @@ from screening.reports import fonts
 from screening.reports.signature import CannotSign
 from screening.reports.summary import standing
 from screening.rulebooks.adopt import is_packaged_newer
-from screening.rulebooks.load import AZATHIOPRINE, InvalidRuleBook, load
+from screening.rulebooks.load import AZATHIOPRINE, InvalidRuleBook
 from screening.services import editions, texts
 from screening.services.clock import doubt
 from screening.services.people import everyone
@@ -72,7 +72,7 @@ def _begin_rule_book(here: Installation) -> None:
     try:
         editions.begin(
             acting(),
-            lambda: load(here.rule_book_file, here.wanted_languages)[BASE_LANGUAGE].edition,
+            lambda: here.read(here.rule_book_file)[BASE_LANGUAGE].edition,
             adopted=here.rule_book_file != AZATHIOPRINE,
         )
     except VersionUsed as err:
@@ -229,7 +229,7 @@ def _examined_rule_book(here: Installation) -> Iterator[tuple[bool | None, str, 
         words = f"not offered to patients: {codes}, of which nobody has reviewed the translation (unreviewed_languages)"
         yield None, "languages", words
     try:
-        same = load(here.rule_book_file, here.wanted_languages)[BASE_LANGUAGE].edition.digest == edition.digest
+        same = here.read(here.rule_book_file)[BASE_LANGUAGE].edition.digest == edition.digest
         words = "is in force" if same else "is not in force: see the page Rule book, or flask rulebook diff"
         yield same or None, "rule book file", f"{here.rule_book_file} {words}"
     except InvalidRuleBook as err:

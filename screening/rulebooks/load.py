@@ -28,11 +28,14 @@ class InvalidRuleBook(Exception):
         self.faults = faults
 
 
-def load(path: Path = AZATHIOPRINE, needed: Collection[str] | None = None) -> Mapping[str, domain.RuleBook]:
+def load(
+    path: Path = AZATHIOPRINE, offered: Collection[str] | None = None, drafts: Collection[str] | None = None
+) -> Mapping[str, domain.RuleBook]:
     """Return the rule book at `path` in each of its languages, by language code, the base language first.
 
-    Translations are the files beside it named `<name>.<language>.toml`. One that is not `needed` (by default all are)
-    and is not complete is left out. Raises InvalidRuleBook with all faults.
+    Translations are the files beside it named `<name>.<language>.toml`. One that is not complete is left out, unless
+    its language is `offered` and it is reviewed or among the `drafts` (by default every language is). Raises
+    InvalidRuleBook with all faults.
     """
     faults: list[RuleBookFault] = []
     files = {domain.BASE_LANGUAGE: path}
@@ -46,18 +49,19 @@ def load(path: Path = AZATHIOPRINE, needed: Collection[str] | None = None) -> Ma
         try:
             content[language] = tomllib.loads(file.read_text(encoding="utf-8"))
         except (OSError, ValueError) as err:
-            if needed is None or language in {domain.BASE_LANGUAGE, *needed}:
+            if offered is None or language in {domain.BASE_LANGUAGE, *offered}:
                 faults.append(RuleBookFault(file.name, "the file", str(err), "make it a readable UTF-8 TOML file"))
     if faults:
         raise InvalidRuleBook(faults)
     names = {language: file.name for language, file in files.items()}
-    needed = content.keys() if needed is None else needed
+    offered = content.keys() if offered is None else offered
+    drafts = content.keys() if drafts is None else drafts
     if isinstance(edition := content[domain.BASE_LANGUAGE].get("edition"), dict):
         remedy = "remove it: approvals are given on the page Rule book"
         written = [key for key in EARLY if edition.pop(key, None) is not None]
         faults += [RuleBookFault(path.name, f"edition.{key}", "is not written here", remedy) for key in written]
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), default=str)
-    return _read(content, canonical, names, needed, faults)
+    return _read(content, canonical, names, faults, offered, drafts)
 
 
 @lru_cache(maxsize=8)
@@ -69,15 +73,16 @@ def load_content(content: str) -> Mapping[str, domain.RuleBook]:
     languages = json.loads(content)  # its digest was proven: it is what `load` made
     names = {language: f"stored edition ({language})" for language in languages}
     ordered = dict(sorted(languages.items(), key=lambda item: item[0] != domain.BASE_LANGUAGE))
-    return _read(ordered, content, names, (), [])
+    return _read(ordered, content, names, [], (), ())
 
 
 def _read(
     content: dict[str, Content],
     canonical: str,
     names: Mapping[str, str],
-    needed: Collection[str],
     faults: list[RuleBookFault],
+    offered: Collection[str],
+    drafts: Collection[str],
 ) -> Mapping[str, domain.RuleBook]:
     notes = {language: partial(_note, faults, name) for language, name in names.items()}
     note, english = notes[domain.BASE_LANGUAGE], content[domain.BASE_LANGUAGE]
@@ -91,7 +96,8 @@ def _read(
         keep_sound(overlay, shape.Translation, notes[language])
         status[language] = overlay.pop("translation", {}).get("status", "")
         in_words[language] = translated(english, overlay, notes[language])
-        if language not in needed and faults[before:]:
+        is_wanted = language in offered and (status[language] != "draft" or language in drafts)
+        if faults[before:] and not is_wanted:
             del faults[before:], in_words[language]
     if faults:
         raise InvalidRuleBook(list(dict.fromkeys(faults)))

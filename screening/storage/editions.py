@@ -139,6 +139,11 @@ def faults(session: Session) -> Iterator[str]:
         row = session.get(ApprovalRow, event.detail[:32])
         if row is None or (event.action == WITHDRAWN and row.withdrawn_at is None):
             yield f"approval {event.detail[:8]} of {event.subject}: it is not as the audit log tells ({event.action})"
+    for digest in session.scalars(select(EditionRow.digest)).all():
+        try:
+            content(session, digest)
+        except KeyFault as err:
+            yield str(err)
     newest = session.scalars(select(InForceRow).order_by(InForceRow.number.desc()).limit(1)).one_or_none()
     last = audit.last(session, IN_FORCE)
     if last is not None and (newest is None or _noted(newest) != last.detail):

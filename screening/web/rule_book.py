@@ -15,7 +15,7 @@ from screening.domain.rules import BASE_LANGUAGE
 from screening.extensions import db, installation
 from screening.reports import rule_book as report
 from screening.rulebooks.adopt import is_packaged_newer
-from screening.rulebooks.load import InvalidRuleBook, load
+from screening.rulebooks.load import InvalidRuleBook
 from screening.services import compare as effects
 from screening.services import editions as service
 from screening.services.editions import Books
@@ -59,7 +59,8 @@ def approve(digest: str) -> Page:
     """Approve an edition."""
     books, settings = _books(digest), installation().settings
     form, proof = ApprovalForm(request.form), ProofForm(user=current_user)
-    if not (form.check(today()) and proof.validate()):
+    review_by = form.review_by.data
+    if not (form.check(today()) and review_by and proof.validate()):
         return _page(books, form, proof)
     act, zone = acting(), ZoneInfo(settings.clinic_timezone)
     from_at = datetime.combine(form.from_day.data, time(), zone).astimezone(UTC) if form.from_day.data else act.now
@@ -69,7 +70,7 @@ def approve(digest: str) -> Page:
             books[BASE_LANGUAGE].edition,
             role=form.role.data,
             on=today(),
-            review_by=form.review_by.data,
+            review_by=review_by,
             needed=settings.approvals_needed,
             from_at=from_at,
         )
@@ -107,7 +108,7 @@ def _books(digest: str) -> Books:
     """The edition with this digest, from the file or the database; without one, that of the file if it is sound."""
     here, now = installation(), datetime.now(UTC)
     try:
-        candidate = load(here.rule_book_file, here.wanted_languages)
+        candidate = here.read(here.rule_book_file)
         if digest in ("", candidate[BASE_LANGUAGE].edition.digest):
             digest = candidate[BASE_LANGUAGE].edition.digest
             return service.approved(candidate, service.given(db.session, here.keys, digest, at=now))
@@ -131,7 +132,7 @@ def _page(books: Books, form: ApprovalForm | None = None, proof: ProofForm | Non
     edition, comparison = books[BASE_LANGUAGE].edition, _comparison(books)
     try:
         editions.refuse_used_version(db.session, edition)
-        load(here.rule_book_file, here.wanted_languages)
+        here.read(here.rule_book_file)
     except (InvalidRuleBook, VersionUsed) as err:
         faults = str(err).splitlines()
     effect = None

@@ -13,13 +13,16 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
+from screening.domain.answers import read_answers
 from screening.extensions import db, installation
 from screening.services import questionnaire
 from screening.services.questionnaire import DraftGone
 from screening.settings import Settings
 from screening.storage import drafts
-from screening.storage.drafts import DraftMoved, hash_token
+from screening.storage.database import write
+from screening.storage.drafts import Draft, DraftMoved, hash_token
 from screening.storage.tables import AttemptRow, AuditRow, DraftRow, ScreeningRow
+from tests.builders import a_patient, all_no
 from tests.integration.test_invitations import act_of, invited, opened
 from tests.integration.test_moving import target
 from tests.integration.test_patient_way import count
@@ -173,7 +176,7 @@ def test_what_was_typed_stays_with_its_error_when_the_language_is_switched(sqlit
     assert UNKNOWN not in visitor.text, "this one was not tried yet"
     visitor.post("/code", {"code": "4KX"})
     visitor.get("/")
-    assert "4KX" not in visitor.get("/code").text.replace("4KX-9TP-W2M", ""), "the next person does not see it"
+    assert "4KX" not in visitor.get("/code").text, "the next person does not see it"
 
 
 @pytest.mark.parametrize("end", ["sent", "deleted"])
@@ -342,9 +345,12 @@ def test_of_all_that_is_done_at_once_one_device_has_the_answers_and_nobody_waits
     books = installation(app).books
     for rival in ("record", "send", "delete", "go on"):
         for _ in range(4):
-            phone, code = half_way(app)
-            phone.answer(NO_TO_ALL)
-            token = token_of(phone)
+            token, code = questionnaire.new_token(), drafts.new_code()
+            with app.app_context():
+                act = act_of(app)
+                filled = Draft(patient=a_patient(), answers=read_answers(books["en"], all_no()), code=code)
+                with write(db.session):
+                    drafts.put(db.session, act.keys, hash_token(token), filled, expires_at=act.now + KEEP)
 
             def go_on(code: str = code) -> str:
                 with app.app_context(), suppress(DraftMoved):
@@ -371,5 +377,4 @@ def test_of_all_that_is_done_at_once_one_device_has_the_answers_and_nobody_waits
                 assert bool(given) != bool(done), "sent or deleted, or gone on with, and never both"
             if rival == "record":
                 with app.app_context():
-                    act = act_of(app)
                     assert drafts.find(db.session, act.keys, hash_token(given), now=act.now), "never lost"

@@ -85,14 +85,11 @@ def resume_by_code() -> Page:
         abort(404)
     typed, refused = session.get("code", ("", False))
     if request.method == "POST":
-        given, address = request.form.get("code", "")[:40], request.remote_addr or ""
-        if language.switch():
-            session["code"] = [given, refused and given == typed]
-        elif token := questionnaire.go_on(acting(), given, address=address, keep=keep_draft()):
+        given, switched, address = request.form.get("code", "")[:40], language.switch(), request.remote_addr or ""
+        if not switched and (token := questionnaire.go_on(acting(), given, address=address, keep=keep_draft())):
             session.update(language=language.chosen(), code=("", False), proved=("", 0))
             return remember(token, url_for("patient.resume"))
-        else:
-            session["code"] = [given, True]
+        session["code"] = [given, not switched or (refused and given == typed)]
         return redirect(request.path, code=303)
     return render_template("patient/code.html", typed=typed, refused=refused, others=find_draft() is not None)
 
@@ -307,9 +304,8 @@ def stop() -> Page:
     draft = _draft()
     by_link = select(InvitationRow.id).where(InvitationRow.draft_hash == drafts.hash_token(draft_token()))
     codes = installation().settings.continue_codes and not draft.replaces and db.session.scalar(by_link) is None
-    if request.method == "POST":
-        if codes:
-            _record(lambda draft: replace(draft, code=draft.code or drafts.new_code()))
+    if request.method == "POST" and codes:
+        _record(lambda draft: replace(draft, code=draft.code or drafts.new_code()))
         return remember(draft_token(), request.path)
     return render_template("patient/stop.html", codes=codes, code=draft.code)
 

@@ -189,6 +189,7 @@ class Settings:
     )
     paper: str = setting(_paper, "paper of the summary: A4 or Letter", "A4")
     draft_hours: int = setting(whole, "hours after which answers that were not sent are deleted", 4)
+    continue_codes: bool = setting(flag, "whether patients without an invitation get a code to go on elsewhere", True)
     invitation_days: int = setting(number(1, LONGEST_DAYS), "days for which the link of an invitation can be used", 14)
     change_hours: int = setting(
         count, "hours after sending for which an invited patient can change answers by the link; 0: not at all", 24

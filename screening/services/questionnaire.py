@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session
 
 from screening.domain.assessment import Screening
 from screening.domain.rules import RuleBook
@@ -15,15 +14,16 @@ from screening.storage.database import delete_in_order, write
 from screening.storage.drafts import Draft, Typed
 from screening.storage.tables import AttemptRow, ScreeningRow
 
-MOST_BEGUN, COUNTED = 200, timedelta(hours=1)  # from one address, which all patients in the clinic's network may share
+# From one address, which all patients in the clinic's network may share.
+MOST_BEGUN, MOST_WRONG, COUNTED = 200, 60, timedelta(hours=1)
 
 
 class DraftGone(Exception):
     """There is no such draft: never begun, expired, sent already, or a token that we did not give out."""
 
 
-class TooManyBegun(Exception):
-    """So many questionnaires were begun from one address that it may be no patients who do it."""
+class TooManyTries(Exception):
+    """So many forms were begun, or wrong codes typed, from one address that it may be no patients who do it."""
 
 
 def new_token() -> str:
@@ -34,19 +34,44 @@ def new_token() -> str:
 def begin(act: Act, *, address: str, keep: timedelta) -> str:
     """Begin an empty draft and return its token.
 
-    Raises TooManyBegun where MOST_BEGUN were begun from this address within the last hour; "" is not counted.
+    Raises TooManyTries where MOST_BEGUN were begun from this address within the last hour; "" is not counted.
     """
     token, counted = new_token(), act.keys.authenticate("begun", address.encode())
     with write(act.session):
         if address:
-            of_this_hour = AttemptRow.at.between(act.now - COUNTED, act.now)
-            delete_in_order(act.session, AttemptRow.id, AttemptRow.at < act.now - COUNTED, wait=False)
-            begun = select(func.count()).where(AttemptRow.key == counted, of_this_hour)
-            if (act.session.scalar(begun) or 0) >= MOST_BEGUN:
-                raise TooManyBegun
+            _refuse_more(act, counted, MOST_BEGUN)
             act.session.add(AttemptRow(key=counted, at=act.now))
         drafts.put(act.session, act.keys, drafts.hash_token(token), Draft(), expires_at=act.now + keep)
     return token
+
+
+def _refuse_more(act: Act, counted: bytes, most: int) -> None:
+    """Raise TooManyTries where as many as `most` were counted within the last hour."""
+    of_this_hour = AttemptRow.at.between(act.now - COUNTED, act.now)
+    delete_in_order(act.session, AttemptRow.id, AttemptRow.at < act.now - COUNTED, wait=False)
+    tries = select(func.count()).where(AttemptRow.key == counted, of_this_hour)
+    if (act.session.scalar(tries) or 0) >= most:
+        raise TooManyTries
+
+
+def go_on(act: Act, code: str, *, address: str, keep: timedelta) -> str:
+    """Take the draft of a code away from the device that had it; its new token, or nothing where there is no such code.
+
+    Whether it never was, has expired, was sent or deleted is not told. Raises TooManyTries after MOST_WRONG of these
+    from this address within the last hour, DraftMoved where another device takes the draft in this moment.
+    """
+    token, counted = new_token(), act.keys.authenticate("wrong code", address.encode())
+    with write(act.session):
+        _refuse_more(act, counted, MOST_WRONG)
+        place = drafts.find(act.session, act.keys, drafts.hash_code(act.keys, code), now=act.now)
+        draft = place and drafts.find(act.session, act.keys, place.leads_to, now=act.now, lock=True)
+        if place and draft:
+            drafts.put(act.session, act.keys, place.leads_to, Draft(moved=True), expires_at=act.now + keep)
+            drafts.put(act.session, act.keys, drafts.hash_token(token), draft, expires_at=act.now + keep)
+        else:
+            act.session.add(AttemptRow(key=counted, at=act.now))
+        act.note("code accepted" if draft else "code refused")
+    return token if draft else ""
 
 
 def record(act: Act, token: str, change: Callable[[Draft], Draft], *, keep: timedelta) -> None:
@@ -68,10 +93,12 @@ def keep(act: Act, typed: Typed, *, keep: timedelta) -> str:
     return token
 
 
-def discard(*, session: Session, token: str) -> None:
-    """Delete a draft at the patient's wish."""
-    with write(session):
-        drafts.remove(session, drafts.hash_token(token))
+def discard(act: Act, token: str) -> None:
+    """Delete a draft at the patient's wish. Raises DraftMoved."""
+    token_hash = drafts.hash_token(token)
+    with write(act.session):
+        draft = drafts.find(act.session, act.keys, token_hash, now=act.now, lock=True)
+        drafts.remove(act.session, token_hash, drafts.hash_code(act.keys, draft.code) if draft else "")
 
 
 class Incomplete(Exception):
@@ -107,6 +134,6 @@ def submit(act: Act, token: str, books: Mapping[str, RuleBook], language: str, *
             replaces=draft.replaces,
         )
         screenings.add(session, keys, screening, book=book, draft_hash=token_hash, jobs=jobs)
-        drafts.remove(session, token_hash)
+        drafts.remove(session, token_hash, drafts.hash_code(keys, draft.code))
         act.note("submitted", screening.reference)
     return screening

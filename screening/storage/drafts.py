@@ -1,8 +1,11 @@
 """Drafts: questionnaires being filled in, sealed, found by the hash of the token in the patient's cookie."""
 
 import hashlib
+import secrets
+import unicodedata
 from dataclasses import dataclass, field, fields
 from datetime import datetime
+from textwrap import wrap
 
 from sqlalchemy import bindparam, delete, select
 from sqlalchemy.orm import Session
@@ -14,6 +17,8 @@ from screening.storage.encryption import KeyFault, Keys
 from screening.storage.tables import DraftRow
 
 PAD = 4096  # bytes; more than the answers of a usual questionnaire need
+_LETTERS = "0123456789CDFHJKMNPRTVWXY"  # no vowels, so that no code is a word; none that is written like another
+_LOOK_ALIKES = str.maketrans("OQILZSGBU", "00112568V")
 
 # Built once: every page of the form asks this.
 _FIND = select(DraftRow.sealed_draft).where(
@@ -35,7 +40,8 @@ class Draft:
     """What has been filled in so far.
 
     `replaces` is the reference of the screening whose answers the patient changes; `moved` marks the place of a draft
-    that went on to another device.
+    that went on to another device. By its `code` a patient goes on elsewhere: in the row of the code, `leads_to` is the
+    hash of the draft's token.
     """
 
     patient: Patient | None = None
@@ -43,6 +49,8 @@ class Draft:
     typed: Typed | None = None
     replaces: str = ""
     moved: bool = False
+    code: str = ""
+    leads_to: str = ""
 
 
 class DraftMoved(Exception):
@@ -52,6 +60,17 @@ class DraftMoved(Exception):
 def hash_token(token: str) -> str:
     """What the database knows of a token: the hex SHA-256."""
     return hashlib.sha256(token.encode()).hexdigest()
+
+
+def new_code() -> str:
+    """A random code such as `4KX-9TP-W2M` (41 bits)."""
+    return "-".join(wrap("".join(secrets.choice(_LETTERS) for _ in range(9)), 3))
+
+
+def hash_code(keys: Keys, code: str) -> str:
+    """The row of a code, however it was typed: a keyed hash, because 41 bits can be tried out by a fast computer."""
+    typed = "".join(one for one in unicodedata.normalize("NFKC", code).upper() if one.isalnum())
+    return keys.authenticate("code", typed.translate(_LOOK_ALIKES).encode()).hex()
 
 
 def find(session: Session, keys: Keys, token_hash: str, *, now: datetime, lock: bool = False) -> Draft | None:
@@ -64,7 +83,7 @@ def find(session: Session, keys: Keys, token_hash: str, *, now: datetime, lock: 
     if sealed is None:
         return None
     record = records.decode(keys.unseal(sealed, table="drafts", column="sealed_draft", row=token_hash))
-    if record.get("moved"):  # drafts of older releases have none of the last three
+    if record.get("moved"):  # drafts of older releases have none of the last five
         raise DraftMoved
     typed = record.get("typed")
     return Draft(
@@ -72,15 +91,19 @@ def find(session: Session, keys: Keys, token_hash: str, *, now: datetime, lock: 
         answers=records.answers(record["answers"]),
         typed=typed and Typed(**typed),
         replaces=record.get("replaces", ""),
+        code=record.get("code", ""),
+        leads_to=record.get("leads_to", ""),
     )
 
 
 def put(session: Session, keys: Keys, token_hash: str, draft: Draft, *, expires_at: datetime) -> None:
-    """Insert or replace a draft."""
+    """Insert or replace a draft. Its code, if it has one, leads there for as long."""
     row = DraftRow(token_hash=token_hash, expires_at=expires_at)
     record = {one.name: getattr(draft, one.name) for one in fields(draft)} | {"expires_at": expires_at}
     row.seal(keys, "sealed_draft", records.encode(record, pad=PAD))
     session.merge(row)
+    if draft.code:
+        put(session, keys, hash_code(keys, draft.code), Draft(leads_to=token_hash), expires_at=expires_at)
 
 
 def check(row: DraftRow, keys: Keys) -> None:
@@ -91,9 +114,9 @@ def check(row: DraftRow, keys: Keys) -> None:
         raise KeyFault("drafts.expires_at was changed; restore the database from a backup")
 
 
-def remove(session: Session, token_hash: str) -> None:
-    """Delete a draft, if it is there."""
-    session.execute(delete(DraftRow).where(DraftRow.token_hash == token_hash))
+def remove(session: Session, token_hash: str, code_hash: str = "") -> None:
+    """Delete a draft, if it is there, and the row of its code."""
+    session.execute(delete(DraftRow).where(DraftRow.token_hash.in_((token_hash, code_hash))))
 
 
 def remove_expired(session: Session, *, now: datetime) -> None:

@@ -59,7 +59,7 @@ def forget(response: Response) -> Response:
 
     Forms shown so far are refused: sent again by Back and reload, they would write into the next patient's draft.
     """
-    for name in ("csrf_token", "language", "born", "proved"):
+    for name in ("csrf_token", "language", "born", "code", "proved"):
         session.pop(name, None)
     response.delete_cookie(**cookie("draft"))
     response.headers["Clear-Site-Data"] = '"cache"'

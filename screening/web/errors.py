@@ -11,7 +11,7 @@ from werkzeug.exceptions import BadRequest, HTTPException, SecurityError
 from werkzeug.wrappers import Response
 
 from screening.extensions import db, installation, lines_of_ours
-from screening.services.questionnaire import DraftGone, TooManyBegun
+from screening.services.questionnaire import DraftGone, TooManyTries
 from screening.services.review import NeverShown
 from screening.storage.database import DatabaseNotReady
 from screening.storage.drafts import DraftMoved
@@ -20,7 +20,7 @@ from screening.web import language
 
 Page = str | Response | tuple[str, int]
 
-BEGINNINGS = ("patient.begin", "invited.open_link")
+BEGINNINGS = ("patient.begin", "patient.resume_by_code", "invited.open_link")
 
 log = logging.getLogger("screening")
 
@@ -29,7 +29,7 @@ def init_app(app: Flask) -> None:
     """Register a page for every error."""
     app.register_error_handler(DraftGone, _draft_gone)
     app.register_error_handler(DraftMoved, _draft_moved)
-    app.register_error_handler(TooManyBegun, _too_many_begun)
+    app.register_error_handler(TooManyTries, _too_many_tries)
     app.register_error_handler(CSRFError, _form_expired)
     app.add_url_rule("/cookies", "cookies", _cookies)
     app.register_error_handler(SecurityError, _wrong_host)
@@ -68,15 +68,17 @@ def _draft_moved(error: DraftMoved) -> tuple[str, int]:
         _("You went on with these questions on another device or in another browser"),
         _("Your answers are there. Nothing that was saved is lost, but the last page here was not saved."),
         _("To go on here instead, open the link from the clinic on this device and type your date of birth."),
+        _("If you wrote down a code, you can also type it here: choose “Go on with my code” at the start."),
+        _("If it was not you, tell the clinic."),
         action=_("Go to the start"),
     )
 
 
-def _too_many_begun(error: TooManyBegun) -> tuple[str, int]:
+def _too_many_tries(error: TooManyTries) -> tuple[str, int]:
     return page(
         429,
         _("Please ask staff"),
-        _("Very many people on this network have begun to answer within an hour, so we cannot begin another form."),
+        _("Very many forms were begun, or wrong codes typed, on this network within an hour, so we cannot go on."),
         _("Staff have the questions on paper, or you can try again in an hour."),
     )
 

@@ -11,6 +11,7 @@ from flask import Blueprint, abort, redirect, render_template, request, send_fil
 from flask_babel import format_date
 from flask_babel import gettext as _
 from markupsafe import Markup
+from sqlalchemy import select
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
@@ -26,7 +27,7 @@ from screening.settings import LOOPBACK
 from screening.storage import drafts, screenings
 from screening.storage.audit import Act
 from screening.storage.drafts import Draft, DraftMoved, Typed
-from screening.storage.tables import ScreeningRow
+from screening.storage.tables import InvitationRow, ScreeningRow
 from screening.web import language
 from screening.web.device import draft_token, forget, keep_copy, keep_draft, remember
 from screening.web.errors import Page
@@ -54,6 +55,7 @@ def start() -> Page:
     """What this is, why, how long it takes and who reads it."""
     in_progress = find_draft() is not None
     sent = not in_progress and _find_sent() is not None
+    session.pop("code", None)  # a code typed wrong is nearly a right one: the next person should not see it
     return render_template("patient/start.html", in_progress=in_progress, sent=sent, book=language.book())
 
 
@@ -74,6 +76,22 @@ def resume() -> Page:
     pages = [url_for("patient.question", question_id=one.id) for one in language.book().questions]
     is_there = draft.typed is not None and draft.typed.path in (url_for("patient.about_you"), *pages)
     return redirect(draft.typed.path if draft.typed and is_there else _next_step(draft), code=303)
+
+
+@blueprint.route("/code", methods=["GET", "POST"])
+def resume_by_code() -> Page:
+    """Go on with the answers of a code. There is no draft yet: what was refused is in the session."""
+    if not installation().settings.continue_codes:
+        abort(404)
+    typed, refused = session.get("code", ("", False))
+    if request.method == "POST":
+        given, switched, address = request.form.get("code", "")[:40], language.switch(), request.remote_addr or ""
+        if not switched and (token := questionnaire.go_on(acting(), given, address=address, keep=keep_draft())):
+            session.update(language=language.chosen(), code=("", False), proved=("", 0))
+            return remember(token, url_for("patient.resume"))
+        session["code"] = [given, not switched or (refused and given == typed)]
+        return redirect(request.path, code=303)
+    return render_template("patient/code.html", typed=typed, refused=refused, others=find_draft() is not None)
 
 
 @blueprint.route("/about-you", methods=["GET", "POST"])
@@ -280,11 +298,16 @@ def leaflet() -> Page:
     return render_template("patient/leaflet.html", book=language.book())
 
 
-@blueprint.get("/stop")
+@blueprint.route("/stop", methods=["GET", "POST"])
 def stop() -> Page:
-    """Tell that the answers are kept, and for how long; they can be deleted."""
-    _draft()
-    return render_template("patient/stop.html")
+    """Tell that the answers are kept, and for how long; they can be deleted, or a code be noted for another device."""
+    draft = _draft()
+    by_link = select(InvitationRow.id).where(InvitationRow.draft_hash == drafts.hash_token(draft_token()))
+    codes = installation().settings.continue_codes and not draft.replaces and db.session.scalar(by_link) is None
+    if request.method == "POST" and codes:
+        _record(lambda draft: replace(draft, code=draft.code or drafts.new_code()))
+        return remember(draft_token(), request.path)
+    return render_template("patient/stop.html", codes=codes, code=draft.code)
 
 
 @blueprint.get("/delete")
@@ -315,7 +338,7 @@ def finish() -> Page:
     """Forget this patient on this device; a draft that was not sent is deleted. Raises DraftMoved."""
     _find_draft()  # one that went on elsewhere is not deleted here
     sent = _find_sent(at_any_time=True) is not None
-    questionnaire.discard(session=db.session, token=draft_token())
+    questionnaire.discard(acting(), draft_token())
     return forget(redirect(url_for("patient.finished" if sent else "patient.deleted"), code=303))
 
 

@@ -475,7 +475,7 @@ def kept_form() -> MultiDict[str, str] | None:
 def forget_kept(path: str) -> None:
     """Let go of what was kept for the page at `path`: it is recorded."""
     if session.get("kept", ("",))[0] == path:
-        questionnaire.discard(session=db.session, token=session.pop("kept")[1])
+        questionnaire.discard(acting(), session.pop("kept")[1])
 
 
 def acting(person: PersonRow | None = None) -> Act:

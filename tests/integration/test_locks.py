@@ -45,6 +45,7 @@ ROUNDS = 2
 KEEP, OTHER_PASSWORD = timedelta(hours=1), "another correct horse"
 REFUSED = (
     *(review.ChangedMeanwhile, questionnaire.DraftGone, questionnaire.Incomplete, tablet.NoTablet),
+    *(questionnaire.TooManyTries, drafts.DraftMoved),
     *(invite.NotUsable, invite.WrongPatient, people.NotAccepted),
 )
 
@@ -59,6 +60,7 @@ class Things:
     link: str
     draft: str = ""
     tablet: str = ""
+    code: str = ""
     wrote: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -68,11 +70,12 @@ class Things:
     def begin_anew(self) -> None:
         """A draft that can be sent, one that has expired, a tablet, jobs that have failed; nobody has tried much."""
         act, book = self.act, installation().books["en"]
-        filled = drafts.Draft(patient=a_patient(), answers=read_answers(book, all_no()))
-        self.draft = questionnaire.new_token()
+        self.draft, self.code = questionnaire.new_token(), drafts.new_code()
+        answers = read_answers(book, all_no())
+        filled = drafts.Draft(patient=a_patient(), answers=answers, code=self.code)
         with write(db.session):
             drafts.put(db.session, act.keys, drafts.hash_token(self.draft), filled, expires_at=act.now + KEEP)
-            drafts.put(db.session, act.keys, "0" * 64, filled, expires_at=act.now)
+            drafts.put(db.session, act.keys, "0" * 64, drafts.Draft(), expires_at=act.now)
             row = db.session.scalars(select(ScreeningRow).where(ScreeningRow.reference == self.reference)).one()
             outbox.add(db.session, ["summary", "to archive"], row, now=act.now)
             db.session.execute(text("UPDATE outbox SET fault = 'x', due_at = due_at - interval '1 hour'"))
@@ -144,6 +147,8 @@ VERBS: dict[str, tuple[Verb, str]] = {
     "begin": (lambda things: questionnaire.begin(things.act, address="192.0.2.1", keep=KEEP), ""),
     "record": (lambda things: questionnaire.record(things.act, things.draft, lambda draft: draft, keep=KEEP), ""),
     "submit": (submit, ""),
+    "discard": (lambda things: questionnaire.discard(things.act, things.draft), ""),
+    "by code": (lambda things: questionnaire.go_on(things.act, things.code, address="192.0.2.1", keep=KEEP), ""),
     "view": (lambda things: review.view(things.act, things.reference, action="copied"), "copied"),
     "decide": (decide, "reviewed"),
     "print": (lambda things: installation().printer.work(now=datetime.now(UTC)), ""),
@@ -167,7 +172,7 @@ VERBS: dict[str, tuple[Verb, str]] = {
 PAGES: dict[str, tuple[Verb, str]] = {"sign in": (sign_in, ""), "password": (change_password, "")}
 # Verbs about the same rows; of these, each is tried with each.
 SAME = (
-    ("begin", "record", "submit", "hand over", "lock", "unlock", "begin tablet", "purge"),
+    ("begin", "record", "submit", "discard", "by code", "hand over", "lock", "unlock", "begin tablet", "purge"),
     ("view", "decide", "print", "take", "retry", "drop", "purge"),
     ("invite", "redeem", "go on", "revoke", "purge"),
     ("fail", "change", "reset", "add", "end", "begin", "begin tablet", *PAGES),

@@ -28,6 +28,7 @@ ROUTES = {
     "cookies": "everyone: says only whether the browser keeps cookies",
     "patient.start": "everyone",
     "patient.begin": "everyone",
+    "patient.resume_by_code": "everyone: shows only what this browser has typed there",
     "patient.leaflet": "everyone: the same for all",
     "patient.privacy": "everyone, where the clinic has written one; nobody else",
     "patient.resume": "the holder of the draft's token",

@@ -220,6 +220,27 @@ def test_a_rule_that_is_narrower_tells_where_it_no_longer_applies() -> None:
     ]
 
 
+def test_where_a_rule_reads_other_answers_no_condition_is_part_of_another() -> None:
+    moved = book_with(lambda content: rule(content, "iud").update(when={"breastfeeding": ["yes"], "iud": ["no"]}))
+    feeding, no, yes = ("Breastfeeding", (("Yes",),), ()), ("IUD use", (("No",),), ()), ("IUD use", (("Yes",),), ())
+    assert outcomes(book(), moved) == [
+        ([yes], Severity.CAUTION, Severity.NONE, ["iud"], []),
+        ([feeding, no], Severity.CONTRAINDICATION, Severity.CONTRAINDICATION, [], ["iud"]),
+    ]
+
+
+def test_not_sure_means_the_same_in_an_edition_that_does_not_offer_it() -> None:
+    def change(content: Content, *more: Content) -> None:
+        symptoms = content["question"][2]["follow_up"][0]
+        symptoms["clarify"] = "Establish the signs."
+        symptoms["options"].extend(more)
+        content["rule"].append(a_rule(when={"infection_symptoms": ["fever"]}))
+
+    unsure = {"id": "unsure", "label": "I am not sure"}
+    offering = book_with(lambda content: change(content, unsure))
+    assert outcomes_changed(offering, book_with(change)) == outcomes_changed(book_with(change), offering) == ()
+
+
 def test_a_new_question_was_not_asked() -> None:
     def change(content: Content) -> None:
         question = {

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from screening.domain.evaluate import LEFT_OPEN
-from screening.domain.rules import Finding, FollowUp, Kind, Open, Question, RuleBook, Severity
+from screening.domain.rules import Finding, FollowUp, Kind, Open, Question, RuleBook
 
 NOTHING = ""  # among the values of a question of which one is chosen: no answer
 
@@ -124,13 +124,6 @@ class Conditions:
             for groups in ([one - limit.none for one in sorted(limit.some, key=sorted)], [limit.none])
         )
         return Said(topic=self.versions[asked][-1].topic, some=chosen, none=none[0])
-
-
-def outcome(found: Found, condition: Condition) -> Severity:
-    """The outcome of the findings that apply wherever the condition holds."""
-    return max(
-        (finding.severity for finding, holds in found.values() if covers(holds, condition)), default=Severity.NONE
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

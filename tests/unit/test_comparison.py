@@ -384,3 +384,19 @@ def test_no_difference_of_two_editions_is_left_out_of_the_texts(old: RuleBook, n
     changed = texts_changed({"en": old}, {"en": new})
     assert bool(changed) == (old.edition.digest != new.edition.digest)
     assert compare({"en": old}, {"en": old}).texts == outcomes_changed(old, old) == asked_changed(old, old) == ()
+
+
+def test_changes_stand_in_the_order_of_reading() -> None:
+    def change(content: Content) -> None:
+        content["checklist"][0]["text"] = "Consider a blood count"
+        content["question"][2]["topic"] = "Infection"
+        content["edition"]["version"] = "2099.1"
+        content["rule"][0]["title"] = "Pregnant"
+
+    places = [place for place, _, _ in text_of(english(), book_with(change))]
+    assert places == [
+        "edition.version",
+        "question.infection.topic",
+        "rule.pregnancy.title",
+        "checklist.blood_tests.text",
+    ]

@@ -111,11 +111,13 @@ def _section(place: str) -> int:
 
 def _texts(content: object, place: str = "") -> Iterator[tuple[str, str]]:
     """All values of a book or a translation by their places; for tables with ids also the order in which they stand."""
-    if isinstance(content, list) and any(isinstance(one, dict) for one in content):
-        yield place, "; ".join(one["id"] for one in content)
-        content = {one["id"]: {key: inner for key, inner in one.items() if key != "id"} for one in content}
-    if isinstance(content, dict) and all(key.isdecimal() for key in content):
-        content = [content[key]["text"] for key in sorted(content, key=int)]  # a list, translated
+    if isinstance(content, list) and all(isinstance(one, dict) for one in content):
+        named = {one.get("id", str(number)): one for number, one in enumerate(content, start=1)}
+        yield place, "; ".join(named)
+        content = {name: {key: inner for key, inner in one.items() if key != "id"} for name, one in named.items()}
+    elif isinstance(content, dict) and content.keys() == {str(number + 1) for number in range(len(content))}:
+        items = [content[key] for key in sorted(content, key=int)]
+        content = [one["text"] for one in items] if all("of" in one for one in items) else content  # a translated list
     if isinstance(content, list):
         yield place, "; ".join(map(str, content))
     elif not isinstance(content, dict):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from itertools import combinations, product
 from typing import Any
@@ -384,6 +385,23 @@ def test_no_difference_of_two_editions_is_left_out_of_the_texts(old: RuleBook, n
     changed = texts_changed({"en": old}, {"en": new})
     assert bool(changed) == (old.edition.digest != new.edition.digest)
     assert compare({"en": old}, {"en": old}).texts == outcomes_changed(old, old) == asked_changed(old, old) == ()
+
+
+def test_tables_without_an_id_are_told_by_their_number() -> None:
+    def with_references(publisher: str) -> Mapping[str, RuleBook]:
+        """A content that the loader of another release may read."""
+        content = json.loads(book().edition.content)
+        content["en"]["rule"][0]["evidence"]["references"] = [{"publisher": "FDA"}, {"publisher": publisher}]
+        translated = {str(number): {"publisher": {"of": "0", "text": f"{publisher}{number}"}} for number in (1, 2)}
+        content["es"]["rule"]["pregnancy"]["evidence"]["references"] = translated
+        return {"en": replace(book(), edition=replace(book().edition, content=json.dumps(content)))}
+
+    changed = texts_changed(with_references("NHS"), with_references("EMA"))
+    assert [(one.language, one.place, one.new) for one in changed] == [
+        ("en", "rule.pregnancy.evidence.references.2.publisher", "EMA"),
+        ("es", "rule.pregnancy.evidence.references.1.publisher", "EMA1"),
+        ("es", "rule.pregnancy.evidence.references.2.publisher", "EMA2"),
+    ]
 
 
 def test_changes_stand_in_the_order_of_reading() -> None:

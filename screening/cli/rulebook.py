@@ -3,21 +3,21 @@
 import itertools
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
-from textwrap import fill
 
 import click
+from flask import current_app
 from pydantic import TypeAdapter
 from sqlalchemy.exc import OperationalError
 
 from screening.cli.common import READABLE, acting, commands, fail, on_a_ready_installation, progress
 from screening.domain.answers import read_answers
-from screening.domain.comparison import Comparison, compare
-from screening.domain.conditions import Said, truth_table
+from screening.domain.comparison import compare
+from screening.domain.conditions import truth_table
 from screening.domain.evaluate import evaluate
-from screening.domain.rules import BASE_LANGUAGE, Finding, Question, RuleBook, Severity
+from screening.domain.rules import BASE_LANGUAGE, Question, RuleBook
 from screening.extensions import db, installation
 from screening.reports.fhir_definitions import DEFINITIONS
 from screening.reports.summary import citations, standing
@@ -111,28 +111,12 @@ def rulebook_show(language: str) -> None:
 @rulebook.command("table")
 @click.option("--all", "is_all", is_flag=True, help="Print every combination of answers instead, separated by tabs.")
 def rulebook_table(is_all: bool) -> None:
-    """Print what each answer leads to, question by question; rules that join several questions stand apart.
-
-    The outcome is the most severe of all that the answers lead to.
-    """
+    """Print what each answer leads to, question by question, and then what several answers together lead to."""
     book = installation().books[BASE_LANGUAGE]
-    if is_all:
-        _print_combinations(book)
+    if not is_all:
+        rows, joined = truth_table(book)
+        click.echo(current_app.jinja_env.get_template("text/table.txt").render(rows=rows, joined=joined), nl=False)
         return
-    rows, joined = truth_table(book)
-    width = max(len(_answers(row.said[-1])) for row in rows)
-    for heading, leads in itertools.groupby(rows, key=lambda row: (row.said[-1].topic, row.said[:-1])):
-        topic, opened = heading
-        click.echo(f"{topic}, asked after {_said(opened)}" if opened else topic)
-        for row in leads:
-            click.echo(f"  {_answers(row.said[-1]):<{width}}  {_findings(row.findings)}")
-    if joined:
-        click.echo("Several answers together")
-        for row in joined:
-            click.echo(f"  {_said(row.said)}: {_findings(row.findings)}")
-
-
-def _print_combinations(book: RuleBook) -> None:
     columns = [item.id for item in book.asked() if (item.id, "missing") in book.open_findings]
     click.echo("\t".join([*columns, "outcome", "findings"]))
     for values in combinations(book):
@@ -144,66 +128,24 @@ def _print_combinations(book: RuleBook) -> None:
 @rulebook.command("diff")
 @click.argument("old")
 @click.argument("new")
-@click.option(
-    "--references", is_flag=True, help="Name the screenings that differ, for prescribers. The audit log is told."
-)
+@click.option("--references", is_flag=True, help="Name the screenings, for prescribers. It is noted in the audit log.")
 def rulebook_diff(old: str, new: str, references: bool) -> None:
     """Print what changes from the rule book OLD to the rule book NEW, and for how many screenings.
 
     Each is a file, `packaged`, `adopted-from` (the packaged one when it was adopted), `in-force`, or an edition that
     the database keeps: the first 8 or more digits of its SHA-256.
     """
-    made = compare(_books(old), _books(new))
-    click.echo(
-        " -> ".join(f"{one.id} {one.version} ({one.digest[:16]})" for one in (made.old.edition, made.new.edition))
-    )
-    click.echo("\nWhat answers lead to" if made.outcomes else "\nAll answers lead to what they led to.")
-    for change in made.outcomes:
-        was, now = (_word(change.was, "not asked"), _word(change.now, "no longer asked"))
-        click.echo(f"  {_said(change.said)}: " + (f"still {was}" if was == now else f"was {was}, is {now}"))
-        for finding, *severities in change.findings:
-            words = " -> ".join(_word(one, "no finding") for one in severities)
-            click.echo(f"    {finding.title} [{finding.rule}]: {words}")
-    click.echo("\nWhat is asked" if made.asked else "\nThe same is asked, with the same options.")
-    for asked in made.asked:
-        click.echo(f"  {'added' if asked.added else 'removed'}: {': '.join(filter(None, (asked.topic, asked.option)))}")
-    click.echo(
-        "\nTexts and values, [-removed-] and {+added+}" if made.texts else "\nAll texts and values are the same."
-    )
-    for text in made.texts:
-        click.echo(
-            f"  {text.language} {text.place}: " + "".join(_MARKED[where].format(words) for where, words in text.pieces)
-        )
-    _print_effect(made, references=references)
-
-
-_MARKED = {"same": "{}", "old": "[-{}-]", "new": "{{+{}+}}"}
-
-
-def _print_effect(made: Comparison, *, references: bool) -> None:
-    here, now = installation(), datetime.now(UTC)
+    made, found = compare(_books(old), _books(new)), None
     try:
         with on_a_ready_installation(), progress("Assessing screenings") as tell:
-            since = now - timedelta(days=DAYS)
-            found = effects.effect(db.session, here.keys, made.old, made.new, since=since, tell=tell)
-    except (KeyFault, DatabaseNotReady, OperationalError) as err:
-        click.echo(f"\nNo screenings were assessed: {getattr(err, 'orig', err)}", err=True)
-        return
-    differ = f"{found.count} would have come out differently"
-    click.echo(f"\nScreenings of the last {DAYS} days: {found.total}, of which {differ}")
-    if found.unreadable:
-        click.echo(f"  {found.unreadable} cannot be opened and were not assessed; run: flask verify")
-    if any(not asked.option and asked.added for asked in made.asked):
-        click.echo("  A question that is new counts as not answered.")
-    if references:
-        effects.seen(acting(), found, old=made.old, new=made.new)
-    for (was, is_now), named in found.differing.items():
-        same = " (other findings)" if was is is_now else ""
-        click.echo(f"  {was.word} -> {is_now.word}{same}: {len(named)}")
+            act = acting()
+            found = effects.effect(act, made.old, made.new, since=act.now - timedelta(days=DAYS), tell=tell)
         if references:
-            click.echo(
-                fill(" ".join(named), 100, initial_indent="    ", subsequent_indent="    ", break_on_hyphens=False)
-            )
+            effects.seen(act, found)
+    except (KeyFault, DatabaseNotReady, OperationalError) as err:
+        click.echo(f"No screenings were assessed: {getattr(err, 'orig', err)}", err=True)
+    template = current_app.jinja_env.get_template("text/comparison.txt")
+    click.echo(template.render(comparison=made, effect=found, days=DAYS, references=references), nl=False)
 
 
 def _books(name: str) -> Mapping[str, RuleBook]:
@@ -214,37 +156,15 @@ def _books(name: str) -> Mapping[str, RuleBook]:
         return installation().books
     if name == "adopted-from" and basis(installation().rule_book_folder).exists():
         return load(basis(installation().rule_book_folder), ())
-    if Path(name).is_file() or not re.fullmatch("[0-9a-fA-F]{8,64}", name):
-        if not Path(name).is_file():
-            fail(
-                f"{name} is no file; name a file, packaged, in-force, or 8 or more digits of the SHA-256 of an edition"
-            )
+    if Path(name).is_file():
         return installation().read(Path(name))
+    if not re.fullmatch("[0-9a-fA-F]{8,64}", name):
+        fail(f"{name} is no file; name a file, packaged, in-force, or 8 or more digits of the SHA-256 of an edition")
     with on_a_ready_installation():
         found = editions.beginning(db.session, name.lower())
         if len(found) != 1:
-            problem = (
-                f"begins several kept editions: {', '.join(found)}" if found else "is no edition that is kept here"
-            )
-            fail(f"{name} {problem}")
+            fail(f"{name} {'begins several kept editions' if found else 'is no edition that is kept here'}", *found)
         return load_content(editions.content(db.session, found[0]))
-
-
-def _said(said: Iterable[Said]) -> str:
-    return "; ".join(f"{one.topic}: {_answers(one)}" for one in said)
-
-
-def _answers(said: Said) -> str:
-    chosen = [" / ".join(label or "no answer" for label in group) for group in said.some]
-    return ", with ".join(chosen + ([f"none of {', '.join(said.none)}"] if said.none else []))
-
-
-def _findings(findings: Iterable[Finding]) -> str:
-    return "; ".join(f"{one.severity.word}: {one.title}" for one in findings) or "none"
-
-
-def _word(severity: Severity | None, otherwise: str) -> str:
-    return otherwise if severity is None else severity.word
 
 
 @rulebook.command("fhir")

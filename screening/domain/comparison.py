@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from screening.domain.conditions import NOTHING, Condition, Conditions, Limit, Said, outcome
+from screening.domain.conditions import NOTHING, Condition, Conditions, Found, Limit, Said, covers
 from screening.domain.rules import BASE_LANGUAGE, Finding, RuleBook, Severity
 
 _READING_ORDER = ("edition", "medicine", "source", "fact", "choice", "open", "question", "rule")
@@ -96,7 +96,7 @@ def texts_changed(old: Mapping[str, RuleBook], new: Mapping[str, RuleBook]) -> t
             before, after = dict(_texts(was[language])), dict(_texts(now[language]))
         else:
             before, after = ({"translation": language} if language in one else {} for one in (was, now))
-        for place in sorted({**before, **after}, key=_order):
+        for place in sorted({**before, **after}, key=_section):
             one, other = before.get(place), after.get(place)
             if one != other:
                 pieces = tuple(word_by_word(one or "", other or ""))
@@ -104,18 +104,20 @@ def texts_changed(old: Mapping[str, RuleBook], new: Mapping[str, RuleBook]) -> t
     return tuple(found)
 
 
-def _order(place: str) -> tuple[bool, int]:
+def _section(place: str) -> int:
     section = place.partition(".")[0]
-    return section not in _READING_ORDER, _READING_ORDER.index(section) if section in _READING_ORDER else 0
+    return [*_READING_ORDER, section].index(section)
 
 
 def _texts(content: object, place: str = "") -> Iterator[tuple[str, str]]:
     """All values of a book or a translation by their places; for tables with ids also the order in which they stand."""
-    if isinstance(content, list) and any(isinstance(one, dict) for one in content):
-        yield place, "; ".join(one["id"] for one in content)
-        content = {one["id"]: {key: inner for key, inner in one.items() if key != "id"} for one in content}
-    if isinstance(content, dict) and all(key.isdecimal() for key in content):
-        content = [content[key]["text"] for key in sorted(content, key=int)]  # a list, translated
+    if isinstance(content, list) and all(isinstance(one, dict) for one in content):
+        named = {one.get("id", str(number)): one for number, one in enumerate(content, start=1)}
+        yield place, "; ".join(named)
+        content = {name: {key: inner for key, inner in one.items() if key != "id"} for name, one in named.items()}
+    elif isinstance(content, dict) and content.keys() == {str(number + 1) for number in range(len(content))}:
+        items = [content[key] for key in sorted(content, key=int)]
+        content = [one["text"] for one in items] if all("of" in one for one in items) else content  # a translated list
     if isinstance(content, list):
         yield place, "; ".join(map(str, content))
     elif not isinstance(content, dict):
@@ -162,9 +164,10 @@ def outcomes_changed(old: RuleBook, new: RuleBook) -> tuple[OutcomeChange, ...]:
 
     Those that change an outcome stand first, the most severe first.
     """
-    conditions, asked = Conditions(old, new), [dict(_asked(book)) for book in (old, new)]
+    conditions = Conditions(old, new)
     before, after = conditions.of(old), conditions.of(new)
-    changes: dict[frozenset[tuple[str, Limit]], tuple[dict[str, Finding], dict[str, Finding]]] = {}
+    findings = {finding.rule: finding for finding, _ in (*before.values(), *after.values())}
+    changes: dict[frozenset[tuple[str, Limit]], tuple[dict[str, Severity], dict[str, Severity]]] = {}
     for side, mine, others in ((0, before, after), (1, after, before)):
         for key, (finding, holds) in mine.items():
             other, other_holds = others.get(key, (None, {}))
@@ -173,31 +176,24 @@ def outcomes_changed(old: RuleBook, new: RuleBook) -> tuple[OutcomeChange, ...]:
                 both = conditions.meet(holds, other_holds)
                 pieces += [] if both is None else [both]
             for piece in pieces:
-                changes.setdefault(frozenset(piece.items()), ({}, {}))[side][finding.rule] = finding
+                changes.setdefault(frozenset(piece.items()), ({}, {}))[side][finding.rule] = finding.severity
     found = [
         OutcomeChange(
             condition=(condition := dict(limits)),
             said=conditions.said(condition),
-            was=outcome(before, condition) if _can_be(asked[0], condition) else None,
-            now=outcome(after, condition) if _can_be(asked[1], condition) else None,
-            findings=tuple(
-                (
-                    finding,
-                    gone[rule].severity if rule in gone else None,
-                    come[rule].severity if rule in come else None,
-                )
-                for rule, finding in {**gone, **come}.items()
-            ),
+            was=_outcome(before, dict(_asked(old)), condition),
+            now=_outcome(after, dict(_asked(new)), condition),
+            findings=tuple((findings[rule], gone.get(rule), come.get(rule)) for rule in {**gone, **come}),
         )
         for limits, (gone, come) in changes.items()
     ]
     return tuple(sorted(found, key=lambda one: (one.was is one.now, -max(one.was or 0, one.now or 0))))
 
 
-def _can_be(asked: Mapping[tuple[str, str], object], condition: Condition) -> bool:
-    """Whether the answers that a condition needs can be given."""
-    return all(
-        (item, NOTHING) in asked
-        and all(any((item, value) in asked for value in one - limit.none) for one in limit.some)
-        for item, limit in condition.items()
-    )
+def _outcome(found: Found, asked: Mapping[tuple[str, str], object], condition: Condition) -> Severity | None:
+    """The outcome of the findings that apply wherever the condition holds; None where nobody can answer so."""
+    for item, limit in condition.items():
+        can_be = [any((item, value) in asked for value in one - limit.none) for one in limit.some]
+        if (item, NOTHING) not in asked or not all(can_be):
+            return None
+    return max((one.severity for one, holds in found.values() if covers(holds, condition)), default=Severity.NONE)

@@ -6,10 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from screening.domain.evaluate import LEFT_OPEN
-from screening.domain.rules import Finding, FollowUp, Kind, Open, Question, RuleBook, Severity
+from screening.domain.rules import Finding, FollowUp, Kind, Open, Question, RuleBook
 
 NOTHING = ""  # among the values of a question of which one is chosen: no answer
-NONE: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +16,7 @@ class Limit:
     """A limit on one answer: something of each set in `some` is chosen, and nothing of `none`."""
 
     some: frozenset[frozenset[str]] = frozenset()
-    none: frozenset[str] = NONE
+    none: frozenset[str] = frozenset()
 
     def within(self, other: Limit) -> bool:
         """Whether each answer within this limit is within the other one."""
@@ -79,7 +78,7 @@ class Conditions:
             chosen = frozenset(one & values for one in before.some | limit.some)
             none = (before.none | limit.none) & values
             if self.chooses_one(asked):
-                chosen, none = frozenset([values.intersection(*chosen) - none]), NONE
+                chosen, none = frozenset([values.intersection(*chosen) - none]), frozenset()
             if any(one <= none for one in chosen):
                 return None
             met[asked] = Limit(frozenset(one for one in chosen if not any(other < one for other in chosen)), none)
@@ -88,17 +87,12 @@ class Conditions:
     def without(self, one: Condition, other: Condition) -> list[Condition]:
         """The widest conditions that together hold wherever `one` holds and `other` does not."""
         pieces: list[Condition] = []
-        before: dict[str, Limit] = {}
         for asked, limit in other.items():
-            parents = {item.parent for item in self.versions[asked] if isinstance(item, FollowUp)}
-            asked_there = {parent: before[parent] for parent in parents & before.keys()}
             outside = [*(Limit(none=chosen) for chosen in limit.some), *([some(limit.none)] if limit.none else [])]
-            found = (self.meet(one, asked_there, {asked: beyond}) for beyond in outside)
-            pieces += [
-                piece for piece in found if piece is not None and not any(covers(each, piece) for each in pieces)
-            ]
-            before[asked] = limit
-        return [piece for piece in pieces if not any(covers(each, piece) for each in pieces if each is not piece)]
+            for piece in (self.meet(one, {asked: beyond}) for beyond in outside):
+                if piece is not None and not any(covers(each, piece) for each in pieces):
+                    pieces = [each for each in pieces if not covers(piece, each)] + [piece]
+        return pieces
 
     def of(self, book: RuleBook) -> Found:
         """All findings of a book."""
@@ -107,11 +101,11 @@ class Conditions:
         for (asked, how), finding in book.open_findings.items():
             known = items[asked].option_ids
             if self.chooses_one(asked):
-                limit = Limit(none=known.difference(LEFT_OPEN))  # however it is open
+                ways = {Open.MISSING: Limit(none=known.difference(LEFT_OPEN))}  # or in any other way
             else:
-                limit = Limit(none=known.union(LEFT_OPEN)) if how is Open.MISSING else some(LEFT_OPEN)
-            key = finding.rule, Open.MISSING if self.chooses_one(asked) or how is Open.MISSING else Open.UNSURE
-            found[key] = finding, self.meet(opened(items[asked]), {asked: limit})
+                ways = {Open.UNSURE: some(LEFT_OPEN), Open.MISSING: Limit(none=known.union(LEFT_OPEN))}
+            if how in ways:
+                found[finding.rule, how] = finding, self.meet(opened(items[asked]), {asked: ways[how]})
         for rule in book.rules:
             parts = [part for asked, accepted in rule.when for part in (opened(items[asked]), {asked: some(accepted)})]
             found[rule.finding.rule, ""] = rule.finding, self.meet(*parts)
@@ -130,13 +124,6 @@ class Conditions:
             for groups in ([one - limit.none for one in sorted(limit.some, key=sorted)], [limit.none])
         )
         return Said(topic=self.versions[asked][-1].topic, some=chosen, none=none[0])
-
-
-def outcome(found: Found, condition: Condition) -> Severity:
-    """The outcome of the findings that apply wherever the condition holds."""
-    return max(
-        (finding.severity for finding, holds in found.values() if covers(holds, condition)), default=Severity.NONE
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

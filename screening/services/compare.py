@@ -1,18 +1,15 @@
 """What another edition of the rule book would have made of the screenings that are stored."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy.orm import Session
-
-from screening.domain.answers import Answers
 from screening.domain.evaluate import evaluate
-from screening.domain.rules import Open, RuleBook, Severity
+from screening.domain.rules import RuleBook, Severity
 from screening.storage import screenings
 from screening.storage.audit import Act
 from screening.storage.database import write
-from screening.storage.encryption import KeyFault, Keys
+from screening.storage.encryption import KeyFault
 from screening.storage.tables import ScreeningRow
 
 
@@ -25,7 +22,7 @@ class Effect:
 
     total: int
     unreadable: int
-    differing: Mapping[tuple[Severity, Severity], tuple[str, ...]]
+    differing: Mapping[tuple[Severity, Severity], Sequence[str]]
 
     @property
     def count(self) -> int:
@@ -34,42 +31,30 @@ class Effect:
 
 
 def effect(
-    session: Session,
-    keys: Keys,
-    old: RuleBook,
-    new: RuleBook,
-    *,
-    since: datetime,
-    tell: Callable[[int, int], None] = lambda _done, _total: None,
+    act: Act, old: RuleBook, new: RuleBook, *, since: datetime, tell: Callable[[int, int], None] = lambda _, __: None
 ) -> Effect:
     """Assess what was sent since then under both books, with what was clarified; `tell` is told how far it is.
 
     A question that a screening was not asked counts as not answered.
     """
     sent = ScreeningRow.submitted_at >= since
-    total, done, unreadable = screenings.count(session, sent), 0, 0
+    total, done, unreadable = screenings.count(act.session, sent), 0, 0
     differing: dict[tuple[Severity, Severity], list[str]] = {}
-    for done, row in enumerate(screenings.all_rows(session, sent), start=1):
+    for done, row in enumerate(screenings.all_rows(act.session, sent), start=1):
+        tell(done, total)
         try:
-            answers = screenings.read(session, keys, row).established
+            answers = screenings.read(act.session, act.keys, row).established
         except KeyFault:
             unreadable += 1
-        else:
-            (was, found), (now, finds) = _assessed(old, answers), _assessed(new, answers)
-            if found != finds:
-                differing.setdefault((was, now), []).append(row.reference)
-        tell(done, total)
-    ordered = sorted(differing.items(), reverse=True)
-    return Effect(total=done, unreadable=unreadable, differing={key: tuple(one) for key, one in ordered})
+            continue
+        was, now = evaluate(old, answers), evaluate(new, answers)
+        found, finds = ({(one.rule, one.severity) for one in made.findings} for made in (was, now))
+        if found != finds:
+            differing.setdefault((was.outcome, now.outcome), []).append(row.reference)
+    return Effect(total=done, unreadable=unreadable, differing=dict(sorted(differing.items(), reverse=True)))
 
 
-def _assessed(book: RuleBook, answers: Answers) -> tuple[Severity, set[tuple[str, Severity, Open | None]]]:
-    made = evaluate(book, answers)
-    return made.outcome, {(one.rule, one.severity, one.open) for one in made.findings}
-
-
-def seen(act: Act, shown: Effect, *, old: RuleBook, new: RuleBook) -> None:
+def seen(act: Act, shown: Effect) -> None:
     """Note that somebody sees which screenings differ."""
-    editions = f"{old.edition.digest[:16]} and {new.edition.digest[:16]}"
     with write(act.session):
-        act.note("compared", detail=f"{editions}: {shown.count} screenings")
+        act.note("compared", detail=f"{shown.count} screenings")

@@ -137,9 +137,8 @@ def _page(books: Books, form: ApprovalForm | None = None, proof: ProofForm | Non
         faults = str(err).splitlines()
     effect = None
     if comparison and "assess" in request.args and current_user.has_role("prescriber"):
-        since = now - ASSESSED
-        effect = effects.effect(db.session, here.keys, comparison.old, comparison.new, since=since)
-        effects.seen(acting(), effect, old=comparison.old, new=comparison.new)
+        effect = effects.effect(acting(), comparison.old, comparison.new, since=now - ASSESSED)
+        effects.seen(acting(), effect)
     form = form or ApprovalForm(MultiDict({"review_by": (today() + A_YEAR).isoformat()}))
     approvals = editions.approvals(db.session, here.keys, edition.digest, at=now)
     proof = proof or ProofForm(formdata=None, user=current_user)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from itertools import combinations, product
 from typing import Any
@@ -220,6 +221,27 @@ def test_a_rule_that_is_narrower_tells_where_it_no_longer_applies() -> None:
     ]
 
 
+def test_where_a_rule_reads_other_answers_no_condition_is_part_of_another() -> None:
+    moved = book_with(lambda content: rule(content, "iud").update(when={"breastfeeding": ["yes"], "iud": ["no"]}))
+    feeding, no, yes = ("Breastfeeding", (("Yes",),), ()), ("IUD use", (("No",),), ()), ("IUD use", (("Yes",),), ())
+    assert outcomes(book(), moved) == [
+        ([yes], Severity.CAUTION, Severity.NONE, ["iud"], []),
+        ([feeding, no], Severity.CONTRAINDICATION, Severity.CONTRAINDICATION, [], ["iud"]),
+    ]
+
+
+def test_not_sure_means_the_same_in_an_edition_that_does_not_offer_it() -> None:
+    def change(content: Content, *more: Content) -> None:
+        symptoms = content["question"][2]["follow_up"][0]
+        symptoms["clarify"] = "Establish the signs."
+        symptoms["options"].extend(more)
+        content["rule"].append(a_rule(when={"infection_symptoms": ["fever"]}))
+
+    unsure = {"id": "unsure", "label": "I am not sure"}
+    offering = book_with(lambda content: change(content, unsure))
+    assert outcomes_changed(offering, book_with(change)) == outcomes_changed(book_with(change), offering) == ()
+
+
 def test_a_new_question_was_not_asked() -> None:
     def change(content: Content) -> None:
         question = {
@@ -363,3 +385,36 @@ def test_no_difference_of_two_editions_is_left_out_of_the_texts(old: RuleBook, n
     changed = texts_changed({"en": old}, {"en": new})
     assert bool(changed) == (old.edition.digest != new.edition.digest)
     assert compare({"en": old}, {"en": old}).texts == outcomes_changed(old, old) == asked_changed(old, old) == ()
+
+
+def test_tables_without_an_id_are_told_by_their_number() -> None:
+    def with_references(publisher: str) -> Mapping[str, RuleBook]:
+        """A content that the loader of another release may read."""
+        content = json.loads(book().edition.content)
+        content["en"]["rule"][0]["evidence"]["references"] = [{"publisher": "FDA"}, {"publisher": publisher}]
+        translated = {str(number): {"publisher": {"of": "0", "text": f"{publisher}{number}"}} for number in (1, 2)}
+        content["es"]["rule"]["pregnancy"]["evidence"]["references"] = translated
+        return {"en": replace(book(), edition=replace(book().edition, content=json.dumps(content)))}
+
+    changed = texts_changed(with_references("NHS"), with_references("EMA"))
+    assert [(one.language, one.place, one.new) for one in changed] == [
+        ("en", "rule.pregnancy.evidence.references.2.publisher", "EMA"),
+        ("es", "rule.pregnancy.evidence.references.1.publisher", "EMA1"),
+        ("es", "rule.pregnancy.evidence.references.2.publisher", "EMA2"),
+    ]
+
+
+def test_changes_stand_in_the_order_of_reading() -> None:
+    def change(content: Content) -> None:
+        content["checklist"][0]["text"] = "Consider a blood count"
+        content["question"][2]["topic"] = "Infection"
+        content["edition"]["version"] = "2099.1"
+        content["rule"][0]["title"] = "Pregnant"
+
+    places = [place for place, _, _ in text_of(english(), book_with(change))]
+    assert places == [
+        "edition.version",
+        "question.infection.topic",
+        "rule.pregnancy.title",
+        "checklist.blood_tests.text",
+    ]

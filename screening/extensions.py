@@ -20,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from screening.delivery.channel import Channel
+from screening.domain.rules import BASE_LANGUAGE
 from screening.reports.signature import Signature
 from screening.rulebooks.load import AZATHIOPRINE, load, load_content
 from screening.services import editions
@@ -74,22 +75,24 @@ class Installation:
     def books(self) -> editions.Books:
         """The rule book in force, in each of its languages; one request sees one. Raises KeyFault.
 
-        Before `flask init` it is the one in the file.
+        Patients are asked by it, whoever approved it. Before `flask init` it is the one in the file.
         """
         if "books" not in g:
-            g.books = self._in_force() if self.key_file.exists() else None
-            g.books = g.books or self.read(self.rule_book_file)
+            digest = in_force(db.session, self.keys, now=datetime.now(UTC)) if self.key_file.exists() else None
+            if digest is not None and digest not in self.loaded:  # an edition never changes
+                self.loaded = {digest: load_content(content(db.session, digest))}
+            g.books = self.read(self.rule_book_file) if digest is None else self.loaded[digest]
         found: editions.Books = g.books
         return found
 
-    def _in_force(self) -> editions.Books | None:
-        now = datetime.now(UTC)
-        digest = in_force(db.session, self.keys, now=now)
-        if digest is None:
-            return None
-        if digest not in self.loaded:  # an edition never changes
-            self.loaded = {digest: load_content(content(db.session, digest))}
-        return editions.approved(self.loaded[digest], editions.given(db.session, self.keys, digest, at=now))
+    @property
+    def approved_books(self) -> editions.Books:
+        """The rule book in force with its approvals as of now. Raises KeyFault."""
+        books, now = self.books, datetime.now(UTC)
+        if not self.key_file.exists():
+            return books
+        digest = books[BASE_LANGUAGE].edition.digest
+        return editions.approved(books, editions.given(db.session, self.keys, digest, at=now))
 
     def read(self, file: Path) -> editions.Books:
         """The rule book in a file, complete in what this clinic offers. Raises InvalidRuleBook."""

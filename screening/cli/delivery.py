@@ -33,7 +33,7 @@ def delivery_test(name: str) -> None:
     if name not in here.channels:
         fail(f"There is no channel {name!r}; the settings have: {', '.join(here.channels) or 'none'}")
     try:
-        here.carrier.trial(here.channels[name], here.books)
+        here.carrier.trial(here.channels[name], here.approved_books)
     except DeliveryFailed as err:
         fail(f"Not delivered to {name}: {REASONS[err.fault]} ({err})")
     except PrintingFailed as err:

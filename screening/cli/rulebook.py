@@ -68,7 +68,7 @@ def rulebook_check(file: Path | None) -> None:
     state = "not known to be in force: flask init has not run"
     if here.key_file.exists():
         editions.refuse_used_version(db.session, edition)
-        current = here.books[BASE_LANGUAGE].edition
+        current = here.approved_books[BASE_LANGUAGE].edition
         in_force = f"in force. {standing(current, 'en', on=here.today())}"
         state = in_force if current.digest == edition.digest else f"not in force ({current.version} is)"
     click.echo(f"{edition.id} {edition.version} is sound, and {state}")
@@ -172,7 +172,7 @@ def _books(name: str) -> Mapping[str, RuleBook]:
 def rulebook_fhir(kind: str) -> None:
     """Print the rule book's FHIR R4 Questionnaire, or the CodeSystem of its options."""
     here = installation()
-    made = DEFINITIONS[kind](here.books, base=here.settings.fhir_base)
+    made = DEFINITIONS[kind](here.approved_books, base=here.settings.fhir_base)
     click.echo(json.dumps(made, ensure_ascii=False, indent=2))
 
 

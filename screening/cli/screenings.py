@@ -41,7 +41,7 @@ def screen(answers: Path, pdf: Path | None, as_json: bool) -> None:
         fail(f"{answers}: not a readable JSON file in UTF-8: {err}")
     except InvalidCase as err:
         fail(*(f"{answers}: {fault}" for fault in err.faults))
-    book = here.books[case.language]
+    book = here.approved_books[case.language]
     assessment = evaluate(book, case.answers)
     if as_json:
         click.echo(json.dumps(_assessment_json(assessment, book), ensure_ascii=False, indent=2))
@@ -58,7 +58,7 @@ def screen(answers: Path, pdf: Path | None, as_json: bool) -> None:
             answers=case.answers,
             digest=book.edition.digest,
         )
-        _write_pdf(pdf, summarise(screening, here.books, here.settings))
+        _write_pdf(pdf, summarise(screening, here.approved_books, here.settings))
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -100,7 +100,7 @@ def summary(reference: str, pdf: Path | None) -> None:
 def export(target: Path, since: datetime, kind: str) -> None:
     """Write screenings to the new file TARGET: a table (CSV), or FHIR R4 Bundles, one on each line (NDJSON)."""
     here = installation()
-    since, book = since.replace(tzinfo=UTC), here.books[BASE_LANGUAGE]
+    since, book = since.replace(tzinfo=UTC), here.approved_books[BASE_LANGUAGE]
     total = screenings.count(db.session, ScreeningRow.submitted_at >= since)
     try:
         with new_file(target, encoding=spreadsheet.ENCODING if kind == "csv" else "utf-8") as file:

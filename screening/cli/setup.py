@@ -220,7 +220,7 @@ def _examined_data(now: datetime) -> Iterator[tuple[bool | None, str, str]]:
 
 
 def _examined_rule_book(here: Installation) -> Iterator[tuple[bool | None, str, str]]:
-    edition = here.books[BASE_LANGUAGE].edition
+    edition = here.approved_books[BASE_LANGUAGE].edition
     overdue = edition.overdue_since(here.today())
     words = f"{edition.id} {edition.version}: {standing(edition, 'en', on=here.today())}"
     yield not overdue if edition.approvals else None, "rule book", words

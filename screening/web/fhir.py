@@ -18,7 +18,7 @@ def definition(kind: str, name: str) -> Response:
     here = installation()
     if kind not in DEFINITIONS:
         abort(404)
-    made = DEFINITIONS[kind](here.books, base=here.settings.fhir_base)
+    made = DEFINITIONS[kind](here.approved_books, base=here.settings.fhir_base)
     if name != made["id"]:
         abort(404)
     response = Response(json.dumps(made, ensure_ascii=False), content_type=f"{MEDIA_TYPE}; charset=utf-8")

@@ -116,12 +116,12 @@ def _books(digest: str) -> Books:
         pass  # the page says so
     if digest and not editions.is_kept(db.session, digest):
         abort(404)
-    return service.books_at(db.session, here.keys, digest, at=now) if digest else here.books
+    return service.books_at(db.session, here.keys, digest, at=now) if digest else here.approved_books
 
 
 def _comparison(books: Books) -> Comparison | None:
     """What the edition changes of the one in force; None where it is that one."""
-    current, language = installation().books, installation().settings.clinic_language
+    current, language = installation().approved_books, installation().settings.clinic_language
     if books[BASE_LANGUAGE].edition.digest == current[BASE_LANGUAGE].edition.digest:
         return None
     return compare(current, books, language)
@@ -145,7 +145,7 @@ def _page(books: Books, form: ApprovalForm | None = None, proof: ProofForm | Non
     return render_template(
         "clinic/rule_book.html",
         **report.values(books, here.settings, on=today()),
-        current=here.books[BASE_LANGUAGE].edition,
+        current=here.approved_books[BASE_LANGUAGE].edition,
         file=here.rule_book_file,
         is_adopted=here.rule_book_folder.exists(),
         is_packaged_newer=is_packaged_newer(here.rule_book_folder),

@@ -27,7 +27,7 @@ WORDS = {
     "believed": (r"\bbelieved\b", r"\bse cree\b"),
     "thought": (r"\bthought\b|\bseems?\b", r"\bparece(?! café)"),
     "not appropriate": (r"\bnot (appropriate|right)\b", r"\bno es adecuad[ao]\b"),
-    "should not": (r"\bshould not\b", r"\bno deberían\b"),
+    "should not": (r"\bshould not\b", r"\bno deberían?\b"),
     "must": (r"\bmust\b|\bhas to\b|\bshould\b(?! not)|\bcannot\b", r"\bdeben?\b|\bobligatori"),
     "never": (r"\bnever\b", r"\bnunca\b|\bjamás\b"),
     "always": (r"\balways\b|\ball\b", r"\bsiempre\b|\btodos\b"),

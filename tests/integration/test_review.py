@@ -225,6 +225,14 @@ def test_a_reaction_that_is_cut_off_leads_to_its_row(app: Flask, dr: Colleague) 
     assert '<tr id="answer-hypersensitivity_reaction"' in dr.page.text
 
 
+def test_what_to_clarify_and_what_is_not_screened_are_marked_as_ours(app: Flask, dr: Colleague) -> None:
+    address = f"/clinic/screenings/{sent(app, UNSURE)}"
+    dr.get(address)
+    assert dr.page.text.count("ours, not the source’s") == 2
+    dr.get(f"{address}/clarify/infection")
+    assert 'examine as needed. <span class="small">(ours, not the source’s)</span>' in dr.page.text
+
+
 @pytest.mark.both_databases
 def test_the_second_of_two_prescribers_is_told_and_loses_nothing(app: Flask, dr: Colleague) -> None:
     other = Colleague(app, "other")

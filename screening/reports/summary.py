@@ -375,7 +375,8 @@ class _Writer:
         elif finding.open:
             choice, reason = finding.reason.removesuffix("."), ""
         if (of := finding.evidence) is not None:
-            evidence = f"{of.agreement}. {of.note} ({'; '.join(of.references)})"
+            status = self._("draft note") if of.status == "draft" else self._("approved note")
+            evidence = f"{of.agreement} ({status}). {of.note} [{'; '.join(of.references)}]"
         return FindingEntry(
             number=number,
             question=item.parent if isinstance(item, FollowUp) else item.id,

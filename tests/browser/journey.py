@@ -56,6 +56,7 @@ ANSWERS: Mapping[str, Value] = MappingProxyType(
         "infection_symptoms": ("fever", "other"),
         "infection_since": "Since Tuesday, it's <b>worse</b> at night",
         "hypersensitivity": "yes",
+        "hypersensitivity_signs": ("swelling_breathing", "unsure"),
         "hypersensitivity_reaction": 'Piel roja, ¿alergia?\nطفح جلدي "twice" & more',
         "iud": "yes",
         "iud_type": "copper",

@@ -32,6 +32,7 @@ ANSWERS = {
     "infection_symptoms": ("chills", "aches"),
     "infection_since": "About 3 days ago",
     "hypersensitivity": "yes",
+    "hypersensitivity_signs": ("rash_hives",),
     "hypersensitivity_reaction": "A rash on both arms, two weeks after I began, in 2019.",
     "iud": "no",
     "vaccines": "yes",

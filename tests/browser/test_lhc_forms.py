@@ -34,6 +34,7 @@ EVERY_FOLLOW_UP = {
     "infection_symptoms": ["fever", "other"],
     "infection_since": "“3 days” ago",
     "hypersensitivity": "yes",
+    "hypersensitivity_signs": ["rash_hives", "test_changed"],
     "hypersensitivity_reaction": "My tongue tingled,\nthen a rash",
     "iud": "yes",
     "iud_type": "hormonal",

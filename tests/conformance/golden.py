@@ -25,6 +25,7 @@ SCALE = 100 / 72  # 100 dots to an inch
 DETAILS = {
     "infection_symptoms": ["fever", "chills"],
     "infection_since": "3 days ago",
+    "hypersensitivity_signs": ["rash_hives", "fever_chills_muscle_pain"],
     "hypersensitivity_reaction": "Rash",
     "iud_type": "copper",
     "vaccines_which": "Flu, by nose spray",
@@ -37,6 +38,7 @@ MIXED = {
     "infection": "unsure",
     "infection_symptoms": ["chills", "aches"],
     "hypersensitivity": "yes",
+    "hypersensitivity_signs": ["rash_hives"],
     "hypersensitivity_reaction": "A rash on both arms, two weeks after I began, in 2019.",
     "vaccines": "yes",
     "vaccines_which": "Flu",

@@ -36,6 +36,7 @@ EVERYTHING = all_no(
     infection_symptoms=["fever", "other"],
     infection_since="3 days",
     hypersensitivity="yes",
+    hypersensitivity_signs=["rash_hives", "unsure"],
     hypersensitivity_reaction="Itching",
     iud="yes",
     iud_type="copper",

@@ -33,6 +33,7 @@ from screening.reports.renderer import ELEMENTS, STYLES, Page
 from screening.reports.summary import Summary, beginning, summarise
 from screening.rulebooks.load import load
 from screening.settings import Settings
+from tests.builders import book_with
 
 AT = datetime(2026, 11, 23, 10, 40, tzinfo=UTC)
 NO_TO_ALL = {
@@ -247,6 +248,32 @@ def test_a_described_reaction_stands_with_the_finding() -> None:
     assert text_of(print_summary(summary).content).count(words(TINGLED)) == 2, "with the finding and in its row"
 
 
+def test_signs_of_a_reaction_stand_with_the_finding_and_ask_to_distinguish_it_from_intolerance() -> None:
+    signs = {"hypersensitivity_signs": ["nausea_vomiting", "rash_hives", "unsure"]}
+    for answer, said in (("yes", "Yes"), ("unsure", "The patient is not sure")):
+        summary, _ = summary_of({**NO_TO_ALL, "hypersensitivity": answer, **signs})
+        ticked = "Rash or hives, I felt sick to my stomach or threw up, I am not sure"
+        assert reported(summary) == [said, f"Signs of the reaction: {ticked}"]
+        assert "distinguish hypersensitivity from intolerance" in summary.findings[0].confirm
+        assert text_of(print_summary(summary).content).count(words(ticked)) == 2, "with the finding and in its row"
+
+
+@pytest.mark.parametrize("status", ["draft", "approved"])
+def test_a_note_about_other_references_says_whether_it_is_approved(status: str) -> None:
+    books_ = {"en": book_with(lambda content: content["rule"][0]["evidence"].update(status=status))}
+    clinic = Settings(instance=Path("nowhere"))
+    summary = summarise(screening_of({**NO_TO_ALL, "pregnancy": "yes", "pregnancy_planned": None}), books_, clinic)
+    assert summary.findings[0].evidence.startswith(f"Sources disagree ({status} note). US labelling")
+
+
+@pytest.mark.parametrize(("language", "mark"), [("en", "ours, not the source’s"), ("es", "propio, no de la fuente")])
+def test_what_to_clarify_and_what_is_not_screened_are_marked_as_ours(language: str, mark: str) -> None:
+    page = text_of(print_summary(summary_of(UNSURE, clinic_language=language)[0]).content)
+    for heading in {"en": ("Clarify in the room", "Not screened, among others"),
+                    "es": ("Aclarar en la consulta", "No evaluado, entre otros aspectos")}[language]:  # fmt: skip
+        assert words(f"{heading} {mark}") in page
+
+
 def test_a_long_answer_is_cut_at_a_word_and_names_its_row() -> None:
     story = "First my arms were red. " * 20
     summary, _ = summary_of({**NO_TO_ALL, "hypersensitivity": "unsure", "hypersensitivity_reaction": story})
@@ -257,8 +284,8 @@ def test_a_long_answer_is_cut_at_a_word_and_names_its_row() -> None:
     assert beginning != said.text
     assert row.answer.startswith(f"{beginning} ")
     page = text_of(print_summary(summary).content)
-    assert words(f"{said.text} (continued in row Q4a)") in page
-    assert words(f"Q4a {row.asked} {row.answer}") in page
+    assert words(f"{said.text} (continued in row Q4b)") in page
+    assert words(f"Q4b {row.asked} {row.answer}") in page
 
 
 @pytest.mark.parametrize(

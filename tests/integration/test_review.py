@@ -221,8 +221,16 @@ def test_the_age_of_answers_is_shown_only_where_ages_differ_or_an_answer_is_too_
 def test_a_reaction_that_is_cut_off_leads_to_its_row(app: Flask, dr: Colleague) -> None:
     reaction = {"hypersensitivity": "yes", "hypersensitivity_reaction": "My arms were red. " * 25}
     dr.get(f"/clinic/screenings/{sent(app, {'hypersensitivity': reaction})}")
-    assert '<a href="#answer-hypersensitivity_reaction">continued in row Q4a</a>' in dr.page.text
+    assert '<a href="#answer-hypersensitivity_reaction">continued in row Q4b</a>' in dr.page.text
     assert '<tr id="answer-hypersensitivity_reaction"' in dr.page.text
+
+
+def test_what_to_clarify_and_what_is_not_screened_are_marked_as_ours(app: Flask, dr: Colleague) -> None:
+    address = f"/clinic/screenings/{sent(app, UNSURE)}"
+    dr.get(address)
+    assert dr.page.text.count("ours, not the source’s") == 2
+    dr.get(f"{address}/clarify/infection")
+    assert 'examine as needed. <span class="small">(ours, not the source’s)</span>' in dr.page.text
 
 
 @pytest.mark.both_databases

@@ -6,11 +6,11 @@ on one of three shelves, from which the findings are then read off.
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import combinations, product
 
 import pytest
 
-from screening.domain.answers import read_answers
+from screening.domain.answers import Fault, UnacceptableAnswers, read_answers
 from screening.domain.evaluate import evaluate
 from tests.builders import book
 
@@ -94,3 +94,76 @@ def test_no_choice_and_no_question_that_rules_read_is_left_out_of_the_combinatio
             tried.setdefault(asked, set()).add(value)
     read_by_rules = {asked for rule in book().rules for asked, _ in rule.when}
     assert {item.id: set(item.option_ids) for item in book().asked() if item.id in read_by_rules} == tried
+
+
+# The signs of a reaction to azathioprine, as a patient may tick them. F6 alone decides: a sign never changes the
+# finding, because only the prescriber can tell hypersensitivity from intolerance. An x is a tick, in this order.
+SIGNS = (
+    "rash_hives",
+    "swelling_breathing",
+    "fever_chills_muscle_pain",
+    "nausea_vomiting",
+    "test_changed",
+    "other",
+    "unsure",
+)
+REACTION_PAGE = """
+    answer   ticked   shelf             finding
+    yes      .......  contraindication  hypersensitivity
+    yes      x......  contraindication  hypersensitivity
+    yes      .x.....  contraindication  hypersensitivity
+    yes      ..x....  contraindication  hypersensitivity
+    yes      ...x...  contraindication  hypersensitivity
+    yes      ....x..  contraindication  hypersensitivity
+    yes      .....x.  contraindication  hypersensitivity
+    yes      ......x  contraindication  hypersensitivity
+    yes      x..x..x  contraindication  hypersensitivity
+    yes      xxxxxxx  contraindication  hypersensitivity
+    unsure   .......  clarify           clarify-hypersensitivity
+    unsure   x......  clarify           clarify-hypersensitivity
+    unsure   .x.....  clarify           clarify-hypersensitivity
+    unsure   ..x....  clarify           clarify-hypersensitivity
+    unsure   ...x...  clarify           clarify-hypersensitivity
+    unsure   ....x..  clarify           clarify-hypersensitivity
+    unsure   .....x.  clarify           clarify-hypersensitivity
+    unsure   ......x  clarify           clarify-hypersensitivity
+    unsure   xxxxxxx  clarify           clarify-hypersensitivity
+    private  .......  clarify           clarify-hypersensitivity
+    .        .......  clarify           clarify-hypersensitivity
+    no       .......  none              .
+    private  x......  refused           .
+    .        x......  refused           .
+    no       x......  refused           .
+"""
+REACTIONS = [line.split() for line in REACTION_PAGE.strip().splitlines()[1:]]
+
+
+def reaction(answer: str, signs: list[str]) -> tuple[str, str]:
+    """The outcome and the finding where everything else is "no", or `refused`."""
+    rest = dict.fromkeys(("pregnancy", "pregnancy_planned", *YES_GOES_TO), "no")
+    values = rest | {"hypersensitivity": None if answer == "." else answer, "hypersensitivity_signs": signs}
+    try:
+        assessment = evaluate(book(), read_answers(book(), values))
+    except UnacceptableAnswers as err:
+        return ("refused" if err.faults == {"hypersensitivity_signs": Fault.DOES_NOT_APPLY} else str(err)), "."
+    return assessment.outcome.word, ",".join(finding.rule for finding in assessment.findings) or "."
+
+
+@pytest.mark.parametrize(("answer", "ticked", "shelf", "finding"), REACTIONS, ids=lambda cell: cell)
+def test_signs_of_a_reaction_leave_the_finding_as_the_source_has_it(
+    answer: str, ticked: str, shelf: str, finding: str
+) -> None:
+    signs = [sign for sign, mark in zip(SIGNS, ticked, strict=True) if mark == "x"]
+    assert reaction(answer, signs) == (shelf, finding)
+
+
+@pytest.mark.parametrize("answer", ["yes", "unsure"])
+def test_no_set_of_signs_makes_a_difference(answer: str) -> None:
+    sets = [list(some) for number in range(len(SIGNS) + 1) for some in combinations(SIGNS, number)]
+    assert len(sets) == 128
+    assert {reaction(answer, signs) for signs in sets} == {reaction(answer, [])}
+
+
+def test_the_table_of_reactions_has_every_sign() -> None:
+    (item,) = [item for item in book().asked() if item.id == "hypersensitivity_signs"]
+    assert tuple(option.id for option in item.options) == SIGNS

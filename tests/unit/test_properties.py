@@ -33,6 +33,7 @@ WORDS = st.text("abc ñé\u0645\u0631 12.", max_size=12)
 DETAILS: dict[str, st.SearchStrategy[Any]] = {
     "infection_symptoms": st.lists(st.sampled_from(["fever", "chills", "aches", "other"])),
     "infection_since": WORDS,
+    "hypersensitivity_signs": st.lists(st.sampled_from(["rash_hives", "nausea_vomiting", "other", "unsure"])),
     "hypersensitivity_reaction": WORDS,
     "iud_type": st.sampled_from(["copper", "hormonal", "unsure"]),
     "vaccines_which": WORDS,
@@ -42,6 +43,7 @@ OPENED_BY = {
     "pregnancy_planned": ("pregnancy", {"no"}),
     "infection_symptoms": ("infection", {"yes", "unsure"}),
     "infection_since": ("infection", {"yes", "unsure"}),
+    "hypersensitivity_signs": ("hypersensitivity", {"yes", "unsure"}),
     "hypersensitivity_reaction": ("hypersensitivity", {"yes", "unsure"}),
     "iud_type": ("iud", {"yes"}),
     "vaccines_which": ("vaccines", {"yes"}),

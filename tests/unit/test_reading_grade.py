@@ -38,11 +38,7 @@ def test_each_reason_why_we_ask_is_plain() -> None:
 
 
 def test_each_question_with_the_options_to_choose_from_is_plain() -> None:
-    asked = {
-        item.id: [item.ask, ", ".join(option.label for option in item.options)]
-        for item in book().asked()
-        if item.options
-    }
+    asked = {item.id: [item.ask, *(option.label for option in item.options)] for item in book().asked() if item.options}
     assert not too_hard(asked)
 
 

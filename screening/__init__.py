@@ -43,19 +43,15 @@ def create_app(settings: Settings | None = None) -> Flask:
     """
     settings = settings or load_settings()
     books = load()
-    unknown = {settings.clinic_language, *settings.languages} - set(books)
-    if unknown:
-        raise InvalidSettings(
-            [f"languages, clinic_language: the rule book has no {code}; it has {', '.join(books)}" for code in unknown]
-        )
-    half = [code for code in {settings.clinic_language, *settings.languages} if not is_translated(code)]
-    if half:
-        raise InvalidSettings(
-            [
-                f"languages, clinic_language: the pages are not translated into {code} (screening/translations)"
-                for code in half
-            ]
-        )
+    faults = []
+    for name, codes in (("languages", settings.languages), ("clinic_language", (settings.clinic_language,))):
+        for code in codes:
+            if code not in books:
+                faults.append(f"{settings.place(name)}: the rule book has no {code}; it has {', '.join(books)}")
+            elif not is_translated(code):
+                faults.append(f"{settings.place(name)}: the pages are not translated into {code}")
+    if faults:
+        raise InvalidSettings(faults)
     here = Installation(settings, books, load_channels(settings))
     app = Flask(
         __name__,

@@ -84,7 +84,7 @@ class Installation:
     @property
     def signature(self) -> Signature | None:
         """What signs PDFs, or None without a key. Raises KeyFault where others can read it."""
-        return _signature(read_private(self.signing_file)) if self.signing_file.exists() else None
+        return _signature(read_private(self.signing_file), self.signing_file) if self.signing_file.exists() else None
 
     @property
     def printer(self) -> Printer:
@@ -103,8 +103,8 @@ class Installation:
 
 
 @lru_cache(maxsize=1)
-def _signature(pem: str) -> Signature:
-    return Signature(pem.encode())
+def _signature(pem: str, file: Path) -> Signature:
+    return Signature(pem.encode(), file)
 
 
 def installation(app: Flask | None = None) -> Installation:

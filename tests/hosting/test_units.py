@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -66,6 +67,18 @@ def test_the_page_for_the_clinic_names_only_commands_that_there_are() -> None:
     named = set(re.findall(r"(?:^|&& |`|SCREENING_\S+ )screening ([a-z][a-z-]+)", page, re.M))
     assert {"init", "restore", "move-database", "doctor", "db"} <= named
     assert named - {"db"} <= set(commands.commands)
+
+
+def test_what_the_service_cannot_read_is_named_with_the_remedy() -> None:
+    text = (DEPLOY / "screening").read_text(encoding="utf-8")
+    text = text.replace("runuser -u screening", "runuser -u nobody" if os.geteuid() == 0 else "env")
+    with TemporaryDirectory() as installed:
+        Path(installed).chmod(0o311)  # not by its owner either
+        text = text.replace("/opt/screening", installed)
+        done = subprocess.run(["/bin/sh", "-c", text, "screening", "init"], capture_output=True, text=True, check=False)
+        Path(installed).chmod(0o700)
+    assert done.returncode == 1
+    assert done.stderr == f"The user screening cannot read {installed}/. Run: chmod -R go+rX {installed}/\n"
 
 
 def run_as_root(folder: Path, *words: str) -> None:

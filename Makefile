@@ -38,9 +38,11 @@ help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 .PHONY: run
+run: export COMMAND_NAME = $(BIN)/flask
 run: run-packages $(VENV)/run-installed ## Install what is missing, prepare the database and serve at ADDRESS (127.0.0.1:8000)
-	@$(BIN)/python -c 'import socket, sys; host, _, port = sys.argv[1].rpartition(":"); socket.create_server((host, int(port)))' \
-	  $(ADDRESS) 2>/dev/null || { echo "$(ADDRESS) cannot be used, perhaps by another program. Try: make run ADDRESS=127.0.0.1:8001"; exit 1; }
+	@fault=$$($(BIN)/python -c 'import socket, sys; host, _, port = sys.argv[1].rpartition(":"); socket.create_server((host, int(port)))' \
+	  $(ADDRESS) 2>&1) || { echo "ADDRESS=$(ADDRESS) cannot be used: $${fault##*$$'\n'}"; \
+	  echo "Name another host and port, such as: make run ADDRESS=127.0.0.1:8001"; exit 1; }
 	@$(BIN)/flask init
 	@$(PUBLIC_URL) $(BIN)/flask people add admin --name "First admin" --role admin --role prescriber --if-none
 	@echo "Open http://$(ADDRESS) to fill in the form; stop with Ctrl-C."

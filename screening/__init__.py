@@ -42,13 +42,11 @@ def create_app(settings: Settings | None = None) -> Flask:
     Raises InvalidSettings or KeyFault.
     """
     settings = settings or load_settings()
-    half = [code for code in {settings.clinic_language, *settings.languages} if not is_translated(code)]
+    wanted = {"clinic_language": (settings.clinic_language,), "languages": settings.languages}
+    half = [(name, code) for name, codes in wanted.items() for code in codes if not is_translated(code)]
     if half:
         raise InvalidSettings(
-            [
-                f"languages, clinic_language: the pages are not translated into {code} (screening/translations)"
-                for code in half
-            ]
+            [f"{settings.place(name)}: the pages are not translated into {code}" for name, code in half]
         )
     here = Installation(settings, load_channels(settings))
     app = Flask(

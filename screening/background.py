@@ -15,6 +15,7 @@ from screening.delivery.channel import Channel
 from screening.extensions import Installation, db, installation
 from screening.services import retention
 from screening.services.clock import ClockInDoubt, this_machine
+from screening.settings import as_called
 from screening.storage.audit import Act
 
 EVERY = 60.0  # seconds
@@ -103,7 +104,7 @@ def once(app: Flask) -> bool:
             act = Act(session=db.session, keys=here.keys, now=datetime.now(UTC), by="server")
             retention.daily(act, this_machine(), days=here.settings.retention_days)
         except ClockInDoubt:
-            log.warning("background: nothing is deleted, the clock jumped; see flask doctor")
+            log.warning("%s", as_called("background: nothing is deleted, the clock jumped; see flask doctor"))
         return False
 
     return _logged(app, "background", work)

@@ -120,12 +120,14 @@ class Installation:
 
     def check_languages(self) -> None:
         """Raise InvalidSettings unless the rule book in force has the clinic's language and one for patients."""
-        own, has = self.settings.clinic_language, ", ".join(self.books)
+        settings, own, has = self.settings, self.settings.clinic_language, ", ".join(self.books)
         if own not in self.books:
-            raise InvalidSettings([f"clinic_language: the rule book in force has no {own}; it has {has}"])
+            raise InvalidSettings(
+                [f"{settings.place('clinic_language')}: the rule book in force has no {own}; it has {has}"]
+            )
         if not self.languages:
-            codes = ", ".join(self.settings.languages)
-            words = f"languages: the rule book in force has none of {codes}, or nobody has reviewed the translation"
+            codes = ", ".join(settings.languages)
+            words = f"{settings.place('languages')}: the rule book in force has none of {codes}, or nobody has reviewed the translation"
             raise InvalidSettings([f"{words}; see unreviewed_languages"])
 
     @property
@@ -156,7 +158,7 @@ class Installation:
     @property
     def signature(self) -> Signature | None:
         """What signs PDFs, or None without a key. Raises KeyFault where others can read it."""
-        return _signature(read_private(self.signing_file)) if self.signing_file.exists() else None
+        return _signature(read_private(self.signing_file), self.signing_file) if self.signing_file.exists() else None
 
     @property
     def printer(self) -> Printer:
@@ -175,8 +177,8 @@ class Installation:
 
 
 @lru_cache(maxsize=1)
-def _signature(pem: str) -> Signature:
-    return Signature(pem.encode())
+def _signature(pem: str, file: Path) -> Signature:
+    return Signature(pem.encode(), file)
 
 
 def installation(app: Flask | None = None) -> Installation:

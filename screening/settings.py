@@ -6,6 +6,7 @@ import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -214,6 +215,10 @@ class Settings:
                 hidden = "(hidden)" if one.metadata["secret"] and value else value
                 yield one.name, hidden, self.came_from.get(one.name, "default"), one.metadata["what"]
 
+    def place(self, name: str) -> str:
+        """Where a setting was written, or is to be."""
+        return _place(name, self.came_from, self.instance)
+
     @property
     def database(self) -> str:
         """The database's SQLAlchemy URL. A PostgreSQL URL without a driver gets psycopg, the one installed."""
@@ -252,6 +257,12 @@ class Settings:
         return sorted(LOOPBACK | {host})  # whoever watches it on this machine asks by these
 
 
+def _place(name: str, came_from: Mapping[str, str], instance: Path) -> str:
+    if came_from.get(name) == "environment":
+        return f"{PREFIX}{name.upper()}"
+    return f"{instance / FILE_NAME}: {name}"
+
+
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """The settings, each with where it came from. Raises InvalidSettings with every fault."""
     environ = os.environ if environ is None else environ
@@ -269,10 +280,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     variables = {name.removeprefix(PREFIX).lower(): value for name, value in environ.items() if name.startswith(PREFIX)}
     came_from = dict.fromkeys(written, "file") | dict.fromkeys(variables, "environment")
     variables.pop("instance", None)
-
-    def place(name: str) -> str:
-        return f"{PREFIX}{name.upper()}" if name in variables else f"{file}: {name}"
-
+    place = partial(_place, came_from=came_from, instance=instance)
     try:
         given = {"instance": instance, "came_from": came_from, "channels": channels}
         settings = read_options(Settings, written | variables, place, **given)
@@ -280,7 +288,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         raise InvalidSettings(faults + err.faults) from err
     if urlsplit(settings.public_url).hostname not in LOOPBACK and not (settings.over_tls or settings.allow_plain_http):
         faults.append(
-            f"public_url: {settings.public_url} would send health data unencrypted over the network; "
+            f"{place('public_url')}: {settings.public_url} would send health data unencrypted over the network; "
             "use an https address, or set allow_plain_http = true if you accept that"
         )
     if faults:

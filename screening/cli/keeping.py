@@ -102,7 +102,7 @@ def backup(target: Path) -> None:
         acting().note("backed up", detail=target.name)
     for left_over in removed:
         click.echo(f"Removed {left_over}: a backup that was ended before it was whole.", err=True)
-    click.echo(f"Wrote {target} ({target.stat().st_size} bytes), and read it. Keep {here.key_file.name} apart from it.")
+    click.echo(f"Wrote {target} ({target.stat().st_size} bytes), and read it. Keep {here.key_file} apart from it.")
 
 
 @commands.command()
@@ -111,7 +111,7 @@ def restore(source: Path) -> None:
     """Bring the backup SOURCE into an empty place, in which data.key is already. Then run: flask init; flask verify."""
     here = installation()
     if not here.key_file.exists():
-        fail(f"Put your copy of data.key to {here.key_file} first: without it the backup cannot be read")
+        fail(f"Put your copy to {here.key_file} first: without that key the backup cannot be read")
     with progress("Copying") as tell:
         copies.restore(db.engine, here.keys, source, tell)
     noted, end = audit_log.begin_anew(acting(), source.name)
@@ -182,9 +182,7 @@ def rotate_key(forget: bool) -> None:
         kept = only_current(here.keys)
         rotation.forget(db.session, here.keys, lambda: write_keys(here.key_file, kept, instead=True))
         here.keys.follow()
-    click.echo(
-        f"{done} rows are sealed with {here.keys.current} now. Copy {here.key_file.name} to its safe place again."
-    )
+    click.echo(f"{done} rows are sealed with {here.keys.current} now. Copy {here.key_file} to its safe place again.")
     if not forget and len(here.keys.data) > 1:
         click.echo(
             as_called("Old keys stay in it for the backups made before; `flask rotate-key --forget` drops them.")

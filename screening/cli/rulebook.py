@@ -20,7 +20,7 @@ from screening.domain.evaluate import evaluate
 from screening.domain.rules import BASE_LANGUAGE, Question, RuleBook
 from screening.extensions import db, installation
 from screening.reports.fhir_definitions import DEFINITIONS
-from screening.reports.summary import citations, standing
+from screening.reports.summary import standing
 from screening.rulebooks import shape
 from screening.rulebooks.adopt import adopt, basis, note_basis
 from screening.rulebooks.load import load, load_content
@@ -88,24 +88,11 @@ def rulebook_schema(translation: bool) -> None:
 @rulebook.command("show")
 @click.option("--language", default="en", show_default=True)
 def rulebook_show(language: str) -> None:
-    """Print the questions, rules and facts for reading."""
+    """Print the whole edition in force, in one language."""
     books = installation().books
     if language not in books:
         fail(f"There is no rule book in {language!r}; use one of: {', '.join(books)}")
-    book = books[language]
-    click.echo(f"{book.medicine.name} ({book.medicine.brand}), ATC {book.medicine.atc}")
-    click.echo("\nQuestions")
-    for item in book.asked():
-        answers = " / ".join(option.id for option in item.options) or "own words"
-        click.echo(f"  {item.id}: {item.ask} [{answers}]")
-    click.echo("\nRules")
-    for rule in book.rules:
-        when = " and ".join(f"{asked} is {' or '.join(sorted(accepted))}" for asked, accepted in rule.when)
-        of = rule.finding
-        click.echo(f"  {of.rule}: when {when}: {of.severity.word}: {of.title} [{citations(of.cites)}]")
-    click.echo("\nFacts")
-    for fact in book.facts:
-        click.echo(f"  {fact.citation}: {fact.says}")
+    click.echo(current_app.jinja_env.get_template("text/rule_book.txt").render(book=books[language]), nl=False)
 
 
 @rulebook.command("table")

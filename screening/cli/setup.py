@@ -31,7 +31,7 @@ from screening.services.people import everyone
 from screening.settings import FILE_NAME, as_called, load_settings, settings_file
 from screening.storage import audit, database, outbox, screenings, search
 from screening.storage.editions import VersionUsed
-from screening.storage.encryption import KeyFault, new_keys, read_private, write_keys, write_private
+from screening.storage.encryption import KeyFault, new_keys, read_keys, read_private, write_keys, write_private
 from screening.storage.tables import ScreeningRow
 
 DISK_GIB = 1
@@ -64,7 +64,7 @@ def init() -> None:
             write_private(here.secret_file, secrets.token_hex(SECRET_BYTES) + "\n")
     for missing in fonts.missing_parts():
         click.echo(f"Missing: {missing}", err=True)
-    click.echo(f"Ready: {instance}. Keep a copy of {here.key_file.name} apart from your database backups.")
+    click.echo(f"Ready: {instance}. Keep a copy of {here.key_file} apart from your database backups.")
 
 
 def _begin_rule_book(here: Installation) -> None:
@@ -148,12 +148,12 @@ def _examined() -> Iterator[tuple[bool | None, str, str]]:
     yield True, "versions", ", ".join(f"{name} {version(name)}" for name in ("flask", "weasyprint", "cryptography"))
     missing = fonts.missing_parts()
     yield not missing, "fonts and subsetting", "; ".join(missing) or "all there"
-    for file, what in ((here.key_file, "data.key"), (here.secret_file, "secret.key")):
+    for file, read in ((here.key_file, read_keys), (here.secret_file, read_private)):
         try:
-            read_private(file)
-            yield True, what, "there, and only its owner can read it"
+            read(file)
+            yield True, file.name, f"{file} is there, and only its owner can read it"
         except KeyFault as err:
-            yield False, what, str(err)
+            yield False, file.name, str(err)
     mode = here.settings.instance.stat().st_mode & 0o777 if here.settings.instance.exists() else 0
     yield mode == 0o700, "instance folder", f"{here.settings.instance}, mode {mode:04o} (to be 0700)"
     free = shutil.disk_usage(here.settings.instance.parent).free / 2**30

@@ -109,9 +109,9 @@ class Channel:
         try:
             secret = read_private(self.instance / file).strip()
         except KeyFault as err:
-            raise DeliveryFailed(Fault.FILE, file) from err
+            raise DeliveryFailed(Fault.FILE, str(self.instance / file)) from err
         if not secret.isprintable():  # a second line would end up in the words of an error
-            raise DeliveryFailed(Fault.FILE, file)
+            raise DeliveryFailed(Fault.FILE, str(self.instance / file))
         return secret
 
     def trusting(self, file: str) -> ssl.SSLContext:
@@ -122,7 +122,7 @@ class Channel:
         try:
             return ssl.create_default_context(cafile=str(self.instance / file) if file else None)
         except OSError as err:
-            raise DeliveryFailed(Fault.FILE, file) from err
+            raise DeliveryFailed(Fault.FILE, str(self.instance / file)) from err
 
 
 class Held(list[Any]):

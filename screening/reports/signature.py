@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 from cryptography import x509
@@ -33,6 +34,7 @@ class Signature:
     """Signs with what a PEM file holds: one private key, its certificate, and those above it, in that order."""
 
     pem: bytes = field(repr=False)
+    file: Path = Path("signing.pem")
 
     def sign(self, pdf: bytes) -> bytes:
         """The PDF with a signature after which nothing may be changed. Raises CannotSign."""
@@ -53,10 +55,10 @@ class Signature:
             key = load_pem_private_key(self.pem, password=None)
         except (ValueError, TypeError, IndexError) as err:
             raise CannotSign(
-                "signing.pem must hold a private key without a password and then its certificate, both as PEM"
+                f"{self.file} must hold a private key without a password and then its certificate, both as PEM"
             ) from err
         if key.public_key() != certificate.public_key():
-            raise CannotSign("the first certificate in signing.pem is not that of its private key")
+            raise CannotSign(f"the first certificate in {self.file} is not that of its private key")
         return certificate
 
     @property

@@ -32,23 +32,23 @@ def faults(folder: Path, languages: Iterable[str]) -> Iterator[str]:
     known = {_file(folder, place, language): place for place in MOST_WORDS for language in languages}
     there = set((folder / "texts").glob("*"))
     for file in sorted(there - set(known)):
-        yield f"{file.name} is shown nowhere; use a name such as {', '.join(sorted(one.name for one in known))}"
+        yield f"{file} is shown nowhere; use a name such as {', '.join(sorted(one.name for one in known))}"
     for file, place in known.items():
         if file not in there:
             if any(known.get(other) == place for other in there):
-                yield f"{file.name} is missing: whoever reads in that language sees nothing in its place"
+                yield f"{file} is missing: whoever reads in that language sees nothing in its place"
             continue
         try:
             text = file.read_text(encoding="utf-8-sig")
         except (OSError, ValueError) as err:
-            yield f"{file.name} cannot be read ({err}); save it as UTF-8, readable for the server"
+            yield f"{file} cannot be read ({err}); save it as UTF-8, readable for the server"
             continue
         words = _WORD.findall(text)
         if len(words) > MOST_WORDS[place]:
-            yield f"{file.name} has {len(words)} words; {MOST_WORDS[place]} are the most that patients read there"
+            yield f"{file} has {len(words)} words; {MOST_WORDS[place]} are the most that patients read there"
         sentences = sum(1 for one in _SENTENCE_END.split(text) if _WORD.search(one))
         if sum(len(word) > 6 for word in words) >= TOO_HARD * max(sentences, 1):
-            yield f"{file.name} is harder to read than about school grade 6; use shorter sentences and shorter words"
+            yield f"{file} is harder to read than about school grade 6; use shorter sentences and shorter words"
 
 
 def _file(folder: Path, place: str, language: str) -> Path:

@@ -23,6 +23,7 @@ from screening.storage.encryption import KeyFault, Keys
 from screening.storage.tables import AuditHeadRow, AuditRow
 
 BEGINNING = b"\0" * 32
+HOW_TO = Path(__file__).parents[2] / "docs" / "operations.md"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +97,7 @@ def lost(session: Session, keys: Keys) -> str:
     return (
         f"the audit log ends at row {end.number}, but {file} tells of row {noted.number}, which is not in it: what was "
         "sent and recorded last is lost, or an older database was put back. Bring the database files or a newer backup "
-        f"back (docs/operations.md); or, to go on with what there is, move {file.name} away"
+        f"back ({HOW_TO}); or, to go on with what there is, move {file} away"
     )
 
 

@@ -144,7 +144,7 @@ def check_keys(session: Session, keys: Keys) -> None:
 def prove(check: KeyCheckRow, keys: Keys) -> None:
     """Raise KeyFault unless the keys are those that a check text was sealed with."""
     if check.unseal(keys, "sealed_check") != _check_text(keys):
-        raise KeyFault("the index key in data.key is not the one of this database; restore your copy of data.key")
+        raise KeyFault(f"the index key in {keys.file} is not the one of this database; restore your copy of that file")
 
 
 @cache  # as it was at the start: an upgrade may put other files there while this process still runs

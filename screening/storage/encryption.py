@@ -71,13 +71,13 @@ class Keys:
             self.follow()
         key = self.data.get(name)
         if key is None:
-            raise KeyFault(f"{table}.{column} is sealed with a key that data.key does not have; restore that file")
+            raise KeyFault(f"{table}.{column} is sealed with a key that {self.file} does not have; restore that file")
         try:
             return AESGCM(key).decrypt(rest[:_NONCE_BYTES], rest[_NONCE_BYTES:], _place(table, column, row))
         except (InvalidTag, ValueError) as err:
             raise KeyFault(
-                f"{table}.{column} cannot be opened: data.key is not the one it was sealed with (restore your copy), "
-                "or the row was changed (restore a backup)"
+                f"{table}.{column} cannot be opened: {self.file} is not the one it was sealed with "
+                "(restore your copy), or the row was changed (restore a backup)"
             ) from err
 
     def authenticate(self, purpose: str, content: bytes) -> bytes:

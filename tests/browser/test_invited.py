@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import date
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser import colleague, journey
 from tests.browser.colleague import PRIMARY
@@ -110,3 +110,53 @@ def test_a_list_is_invited_on_a_small_phone(open_page: OpenPage, server: LiveSer
     with staff.expect_download() as download:
         staff.click("button[name=links]")
     assert download.value.suggested_filename == "invitations.csv"
+
+
+def test_a_second_tap_and_a_lost_answer_shut_nobody_out_and_other_names_are_seen(
+    open_page: OpenPage, server: LiveServer
+) -> None:
+    staff = colleague.at_work(open_page, server, "prescriber", "staff")
+    staff.goto("/clinic/invitations/new")
+    staff.fill("[name=name]", NAME)
+    say_birth_date(staff, BORN)
+    journey.press(staff, PRIMARY)
+    link, page_of_it = staff.locator(".invited-link").inner_text(), staff.url
+
+    patient = open_page(**PHONE)
+    patient.goto(link)
+    say_birth_date(patient, BORN)
+    patient.locator(PRIMARY).scroll_into_view_if_needed()
+    button = patient.locator(PRIMARY).bounding_box()
+    assert button is not None
+    with server.held_up():
+        for _ in range(2):
+            with patient.expect_request(lambda asked: asked.method == "POST"):
+                patient.mouse.click(button["x"] + button["width"] / 2, button["y"] + button["height"] / 2)
+    patient.wait_for_url("**/about-you")
+
+    other = open_page(**PHONE)
+    other.goto(link)
+    say_birth_date(other, BORN)
+    other.route(link, lose_the_answer, times=1)
+    cookies = other.context.cookies()
+    journey.press(other, PRIMARY)
+    assert other.locator("h1").count() == 0
+    other.context.clear_cookies()  # those of the lost answer
+    other.context.add_cookies(cookies)  # type: ignore[arg-type]
+    other.goto(link)
+    say_birth_date(other, BORN)
+    journey.press(other, PRIMARY)
+    assert journey.path(other) == "/about-you"
+    other.fill("[name=name]", "Somebody Else")
+    journey.press_continue(other)
+    journey.answer_questions(other, journey.ALL_NO)
+    reference = journey.send(other)
+    for page in (page_of_it, f"/clinic/screenings/{reference}"):
+        staff.goto(page)
+        expect(staff.locator("main")).to_contain_text("Not as invited")
+
+
+def lose_the_answer(route: Route) -> None:
+    """Let the server get the request, and the browser nothing of what it answers."""
+    route.fetch(max_redirects=0)
+    route.fulfill(status=503, body="")

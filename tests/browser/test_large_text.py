@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+from io import BytesIO
+
 import pytest
+from PIL import Image
 from playwright.sync_api import Page
 
 from tests.browser import journey
 from tests.browser.inspection import assert_well_built
+from tests.browser.server import LiveServer
 
 PHONE = {"width": 320, "height": 640}
 BROKEN_WORDS = """() => {
@@ -25,6 +30,20 @@ BROKEN_WORDS = """() => {
 }"""
 INDENTS = """() => [...document.querySelectorAll(".follow-up .choice")].filter(one => one.checkVisibility())
   .map(one => one.getBoundingClientRect().left - document.querySelector(".question").getBoundingClientRect().left)"""
+TOO_WIDE = """() => [...document.querySelectorAll("main *")].filter(one => one.checkVisibility())
+  .filter(one => one.getBoundingClientRect().right > innerWidth).map(one => one.outerHTML)"""
+# Where a question goes on below a follow-up with the same choices, a patient must see which belong to which.
+FRAMES = """() => [...document.querySelectorAll(".follow-up")].filter(one => one.checkVisibility()).map(one => {
+  const style = getComputedStyle(one);
+  return ["Left", "Bottom"].some(side => parseFloat(style[`border${side}Width`]) >= 3);
+})"""
+OWN_WORDS = """
+Write to [privacy@northside-rheumatology.example](mailto:privacy@northside-rheumatology.example).
+
+    a line of code that is longer than a phone is wide, and goes on
+
+https://northside-rheumatology.example/without/any/blank/in/it/at/all.html
+"""
 IN_SIGHT = """(selector) => {
   const {top, bottom} = document.querySelector(selector).getBoundingClientRect();
   return top >= 0 && bottom <= innerHeight;
@@ -55,8 +74,35 @@ def test_no_word_is_broken_and_no_follow_up_indented_at_twice_the_size(phone: Pa
         journey.fill_question(phone, asked, journey.ANSWERS)
         assert phone.evaluate(BROKEN_WORDS) == [], asked.id
         assert max(phone.evaluate(INDENTS), default=0) < 8, asked.id
+        assert all(phone.evaluate(FRAMES)), asked.id
         assert_well_built(phone, language=language)
         journey.press_continue(phone)
+
+
+def test_on_the_same_phone_with_small_text_follow_ups_are_indented(page: Page) -> None:
+    journey.jump_to(page, "pregnancy")
+    page.check("[name=pregnancy][value=no]")
+    assert min(page.evaluate(INDENTS)) >= 32
+    assert all(page.evaluate(FRAMES))
+
+
+def test_the_mark_of_an_error_is_as_high_as_its_group(page: Page) -> None:
+    journey.jump_to(page, "hypersensitivity")
+    journey.press_continue(page)
+    shown = Image.open(BytesIO(page.locator(".question").screenshot()))
+    assert shown.getpixel((2, 2)) == shown.getpixel((2, shown.height // 2))
+
+
+def test_the_own_words_of_a_clinic_fit_the_phone(phone: Page, server: LiveServer) -> None:
+    folder = server.instance / "texts"
+    folder.mkdir()
+    (folder / "privacy.en.md").write_text(OWN_WORDS)
+    try:
+        phone.goto("/privacy")
+        assert phone.evaluate(TOO_WIDE) == []
+        assert_well_built(phone)
+    finally:
+        shutil.rmtree(folder)
 
 
 def test_a_link_of_the_error_summary_shows_question_message_and_choice(page: Page) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -66,6 +68,40 @@ def test_the_page_for_the_clinic_names_only_commands_that_there_are() -> None:
     named = set(re.findall(r"(?:^|&& |`|SCREENING_\S+ )screening ([a-z][a-z-]+)", page, re.M))
     assert {"init", "restore", "move-database", "doctor", "db"} <= named
     assert named - {"db"} <= set(commands.commands)
+
+
+def test_what_the_service_cannot_read_is_named_with_the_remedy() -> None:
+    text = (DEPLOY / "screening").read_text(encoding="utf-8")
+    text = text.replace("runuser -u screening", "runuser -u nobody" if os.geteuid() == 0 else "env")
+    with TemporaryDirectory() as installed:
+        Path(installed).chmod(0o311)  # not by its owner either
+        text = text.replace("/opt/screening", installed)
+        done = subprocess.run(["/bin/sh", "-c", text, "screening", "init"], capture_output=True, text=True, check=False)
+        Path(installed).chmod(0o700)
+    assert done.returncode == 1
+    assert done.stderr == f"The user screening cannot read {installed}/. Run: chmod -R go+rX {installed}/\n"
+
+
+@pytest.mark.parametrize("address", ["", "localhost"])
+def test_an_address_that_cannot_be_used_is_named_once_with_why(address: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = address or f"127.0.0.1:{taken.getsockname()[1]}"
+        make = [
+            "make",
+            "--no-print-directory",
+            "-o",
+            "run-packages",
+            "-o",
+            ".venv/run-installed",
+            "run",
+            f"ADDRESS={address}",
+        ]
+        done = subprocess.run(make, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    first, second = done.stdout.splitlines()
+    assert first.startswith(f"ADDRESS={address} cannot be used: ")
+    assert ("Address already in use" in first) is (address != "localhost")
+    assert second.endswith("make run ADDRESS=127.0.0.1:8001")
 
 
 def run_as_root(folder: Path, *words: str) -> None:

@@ -257,9 +257,10 @@ def test_a_fhir_server_that_keeps_talking_is_left_in_time(
 
 def test_a_secret_of_two_lines_is_refused_and_not_repeated(make: Make, records: FhirServer) -> None:
     app = make({"records": to_fhir(records)})
-    (installation(app).settings.instance / "fhir.token").write_text("FIRST\nSECOND")
+    file = installation(app).settings.instance / "fhir.token"
+    file.write_text("FIRST\nSECOND")
     output = flask(app, "delivery", "test", "records", code=1).output
-    assert "is missing, damaged or readable by others. (file fhir.token)" in output
+    assert f"is missing, damaged or readable by others. (file {file})" in output
     assert "FIRST" not in output
 
 
@@ -271,10 +272,10 @@ def test_a_secret_of_two_lines_is_refused_and_not_repeated(make: Make, records: 
         ({"tls": "implicit"}, "unreachable"),
         ({"port": 1}, "unreachable"),
         ({"user": "", "password_file": ""}, "refused 530"),
-        ({"password_file": "missing"}, "file missing"),
+        ({"password_file": "missing"}, "file {instance}/missing"),
         ({"password_file": "wrong"}, "sign-in 535"),
         ({"password_file": "letters"}, "file UnicodeEncodeError"),
-        ({"ca_file": "missing"}, "file missing"),
+        ({"ca_file": "missing"}, "file {instance}/missing"),
     ],
     ids=str,
 )
@@ -286,7 +287,7 @@ def test_why_a_mail_does_not_go(make: Make, mail: MailServer, change: dict[str, 
         file.chmod(0o600)
     output = flask(app, "delivery", "test", "mail", code=1).output
     assert "Not delivered to mail" in output
-    assert f"({fault}" in output
+    assert f"({fault.format(instance=installation(app).settings.instance)}" in output
     assert mail.mails == []
 
 

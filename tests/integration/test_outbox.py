@@ -224,7 +224,7 @@ def test_a_lost_job_is_noticed_and_made_again_when_the_pdf_is_asked_for(app: Fla
 def test_a_signing_key_that_cannot_be_used_is_seen_and_nothing_goes_out_unsigned(app: Flask) -> None:
     dr, reference = Colleague(app), sent(app)
     key = installation(app).signing_file
-    for content, mode, words in (("any", 0o600, "signing.pem must hold"), ("any", 0o644, "can be read by others")):
+    for content, mode, words in (("any", 0o600, f"{key} must hold"), ("any", 0o644, "can be read by others")):
         key.write_text(content)
         key.chmod(mode)
         let_time_pass(app, timedelta(hours=1))

@@ -89,7 +89,7 @@ def test_each_fault_of_a_file_is_told(tmp_path: Path, name: str, content: str | 
 def test_a_text_that_one_language_lacks_is_told(sqlite_app: Flask, folder: Path) -> None:
     (folder / "welcome.en.md").write_text(PLAIN)
     (fault,) = texts.faults(folder.parent, ["en", "es"])
-    assert fault.startswith("welcome.es.md is missing")
+    assert fault.startswith(f"{folder}/welcome.es.md is missing")
     report = sqlite_app.test_cli_runner().invoke(args=["doctor"]).output
     assert f"FAULT  own texts: {fault}" in report
 

@@ -24,6 +24,7 @@ from screening.settings import Settings
 from screening.storage import summaries
 from screening.storage.tables import CopyRow
 from screening.web import patient
+from tests.builders import book
 from tests.integration.colleague import Colleague
 from tests.integration.test_printed_summary import words
 from tests.integration.test_review import sent
@@ -82,6 +83,16 @@ def test_every_sheet_of_the_form_has_room_for_name_and_date_of_birth(app: Flask,
     pages = PdfReader(io.BytesIO(Visitor(app).get(f"/paper/{kind}/en.pdf").data)).pages
     assert len(pages) > 2
     assert all(re.search(r"Name\s+Date of birth", page.extract_text()) for page in pages)
+
+
+@pytest.mark.parametrize("kind", ["form", "form-large"])
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_a_question_and_its_follow_ups_are_on_one_sheet(app: Flask, code: str, kind: str) -> None:
+    pages = PdfReader(io.BytesIO(Visitor(app).get(f"/paper/{kind}/{code}.pdf").data)).pages
+    texts = [words(page.extract_text()) for page in pages]
+    for question in book(code).questions:
+        asked = {words(item.ask) for item in question.page}
+        assert any(all(one in text for one in asked) for text in texts), question.id
 
 
 @pytest.mark.parametrize("code", LANGUAGES)

@@ -53,6 +53,17 @@ def test_an_interpreter_is_named_wherever_the_answers_are_read(app: Flask, visit
     assert (row["respondent"], row["respondent_name"]) == ("interpreter", "Ana Interpreter")
 
 
+def test_a_helper_who_leaves_the_name_empty_is_asked_for_that_of_the_patient(visitor: Visitor) -> None:
+    visitor.begin(name="", **INTERPRETER)
+    page = words_of(visitor, "/about-you")
+    assert page.count("Enter the patient’s name") == 2
+    assert "As the clinic knows the patient" in page
+    visitor.post("/about-you", {**SAMPLE, "name": ""})
+    page = words_of(visitor, "/about-you")
+    assert page.count("Enter your name") == 2
+    assert "As the clinic knows you" in page
+
+
 def words_of(browser: Visitor | Colleague, path: str) -> str:
     browser.get(path)
     return " ".join(browser.text.split())

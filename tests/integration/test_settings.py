@@ -51,8 +51,10 @@ def test_a_file_that_is_not_toml_says_so(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("url", ["http://192.168.1.5", "http://screening.clinic.example"])
 def test_plain_http_beyond_this_machine_needs_a_decision(tmp_path: Path, url: str) -> None:
-    with pytest.raises(InvalidSettings, match="unencrypted over the network"):
+    with pytest.raises(InvalidSettings, match=r"SCREENING_PUBLIC_URL: .* unencrypted over the network"):
         load(tmp_path, public_url=url)
+    with pytest.raises(InvalidSettings, match=f"{tmp_path}/settings.toml: public_url: .* unencrypted"):
+        load(tmp_path, f'public_url = "{url}"')
     assert load(tmp_path, public_url=url, allow_plain_http="true").public_url == url
 
 
@@ -74,8 +76,10 @@ def test_the_settings_file_names_every_setting_at_its_default(tmp_path: Path) ->
 
 
 def test_a_language_without_a_translation_of_the_pages_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InvalidSettings, match="not translated into fr"):
-        create_app(Settings(instance=tmp_path, languages=("en", "fr")))
+    with pytest.raises(InvalidSettings, match=f"{tmp_path}/settings.toml: languages: .* not translated into fr"):
+        create_app(load(tmp_path, 'languages = ["en", "fr"]'))
+    with pytest.raises(InvalidSettings, match="SCREENING_CLINIC_LANGUAGE: the pages are not translated into de"):
+        create_app(load(tmp_path, clinic_language="de"))
     create_app(Settings(instance=tmp_path, languages=("en", "es")))
 
 

@@ -284,7 +284,10 @@ def test_a_backup_restored_elsewhere_is_all_there(app: Flask, start: Start, tmp_
     here = installation(app)
     elsewhere = Settings(instance=tmp_path / "elsewhere", database_url=empty_database(here.settings))
     other = start(elsewhere)
-    assert "Put your copy of data.key" in flask(other, "restore", str(tmp_path / "copy"), code=1).stderr
+    assert (
+        f"Put your copy to {elsewhere.instance}/data.key first"
+        in flask(other, "restore", str(tmp_path / "copy"), code=1).stderr
+    )
     elsewhere.instance.mkdir(mode=0o700)
     (elsewhere.instance / "data.key").write_bytes(here.key_file.read_bytes())
     (elsewhere.instance / "data.key").chmod(0o600)
@@ -426,6 +429,9 @@ def test_doctor_says_what_is_well_and_what_is_not(app: Flask, tmp_path: Path) ->
     assert "FAULT  unread: 2 screenings" in flask(app, "doctor", code=1).stdout
     installation(app).key_file.chmod(0o644)
     assert "FAULT  data.key" in flask(app, "doctor", code=1).stdout
+    key = installation(app).key_file
+    key.unlink()
+    assert f"FAULT  data.key: {key} is missing. If there are screenings" in flask(app, "doctor", code=1).stdout
 
 
 def test_doctor_finds_a_draft_rule_book_no_fault_where_the_server_answers(

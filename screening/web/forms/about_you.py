@@ -86,14 +86,19 @@ class AboutYouForm(BirthDateForm):
         who = {"respondent": said.role, "respondent_name": said.name} if said else {}
         return {"name": patient.name, "visit": patient.visit, **born, **who}
 
+    @property
+    def by_patient(self) -> bool:
+        """Whether the patient fills it in, or nobody has said who does."""
+        return self.respondent.data in (None, "", Role.PATIENT)
+
     def check(self, *, languages: tuple[str, ...], today: date) -> bool:
         """Whether everything is acceptable; each field at fault gets its error. Month names of `languages` count."""
         is_date = super().check(languages=languages, today=today)
         name, visit = answers.tidy(self.name.data or ""), answers.tidy(self.visit.data or "")
         of_name = {
-            Fault.MISSING: str(self.name_missing),
+            Fault.MISSING: str(self.name_missing if self.by_patient else VisitForm.name_missing),
             Fault.TOO_LONG: _("Enter a shorter name: at most %(most)s letters", most=answers.NAME_LENGTH),
-            Fault.CONTROL_CHARACTER: _("Type your name again. It has a sign that cannot be printed"),
+            Fault.CONTROL_CHARACTER: _("Type the name again. It has a sign that cannot be printed"),
         }
         of_visit = {
             Fault.TOO_LONG: _("Enter a shorter visit number: at most %(most)s letters", most=answers.VISIT_LENGTH),

@@ -18,6 +18,7 @@ STAFF_PAGES = frozenset({"clinic", "invitations", "admin", "account", "security"
 blueprint = Blueprint("language", __name__)
 
 
+@blueprint.app_template_global("page_language")
 def chosen() -> str:
     """The language the patient chose, else the browser's best match, else the clinic's first; for staff its own."""
     language: str | None = g.get("page_language")
@@ -48,6 +49,18 @@ def switch() -> bool:
     return True
 
 
+@blueprint.app_template_global("page_direction")
+def direction() -> str:
+    """The direction in which the page is read, as HTML has it."""
+    return locale_of(chosen()).text_direction
+
+
+@blueprint.app_template_global("languages_offered")
+def buttons() -> list[tuple[str, str]]:
+    """The languages to choose from on the page: none for staff."""
+    return [] if request.blueprint in STAFF_PAGES else offered()
+
+
 def offered() -> list[tuple[str, str]]:
     """Each language offered with its own name."""
     names = {code: locale_of(code).display_name or code for code in installation().settings.languages}
@@ -66,11 +79,3 @@ def switch_page() -> Response:
     target = own_path(request.form.get("next", "/"))
     return device.remember(device.draft_token(), target) if device.draft_token() else redirect(target, code=303)
 
-
-@blueprint.app_context_processor
-def _for_templates() -> dict[str, object]:
-    return {
-        "page_language": chosen,
-        "page_direction": lambda: locale_of(chosen()).text_direction,
-        "languages_offered": lambda: [] if request.blueprint in STAFF_PAGES else offered(),
-    }

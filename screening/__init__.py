@@ -10,7 +10,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from screening import cli
 from screening.delivery.load import load_channels
 from screening.extensions import Installation, alembic, babel, csrf, db
-from screening.reports.summary import is_translated, translations
+from screening.reports.summary import is_translated
 from screening.rulebooks.load import load
 from screening.settings import InvalidSettings, Settings, load_settings
 from screening.storage.database import configure
@@ -65,7 +65,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
     app.config.from_mapping(
         SECRET_KEY=read_private(here.secret_file) if here.secret_file.exists() else None,
-        SQLALCHEMY_ENGINES={"default": {"url": settings.database, "pool_pre_ping": True}},
+        SQLALCHEMY_ENGINES={
+            "default": {"url": settings.database, "pool_pre_ping": settings.database.startswith("postgresql")}
+        },
         ALEMBIC={"script_location": "storage/migrations"},
         ALEMBIC_CONTEXT={"render_as_batch": True, "transactional_ddl": True},
         TRUSTED_HOSTS=settings.hosts,
@@ -99,12 +101,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     device.init_app(app)
     csrf.init_app(app)
     babel.init_app(app, locale_selector=lambda: settings.locale(language.chosen()))
-    # As Flask-Babel installs them, without asking for the language anew for each text of a page.
-    app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]
-        lambda one: translations(language.chosen()).gettext(one),
-        lambda one, several, count: translations(language.chosen()).ngettext(one, several, count),
-        newstyle=True,
-    )
     app.jinja_env.globals["clinic"] = settings
     sign_in.init_app(app, here)
     for part in (patient, clinic, invitations, admin, verify, language, health, fhir):

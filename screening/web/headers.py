@@ -41,10 +41,9 @@ def init_app(app: Flask) -> None:
     """Add the headers to everything this application answers, and the version of its content to a file's address."""
     folder = ROOT / "static"
 
-    @app.url_defaults
-    def _add_version(endpoint: str, values: dict[str, Any]) -> None:
-        if endpoint == "static":
-            values["v"] = _version(folder / values["filename"])
+    @app.template_global("static")
+    def _address(name: str) -> str:
+        return f"{request.script_root}/static/{name}?v={_version(folder / name)}"
 
     @app.after_request
     def _add(response: Response) -> Response:

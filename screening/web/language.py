@@ -4,11 +4,13 @@ import re
 
 from flask import Blueprint, g, redirect, request, session
 from flask_babel import refresh
+from markupsafe import Markup
 from werkzeug.wrappers import Response
 
 from screening.domain.rules import RuleBook
 from screening.extensions import installation
 from screening.reports.paper import locale_of
+from screening.reports.summary import translations
 from screening.web import device
 
 _OWN_PATH = re.compile(r"(/[a-z][a-z0-9/_-]*)?/?")
@@ -49,6 +51,13 @@ def switch() -> bool:
     return True
 
 
+@blueprint.app_template_global("_")
+def text(english: str, **values: object) -> Markup:
+    """A text of a template in the page's language: `gettext` of Flask-Babel, which asks for the language each time."""
+    translated = Markup(translations(chosen()).gettext(english))  # noqa: S704 - our own text; values are escaped
+    return translated % values if values else translated
+
+
 @blueprint.app_template_global("page_direction")
 def direction() -> str:
     """The direction in which the page is read, as HTML has it."""
@@ -78,4 +87,3 @@ def switch_page() -> Response:
     switch()
     target = own_path(request.form.get("next", "/"))
     return device.remember(device.draft_token(), target) if device.draft_token() else redirect(target, code=303)
-

@@ -65,9 +65,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
     app.config.from_mapping(
         SECRET_KEY=read_private(here.secret_file) if here.secret_file.exists() else None,
-        SQLALCHEMY_ENGINES={
-            "default": {"url": settings.database, "pool_pre_ping": settings.database.startswith("postgresql")}
-        },
+        SQLALCHEMY_ENGINES={"default": {"url": settings.database, "pool_pre_ping": bool(settings.database_url)}},
         ALEMBIC={"script_location": "storage/migrations"},
         ALEMBIC_CONTEXT={"render_as_batch": True, "transactional_ddl": True},
         TRUSTED_HOSTS=settings.hosts,

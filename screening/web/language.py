@@ -3,6 +3,7 @@
 import re
 
 from flask import Blueprint, g, redirect, request, session
+from flask.blueprints import BlueprintSetupState
 from flask_babel import refresh
 from markupsafe import Markup
 from werkzeug.wrappers import Response
@@ -20,7 +21,6 @@ STAFF_PAGES = frozenset({"clinic", "invitations", "admin", "account", "security"
 blueprint = Blueprint("language", __name__)
 
 
-@blueprint.app_template_global("page_language")
 def chosen() -> str:
     """The language the patient chose, else the browser's best match, else the clinic's first; for staff its own."""
     language: str | None = g.get("page_language")
@@ -51,25 +51,6 @@ def switch() -> bool:
     return True
 
 
-@blueprint.app_template_global("_")
-def text(english: str, **values: object) -> Markup:
-    """A text of a template in the page's language: `gettext` of Flask-Babel, which asks for the language each time."""
-    translated = Markup(translations(chosen()).gettext(english))  # noqa: S704 - our own text; values are escaped
-    return translated % values if values else translated
-
-
-@blueprint.app_template_global("page_direction")
-def direction() -> str:
-    """The direction in which the page is read, as HTML has it."""
-    return locale_of(chosen()).text_direction
-
-
-@blueprint.app_template_global("languages_offered")
-def buttons() -> list[tuple[str, str]]:
-    """The languages to choose from on the page: none for staff."""
-    return [] if request.blueprint in STAFF_PAGES else offered()
-
-
 def offered() -> list[tuple[str, str]]:
     """Each language offered with its own name."""
     names = {code: locale_of(code).display_name or code for code in installation().settings.languages}
@@ -87,3 +68,19 @@ def switch_page() -> Response:
     switch()
     target = own_path(request.form.get("next", "/"))
     return device.remember(device.draft_token(), target) if device.draft_token() else redirect(target, code=303)
+
+
+@blueprint.record
+def _for_templates(setup: BlueprintSetupState) -> None:
+    setup.app.jinja_env.globals |= {
+        "_": _text,
+        "page_language": chosen,
+        "page_direction": lambda: locale_of(chosen()).text_direction,
+        "languages_offered": lambda: [] if request.blueprint in STAFF_PAGES else offered(),
+    }
+
+
+def _text(english: str, **values: object) -> Markup:
+    """Translate a text of a template, as Flask-Babel does, which asks for the language anew for each text."""
+    translated = Markup(translations(chosen()).gettext(english))  # noqa: S704 - our own text; values are escaped
+    return translated % values if values else translated

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
 
-from benchmarks import evaluation, inbox, memory, page, printing, rotation, size, submits
+from benchmarks import crowds, evaluation, inbox, memory, page, printing, rotation, size, submits
 from benchmarks.timing import Table
 
 MEASURES: Mapping[str, Callable[[bool], Table]] = {
@@ -19,6 +19,7 @@ MEASURES: Mapping[str, Callable[[bool], Table]] = {
     "printing": printing.measure,
     "memory": memory.measure,
     "submits": submits.measure,
+    "crowds": crowds.measure,
     "inbox": inbox.measure,
     "rotation": rotation.measure,
 }

@@ -57,7 +57,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
     app.config.from_mapping(
         SECRET_KEY=read_private(here.secret_file) if here.secret_file.exists() else None,
-        SQLALCHEMY_ENGINES={"default": {"url": settings.database, "pool_pre_ping": True}},
+        SQLALCHEMY_ENGINES={"default": {"url": settings.database, "pool_pre_ping": bool(settings.database_url)}},
         ALEMBIC={"script_location": "storage/migrations"},
         ALEMBIC_CONTEXT={"render_as_batch": True, "transactional_ddl": True},
         TRUSTED_HOSTS=settings.hosts,
@@ -91,7 +91,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     device.init_app(app)
     csrf.init_app(app)
     babel.init_app(app, locale_selector=lambda: settings.locale(language.chosen()))
-    app.context_processor(lambda: {"clinic": settings})
+    app.jinja_env.globals["clinic"] = settings
     sign_in.init_app(app, here)
     for part in (patient, clinic, invitations, rule_book, admin, verify, language, health, fhir):
         app.register_blueprint(part.blueprint)

@@ -12,8 +12,6 @@ from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date
-from pyhanko.pdf_utils.reader import PdfFileReader
-from pyhanko.pdf_utils.writer import copy_into_new_writer
 
 from screening.delivery.channel import SECONDS, Channel, DeliveryFailed, Document, Fault, Held, in_time
 from screening.domain.invitation import is_mailbox
@@ -142,6 +140,9 @@ def _connected(options: Email, context: ssl.SSLContext, held: Held) -> smtplib.S
 
 def _encrypted(pdf: bytes, password: str) -> bytes:
     """A copy that opens with the password alone; a signature does not hold for it."""
+    from pyhanko.pdf_utils.reader import PdfFileReader  # only here: few clinics encrypt, and it takes long to load
+    from pyhanko.pdf_utils.writer import copy_into_new_writer
+
     copy, out = copy_into_new_writer(PdfFileReader(BytesIO(pdf))), BytesIO()
     copy.encrypt(owner_pass=password, user_pass=password)  # type: ignore[no-untyped-call]
     copy.write(out)  # type: ignore[no-untyped-call]

@@ -16,7 +16,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import psycopg
 from sqlalchemy import ColumnElement, Connection, Engine, delete, event, func, inspect, select, text, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import InstrumentedAttribute, Session
@@ -52,7 +51,7 @@ def configure(engine: Engine) -> None:
     if not is_sqlite:
 
         @event.listens_for(engine, "connect")
-        def _on_connect_to_server(connection: psycopg.Connection, _record: object) -> None:
+        def _on_connect_to_server(connection: Any, _record: object) -> None:
             connection.execute(f"SET lock_timeout = '{LOCK_SECONDS}s'")  # nobody waits for a lock without end
             connection.commit()
 

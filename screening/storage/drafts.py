@@ -79,7 +79,8 @@ def find(session: Session, keys: Keys, token_hash: str, *, now: datetime, lock: 
     Raises DraftMoved.
     """
     query = _FIND.with_for_update() if lock else _FIND
-    sealed = session.scalars(query, {"token_hash": token_hash, "now": now}).one_or_none()
+    # The session has nothing to add to one column, and asking it takes longer than asking its connection.
+    sealed = session.connection().execute(query, {"token_hash": token_hash, "now": now}).scalar_one_or_none()
     if sealed is None:
         return None
     record = records.decode(keys.unseal(sealed, table="drafts", column="sealed_draft", row=token_hash))

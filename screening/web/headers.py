@@ -1,5 +1,6 @@
 """Security headers on every response, how long browsers keep it, and what makes our cookies safe."""
 
+import os
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
@@ -39,12 +40,11 @@ ONE_YEAR = 31_536_000  # seconds
 
 def init_app(app: Flask) -> None:
     """Add the headers to everything this application answers, and the version of its content to a file's address."""
-    folder = ROOT / "static"
+    folder = f"{ROOT}/static"
 
-    @app.url_defaults
-    def _add_version(endpoint: str, values: dict[str, Any]) -> None:
-        if endpoint == "static":
-            values["v"] = _version(folder / values["filename"])
+    @app.template_global("static")
+    def _address(name: str) -> str:
+        return f"{request.script_root}/static/{name}?v={_version(f'{folder}/{name}')}"
 
     @app.after_request
     def _add(response: Response) -> Response:
@@ -54,7 +54,7 @@ def init_app(app: Flask) -> None:
         # Only under the version that it has now: during an upgrade an old page may ask for a new file.
         if request.endpoint == "static" and response.status_code == 200:
             given = request.args.get("v")
-            if given == _version(folder / (request.view_args or {})["filename"]):
+            if given == _version(f"{folder}/{(request.view_args or {})['filename']}"):
                 response.headers["Cache-Control"] = f"public, max-age={ONE_YEAR}, immutable"
         if installation(app).settings.over_tls:
             response.headers["Strict-Transport-Security"] = f"max-age={ONE_YEAR}"
@@ -67,10 +67,10 @@ def cookie(name: str) -> dict[str, Any]:
     return {"key": f"__Host-{name}" if secure else name, "secure": secure, "httponly": True, "samesite": "Lax"}
 
 
-def _version(file: Path) -> str:
-    return _digest(file, file.stat().st_mtime_ns)
+def _version(file: str) -> str:
+    return _digest(file, os.stat(file).st_mtime_ns)
 
 
 @lru_cache(maxsize=64)
-def _digest(file: Path, _changed: int) -> str:
-    return sha256(file.read_bytes()).hexdigest()[:12]
+def _digest(file: str, _changed: int) -> str:
+    return sha256(Path(file).read_bytes()).hexdigest()[:12]

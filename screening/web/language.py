@@ -3,12 +3,15 @@
 import re
 
 from flask import Blueprint, g, redirect, request, session
+from flask.blueprints import BlueprintSetupState
 from flask_babel import refresh
+from markupsafe import Markup
 from werkzeug.wrappers import Response
 
 from screening.domain.rules import RuleBook
 from screening.extensions import installation
 from screening.reports.paper import locale_of
+from screening.reports.summary import translations
 from screening.web import device
 
 _OWN_PATH = re.compile(r"(/[a-z][a-z0-9/_-]*)?/?")
@@ -67,10 +70,17 @@ def switch_page() -> Response:
     return device.remember(device.draft_token(), target) if device.draft_token() else redirect(target, code=303)
 
 
-@blueprint.app_context_processor
-def _for_templates() -> dict[str, object]:
-    return {
+@blueprint.record
+def _for_templates(setup: BlueprintSetupState) -> None:
+    setup.app.jinja_env.globals |= {
+        "_": _text,
         "page_language": chosen,
         "page_direction": lambda: locale_of(chosen()).text_direction,
         "languages_offered": lambda: [] if request.blueprint in STAFF_PAGES else offered(),
     }
+
+
+def _text(english: str, **values: object) -> Markup:
+    """Translate a text of a template, as Flask-Babel does, which asks for the language anew for each text."""
+    translated = Markup(translations(chosen()).gettext(english))  # noqa: S704 - our own text; values are escaped
+    return translated % values if values else translated

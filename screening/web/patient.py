@@ -323,11 +323,7 @@ def privacy() -> Page:
     return render_template("patient/privacy.html") if _own_words("privacy") else abort(404)
 
 
-@blueprint.app_context_processor
-def _for_templates() -> dict[str, object]:
-    return {"own_words": _own_words}
-
-
+@blueprint.app_template_global("own_words")
 def _own_words(place: str) -> Markup:
     """What the clinic says in this place in the language of the page."""
     return Markup(texts.html(installation().settings.instance, place, language.chosen()))  # noqa: S704 - no raw HTML in it

@@ -53,10 +53,8 @@ NOT_USED = {"security.two_factor_rescue", "security.tf_select"}
 CHANGES = {"security.two_factor_setup", "security.two_factor_setup_validate", "security.mf_recovery_codes"}
 CODE_WINDOW = 30  # seconds that the clock of a phone may be wrong
 TIME_STEP = 30  # seconds for which a code is shown
-AT_ONCE, PATIENCE = (
-    1,
-    0.5,
-)  # secrets proved at a time in each process: hashing takes the processor and the threads of patients
+# Secrets proved at a time in each process, and seconds to wait: hashing takes the processor and threads from patients.
+AT_ONCE, PATIENCE = 1, 0.5
 _proving = threading.BoundedSemaphore(AT_ONCE)
 
 blueprint = Blueprint("account", __name__, url_prefix="/account")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import re
 import ssl
+import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ REFERENCE = re.compile(r'class="reference">([0-9A-Z]{4}-[0-9A-Z]{4})<')
 REDIRECTS = (http.HTTPStatus.FOUND, http.HTTPStatus.SEE_OTHER)
 SEEN = re.compile(r'name="seen" value="(\d+)"')
 
+BETWEEN = 0.05  # seconds between two looks at a page
 GONE = (http.HTTPStatus.BAD_GATEWAY, http.HTTPStatus.GATEWAY_TIMEOUT)  # what a proxy says where a connection broke
 TRUSTED = ssl.create_default_context()
 
@@ -86,6 +88,27 @@ class Browser:
     def open(self, path: str) -> Page:
         """A page, however often it has to be asked for."""
         return self.surely(lambda: self.get(path)).shown()
+
+    def asking(self, path: str, form: Mapping[str, str] | None = None) -> bytes:
+        """The bytes that ask for a path, or send a form to it, with the cookies so far; for `crowd`."""
+        cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        head = [f"Host: {self.address}", f"Cookie: {cookies}", "Connection: close"]
+        body = ""
+        if form is not None:
+            body = urlencode({**form, "csrf_token": self.token})
+            head += ["Content-Type: application/x-www-form-urlencoded", f"Content-Length: {len(body)}"]
+        method = "GET" if form is None else "POST"
+        return "\r\n".join([f"{method} {path} HTTP/1.1", *head, "", body]).encode()
+
+    def waits(self, path: str, times: int) -> list[float]:
+        """The seconds that a page takes, for each of so many looks."""
+        taken = []
+        for _ in range(times):
+            begun = time.perf_counter()
+            self.get(path).shown()
+            taken.append(time.perf_counter() - begun)
+            time.sleep(BETWEEN)
+        return taken
 
     def _connection(self) -> http.client.HTTPConnection:
         if self.over_tls:
@@ -198,6 +221,17 @@ class Prescriber(Browser):
         """Record a decision, knowing of so many entries. Raises Broken."""
         values = {"decision": "do_not_start", "note": mark, "seen": seen}
         return self.post(f"/clinic/screenings/{reference}/review", values)
+
+
+def wrong_sign_ins(url: str, visitors: int) -> list[bytes]:
+    """A sign-in with an unknown name and a wrong password for each of so many visitors; for `crowd`."""
+    requests = []
+    for number in range(visitors):
+        visitor = Browser(url)
+        visitor.open("/account/sign-in")
+        wrong = {"sign_in_name": f"nobody {number}", "password": "wrong"}
+        requests.append(visitor.asking("/account/sign-in", wrong))
+    return requests
 
 
 def entries_seen(page: Page) -> str:

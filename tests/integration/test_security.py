@@ -181,6 +181,11 @@ def test_every_answer_carries_the_security_headers(sqlite_app: Flask) -> None:
             response.close()
 
 
+def test_a_value_within_a_text_of_a_page_stays_words(make_app: Callable[..., Flask]) -> None:
+    page = Visitor(make_app(clinic_name="<b>Rash</b> & Sons")).page.text
+    assert "Only the team that treats you at &lt;b&gt;Rash&lt;/b&gt; &amp; Sons reads your answers." in page
+
+
 def test_pages_hold_no_script_and_no_inline_style(sqlite_app: Flask) -> None:
     visitor = Visitor(sqlite_app)
     visitor.fill_in()

@@ -45,9 +45,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     wanted = {"clinic_language": (settings.clinic_language,), "languages": settings.languages}
     half = [(name, code) for name, codes in wanted.items() for code in codes if not is_translated(code)]
     if half:
-        raise InvalidSettings(
-            [f"{settings.place(name)}: the pages are not translated into {code}" for name, code in half]
-        )
+        words = "the pages are not translated into"
+        raise InvalidSettings([f"{settings.place(name)}: {words} {code}" for name, code in half])
     here = Installation(settings, load_channels(settings))
     app = Flask(
         __name__,

@@ -120,15 +120,14 @@ class Installation:
 
     def check_languages(self) -> None:
         """Raise InvalidSettings unless the rule book in force has the clinic's language and one for patients."""
-        settings, own, has = self.settings, self.settings.clinic_language, ", ".join(self.books)
+        settings, own, book = self.settings, self.settings.clinic_language, "the rule book in force"
         if own not in self.books:
-            raise InvalidSettings(
-                [f"{settings.place('clinic_language')}: the rule book in force has no {own}; it has {has}"]
-            )
+            place, has = settings.place("clinic_language"), ", ".join(self.books)
+            raise InvalidSettings([f"{place}: {book} has no {own}; it has {has}"])
         if not self.languages:
-            codes = ", ".join(settings.languages)
-            words = f"{settings.place('languages')}: the rule book in force has none of {codes}, or nobody has reviewed the translation"
-            raise InvalidSettings([f"{words}; see unreviewed_languages"])
+            place, codes = settings.place("languages"), ", ".join(settings.languages)
+            words = f"{book} has none of {codes}, or nobody has reviewed the translation; see unreviewed_languages"
+            raise InvalidSettings([f"{place}: {words}"])
 
     @property
     def jobs_of_sent(self) -> list[str]:

@@ -183,7 +183,7 @@ class Settings:
         _languages, "languages offered to patients, the first is the default", ("en", "es")
     )
     unreviewed_languages: tuple[str, ...] = setting(
-        _no_languages, "languages of these in which patients are asked although nobody has reviewed the translation", ()
+        _no_languages, "languages that are offered although nobody has reviewed the translation", ()
     )
     approvals_needed: int = setting(
         number(1, 2), "how many prescribers must approve a rule book before it comes into force: 1 or 2", 1

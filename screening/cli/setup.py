@@ -56,6 +56,7 @@ def init() -> None:
         alembic.upgrade()
         with database.write(db.session):
             database.note_keys(db.session, here.keys)
+            audit.prepare(db.session, here.keys)
             database.seal_unsealed(db.session)
         database.check_keys(db.session, here.keys)
         _begin_rule_book(here)

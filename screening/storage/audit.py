@@ -78,6 +78,14 @@ class Act:
             self.session.info["audit head"] = file, Head(number=added.number, mac=added.mac)
 
 
+def prepare(session: Session, keys: Keys) -> None:
+    """Add the end of an empty chain where there is none: two first events at once must not both add it."""
+    if session.get(AuditHeadRow, 1) is None:
+        row = AuditHeadRow(id=1)
+        row.seal(keys, "sealed_head", records.encode({"number": 0, "mac": BEGINNING.hex()}))
+        session.add(row)
+
+
 def head_file(session: Session, keys: Keys) -> Path:
     """Where the end of the chain is noted outside of this database: beside the file of the keys."""
     assert keys.file is not None  # noqa: S101 - those of an installation have one

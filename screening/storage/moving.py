@@ -12,12 +12,12 @@ from screening.storage import audit
 from screening.storage.backup import CannotCopy, Progress
 from screening.storage.database import MOVED, check_keys
 from screening.storage.encryption import Keys
-from screening.storage.tables import Base, EditionRow, InForceRow, KeyCheckRow
+from screening.storage.tables import AuditHeadRow, Base, EditionRow, InForceRow, KeyCheckRow
 
 ROWS = 500  # read and written at once
 TABLES = Base.metadata.sorted_tables  # parents first
 # `flask init` has filled these, children first.
-PREPARED = [Base.metadata.tables[row.__tablename__] for row in (InForceRow, EditionRow, KeyCheckRow)]
+PREPARED = [Base.metadata.tables[row.__tablename__] for row in (InForceRow, EditionRow, AuditHeadRow, KeyCheckRow)]
 RELEASE = text("SELECT version_num FROM alembic_version")
 
 

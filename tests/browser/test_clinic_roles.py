@@ -51,7 +51,7 @@ def test_an_admin_alone_meets_people_and_the_audit_log_and_nothing_clinical(
     page = colleague.at_work(open_page, server, "admin")
     page.goto("/clinic/")
     assert journey.path(page) == "/admin/people"
-    assert sections(page) == ["/admin/people", "/admin/audit", "/admin/settings", "/account/"]
+    assert sections(page) == ["/clinic/rule-book/", "/admin/people", "/admin/audit", "/admin/settings", "/account/"]
     for path in ("/admin/people", "/admin/audit", "/admin/settings"):
         page.goto(path)
         assert [word for word in ("Unseen", "V-88-A", *told(page)) if word in page.content()] == []
@@ -84,9 +84,9 @@ def test_an_admin_adds_somebody_whose_password_is_shown_once(open_page: OpenPage
     with page.expect_navigation():
         person.locator("[name=change-roles]").click()
     newcomer.reload()
-    assert sections(newcomer) == [f"/clinic/{one}" for one in ("", "invitations/", "statistics", "paper", "tablet")] + [
-        "/account/"
-    ]
+    assert sections(newcomer) == [
+        f"/clinic/{one}" for one in ("", "invitations/", "statistics", "paper", "tablet", "rule-book/")
+    ] + ["/account/"]
 
 
 def test_the_password_is_asked_for_again_before_people_are_changed(open_page: OpenPage, server: LiveServer) -> None:

@@ -342,7 +342,8 @@ def test_a_tablet_that_patients_take_in_turn_has_no_codes(sqlite_app: Flask) -> 
 
 @both_databases
 def test_of_all_that_is_done_at_once_one_device_has_the_answers_and_nobody_waits_in_a_circle(app: Flask) -> None:
-    books = installation(app).books
+    with app.app_context():
+        books = installation().books
     for rival in ("record", "send", "delete", "go on"):
         for _ in range(4):
             token, code = questionnaire.new_token(), drafts.new_code()

@@ -35,7 +35,7 @@ MARKER = "Zyxwvutina"
 
 
 def test_a_copied_database_shows_no_patient_data(app: Flask, visitor: Visitor, tmp_path: Path) -> None:
-    reaction = {"hypersensitivity": {"hypersensitivity": "yes", "hypersensitivity_reaction": f"{MARKER} rash"}}
+    reaction = {"hypersensitivity": {"hypersensitivity": "yes", "hypersensitivity_reaction": f"{MARKER} welts"}}
     visitor.fill_in(reaction, name=f"{MARKER} Patient", visit=f"{MARKER}-1")
     halfway = Visitor(app)
     halfway.begin(name=f"{MARKER} Halfway")
@@ -52,7 +52,7 @@ def test_a_copied_database_shows_no_patient_data(app: Flask, visitor: Visitor, t
                 for value in row
             )
     assert len(kept) > 1000
-    for secret in (MARKER.encode(), b"1988-03-12", b"rash", b'hypersensitivity_reaction":"yes'):
+    for secret in (MARKER.encode(), b"1988-03-12", b"welts", b'hypersensitivity_reaction":"yes'):
         assert secret not in kept
 
 

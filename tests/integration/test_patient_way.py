@@ -158,7 +158,7 @@ def test_names_in_any_script_are_taken(sqlite_app: Flask, name: str) -> None:
     [
         ({"name": " "}, "Enter your name"),
         ({"name": "x" * 121}, "Enter a shorter name: at most 120 letters"),
-        ({"name": "Ann\x00a"}, "Type your name again"),
+        ({"name": "Ann\x00a"}, "Type the name again"),
         ({"visit": "9" * 41}, "Enter a shorter visit number"),
         ({"birth_day": "", "birth_month": "", "birth_year": ""}, "Enter the date of birth"),
         ({"birth_month": ""}, "The date of birth must include a month"),

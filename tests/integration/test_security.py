@@ -78,6 +78,10 @@ ROUTES = {
     "clinic.statistics": "prescriber",
     "clinic.copy_pdf": "prescriber",
     "clinic.paper": "prescriber, staff",
+    "rule_book.shown": "prescriber, admin",
+    "rule_book.pdf": "prescriber, admin",
+    "rule_book.approve": "prescriber",
+    "rule_book.withdraw": "prescriber",
     "clinic.retry": "prescriber, staff",
     "tablet.begin": "prescriber, staff",
     "tablet.page": "everyone: who has no tablet is led to start one",
@@ -107,6 +111,8 @@ def address(rule: Rule, reference: str = "0000-0000") -> str:
         .replace("<sign_in_name>", "nobody")
         .replace("<invitation_id>", "0" * 32)
         .replace("<token>", "x")
+        .replace("<digest>", "0" * 64)
+        .replace("<approval_id>", "0" * 32)
         .replace("<kind>/<code>", "leaflet/en")
         .replace("<kind>/<name>", "Questionnaire/azathioprine")
     )

@@ -140,7 +140,7 @@ TABLE: list[tuple[str, Damage, str, str, str, str]] = [
     ("translation without a status", (ES, '[translation]\nstatus = "draft"\n', ""),
      ES, "translation", "is missing or not a table", "write it as [translation]"),
     ("bad TOML", (EN, "[edition]", "[edition"),
-     EN, "the file", "Expected ']' at the end of a table declaration (at line 5", "make it a readable UTF-8 TOML file"),
+     EN, "the file", "Expected ']' at the end of a table declaration (at line 6", "make it a readable UTF-8 TOML file"),
     ("bad TOML in a translation", (ES, "[leaflet.rare]", "[leaflet.rare"),
      ES, "the file", "Expected ']'", "make it a readable UTF-8 TOML file"),
     ("not UTF-8", (EN, '"IUD use"', '"IUD use \udcff"'),

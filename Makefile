@@ -33,6 +33,9 @@ define debian_packages
 	fi
 endef
 
+# An archive of `make dist` brings what is to be installed.
+WHEELS := $(if $(wildcard wheels),--no-index --find-links wheels)
+
 .PHONY: help
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -56,6 +59,10 @@ install: run-packages $(VENV)/run-installed ## Install what serving needs, and n
 .PHONY: test
 test: test-packages $(VENV)/dev-installed $(VENV)/npm-installed ## Run all tests, a real browser and a real PostgreSQL included
 	@$(BIN)/pytest -n 3 --dist worksteal
+
+.PHONY: test-fast
+test-fast: run-packages $(VENV)/dev-installed ## Run the unit and integration tests that need neither a browser nor PostgreSQL
+	@$(BIN)/pytest -n 2 --dist worksteal -m "not audit and not postgresql" tests/unit tests/integration
 
 .PHONY: audit
 audit: test-packages $(VENV)/dev-installed $(VENV)/npm-installed ## Run the slow proof as well: kills, wrong clocks, every pair of writers
@@ -94,6 +101,14 @@ lock: $(VENV)/dev-installed ## Lock the requirements with hashes
 	@$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url pyproject.toml -o requirements.txt
 	@$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --group dev pyproject.toml -o requirements-dev.txt
 
+.PHONY: dist
+dist: $(VENV)/dev-installed ## Build build/screening-VERSION.tar.gz, which installs without internet
+	@version=$$($(BIN)/python -c 'import tomllib; print(tomllib.load(open("pyproject.toml", "rb"))["project"]["version"])') && \
+	  name=screening-$$version && rm -rf build/$$name && mkdir -p build/$$name && git archive HEAD | tar -x -C build/$$name && \
+	  $(BIN)/pip download -q --require-hashes --no-deps -r requirements.txt -d build/$$name/wheels && \
+	  tar -czf build/$$name.tar.gz -C build $$name && rm -rf build/$$name && \
+	  sha256sum build/$$name.tar.gz
+
 .PHONY: clean
 clean: ## Remove what was installed and built; the instance folder with the data stays
 	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -110,7 +125,7 @@ $(BIN)/python:
 
 $(VENV)/run-installed: requirements.txt | $(BIN)/python
 	@echo "Installing Python packages into $(VENV)"
-	@$(BIN)/pip install -q --require-hashes --no-deps -r requirements.txt
+	@$(BIN)/pip install -q --require-hashes --no-deps $(WHEELS) -r requirements.txt
 	@touch $@
 
 $(VENV)/dev-installed: requirements-dev.txt | $(BIN)/python

@@ -63,6 +63,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("database_url", ["sqlite", "postgresql"] if both else ["sqlite"], indirect=True)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a PostgreSQL server, for `make test-fast`."""
+    for item in items:
+        parameters = getattr(getattr(item, "callspec", None), "params", {})
+        fixtures = {"postgresql", "postgresql_app", "prepared_postgresql"} & set(getattr(item, "fixturenames", ()))
+        if parameters.get("database_url") == "postgresql" or (fixtures and "database_url" not in parameters):
+            item.add_marker("postgresql")
+
+
 @pytest.fixture
 def database_url(request: pytest.FixtureRequest) -> str:
     """An empty database."""

@@ -27,8 +27,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
 
 
 @pytest.fixture(scope="session")
-def browser_type_launch_args() -> dict[str, Any]:
-    """Debian's Chromium; a test without a browser fails, it is not skipped."""
+def browser_type_launch_args(pytestconfig: pytest.Config) -> dict[str, Any]:
+    """Debian's Chromium; a test without a browser fails, it is not skipped. `--headed` shows its window."""
+    if pytestconfig.getoption("--headed"):
+        return launch_options() | {"headless": False, "slow_mo": pytestconfig.getoption("--slowmo")}
     return launch_options(SHELL)
 
 

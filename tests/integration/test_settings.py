@@ -93,3 +93,9 @@ def test_commands_are_named_as_they_are_called_here(
         monkeypatch.delenv("COMMAND_NAME", raising=False)
     assert as_called("run `flask init`") == words
     assert as_called("flask 3.1") == "flask 3.1"
+
+
+def test_the_readme_has_every_setting() -> None:
+    table = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    names = {name for name, _value, _from, _what in Settings(instance=Path("nowhere")).described()}
+    assert {name for name in names if f"| `{name}` | " not in table} == {"instance"}

@@ -15,7 +15,7 @@ from screening.reports.pdf import print_summary
 from screening.reports.signature import Signature
 from screening.reports.summary import Summary, summarise
 from screening.services import jobs
-from screening.services.editions import books_of
+from screening.services.editions import Books, books_of
 from screening.settings import Settings
 from screening.storage import outbox, screenings, summaries
 from screening.storage.database import write
@@ -49,8 +49,8 @@ class Printer:
 
     def _print(self, job: outbox.Job) -> None:
         screening = screenings.edition(self.session, self.keys, job.screening_id, job.number)
-        summary = self.summary(screening)
         books = books_of(self.session, self.keys, screening)
+        summary = self._summarised(screening, books)
         assessment = evaluate(books[BASE_LANGUAGE], screening.established)
         attached = fhir.attached(screening, assessment, books, base=self.settings.fhir_base)
         self.session.rollback()  # nobody should wait for what is being printed
@@ -62,7 +62,7 @@ class Printer:
         with write(self.session):
             # The screening first, as whoever deletes it does.
             self.session.get(ScreeningRow, job.screening_id, with_for_update=True)
-            is_new = job.number not in summaries.numbers(self.session, self.keys, job.screening_id)
+            is_new = not summaries.is_stored(self.session, job.screening_id, job.number)
             if outbox.finish(self.session, job) and is_new:
                 summaries.add(
                     self.session,
@@ -77,7 +77,9 @@ class Printer:
 
     def summary(self, screening: Screening) -> Summary:
         """The summary of a stored screening, by the edition of the rule book that it was made under."""
-        books = books_of(self.session, self.keys, screening)
+        return self._summarised(screening, books_of(self.session, self.keys, screening))
+
+    def _summarised(self, screening: Screening, books: Books) -> Summary:
         return summarise(screening, books, self.settings, screenings.check_code(self.keys, screening))
 
     def pdf(self, reference: str) -> bytes:

@@ -110,6 +110,12 @@ def numbers(session: Session, keys: Keys, screening_id: str) -> set[int]:
     return {row.number for row in rows if pdf(row, keys)}
 
 
+def is_stored(session: Session, screening_id: str, number: int) -> bool:
+    """Whether this edition of a screening is stored. Nothing is opened."""
+    stored = select(SummaryRow.number).where(SummaryRow.screening_id == screening_id, SummaryRow.number == number)
+    return session.scalar(stored) is not None
+
+
 def by_code(session: Session, keys: Keys, code: str) -> Known | None:
     """The printed summary with this check code."""
     return _known(session, SummaryRow.code == _code(keys, code))

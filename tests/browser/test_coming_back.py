@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserType, Page
 
-from tests.browser import journey
+from tests.browser import colleague, journey
 from tests.browser.inspection import assert_accessible, assert_well_built
 from tests.browser.journey import QUESTIONS
 from tests.browser.server import LiveServer, launch_options
+from tests.integration.test_invitations import invited
 
 STOP = "main [name=stop], main p.stop a"
 
@@ -94,6 +95,14 @@ def test_a_browser_that_keeps_no_cookies_is_told_what_to_do(
         assert page.inner_text("h1") == "Your browser does not keep cookies"
         journey.press(page, "main a.primary")
         assert journey.path(page) == "/"
+        _made, link = invited(colleague.application(server))
+        page.goto(link)
+        for part, value in (("day", "12"), ("month", "3"), ("year", "1988")):
+            page.fill(f"[name=birth_{part}]", value)
+        journey.press_continue(page)
+        assert page.inner_text("h1") == "Your browser does not keep cookies"
+        colleague.sign_in(page, "nobody", "whatever it is")
+        assert page.inner_text("h1") == "Your browser does not keep cookies"
     finally:
         context.close()
 

@@ -9,6 +9,7 @@ from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from flask import Flask
@@ -51,7 +52,7 @@ def invited(app: Flask, *, language: str = "en", email: str = "") -> tuple[str, 
         act = act_of(app)
         made = invite.new_id()
         invite.create(act, {made: one}, until=act.now + timedelta(days=7))
-        return made, invite.address(installation().settings, act, made).partition(":8000")[2]
+        return made, urlsplit(invite.address(installation().settings, act, made)).path
 
 
 def opened(app: Flask, path: str, born: dict[str, str] = BORN) -> Visitor:

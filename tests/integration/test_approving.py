@@ -67,7 +67,7 @@ def test_an_approved_edition_is_in_force_and_every_output_says_so(app: Flask) ->
     dr = Colleague(app)
     dr.get(ADDRESS)
     assert "Draft rules" in dr.text
-    assert "Answers that now lead to something else" in dr.text
+    assert "Answers that lead to something else" in dr.text
     approve(dr, digest)
     assert in_force(app) == digest
     assert "Rules approved by Dr dr (GMC 7654321) on" in dr.text

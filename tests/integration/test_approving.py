@@ -99,12 +99,15 @@ def test_two_people_are_needed_where_the_setting_says_so(make_app: Callable[...,
     app = make_app(approvals_needed=2)
     digest, packaged = adopted(app), in_force(app)
     one, other = Colleague(app), Colleague(app, "other")
+    assert "In force from" not in one.get(ADDRESS).text, "only the last approval brings it into force"
     approve(one, digest)
     assert "One more prescriber must approve it" in one.text
     approve(one, digest)
     assert "Somebody else has to be the second" in one.text
     assert in_force(app) == packaged
-    assert "Needs one more approval" in other.get(ADDRESS).text
+    assert "Not in force: one more prescriber must approve it" in other.get(ADDRESS).text
+    assert "not yet approved by a clinician" not in other.text
+    assert "In force from" in other.text
     approve(other, digest, role="Pharmacist")
     assert in_force(app) == digest
     standing = other.get(ADDRESS).text
@@ -170,6 +173,8 @@ def test_a_version_that_was_used_with_other_content_is_refused(sqlite_app: Flask
     approve(dr, first)
     second = changed(sqlite_app, WORDS)
     assert "was used before with other content" in dr.get(ADDRESS).text
+    assert "I have read this edition" not in dr.text
+    assert "give [edition] another version" in flask(sqlite_app, "doctor", code=1).output
     approve(dr, second)
     assert in_force(sqlite_app) == first
     assert "give [edition] another version" in flask(sqlite_app, "rulebook", "check", code=1).output
@@ -205,6 +210,9 @@ def test_without_its_approval_an_edition_stays_in_force_as_a_draft(app: Flask) -
     dr.post(f"{ADDRESS}{digest}/withdraw/{approval.id}", {"why": "A rule is wrong", "password": PASSWORD})
     assert in_force(app) == digest
     assert book_in_force(app).edition.approvals == ()
+    assert "In force, but not approved" in dr.get(ADDRESS).text
+    assert "withdrawn by Dr dr" in dr.text
+    assert "A rule is wrong" in dr.text
     assert "Rules approved by Dr dr" in dr.get(f"/clinic/screenings/{old.reference}").text
     assert stored(app, old.reference).digest == digest
     approve(dr, digest)
@@ -315,7 +323,10 @@ def test_adopting_twice_changes_nothing_and_a_newer_packaged_book_is_told(sqlite
     basis.write_text(basis.read_text(encoding="utf-8").replace("I am not sure", "I do not know"), encoding="utf-8")
     assert "new rules" in flask(sqlite_app, "doctor", code=1).output
     assert "[-know-]" in flask(sqlite_app, "rulebook", "diff", "adopted-from", "packaged").output
+    schema = basis.parent.parent / "azathioprine.schema.json"
+    schema.write_text("{}", encoding="utf-8")
     flask(sqlite_app, "rulebook", "adopt", "--seen")
+    assert len(schema.read_text(encoding="utf-8")) > 1000, "an editor checks by what this release reads"
     assert "new rules" not in flask(sqlite_app, "doctor", code=1).output
 
 

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page
 
 from tests.browser import colleague, journey
 from tests.browser.conftest import visits
-from tests.browser.inspection import assert_accessible
+from tests.browser.inspection import assert_accessible, assert_well_built
 from tests.browser.server import LiveServer, environment, flask, serve
 
 ADDRESS = "/clinic/rule-book/"
@@ -37,6 +37,8 @@ def change(server: LiveServer) -> None:
 def approve(page: Page, who: colleague.Colleague, role: str) -> None:
     page.goto(ADDRESS)
     page.fill("#role", role)
+    journey.press(page, APPROVE)
+    assert_well_built(page, error=True)
     page.check("#read")
     journey.press(page, APPROVE)
     assert page.inner_text("#password-error") != "", "the password is asked for, whoever is signed in"

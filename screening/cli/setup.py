@@ -227,7 +227,7 @@ def _examined_rule_book(here: Installation) -> Iterator[tuple[bool | None, str, 
     yield not overdue if edition.approvals else None, "rule book", words
     if left_out := sorted({*here.settings.languages} - {*here.languages}):
         codes = ", ".join(left_out)
-        words = f"not offered to patients: {codes}, of which the translation is not complete or not reviewed (unreviewed_languages)"
+        words = f"not offered to patients: {codes}, not translated whole, or not reviewed (unreviewed_languages)"
         yield None, "languages", words
     try:
         candidate = here.read(here.rule_book_file)[BASE_LANGUAGE].edition

@@ -160,7 +160,6 @@ def _page(books: Books, form: ApprovalForm | None = None, proof: ProofForm | Non
         withdrawn=editions.withdrawn(db.session, here.keys, edition.digest),
         has_approved=current_user.sign_in_name in [row.person for row in approvals],
         needed=here.settings.approvals_needed,
-        is_last=len(approvals) + 1 >= here.settings.approvals_needed,
         is_overdue=edition.overdue_since(today()) is not None,
         form=form,
         proof=proof,

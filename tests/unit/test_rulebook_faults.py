@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from screening.rulebooks.load import AZATHIOPRINE, NOT_TOML, UNREADABLE, InvalidRuleBook, load, load_content
+from screening.rulebooks.load import AZATHIOPRINE, UNREADABLE, InvalidRuleBook, load, load_content
 from screening.rulebooks.reading import RuleBookFault
 from screening.rulebooks.translation import wording_hash
 
@@ -140,9 +140,9 @@ TABLE: list[tuple[str, Damage, str, str, str, str]] = [
     ("translation without a status", (ES, '[translation]\nstatus = "draft"\n', ""),
      ES, "translation", "is missing or not a table", "write it as [translation]"),
     ("bad TOML", (EN, "[edition]", "[edition"),
-     EN, "the file", "Expected ']' at the end of a table declaration (at line 6", NOT_TOML),
+     EN, "the file", "Expected ']' at the end of a table declaration (at line 6", UNREADABLE),
     ("bad TOML in a translation", (ES, "[leaflet.rare]", "[leaflet.rare"),
-     ES, "the file", "Expected ']'", NOT_TOML),
+     ES, "the file", "Expected ']'", UNREADABLE),
     ("not UTF-8", (EN, '"IUD use"', '"IUD use \udcff"'),
      EN, "the file", "'utf-8' codec can't decode byte 0xff", UNREADABLE),
 ]  # fmt: skip

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
-from sqlalchemy import text
+from sqlalchemy import text, update
 
 from screening.domain.rules import BASE_LANGUAGE
 from screening.extensions import db, installation
@@ -19,10 +19,12 @@ from screening.services import editions as service
 from screening.settings import InvalidSettings, Settings
 from screening.storage import editions
 from screening.storage.database import write
+from screening.storage.tables import PersonRow
 from tests.builders import all_no, book
 from tests.integration.colleague import PASSWORD, Colleague
 from tests.integration.test_invitations import act_of
 from tests.integration.test_review import stored
+from tests.integration.test_signing_in import codes
 from tests.integration.test_upkeep import flask
 from tests.integration.visitor import Visitor
 from tests.storing import book_in_force, store
@@ -143,6 +145,18 @@ def test_what_is_missing_or_wrong_is_named_and_nothing_typed_is_lost(
         assert "GMC 7654321" in dr.page.text
 
 
+def test_where_a_second_factor_is_set_its_code_is_asked_for_too(sqlite_app: Flask) -> None:
+    digest, dr, packaged = adopted(sqlite_app), Colleague(sqlite_app), in_force(sqlite_app)
+    phone = codes(dr)
+    with sqlite_app.app_context(), write(db.session):  # as if some time had gone by since the code of the set-up
+        db.session.execute(update(PersonRow).values(tf_last_counter=None))
+    approve(dr, digest, code="000000")
+    assert "The code is wrong, or was used before" in dr.text
+    assert in_force(sqlite_app) == packaged
+    approve(dr, digest, code=phone.generate().token)
+    assert in_force(sqlite_app) == digest
+
+
 def test_only_prescribers_approve_and_only_they_and_admins_read(sqlite_app: Flask) -> None:
     digest = adopted(sqlite_app)
     admin, nurse = Colleague(sqlite_app, "boss", "admin"), Colleague(sqlite_app, "nurse", "staff")
@@ -185,6 +199,7 @@ def test_an_edition_comes_into_force_at_the_chosen_moment(app: Flask) -> None:
     tomorrow = datetime.now(UTC).date() + timedelta(days=1)
     approve(dr, digest, from_day=tomorrow.isoformat())
     assert "Comes into force" in dr.text
+    assert "Approved, but not in force yet" in dr.text
     midnight = datetime(tomorrow.year, tomorrow.month, tomorrow.day, tzinfo=UTC)
     with app.app_context():
         keys = installation().keys
@@ -226,6 +241,7 @@ def test_a_review_that_is_overdue_is_told(sqlite_app: Flask) -> None:
         (row,) = editions.approvals(db.session, installation().keys, digest, at=datetime.now(UTC))
         row.review_by = date(2020, 2, 29)
     assert "Review overdue since 29-Feb-2020" in dr.get(ADDRESS).text
+    assert "In force and approved, but its review is overdue" in dr.text
     assert "FAULT  rule book: azathioprine own-1" in flask(sqlite_app, "doctor", code=1).output
     patient = Visitor(sqlite_app)
     patient.fill_in()

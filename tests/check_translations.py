@@ -111,7 +111,7 @@ def main(*, update: bool) -> int:
         faults += [
             f"{path.name} ({language}): {message.id!r} is not translated"
             for message in catalogue
-            if message.id and (not message.string or message.fuzzy)
+            if message.id and (message.fuzzy or not all(message.string if message.pluralizable else [message.string]))
         ]
         for message in (message for message in catalogue if message.id and message.string):
             faults += [f"{path.name} ({language}): {message.id!r}: {error}" for error in message.check(catalogue)]

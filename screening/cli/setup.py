@@ -30,7 +30,7 @@ from screening.services.clock import doubt
 from screening.services.people import everyone
 from screening.settings import FILE_NAME, as_called, load_settings, settings_file
 from screening.storage import audit, database, outbox, screenings, search
-from screening.storage.editions import VersionUsed
+from screening.storage.editions import VersionUsed, refuse_used_version
 from screening.storage.encryption import KeyFault, new_keys, read_keys, read_private, write_keys, write_private
 from screening.storage.tables import ScreeningRow
 
@@ -227,13 +227,15 @@ def _examined_rule_book(here: Installation) -> Iterator[tuple[bool | None, str, 
     yield not overdue if edition.approvals else None, "rule book", words
     if left_out := sorted({*here.settings.languages} - {*here.languages}):
         codes = ", ".join(left_out)
-        words = f"not offered to patients: {codes}, of which nobody has reviewed the translation (unreviewed_languages)"
+        words = f"not offered to patients: {codes}, not translated whole, or not reviewed (unreviewed_languages)"
         yield None, "languages", words
     try:
-        same = here.read(here.rule_book_file)[BASE_LANGUAGE].edition.digest == edition.digest
+        candidate = here.read(here.rule_book_file)[BASE_LANGUAGE].edition
+        refuse_used_version(db.session, candidate)
+        same = candidate.digest == edition.digest
         words = "is in force" if same else "is not in force: see the page Rule book, or flask rulebook diff"
         yield same or None, "rule book file", f"{here.rule_book_file} {words}"
-    except InvalidRuleBook as err:
+    except (InvalidRuleBook, VersionUsed) as err:
         yield False, "rule book file", f"the last good one stays in force. {err}"
     if is_packaged_newer(here.rule_book_folder):
         yield None, "new rules", "this release came with other rules; see flask rulebook diff adopted-from packaged"

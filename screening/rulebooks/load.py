@@ -17,6 +17,7 @@ from screening.rulebooks.reading import Content, RuleBookFault, keep_sound
 from screening.rulebooks.translation import translated
 
 AZATHIOPRINE = Path(__file__).with_name("azathioprine.toml")
+UNREADABLE = 'correct it there: texts stand in one line between straight quotes ("), and the file is in UTF-8'
 EARLY = ("status", "approved_by", "approved_on")  # keys of [edition] in early editions
 
 
@@ -50,7 +51,7 @@ def load(
             content[language] = tomllib.loads(file.read_text(encoding="utf-8"))
         except (OSError, ValueError) as err:
             if offered is None or language in {domain.BASE_LANGUAGE, *offered}:
-                faults.append(RuleBookFault(file.name, "the file", str(err), "make it a readable UTF-8 TOML file"))
+                faults.append(RuleBookFault(file.name, "the file", str(err), UNREADABLE))
     if faults:
         raise InvalidRuleBook(faults)
     names = {language: file.name for language, file in files.items()}

@@ -102,6 +102,15 @@ def approvals(session: Session, keys: Keys, digest: str, *, at: datetime, lock: 
     return [row for row in rows if row.withdrawn_at is None or row.withdrawn_at > at]
 
 
+def withdrawn(session: Session, keys: Keys, digest: str) -> list[ApprovalRow]:
+    """Return the approvals of an edition that were taken back, the latest first. Raises KeyFault."""
+    taken_back = select(ApprovalRow).where(ApprovalRow.edition_digest == digest, ApprovalRow.withdrawn_at.is_not(None))
+    rows = list(session.scalars(taken_back.order_by(ApprovalRow.withdrawn_at.desc())))
+    for row in rows:
+        row.unseal(keys, "sealed_check")
+    return rows
+
+
 def beginning(session: Session, digits: str) -> list[str]:
     """Return the digests of kept editions that begin so."""
     query = select(EditionRow.digest).where(EditionRow.digest.startswith(digits, autoescape=True))

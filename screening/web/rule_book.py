@@ -100,7 +100,7 @@ def withdraw(digest: str, approval_id: str) -> Page:
         return redirect(url_for("rule_book.shown", edition=digest), code=303)
     errors = errors_of(form, proof)
     return render_template(
-        "clinic/rule_book_withdraw.html", row=row, digest=digest, form=form, proof=proof, errors=errors
+        "clinic/rule_book_withdraw.html", row=row, edition=edition, form=form, proof=proof, errors=errors
     )
 
 
@@ -128,13 +128,13 @@ def _comparison(books: Books) -> Comparison | None:
 
 
 def _page(books: Books, form: ApprovalForm | None = None, proof: ProofForm | None = None) -> str:
-    here, now, faults = installation(), datetime.now(UTC), []
+    here, now, faults, is_version_used = installation(), datetime.now(UTC), [], False
     edition, comparison = books[BASE_LANGUAGE].edition, _comparison(books)
     try:
         editions.refuse_used_version(db.session, edition)
         here.read(here.rule_book_file)
     except (InvalidRuleBook, VersionUsed) as err:
-        faults = str(err).splitlines()
+        faults, is_version_used = str(err).splitlines(), isinstance(err, VersionUsed)
     effect = None
     if comparison and "assess" in request.args and current_user.has_role("prescriber"):
         effect = effects.effect(acting(), comparison.old, comparison.new, since=now - ASSESSED)
@@ -150,14 +150,17 @@ def _page(books: Books, form: ApprovalForm | None = None, proof: ProofForm | Non
         is_adopted=here.rule_book_folder.exists(),
         is_packaged_newer=is_packaged_newer(here.rule_book_folder),
         faults=faults,
+        is_version_used=is_version_used,
         comparison=comparison,
         effect=effect,
         days=ASSESSED.days,
         coming=editions.coming(db.session, now=now),
         waiting=editions.waiting(db.session),
         approvals=approvals,
+        withdrawn=editions.withdrawn(db.session, here.keys, edition.digest),
         has_approved=current_user.sign_in_name in [row.person for row in approvals],
         needed=here.settings.approvals_needed,
+        is_overdue=edition.overdue_since(today()) is not None,
         form=form,
         proof=proof,
         errors=errors_of(form, proof),

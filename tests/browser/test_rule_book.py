@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page
 
 from tests.browser import colleague, journey
 from tests.browser.conftest import visits
-from tests.browser.inspection import assert_accessible
+from tests.browser.inspection import assert_accessible, assert_well_built
 from tests.browser.server import LiveServer, environment, flask, serve
 
 ADDRESS = "/clinic/rule-book/"
@@ -37,6 +37,8 @@ def change(server: LiveServer) -> None:
 def approve(page: Page, who: colleague.Colleague, role: str) -> None:
     page.goto(ADDRESS)
     page.fill("#role", role)
+    journey.press(page, APPROVE)
+    assert_well_built(page, error=True)
     page.check("#read")
     journey.press(page, APPROVE)
     assert page.inner_text("#password-error") != "", "the password is asked for, whoever is signed in"
@@ -65,12 +67,16 @@ def test_a_clinic_makes_the_rule_book_its_own(browser: Browser, tmp_path: Path) 
         assert "Contraindication" in changes
         assert "Caution" in changes
         assert pages[0].inner_text("ins >> nth=1").split() == ["[added:", "now", "]"]
+        assert pages[0].inner_text(".state") == "Not in force and not approved"
+        assert all(one.is_visible() for one in pages[0].locator(".follow-up, .condition").all()), "it is read before"
         assert_accessible(pages[0])
         approve(pages[0], first, "GMC 7654321")
         assert "One more prescriber must approve it" in pages[0].inner_text("[role=status]")
+        assert pages[0].inner_text(".state") == "Not in force: one more prescriber must approve it"
         half_way.reload()
         assert "breastfeeding now" not in half_way.inner_text("h1"), "one approval of two changes nothing"
         approve(pages[1], second, "Pharmacist")
+        assert pages[1].inner_text(".state") == "In force and approved"
         assert_accessible(pages[1])
 
         half_way.reload()

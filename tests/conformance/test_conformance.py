@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,14 +20,16 @@ from pypdf import PdfReader, PdfWriter
 from pypdf.generic import DictionaryObject, NullObject
 
 from screening.domain.answers import NAME_LENGTH, TEXT_LENGTH, Respondent, Role
+from screening.domain.comparison import compare
 from screening.domain.invitation import Invitation
-from screening.reports import fhir, paper
+from screening.reports import fhir, paper, rule_book
 from screening.reports.conformance import SIGNATURE_FIELD
 from screening.reports.pdf import print_summary
 from screening.reports.renderer import Attached
 from screening.reports.signature import Signature, new_key
 from screening.reports.summary import Summary, summarise
 from screening.settings import Settings
+from tests.builders import book_with
 from tests.integration.test_own_letters import all_names
 from tests.integration.test_printed_summary import NO_TO_ALL, UNSURE, YES_TO_ALL, books, screening_of, summary_of
 
@@ -104,6 +106,7 @@ def cases() -> Iterator[tuple[str, Callable[[], bytes]]]:
         screening = screening_of(YES_TO_ALL, name=NAMES["Arabic"], asked_in=language)
         yield f"copy {language}", lambda it=(screening, book, CLINIC): paper.copy(*it).content  # type: ignore[misc]
     yield "slip", slip
+    yield "rule book, long", long_rule_book
     yield "all scripts", all_names
 
 
@@ -112,6 +115,20 @@ def slip() -> bytes:
     invitation = Invitation(patient=patient, language="en", appointment=datetime(2026, 12, 1, tzinfo=UTC))
     link = "https://screening.clinic.example/invited/" + "x" * 27
     return paper.slip(invitation, books()["en"], CLINIC, address=link, until=datetime(2026, 12, 1, tzinfo=UTC)).content
+
+
+def long_rule_book() -> bytes:
+    """An edition that is compared, printed for a clinic in Spanish; its texts are long and in two directions."""
+
+    def edit(content: dict[str, Any]) -> None:
+        content["question"] = [one for one in content["question"] if one["id"] != "vaccines"]
+        content["rule"] = [one for one in content["rule"] if one["id"] != "vaccines"]
+        content["rule"][0].update(severity="caution", reason=MIXED["vaccines_which"] + " words" * 2000)
+        content["question"][0].update(ask=NAMES["Arabic"])
+
+    new = {"en": book_with(edit)}
+    settings = replace(CLINIC, clinic_language="es")
+    return rule_book.printed(new, compare(books(), new), settings, on=date(2026, 12, 1), needed=2)
 
 
 def printed_summary(summary: Summary, attached: Attached | None = None, **how: Any) -> bytes:
@@ -166,6 +183,13 @@ def judged(*files: Path) -> list[str]:
 
 def test_everything_that_is_printed_conforms(printed: Printed) -> None:
     assert judged(*(printed[name] for name in printed.cases)) == []
+
+
+@pytest.mark.audit
+def test_the_packaged_rule_book_conforms(tmp_path: Path) -> None:
+    file = tmp_path / "rule-book.pdf"
+    file.write_bytes(rule_book.printed(books(), None, CLINIC, on=date(2026, 12, 1), needed=1))
+    assert judged(file) == []
 
 
 def test_a_file_that_does_not_conform_is_found(printed: Printed, tmp_path: Path) -> None:

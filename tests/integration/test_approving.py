@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
-from sqlalchemy import text
+from sqlalchemy import text, update
 
 from screening.domain.rules import BASE_LANGUAGE
 from screening.extensions import db, installation
@@ -19,10 +19,12 @@ from screening.services import editions as service
 from screening.settings import InvalidSettings, Settings
 from screening.storage import editions
 from screening.storage.database import write
+from screening.storage.tables import PersonRow
 from tests.builders import all_no, book
 from tests.integration.colleague import PASSWORD, Colleague
 from tests.integration.test_invitations import act_of
 from tests.integration.test_review import stored
+from tests.integration.test_signing_in import codes
 from tests.integration.test_upkeep import flask
 from tests.integration.visitor import Visitor
 from tests.storing import book_in_force, store
@@ -67,7 +69,7 @@ def test_an_approved_edition_is_in_force_and_every_output_says_so(app: Flask) ->
     dr = Colleague(app)
     dr.get(ADDRESS)
     assert "Draft rules" in dr.text
-    assert "Answers that now lead to something else" in dr.text
+    assert "Answers that lead to something else" in dr.text
     approve(dr, digest)
     assert in_force(app) == digest
     assert "Rules approved by Dr dr (GMC 7654321) on" in dr.text
@@ -99,12 +101,15 @@ def test_two_people_are_needed_where_the_setting_says_so(make_app: Callable[...,
     app = make_app(approvals_needed=2)
     digest, packaged = adopted(app), in_force(app)
     one, other = Colleague(app), Colleague(app, "other")
+    assert "In force from" not in one.get(ADDRESS).text, "only the last approval brings it into force"
     approve(one, digest)
     assert "One more prescriber must approve it" in one.text
     approve(one, digest)
     assert "Somebody else has to be the second" in one.text
     assert in_force(app) == packaged
-    assert "Needs one more approval" in other.get(ADDRESS).text
+    assert "Not in force: one more prescriber must approve it" in other.get(ADDRESS).text
+    assert "not yet approved by a clinician" not in other.text
+    assert "In force from" in other.text
     approve(other, digest, role="Pharmacist")
     assert in_force(app) == digest
     standing = other.get(ADDRESS).text
@@ -140,6 +145,18 @@ def test_what_is_missing_or_wrong_is_named_and_nothing_typed_is_lost(
         assert "GMC 7654321" in dr.page.text
 
 
+def test_where_a_second_factor_is_set_its_code_is_asked_for_too(sqlite_app: Flask) -> None:
+    digest, dr, packaged = adopted(sqlite_app), Colleague(sqlite_app), in_force(sqlite_app)
+    phone = codes(dr)
+    with sqlite_app.app_context(), write(db.session):  # as if some time had gone by since the code of the set-up
+        db.session.execute(update(PersonRow).values(tf_last_counter=None))
+    approve(dr, digest, code="000000")
+    assert "The code is wrong, or was used before" in dr.text
+    assert in_force(sqlite_app) == packaged
+    approve(dr, digest, code=phone.generate().token)
+    assert in_force(sqlite_app) == digest
+
+
 def test_only_prescribers_approve_and_only_they_and_admins_read(sqlite_app: Flask) -> None:
     digest = adopted(sqlite_app)
     admin, nurse = Colleague(sqlite_app, "boss", "admin"), Colleague(sqlite_app, "nurse", "staff")
@@ -170,6 +187,8 @@ def test_a_version_that_was_used_with_other_content_is_refused(sqlite_app: Flask
     approve(dr, first)
     second = changed(sqlite_app, WORDS)
     assert "was used before with other content" in dr.get(ADDRESS).text
+    assert "I have read this edition" not in dr.text
+    assert "give [edition] another version" in flask(sqlite_app, "doctor", code=1).output
     approve(dr, second)
     assert in_force(sqlite_app) == first
     assert "give [edition] another version" in flask(sqlite_app, "rulebook", "check", code=1).output
@@ -180,6 +199,7 @@ def test_an_edition_comes_into_force_at_the_chosen_moment(app: Flask) -> None:
     tomorrow = datetime.now(UTC).date() + timedelta(days=1)
     approve(dr, digest, from_day=tomorrow.isoformat())
     assert "Comes into force" in dr.text
+    assert "Approved, but not in force yet" in dr.text
     midnight = datetime(tomorrow.year, tomorrow.month, tomorrow.day, tzinfo=UTC)
     with app.app_context():
         keys = installation().keys
@@ -205,6 +225,9 @@ def test_without_its_approval_an_edition_stays_in_force_as_a_draft(app: Flask) -
     dr.post(f"{ADDRESS}{digest}/withdraw/{approval.id}", {"why": "A rule is wrong", "password": PASSWORD})
     assert in_force(app) == digest
     assert book_in_force(app).edition.approvals == ()
+    assert "In force, but not approved" in dr.get(ADDRESS).text
+    assert "withdrawn by Dr dr" in dr.text
+    assert "A rule is wrong" in dr.text
     assert "Rules approved by Dr dr" in dr.get(f"/clinic/screenings/{old.reference}").text
     assert stored(app, old.reference).digest == digest
     approve(dr, digest)
@@ -218,6 +241,7 @@ def test_a_review_that_is_overdue_is_told(sqlite_app: Flask) -> None:
         (row,) = editions.approvals(db.session, installation().keys, digest, at=datetime.now(UTC))
         row.review_by = date(2020, 2, 29)
     assert "Review overdue since 29-Feb-2020" in dr.get(ADDRESS).text
+    assert "In force and approved, but its review is overdue" in dr.text
     assert "FAULT  rule book: azathioprine own-1" in flask(sqlite_app, "doctor", code=1).output
     patient = Visitor(sqlite_app)
     patient.fill_in()
@@ -315,7 +339,10 @@ def test_adopting_twice_changes_nothing_and_a_newer_packaged_book_is_told(sqlite
     basis.write_text(basis.read_text(encoding="utf-8").replace("I am not sure", "I do not know"), encoding="utf-8")
     assert "new rules" in flask(sqlite_app, "doctor", code=1).output
     assert "[-know-]" in flask(sqlite_app, "rulebook", "diff", "adopted-from", "packaged").output
+    schema = basis.parent.parent / "azathioprine.schema.json"
+    schema.write_text("{}", encoding="utf-8")
     flask(sqlite_app, "rulebook", "adopt", "--seen")
+    assert len(schema.read_text(encoding="utf-8")) > 1000, "an editor checks by what this release reads"
     assert "new rules" not in flask(sqlite_app, "doctor", code=1).output
 
 

@@ -169,15 +169,15 @@ def words(html: str) -> str:
 def test_a_page_shows_a_comparison_by_word(sqlite_app: Flask) -> None:
     html = page(sqlite_app, None)
     shown = words(html)
-    assert "Active infection: Yes Before Contraindication Now Caution" in shown
-    assert "IUD use: Yes; Planned vaccines: Yes Before Caution Now Contraindication" in shown
+    assert "Active infection: Yes In force: Contraindication This edition: Caution" in shown
+    assert "IUD use: Yes; Planned vaccines: Yes In force: Caution This edition: Contraindication" in shown
     assert "IUD &amp; vaccine: no finding → Contraindication" in shown
-    assert "Smoking: Yes Before Not asked Now Caution" in shown
+    assert "Smoking: Yes In force: Not asked This edition: Caution" in shown
     assert "Added: Type of IUD: &lt;None&gt;" in shown
-    assert "Before Do you have [removed: an] infection [removed: now]?" in shown
-    assert "Now Do you have [added: a bad] infection [added: today]?" in shown
+    assert "In force: Do you have [removed: an] infection [removed: now]?" in shown
+    assert "This edition: Do you have [added: a bad] infection [added: today]?" in shown
     assert "reported (contraindication to starting): Contraindication → Caution" in shown
-    assert "rule.joined.title en Before Not there Now [added: IUD &amp; vaccine]" in shown
+    assert "rule.joined.title en Added [added: IUD &amp; vaccine]" in shown
     assert '<ins><span class="visually-hidden" lang="en">[added: </span>a bad<' in html
     assert "Screenings of the last" not in shown
     assert html.count("<del>") == html.count("</del>") > 0
@@ -190,6 +190,6 @@ def test_a_page_shows_how_many_screenings_would_have_come_out_differently(sqlite
     shown = words(page(sqlite_app, found))
     assert "2 of 9 would have come out differently." in shown
     assert "1 screening cannot be opened" in shown
-    assert "Before Contraindication Now Caution 2" in shown
+    assert "In force: Contraindication This edition: Caution 2" in shown
     assert "7F3K-9QWD" not in shown
     assert 'href="/clinic/screenings/7F3K-9QWD"' in page(sqlite_app, found, references=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from screening.rulebooks.load import AZATHIOPRINE, InvalidRuleBook, load, load_content
+from screening.rulebooks.load import AZATHIOPRINE, UNREADABLE, InvalidRuleBook, load, load_content
 from screening.rulebooks.reading import RuleBookFault
 from screening.rulebooks.translation import wording_hash
 
@@ -140,11 +140,11 @@ TABLE: list[tuple[str, Damage, str, str, str, str]] = [
     ("translation without a status", (ES, '[translation]\nstatus = "draft"\n', ""),
      ES, "translation", "is missing or not a table", "write it as [translation]"),
     ("bad TOML", (EN, "[edition]", "[edition"),
-     EN, "the file", "Expected ']' at the end of a table declaration (at line 6", "make it a readable UTF-8 TOML file"),
+     EN, "the file", "Expected ']' at the end of a table declaration (at line 6", UNREADABLE),
     ("bad TOML in a translation", (ES, "[leaflet.rare]", "[leaflet.rare"),
-     ES, "the file", "Expected ']'", "make it a readable UTF-8 TOML file"),
+     ES, "the file", "Expected ']'", UNREADABLE),
     ("not UTF-8", (EN, '"IUD use"', '"IUD use \udcff"'),
-     EN, "the file", "'utf-8' codec can't decode byte 0xff", "make it a readable UTF-8 TOML file"),
+     EN, "the file", "'utf-8' codec can't decode byte 0xff", UNREADABLE),
 ]  # fmt: skip
 
 
@@ -173,7 +173,7 @@ def test_a_translation_that_nobody_needs_may_be_incomplete(tmp_path: Path) -> No
 
 def test_a_file_that_is_not_there_is_a_fault(tmp_path: Path) -> None:
     (fault,) = faults_of(tmp_path / "nothing.toml")
-    assert (fault.file, fault.place, fault.remedy) == ("nothing.toml", "the file", "make it a readable UTF-8 TOML file")
+    assert (fault.file, fault.place, fault.remedy) == ("nothing.toml", "the file", UNREADABLE)
 
 
 def test_a_fault_reads_as_one_line() -> None:

@@ -14,7 +14,7 @@ from screening.domain.assessment import Assessment, Screening
 from screening.domain.rules import BASE_LANGUAGE, Kind, Medicine, Question, Severity
 from screening.reports.fhir_definitions import LANGUAGE, Books, Json, canonical, questionnaire
 from screening.reports.renderer import Attached
-from screening.reports.summary import citations, respondent_label, respondent_words
+from screening.reports.summary import citations, respondent_label, respondent_words, standing
 
 URI = "urn:ietf:rfc:3986"  # the system of identifiers that are URIs
 ATC = "http://www.whocc.no/atc"  # the code systems' addresses in FHIR
@@ -135,6 +135,7 @@ def _issues(
 ) -> dict[str, Json]:
     """A DetectedIssue for each finding, by its address; patient, response and medication are references."""
     book = books[BASE_LANGUAGE]
+    rules = standing(book.edition, book.language, on=date.fromisoformat(sent[:10]))
     return {
         _address(name, finding.rule): {
             "resourceType": "DetectedIssue",
@@ -146,7 +147,7 @@ def _issues(
             "identifiedDateTime": sent,
             "implicated": [{"reference": medication, "display": book.medicine.name}],
             "evidence": [{"detail": [{"reference": response}]}],
-            "detail": f"{finding.reason} [{citations(finding.cites)}]",
+            "detail": f"{finding.reason} [{citations(finding.cites)}] {rules}",
             "mitigation": [{"action": {"text": finding.confirm}}],
         }
         for finding in assessment.findings

@@ -61,7 +61,7 @@ def in_force(app: Flask) -> str:
     return book_in_force(app).edition.digest
 
 
-def test_an_approved_edition_is_in_force_and_every_output_says_so(app: Flask) -> None:
+def test_an_approved_edition_is_in_force_and_every_output_says_so(app: Flask, tmp_path: Path) -> None:
     before = Visitor(app)
     before.fill_in({"infection": {"infection": "yes"}})
     old = before.send()
@@ -82,6 +82,11 @@ def test_an_approved_edition_is_in_force_and_every_output_says_so(app: Flask) ->
     assert "own-1" in dr.text
     flask(app, "verify")
     assert "Dr dr" in flask(app, "rulebook", "check").output
+    target = tmp_path / "all.ndjson"
+    flask(app, "export", "--format", "fhir", "--since", "2020-01-01", str(target))
+    exported = target.read_text(encoding="utf-8")
+    assert "Rules approved by Dr dr (GMC 7654321)" in exported
+    assert "Draft rules" in exported
     assert json.loads(Visitor(app).get("/fhir/Questionnaire/azathioprine").data)["status"] == "active"
 
 

@@ -29,7 +29,7 @@ from screening.services.printing import Printer
 from screening.settings import InvalidSettings, Settings
 from screening.storage import outbox
 from screening.storage.editions import content, in_force
-from screening.storage.encryption import Keys, read_keys, read_private
+from screening.storage.encryption import KeyFault, Keys, read_keys, read_private
 from screening.storage.tables import Base, Checked
 from screening.storage.worklist import Worklist
 
@@ -79,20 +79,23 @@ class Installation:
         """
         if "books" not in g:
             digest = in_force(db.session, self.keys, now=datetime.now(UTC)) if self.key_file.exists() else None
-            if digest is not None and digest not in self.loaded:  # an edition never changes
-                self.loaded = {digest: load_content(content(db.session, digest))}
-            g.books = self.read(self.rule_book_file) if digest is None else self.loaded[digest]
+            if digest is None and self.key_file.exists():
+                raise KeyFault("the database does not say which rule book is in force; restore a backup")
+            books = self.loaded.get(digest or "")  # an edition never changes
+            if digest is not None and books is None:
+                books = load_content(content(db.session, digest))
+                self.loaded = {digest: books}
+            g.books = books or self.read(self.rule_book_file)
         found: editions.Books = g.books
         return found
 
     @property
     def approved_books(self) -> editions.Books:
         """The rule book in force with its approvals as of now. Raises KeyFault."""
-        books, now = self.books, datetime.now(UTC)
         if not self.key_file.exists():
-            return books
-        digest = books[BASE_LANGUAGE].edition.digest
-        return editions.approved(books, editions.given(db.session, self.keys, digest, at=now))
+            return self.books
+        digest = self.books[BASE_LANGUAGE].edition.digest
+        return editions.approved(self.books, editions.given(db.session, self.keys, digest))
 
     def read(self, file: Path) -> editions.Books:
         """The rule book in a file, complete in what this clinic offers. Raises InvalidRuleBook."""

@@ -87,7 +87,7 @@ def approve(digest: str) -> Page:
 def withdraw(digest: str, approval_id: str) -> Page:
     """Take an approval back."""
     edition, act = _books(digest)[BASE_LANGUAGE].edition, acting()
-    rows = editions.approvals(db.session, act.keys, edition.digest, at=act.now)
+    rows = editions.approvals(db.session, act.keys, edition.digest)
     row = next((row for row in rows if row.id == approval_id), None)
     if row is None:
         flash(_("This approval is withdrawn."))
@@ -106,17 +106,17 @@ def withdraw(digest: str, approval_id: str) -> Page:
 
 def _books(digest: str) -> Books:
     """The edition with this digest, from the file or the database; without one, that of the file if it is sound."""
-    here, now = installation(), datetime.now(UTC)
+    here = installation()
     try:
         candidate = here.read(here.rule_book_file)
         if digest in ("", candidate[BASE_LANGUAGE].edition.digest):
             digest = candidate[BASE_LANGUAGE].edition.digest
-            return service.approved(candidate, service.given(db.session, here.keys, digest, at=now))
+            return service.approved(candidate, service.given(db.session, here.keys, digest))
     except InvalidRuleBook:
         pass  # the page says so
     if digest and not editions.is_kept(db.session, digest):
         abort(404)
-    return service.books_at(db.session, here.keys, digest, at=now) if digest else here.approved_books
+    return service.books_at(db.session, here.keys, digest) if digest else here.approved_books
 
 
 def _comparison(books: Books) -> Comparison | None:
@@ -140,7 +140,7 @@ def _page(books: Books, form: ApprovalForm | None = None, proof: ProofForm | Non
         effect = effects.effect(acting(), comparison.old, comparison.new, since=now - ASSESSED)
         effects.seen(acting(), effect)
     form = form or ApprovalForm(MultiDict({"review_by": (today() + A_YEAR).isoformat()}))
-    approvals = editions.approvals(db.session, here.keys, edition.digest, at=now)
+    approvals = editions.approvals(db.session, here.keys, edition.digest)
     proof = proof or ProofForm(formdata=None, user=current_user)
     return render_template(
         "clinic/rule_book.html",

@@ -109,25 +109,25 @@ class Installation:
             books = self.books
         except SQLAlchemyError:  # the page that says so has a language too
             return self.settings.languages
-        unreviewed = self.settings.unreviewed_languages
-        return tuple(
-            code
-            for code in self.settings.languages
-            if code in books and (books[code].translation_status != "draft" or code in unreviewed)
-        )
+        return self._languages_of(books)
+
+    def _languages_of(self, books: editions.Books) -> tuple[str, ...]:
+        drafts = {code for code in books if books[code].translation_status == "draft"}
+        unwanted = drafts - {*self.settings.unreviewed_languages}
+        return tuple(code for code in self.settings.languages if code in books and code not in unwanted)
 
     @property
     def offering(self) -> Settings:
         """The settings with no other languages than those offered to patients now."""
         return replace(self.settings, languages=self.languages)
 
-    def check_languages(self) -> None:
-        """Raise InvalidSettings unless the rule book in force has the clinic's language and one for patients."""
-        settings, own, book = self.settings, self.settings.clinic_language, "the rule book in force"
-        if own not in self.books:
-            place, has = settings.place("clinic_language"), ", ".join(self.books)
+    def check_languages(self, books: editions.Books) -> None:
+        """Raise InvalidSettings unless the rule book has the clinic's language and one for patients."""
+        settings, own, book = self.settings, self.settings.clinic_language, "the rule book"
+        if own not in books:
+            place, has = settings.place("clinic_language"), ", ".join(books)
             raise InvalidSettings([f"{place}: {book} has no {own}; it has {has}"])
-        if not self.languages:
+        if not self._languages_of(books):
             place, codes = settings.place("languages"), ", ".join(settings.languages)
             words = f"{book} has none of {codes}, or nobody has reviewed the translation; see unreviewed_languages"
             raise InvalidSettings([f"{place}: {words}"])

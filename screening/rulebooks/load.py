@@ -48,7 +48,7 @@ def load(
     for language, file in files.items():
         try:
             content[language] = tomllib.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as err:
+        except (OSError, ValueError, RecursionError) as err:
             if offered is None or language in {domain.BASE_LANGUAGE, *offered}:
                 faults.append(RuleBookFault(file.name, "the file", str(err), "make it a readable UTF-8 TOML file"))
     if faults:

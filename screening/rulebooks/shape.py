@@ -12,6 +12,7 @@ One = TypeVar("One")
 Filled = Field(min_length=1)
 Tables = Annotated[list[One], Filled]
 Id = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
+Version = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._+-]*$", max_length=40)]
 Text = Annotated[str, Field(pattern=r"\S")]
 Texts = Annotated[tuple[Text, ...], Filled]
 Names = Annotated[tuple[str, ...], Filled]
@@ -34,7 +35,7 @@ class Named(Table):
 class Edition(Named):
     """Which rule book this is."""
 
-    version: Text
+    version: Version
 
 
 class Medicine(Table):

@@ -19,6 +19,7 @@ from screening.rulebooks.load import InvalidRuleBook
 from screening.services import compare as effects
 from screening.services import editions as service
 from screening.services.editions import Books
+from screening.settings import InvalidSettings
 from screening.storage import editions
 from screening.storage.editions import VersionUsed
 from screening.web.errors import Page
@@ -65,6 +66,7 @@ def approve(digest: str) -> Page:
     act, zone = acting(), ZoneInfo(settings.clinic_timezone)
     from_at = datetime.combine(form.from_day.data, time(), zone).astimezone(UTC) if form.from_day.data else act.now
     try:
+        installation().check_languages(books)  # without them no page could be shown
         is_whole = service.approve(
             act,
             books[BASE_LANGUAGE].edition,
@@ -77,7 +79,7 @@ def approve(digest: str) -> Page:
         flash(_("Approved.") if is_whole else _("Approved. One more prescriber must approve it."))
     except service.ApprovedAlready:
         flash(_("You have approved this edition already. Somebody else has to be the second."))
-    except VersionUsed as err:
+    except (VersionUsed, InvalidSettings) as err:
         flash(str(err))
     return redirect(url_for("rule_book.shown", edition=digest), code=303)
 
@@ -132,8 +134,9 @@ def _page(books: Books, form: ApprovalForm | None = None, proof: ProofForm | Non
     edition, comparison = books[BASE_LANGUAGE].edition, _comparison(books)
     try:
         editions.refuse_used_version(db.session, edition)
+        here.check_languages(books)
         here.read(here.rule_book_file)
-    except (InvalidRuleBook, VersionUsed) as err:
+    except (InvalidRuleBook, InvalidSettings, VersionUsed) as err:
         faults = str(err).splitlines()
     effect = None
     if comparison and "assess" in request.args and current_user.has_role("prescriber"):

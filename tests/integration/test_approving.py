@@ -303,7 +303,7 @@ def test_a_translation_that_nobody_reviewed_is_offered_only_where_a_setting_says
     assert "Español" in Visitor(make_app()).get("/").text
     spanish = make_app(unreviewed_languages=(), languages=("es",))
     with spanish.app_context(), pytest.raises(InvalidSettings, match="nobody has reviewed the translation"):
-        installation().check_languages()
+        installation().check_languages(installation().books)
 
 
 def test_adopting_twice_changes_nothing_and_a_newer_packaged_book_is_told(sqlite_app: Flask) -> None:

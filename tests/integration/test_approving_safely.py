@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from sqlalchemy import text
 
 from screening.domain.rules import BASE_LANGUAGE, Edition
 from screening.extensions import db, installation
+from screening.rulebooks.adopt import basis
 from screening.rulebooks.load import load
 from screening.services import editions as service
 from screening.storage import editions
@@ -20,8 +22,9 @@ from screening.storage.database import write
 from screening.storage.encryption import KeyFault
 from screening.storage.tables import ApprovalRow
 from tests.integration.colleague import Colleague
-from tests.integration.test_approving import adopted, approve, changed, in_force
+from tests.integration.test_approving import ADDRESS, adopted, approve, changed, in_force
 from tests.integration.test_upkeep import flask
+from tests.integration.visitor import Visitor
 
 NOW = datetime.now(UTC)
 GIVEN = {"role": "GMC 7654321", "on": date(2026, 1, 1), "review_by": date(2099, 1, 1)}
@@ -135,3 +138,48 @@ def test_a_first_edition_comes_into_force_although_its_version_was_used(
             db.session.execute(text("DELETE FROM in_force"))
         service.begin(act, lambda: other, adopted=False)
     assert in_force(sqlite_app) == other.digest
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [({"clinic_language": "es"}, "the rule book has no es"), ({"languages": ("es",)}, "the rule book has none of es")],
+)
+def test_an_edition_without_the_languages_of_this_clinic_is_not_approved(
+    make_app: Callable[..., Flask], settings: dict[str, Any], said: str
+) -> None:
+    app = make_app(**settings)
+    dr, digest = Colleague(app), adopted(app)
+    assert said in dr.get(ADDRESS).text
+    approve(dr, digest)
+    assert said in dr.text
+    assert in_force(app) != digest
+    assert Visitor(app).page.status_code == 200
+    assert said in flask(app, "rulebook", "check", code=1).output
+
+
+@pytest.mark.parametrize("content", ["not = [TOML", "deep = " + "[" * 100_000])
+def test_a_file_of_before_that_cannot_be_read_leaves_the_page_as_it_is(sqlite_app: Flask, content: str) -> None:
+    dr, digest = Colleague(sqlite_app), adopted(sqlite_app)
+    basis(installation(sqlite_app).rule_book_folder).write_text(content, encoding="utf-8")
+    assert digest in dr.get(ADDRESS).text
+    assert "new rules" in flask(sqlite_app, "doctor", code=1).output
+
+
+def test_a_folder_that_the_server_may_not_read_is_told(sqlite_app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    dr, _ = Colleague(sqlite_app), adopted(sqlite_app)
+
+    def refuse(self: Path, **_: object) -> None:  # as where root adopted it; tests may run as root, who may read all
+        raise PermissionError(13, "Permission denied", str(self))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "exists", lambda self: refuse(self) if "rulebook" in self.parent.parts else True)
+        patch.setattr(Path, "read_text", refuse)
+        assert "Permission denied" in dr.get(ADDRESS).text
+
+
+def test_only_the_last_of_two_says_from_when_it_is_in_force(make_app: Callable[..., Flask]) -> None:
+    app = make_app(approvals_needed=2)
+    digest, dr, other = adopted(app), Colleague(app), Colleague(app, "other")
+    assert "In force from" not in dr.get(ADDRESS).text, "it would be forgotten"
+    approve(dr, digest)
+    assert "In force from" in other.get(ADDRESS).text

@@ -16,6 +16,7 @@ from screening.extensions import db, installation
 from screening.rulebooks.adopt import basis
 from screening.rulebooks.load import load
 from screening.services import editions as service
+from screening.services import people
 from screening.storage import editions
 from screening.storage.audit import Act
 from screening.storage.database import write
@@ -183,3 +184,18 @@ def test_only_the_last_of_two_says_from_when_it_is_in_force(make_app: Callable[.
     assert "In force from" not in dr.get(ADDRESS).text, "it would be forgotten"
     approve(dr, digest)
     assert "In force from" in other.get(ADDRESS).text
+
+
+def test_whoever_is_disabled_while_the_password_is_proved_approves_nothing(
+    sqlite_app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest, dr = adopted(sqlite_app), Colleague(sqlite_app)
+
+    def disabled_meanwhile(act: Act, name: str, *_: object) -> bool:
+        people.change(act, name, active=False)
+        return False
+
+    dr.get(ADDRESS)
+    monkeypatch.setattr(people, "too_many_attempts", disabled_meanwhile)
+    approve(dr, digest)
+    assert in_force(sqlite_app) != digest

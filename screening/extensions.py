@@ -78,14 +78,13 @@ class Installation:
         Patients are asked by it, whoever approved it. Before `flask init` it is the one in the file.
         """
         if "books" not in g:
-            digest = in_force(db.session, self.keys, now=datetime.now(UTC)) if self.key_file.exists() else None
-            if digest is None and self.key_file.exists():
+            if not self.key_file.exists():
+                g.books = self.read(self.rule_book_file)
+            elif digest := in_force(db.session, self.keys, now=datetime.now(UTC)):
+                g.books = self.loaded.get(digest) or load_content(content(db.session, digest))
+                self.loaded = {digest: g.books}  # an edition never changes
+            else:
                 raise KeyFault("the database does not say which rule book is in force; restore a backup")
-            books = self.loaded.get(digest or "")  # an edition never changes
-            if digest is not None and books is None:
-                books = load_content(content(db.session, digest))
-                self.loaded = {digest: books}
-            g.books = books or self.read(self.rule_book_file)
         found: editions.Books = g.books
         return found
 
@@ -106,10 +105,9 @@ class Installation:
     def languages(self) -> tuple[str, ...]:
         """The languages offered to patients: those reviewed, and those that a setting lets be unreviewed."""
         try:
-            books = self.books
+            return self._languages_of(self.books)
         except SQLAlchemyError:  # the page that says so has a language too
             return self.settings.languages
-        return self._languages_of(books)
 
     def _languages_of(self, books: editions.Books) -> tuple[str, ...]:
         drafts = {code for code in books if books[code].translation_status == "draft"}
@@ -123,14 +121,14 @@ class Installation:
 
     def check_languages(self, books: editions.Books) -> None:
         """Raise InvalidSettings unless the rule book has the clinic's language and one for patients."""
-        settings, own, book = self.settings, self.settings.clinic_language, "the rule book"
+        settings, own, place = self.settings, self.settings.clinic_language, self.settings.place
         if own not in books:
-            place, has = settings.place("clinic_language"), ", ".join(books)
-            raise InvalidSettings([f"{place}: {book} has no {own}; it has {has}"])
+            raise InvalidSettings(
+                [f"{place('clinic_language')}: the rule book has no {own}; it has {', '.join(books)}"]
+            )
         if not self._languages_of(books):
-            place, codes = settings.place("languages"), ", ".join(settings.languages)
-            words = f"{book} has none of {codes}, or nobody has reviewed the translation; see unreviewed_languages"
-            raise InvalidSettings([f"{place}: {words}"])
+            codes, why = ", ".join(settings.languages), "nobody has reviewed the translation; see unreviewed_languages"
+            raise InvalidSettings([f"{place('languages')}: the rule book has none of {codes}, or {why}"])
 
     @property
     def jobs_of_sent(self) -> list[str]:

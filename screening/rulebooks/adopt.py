@@ -33,9 +33,8 @@ def basis(folder: Path) -> Path:
 
 def is_packaged_newer(folder: Path) -> bool:
     """Whether the packaged rule book changed since it was adopted, or this release cannot read that one."""
-    before = basis(folder)
     try:
-        return before.exists() and _digest(before) != _digest(AZATHIOPRINE)
+        return basis(folder).exists() and _digest(basis(folder)) != _digest(AZATHIOPRINE)
     except (OSError, InvalidRuleBook):
         return True
 

@@ -12,7 +12,6 @@ One = TypeVar("One")
 Filled = Field(min_length=1)
 Tables = Annotated[list[One], Filled]
 Id = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
-Version = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._+-]*$", max_length=40)]
 Text = Annotated[str, Field(pattern=r"\S")]
 Texts = Annotated[tuple[Text, ...], Filled]
 Names = Annotated[tuple[str, ...], Filled]
@@ -35,7 +34,7 @@ class Named(Table):
 class Edition(Named):
     """Which rule book this is."""
 
-    version: Version
+    version: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._+-]{0,39}$")]
 
 
 class Medicine(Table):

@@ -12,7 +12,7 @@ from screening.domain.assessment import Assessment, Screening
 from screening.domain.evaluate import evaluate
 from screening.domain.rules import BASE_LANGUAGE, Approval, Edition, RuleBook
 from screening.rulebooks.load import load_content
-from screening.storage import editions
+from screening.storage import audit, editions
 from screening.storage.audit import Act
 from screening.storage.database import write
 from screening.storage.encryption import Keys
@@ -70,7 +70,7 @@ def begin(act: Act, edition: Callable[[], Edition], *, adopted: bool) -> None:
     with write(act.session):
         editions.lock(act.session)
         current = editions.in_force(act.session, act.keys, now=act.now)
-        if current is None or not (adopted or editions.is_any_approved(act.session)):
+        if current is None or not (adopted or audit.last(act.session, editions.APPROVED)):
             newest = edition()
             if newest.digest != current:
                 if current is not None:  # something has to be in force

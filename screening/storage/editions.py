@@ -3,11 +3,9 @@
 import hashlib
 import json
 from collections.abc import Iterator
-from contextlib import suppress
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, delete, func, or_, select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from screening.domain.rules import BASE_LANGUAGE, Edition
@@ -40,9 +38,7 @@ def refuse_used_version(session: Session, edition: Edition) -> None:
 def keep(session: Session, edition: Edition, *, now: datetime) -> None:
     """Keep the content of an edition for ever."""
     if session.get(EditionRow, edition.digest) is None:
-        # Where another process has stored the same edition in this moment, that one will do.
-        with suppress(IntegrityError), session.begin_nested():
-            session.add(EditionRow(digest=edition.digest, content=edition.content, first_used_at=now))
+        session.add(EditionRow(digest=edition.digest, content=edition.content, first_used_at=now))
 
 
 def content(session: Session, digest: str) -> str:
@@ -100,15 +96,12 @@ def _noted(session: Session) -> str:
     """Return for the audit log what is in force last, and a mark of all rows; nothing where there are none."""
     rows = session.scalars(select(InForceRow).order_by(InForceRow.number)).all()
     mark = hashlib.sha256(repr([(row.number, row.edition_digest, row.from_at.timestamp()) for row in rows]).encode())
-    last = [f"{row.edition_digest[:16]} from {row.from_at:%Y-%m-%d %H:%M} UTC" for row in rows[-1:]]
-    return "".join(f"{one}, of {len(rows)}: {mark.hexdigest()[:16]}" for one in last)
+    last = "".join(f"{row.edition_digest[:16]} from {row.from_at:%Y-%m-%d %H:%M} UTC" for row in rows[-1:])
+    return last and f"{last}, of {len(rows)}: {mark.hexdigest()[:16]}"
 
 
 def approvals(session: Session, keys: Keys, digest: str, *, at: datetime | None = None) -> list[ApprovalRow]:
-    """Return the approvals of an edition that hold now, whatever the clock shows, or that held at a moment.
-
-    Raises KeyFault.
-    """
+    """Return the approvals of an edition that hold now, by any clock, or that held at a moment. Raises KeyFault."""
     given = select(ApprovalRow).where(ApprovalRow.edition_digest == digest)
     rows = session.scalars(given.order_by(ApprovalRow.given_at, ApprovalRow.id)).all()
     for row in rows:
@@ -124,11 +117,6 @@ def beginning(session: Session, digits: str) -> list[str]:
     return list(session.scalars(query.order_by(EditionRow.digest)))
 
 
-def is_kept(session: Session, digest: str) -> bool:
-    """Whether this edition is kept here."""
-    return session.get(EditionRow, digest) is not None
-
-
 def name(session: Session, digest: str) -> str:
     """Return id and version of a kept edition, such as `azathioprine 2026.3`. Raises KeyFault."""
     edition = json.loads(content(session, digest))[BASE_LANGUAGE]["edition"]
@@ -141,11 +129,6 @@ def waiting(session: Session) -> dict[str, str]:
     for row in session.scalars(select(ApprovalRow).where(ApprovalRow.withdrawn_at.is_(None))):
         counts[row.edition_digest] = counts.get(row.edition_digest, -row.needed) + 1
     return {digest: name(session, digest) for digest, beyond in counts.items() if beyond < 0}
-
-
-def is_any_approved(session: Session) -> bool:
-    """Whether any edition was ever approved, withdrawn or not."""
-    return session.scalars(select(ApprovalRow.id).limit(1)).first() is not None
 
 
 def faults(session: Session) -> Iterator[str]:

@@ -116,7 +116,7 @@ def _books(digest: str) -> Books:
             return service.approved(candidate, service.given(db.session, here.keys, digest))
     except InvalidRuleBook:
         pass  # the page says so
-    if digest and not editions.is_kept(db.session, digest):
+    if digest and digest not in editions.beginning(db.session, digest):
         abort(404)
     return service.books_at(db.session, here.keys, digest) if digest else here.approved_books
 

@@ -123,9 +123,7 @@ class Installation:
         """Raise InvalidSettings unless the rule book has the clinic's language and one for patients."""
         settings, own, place = self.settings, self.settings.clinic_language, self.settings.place
         if own not in books:
-            raise InvalidSettings(
-                [f"{place('clinic_language')}: the rule book has no {own}; it has {', '.join(books)}"]
-            )
+            raise InvalidSettings([f"{place('clinic_language')}: the rule book has no {own}, only {', '.join(books)}"])
         if not self._languages_of(books):
             codes, why = ", ".join(settings.languages), "nobody has reviewed the translation; see unreviewed_languages"
             raise InvalidSettings([f"{place('languages')}: the rule book has none of {codes}, or {why}"])

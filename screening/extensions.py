@@ -106,7 +106,7 @@ class Installation:
         """The languages offered to patients: those reviewed, and those that a setting lets be unreviewed."""
         try:
             return self._languages_of(self.books)
-        except SQLAlchemyError:  # the page that says so has a language too
+        except (SQLAlchemyError, KeyFault):  # the page that says so has a language too
             return self.settings.languages
 
     def _languages_of(self, books: editions.Books) -> tuple[str, ...]:

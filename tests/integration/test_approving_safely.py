@@ -114,6 +114,16 @@ def test_the_file_is_asked_for_nothing_when_the_database_does_not_say_what_is_in
     assert "rule book in force" in flask(app, "verify", code=1).output
 
 
+@pytest.mark.parametrize("statement", ["DELETE FROM in_force", "UPDATE in_force SET from_at = '2020-01-01 00:00:00'"])
+def test_patients_read_that_something_is_wrong_where_what_is_in_force_was_changed(app: Flask, statement: str) -> None:
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+    with app.app_context(), write(db.session):
+        db.session.execute(text(statement))
+    patient = app.test_client().get("/")
+    assert patient.status_code == 500
+    assert "Something went wrong on our side" in patient.text
+
+
 def test_a_page_of_the_moment_in_which_an_edition_comes_into_force_is_answered(sqlite_app: Flask) -> None:
     class Switched(dict[str, service.Books]):
         """Another request reads the next edition right after this one has looked."""

@@ -29,7 +29,7 @@ from screening.services.printing import Printer
 from screening.settings import InvalidSettings, Settings
 from screening.storage import outbox
 from screening.storage.editions import content, in_force
-from screening.storage.encryption import Keys, read_keys, read_private
+from screening.storage.encryption import KeyFault, Keys, read_keys, read_private
 from screening.storage.tables import Base, Checked
 from screening.storage.worklist import Worklist
 
@@ -78,21 +78,23 @@ class Installation:
         Patients are asked by it, whoever approved it. Before `flask init` it is the one in the file.
         """
         if "books" not in g:
-            digest = in_force(db.session, self.keys, now=datetime.now(UTC)) if self.key_file.exists() else None
-            if digest is not None and digest not in self.loaded:  # an edition never changes
-                self.loaded = {digest: load_content(content(db.session, digest))}
-            g.books = self.read(self.rule_book_file) if digest is None else self.loaded[digest]
+            if not self.key_file.exists():
+                g.books = self.read(self.rule_book_file)
+            elif digest := in_force(db.session, self.keys, now=datetime.now(UTC)):
+                g.books = self.loaded.get(digest) or load_content(content(db.session, digest))
+                self.loaded = {digest: g.books}  # an edition never changes
+            else:
+                raise KeyFault("the database does not say which rule book is in force; restore a backup")
         found: editions.Books = g.books
         return found
 
     @property
     def approved_books(self) -> editions.Books:
         """The rule book in force with its approvals as of now. Raises KeyFault."""
-        books, now = self.books, datetime.now(UTC)
         if not self.key_file.exists():
-            return books
-        digest = books[BASE_LANGUAGE].edition.digest
-        return editions.approved(books, editions.given(db.session, self.keys, digest, at=now))
+            return self.books
+        digest = self.books[BASE_LANGUAGE].edition.digest
+        return editions.approved(self.books, editions.given(db.session, self.keys, digest))
 
     def read(self, file: Path) -> editions.Books:
         """The rule book in a file, complete in what this clinic offers. Raises InvalidRuleBook."""
@@ -103,31 +105,28 @@ class Installation:
     def languages(self) -> tuple[str, ...]:
         """The languages offered to patients: those reviewed, and those that a setting lets be unreviewed."""
         try:
-            books = self.books
-        except SQLAlchemyError:  # the page that says so has a language too
+            return self._languages_of(self.books)
+        except (SQLAlchemyError, KeyFault):  # the page that says so has a language too
             return self.settings.languages
-        unreviewed = self.settings.unreviewed_languages
-        return tuple(
-            code
-            for code in self.settings.languages
-            if code in books and (books[code].translation_status != "draft" or code in unreviewed)
-        )
+
+    def _languages_of(self, books: editions.Books) -> tuple[str, ...]:
+        drafts = {code for code in books if books[code].translation_status == "draft"}
+        unwanted = drafts - {*self.settings.unreviewed_languages}
+        return tuple(code for code in self.settings.languages if code in books and code not in unwanted)
 
     @property
     def offering(self) -> Settings:
         """The settings with no other languages than those offered to patients now."""
         return replace(self.settings, languages=self.languages)
 
-    def check_languages(self) -> None:
-        """Raise InvalidSettings unless the rule book in force has the clinic's language and one for patients."""
-        settings, own, book = self.settings, self.settings.clinic_language, "the rule book in force"
-        if own not in self.books:
-            place, has = settings.place("clinic_language"), ", ".join(self.books)
-            raise InvalidSettings([f"{place}: {book} has no {own}; it has {has}"])
-        if not self.languages:
-            place, codes = settings.place("languages"), ", ".join(settings.languages)
-            words = f"{book} has none of {codes}, or nobody has reviewed the translation; see unreviewed_languages"
-            raise InvalidSettings([f"{place}: {words}"])
+    def check_languages(self, books: editions.Books) -> None:
+        """Raise InvalidSettings unless the rule book has the clinic's language and one for patients."""
+        settings, own, place = self.settings, self.settings.clinic_language, self.settings.place
+        if own not in books:
+            raise InvalidSettings([f"{place('clinic_language')}: the rule book has no {own}, only {', '.join(books)}"])
+        if not self._languages_of(books):
+            codes, why = ", ".join(settings.languages), "nobody has reviewed the translation; see unreviewed_languages"
+            raise InvalidSettings([f"{place('languages')}: the rule book has none of {codes}, or {why}"])
 
     @property
     def jobs_of_sent(self) -> list[str]:

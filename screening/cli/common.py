@@ -47,7 +47,7 @@ def check_ready(app: Flask) -> None:
             check_keys(db.session, here.keys)
             check_release(db.session)
             search.check(db.session, here.keys)
-            here.check_languages()
+            here.check_languages(here.books)
             if lost := audit.lost(db.session, here.keys):
                 logging.getLogger("screening").error("%s", as_called(lost))
         except (OperationalError, CommandError) as err:

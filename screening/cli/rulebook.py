@@ -67,6 +67,7 @@ def rulebook_check(file: Path | None) -> None:
     edition = books[BASE_LANGUAGE].edition
     state = "not known to be in force: flask init has not run"
     if here.key_file.exists():
+        here.check_languages(books)
         editions.refuse_used_version(db.session, edition)
         current = here.approved_books[BASE_LANGUAGE].edition
         in_force = f"in force. {standing(current, 'en', on=here.today())}"

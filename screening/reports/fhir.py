@@ -6,6 +6,7 @@
 import base64
 import hashlib
 import json
+from datetime import date
 from urllib.parse import urlencode
 from uuid import NAMESPACE_URL, uuid5
 

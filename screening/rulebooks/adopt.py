@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from screening.domain.rules import BASE_LANGUAGE
-from screening.rulebooks.load import AZATHIOPRINE, load
+from screening.rulebooks.load import AZATHIOPRINE, InvalidRuleBook, load
 
 BASIS = "adopted-from"  # folder with the packaged rule book as it was adopted, or last compared
 
@@ -34,9 +34,11 @@ def basis(folder: Path) -> Path:
 
 
 def is_packaged_newer(folder: Path) -> bool:
-    """Whether the packaged rule book changed since it was adopted. Raises InvalidRuleBook."""
-    before = basis(folder)
-    return before.exists() and _digest(before) != _digest(AZATHIOPRINE)
+    """Whether the packaged rule book changed since it was adopted, or this release cannot read that one."""
+    try:
+        return basis(folder).exists() and _digest(basis(folder)) != _digest(AZATHIOPRINE)
+    except (OSError, InvalidRuleBook):
+        return True
 
 
 def _digest(file: Path) -> str:

@@ -49,7 +49,7 @@ def load(
     for language, file in files.items():
         try:
             content[language] = tomllib.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as err:
+        except (OSError, ValueError, RecursionError) as err:
             if offered is None or language in {domain.BASE_LANGUAGE, *offered}:
                 faults.append(RuleBookFault(file.name, "the file", str(err), UNREADABLE))
     if faults:

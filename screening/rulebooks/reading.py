@@ -22,6 +22,7 @@ _WORDING = {  # how pydantic's name of an error begins: the problem and what to 
     "tuple": ("is not a list of words", 'write key = ["...", "..."]'),
     "string": ("is empty or not a text", 'write words between quotes: key = "..."'),
     "id": ("{value!r} is not an id", "use a letter, then letters, digits, _ or -"),
+    "version": ("{value!r} is not a version", "use at most 40 letters, digits, blanks, . _ + or -"),
     "literal": ("{value!r} is not known", "use one of: {expected}"),
     "bool": ("{value!r} is neither true nor false", "write true or false"),
     "int": _NUMBER,
@@ -54,8 +55,8 @@ def keep_sound(content: Content, shape: type[BaseModel], note: Note) -> None:
             key = one["loc"][-1]
             if kind == "too":
                 kind = one["ctx"]["field_type"].lower()
-            elif kind == "string" and key == "id":
-                kind = "id"
+            elif kind == "string" and key in ("id", "version"):
+                kind = str(key)
             place = _place(content, one["loc"])
             expected = one.get("ctx", {}).get("expected", "").replace("'", "").replace(" or ", ", ")
             note(

@@ -34,7 +34,7 @@ class Named(Table):
 class Edition(Named):
     """Which rule book this is."""
 
-    version: Text
+    version: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._+-]{0,39}$")]
 
 
 class Medicine(Table):

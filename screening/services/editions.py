@@ -12,7 +12,7 @@ from screening.domain.assessment import Assessment, Screening
 from screening.domain.evaluate import evaluate
 from screening.domain.rules import BASE_LANGUAGE, Approval, Edition, RuleBook
 from screening.rulebooks.load import load_content
-from screening.storage import editions
+from screening.storage import audit, editions
 from screening.storage.audit import Act
 from screening.storage.database import write
 from screening.storage.encryption import Keys
@@ -29,8 +29,8 @@ class NoSuchApproval(Exception):
     """There is no such approval, or it was withdrawn already."""
 
 
-def books_at(session: Session, keys: Keys, digest: str, *, at: datetime) -> Books:
-    """Return a kept edition in each of its languages, with its approvals as of a moment. Raises KeyFault."""
+def books_at(session: Session, keys: Keys, digest: str, *, at: datetime | None = None) -> Books:
+    """Return a kept edition in each of its languages, with its approvals now or at a moment. Raises KeyFault."""
     return approved(load_content(editions.content(session, digest)), given(session, keys, digest, at=at))
 
 
@@ -45,8 +45,8 @@ def assess(session: Session, keys: Keys, screening: Screening) -> tuple[RuleBook
     return book, evaluate(book, screening.established)
 
 
-def given(session: Session, keys: Keys, digest: str, *, at: datetime) -> tuple[Approval, ...]:
-    """Return the approvals of an edition as of a moment; none where one of two was still missing. Raises KeyFault."""
+def given(session: Session, keys: Keys, digest: str, *, at: datetime | None = None) -> tuple[Approval, ...]:
+    """Return the approvals of an edition now or at a moment; none where one of two was missing. Raises KeyFault."""
     rows = editions.approvals(session, keys, digest, at=at)
     if not rows or len(rows) < rows[-1].needed:
         return ()
@@ -68,11 +68,13 @@ def begin(act: Act, edition: Callable[[], Edition], *, adopted: bool) -> None:
     Raises VersionUsed, and whatever reading the file raises.
     """
     with write(act.session):
+        editions.lock(act.session)
         current = editions.in_force(act.session, act.keys, now=act.now)
-        if current is None or not (adopted or editions.is_any_approved(act.session)):
+        if current is None or not (adopted or audit.last(act.session, editions.APPROVED)):
             newest = edition()
             if newest.digest != current:
-                editions.refuse_used_version(act.session, newest)
+                if current is not None:  # something has to be in force
+                    editions.refuse_used_version(act.session, newest)
                 editions.keep(act.session, newest, now=act.now)
                 editions.put_in_force(act, newest, from_at=act.now)
 
@@ -85,9 +87,10 @@ def approve(
     It does so at `from_at`, or at once where that is over. Raises VersionUsed, ApprovedAlready.
     """
     with write(act.session):
+        editions.lock(act.session)
         editions.refuse_used_version(act.session, edition)
         editions.keep(act.session, edition, now=act.now)
-        before = editions.approvals(act.session, act.keys, edition.digest, at=act.now, lock=True)
+        before = editions.approvals(act.session, act.keys, edition.digest)
         if act.by in [row.person for row in before]:
             raise ApprovedAlready
         row = ApprovalRow(
@@ -104,10 +107,10 @@ def approve(
             withdrawn_why="",
         )
         act.session.add(row)
-        act.note(editions.APPROVED, f"{edition.id} {edition.version}", f"{row.id} of {edition.digest[:16]}")
         is_whole = len(before) + 1 >= needed
         if is_whole and editions.in_force(act.session, act.keys, now=act.now) != edition.digest:
             editions.put_in_force(act, edition, from_at=max(from_at, act.now))
+        act.note(editions.APPROVED, f"{edition.id} {edition.version}", f"{row.id} of {edition.digest[:16]}")
     return is_whole
 
 
@@ -117,11 +120,12 @@ def withdraw(act: Act, approval_id: str, edition: Edition, *, why: str) -> None:
     Raises NoSuchApproval.
     """
     with write(act.session):
-        rows = editions.approvals(act.session, act.keys, edition.digest, at=act.now, lock=True)
+        editions.lock(act.session)
+        rows = editions.approvals(act.session, act.keys, edition.digest)
         row = next((row for row in rows if row.id == approval_id), None)
         if row is None:
             raise NoSuchApproval
         row.withdrawn_at, row.withdrawn_by, row.withdrawn_why = act.now, act.full_name, why
-        act.note(editions.WITHDRAWN, f"{edition.id} {edition.version}", f"{row.id} of {edition.digest[:16]}")
-        if len(rows) - 1 < row.needed:
+        if not given(act.session, act.keys, edition.digest):
             editions.keep_out_of_force(act, edition)
+        act.note(editions.WITHDRAWN, f"{edition.id} {edition.version}", f"{row.id} of {edition.digest[:16]}")

@@ -23,8 +23,8 @@ TABLES: tuple[type[Sealed], ...] = (
     tables.PersonRow,
     tables.SignInRow,
     tables.ClockRow,
-    tables.ApprovalRow,
     tables.InForceRow,
+    tables.ApprovalRow,
     tables.AuditHeadRow,
 )
 

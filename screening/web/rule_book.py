@@ -19,6 +19,7 @@ from screening.rulebooks.load import InvalidRuleBook
 from screening.services import compare as effects
 from screening.services import editions as service
 from screening.services.editions import Books
+from screening.settings import InvalidSettings
 from screening.storage import editions
 from screening.storage.editions import VersionUsed
 from screening.web.errors import Page
@@ -65,6 +66,7 @@ def approve(digest: str) -> Page:
     act, zone = acting(), ZoneInfo(settings.clinic_timezone)
     from_at = datetime.combine(form.from_day.data, time(), zone).astimezone(UTC) if form.from_day.data else act.now
     try:
+        installation().check_languages(books)  # without them no page could be shown
         is_whole = service.approve(
             act,
             books[BASE_LANGUAGE].edition,
@@ -77,7 +79,7 @@ def approve(digest: str) -> Page:
         flash(_("Approved.") if is_whole else _("Approved. One more prescriber must approve it."))
     except service.ApprovedAlready:
         flash(_("You have approved this edition already. Somebody else has to be the second."))
-    except VersionUsed as err:
+    except (VersionUsed, InvalidSettings) as err:
         flash(str(err))
     return redirect(url_for("rule_book.shown", edition=digest), code=303)
 
@@ -87,7 +89,7 @@ def approve(digest: str) -> Page:
 def withdraw(digest: str, approval_id: str) -> Page:
     """Take an approval back."""
     edition, act = _books(digest)[BASE_LANGUAGE].edition, acting()
-    rows = editions.approvals(db.session, act.keys, edition.digest, at=act.now)
+    rows = editions.approvals(db.session, act.keys, edition.digest)
     row = next((row for row in rows if row.id == approval_id), None)
     if row is None:
         flash(_("This approval is withdrawn."))
@@ -106,17 +108,17 @@ def withdraw(digest: str, approval_id: str) -> Page:
 
 def _books(digest: str) -> Books:
     """The edition with this digest, from the file or the database; without one, that of the file if it is sound."""
-    here, now = installation(), datetime.now(UTC)
+    here = installation()
     try:
         candidate = here.read(here.rule_book_file)
         if digest in ("", candidate[BASE_LANGUAGE].edition.digest):
             digest = candidate[BASE_LANGUAGE].edition.digest
-            return service.approved(candidate, service.given(db.session, here.keys, digest, at=now))
+            return service.approved(candidate, service.given(db.session, here.keys, digest))
     except InvalidRuleBook:
         pass  # the page says so
-    if digest and not editions.is_kept(db.session, digest):
+    if digest and digest not in editions.beginning(db.session, digest):
         abort(404)
-    return service.books_at(db.session, here.keys, digest, at=now) if digest else here.approved_books
+    return service.books_at(db.session, here.keys, digest) if digest else here.approved_books
 
 
 def _comparison(books: Books) -> Comparison | None:
@@ -132,15 +134,16 @@ def _page(books: Books, form: ApprovalForm | None = None, proof: ProofForm | Non
     edition, comparison = books[BASE_LANGUAGE].edition, _comparison(books)
     try:
         editions.refuse_used_version(db.session, edition)
+        here.check_languages(books)
         here.read(here.rule_book_file)
-    except (InvalidRuleBook, VersionUsed) as err:
+    except (InvalidRuleBook, InvalidSettings, VersionUsed) as err:
         faults, is_version_used = str(err).splitlines(), isinstance(err, VersionUsed)
     effect = None
     if comparison and "assess" in request.args and current_user.has_role("prescriber"):
         effect = effects.effect(acting(), comparison.old, comparison.new, since=now - ASSESSED)
         effects.seen(acting(), effect)
     form = form or ApprovalForm(MultiDict({"review_by": (today() + A_YEAR).isoformat()}))
-    approvals = editions.approvals(db.session, here.keys, edition.digest, at=now)
+    approvals = editions.approvals(db.session, here.keys, edition.digest)
     proof = proof or ProofForm(formdata=None, user=current_user)
     return render_template(
         "clinic/rule_book.html",

@@ -160,7 +160,7 @@ class Counted:
         if not super().validate(**kwargs):  # type: ignore[misc]
             return False
         _begin_write_about(person)
-        return bool(person.password == tried)  # it may have been reset meanwhile
+        return bool(person.password == tried and person.active)  # either may have changed meanwhile
 
     def validate(self, **kwargs: Any) -> bool:
         """Refuse after too many failures, known name or not; count a failure."""

@@ -210,7 +210,7 @@ def test_an_edition_comes_into_force_at_the_chosen_moment(app: Flask) -> None:
         keys = installation().keys
         assert editions.in_force(db.session, keys, now=midnight - timedelta(seconds=1)) == packaged
         assert editions.in_force(db.session, keys, now=midnight) == digest
-        (approval,) = editions.approvals(db.session, keys, digest, at=datetime.now(UTC))
+        (approval,) = editions.approvals(db.session, keys, digest)
     dr.get(f"{ADDRESS}{digest}/withdraw/{approval.id}")
     dr.post(f"{ADDRESS}{digest}/withdraw/{approval.id}", {"why": "", "password": PASSWORD})
     assert "Give the reason" in dr.text
@@ -226,7 +226,7 @@ def test_without_its_approval_an_edition_stays_in_force_as_a_draft(app: Flask) -
     approve(dr, digest)
     with app.app_context():
         old = store(db.session, installation().keys, installation().books["en"], all_no())
-        (approval,) = editions.approvals(db.session, installation().keys, digest, at=datetime.now(UTC))
+        (approval,) = editions.approvals(db.session, installation().keys, digest)
     dr.post(f"{ADDRESS}{digest}/withdraw/{approval.id}", {"why": "A rule is wrong", "password": PASSWORD})
     assert in_force(app) == digest
     assert book_in_force(app).edition.approvals == ()
@@ -243,7 +243,7 @@ def test_a_review_that_is_overdue_is_told(sqlite_app: Flask) -> None:
     digest, dr = adopted(sqlite_app), Colleague(sqlite_app)
     approve(dr, digest)
     with sqlite_app.app_context(), write(db.session):
-        (row,) = editions.approvals(db.session, installation().keys, digest, at=datetime.now(UTC))
+        (row,) = editions.approvals(db.session, installation().keys, digest)
         row.review_by = date(2020, 2, 29)
     assert "Review overdue since 29-Feb-2020" in dr.get(ADDRESS).text
     assert "In force and approved, but its review is overdue" in dr.text
@@ -332,7 +332,7 @@ def test_a_translation_that_nobody_reviewed_is_offered_only_where_a_setting_says
     assert "Español" in Visitor(make_app()).get("/").text
     spanish = make_app(unreviewed_languages=(), languages=("es",))
     with spanish.app_context(), pytest.raises(InvalidSettings, match="nobody has reviewed the translation"):
-        installation().check_languages()
+        installation().check_languages(installation().books)
 
 
 def test_adopting_twice_changes_nothing_and_a_newer_packaged_book_is_told(sqlite_app: Flask) -> None:

@@ -8,10 +8,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import combinations_with_replacement
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from flask import Flask
@@ -23,11 +24,13 @@ from screening.domain.answers import read_answers
 from screening.domain.entries import Decision
 from screening.extensions import db, installation
 from screening.reports.press import Printed
-from screening.services import invite, jobs, people, printing, questionnaire, retention, review, tablet
+from screening.rulebooks.load import load, load_content
+from screening.services import editions, invite, jobs, people, printing, questionnaire, retention, review, tablet
 from screening.services.clock import this_machine
-from screening.storage import drafts, outbox
+from screening.storage import drafts, outbox, rotation
 from screening.storage.audit import Act
 from screening.storage.database import write
+from screening.storage.editions import approvals
 from screening.storage.tables import AuditRow, InvitationRow, ScreeningRow
 from tests.builders import a_patient, all_no
 from tests.integration.colleague import PASSWORD, Colleague
@@ -38,7 +41,7 @@ from tests.integration.test_upkeep import change, flask
 # As the docstring of screening.storage.database says it.
 ORDER = (
     *("invitations", "tablets", "drafts", "screenings", "entries", "summaries", "outbox"),
-    *("people", "sign_ins", "audit_head"),
+    *("people", "sign_ins", "in_force", "approvals", "audit_head"),
 )
 LOCKS = re.compile(r"^(?:UPDATE|DELETE FROM) (\w+)|\bFROM (\w+)\b.*\bFOR UPDATE", re.DOTALL)
 ROUNDS = 2
@@ -46,7 +49,7 @@ KEEP, OTHER_PASSWORD = timedelta(hours=1), "another correct horse"
 REFUSED = (
     *(review.ChangedMeanwhile, questionnaire.DraftGone, questionnaire.Incomplete, tablet.NoTablet),
     *(questionnaire.TooManyTries, drafts.DraftMoved),
-    *(invite.NotUsable, invite.WrongPatient, people.NotAccepted),
+    *(invite.NotUsable, invite.WrongPatient, people.NotAccepted, editions.NoSuchApproval),
 )
 
 
@@ -61,6 +64,7 @@ class Things:
     draft: str = ""
     tablet: str = ""
     code: str = ""
+    edition: str = ""
     wrote: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -70,6 +74,7 @@ class Things:
     def begin_anew(self) -> None:
         """A draft that can be sent, one that has expired, a tablet, jobs that have failed; nobody has tried much."""
         act, book = self.act, installation().books["en"]
+        self.edition = load()["en"].edition.content.replace('"version":"', '"version":"own-')
         self.draft, self.code = questionnaire.new_token(), drafts.new_code()
         answers = read_answers(book, all_no())
         filled = drafts.Draft(patient=a_patient(), answers=answers, code=self.code)
@@ -117,6 +122,19 @@ def decide(things: Things) -> None:
     what: dict[str, Any] = {"decision": Decision.PROCEED, "until": None, "note": "", "reason": "x"}
     seen = db.session.scalar(select(ScreeningRow.entries).where(ScreeningRow.reference == things.reference))
     review.decide(things.act, things.reference, **what, seen=seen or 0, today=date(2026, 1, 1), jobs=outbox.PRINT)
+
+
+def approve(things: Things) -> None:
+    """As somebody new each time; the edition is to come into force later."""
+    act, edition = replace(things.act, by=uuid4().hex), load_content(things.edition)["en"].edition
+    days = {"on": date(2026, 1, 1), "review_by": date(2099, 1, 1)}
+    editions.approve(act, edition, role="x", **days, needed=1, from_at=act.now + KEEP)
+
+
+def withdraw(things: Things) -> None:
+    act, edition = things.act, load_content(things.edition)["en"].edition
+    given = approvals(db.session, act.keys, edition.digest)
+    editions.withdraw(act, given[0].id if given else "", edition, why="x")
 
 
 def posted(browser: FlaskClient, path: str, **values: str) -> None:
@@ -167,6 +185,9 @@ VERBS: dict[str, tuple[Verb, str]] = {
     "reset": (lambda things: people.change(things.act, "boss", hashed=hash_password(PASSWORD)), ""),
     "add": (lambda things: people.add(things.act, f"nurse{things.draft[:5].lower()}", "", ["staff"], "x"), ""),
     "end": (lambda things: people.end(things.act, "boss", token_hash=None), ""),
+    "approve": (approve, "rule book approved"),
+    "withdraw": (withdraw, "approval withdrawn"),
+    "begin book": (lambda things: editions.begin(things.act, lambda: load()["en"].edition, adopted=False), ""),
     "purge": (lambda things: retention.purge(things.act, this_machine(), days=90), "purged"),
 }
 PAGES: dict[str, tuple[Verb, str]] = {"sign in": (sign_in, ""), "password": (change_password, "")}
@@ -175,6 +196,7 @@ SAME = (
     ("begin", "record", "submit", "discard", "by code", "hand over", "lock", "unlock", "begin tablet", "purge"),
     ("view", "decide", "print", "take", "retry", "drop", "purge"),
     ("invite", "redeem", "go on", "revoke", "purge"),
+    ("approve", "withdraw", "begin book"),
     ("fail", "change", "reset", "add", "end", "begin", "begin tablet", *PAGES),
 )
 
@@ -279,3 +301,8 @@ def test_rows_are_locked_in_one_order(things: Things) -> None:
             if tables != sorted(tables, key=ORDER.index):
                 faults[name] = tables
     assert faults == {}
+
+
+def test_keys_are_rotated_in_the_order_of_locks() -> None:
+    tables = [table.__tablename__ for table in rotation.TABLES if table.__tablename__ in ORDER]
+    assert tables == sorted(tables, key=ORDER.index)

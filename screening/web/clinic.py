@@ -31,7 +31,6 @@ from screening.storage.encryption import KeyFault
 from screening.storage.worklist import Filter, Listed
 from screening.web import language, troubles
 from screening.web.errors import Page
-from screening.web.errors import page as error_page
 from screening.web.forms.questions import question_form
 from screening.web.forms.review import ClarifyForm, ReviewForm
 from screening.web.patient import copy_page, copy_response, in_turn, pdf_response, today
@@ -242,25 +241,8 @@ def summary_pdf(reference: str) -> Page:
     try:
         printed = installation().printer.pdf(found.reference)
     except printing.NotPrinted as err:
-        return _not_printed(found.reference, failed=err.failed)
+        return render_template("clinic/not_printed.html", reference=found.reference, failed=err.failed), 503
     return pdf_response(printed, f"summary-{found.reference}.pdf")
-
-
-def _not_printed(reference: str, *, failed: bool) -> Page:
-    again = _("Go to the inbox") if failed else _("Try again")
-    why = (
-        _("Several attempts have failed. You can start another one from the inbox.")
-        if failed
-        else _("It is still being created, or the last attempt failed and another will follow automatically.")
-    )
-    return error_page(
-        503,
-        _("The PDF is not ready"),
-        why,
-        _("Nothing is lost: the screening page shows the same information."),
-        action=again,
-        target=url_for("clinic.inbox") if failed else url_for("clinic.summary_pdf", reference=reference),
-    )
 
 
 @blueprint.post("/retry")
@@ -334,13 +316,7 @@ def statistics() -> Page:
 
 @blueprint.errorhandler(screenings.NoSuchScreening)
 def _no_such_screening(error: screenings.NoSuchScreening) -> Page:
-    return error_page(
-        404,
-        _("There is no such screening"),
-        _("The reference may be mistyped, or the screening was deleted at the end of its retention period."),
-        action=_("Go to the inbox"),
-        target=url_for("clinic.inbox"),
-    )
+    return render_template("clinic/no_such_screening.html"), 404
 
 
 def _screening_page(found: Screening, form: ReviewForm, meanwhile: Entry | None = None) -> str:

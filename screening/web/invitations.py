@@ -27,7 +27,6 @@ from screening.storage.invitations import TRIES, Kept, State
 from screening.storage.tables import ScreeningRow
 from screening.web import device, language, patient
 from screening.web.errors import Page
-from screening.web.errors import page as error_page
 from screening.web.forms.about_you import BirthDateForm
 from screening.web.forms.invitation import InvitationForm
 from screening.web.sign_in import acting, needs, page_number
@@ -265,24 +264,5 @@ def _not_usable(error: NotUsable) -> Page:
     if row is not None:
         with suppress(KeyFault):
             _in_their_language(invitations.read(row, installation().keys))
-    title, *why = {
-        None: (_("This link is not complete"), _("Open it again from the paper or the message of the clinic.")),
-        State.EXPIRED: (
-            _("This link is too old"),
-            _("Links work only for some days."),
-            _("If you have sent your answers, the clinic has them."),
-        ),
-        State.REVOKED: (_("The clinic has withdrawn this link"), _("There may be a newer one for you.")),
-        State.BLOCKED: (
-            _("This link does not work any more"),
-            _("The date of birth was wrong too many times. This keeps your data safe."),
-        ),
-    }[error.state]
-    return error_page(
-        404 if error.state is None else 410,
-        title,
-        *why,
-        _("Ask the clinic for a new link, or answer the questions without one."),
-        action=_("Answer without a link"),
-        target=url_for("patient.start"),
-    )
+    status = 404 if error.state is None else 410
+    return render_template("patient/link_not_usable.html", state=error.state or ""), status

@@ -43,7 +43,6 @@ from screening.storage.audit import Act
 from screening.storage.database import begin_write
 from screening.storage.drafts import Typed, hash_token
 from screening.storage.tables import PersonRow, SignInRow
-from screening.web.errors import page as error_page
 
 FRESH = timedelta(minutes=15)  # how long ago the password was given for a change of people or credentials
 # Forms that are kept when a sign-in ends, and the pages on which they are filled in.
@@ -443,19 +442,14 @@ def _sign_out() -> None:
 def _sign_in_first() -> Any:
     if request.method != "POST":
         return redirect(url_for_security("login", next=request.full_path.rstrip("?")))
-    title, action = _("You are signed out"), _("Sign in")
+    path = ""
     if request.endpoint in KEPT and "form_of" in session:
         path = url_for(KEPT[request.endpoint], **request.view_args or {})
         values = {name: given for name, given in request.form.lists() if name != "csrf_token"}
-        keep, typed = (
-            timedelta(hours=installation().settings.draft_hours),
-            Typed(path=path, values=values, checked=False),
-        )
+        keep = timedelta(hours=installation().settings.draft_hours)
+        typed = Typed(path=path, values=values, checked=False)
         session["kept"] = [path, questionnaire.keep(acting(), typed, keep=keep)]
-        why = _("Nothing is recorded yet. What you typed is kept: sign in, and it is filled in again.")
-        return error_page(401, title, why, action=action, target=url_for_security("login", next=path))
-    why = _("Nothing was saved. What you typed is still in this window: sign in on a new tab, then return here.")
-    return error_page(401, title, why, action=action, target=url_for_security("login"))
+    return render_template("clinic/signed_out.html", kept_for=path), 401
 
 
 def kept_form() -> MultiDict[str, str] | None:

@@ -9,8 +9,7 @@ from sqlalchemy.exc import NoResultFound
 from sqlalchemy.orm import Session
 
 from screening.domain.assessment import Assessment, Screening
-from screening.domain.evaluate import evaluate
-from screening.domain.rules import BASE_LANGUAGE, RuleBook
+from screening.domain.rules import RuleBook
 from screening.services import editions
 from screening.storage import audit, drafts, outbox, screenings, search, summaries
 from screening.storage.audit import Act
@@ -26,8 +25,8 @@ def export(act: Act, *, since: datetime, kind: str) -> Iterator[tuple[Screening,
         act.note("exported", detail=f"since {since:%Y-%m-%d} as {kind}")
     for row in screenings.all_rows(act.session, ScreeningRow.submitted_at >= since):
         screening = screenings.read(act.session, act.keys, row)
-        books = editions.books_of(act.session, act.keys, screening)
-        yield screening, evaluate(books[BASE_LANGUAGE], screening.established), books
+        books, assessment = editions.assess(act.session, act.keys, screening)
+        yield screening, assessment, books
 
 
 def prove(session: Session, keys: Keys) -> Iterator[str]:
@@ -45,7 +44,7 @@ def prove(session: Session, keys: Keys) -> Iterator[str]:
             row = session.get_one(ScreeningRow, screening_id)
             screening = screenings.read(session, keys, row)
             summaries.prove_copies(session, keys, row.id)
-            _book, assessment = editions.assess(session, keys, screening)
+            _books, assessment = editions.assess(session, keys, screening)
             stored, again = screenings.state(row, keys), screenings.state_of(screening, assessment)
             if stored != again:
                 yield f"{row.reference}: assessed again, it is {again}; stored was {stored}"

@@ -62,12 +62,11 @@ _JOINERS = re.compile("[\u200c\u200d]")
 _LONGEST = {"name": said.NAME_LENGTH, "visit": said.VISIT_LENGTH, "prescriber": said.NAME_LENGTH}
 
 
-@dataclass(frozen=True, slots=True)
 class Words:
     """A sentence for people, translated where it is shown; `values` are filled in after that."""
 
-    text: str
-    values: Mapping[str, object] = field(default_factory=dict)
+    def __init__(self, text: str, /, **values: object) -> None:
+        self.text, self.values = text, values
 
     def __str__(self) -> str:
         """In English."""
@@ -144,18 +143,15 @@ def read_list(content: bytes, *, settings: Settings, today: date, order: Order |
     table = max(tables, key=lambda one: _known(_headings(one)))
     found = read_table(table, settings=settings, today=today, order=order)
     if table.is_guess and any(not cell.isascii() for _, cells in table.rows for cell in cells):
-        found.notes.append(
-            Words(
-                N_(
-                    "The file does not say how its letters are stored; they were read as those of Windows. If a name "
-                    "looks wrong, save the list as a workbook (.xlsx) or as CSV in UTF-8, and choose that."
-                )
-            )
+        text = N_(
+            "The file does not say how its letters are stored; they were read as those of Windows. If a name "
+            "looks wrong, save the list as a workbook (.xlsx) or as CSV in UTF-8, and choose that."
         )
+        found.notes.append(Words(text))
     others = [one.sheet for one in tables if one.sheet and one is not table]
     if others:
-        values = {"sheet": table.sheet, "others": ", ".join(others)}
-        found.notes.append(Words(N_("Only the sheet “%(sheet)s” was read, not: %(others)s."), values))
+        text = N_("Only the sheet “%(sheet)s” was read, not: %(others)s.")
+        found.notes.append(Words(text, sheet=table.sheet, others=", ".join(others)))
     return found
 
 
@@ -172,7 +168,7 @@ def with_doubles(found: InvitationList, awaited: Mapping[str, Invitation], seed:
         if row.invitation is not None:
             who = _who(row.invitation)
             if who in above:
-                double = Words(N_("Same patient and visit as row %(row)s"), {"row": above[who]})
+                double = Words(N_("Same patient and visit as row %(row)s"), row=above[who])
             elif who in invited:
                 double = Words(N_("This patient is already invited to this visit"))
             above.setdefault(who, row.number)
@@ -237,7 +233,7 @@ def read_table(table: Table, *, settings: Settings, today: date, order: Order | 
         rows.append(reader.row(number, one, homeless))
     notes = []
     if unread := [heading for name, heading in zip(columns, written, strict=True) if heading and not name]:
-        notes.append(Words(N_("These columns are not read: %(columns)s."), {"columns": ", ".join(unread)}))
+        notes.append(Words(N_("These columns are not read: %(columns)s."), columns=", ".join(unread)))
     headings = {name: heading for name, heading in zip(columns, written, strict=True) if name}
     return InvitationList(rows=rows, headings=headings, notes=notes, asked=reader.asked)
 
@@ -248,24 +244,23 @@ def _faults_of_headings(
     faults = []
     if broken:
         text = N_("Row %(row)s cannot be read: a quotation mark is open or misplaced. Within a text, write it twice.")
-        faults.append(Words(text, {"row": broken}))
+        faults.append(Words(text, row=broken))
     for name in sorted({one for one in columns if one and columns.count(one) > 1}, key=columns.index):
         same = [heading for one, heading in zip(columns, written, strict=True) if one == name]
         text = N_("These columns are for the same: %(columns)s. Keep one of them.")
-        faults.append(Words(text, {"columns": ", ".join(f"“{one}”" for one in same)}))
+        faults.append(Words(text, columns=", ".join(f"“{one}”" for one in same)))
     seen = ", ".join(one for one in written if one)
     if not {*NAMES} & {*columns}:
-        faults.append(
-            Words(N_("No column has the patients’ names. Head it “Name”. Found: %(columns)s."), {"columns": seen})
-        )
+        text = N_("No column has the patients’ names. Head it “Name”. Found: %(columns)s.")
+        faults.append(Words(text, columns=seen))
     if "birth_date" not in columns:
         text = N_("No column has the dates of birth. Head it “Date of birth”. Found: %(columns)s.")
-        faults.append(Words(text, {"columns": seen}))
+        faults.append(Words(text, columns=seen))
     if not below:
         faults.append(Words(N_("There are no rows below the headings.")))
     if len(below) > MOST:
         text = N_("There are %(rows)s rows. Split the list: %(most)s can be invited at once.")
-        faults.append(Words(text, {"rows": len(below), "most": MOST}))
+        faults.append(Words(text, rows=len(below), most=MOST))
     return faults
 
 
@@ -301,7 +296,7 @@ class _Reader:
                 case None:
                     pass
                 case Fault.TOO_LONG:
-                    faults[column] = Words(N_("Too long: write at most %(most)s letters."), {"most": longest})
+                    faults[column] = Words(N_("Too long: write at most %(most)s letters."), most=longest)
                 case Fault.MISSING:
                     faults[column] = Words(N_("A name is needed here: write it."))
                 case _:
@@ -313,16 +308,16 @@ class _Reader:
         whole, main = _plain(said_language), _plain(re.split("[-_]", said_language)[0])  # such as es-ES
         language = self.languages.get(whole) or self.languages.get(main)
         if language is None:
-            offered = {"text": texts["language"], "languages": ", ".join(self.settings.languages)}
-            faults["language"] = Words(N_("“%(text)s” is not offered: write one of %(languages)s."), offered)
+            text = N_("“%(text)s” is not offered: write one of %(languages)s.")
+            faults["language"] = Words(text, text=texts["language"], languages=", ".join(self.settings.languages))
         if texts["email"] and not is_mailbox(texts["email"]):
             text = N_("“%(text)s” is not one e-mail address: write it such as name@example.org, or leave it empty.")
-            faults["email"] = Words(text, {"text": texts["email"]})
+            faults["email"] = Words(text, text=texts["email"])
         if homeless:
             text = N_(
                 "“%(text)s” stands below no heading: give its column one, or put texts with a comma between quotes."
             )
-            faults[""] = Words(text, {"text": homeless[0]})
+            faults[""] = Words(text, text=homeless[0])
         invitation = None
         if not faults and born is not None and language is not None:
             invitation = Invitation(
@@ -346,32 +341,30 @@ class _Reader:
             found, order = readings(text, self.settings.languages), self.orders[column]
         except ShortYear:
             words = N_("“%(text)s”: which century? Write the year with four digits, such as 1988.")
-            faults[column] = Words(words, {"text": text})
+            faults[column] = Words(words, text=text)
             return None
         except ValueError:
-            values = {"text": text, "example": self._example(column)}
-            faults[column] = Words(N_("“%(text)s” cannot be read: write it such as %(example)s."), values)
+            words = N_("“%(text)s” cannot be read: write it such as %(example)s.")
+            faults[column] = Words(words, text=text, example=self._example(column))
             return None
         if len({*found.values()}) == 1 and (order is None or order in found):
             return next(iter(found.values()))
         if order is None:
             self.asked.append(text)
-            faults[column] = Words(N_("“%(text)s”: day or month first? Say so for the whole list."), {"text": text})
+            faults[column] = Words(N_("“%(text)s”: day or month first? Say so for the whole list."), text=text)
             return None
         if order not in found:
             words = N_("“%(text)s” is no day with the month first, as the others are: correct it.")
             if order is Order.DAY_FIRST:
                 words = N_("“%(text)s” is no day with the day first, as the others are: correct it.")
-            faults[column] = Words(words, {"text": text})
+            faults[column] = Words(words, text=text)
             return None
         return found[order]
 
     def _birth_date(self, text: str, faults: dict[str, Words]) -> date | None:
         if not text:
-            faults["birth_date"] = Words(
-                N_("A date of birth is needed here: write it such as %(example)s."),
-                {"example": self._example("birth_date")},
-            )
+            words = N_("A date of birth is needed here: write it such as %(example)s.")
+            faults["birth_date"] = Words(words, example=self._example("birth_date"))
             return None
         try:
             plain, at = split_time(text)
@@ -399,7 +392,7 @@ class _Reader:
                 return None
             if clock is None:
                 words = N_("The appointment needs its time too: write it such as %(example)s.")
-                faults["appointment"] = Words(words, {"example": self._example("appointment")})
+                faults["appointment"] = Words(words, example=self._example("appointment"))
                 return None
             at = datetime.combine(day, clock, ZoneInfo(self.settings.clinic_timezone))
         if appointment_fault(at.date(), today=self.today):

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from uuid import uuid4
 
-from flask import Flask, Response, render_template, request, stream_template
+from flask import Response, render_template, request, stream_template
 from flask_babel import gettext as _
 from flask_security import current_user
 from werkzeug.exceptions import RequestEntityTooLarge
@@ -29,23 +29,12 @@ from screening.web import patient
 from screening.web.errors import Page
 from screening.web.invitations import blueprint
 from screening.web.sign_in import acting, needs
+from screening.web.uploads import FILE_BYTES, read_the_rest
 
-FILE_BYTES = 2 * 1024 * 1024
-REQUEST_BYTES = 3 * 1024 * 1024  # a file that comes back sealed is longer by a third
-PART = 64 * 1024  # bytes read at once
 TOLD_EVERY = 100  # patients who are invited
 TOLD = 20  # faults above the table; each stands at its cell too
 
 log = logging.getLogger("screening")
-
-
-def init_app(app: Flask) -> None:
-    """Let a list be as large as it is. Has to come before whatever reads forms."""
-
-    @app.before_request
-    def _larger() -> None:
-        if request.endpoint == "invitations.many":
-            request.max_content_length = request.max_form_memory_size = REQUEST_BYTES
 
 
 @blueprint.route("/list", methods=["GET", "POST"])
@@ -116,11 +105,7 @@ def many() -> Page:
 
 @blueprint.errorhandler(RequestEntityTooLarge)
 def _too_large(_error: RequestEntityTooLarge) -> Page:
-    """What is left of it is read: else a proxy that still sends would get no answer."""
-    rest = request.environ["wsgi.input"]
-    for _number in range(REQUEST_BYTES // PART):
-        if not rest.read(PART):
-            break
+    read_the_rest()
     return _page(_("This file is too large: 2 MB are the most. Save the sheet with the list alone")), 413
 
 

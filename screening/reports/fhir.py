@@ -14,7 +14,7 @@ from screening.domain.assessment import Assessment, Screening
 from screening.domain.rules import BASE_LANGUAGE, Kind, Medicine, Question, Severity
 from screening.reports.fhir_definitions import LANGUAGE, Books, Json, canonical, questionnaire
 from screening.reports.renderer import Attached
-from screening.reports.summary import citations, respondent_label, respondent_words
+from screening.reports.summary import citations, label, respondent_words
 
 URI = "urn:ietf:rfc:3986"  # the system of identifiers that are URIs
 ATC = "http://www.whocc.no/atc"  # the code systems' addresses in FHIR
@@ -193,7 +193,7 @@ def _response(screening: Screening, books: Books, asked: Json, base: str, patien
         if proxy.role is Role.GUARDIAN:  # answers for the patient; others write down what the patient answers
             response["source"] = response["author"]
         related: Json = {"resourceType": "RelatedPerson", "id": "respondent", "patient": {"reference": patient}}
-        related |= {"relationship": [{"text": respondent_label(proxy.role, BASE_LANGUAGE)}]}
+        related |= {"relationship": [{"text": label(proxy.role, BASE_LANGUAGE)}]}
         response["contained"] = [related | ({"name": [{"text": proxy.name}]} if proxy.name else {})]
     if screening.patient.visit:
         response["encounter"] = {"identifier": {"value": screening.patient.visit}}

@@ -95,6 +95,17 @@ def _printed(html: str) -> bytes:
     return print_page(lambda _missing: html, style=STYLE).content
 
 
+def about_patient(patient: Patient, language: str, settings: Settings) -> list[tuple[str, str]]:
+    """Who answers, as the patient reads it."""
+    _ = translations(language).gettext
+    born = format_date(patient.birth_date, "long", settings.locale(language))
+    return [
+        (_("Name") if patient.proxy else _("Your name"), patient.name),
+        (_("Date of birth") if patient.proxy else _("Your date of birth"), born),
+        (_("Visit number"), patient.visit),
+    ]
+
+
 def particulars(screening: Screening, book: RuleBook, settings: Settings) -> list[tuple[str, str]]:
     """Who answered and when, as the patient's own record shows it in the language of the book."""
     _, locale = translations(book.language).gettext, settings.locale(book.language)
@@ -103,12 +114,7 @@ def particulars(screening: Screening, book: RuleBook, settings: Settings) -> lis
     return [
         (_("Reference"), screening.reference),
         (_("Sent"), f"{format_date(sent, 'long', locale)} {format_time(sent, 'short', locale=locale)}"),
-        (_("Name") if patient.proxy else _("Your name"), patient.name),
-        (
-            _("Date of birth") if patient.proxy else _("Your date of birth"),
-            format_date(patient.birth_date, "long", locale),
-        ),
-        (_("Visit number"), patient.visit),
+        *about_patient(patient, book.language, settings),
         *([(_("Who filled this in"), chosen)] if chosen else []),
     ]
 

@@ -10,7 +10,7 @@ from screening.domain.comparison import Comparison
 from screening.domain.rules import BASE_LANGUAGE, RuleBook, Severity
 from screening.reports.paper import STYLE, follow_up_places
 from screening.reports.pdf import filled_in, print_page
-from screening.reports.summary import severity_label, standing
+from screening.reports.summary import label, standing
 from screening.settings import Settings
 
 Books = Mapping[str, RuleBook]
@@ -26,7 +26,7 @@ def values(books: Books, settings: Settings, *, on: date) -> dict[str, Any]:
         "edition": edition,
         "places": {code: {one.id: follow_up_places(one) for one in book.questions} for code, book in books.items()},
         "names": {code: Locale.parse(code, sep="-").get_display_name(language) or code for code in books},
-        "labels": {one: severity_label(one, language) for one in Severity},
+        "labels": {one: label(one, language) for one in Severity},
         "standing": standing(edition, language, on=on),
     }
 

@@ -14,12 +14,12 @@ from zoneinfo import ZoneInfo
 from babel import Locale
 from babel.dates import format_skeleton
 
-from screening.delivery.channel import N_
 from screening.domain import answers as said
 from screening.domain.answers import Fault, Patient, text_fault
 from screening.domain.invitation import Invitation, appointment_fault, is_mailbox
 from screening.domain.unseen import without_unseen
 from screening.reports.spreadsheet import NotReadable, Table, read_tables
+from screening.reports.summary import N_
 from screening.services.dates import Order, ShortYear, exact_moment, order_of, readings, split_time
 from screening.settings import Settings
 

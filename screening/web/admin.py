@@ -74,17 +74,12 @@ def _people_page(
     return render_template(
         "clinic/people.html",
         people=service.everyone(db.session),
-        roles=_roles(),
         fault=fault and _(fault),
         at_fault={service.NO_ROLE: "roles", service.FULL_NAME: "full_name"}.get(fault, "sign_in_name"),
         typed=typed or {"sign_in_name": "", "full_name": ""},
         chosen=chosen or [],
         password=password,
     )
-
-
-def _roles() -> dict[str, str]:
-    return {"prescriber": _("Prescriber"), "staff": _("Staff"), "admin": _("Admin")}
 
 
 @blueprint.get("/audit")

@@ -14,6 +14,7 @@ from flask_security import current_user
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
+from screening.delivery.channel import REASONS
 from screening.domain.answers import Patient, tidy
 from screening.domain.assessment import Screening
 from screening.domain.entries import Decision, Entry
@@ -22,7 +23,7 @@ from screening.domain.rules import RuleBook, Severity
 from screening.extensions import db, installation
 from screening.reports.paper import BLANKS, follow_up_places
 from screening.reports.statistics import HEIGHT, WIDTH, bars
-from screening.reports.summary import Summary, age, day, decision_label, in_language_of, moment, severity_label
+from screening.reports.summary import Summary, age, day, in_language_of, label, moment
 from screening.services import clock, editions, jobs, printing, retention, review
 from screening.storage import audit, invitations, outbox, screenings
 from screening.storage import search as search_index
@@ -60,6 +61,7 @@ def inbox() -> Page:
         unread = _unread(list_)
     filters = {name: value for name, value in request.args.items() if name != "page" and value}
     lines = list(_lines(listed))
+    troubled = outbox.troubled(db.session, now=datetime.now(UTC))
     review.listed(acting(), lines=len(lines), searched=bool(typed))
     return render_template(
         "clinic/inbox.html",
@@ -77,7 +79,10 @@ def inbox() -> Page:
         clinical=clinical,
         shows=SHOWS if clinical else STAFF_SHOWS,
         severities=list(reversed(Severity)),
-        troubles=troubles.found(outbox.troubled(db.session, now=datetime.now(UTC)), here.channels),
+        troubles=troubles.found(troubled, here.channels),
+        more_troubles=len(troubled) >= outbox.MOST_SHOWN,
+        shown=troubles.SHOWN,
+        reasons=REASONS,
         unread=unread,
         in_doubt=clock.doubt(db.session),
         **_announced(),
@@ -330,7 +335,7 @@ def _screening_page(found: Screening, form: ReviewForm, meanwhile: Entry | None 
         summary=summary,
         status=found.status.value,
         form=form,
-        decisions=[(one.value, decision_label(one, book.language)) for one in Decision],
+        decisions=[(one.value, label(one, book.language)) for one in Decision],
         # Of the same age and young enough, they need no column that says so.
         ages={item: now - at for item, at in since.items()} if outdated or len(set(since.values())) > 1 else {},
         outdated=outdated,
@@ -386,4 +391,4 @@ def _day(on: date) -> str:
 
 @blueprint.app_template_filter("severity")
 def _severity(severity: Severity) -> str:
-    return severity_label(severity, installation().settings.clinic_language)
+    return label(severity, installation().settings.clinic_language)

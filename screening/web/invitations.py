@@ -23,7 +23,7 @@ from screening.services.invite import NotUsable, TooLate, WrongPatient
 from screening.storage import invitations, screenings
 from screening.storage.drafts import hash_token
 from screening.storage.encryption import KeyFault
-from screening.storage.invitations import TRIES, Kept, State
+from screening.storage.invitations import TRIES, Kept
 from screening.storage.tables import ScreeningRow
 from screening.web import device, language, patient
 from screening.web.errors import Page
@@ -51,9 +51,7 @@ def all_of_them() -> str:
         total, kept = len(every), every[first : first + PAGE_LENGTH]
     review.listed(acting(), lines=len(kept), searched=False)
     last = max(-(-total // PAGE_LENGTH), 1)
-    return render_template(
-        "clinic/invitations.html", kept=kept, show=show, number=number, last=last, total=total, words=_words()
-    )
+    return render_template("clinic/invitations.html", kept=kept, show=show, number=number, last=last, total=total)
 
 
 @blueprint.route("/new", methods=["GET", "POST"])
@@ -94,7 +92,6 @@ def one(invitation_id: str) -> str:
     return render_template(
         "clinic/invitation.html",
         kept=kept,
-        words=_words(),
         address=address,
         later=screenings.together(db.session, installation().keys, kept.reference)[1:],
         came=_other(kept),
@@ -163,17 +160,6 @@ def _find(invitation_id: str) -> Kept:
 def _mail() -> Email | None:
     """The first channel that is e-mail, by which reminders go."""
     return next((one for one in installation().channels.values() if isinstance(one, Email)), None)
-
-
-def _words() -> dict[State, str]:
-    return {
-        State.SENT: _("Not opened yet"),
-        State.OPENED: _("Opened"),
-        State.FINISHED: _("Answers sent"),
-        State.EXPIRED: _("Expired"),
-        State.REVOKED: _("Withdrawn"),
-        State.BLOCKED: _("Blocked: wrong date of birth"),
-    }
 
 
 @link.route("/invited/<token>", methods=["GET", "POST"], strict_slashes=False)

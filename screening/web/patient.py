@@ -8,7 +8,6 @@ from datetime import UTC, date, datetime
 from io import BytesIO
 
 from flask import Blueprint, abort, redirect, render_template, request, send_file, session, url_for
-from flask_babel import format_date
 from flask_babel import gettext as _
 from markupsafe import Markup
 from sqlalchemy import select
@@ -174,15 +173,8 @@ def check() -> Page:
     if draft.patient is None or not _complete(draft):
         raise OutOfOrder
     patient, change = draft.patient, url_for("patient.about_you")
-    about = [
-        (_("Name") if patient.proxy else _("Your name"), patient.name, change),
-        (
-            _("Date of birth") if patient.proxy else _("Your date of birth"),
-            format_date(patient.birth_date, "long"),
-            change,
-        ),
-        (_("Visit number"), patient.visit, change),
-    ]
+    known = paper.about_patient(patient, language.chosen(), installation().settings)
+    about = [(name, value, change) for name, value in known]
     if chosen := paper.respondent_chosen(patient, language.chosen()):
         about.append((_("Who is filling this in?"), chosen, change))
     rows = [

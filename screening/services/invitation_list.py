@@ -1,13 +1,15 @@
 """A list of patients as a clinic has it, read into invitations: what is understood, what is at fault, what is double.
 
-Nothing is stored here. A language is added to HEADINGS; months, days and names of languages come with Babel.
+Nothing is stored here. A language is added to `headings.toml`; months, days and names of languages come with Babel.
 """
 
 import re
+import tomllib
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
+from pathlib import Path
 from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
@@ -26,36 +28,9 @@ from screening.settings import Settings
 MOST = 5000  # rows of one list
 FIELDS = ("name", "birth_date", "visit", "appointment", "prescriber", "language", "email")
 NAMES = ("name", "given_name", "family_name", "second_family_name")  # put together in this order
-HEADINGS = {
-    "en": {
-        "name": "name, full name, patient, patient name, name of patient, patient's name",
-        "given_name": "first name, given name, given names, forename, forenames",
-        "family_name": "surname, last name, family name",
-        "birth_date": "birth date, date of birth, birthday, born, born on, dob, patient's date of birth, patient dob",
-        "visit": "visit, visit number, visit no, visit id, visit reference, encounter, encounter number",
-        "appointment": "appointment, appointment date, appointment at, date of appointment, appt, appt date, "
-        "appointment date and time, appointment day, visit date, date of visit",
-        "appointment_time": "time, appointment time, appt time, time of appointment",
-        "prescriber": "prescriber, doctor, physician, consultant, clinician, provider",
-        "language": "language, preferred language, patient's language",
-        "email": "email, e-mail address, mail, email address of patient",
-    },
-    "es": {
-        "name": "nombre, nombre completo, nombre y apellidos, paciente, nombre del paciente, nombre de paciente",
-        "given_name": "nombre de pila, nombres",
-        "family_name": "apellido, apellidos, primer apellido, apellido 1",
-        "second_family_name": "segundo apellido, apellido 2",
-        "birth_date": "fecha de nacimiento, fecha nacimiento, nacimiento, f nacimiento, fec nacimiento, f nac, "
-        "fec nac, fecha nac, nacido, nacida, nacido el",
-        "visit": "visita, número de visita, n.º de visita, nº visita, número visita, episodio, n.º de episodio",
-        "appointment": "cita, fecha de cita, fecha cita, fecha de la cita, fecha y hora, fecha y hora de la cita, "
-        "día de la cita, fecha de la visita",
-        "appointment_time": "hora, hora de cita, hora cita, hora de la cita",
-        "prescriber": "prescriptor, prescriptora, médico, médica, doctor, doctora, facultativo, especialista",
-        "language": "idioma, lengua, idioma del paciente",
-        "email": "correo, correo electrónico, dirección de correo, email del paciente",
-    },
-}
+HEADINGS: Mapping[str, Mapping[str, str]] = tomllib.loads(
+    Path(__file__).with_name("headings.toml").read_text(encoding="utf-8")
+)
 EXAMPLES = {"birth_date": (date(1988, 3, 27), ""), "appointment": (date(2027, 3, 31), " 14:30")}
 _HEADINGS_WITHIN = 20  # rows from the top
 _JOINERS = re.compile("[\u200c\u200d]")

@@ -140,21 +140,16 @@ def copy(screening: Screening, book: RuleBook, settings: Settings, *, answers: b
 
 def slip(invitation: Invitation, book: RuleBook, settings: Settings, *, address: str, until: datetime) -> Printed:
     """What a patient is handed or sent: the link, as QR code and to be typed. Raises PrintingFailed."""
-    _, locale = translations(book.language).gettext, settings.locale(book.language)
+    locale = settings.locale(book.language)
     zone = timezone(settings.clinic_timezone)
     at = invitation.appointment and invitation.appointment.astimezone(zone)
     when = f"{format_date(at, 'full', locale)}, {format_time(at, 'short', locale=locale)}" if at else ""
-    rows = [
-        (_("For"), invitation.patient.name),
-        (_("Appointment"), when),
-        (_("With"), invitation.prescriber),
-        (_("Visit number"), invitation.patient.visit),
-    ]
     html = _page(
         "slip",
         book,
         settings,
-        about=[row for row in rows if row[1]],
+        invitation=invitation,
+        when=when,
         address=address,
         qr=segno.make(address, error="m", micro=False).png_data_uri(border=4),
         until=format_date(until.astimezone(zone), "long", locale),

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import date
+from functools import partial
 from typing import Any
 
 from babel import Locale
@@ -35,16 +36,6 @@ def printed(books: Books, comparison: Comparison | None, settings: Settings, *, 
     """Return the edition as a PDF. Raises PrintingFailed."""
     given = values(books, settings, on=on) | {"comparison": comparison, "needed": needed, "paper": settings.paper}
     direction = settings.locale(given["book"].language).text_direction
-
-    def html(missing: frozenset[str]) -> str:
-        return filled_in(
-            "rule_book",
-            settings.clinic_language,
-            missing=missing,
-            clinic=settings,
-            direction=direction,
-            large=False,
-            **given,
-        )
-
-    return print_page(html, style=STYLE).content
+    given |= {"clinic": settings, "direction": direction, "large": False}
+    html = partial(filled_in, "rule_book", settings.clinic_language, **given)
+    return print_page(lambda missing: html(missing=missing), style=STYLE).content

@@ -46,7 +46,7 @@ class NotReadable(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """One way to read a file: a sheet of a workbook, or a text with one `separator`.
+    """One way to read a file: a sheet of a workbook, or a text with one separator.
 
     Each row in which something is seen has the number that a spreadsheet shows beside it. `broken` is the number of the
     row after which nothing can be read, or 0. `is_guess` tells that the encoding of the letters is only likely.
@@ -54,7 +54,6 @@ class Table:
 
     rows: list[tuple[int, list[str]]]
     sheet: str = ""
-    separator: str = ""
     broken: int = 0
     is_guess: bool = False
 
@@ -120,7 +119,7 @@ def _separated(text: str, separator: str, is_guess: bool) -> Table:
         broken = 0
     except csv.Error:
         broken = number + 1
-    return Table(rows=as_seen(rows), separator=separator, broken=broken, is_guess=is_guess)
+    return Table(rows=as_seen(rows), broken=broken, is_guess=is_guess)
 
 
 def columns(book: RuleBook) -> list[str]:

@@ -13,7 +13,6 @@ from screening.domain.rules import RuleBook
 from screening.services import editions
 from screening.storage import audit, drafts, outbox, screenings, search, summaries
 from screening.storage.audit import Act
-from screening.storage.database import write
 from screening.storage.encryption import KeyFault, Keys
 from screening.storage.tables import Checked, DraftRow, ScreeningRow, Sealed
 from screening.storage.worklist import CHANGES
@@ -21,8 +20,7 @@ from screening.storage.worklist import CHANGES
 
 def export(act: Act, *, since: datetime, kind: str) -> Iterator[tuple[Screening, Assessment, Mapping[str, RuleBook]]]:
     """Every screening sent since then, assessed under its own edition. The audit log is told first."""
-    with write(act.session):
-        act.note("exported", detail=f"since {since:%Y-%m-%d} as {kind}")
+    act.note_at_once("exported", detail=f"since {since:%Y-%m-%d} as {kind}")
     for row in screenings.all_rows(act.session, ScreeningRow.submitted_at >= since):
         screening = screenings.read(act.session, act.keys, row)
         books, assessment = editions.assess(act.session, act.keys, screening)

@@ -57,8 +57,7 @@ def view(act: Act, reference: str, *, action: str = "viewed") -> Screening:
 
 def listed(act: Act, *, lines: int, searched: bool) -> None:
     """Note that somebody saw a list with names."""
-    with write(act.session):
-        act.note("searched" if searched else "listed", detail=f"{lines} lines")
+    act.note_at_once("searched" if searched else "listed", detail=f"{lines} lines")
 
 
 def clarify(

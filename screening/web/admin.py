@@ -88,8 +88,7 @@ def audit() -> str:
     """The audit log, the newest first."""
     number, total = page_number(), audit_log.size(db.session)
     rows = audit_log.rows(db.session, newest_first=True, after=(number - 1) * AUDIT_PAGE, limit=AUDIT_PAGE)
-    last = max(-(-total // AUDIT_PAGE), 1)
-    return render_template("clinic/audit.html", rows=rows, number=number, last=last, total=total)
+    return render_template("clinic/audit.html", rows=rows, number=number, length=AUDIT_PAGE, total=total)
 
 
 @blueprint.get("/settings")

@@ -72,7 +72,7 @@ def inbox() -> Page:
         age=age,
         total=total,
         number=number,
-        last=max(-(-total // PAGE_LENGTH), 1),
+        length=PAGE_LENGTH,
         chosen=chosen,
         typed=typed,
         filters=filters,

@@ -50,8 +50,9 @@ def all_of_them() -> str:
         every = invitations.awaited(db.session, keys, now=now)
         total, kept = len(every), every[first : first + PAGE_LENGTH]
     review.listed(acting(), lines=len(kept), searched=False)
-    last = max(-(-total // PAGE_LENGTH), 1)
-    return render_template("clinic/invitations.html", kept=kept, show=show, number=number, last=last, total=total)
+    return render_template(
+        "clinic/invitations.html", kept=kept, show=show, number=number, length=PAGE_LENGTH, total=total
+    )
 
 
 @blueprint.route("/new", methods=["GET", "POST"])

@@ -37,11 +37,7 @@ _HARMFUL = re.compile(r"""^(?=[\t\r\n])|(?:^|(?<=[,;\t\r\n]))(?='|[\s"']*[=+\-@ï
 
 
 class NotReadable(Exception):
-    """A file is no table that can be read. `kind` tells why."""
-
-    def __init__(self, kind: str) -> None:
-        super().__init__(kind)
-        self.kind = kind
+    """A file is no table that can be read: its "encoding" or the "workbook" is at fault."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

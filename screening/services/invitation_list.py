@@ -112,7 +112,7 @@ def read_list(content: bytes, *, settings: Settings, today: date, order: Order |
     try:
         tables = [one for one in read_tables(content) if one.rows]
     except NotReadable as err:
-        return InvitationList(faults=[Words(NOT_READABLE[err.kind])])
+        return InvitationList(faults=[Words(NOT_READABLE[str(err)])])
     if not tables:
         return InvitationList(faults=[Words(N_("This file is empty. Choose the one with the list."))])
     table = max(tables, key=lambda one: _known(_headings(one)))
@@ -255,11 +255,9 @@ class _Reader:
         codes = settings.languages
         locales = {code: Locale.parse(code, sep="-") for code in codes}
         self.languages = {
-            str(one.get_display_name(of)): code for code, one in locales.items() for of in locales.values()
+            _plain(str(one.get_display_name(of))): code for code, one in locales.items() for of in locales.values()
         }
-        self.languages = {
-            _plain(name): code for name, code in [*self.languages.items(), *zip(codes, codes, strict=True)]
-        }
+        self.languages |= {_plain(code): code for code in codes}
 
     def row(self, number: int, given: Mapping[str, str], homeless: list[str]) -> Row:
         faults = dict[str, Words]()

@@ -307,10 +307,6 @@ def _begin_write_about(person: PersonRow) -> None:
     person.unseal(installation().keys, "sealed_check")
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 def page_number() -> int:
     """Which page of a list the address asks for."""
     return min(max(request.args.get("page", 1, type=int), 1), 10**6)
@@ -404,8 +400,8 @@ def _refusal(roles: tuple[str, ...], *, fresh: bool, counts: bool) -> Any:
     if row is None:
         _sign_out()
         return _sign_in_first()
-    if counts and row.seen_at < _now() - people.SEEN_EVERY:
-        people.seen(session=db.session, token_hash=row.token_hash, now=_now())
+    if counts and row.seen_at < datetime.now(UTC) - people.SEEN_EVERY:
+        people.seen(session=db.session, token_hash=row.token_hash, now=datetime.now(UTC))
     if current_user.password_is_one_time:
         return redirect(url_for_security("change_password"))
     if current_user.totp_required and not current_user.tf_totp_secret:
@@ -422,7 +418,7 @@ def _sign_in() -> SignInRow | None:
     settings = installation().settings
     idle, longest = timedelta(minutes=settings.idle_minutes), timedelta(hours=settings.longest_hours)
     token_hash = hash_token(session.get("sign_in", ""))
-    row = people.signed_in(db.session, token_hash, idle=idle, longest=longest, now=_now())
+    row = people.signed_in(db.session, token_hash, idle=idle, longest=longest, now=datetime.now(UTC))
     if row is None or row.person_id != current_user.id:
         return None
     for one in (row, current_user):
@@ -457,7 +453,7 @@ def kept_form() -> MultiDict[str, str] | None:
     path, token = session.get("kept", ("", ""))
     if path != request.path or request.method != "GET":
         return None
-    draft = drafts.find(db.session, installation().keys, hash_token(token), now=_now())
+    draft = drafts.find(db.session, installation().keys, hash_token(token), now=datetime.now(UTC))
     if draft is None or draft.typed is None:
         return None
     flash(_("What you typed before you were signed out is filled in again. It is not recorded yet."))
@@ -474,7 +470,7 @@ def acting(person: PersonRow | None = None) -> Act:
     """What this person, or whoever is signed in, does now."""
     who = person or current_user
     by, full_name = getattr(who, "sign_in_name", "unknown"), getattr(who, "full_name", "")
-    return Act(session=db.session, keys=installation().keys, now=_now(), by=by, full_name=full_name)
+    return Act(session=db.session, keys=installation().keys, now=datetime.now(UTC), by=by, full_name=full_name)
 
 
 @blueprint.get("/")

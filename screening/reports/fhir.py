@@ -14,7 +14,7 @@ from screening.domain.assessment import Assessment, Screening
 from screening.domain.rules import BASE_LANGUAGE, Kind, Medicine, Question, Severity
 from screening.reports.fhir_definitions import LANGUAGE, Books, Json, canonical, questionnaire
 from screening.reports.renderer import Attached
-from screening.reports.summary import citations, label, respondent_words
+from screening.reports.summary import label, respondent_words
 
 URI = "urn:ietf:rfc:3986"  # the system of identifiers that are URIs
 ATC = "http://www.whocc.no/atc"  # the code systems' addresses in FHIR
@@ -146,7 +146,7 @@ def _issues(
             "identifiedDateTime": sent,
             "implicated": [{"reference": medication, "display": book.medicine.name}],
             "evidence": [{"detail": [{"reference": response}]}],
-            "detail": f"{finding.reason} [{citations(finding.cites)}]",
+            "detail": f"{finding.reason} [{finding.citations}]",
             "mitigation": [{"action": {"text": finding.confirm}}],
         }
         for finding in assessment.findings

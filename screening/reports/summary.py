@@ -17,18 +17,7 @@ from screening.domain.answers import Answers, Respondent, Role, shown
 from screening.domain.assessment import Assessment, Screening
 from screening.domain.entries import Clarification, Decision, Entry, Review
 from screening.domain.evaluate import evaluate
-from screening.domain.rules import (
-    BASE_LANGUAGE,
-    Edition,
-    Fact,
-    Finding,
-    FollowUp,
-    Kind,
-    Open,
-    Question,
-    RuleBook,
-    Severity,
-)
+from screening.domain.rules import BASE_LANGUAGE, Edition, Finding, FollowUp, Kind, Open, Question, RuleBook, Severity
 from screening.reports.directions import has_right_to_left, isolated
 from screening.settings import Settings
 
@@ -238,11 +227,6 @@ def beginning(text: str, longest: int) -> str:
     return f"{text[:end].rstrip(JOINERS)}…"
 
 
-def citations(facts: tuple[Fact, ...]) -> str:
-    """Facts as they are cited: `mpt-imuran, Overview, F5; mpt-imuran, Side effects, F17`."""
-    return "; ".join(fact.citation for fact in facts)
-
-
 class _Writer:
     """Writes one summary in the clinic's language."""
 
@@ -381,7 +365,7 @@ class _Writer:
             reason=reason or (self.not_alone() if finding.open is Open.PRIVATE else ""),
             confirm=finding.confirm,
             evidence=evidence,
-            source=citations(finding.cites),
+            source=finding.citations,
         )
 
     def own(self, text: str) -> str:

@@ -1,6 +1,5 @@
 """The prescriber's way: inbox, a screening, clarify, decide, statistics. Staff see what arrived, and no more."""
 
-import base64
 import sqlite3
 from collections.abc import Iterator
 from contextlib import suppress
@@ -35,7 +34,7 @@ from screening.web.errors import Page
 from screening.web.forms.questions import question_form
 from screening.web.forms.review import ClarifyForm, ReviewForm
 from screening.web.patient import copy_page, copy_response, in_turn, pdf_response, today
-from screening.web.sign_in import acting, forget_kept, kept_form, needs, page_number
+from screening.web.sign_in import acting, forget_kept, kept_form, needs, opened_for_me, page_number, sealed_for_me
 
 blueprint = Blueprint("clinic", __name__, url_prefix="/clinic")
 
@@ -111,7 +110,8 @@ def _announced() -> dict[str, object]:
 def search() -> Response:
     """Lead to what was searched for; the words are sealed, so that no address or log holds a patient's name."""
     typed = tidy(request.form.get("search", ""))[:200]
-    found = {"q": _sealed(typed), "show": "all"} if typed else {}
+    sealed = sealed_for_me(typed.encode().ljust(256), table="search", column="words")
+    found = {"q": sealed, "show": "all"} if typed else {}
     return redirect(url_for("clinic.inbox", **found), code=303)  # type: ignore[arg-type]
 
 
@@ -137,18 +137,10 @@ def _filter(asked: MultiDict[str, str], *, clinical: bool, typed: str) -> Filter
     )
 
 
-def _sealed(typed: str) -> str:
-    plain = typed.encode().ljust(256)
-    sealed = installation().keys.seal(plain, table="search", column="words", row=str(current_user.id))
-    return base64.urlsafe_b64encode(sealed).decode()
-
-
 def _opened(sealed: str) -> str:
     """What was searched for; nothing, where the address is from somebody else or from before the key was changed."""
     try:
-        content = base64.urlsafe_b64decode(sealed)
-        plain = installation().keys.unseal(content, table="search", column="words", row=str(current_user.id))
-        return plain.decode().strip()
+        return opened_for_me(sealed, table="search", column="words").decode().strip()
     except (KeyFault, ValueError):  # also what is not base64
         return ""
 

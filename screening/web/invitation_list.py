@@ -3,8 +3,6 @@
 Between these pages the server keeps nothing. The file goes into the page sealed, and comes back with the button.
 """
 
-import base64
-import binascii
 import io
 import logging
 import zlib
@@ -14,7 +12,6 @@ from uuid import uuid4
 
 from flask import Response, render_template, request, stream_template
 from flask_babel import gettext as _
-from flask_security import current_user
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from screening.domain.answers import tidy
@@ -28,7 +25,7 @@ from screening.storage.encryption import KeyFault
 from screening.web import patient
 from screening.web.errors import Page
 from screening.web.invitations import blueprint
-from screening.web.sign_in import acting, needs
+from screening.web.sign_in import acting, needs, opened_for_me, sealed_for_me
 from screening.web.uploads import FILE_BYTES, read_the_rest
 
 TOLD_EVERY = 100  # patients who are invited
@@ -49,7 +46,8 @@ def many() -> Page:
         seed = uuid4().hex
     elif seed:
         try:
-            content = _open(request.form.get("sealed", ""), seed)
+            sealed = request.form.get("sealed", "")
+            content = zlib.decompress(opened_for_me(sealed, table="lists", column="sealed_list", row=f"|{seed}"))
         except (KeyFault, ValueError, zlib.error):
             return _page(_("This page cannot be used any more. Choose the file again"))
     if not content:
@@ -117,23 +115,10 @@ def _said(words: Words) -> str:
     return _(words.text, **words.values) if words.values else _(words.text)
 
 
-def _row(seed: str) -> str:
-    return f"{current_user.id}|{seed}"
-
-
 def _kept(content: bytes, seed: str, dates: str) -> Mapping[str, str]:
     """What the page sends back: the file, for nobody but this person, and what was said about its days."""
-    sealed = installation().keys.seal(zlib.compress(content), table="lists", column="sealed_list", row=_row(seed))
-    return {"sealed": base64.b64encode(sealed).decode(), "seed": seed, "dates": dates}
-
-
-def _open(sealed: str, seed: str) -> bytes:
-    """The file that a page has sent back. Raises KeyFault, ValueError, zlib.error."""
-    try:
-        raw = base64.b64decode(sealed, validate=True)
-    except binascii.Error as err:
-        raise ValueError("not sealed by us") from err
-    return zlib.decompress(installation().keys.unseal(raw, table="lists", column="sealed_list", row=_row(seed)))
+    sealed = sealed_for_me(zlib.compress(content), table="lists", column="sealed_list", row=f"|{seed}")
+    return {"sealed": sealed, "seed": seed, "dates": dates}
 
 
 def _cell_faults(found: InvitationList) -> Iterator[tuple[str, list[str]]]:

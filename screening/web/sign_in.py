@@ -448,6 +448,18 @@ def _sign_in_first() -> Any:
     return render_template("clinic/signed_out.html", kept_for=path), 401
 
 
+def sealed_for_me(content: bytes, *, table: str, column: str, row: str = "") -> str:
+    """The content as a page sends it back: nobody but this person can open it, and only as that cell."""
+    whose = f"{current_user.id}{row}"
+    return base64.urlsafe_b64encode(installation().keys.seal(content, table=table, column=column, row=whose)).decode()
+
+
+def opened_for_me(sealed: str, *, table: str, column: str, row: str = "") -> bytes:
+    """What was sealed for this person. Raises KeyFault, ValueError."""
+    whose = f"{current_user.id}{row}"
+    return installation().keys.unseal(base64.urlsafe_b64decode(sealed), table=table, column=column, row=whose)
+
+
 def kept_form() -> MultiDict[str, str] | None:
     """What this person typed on this page before the sign-in ended, if anything."""
     path, token = session.get("kept", ("", ""))

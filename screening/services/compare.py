@@ -11,6 +11,8 @@ from screening.storage.audit import Act
 from screening.storage.encryption import KeyFault
 from screening.storage.tables import ScreeningRow
 
+DAYS = 90  # for which screenings are assessed again
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effect:

@@ -26,7 +26,15 @@ from screening.services.dates import Order, ShortYear, exact_moment, order_of, r
 from screening.settings import Settings
 
 MOST = 5000  # rows of one list
-FIELDS = ("name", "birth_date", "visit", "appointment", "prescriber", "language", "email")
+FIELDS = {  # of an invitation, by their names on pages
+    "name": N_("Patient"),
+    "birth_date": N_("Date of birth"),
+    "visit": N_("Visit number"),
+    "appointment": N_("Appointment"),
+    "prescriber": N_("Prescriber"),
+    "language": N_("Language"),
+    "email": N_("E-mail"),
+}
 NAMES = ("name", "given_name", "family_name", "second_family_name")  # put together in this order
 HEADINGS: Mapping[str, Mapping[str, str]] = tomllib.loads(
     Path(__file__).with_name("headings.toml").read_text(encoding="utf-8")

@@ -2,6 +2,7 @@
 
 import logging
 import secrets
+from functools import partial
 
 from flask import Flask, current_app, g, redirect, render_template, request, url_for
 from flask_wtf.csrf import CSRFError, generate_csrf
@@ -26,9 +27,9 @@ log = logging.getLogger("screening")
 
 def init_app(app: Flask) -> None:
     """Register a page for every error."""
-    app.register_error_handler(DraftGone, _draft_gone)
-    app.register_error_handler(DraftMoved, _draft_moved)
-    app.register_error_handler(TooManyTries, _too_many_tries)
+    app.register_error_handler(DraftGone, partial(_page, 410, "draft_gone"))
+    app.register_error_handler(DraftMoved, partial(_page, 410, "draft_moved"))
+    app.register_error_handler(TooManyTries, partial(_page, 429, "too_many_tries"))
     app.register_error_handler(CSRFError, _form_expired)
     app.add_url_rule("/cookies", "cookies", _cookies)
     app.register_error_handler(SecurityError, _wrong_host)
@@ -38,22 +39,10 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(Exception, _unexpected)
 
 
-def _page(status: int, name: str, **values: object) -> tuple[str, int]:
+def _page(status: int, name: str, _error: Exception | None = None, **values: object) -> tuple[str, int]:
     if status == 500:  # it must not ask the database who is signed in: that may be what is broken
         g._login_user = current_app.login_manager.anonymous_user()  # type: ignore[attr-defined]
     return render_template(f"errors/{name}.html", status=status, **values), status
-
-
-def _draft_gone(error: DraftGone) -> tuple[str, int]:
-    return _page(410, "draft_gone")
-
-
-def _draft_moved(error: DraftMoved) -> tuple[str, int]:
-    return _page(410, "draft_moved")
-
-
-def _too_many_tries(error: TooManyTries) -> tuple[str, int]:
-    return _page(429, "too_many_tries")
 
 
 def _form_expired(error: CSRFError) -> Page:

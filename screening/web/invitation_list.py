@@ -64,7 +64,10 @@ def many() -> Page:
         return _links(found, seed)
     typed = tidy(request.form.get("days", str(settings.invitation_days)))
     days = int(typed) if typed.isdecimal() and len(typed) <= 2 else 0
-    if several and request.form.get("invite") == str(len(several)) and 1 <= days <= LONGEST_DAYS:
+    days_fault = []
+    if not 1 <= days <= LONGEST_DAYS:
+        days_fault.append(_("Enter a number of days from 1 to %(most)s", most=LONGEST_DAYS))
+    if several and request.form.get("invite") == str(len(several)) and not days_fault:
         until = last_moment(now=act.now, days=days, timezone=settings.clinic_timezone)
         parts = _created(several, until)
         page = stream_template(
@@ -85,7 +88,7 @@ def many() -> Page:
         faults=[],
         found=found,
         fields=[one for one in FIELDS if one in ("name", "birth_date") or any(row.values[one] for row in found.rows)],
-        names=_names(),
+        names={name: _(words) for name, words in FIELDS.items()},
         said=_said,
         cells=dict(_cell_faults(found)),
         told=TOLD,
@@ -94,10 +97,8 @@ def many() -> Page:
         question=_question(found),
         dates=dates,
         days=typed,
-        days_fault=[]
-        if 1 <= days <= LONGEST_DAYS
-        else [_("Enter a number of days from 1 to %(most)s", most=LONGEST_DAYS)],
-        changed="invite" in request.form and 1 <= days <= LONGEST_DAYS,
+        days_fault=days_fault,
+        changed="invite" in request.form and not days_fault,
     )
 
 
@@ -125,7 +126,7 @@ def _cell_faults(found: InvitationList) -> Iterator[tuple[str, list[str]]]:
     """Each fault by the id of its cell, with the number of its row and the heading of its column."""
     for row in found.rows:
         for column, fault in row.faults.items():
-            heading = found.headings.get(column) or _names().get(column) or _("no heading")
+            heading = found.headings.get(column) or (_(FIELDS[column]) if column else _("no heading"))
             place = _("Row %(row)s, %(column)s:", row=row.number, column=heading)
             yield f"row-{row.number}-{column or 'more'}", [f"{place} {_said(fault)}"]
 
@@ -135,18 +136,6 @@ def _question(found: InvitationList) -> Mapping[str, object] | None:
     if not found.asked:
         return None
     return {"text": found.asked[0], "days": readings(found.asked[0], installation().settings.languages)}
-
-
-def _names() -> dict[str, str]:
-    return {
-        "name": _("Patient"),
-        "birth_date": _("Date of birth"),
-        "visit": _("Visit number"),
-        "appointment": _("Appointment"),
-        "prescriber": _("Prescriber"),
-        "language": _("Language"),
-        "email": _("E-mail"),
-    }
 
 
 def _created(several: Mapping[str, Invitation], until: datetime) -> Iterator[int | None]:

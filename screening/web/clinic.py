@@ -22,7 +22,7 @@ from screening.domain.rules import RuleBook, Severity
 from screening.extensions import db, installation
 from screening.reports.paper import BLANKS, follow_up_places
 from screening.reports.statistics import HEIGHT, WIDTH, bars
-from screening.reports.summary import Summary, age, day, in_language_of, label, moment
+from screening.reports.summary import age, day, in_language_of, label, moment
 from screening.services import clock, editions, jobs, printing, retention, review
 from screening.storage import audit, invitations, outbox, screenings
 from screening.storage import search as search_index
@@ -217,7 +217,7 @@ def clarify(reference: str, question_id: str) -> Page:
         except review.ChangedMeanwhile as err:
             meanwhile = err.entry
     form.seen.data = len(found.entries)
-    summary = _summary(found)
+    summary = installation().printer.summary(found)
     page = render_template(
         "clinic/clarify.html",
         form=form,
@@ -317,8 +317,9 @@ def _no_such_screening(error: screenings.NoSuchScreening) -> Page:
 
 
 def _screening_page(found: Screening, form: ReviewForm, meanwhile: Entry | None = None) -> str:
-    now, summary = datetime.now(UTC), _summary(found)
+    now, summary = datetime.now(UTC), installation().printer.summary(found)
     book = _book(found)
+    together = screenings.together(db.session, installation().keys, found.replaces or found.reference)
     page_of = {item.id: question for question in book.questions for item in question.page}
     since = {row.id: found.known_since(row.id) for row in summary.answers}
     outdated = {item for item in since if found.outdated(page_of[item], now)}
@@ -332,15 +333,11 @@ def _screening_page(found: Screening, form: ReviewForm, meanwhile: Entry | None 
         ages={item: now - at for item, at in since.items()} if outdated or len(set(since.values())) > 1 else {},
         outdated=outdated,
         meanwhile=meanwhile,
-        others=[one for one in _together(found) if one != found.reference],
-        replaced=_together(found)[-1] != found.reference,
+        others=[one for one in together if one != found.reference],
+        replaced=together[-1] != found.reference,
         invited=_other_invited(found),
         contraindicated=summary.outcome is Severity.CONTRAINDICATION,
     )
-
-
-def _together(found: Screening) -> list[str]:
-    return screenings.together(db.session, installation().keys, found.replaces or found.reference)
 
 
 def _other_invited(found: Screening) -> Patient | None:
@@ -364,10 +361,6 @@ def _patients_book(found: Screening) -> RuleBook:
 def _book(found: Screening) -> RuleBook:
     """The edition of a screening in the clinic's language."""
     return in_language_of(installation().settings, editions.books_of(db.session, installation().keys, found))
-
-
-def _summary(found: Screening) -> Summary:
-    return installation().printer.summary(found)
 
 
 @blueprint.app_template_filter("moment")

@@ -1,6 +1,6 @@
 """What the inbox says about summaries that could not be printed or delivered. The words are in the template."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from screening.delivery.channel import Channel
@@ -27,27 +27,24 @@ class Trouble:
     references: list[str]
 
 
-def found(jobs: Sequence[tuple[str, str, bool, str]], channels: Mapping[str, Channel]) -> list[Trouble]:
+def found(jobs: Sequence[tuple[str, str, bool, str]], channels: Mapping[str, Channel]) -> Iterator[Trouble]:
     """The troubles behind these jobs (`outbox.troubled`)."""
     alike: dict[tuple[str, str, bool], dict[str, None]] = {}
     for kind, fault, failed, reference in jobs:
         # How printing failed matters to whoever mends it; to all others it is one and the same.
         alike.setdefault((kind, fault and kind if kind == outbox.SUMMARY else fault, failed), {})[reference] = None
-    return [_trouble(*key, list(references), channels) for key, references in alike.items()]
-
-
-def _trouble(kind: str, fault: str, failed: bool, references: list[str], channels: Mapping[str, Channel]) -> Trouble:
-    word, _blank, detail = fault.partition(" ")
-    channel = "" if kind == outbox.SUMMARY else kind.removeprefix(outbox.TO)
-    is_known = not channel or channel in channels
-    if not is_known:
-        detail = as_called(f"flask delivery drop {channel}")
-    return Trouble(
-        kind=kind,
-        channel=channel,
-        is_known=is_known,
-        fault=word,
-        detail=detail,
-        failed=failed,
-        references=references,
-    )
+    for (kind, fault, failed), references in alike.items():
+        word, _blank, detail = fault.partition(" ")
+        channel = "" if kind == outbox.SUMMARY else kind.removeprefix(outbox.TO)
+        is_known = not channel or channel in channels
+        if not is_known:
+            detail = as_called(f"flask delivery drop {channel}")
+        yield Trouble(
+            kind=kind,
+            channel=channel,
+            is_known=is_known,
+            fault=word,
+            detail=detail,
+            failed=failed,
+            references=list(references),
+        )

@@ -97,7 +97,7 @@ def fault(here: Installation, *, now: float) -> str:
 
 
 def _logged(part: str) -> Callable[[Callable[..., bool]], Callable[..., bool]]:
-    """Let a piece of work for an installation be a task. A failure is logged, without anything personal."""
+    """Make a task of a function that takes the installation. Its failures are logged, without anything personal."""
 
     def decorate(work: Callable[..., bool]) -> Callable[..., bool]:
         @wraps(work)

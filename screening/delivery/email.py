@@ -72,7 +72,7 @@ def remind_by_mail(options: Email, to: str, link: str, *, language: str, until: 
 
 
 def _message(options: Email, to: str, words: str, *, name: str, at: datetime) -> EmailMessage:
-    """A message; the first line of the words is its subject."""
+    """Return a message. The first line of the words is its subject."""
     subject, _blank, body = words.partition("\n\n")
     message = EmailMessage()
     message["Subject"], message["From"], message["To"] = subject, options.sender, to

@@ -165,7 +165,7 @@ class Finding:
 
     @property
     def citations(self) -> str:
-        """Its facts as they are cited: `mpt-imuran, Overview, F5; mpt-imuran, Side effects, F17`."""
+        """Return its facts as they are cited: `mpt-imuran, Overview, F5; mpt-imuran, Side effects, F17`."""
         return "; ".join(fact.citation for fact in self.cites)
 
 

@@ -96,7 +96,7 @@ def _printed(html: str) -> bytes:
 
 
 def about_patient(patient: Patient, language: str, settings: Settings) -> list[tuple[str, str]]:
-    """Who answers, as the patient reads it."""
+    """Return name, date of birth and visit number of the patient, each after its label."""
     _ = translations(language).gettext
     born = format_date(patient.birth_date, "long", settings.locale(language))
     return [

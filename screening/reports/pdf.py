@@ -102,7 +102,7 @@ def filled_in(template: str, language: str, *, paper: str, missing: frozenset[st
 
 
 def plain_text(template: str, language: str, **values: Any) -> str:
-    """A template in a language, as plain text."""
+    """Fill in a template in a language. Nothing is escaped."""
     return _environment(language).get_template(template).render(**values)
 
 

@@ -204,12 +204,12 @@ LABELS: Mapping[Severity | Decision | Role, str] = {
 
 
 def label(of: Severity | Decision | Role, language: str) -> str:
-    """What prescribers read for a severity, a decision, or a role of who fills in a questionnaire."""
+    """Return what prescribers read for a severity, a decision, or the role of whoever fills in the questionnaire."""
     return translations(language).gettext(LABELS[of])
 
 
 def respondent_words(respondent: Respondent, language: str, own: Callable[[str], str] = str) -> str:
-    """Who fills in a questionnaire: the role, with the name where there is one."""
+    """Return the role of whoever fills in the questionnaire, with the name where there is one."""
     role = label(respondent.role, language)
     return f"{role} ({own(respondent.name)})" if respondent.name else role
 

@@ -46,7 +46,7 @@ _LONGEST = {"name": said.NAME_LENGTH, "visit": said.VISIT_LENGTH, "prescriber": 
 
 
 class Words:
-    """A sentence for people, translated where it is shown; `values` are filled in after that."""
+    """A sentence for people. It is translated where it is shown; then the `values` are filled in."""
 
     def __init__(self, text: str, /, **values: object) -> None:
         self.text, self.values = text, values

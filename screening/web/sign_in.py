@@ -449,13 +449,13 @@ def _sign_in_first() -> Any:
 
 
 def sealed_for_me(content: bytes, *, table: str, column: str, row: str = "") -> str:
-    """The content as a page sends it back: nobody but this person can open it, and only as that cell."""
+    """Seal what a page is to send back. Only this person can open it, for the same table, column and row."""
     whose = f"{current_user.id}{row}"
     return base64.urlsafe_b64encode(installation().keys.seal(content, table=table, column=column, row=whose)).decode()
 
 
 def opened_for_me(sealed: str, *, table: str, column: str, row: str = "") -> bytes:
-    """What was sealed for this person. Raises KeyFault, ValueError."""
+    """Open what was sealed for this person. Raises KeyFault, ValueError."""
     whose = f"{current_user.id}{row}"
     return installation().keys.unseal(base64.urlsafe_b64decode(sealed), table=table, column=column, row=whose)
 

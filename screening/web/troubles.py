@@ -1,4 +1,4 @@
-"""What the inbox says about summaries that could not be printed or delivered. The words are in the template."""
+"""What the inbox tells of summaries that could not be printed or delivered. Its words are in `inbox.html`."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class Trouble:
 
 
 def found(jobs: Sequence[tuple[str, str, bool, str]], channels: Mapping[str, Channel]) -> Iterator[Trouble]:
-    """The troubles behind these jobs (`outbox.troubled`)."""
+    """Group jobs that somebody should look at (`outbox.troubled`) by what went wrong."""
     alike: dict[tuple[str, str, bool], dict[str, None]] = {}
     for kind, fault, failed, reference in jobs:
         # How printing failed matters to whoever mends it; to all others it is one and the same.

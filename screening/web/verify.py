@@ -45,7 +45,7 @@ def file() -> Page:
 
 @blueprint.errorhandler(RequestEntityTooLarge)
 def _too_large(_error: RequestEntityTooLarge) -> Page:
-    """No summary is as large as that."""
+    """Answer that the file is not ours: no summary is as large as that."""
     read_the_rest()
     return _page("unknown file"), 413
 

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import partial, wraps
+from functools import partial
 from itertools import repeat
 
 from flask import Flask
@@ -96,62 +96,61 @@ def fault(here: Installation, *, now: float) -> str:
     return ""
 
 
-def _logged(part: str) -> Callable[[Callable[..., bool]], Callable[..., bool]]:
-    """Make a task of a function that takes the installation. Its failures are logged, without anything personal."""
+def once(app: Flask) -> bool:
+    """Do what is due daily; never is anything left. A failure is logged, without anything personal."""
 
-    def decorate(work: Callable[..., bool]) -> Callable[..., bool]:
-        @wraps(work)
-        def task(app: Flask, **given: object) -> bool:
-            try:
-                with app.app_context():  # its end can fail too, where the connection has broken
-                    return work(installation(app), **given)
-            except Exception as err:  # noqa: BLE001 - whatever failed, the server goes on and tries again
-                log.error("%s: %s", part, type(err).__name__)
-                return False
+    def work(here: Installation) -> bool:
+        try:
+            act = Act(session=db.session, keys=here.keys, now=datetime.now(UTC), by="server")
+            retention.daily(act, this_machine(), days=here.settings.retention_days)
+        except ClockInDoubt:
+            log.warning("%s", as_called("background: nothing is deleted, the clock jumped; see flask doctor"))
+        return False
 
-        return task
-
-    return decorate
+    return _logged(app, "background", work)
 
 
-@_logged("background")
-def once(here: Installation) -> bool:
-    """Do what is due daily; never is anything left."""
-    try:
-        act = Act(session=db.session, keys=here.keys, now=datetime.now(UTC), by="server")
-        retention.daily(act, this_machine(), days=here.settings.retention_days)
-    except ClockInDoubt:
-        log.warning("%s", as_called("background: nothing is deleted, the clock jumped; see flask doctor"))
-    return False
-
-
-@_logged("background")
-def read_list(here: Installation) -> bool:
+def read_list(app: Flask) -> bool:
     """Read a part of the list of screenings, which a new process has to read once; whether more of it is left."""
-    zone, list_ = here.settings.clinic_timezone, here.worklist
-    with list_.current(db.session, here.keys, timezone=zone, today=here.today(), patience=SHORTLY):
-        return not list_.is_whole
 
+    def work(here: Installation) -> bool:
+        zone, list_ = here.settings.clinic_timezone, here.worklist
+        with list_.current(db.session, here.keys, timezone=zone, today=here.today(), patience=SHORTLY):
+            return not list_.is_whole
 
-@_logged("outbox")
-def print_one(here: Installation) -> bool:
-    """Print one summary; whether there may be another. What fails is noted in the outbox, or at least logged."""
-    printed = here.printer.work(now=datetime.now(UTC))
-    if printed:
-        here.wake()  # it can be delivered
-    return printed
-
-
-@_logged("outbox")
-def deliver_one(here: Installation, channel: Channel) -> bool:
-    """Deliver one summary to a channel; whether there may be another."""
-    return here.carrier.work(channel, now=datetime.now(UTC))
+    return _logged(app, "background", work)
 
 
 def of_outbox(app: Flask) -> list[Task]:
     """What empties the outbox, one for each kind of job: a mail server that does not answer keeps nothing else up."""
     deliver = [partial(deliver_one, channel=channel) for channel in installation(app).channels.values()]
     return [print_one, *deliver]
+
+
+def print_one(app: Flask) -> bool:
+    """Print one summary; whether there may be another. What fails is noted in the outbox, or at least logged."""
+
+    def work(here: Installation) -> bool:
+        printed = here.printer.work(now=datetime.now(UTC))
+        if printed:
+            here.wake()  # it can be delivered
+        return printed
+
+    return _logged(app, "outbox", work)
+
+
+def deliver_one(app: Flask, channel: Channel) -> bool:
+    """Deliver one summary to a channel; whether there may be another."""
+    return _logged(app, "outbox", lambda here: here.carrier.work(channel, now=datetime.now(UTC)))
+
+
+def _logged(app: Flask, part: str, work: Callable[[Installation], bool]) -> bool:
+    try:
+        with app.app_context():  # its end can fail too, where the connection has broken
+            return work(installation(app))
+    except Exception as err:  # noqa: BLE001 - whatever failed, the server goes on and tries again
+        log.error("%s: %s", part, type(err).__name__)
+        return False
 
 
 def empty_outbox(app: Flask) -> None:

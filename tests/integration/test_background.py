@@ -94,7 +94,7 @@ def test_whatever_a_task_raises_the_thread_goes_on(app: Flask, place: str, caplo
 
     def task(app: Flask) -> bool:
         fail("task")
-        return background._logged("outbox")(work)(app)
+        return background._logged(app, "outbox", work)
 
     rounds(app, task, *[lambda: None] * len(errors))
     assert coming == []

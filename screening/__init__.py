@@ -22,13 +22,14 @@ from screening.web import (
     fhir,
     headers,
     health,
-    invitation_list,
+    invitation_list,  # noqa: F401 - adds its page to those of invitations
     invitations,
     language,
     patient,
     rule_book,
     sign_in,
     tablet,
+    uploads,
     verify,
 )
 
@@ -84,8 +85,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     with app.app_context():
         configure(db.engine)
     alembic.init_app(app)
-    verify.init_app(app)
-    invitation_list.init_app(app)
+    uploads.init_app(app)
     tablet.init_app(app)
     device.init_app(app)
     csrf.init_app(app)

@@ -33,10 +33,10 @@ def collected() -> Catalog:
     """Every text marked for translation in templates and Python files."""
     template = Catalog(charset="utf-8")
     for folder, methods in (
-        ("templates", [("**.html", "jinja2.ext.babel_extract")]),
+        ("templates", [("**.html", "jinja2.ext.babel_extract"), ("**.txt", "jinja2.ext.babel_extract")]),
         ("screening", [("**.py", "python")]),
     ):
-        options = {"**.html": {"trimmed": "true", "silent": "false"}}
+        options = {files: {"trimmed": "true", "silent": "false"} for files in ("**.html", "**.txt")}
         found = extract_from_dir(ROOT / folder, method_map=methods, options_map=options, keywords=KEYWORDS)
         for file, _line, message, comments, context in found:
             template.add(message, locations=[(f"{folder}/{file}", 0)], auto_comments=comments, context=context)

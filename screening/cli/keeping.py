@@ -94,12 +94,10 @@ def backup(target: Path) -> None:
     """Copy the whole database to the new file TARGET while the application runs. The keys are not in it."""
     here = installation()
     check_keys(db.session, here.keys)  # of whatever release the tables are
-    with write(db.session):
-        acting().note("backup begun", detail=target.name)
+    acting().note_at_once("backup begun", detail=target.name)
     with progress("Copying") as tell:
         removed = copies.backup(db.engine, here.keys, target, tell)
-    with write(db.session):
-        acting().note("backed up", detail=target.name)
+    acting().note_at_once("backed up", detail=target.name)
     for left_over in removed:
         click.echo(f"Removed {left_over}: a backup that was ended before it was whole.", err=True)
     click.echo(f"Wrote {target} ({target.stat().st_size} bytes), and read it. Keep {here.key_file} apart from it.")
@@ -176,8 +174,7 @@ def rotate_key(forget: bool) -> None:
         for part in rotation.seal_anew(db.session, here.keys):
             done += part
             tell(done, max(total, done))
-    with write(db.session):
-        acting().note("key rotated", detail=here.keys.current)
+    acting().note_at_once("key rotated", detail=here.keys.current)
     if forget:
         kept = only_current(here.keys)
         rotation.forget(db.session, here.keys, lambda: write_keys(here.key_file, kept, instead=True))

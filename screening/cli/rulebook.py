@@ -30,8 +30,6 @@ from screening.storage import editions
 from screening.storage.database import DatabaseNotReady
 from screening.storage.encryption import KeyFault
 
-DAYS = 90  # for which screenings are assessed again
-
 
 @commands.group()
 def rulebook() -> None:
@@ -127,13 +125,13 @@ def rulebook_diff(old: str, new: str, references: bool) -> None:
     try:
         with on_a_ready_installation(), progress("Assessing screenings") as tell:
             act = acting()
-            found = effects.effect(act, made.old, made.new, since=act.now - timedelta(days=DAYS), tell=tell)
+            found = effects.effect(act, made.old, made.new, since=act.now - timedelta(days=effects.DAYS), tell=tell)
         if references:
             effects.seen(act, found)
     except (KeyFault, DatabaseNotReady, OperationalError) as err:
         click.echo(f"No screenings were assessed: {getattr(err, 'orig', err)}", err=True)
     template = current_app.jinja_env.get_template("text/comparison.txt")
-    click.echo(template.render(comparison=made, effect=found, days=DAYS, references=references), nl=False)
+    click.echo(template.render(comparison=made, effect=found, days=effects.DAYS, references=references), nl=False)
 
 
 def _books(name: str) -> Mapping[str, RuleBook]:

@@ -15,7 +15,7 @@ from screening.extensions import db, installation
 from screening.reports import fhir, spreadsheet
 from screening.reports.pdf import print_summary
 from screening.reports.press import PrintingFailed
-from screening.reports.summary import Summary, citations, summarise
+from screening.reports.summary import Summary, summarise
 from screening.services import export as export_service
 from screening.services import printing, review
 from screening.storage import screenings
@@ -48,7 +48,7 @@ def screen(answers: Path, pdf: Path | None, as_json: bool) -> None:
     else:
         click.echo(f"Outcome: {assessment.outcome.word}")
         for finding in assessment.findings:
-            click.echo(f"- {finding.severity.word}: {finding.title}. {finding.reason} [{citations(finding.cites)}]")
+            click.echo(f"- {finding.severity.word}: {finding.title}. {finding.reason} [{finding.citations}]")
     if pdf is not None:
         screening = Screening(
             reference="",

@@ -13,6 +13,7 @@ from typing import Any
 
 from screening.domain.assessment import Assessment, Screening
 from screening.domain.rules import RuleBook, Severity
+from screening.reports.summary import N_
 from screening.settings import flag, setting, text
 from screening.storage.encryption import KeyFault, read_private
 from screening.storage.outbox import TO
@@ -32,11 +33,6 @@ class Fault(StrEnum):
     NO_ROOM = "no-room"
     NOT_WRITABLE = "not-writable"
     FILE = "file"
-
-
-def N_(words: str) -> str:  # noqa: N802 - by this name they are found
-    """Mark words that are translated later."""
-    return words
 
 
 REASONS = {

@@ -15,7 +15,7 @@ from babel.dates import format_date
 
 from screening.delivery.channel import SECONDS, Channel, DeliveryFailed, Document, Fault, Held, in_time
 from screening.domain.invitation import is_mailbox
-from screening.reports.summary import translations
+from screening.reports.pdf import plain_text
 from screening.settings import Settings, filled, port, setting, text
 
 TLS = {"starttls": 587, "implicit": 465}
@@ -53,44 +53,31 @@ class Email(Channel):
 
     def deliver(self, document: Document) -> None:
         """Send the PDF, with a Message-ID by which a second one can be told. Raises DeliveryFailed."""
-        _ = translations(document.language).gettext
-        reference = document.screening.reference
         pdf = document.pdf
-        lines = [
-            _("The summary of screening %(reference)s is attached.") % {"reference": reference},
-            _("It contains information about a patient’s health. Do not forward it by e-mail."),
-            _("The screening itself is here: %(address)s") % {"address": document.address},
-        ]
         if self.pdf_password_file:
             pdf = _encrypted(pdf, self.secret(self.pdf_password_file))
-            lines.append(_("The PDF opens with the password agreed with the clinic."))
-        subject = _("Pre-visit screening %(reference)s") % {"reference": reference}
-        message = _message(self, self.to, subject, lines, name=document.id, at=document.screening.changed_at)
-        name = f"summary-{reference}-{document.number + 1}.pdf"
+        words = plain_text("mail/summary.txt", document.language, document=document, options=self)
+        message = _message(self, self.to, words, name=document.id, at=document.screening.changed_at)
+        name = f"summary-{document.screening.reference}-{document.number + 1}.pdf"
         message.add_attachment(pdf, maintype="application", subtype="pdf", filename=name)
         _send(self, message)
 
 
 def remind_by_mail(options: Email, to: str, link: str, *, language: str, until: datetime, settings: Settings) -> None:
     """Send a patient the link to the questions, without a word about who it is for or what about."""
-    _, zone = translations(language).gettext, ZoneInfo(settings.clinic_timezone)
-    day = format_date(until.astimezone(zone), "long", locale=settings.locale(language))
-    lines = [
-        _("Please answer a few questions before your visit to %(clinic)s:") % {"clinic": settings.clinic_name},
-        link,
-        _("The link is for you alone. It can be used until %(day)s.") % {"day": day},
-        _("Nobody reads answers to this mail."),
-        *([f"{settings.clinic_name}, {settings.clinic_phone}"] if settings.clinic_phone else []),
-    ]
-    subject = _("Questions before your visit")
-    _send(options, _message(options, to, subject, lines, name=str(uuid4()), at=datetime.now(UTC)))
+    at = until.astimezone(ZoneInfo(settings.clinic_timezone))
+    day = format_date(at, "long", locale=settings.locale(language))
+    words = plain_text("mail/reminder.txt", language, clinic=settings, link=link, day=day)
+    _send(options, _message(options, to, words, name=str(uuid4()), at=datetime.now(UTC)))
 
 
-def _message(options: Email, to: str, subject: str, lines: list[str], *, name: str, at: datetime) -> EmailMessage:
+def _message(options: Email, to: str, words: str, *, name: str, at: datetime) -> EmailMessage:
+    """Return a message. The first line of the words is its subject."""
+    subject, _blank, body = words.partition("\n\n")
     message = EmailMessage()
     message["Subject"], message["From"], message["To"] = subject, options.sender, to
     message["Message-ID"], message["Date"] = f"<{name}@{options.sender.rpartition('@')[2]}>", at
-    message.set_content("\n\n".join(lines) + "\n")
+    message.set_content(body)
     return message
 
 

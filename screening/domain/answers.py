@@ -137,14 +137,6 @@ class Answers:
         return None
 
 
-class InvalidInput(Exception):
-    """Raised with every fault as `place: what is wrong and what to write`."""
-
-    def __init__(self, faults: list[str]) -> None:
-        super().__init__("\n".join(faults))
-        self.faults = faults
-
-
 class UnacceptableAnswers(Exception):
     """Raised with every fault found, by the id of the question or follow-up."""
 

@@ -18,8 +18,12 @@ class Case:
     answers: said.Answers
 
 
-class InvalidCase(said.InvalidInput):
-    """The case is not as it should be."""
+class InvalidCase(Exception):
+    """Raised with every fault of a case as `place: what is wrong and what to write`."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults
 
 
 def read_case(books: Mapping[str, RuleBook], content: object, *, today: date) -> Case:

@@ -163,6 +163,11 @@ class Finding:
     cites: tuple[Fact, ...]
     rank: int
 
+    @property
+    def citations(self) -> str:
+        """Return its facts as they are cited: `mpt-imuran, Overview, F5; mpt-imuran, Side effects, F17`."""
+        return "; ".join(fact.citation for fact in self.cites)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:

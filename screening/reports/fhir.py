@@ -15,7 +15,7 @@ from screening.domain.assessment import Assessment, Screening
 from screening.domain.rules import BASE_LANGUAGE, Kind, Medicine, Question, Severity
 from screening.reports.fhir_definitions import LANGUAGE, Books, Json, canonical, questionnaire
 from screening.reports.renderer import Attached
-from screening.reports.summary import citations, respondent_label, respondent_words, standing
+from screening.reports.summary import label, respondent_words, standing
 
 URI = "urn:ietf:rfc:3986"  # the system of identifiers that are URIs
 ATC = "http://www.whocc.no/atc"  # the code systems' addresses in FHIR
@@ -148,7 +148,7 @@ def _issues(
             "identifiedDateTime": sent,
             "implicated": [{"reference": medication, "display": book.medicine.name}],
             "evidence": [{"detail": [{"reference": response}]}],
-            "detail": f"{finding.reason} [{citations(finding.cites)}] {rules}",
+            "detail": f"{finding.reason} [{finding.citations}] {rules}",
             "mitigation": [{"action": {"text": finding.confirm}}],
         }
         for finding in assessment.findings
@@ -195,7 +195,7 @@ def _response(screening: Screening, books: Books, asked: Json, base: str, patien
         if proxy.role is Role.GUARDIAN:  # answers for the patient; others write down what the patient answers
             response["source"] = response["author"]
         related: Json = {"resourceType": "RelatedPerson", "id": "respondent", "patient": {"reference": patient}}
-        related |= {"relationship": [{"text": respondent_label(proxy.role, BASE_LANGUAGE)}]}
+        related |= {"relationship": [{"text": label(proxy.role, BASE_LANGUAGE)}]}
         response["contained"] = [related | ({"name": [{"text": proxy.name}]} if proxy.name else {})]
     if screening.patient.visit:
         response["encounter"] = {"identifier": {"value": screening.patient.visit}}

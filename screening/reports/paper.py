@@ -95,6 +95,17 @@ def _printed(html: str) -> bytes:
     return print_page(lambda _missing: html, style=STYLE).content
 
 
+def about_patient(patient: Patient, language: str, settings: Settings) -> list[tuple[str, str]]:
+    """Return name, date of birth and visit number of the patient, each after its label."""
+    _ = translations(language).gettext
+    born = format_date(patient.birth_date, "long", settings.locale(language))
+    return [
+        (_("Name") if patient.proxy else _("Your name"), patient.name),
+        (_("Date of birth") if patient.proxy else _("Your date of birth"), born),
+        (_("Visit number"), patient.visit),
+    ]
+
+
 def particulars(screening: Screening, book: RuleBook, settings: Settings) -> list[tuple[str, str]]:
     """Who answered and when, as the patient's own record shows it in the language of the book."""
     _, locale = translations(book.language).gettext, settings.locale(book.language)
@@ -103,12 +114,7 @@ def particulars(screening: Screening, book: RuleBook, settings: Settings) -> lis
     return [
         (_("Reference"), screening.reference),
         (_("Sent"), f"{format_date(sent, 'long', locale)} {format_time(sent, 'short', locale=locale)}"),
-        (_("Name") if patient.proxy else _("Your name"), patient.name),
-        (
-            _("Date of birth") if patient.proxy else _("Your date of birth"),
-            format_date(patient.birth_date, "long", locale),
-        ),
-        (_("Visit number"), patient.visit),
+        *about_patient(patient, book.language, settings),
         *([(_("Who filled this in"), chosen)] if chosen else []),
     ]
 
@@ -134,21 +140,16 @@ def copy(screening: Screening, book: RuleBook, settings: Settings, *, answers: b
 
 def slip(invitation: Invitation, book: RuleBook, settings: Settings, *, address: str, until: datetime) -> Printed:
     """What a patient is handed or sent: the link, as QR code and to be typed. Raises PrintingFailed."""
-    _, locale = translations(book.language).gettext, settings.locale(book.language)
+    locale = settings.locale(book.language)
     zone = timezone(settings.clinic_timezone)
     at = invitation.appointment and invitation.appointment.astimezone(zone)
     when = f"{format_date(at, 'full', locale)}, {format_time(at, 'short', locale=locale)}" if at else ""
-    rows = [
-        (_("For"), invitation.patient.name),
-        (_("Appointment"), when),
-        (_("With"), invitation.prescriber),
-        (_("Visit number"), invitation.patient.visit),
-    ]
     html = _page(
         "slip",
         book,
         settings,
-        about=[row for row in rows if row[1]],
+        invitation=invitation,
+        when=when,
         address=address,
         qr=segno.make(address, error="m", micro=False).png_data_uri(border=4),
         until=format_date(until.astimezone(zone), "long", locale),

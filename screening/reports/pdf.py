@@ -10,7 +10,7 @@ from functools import cache, partial
 from typing import Any
 
 import segno
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from screening.domain.rules import Severity
 from screening.reports.directions import with_elements
@@ -101,11 +101,16 @@ def filled_in(template: str, language: str, *, paper: str, missing: frozenset[st
     return html.translate({code: f"[U+{code:04X}]" for code in (*NOT_IN_XML, *map(ord, missing))})
 
 
+def plain_text(template: str, language: str, **values: Any) -> str:
+    """Fill in a template in a language. Nothing is escaped."""
+    return _environment(language).get_template(template).render(**values)
+
+
 @cache
 def _environment(language: str) -> Environment:
     environment = Environment(
         loader=FileSystemLoader(ROOT / "templates"),
-        autoescape=True,
+        autoescape=select_autoescape(["html"]),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import date
+from functools import partial
 from typing import Any
 
 from babel import Locale
@@ -10,7 +11,7 @@ from screening.domain.comparison import Comparison
 from screening.domain.rules import BASE_LANGUAGE, RuleBook, Severity
 from screening.reports.paper import STYLE, follow_up_places
 from screening.reports.pdf import filled_in, print_page
-from screening.reports.summary import severity_label, standing
+from screening.reports.summary import label, standing
 from screening.settings import Settings
 
 Books = Mapping[str, RuleBook]
@@ -26,7 +27,7 @@ def values(books: Books, settings: Settings, *, on: date) -> dict[str, Any]:
         "edition": edition,
         "places": {code: {one.id: follow_up_places(one) for one in book.questions} for code, book in books.items()},
         "names": {code: Locale.parse(code, sep="-").get_display_name(language) or code for code in books},
-        "labels": {one: severity_label(one, language) for one in Severity},
+        "labels": {one: label(one, language) for one in Severity},
         "standing": standing(edition, language, on=on),
     }
 
@@ -35,16 +36,6 @@ def printed(books: Books, comparison: Comparison | None, settings: Settings, *, 
     """Return the edition as a PDF. Raises PrintingFailed."""
     given = values(books, settings, on=on) | {"comparison": comparison, "needed": needed, "paper": settings.paper}
     direction = settings.locale(given["book"].language).text_direction
-
-    def html(missing: frozenset[str]) -> str:
-        return filled_in(
-            "rule_book",
-            settings.clinic_language,
-            missing=missing,
-            clinic=settings,
-            direction=direction,
-            large=False,
-            **given,
-        )
-
-    return print_page(html, style=STYLE).content
+    given |= {"clinic": settings, "direction": direction, "large": False}
+    html = partial(filled_in, "rule_book", settings.clinic_language, **given)
+    return print_page(lambda missing: html(missing=missing), style=STYLE).content

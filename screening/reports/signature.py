@@ -11,12 +11,7 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    load_pem_private_key,
-)
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from cryptography.x509.oid import NameOID
 
 from screening.reports.conformance import SIGNATURE_FIELD
@@ -108,16 +103,8 @@ def new_key(clinic: str, *, now: datetime) -> str:
     """A new P-256 key with a certificate that it signed itself, as PEM."""
     key = generate_private_key(SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, clinic[:64])])
-    not_for = (
-        "key_encipherment",
-        "data_encipherment",
-        "key_agreement",
-        "key_cert_sign",
-        "crl_sign",
-        "encipher_only",
-        "decipher_only",
-    )
-    uses = dict.fromkeys(not_for, False)
+    not_for = "key_encipherment data_encipherment key_agreement key_cert_sign crl_sign encipher_only decipher_only"
+    uses = dict.fromkeys(not_for.split(), False)
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)

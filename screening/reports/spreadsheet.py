@@ -37,16 +37,12 @@ _HARMFUL = re.compile(r"""^(?=[\t\r\n])|(?:^|(?<=[,;\t\r\n]))(?='|[\s"']*[=+\-@ï
 
 
 class NotReadable(Exception):
-    """A file is no table that can be read. `kind` tells why."""
-
-    def __init__(self, kind: str) -> None:
-        super().__init__(kind)
-        self.kind = kind
+    """A file is no table that can be read: its "encoding" or the "workbook" is at fault."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """One way to read a file: a sheet of a workbook, or a text with one `separator`.
+    """One way to read a file: a sheet of a workbook, or a text with one separator.
 
     Each row in which something is seen has the number that a spreadsheet shows beside it. `broken` is the number of the
     row after which nothing can be read, or 0. `is_guess` tells that the encoding of the letters is only likely.
@@ -54,7 +50,6 @@ class Table:
 
     rows: list[tuple[int, list[str]]]
     sheet: str = ""
-    separator: str = ""
     broken: int = 0
     is_guess: bool = False
 
@@ -120,7 +115,7 @@ def _separated(text: str, separator: str, is_guess: bool) -> Table:
         broken = 0
     except csv.Error:
         broken = number + 1
-    return Table(rows=as_seen(rows), separator=separator, broken=broken, is_guess=is_guess)
+    return Table(rows=as_seen(rows), broken=broken, is_guess=is_guess)
 
 
 def columns(book: RuleBook) -> list[str]:

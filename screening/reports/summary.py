@@ -17,18 +17,7 @@ from screening.domain.answers import Answers, Respondent, Role, shown
 from screening.domain.assessment import Assessment, Screening
 from screening.domain.entries import Clarification, Decision, Entry, Review
 from screening.domain.evaluate import evaluate
-from screening.domain.rules import (
-    BASE_LANGUAGE,
-    Edition,
-    Fact,
-    Finding,
-    FollowUp,
-    Kind,
-    Open,
-    Question,
-    RuleBook,
-    Severity,
-)
+from screening.domain.rules import BASE_LANGUAGE, Edition, Finding, FollowUp, Kind, Open, Question, RuleBook, Severity
 from screening.reports.directions import has_right_to_left, isolated
 from screening.settings import Settings
 
@@ -193,43 +182,36 @@ def age(born: date, on: date) -> int:
     return on.year - born.year - ((on.month, on.day) < (born.month, born.day))
 
 
-def severity_label(severity: Severity, language: str) -> str:
-    """The severity as a word for prescribers."""
-    _ = translations(language).gettext
-    return {
-        Severity.CONTRAINDICATION: _("Contraindication"),
-        Severity.CLARIFY: _("Clarify"),
-        Severity.CAUTION: _("Caution"),
-        Severity.NONE: _("None"),
-    }[severity]
+def N_(words: str) -> str:  # noqa: N802 - the name by which gettext finds texts
+    """Mark words that are translated later."""
+    return words
 
 
-def decision_label(decision: Decision, language: str) -> str:
-    """A decision in words."""
-    _ = translations(language).gettext
-    return {
-        Decision.PROCEED: _("proceed"),
-        Decision.PROCEED_WITH_CHANGES: _("proceed with changes"),
-        Decision.DEFER: _("defer"),
-        Decision.DO_NOT_START: _("do not start"),
-    }[decision]
+LABELS: Mapping[Severity | Decision | Role, str] = {
+    Severity.CONTRAINDICATION: N_("Contraindication"),
+    Severity.CLARIFY: N_("Clarify"),
+    Severity.CAUTION: N_("Caution"),
+    Severity.NONE: N_("None"),
+    Decision.PROCEED: N_("proceed"),
+    Decision.PROCEED_WITH_CHANGES: N_("proceed with changes"),
+    Decision.DEFER: N_("defer"),
+    Decision.DO_NOT_START: N_("do not start"),
+    Role.PATIENT: N_("the patient"),
+    Role.HELPER: N_("somebody who helps the patient"),
+    Role.GUARDIAN: N_("the patient’s parent or guardian"),
+    Role.INTERPRETER: N_("the patient’s interpreter"),
+}
 
 
-def respondent_label(role: Role, language: str) -> str:
-    """Who fills in a questionnaire, in words."""
-    _ = translations(language).gettext
-    return {
-        Role.PATIENT: _("the patient"),
-        Role.HELPER: _("somebody who helps the patient"),
-        Role.GUARDIAN: _("the patient’s parent or guardian"),
-        Role.INTERPRETER: _("the patient’s interpreter"),
-    }[role]
+def label(of: Severity | Decision | Role, language: str) -> str:
+    """Return what prescribers read for a severity, a decision, or the role of whoever fills in the questionnaire."""
+    return translations(language).gettext(LABELS[of])
 
 
 def respondent_words(respondent: Respondent, language: str, own: Callable[[str], str] = str) -> str:
-    """The same with the name, where there is one."""
-    label = respondent_label(respondent.role, language)
-    return f"{label} ({own(respondent.name)})" if respondent.name else label
+    """Return the role of whoever fills in the questionnaire, with the name where there is one."""
+    role = label(respondent.role, language)
+    return f"{role} ({own(respondent.name)})" if respondent.name else role
 
 
 def beginning(text: str, longest: int) -> str:
@@ -243,11 +225,6 @@ def beginning(text: str, longest: int) -> str:
     while end and unicodedata.category(text[end])[0] in "CM":  # a mark or joiner belongs to the letter before it
         end -= 1
     return f"{text[:end].rstrip(JOINERS)}…"
-
-
-def citations(facts: tuple[Fact, ...]) -> str:
-    """Facts as they are cited: `mpt-imuran, Overview, F5; mpt-imuran, Side effects, F17`."""
-    return "; ".join(fact.citation for fact in facts)
 
 
 class _Writer:
@@ -381,14 +358,14 @@ class _Writer:
             number=number,
             question=item.parent if isinstance(item, FollowUp) else item.id,
             severity=finding.severity,
-            label=severity_label(finding.severity, self.language),
+            label=label(finding.severity, self.language),
             title=finding.title,
             reported=(Said(id=item.id, topic="", text=choice, row=""), *self.details(item, answers)),
             established=established,
             reason=reason or (self.not_alone() if finding.open is Open.PRIVATE else ""),
             confirm=finding.confirm,
             evidence=evidence,
-            source=citations(finding.cites),
+            source=finding.citations,
         )
 
     def own(self, text: str) -> str:
@@ -453,7 +430,7 @@ class _Writer:
     def decided(self, entry: Review) -> str:
         if entry.until is not None:
             return self._("defer until %(day)s") % {"day": day(entry.until, self.language)}
-        return decision_label(entry.decision, self.language)
+        return label(entry.decision, self.language)
 
     def provenance(self) -> Iterator[str]:
         _, edition = self._, self.book.edition

@@ -8,9 +8,10 @@ from screening.domain.evaluate import evaluate
 from screening.domain.rules import RuleBook, Severity
 from screening.storage import screenings
 from screening.storage.audit import Act
-from screening.storage.database import write
 from screening.storage.encryption import KeyFault
 from screening.storage.tables import ScreeningRow
+
+DAYS = 90  # for which screenings are assessed again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,5 +57,4 @@ def effect(
 
 def seen(act: Act, shown: Effect) -> None:
     """Note that somebody sees which screenings differ."""
-    with write(act.session):
-        act.note("compared", detail=f"{shown.count} screenings")
+    act.note_at_once("compared", detail=f"{shown.count} screenings")

@@ -15,7 +15,7 @@ from screening.domain.rules import BASE_LANGUAGE, RuleBook
 from screening.reports.pdf import print_summary
 from screening.reports.summary import summarise
 from screening.services import jobs
-from screening.services.editions import books_of
+from screening.services.editions import assess
 from screening.settings import Settings
 from screening.storage import outbox, screenings, summaries
 from screening.storage.audit import Act
@@ -39,8 +39,7 @@ class Carrier:
     def _deliver(self, channel: Channel, job: outbox.Job) -> None:
         screening = screenings.edition(self.session, self.keys, job.screening_id, job.number)
         pdf = summaries.pdf(self.session.get_one(SummaryRow, (job.screening_id, job.number)), self.keys)
-        books = books_of(self.session, self.keys, screening)
-        assessment = evaluate(books[BASE_LANGUAGE], screening.established)
+        books, assessment = assess(self.session, self.keys, screening)
         self.session.rollback()  # nobody should wait for another machine
         wanted = assessment.outcome in channel.outcomes
         if wanted:

@@ -39,10 +39,10 @@ def books_of(session: Session, keys: Keys, screening: Screening) -> Books:
     return books_at(session, keys, screening.digest, at=screening.submitted_at)
 
 
-def assess(session: Session, keys: Keys, screening: Screening) -> tuple[RuleBook, Assessment]:
-    """Return the edition that a screening was made under, in English, and what follows from it."""
-    book = books_of(session, keys, screening)[BASE_LANGUAGE]
-    return book, evaluate(book, screening.established)
+def assess(session: Session, keys: Keys, screening: Screening) -> tuple[Books, Assessment]:
+    """Return the edition that a screening was made under, and what follows from it."""
+    books = books_of(session, keys, screening)
+    return books, evaluate(books[BASE_LANGUAGE], screening.established)
 
 
 def given(session: Session, keys: Keys, digest: str, *, at: datetime | None = None) -> tuple[Approval, ...]:

@@ -9,12 +9,10 @@ from sqlalchemy.exc import NoResultFound
 from sqlalchemy.orm import Session
 
 from screening.domain.assessment import Assessment, Screening
-from screening.domain.evaluate import evaluate
-from screening.domain.rules import BASE_LANGUAGE, RuleBook
+from screening.domain.rules import RuleBook
 from screening.services import editions
 from screening.storage import audit, drafts, outbox, screenings, search, summaries
 from screening.storage.audit import Act
-from screening.storage.database import write
 from screening.storage.encryption import KeyFault, Keys
 from screening.storage.tables import Checked, DraftRow, ScreeningRow, Sealed
 from screening.storage.worklist import CHANGES
@@ -22,12 +20,11 @@ from screening.storage.worklist import CHANGES
 
 def export(act: Act, *, since: datetime, kind: str) -> Iterator[tuple[Screening, Assessment, Mapping[str, RuleBook]]]:
     """Every screening sent since then, assessed under its own edition. The audit log is told first."""
-    with write(act.session):
-        act.note("exported", detail=f"since {since:%Y-%m-%d} as {kind}")
+    act.note_at_once("exported", detail=f"since {since:%Y-%m-%d} as {kind}")
     for row in screenings.all_rows(act.session, ScreeningRow.submitted_at >= since):
         screening = screenings.read(act.session, act.keys, row)
-        books = editions.books_of(act.session, act.keys, screening)
-        yield screening, evaluate(books[BASE_LANGUAGE], screening.established), books
+        books, assessment = editions.assess(act.session, act.keys, screening)
+        yield screening, assessment, books
 
 
 def prove(session: Session, keys: Keys) -> Iterator[str]:
@@ -45,7 +42,7 @@ def prove(session: Session, keys: Keys) -> Iterator[str]:
             row = session.get_one(ScreeningRow, screening_id)
             screening = screenings.read(session, keys, row)
             summaries.prove_copies(session, keys, row.id)
-            _book, assessment = editions.assess(session, keys, screening)
+            _books, assessment = editions.assess(session, keys, screening)
             stored, again = screenings.state(row, keys), screenings.state_of(screening, assessment)
             if stored != again:
                 yield f"{row.reference}: assessed again, it is {again}; stored was {stored}"

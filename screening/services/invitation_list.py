@@ -1,73 +1,55 @@
 """A list of patients as a clinic has it, read into invitations: what is understood, what is at fault, what is double.
 
-Nothing is stored here. A language is added to HEADINGS; months, days and names of languages come with Babel.
+Nothing is stored here. A language is added to `headings.toml`; months, days and names of languages come with Babel.
 """
 
 import re
+import tomllib
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
+from pathlib import Path
 from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
 from babel import Locale
 from babel.dates import format_skeleton
 
-from screening.delivery.channel import N_
 from screening.domain import answers as said
 from screening.domain.answers import Fault, Patient, text_fault
 from screening.domain.invitation import Invitation, appointment_fault, is_mailbox
 from screening.domain.unseen import without_unseen
 from screening.reports.spreadsheet import NotReadable, Table, read_tables
+from screening.reports.summary import N_
 from screening.services.dates import Order, ShortYear, exact_moment, order_of, readings, split_time
 from screening.settings import Settings
 
 MOST = 5000  # rows of one list
-FIELDS = ("name", "birth_date", "visit", "appointment", "prescriber", "language", "email")
-NAMES = ("name", "given_name", "family_name", "second_family_name")  # put together in this order
-HEADINGS = {
-    "en": {
-        "name": "name, full name, patient, patient name, name of patient, patient's name",
-        "given_name": "first name, given name, given names, forename, forenames",
-        "family_name": "surname, last name, family name",
-        "birth_date": "birth date, date of birth, birthday, born, born on, dob, patient's date of birth, patient dob",
-        "visit": "visit, visit number, visit no, visit id, visit reference, encounter, encounter number",
-        "appointment": "appointment, appointment date, appointment at, date of appointment, appt, appt date, "
-        "appointment date and time, appointment day, visit date, date of visit",
-        "appointment_time": "time, appointment time, appt time, time of appointment",
-        "prescriber": "prescriber, doctor, physician, consultant, clinician, provider",
-        "language": "language, preferred language, patient's language",
-        "email": "email, e-mail address, mail, email address of patient",
-    },
-    "es": {
-        "name": "nombre, nombre completo, nombre y apellidos, paciente, nombre del paciente, nombre de paciente",
-        "given_name": "nombre de pila, nombres",
-        "family_name": "apellido, apellidos, primer apellido, apellido 1",
-        "second_family_name": "segundo apellido, apellido 2",
-        "birth_date": "fecha de nacimiento, fecha nacimiento, nacimiento, f nacimiento, fec nacimiento, f nac, "
-        "fec nac, fecha nac, nacido, nacida, nacido el",
-        "visit": "visita, número de visita, n.º de visita, nº visita, número visita, episodio, n.º de episodio",
-        "appointment": "cita, fecha de cita, fecha cita, fecha de la cita, fecha y hora, fecha y hora de la cita, "
-        "día de la cita, fecha de la visita",
-        "appointment_time": "hora, hora de cita, hora cita, hora de la cita",
-        "prescriber": "prescriptor, prescriptora, médico, médica, doctor, doctora, facultativo, especialista",
-        "language": "idioma, lengua, idioma del paciente",
-        "email": "correo, correo electrónico, dirección de correo, email del paciente",
-    },
+FIELDS = {  # of an invitation, by their names on pages
+    "name": N_("Patient"),
+    "birth_date": N_("Date of birth"),
+    "visit": N_("Visit number"),
+    "appointment": N_("Appointment"),
+    "prescriber": N_("Prescriber"),
+    "language": N_("Language"),
+    "email": N_("E-mail"),
 }
+NAMES = ("name", "given_name", "family_name", "second_family_name")  # put together in this order
+HEADINGS: Mapping[str, Mapping[str, str]] = tomllib.loads(
+    Path(__file__).with_name("headings.toml").read_text(encoding="utf-8")
+)
 EXAMPLES = {"birth_date": (date(1988, 3, 27), ""), "appointment": (date(2027, 3, 31), " 14:30")}
 _HEADINGS_WITHIN = 20  # rows from the top
 _JOINERS = re.compile("[\u200c\u200d]")
 _LONGEST = {"name": said.NAME_LENGTH, "visit": said.VISIT_LENGTH, "prescriber": said.NAME_LENGTH}
 
 
-@dataclass(frozen=True, slots=True)
 class Words:
-    """A sentence for people, translated where it is shown; `values` are filled in after that."""
+    """A sentence for people. It is translated where it is shown; then the `values` are filled in."""
 
-    text: str
-    values: Mapping[str, object] = field(default_factory=dict)
+    def __init__(self, text: str, /, **values: object) -> None:
+        self.text, self.values = text, values
 
     def __str__(self) -> str:
         """In English."""
@@ -138,24 +120,21 @@ def read_list(content: bytes, *, settings: Settings, today: date, order: Order |
     try:
         tables = [one for one in read_tables(content) if one.rows]
     except NotReadable as err:
-        return InvitationList(faults=[Words(NOT_READABLE[err.kind])])
+        return InvitationList(faults=[Words(NOT_READABLE[str(err)])])
     if not tables:
         return InvitationList(faults=[Words(N_("This file is empty. Choose the one with the list."))])
     table = max(tables, key=lambda one: _known(_headings(one)))
     found = read_table(table, settings=settings, today=today, order=order)
     if table.is_guess and any(not cell.isascii() for _, cells in table.rows for cell in cells):
-        found.notes.append(
-            Words(
-                N_(
-                    "The file does not say how its letters are stored; they were read as those of Windows. If a name "
-                    "looks wrong, save the list as a workbook (.xlsx) or as CSV in UTF-8, and choose that."
-                )
-            )
+        text = N_(
+            "The file does not say how its letters are stored; they were read as those of Windows. If a name "
+            "looks wrong, save the list as a workbook (.xlsx) or as CSV in UTF-8, and choose that."
         )
+        found.notes.append(Words(text))
     others = [one.sheet for one in tables if one.sheet and one is not table]
     if others:
-        values = {"sheet": table.sheet, "others": ", ".join(others)}
-        found.notes.append(Words(N_("Only the sheet “%(sheet)s” was read, not: %(others)s."), values))
+        text = N_("Only the sheet “%(sheet)s” was read, not: %(others)s.")
+        found.notes.append(Words(text, sheet=table.sheet, others=", ".join(others)))
     return found
 
 
@@ -172,7 +151,7 @@ def with_doubles(found: InvitationList, awaited: Mapping[str, Invitation], seed:
         if row.invitation is not None:
             who = _who(row.invitation)
             if who in above:
-                double = Words(N_("Same patient and visit as row %(row)s"), {"row": above[who]})
+                double = Words(N_("Same patient and visit as row %(row)s"), row=above[who])
             elif who in invited:
                 double = Words(N_("This patient is already invited to this visit"))
             above.setdefault(who, row.number)
@@ -237,7 +216,7 @@ def read_table(table: Table, *, settings: Settings, today: date, order: Order | 
         rows.append(reader.row(number, one, homeless))
     notes = []
     if unread := [heading for name, heading in zip(columns, written, strict=True) if heading and not name]:
-        notes.append(Words(N_("These columns are not read: %(columns)s."), {"columns": ", ".join(unread)}))
+        notes.append(Words(N_("These columns are not read: %(columns)s."), columns=", ".join(unread)))
     headings = {name: heading for name, heading in zip(columns, written, strict=True) if name}
     return InvitationList(rows=rows, headings=headings, notes=notes, asked=reader.asked)
 
@@ -248,24 +227,23 @@ def _faults_of_headings(
     faults = []
     if broken:
         text = N_("Row %(row)s cannot be read: a quotation mark is open or misplaced. Within a text, write it twice.")
-        faults.append(Words(text, {"row": broken}))
+        faults.append(Words(text, row=broken))
     for name in sorted({one for one in columns if one and columns.count(one) > 1}, key=columns.index):
         same = [heading for one, heading in zip(columns, written, strict=True) if one == name]
         text = N_("These columns are for the same: %(columns)s. Keep one of them.")
-        faults.append(Words(text, {"columns": ", ".join(f"“{one}”" for one in same)}))
+        faults.append(Words(text, columns=", ".join(f"“{one}”" for one in same)))
     seen = ", ".join(one for one in written if one)
     if not {*NAMES} & {*columns}:
-        faults.append(
-            Words(N_("No column has the patients’ names. Head it “Name”. Found: %(columns)s."), {"columns": seen})
-        )
+        text = N_("No column has the patients’ names. Head it “Name”. Found: %(columns)s.")
+        faults.append(Words(text, columns=seen))
     if "birth_date" not in columns:
         text = N_("No column has the dates of birth. Head it “Date of birth”. Found: %(columns)s.")
-        faults.append(Words(text, {"columns": seen}))
+        faults.append(Words(text, columns=seen))
     if not below:
         faults.append(Words(N_("There are no rows below the headings.")))
     if len(below) > MOST:
         text = N_("There are %(rows)s rows. Split the list: %(most)s can be invited at once.")
-        faults.append(Words(text, {"rows": len(below), "most": MOST}))
+        faults.append(Words(text, rows=len(below), most=MOST))
     return faults
 
 
@@ -285,11 +263,9 @@ class _Reader:
         codes = settings.languages
         locales = {code: Locale.parse(code, sep="-") for code in codes}
         self.languages = {
-            str(one.get_display_name(of)): code for code, one in locales.items() for of in locales.values()
+            _plain(str(one.get_display_name(of))): code for code, one in locales.items() for of in locales.values()
         }
-        self.languages = {
-            _plain(name): code for name, code in [*self.languages.items(), *zip(codes, codes, strict=True)]
-        }
+        self.languages |= {_plain(code): code for code in codes}
 
     def row(self, number: int, given: Mapping[str, str], homeless: list[str]) -> Row:
         faults = dict[str, Words]()
@@ -301,7 +277,7 @@ class _Reader:
                 case None:
                     pass
                 case Fault.TOO_LONG:
-                    faults[column] = Words(N_("Too long: write at most %(most)s letters."), {"most": longest})
+                    faults[column] = Words(N_("Too long: write at most %(most)s letters."), most=longest)
                 case Fault.MISSING:
                     faults[column] = Words(N_("A name is needed here: write it."))
                 case _:
@@ -313,16 +289,16 @@ class _Reader:
         whole, main = _plain(said_language), _plain(re.split("[-_]", said_language)[0])  # such as es-ES
         language = self.languages.get(whole) or self.languages.get(main)
         if language is None:
-            offered = {"text": texts["language"], "languages": ", ".join(self.settings.languages)}
-            faults["language"] = Words(N_("“%(text)s” is not offered: write one of %(languages)s."), offered)
+            text = N_("“%(text)s” is not offered: write one of %(languages)s.")
+            faults["language"] = Words(text, text=texts["language"], languages=", ".join(self.settings.languages))
         if texts["email"] and not is_mailbox(texts["email"]):
             text = N_("“%(text)s” is not one e-mail address: write it such as name@example.org, or leave it empty.")
-            faults["email"] = Words(text, {"text": texts["email"]})
+            faults["email"] = Words(text, text=texts["email"])
         if homeless:
             text = N_(
                 "“%(text)s” stands below no heading: give its column one, or put texts with a comma between quotes."
             )
-            faults[""] = Words(text, {"text": homeless[0]})
+            faults[""] = Words(text, text=homeless[0])
         invitation = None
         if not faults and born is not None and language is not None:
             invitation = Invitation(
@@ -346,32 +322,30 @@ class _Reader:
             found, order = readings(text, self.settings.languages), self.orders[column]
         except ShortYear:
             words = N_("“%(text)s”: which century? Write the year with four digits, such as 1988.")
-            faults[column] = Words(words, {"text": text})
+            faults[column] = Words(words, text=text)
             return None
         except ValueError:
-            values = {"text": text, "example": self._example(column)}
-            faults[column] = Words(N_("“%(text)s” cannot be read: write it such as %(example)s."), values)
+            words = N_("“%(text)s” cannot be read: write it such as %(example)s.")
+            faults[column] = Words(words, text=text, example=self._example(column))
             return None
         if len({*found.values()}) == 1 and (order is None or order in found):
             return next(iter(found.values()))
         if order is None:
             self.asked.append(text)
-            faults[column] = Words(N_("“%(text)s”: day or month first? Say so for the whole list."), {"text": text})
+            faults[column] = Words(N_("“%(text)s”: day or month first? Say so for the whole list."), text=text)
             return None
         if order not in found:
             words = N_("“%(text)s” is no day with the month first, as the others are: correct it.")
             if order is Order.DAY_FIRST:
                 words = N_("“%(text)s” is no day with the day first, as the others are: correct it.")
-            faults[column] = Words(words, {"text": text})
+            faults[column] = Words(words, text=text)
             return None
         return found[order]
 
     def _birth_date(self, text: str, faults: dict[str, Words]) -> date | None:
         if not text:
-            faults["birth_date"] = Words(
-                N_("A date of birth is needed here: write it such as %(example)s."),
-                {"example": self._example("birth_date")},
-            )
+            words = N_("A date of birth is needed here: write it such as %(example)s.")
+            faults["birth_date"] = Words(words, example=self._example("birth_date"))
             return None
         try:
             plain, at = split_time(text)
@@ -399,7 +373,7 @@ class _Reader:
                 return None
             if clock is None:
                 words = N_("The appointment needs its time too: write it such as %(example)s.")
-                faults["appointment"] = Words(words, {"example": self._example("appointment")})
+                faults["appointment"] = Words(words, example=self._example("appointment"))
                 return None
             at = datetime.combine(day, clock, ZoneInfo(self.settings.clinic_timezone))
         if appointment_fault(at.date(), today=self.today):

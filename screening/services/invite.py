@@ -40,11 +40,7 @@ class TooLate(Exception):
 
 
 class WrongPatient(Exception):
-    """The date of birth is not that of whom the link is for; `left` tries are left."""
-
-    def __init__(self, left: int) -> None:
-        super().__init__(left)
-        self.left = left
+    """The date of birth is not that of whom the link is for."""
 
 
 def new_id() -> str:
@@ -89,8 +85,7 @@ def address(settings: Settings, act: Act, invitation_id: str) -> str:
 def links(act: Act, settings: Settings, several: Mapping[str, Invitation]) -> list[tuple[str, str, str]]:
     """Name, visit and link of each of these that can still be answered. The audit log is told."""
     still_open = open_ones(act)
-    with write(act.session):
-        act.note("links listed", detail=f"{len(several.keys() & still_open.keys())} lines")
+    act.note_at_once("links listed", detail=f"{len(several.keys() & still_open.keys())} lines")
     return [
         (one.patient.name, one.patient.visit, address(settings, act, id_))
         for id_, one in several.items()
@@ -141,7 +136,7 @@ def redeem(act: Act, token: str, birth_date: date, *, keep: timedelta) -> tuple[
         return draft_token, draft
     if tries >= TRIES:
         raise NotUsable(State.BLOCKED)
-    raise WrongPatient(TRIES - tries)
+    raise WrongPatient
 
 
 def latest(act: Act, row: InvitationRow) -> Screening | None:
@@ -176,8 +171,7 @@ def change(act: Act, token: str, books: Mapping[str, RuleBook], *, until: dateti
 
 def viewed(act: Act, invitation_id: str, *, action: str = "invitation viewed") -> None:
     """Note that somebody saw who is invited, and the link."""
-    with write(act.session):
-        act.note(action, invitation_id[:SHORT_ID])
+    act.note_at_once(action, invitation_id[:SHORT_ID])
 
 
 def revoke(act: Act, invitation_id: str) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from screening.domain.answers import text_fault, tidy
+from screening.reports.summary import N_
 from screening.services.questionnaire import COUNTED
 from screening.storage import records
 from screening.storage.audit import Act
@@ -19,13 +20,6 @@ from screening.storage.database import delete_in_order, write
 from screening.storage.encryption import Keys
 from screening.storage.tables import AttemptRow, PersonRow, SignInRow
 
-
-def N_(text: str) -> str:  # noqa: N802 - the name by which gettext finds texts
-    """The text, to be translated where it is shown."""
-    return text
-
-
-# Marked for translation with N_, as gettext does.
 TAKEN = N_("That sign-in name is already in use")
 NAME = N_("Enter a sign-in name of 2 to 64 letters or digits; _ . @ and - are allowed")
 FULL_NAME = N_("Enter a name of at most 120 letters, without signs that cannot be printed")

@@ -8,14 +8,13 @@ from datetime import UTC, datetime
 from sqlalchemy.orm import Session
 
 from screening.domain.assessment import Screening
-from screening.domain.evaluate import evaluate
-from screening.domain.rules import BASE_LANGUAGE, RuleBook
+from screening.domain.rules import RuleBook
 from screening.reports import fhir, paper
 from screening.reports.pdf import print_summary
 from screening.reports.signature import Signature
 from screening.reports.summary import Summary, summarise
 from screening.services import jobs
-from screening.services.editions import Books, books_of
+from screening.services.editions import Books, assess, books_of
 from screening.settings import Settings
 from screening.storage import outbox, screenings, summaries
 from screening.storage.database import write
@@ -49,9 +48,8 @@ class Printer:
 
     def _print(self, job: outbox.Job) -> None:
         screening = screenings.edition(self.session, self.keys, job.screening_id, job.number)
-        books = books_of(self.session, self.keys, screening)
+        books, assessment = assess(self.session, self.keys, screening)
         summary = self._summarised(screening, books)
-        assessment = evaluate(books[BASE_LANGUAGE], screening.established)
         attached = fhir.attached(screening, assessment, books, base=self.settings.fhir_base)
         self.session.rollback()  # nobody should wait for what is being printed
         signature = self.signature()

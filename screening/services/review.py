@@ -47,7 +47,7 @@ def view(act: Act, reference: str, *, action: str = "viewed") -> Screening:
         is_new = screening.status is Status.NEW
         if is_new:
             screening = replace(screening, status=Status.OPENED)
-            _book, assessment = assess(act.session, act.keys, screening)
+            _books, assessment = assess(act.session, act.keys, screening)
             screenings.change(act.session, act.keys, row, screening, assessment)
             act.note("opened", reference)
         if not is_new or action != "viewed":
@@ -57,8 +57,7 @@ def view(act: Act, reference: str, *, action: str = "viewed") -> Screening:
 
 def listed(act: Act, *, lines: int, searched: bool) -> None:
     """Note that somebody saw a list with names."""
-    with write(act.session):
-        act.note("searched" if searched else "listed", detail=f"{lines} lines")
+    act.note_at_once("searched" if searched else "listed", detail=f"{lines} lines")
 
 
 def clarify(
@@ -114,7 +113,7 @@ def _add(act: Act, reference: str, entry: Entry, *, seen: int, jobs: Iterable[st
             raise ChangedMeanwhile(screening.entries[-1])
         status = Status.REVIEWED if decided else Status.OPENED
         screening = replace(screening, status=status, entries=(*screening.entries, entry))
-        _book, assessment = assess(act.session, act.keys, screening)
+        _books, assessment = assess(act.session, act.keys, screening)
         contraindicated = assessment.outcome is Severity.CONTRAINDICATION
         if isinstance(entry, Review) and entry.decision in PROCEED and contraindicated and not entry.reason:
             raise ReasonNeeded

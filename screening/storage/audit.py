@@ -77,6 +77,11 @@ class Act:
         if _contains(self.session, before, _noted(file)):
             self.session.info["audit head"] = file, Head(number=added.number, mac=added.mac)
 
+    def note_at_once(self, action: str, subject: str = "", detail: str = "") -> None:
+        """Add one event to the log in a transaction of its own."""
+        with write(self.session):
+            self.note(action, subject, detail)
+
 
 def prepare(session: Session, keys: Keys) -> None:
     """Add the end of an empty chain where there is none: two first events at once must not both add it."""
@@ -113,8 +118,7 @@ def begin_anew(act: Act, source: str) -> tuple[Head, Head]:
     """Go on with the chain of a restored backup. Returns the end noted here before, and that of the backup."""
     file, end = head_file(act.session, act.keys), head(act.session, act.keys)
     noted = _noted(file)
-    with write(act.session):
-        act.note("restored", detail=source)
+    act.note_at_once("restored", detail=source)
     file.unlink(missing_ok=True)
     _write_noted(file, head(act.session, act.keys))
     return noted, end

@@ -74,7 +74,6 @@ def _people_page(
     return render_template(
         "clinic/people.html",
         people=service.everyone(db.session),
-        roles=_roles(),
         fault=fault and _(fault),
         at_fault={service.NO_ROLE: "roles", service.FULL_NAME: "full_name"}.get(fault, "sign_in_name"),
         typed=typed or {"sign_in_name": "", "full_name": ""},
@@ -83,18 +82,13 @@ def _people_page(
     )
 
 
-def _roles() -> dict[str, str]:
-    return {"prescriber": _("Prescriber"), "staff": _("Staff"), "admin": _("Admin")}
-
-
 @blueprint.get("/audit")
 @needs("admin")
 def audit() -> str:
     """The audit log, the newest first."""
     number, total = page_number(), audit_log.size(db.session)
     rows = audit_log.rows(db.session, newest_first=True, after=(number - 1) * AUDIT_PAGE, limit=AUDIT_PAGE)
-    last = max(-(-total // AUDIT_PAGE), 1)
-    return render_template("clinic/audit.html", rows=rows, number=number, last=last, total=total)
+    return render_template("clinic/audit.html", rows=rows, number=number, length=AUDIT_PAGE, total=total)
 
 
 @blueprint.get("/settings")

@@ -1,6 +1,5 @@
 """The prescriber's way: inbox, a screening, clarify, decide, statistics. Staff see what arrived, and no more."""
 
-import base64
 import sqlite3
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,6 +13,7 @@ from flask_security import current_user
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
+from screening.delivery.channel import REASONS
 from screening.domain.answers import Patient, tidy
 from screening.domain.assessment import Screening
 from screening.domain.entries import Decision, Entry
@@ -22,7 +22,7 @@ from screening.domain.rules import RuleBook, Severity
 from screening.extensions import db, installation
 from screening.reports.paper import BLANKS, follow_up_places
 from screening.reports.statistics import HEIGHT, WIDTH, bars
-from screening.reports.summary import Summary, age, day, decision_label, in_language_of, moment, severity_label
+from screening.reports.summary import age, day, in_language_of, label, moment
 from screening.services import clock, editions, jobs, printing, retention, review
 from screening.storage import audit, invitations, outbox, screenings
 from screening.storage import search as search_index
@@ -31,11 +31,10 @@ from screening.storage.encryption import KeyFault
 from screening.storage.worklist import Filter, Listed
 from screening.web import language, troubles
 from screening.web.errors import Page
-from screening.web.errors import page as error_page
 from screening.web.forms.questions import question_form
 from screening.web.forms.review import ClarifyForm, ReviewForm
 from screening.web.patient import copy_page, copy_response, in_turn, pdf_response, today
-from screening.web.sign_in import acting, forget_kept, kept_form, needs, page_number
+from screening.web.sign_in import acting, forget_kept, kept_form, needs, opened_for_me, page_number, sealed_for_me
 
 blueprint = Blueprint("clinic", __name__, url_prefix="/clinic")
 
@@ -61,6 +60,7 @@ def inbox() -> Page:
         unread = _unread(list_)
     filters = {name: value for name, value in request.args.items() if name != "page" and value}
     lines = list(_lines(listed))
+    troubled = outbox.troubled(db.session, now=datetime.now(UTC))
     review.listed(acting(), lines=len(lines), searched=bool(typed))
     return render_template(
         "clinic/inbox.html",
@@ -71,14 +71,17 @@ def inbox() -> Page:
         age=age,
         total=total,
         number=number,
-        last=max(-(-total // PAGE_LENGTH), 1),
+        length=PAGE_LENGTH,
         chosen=chosen,
         typed=typed,
         filters=filters,
         clinical=clinical,
         shows=SHOWS if clinical else STAFF_SHOWS,
         severities=list(reversed(Severity)),
-        troubles=troubles.found(outbox.troubled(db.session, now=datetime.now(UTC)), here.channels),
+        troubles=troubles.found(troubled, here.channels),
+        more_troubles=len(troubled) >= outbox.MOST_SHOWN,
+        shown=troubles.SHOWN,
+        reasons=REASONS,
         unread=unread,
         in_doubt=clock.doubt(db.session),
         **_announced(),
@@ -107,7 +110,8 @@ def _announced() -> dict[str, object]:
 def search() -> Response:
     """Lead to what was searched for; the words are sealed, so that no address or log holds a patient's name."""
     typed = tidy(request.form.get("search", ""))[:200]
-    found = {"q": _sealed(typed), "show": "all"} if typed else {}
+    sealed = sealed_for_me(typed.encode().ljust(256), table="search", column="words")
+    found = {"q": sealed, "show": "all"} if typed else {}
     return redirect(url_for("clinic.inbox", **found), code=303)  # type: ignore[arg-type]
 
 
@@ -133,18 +137,10 @@ def _filter(asked: MultiDict[str, str], *, clinical: bool, typed: str) -> Filter
     )
 
 
-def _sealed(typed: str) -> str:
-    plain = typed.encode().ljust(256)
-    sealed = installation().keys.seal(plain, table="search", column="words", row=str(current_user.id))
-    return base64.urlsafe_b64encode(sealed).decode()
-
-
 def _opened(sealed: str) -> str:
     """What was searched for; nothing, where the address is from somebody else or from before the key was changed."""
     try:
-        content = base64.urlsafe_b64decode(sealed)
-        plain = installation().keys.unseal(content, table="search", column="words", row=str(current_user.id))
-        return plain.decode().strip()
+        return opened_for_me(sealed, table="search", column="words").decode().strip()
     except (KeyFault, ValueError):  # also what is not base64
         return ""
 
@@ -221,7 +217,7 @@ def clarify(reference: str, question_id: str) -> Page:
         except review.ChangedMeanwhile as err:
             meanwhile = err.entry
     form.seen.data = len(found.entries)
-    summary = _summary(found)
+    summary = installation().printer.summary(found)
     page = render_template(
         "clinic/clarify.html",
         form=form,
@@ -242,25 +238,8 @@ def summary_pdf(reference: str) -> Page:
     try:
         printed = installation().printer.pdf(found.reference)
     except printing.NotPrinted as err:
-        return _not_printed(found.reference, failed=err.failed)
+        return render_template("clinic/not_printed.html", reference=found.reference, failed=err.failed), 503
     return pdf_response(printed, f"summary-{found.reference}.pdf")
-
-
-def _not_printed(reference: str, *, failed: bool) -> Page:
-    again = _("Go to the inbox") if failed else _("Try again")
-    why = (
-        _("Several attempts have failed. You can start another one from the inbox.")
-        if failed
-        else _("It is still being created, or the last attempt failed and another will follow automatically.")
-    )
-    return error_page(
-        503,
-        _("The PDF is not ready"),
-        why,
-        _("Nothing is lost: the screening page shows the same information."),
-        action=again,
-        target=url_for("clinic.inbox") if failed else url_for("clinic.summary_pdf", reference=reference),
-    )
 
 
 @blueprint.post("/retry")
@@ -334,18 +313,13 @@ def statistics() -> Page:
 
 @blueprint.errorhandler(screenings.NoSuchScreening)
 def _no_such_screening(error: screenings.NoSuchScreening) -> Page:
-    return error_page(
-        404,
-        _("There is no such screening"),
-        _("The reference may be mistyped, or the screening was deleted at the end of its retention period."),
-        action=_("Go to the inbox"),
-        target=url_for("clinic.inbox"),
-    )
+    return render_template("clinic/no_such_screening.html"), 404
 
 
 def _screening_page(found: Screening, form: ReviewForm, meanwhile: Entry | None = None) -> str:
-    now, summary = datetime.now(UTC), _summary(found)
+    now, summary = datetime.now(UTC), installation().printer.summary(found)
     book = _book(found)
+    together = screenings.together(db.session, installation().keys, found.replaces or found.reference)
     page_of = {item.id: question for question in book.questions for item in question.page}
     since = {row.id: found.known_since(row.id) for row in summary.answers}
     outdated = {item for item in since if found.outdated(page_of[item], now)}
@@ -354,20 +328,16 @@ def _screening_page(found: Screening, form: ReviewForm, meanwhile: Entry | None 
         summary=summary,
         status=found.status.value,
         form=form,
-        decisions=[(one.value, decision_label(one, book.language)) for one in Decision],
+        decisions=[(one.value, label(one, book.language)) for one in Decision],
         # Of the same age and young enough, they need no column that says so.
         ages={item: now - at for item, at in since.items()} if outdated or len(set(since.values())) > 1 else {},
         outdated=outdated,
         meanwhile=meanwhile,
-        others=[one for one in _together(found) if one != found.reference],
-        replaced=_together(found)[-1] != found.reference,
+        others=[one for one in together if one != found.reference],
+        replaced=together[-1] != found.reference,
         invited=_other_invited(found),
         contraindicated=summary.outcome is Severity.CONTRAINDICATION,
     )
-
-
-def _together(found: Screening) -> list[str]:
-    return screenings.together(db.session, installation().keys, found.replaces or found.reference)
 
 
 def _other_invited(found: Screening) -> Patient | None:
@@ -393,10 +363,6 @@ def _book(found: Screening) -> RuleBook:
     return in_language_of(installation().settings, editions.books_of(db.session, installation().keys, found))
 
 
-def _summary(found: Screening) -> Summary:
-    return installation().printer.summary(found)
-
-
 @blueprint.app_template_filter("moment")
 def _moment(at: datetime) -> str:
     settings = installation().settings
@@ -410,4 +376,4 @@ def _day(on: date) -> str:
 
 @blueprint.app_template_filter("severity")
 def _severity(severity: Severity) -> str:
-    return severity_label(severity, installation().settings.clinic_language)
+    return label(severity, installation().settings.clinic_language)

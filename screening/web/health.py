@@ -3,10 +3,9 @@
 import hmac
 import logging
 import time
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from flask import Blueprint, abort, request
+from flask import Blueprint, abort, current_app, request
 from sqlalchemy.exc import SQLAlchemyError
 
 from screening import background
@@ -21,7 +20,6 @@ log = logging.getLogger("screening")
 
 Plain = tuple[str, int, dict[str, str]]
 RECENT = timedelta(hours=1)
-SHARES = (0.5, 0.95, 1.0)
 PROVED_EVERY = 5.0  # seconds: whoever asks more often must not make the disk busy
 
 
@@ -76,31 +74,13 @@ def metrics() -> Plain:
     if not (_is_on_this_machine() or _has_token()):
         abort(404)
     now, here = datetime.now(UTC), installation()
-    queues = {f'kind="{one.kind}"': one for one in statistics.queues(db.session, here.jobs_of_sent, now=now)}
-    waiting = {kind: one.waiting for kind, one in queues.items()}
-    failed = {kind: one.failed for kind, one in queues.items()}
-    ages = {kind: one.age for kind, one in queues.items()}
-    taken = statistics.print_times(db.session, since=now - RECENT)
-    submits, deliveries = (audit.count(db.session, action, after=0) for action in ("submitted", "delivered"))
-    families: list[tuple[str, str, str, Mapping[str, float]]] = [
-        ("submits_total", "counter", "screenings sent, ever", {"": submits}),
-        ("deliveries_total", "counter", "summaries delivered, ever", {"": deliveries}),
-        ("outbox_jobs", "gauge", "jobs that are not done", waiting),
-        ("outbox_failed", "gauge", "jobs that are not tried any more", failed),
-        ("outbox_age_seconds", "gauge", "age of the oldest such job", ages),
-        ("printed", "gauge", "summaries printed in the last hour", {"": len(taken)}),
-        (
-            "print_seconds",
-            "gauge",
-            "from sending, or an entry, to the printed summary, in the last hour",
-            {f'quantile="{share}"': taken[round(share * (len(taken) - 1))] for share in SHARES if taken},
-        ),
-    ]
-    lines = []
-    for name, kind, what, values in families:
-        lines += [f"# HELP screening_{name} {what}", f"# TYPE screening_{name} {kind}"]
-        lines += [f"screening_{name}{f'{{{labels}}}' if labels else ''} {value}" for labels, value in values.items()]
-    return _plain("\n".join(lines) + "\n")
+    figures = current_app.jinja_env.get_template("text/metrics.txt").render(
+        submits=audit.count(db.session, "submitted", after=0),
+        deliveries=audit.count(db.session, "delivered", after=0),
+        queues=statistics.queues(db.session, here.jobs_of_sent, now=now),
+        taken=statistics.print_times(db.session, since=now - RECENT),
+    )
+    return _plain(figures)
 
 
 def _is_on_this_machine() -> bool:

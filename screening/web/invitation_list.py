@@ -3,8 +3,6 @@
 Between these pages the server keeps nothing. The file goes into the page sealed, and comes back with the button.
 """
 
-import base64
-import binascii
 import io
 import logging
 import zlib
@@ -12,9 +10,8 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from uuid import uuid4
 
-from flask import Flask, Response, render_template, request, stream_template
+from flask import Response, render_template, request, stream_template
 from flask_babel import gettext as _
-from flask_security import current_user
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from screening.domain.answers import tidy
@@ -28,24 +25,13 @@ from screening.storage.encryption import KeyFault
 from screening.web import patient
 from screening.web.errors import Page
 from screening.web.invitations import blueprint
-from screening.web.sign_in import acting, needs
+from screening.web.sign_in import acting, needs, opened_for_me, sealed_for_me
+from screening.web.uploads import FILE_BYTES, read_the_rest
 
-FILE_BYTES = 2 * 1024 * 1024
-REQUEST_BYTES = 3 * 1024 * 1024  # a file that comes back sealed is longer by a third
-PART = 64 * 1024  # bytes read at once
 TOLD_EVERY = 100  # patients who are invited
 TOLD = 20  # faults above the table; each stands at its cell too
 
 log = logging.getLogger("screening")
-
-
-def init_app(app: Flask) -> None:
-    """Let a list be as large as it is. Has to come before whatever reads forms."""
-
-    @app.before_request
-    def _larger() -> None:
-        if request.endpoint == "invitations.many":
-            request.max_content_length = request.max_form_memory_size = REQUEST_BYTES
 
 
 @blueprint.route("/list", methods=["GET", "POST"])
@@ -60,7 +46,8 @@ def many() -> Page:
         seed = uuid4().hex
     elif seed:
         try:
-            content = _open(request.form.get("sealed", ""), seed)
+            sealed = request.form.get("sealed", "")
+            content = zlib.decompress(opened_for_me(sealed, table="lists", column="sealed_list", row=f"|{seed}"))
         except (KeyFault, ValueError, zlib.error):
             return _page(_("This page cannot be used any more. Choose the file again"))
     if not content:
@@ -77,7 +64,10 @@ def many() -> Page:
         return _links(found, seed)
     typed = tidy(request.form.get("days", str(settings.invitation_days)))
     days = int(typed) if typed.isdecimal() and len(typed) <= 2 else 0
-    if several and request.form.get("invite") == str(len(several)) and 1 <= days <= LONGEST_DAYS:
+    days_fault = []
+    if not 1 <= days <= LONGEST_DAYS:
+        days_fault.append(_("Enter a number of days from 1 to %(most)s", most=LONGEST_DAYS))
+    if several and request.form.get("invite") == str(len(several)) and not days_fault:
         until = last_moment(now=act.now, days=days, timezone=settings.clinic_timezone)
         parts = _created(several, until)
         page = stream_template(
@@ -98,7 +88,7 @@ def many() -> Page:
         faults=[],
         found=found,
         fields=[one for one in FIELDS if one in ("name", "birth_date") or any(row.values[one] for row in found.rows)],
-        names=_names(),
+        names={name: _(words) for name, words in FIELDS.items()},
         said=_said,
         cells=dict(_cell_faults(found)),
         told=TOLD,
@@ -107,20 +97,14 @@ def many() -> Page:
         question=_question(found),
         dates=dates,
         days=typed,
-        days_fault=[]
-        if 1 <= days <= LONGEST_DAYS
-        else [_("Enter a number of days from 1 to %(most)s", most=LONGEST_DAYS)],
-        changed="invite" in request.form and 1 <= days <= LONGEST_DAYS,
+        days_fault=days_fault,
+        changed="invite" in request.form and not days_fault,
     )
 
 
 @blueprint.errorhandler(RequestEntityTooLarge)
 def _too_large(_error: RequestEntityTooLarge) -> Page:
-    """What is left of it is read: else a proxy that still sends would get no answer."""
-    rest = request.environ["wsgi.input"]
-    for _number in range(REQUEST_BYTES // PART):
-        if not rest.read(PART):
-            break
+    read_the_rest()
     return _page(_("This file is too large: 2 MB are the most. Save the sheet with the list alone")), 413
 
 
@@ -132,30 +116,17 @@ def _said(words: Words) -> str:
     return _(words.text, **words.values) if words.values else _(words.text)
 
 
-def _row(seed: str) -> str:
-    return f"{current_user.id}|{seed}"
-
-
 def _kept(content: bytes, seed: str, dates: str) -> Mapping[str, str]:
     """What the page sends back: the file, for nobody but this person, and what was said about its days."""
-    sealed = installation().keys.seal(zlib.compress(content), table="lists", column="sealed_list", row=_row(seed))
-    return {"sealed": base64.b64encode(sealed).decode(), "seed": seed, "dates": dates}
-
-
-def _open(sealed: str, seed: str) -> bytes:
-    """The file that a page has sent back. Raises KeyFault, ValueError, zlib.error."""
-    try:
-        raw = base64.b64decode(sealed, validate=True)
-    except binascii.Error as err:
-        raise ValueError("not sealed by us") from err
-    return zlib.decompress(installation().keys.unseal(raw, table="lists", column="sealed_list", row=_row(seed)))
+    sealed = sealed_for_me(zlib.compress(content), table="lists", column="sealed_list", row=f"|{seed}")
+    return {"sealed": sealed, "seed": seed, "dates": dates}
 
 
 def _cell_faults(found: InvitationList) -> Iterator[tuple[str, list[str]]]:
     """Each fault by the id of its cell, with the number of its row and the heading of its column."""
     for row in found.rows:
         for column, fault in row.faults.items():
-            heading = found.headings.get(column) or _names().get(column) or _("no heading")
+            heading = found.headings.get(column) or (_(FIELDS[column]) if column else _("no heading"))
             place = _("Row %(row)s, %(column)s:", row=row.number, column=heading)
             yield f"row-{row.number}-{column or 'more'}", [f"{place} {_said(fault)}"]
 
@@ -165,18 +136,6 @@ def _question(found: InvitationList) -> Mapping[str, object] | None:
     if not found.asked:
         return None
     return {"text": found.asked[0], "days": readings(found.asked[0], installation().settings.languages)}
-
-
-def _names() -> dict[str, str]:
-    return {
-        "name": _("Patient"),
-        "birth_date": _("Date of birth"),
-        "visit": _("Visit number"),
-        "appointment": _("Appointment"),
-        "prescriber": _("Prescriber"),
-        "language": _("Language"),
-        "email": _("E-mail"),
-    }
 
 
 def _created(several: Mapping[str, Invitation], until: datetime) -> Iterator[int | None]:

@@ -23,11 +23,10 @@ from screening.services.invite import NotUsable, TooLate, WrongPatient
 from screening.storage import invitations, screenings
 from screening.storage.drafts import hash_token
 from screening.storage.encryption import KeyFault
-from screening.storage.invitations import TRIES, Kept, State
+from screening.storage.invitations import TRIES, Kept
 from screening.storage.tables import ScreeningRow
 from screening.web import device, language, patient
 from screening.web.errors import Page
-from screening.web.errors import page as error_page
 from screening.web.forms.about_you import BirthDateForm
 from screening.web.forms.invitation import InvitationForm
 from screening.web.sign_in import acting, needs, page_number
@@ -51,9 +50,8 @@ def all_of_them() -> str:
         every = invitations.awaited(db.session, keys, now=now)
         total, kept = len(every), every[first : first + PAGE_LENGTH]
     review.listed(acting(), lines=len(kept), searched=False)
-    last = max(-(-total // PAGE_LENGTH), 1)
     return render_template(
-        "clinic/invitations.html", kept=kept, show=show, number=number, last=last, total=total, words=_words()
+        "clinic/invitations.html", kept=kept, show=show, number=number, length=PAGE_LENGTH, total=total
     )
 
 
@@ -95,7 +93,6 @@ def one(invitation_id: str) -> str:
     return render_template(
         "clinic/invitation.html",
         kept=kept,
-        words=_words(),
         address=address,
         later=screenings.together(db.session, installation().keys, kept.reference)[1:],
         came=_other(kept),
@@ -164,17 +161,6 @@ def _find(invitation_id: str) -> Kept:
 def _mail() -> Email | None:
     """The first channel that is e-mail, by which reminders go."""
     return next((one for one in installation().channels.values() if isinstance(one, Email)), None)
-
-
-def _words() -> dict[State, str]:
-    return {
-        State.SENT: _("Not opened yet"),
-        State.OPENED: _("Opened"),
-        State.FINISHED: _("Answers sent"),
-        State.EXPIRED: _("Expired"),
-        State.REVOKED: _("Withdrawn"),
-        State.BLOCKED: _("Blocked: wrong date of birth"),
-    }
 
 
 @link.route("/invited/<token>", methods=["GET", "POST"], strict_slashes=False)
@@ -265,24 +251,5 @@ def _not_usable(error: NotUsable) -> Page:
     if row is not None:
         with suppress(KeyFault):
             _in_their_language(invitations.read(row, installation().keys))
-    title, *why = {
-        None: (_("This link is not complete"), _("Open it again from the paper or the message of the clinic.")),
-        State.EXPIRED: (
-            _("This link is too old"),
-            _("Links work only for some days."),
-            _("If you have sent your answers, the clinic has them."),
-        ),
-        State.REVOKED: (_("The clinic has withdrawn this link"), _("There may be a newer one for you.")),
-        State.BLOCKED: (
-            _("This link does not work any more"),
-            _("The date of birth was wrong too many times. This keeps your data safe."),
-        ),
-    }[error.state]
-    return error_page(
-        404 if error.state is None else 410,
-        title,
-        *why,
-        _("Ask the clinic for a new link, or answer the questions without one."),
-        action=_("Answer without a link"),
-        target=url_for("patient.start"),
-    )
+    status = 404 if error.state is None else 410
+    return render_template("patient/link_not_usable.html", state=error.state or ""), status

@@ -8,7 +8,6 @@ from datetime import UTC, date, datetime
 from io import BytesIO
 
 from flask import Blueprint, abort, redirect, render_template, request, send_file, session, url_for
-from flask_babel import format_date
 from flask_babel import gettext as _
 from markupsafe import Markup
 from sqlalchemy import select
@@ -31,7 +30,6 @@ from screening.storage.tables import InvitationRow, ScreeningRow
 from screening.web import language
 from screening.web.device import draft_token, forget, keep_copy, keep_draft, remember
 from screening.web.errors import Page
-from screening.web.errors import page as error_page
 from screening.web.forms.about_you import AboutYouForm
 from screening.web.forms.questions import QuestionForm, question_form
 
@@ -175,15 +173,8 @@ def check() -> Page:
     if draft.patient is None or not _complete(draft):
         raise OutOfOrder
     patient, change = draft.patient, url_for("patient.about_you")
-    about = [
-        (_("Name") if patient.proxy else _("Your name"), patient.name, change),
-        (
-            _("Date of birth") if patient.proxy else _("Your date of birth"),
-            format_date(patient.birth_date, "long"),
-            change,
-        ),
-        (_("Visit number"), patient.visit, change),
-    ]
+    known = paper.about_patient(patient, language.chosen(), installation().settings)
+    about = [(name, value, change) for name, value in known]
     if chosen := paper.respondent_chosen(patient, language.chosen()):
         about.append((_("Who is filling this in?"), chosen, change))
     rows = [
@@ -257,9 +248,7 @@ def in_turn(make: Callable[[], Response], *, back: str) -> Page:
 
 
 def _being_made() -> Page:
-    again = request.full_path.rstrip("?")
-    title, why = _("Your PDF is being made"), _("This takes a few seconds. This page looks again by itself.")
-    page, _status = error_page(503, title, why, action=_("Look now"), target=again)
+    page = render_template("patient/pdf_being_made.html", target=request.full_path.rstrip("?"))
     return Response(page, 503, {"Refresh": str(SHORTLY), "Retry-After": str(SHORTLY)}, mimetype="text/html")
 
 
@@ -288,8 +277,7 @@ def pdf_response(content: bytes, name: str) -> Response:
 
 def not_printed(target: str) -> Page:
     """The page for a PDF that could not be made, which leads to `target`."""
-    title, why = _("The PDF is not ready"), _("Something went wrong while it was made. Please try again later.")
-    return error_page(503, title, why, action=_("Go back"), target=target)
+    return render_template("patient/pdf_failed.html", target=target), 503
 
 
 @blueprint.get("/leaflet")
@@ -341,43 +329,23 @@ def finish() -> Page:
 @blueprint.get("/finished")
 def finished() -> Page:
     """Tell that all is done."""
-    title, why = _("You can close this page"), _("The clinic has your answers. Nothing of them is left on this screen.")
-    return error_page(200, title, why, action=_("Go to the start"))
+    return render_template("patient/finished.html")
 
 
 @blueprint.get("/deleted")
 def deleted() -> Page:
     """Tell that nothing was sent."""
-    return error_page(
-        200,
-        _("Deleted. Nothing was sent."),
-        _("Your answers are gone from this device and from the clinic."),
-        _("If the clinic has sent you a link, you can use it again. You can also talk with staff instead."),
-        action=_("Go to the start"),
-    )
+    return render_template("patient/deleted.html")
 
 
 @blueprint.errorhandler(OutOfOrder)
 def _out_of_order(error: OutOfOrder) -> Page:
-    return error_page(
-        409,
-        _("Something comes first"),
-        _("Please answer the questions in their order. Everything you have answered is kept."),
-        action=_("Go on with my answers"),
-        target=_next_step(_draft()),
-    )
+    return render_template("patient/out_of_order.html", target=_next_step(_draft())), 409
 
 
 @blueprint.errorhandler(AlreadySent)
 def _already_sent(error: AlreadySent) -> Page:
-    sent = _find_sent()
-    return error_page(
-        409,
-        _("Your answers were sent already"),
-        _("The clinic has them. To change an answer, tell staff."),
-        action=_("Go to the start") if sent is None else _("See my reference"),
-        target=url_for("patient.start") if sent is None else url_for("patient.done"),
-    )
+    return render_template("patient/already_sent.html", sent=_find_sent()), 409
 
 
 def _now() -> datetime:

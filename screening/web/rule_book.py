@@ -30,7 +30,6 @@ from screening.web.sign_in import ProofForm, acting, needs
 blueprint = Blueprint("rule_book", __name__, url_prefix="/clinic/rule-book")
 
 A_YEAR = timedelta(days=365)
-ASSESSED = timedelta(days=90)  # the screenings that are assessed again by a new edition
 
 
 @blueprint.get("/")
@@ -140,7 +139,7 @@ def _page(books: Books, form: ApprovalForm | None = None, proof: ProofForm | Non
         faults, is_version_used = str(err).splitlines(), isinstance(err, VersionUsed)
     effect = None
     if comparison and "assess" in request.args and current_user.has_role("prescriber"):
-        effect = effects.effect(acting(), comparison.old, comparison.new, since=now - ASSESSED)
+        effect = effects.effect(acting(), comparison.old, comparison.new, since=now - timedelta(days=effects.DAYS))
         effects.seen(acting(), effect)
     form = form or ApprovalForm(MultiDict({"review_by": (today() + A_YEAR).isoformat()}))
     approvals = editions.approvals(db.session, here.keys, edition.digest)
@@ -156,7 +155,7 @@ def _page(books: Books, form: ApprovalForm | None = None, proof: ProofForm | Non
         is_version_used=is_version_used,
         comparison=comparison,
         effect=effect,
-        days=ASSESSED.days,
+        days=effects.DAYS,
         coming=editions.coming(db.session, now=now),
         waiting=editions.waiting(db.session),
         approvals=approvals,

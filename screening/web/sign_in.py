@@ -43,7 +43,6 @@ from screening.storage.audit import Act
 from screening.storage.database import begin_write
 from screening.storage.drafts import Typed, hash_token
 from screening.storage.tables import PersonRow, SignInRow
-from screening.web.errors import page as error_page
 
 FRESH = timedelta(minutes=15)  # how long ago the password was given for a change of people or credentials
 # Forms that are kept when a sign-in ends, and the pages on which they are filled in.
@@ -308,10 +307,6 @@ def _begin_write_about(person: PersonRow) -> None:
     person.unseal(installation().keys, "sealed_check")
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 def page_number() -> int:
     """Which page of a list the address asks for."""
     return min(max(request.args.get("page", 1, type=int), 1), 10**6)
@@ -405,8 +400,8 @@ def _refusal(roles: tuple[str, ...], *, fresh: bool, counts: bool) -> Any:
     if row is None:
         _sign_out()
         return _sign_in_first()
-    if counts and row.seen_at < _now() - people.SEEN_EVERY:
-        people.seen(session=db.session, token_hash=row.token_hash, now=_now())
+    if counts and row.seen_at < datetime.now(UTC) - people.SEEN_EVERY:
+        people.seen(session=db.session, token_hash=row.token_hash, now=datetime.now(UTC))
     if current_user.password_is_one_time:
         return redirect(url_for_security("change_password"))
     if current_user.totp_required and not current_user.tf_totp_secret:
@@ -423,7 +418,7 @@ def _sign_in() -> SignInRow | None:
     settings = installation().settings
     idle, longest = timedelta(minutes=settings.idle_minutes), timedelta(hours=settings.longest_hours)
     token_hash = hash_token(session.get("sign_in", ""))
-    row = people.signed_in(db.session, token_hash, idle=idle, longest=longest, now=_now())
+    row = people.signed_in(db.session, token_hash, idle=idle, longest=longest, now=datetime.now(UTC))
     if row is None or row.person_id != current_user.id:
         return None
     for one in (row, current_user):
@@ -443,19 +438,26 @@ def _sign_out() -> None:
 def _sign_in_first() -> Any:
     if request.method != "POST":
         return redirect(url_for_security("login", next=request.full_path.rstrip("?")))
-    title, action = _("You are signed out"), _("Sign in")
+    path = ""
     if request.endpoint in KEPT and "form_of" in session:
         path = url_for(KEPT[request.endpoint], **request.view_args or {})
         values = {name: given for name, given in request.form.lists() if name != "csrf_token"}
-        keep, typed = (
-            timedelta(hours=installation().settings.draft_hours),
-            Typed(path=path, values=values, checked=False),
-        )
+        keep = timedelta(hours=installation().settings.draft_hours)
+        typed = Typed(path=path, values=values, checked=False)
         session["kept"] = [path, questionnaire.keep(acting(), typed, keep=keep)]
-        why = _("Nothing is recorded yet. What you typed is kept: sign in, and it is filled in again.")
-        return error_page(401, title, why, action=action, target=url_for_security("login", next=path))
-    why = _("Nothing was saved. What you typed is still in this window: sign in on a new tab, then return here.")
-    return error_page(401, title, why, action=action, target=url_for_security("login"))
+    return render_template("clinic/signed_out.html", kept_for=path), 401
+
+
+def sealed_for_me(content: bytes, *, table: str, column: str, row: str = "") -> str:
+    """Seal what a page is to send back. Only this person can open it, for the same table, column and row."""
+    whose = f"{current_user.id}{row}"
+    return base64.urlsafe_b64encode(installation().keys.seal(content, table=table, column=column, row=whose)).decode()
+
+
+def opened_for_me(sealed: str, *, table: str, column: str, row: str = "") -> bytes:
+    """Open what was sealed for this person. Raises KeyFault, ValueError."""
+    whose = f"{current_user.id}{row}"
+    return installation().keys.unseal(base64.urlsafe_b64decode(sealed), table=table, column=column, row=whose)
 
 
 def kept_form() -> MultiDict[str, str] | None:
@@ -463,7 +465,7 @@ def kept_form() -> MultiDict[str, str] | None:
     path, token = session.get("kept", ("", ""))
     if path != request.path or request.method != "GET":
         return None
-    draft = drafts.find(db.session, installation().keys, hash_token(token), now=_now())
+    draft = drafts.find(db.session, installation().keys, hash_token(token), now=datetime.now(UTC))
     if draft is None or draft.typed is None:
         return None
     flash(_("What you typed before you were signed out is filled in again. It is not recorded yet."))
@@ -480,7 +482,7 @@ def acting(person: PersonRow | None = None) -> Act:
     """What this person, or whoever is signed in, does now."""
     who = person or current_user
     by, full_name = getattr(who, "sign_in_name", "unknown"), getattr(who, "full_name", "")
-    return Act(session=db.session, keys=installation().keys, now=_now(), by=by, full_name=full_name)
+    return Act(session=db.session, keys=installation().keys, now=datetime.now(UTC), by=by, full_name=full_name)
 
 
 @blueprint.get("/")

@@ -1,10 +1,8 @@
 """Whether a printed summary is from this clinic and unchanged: by its check code, or by the file itself."""
 
 import re
-from io import BytesIO
-from typing import IO
 
-from flask import Blueprint, Flask, Request, render_template, request, url_for
+from flask import Blueprint, render_template, request, url_for
 from flask_security import current_user
 from werkzeug.exceptions import RequestEntityTooLarge
 
@@ -14,30 +12,12 @@ from screening.storage.search import normal_reference
 from screening.storage.summaries import Known
 from screening.storage.tables import ScreeningRow
 from screening.web.errors import Page
+from screening.web.uploads import read_the_rest
 
 blueprint = Blueprint("verify", __name__, url_prefix="/verify")
 
-FILE_BYTES = 2 * 1024 * 1024  # twice the longest summary: every field full of different Chinese characters
-PART = 64 * 1024  # bytes read at once
 CLAIMS = 5  # references looked up in a file that is not one of ours
 _REFERENCE = re.compile(rb"[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}")
-
-
-class InMemory(Request):
-    """A request whose files are never written to a disk."""
-
-    def _get_file_stream(self, *_args: object, **_kwargs: object) -> IO[bytes]:
-        return BytesIO()
-
-
-def init_app(app: Flask) -> None:
-    """Let a PDF be as large as it is, and stay in memory. Has to come before whatever reads forms."""
-    app.request_class = InMemory
-
-    @app.before_request
-    def _larger() -> None:
-        if request.endpoint == "verify.file":
-            request.max_content_length = request.max_form_memory_size = FILE_BYTES
 
 
 @blueprint.get("")
@@ -65,11 +45,8 @@ def file() -> Page:
 
 @blueprint.errorhandler(RequestEntityTooLarge)
 def _too_large(_error: RequestEntityTooLarge) -> Page:
-    """No summary is as large as that. What is left of it is read: else a proxy that still sends would get no answer."""
-    rest = request.environ["wsgi.input"]
-    for _ in range(FILE_BYTES // PART):
-        if not rest.read(PART):
-            break
+    """Answer that the file is not ours: no summary is as large as that."""
+    read_the_rest()
     return _page("unknown file"), 413
 
 

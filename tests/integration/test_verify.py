@@ -15,7 +15,7 @@ from pypdf import PdfReader
 from screening.domain.answers import NAME_LENGTH, TEXT_LENGTH
 from screening.extensions import installation
 from screening.storage.search import normal_reference
-from screening.web.verify import FILE_BYTES
+from screening.web.uploads import FILE_BYTES
 from tests.integration.colleague import Colleague
 from tests.integration.test_review import sent
 from tests.integration.test_upkeep import flask

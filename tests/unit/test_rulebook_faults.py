@@ -46,7 +46,7 @@ TABLE: list[tuple[str, Damage, str, str, str, str]] = [
     ("version that no address or file name can hold", (EN, 'version = "', 'version = "a\\"b'),
      EN, "edition.version", "'a\"b2026.3' is not a version", "use at most 40 letters, digits, blanks"),
     ("nested too deeply", (EN, "[edition]", "[" * 100_000),
-     EN, "the file", "", "make it a readable UTF-8 TOML file"),
+     EN, "the file", "", "correct it there"),
     ("unknown id in when", (EN, IUD, 'when = { coil = ["yes"] }'),
      EN, "rule.iud.when.coil", "is not a question or follow-up", "use one of: pregnancy, pregnancy_planned, breast"),
     ("unknown value in when", (EN, IUD, 'when = { iud = ["yep"] }'),

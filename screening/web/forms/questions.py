@@ -6,14 +6,7 @@ from flask_babel import gettext as _
 from werkzeug.datastructures import MultiDict
 from wtforms import Field, RadioField, SelectMultipleField, TextAreaField
 
-from screening.domain.answers import (
-    TEXT_LENGTH,
-    Answers,
-    Fault,
-    UnacceptableAnswers,
-    read_answers,
-    with_faults_shown,
-)
+from screening.domain.answers import TEXT_LENGTH, Answers, Fault, UnacceptableAnswers, read_answers, with_faults_shown
 from screening.domain.rules import FollowUp, Kind, Question, RuleBook
 from screening.reports.paper import follow_up_places
 from screening.web.forms import TypedForm, words

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, delete, func, or_, select
+from sqlalchemy import BindParameter, ColumnElement, bindparam, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from screening.domain.rules import BASE_LANGUAGE, Edition
@@ -51,10 +51,11 @@ def content(session: Session, digest: str) -> str:
 
 def in_force(session: Session, keys: Keys, *, now: datetime) -> str | None:
     """Return the digest of the edition in force; None before `flask init`. Raises KeyFault."""
-    begun = select(InForceRow).where(_begun(now))
-    row = session.scalars(begun.order_by(InForceRow.number.desc()).limit(1)).one_or_none()
-    if row is None:
+    # Each page asks: by the connection it takes a third of the time that it takes by the session.
+    stored = session.connection().execute(_NEWEST_BEGUN, {"now": now}).one_or_none()
+    if stored is None:
         return None
+    row = InForceRow(**stored._mapping)
     row.unseal(keys, "sealed_check")
     return row.edition_digest
 
@@ -65,9 +66,13 @@ def coming(session: Session, *, now: datetime) -> list[tuple[datetime, str, str]
     return [(row.from_at, name(session, row.edition_digest), row.edition_digest) for row in rows]
 
 
-def _begun(now: datetime) -> ColumnElement[bool]:
+def _begun(now: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
     """What came into force at once stays in force whatever the clock shows later; the rest when its moment has come."""
     return or_(InForceRow.from_at <= now, InForceRow.from_at <= InForceRow.added_at)
+
+
+_COLUMNS = InForceRow.__table__.columns
+_NEWEST_BEGUN = select(*_COLUMNS).where(_begun(bindparam("now"))).order_by(_COLUMNS.number.desc()).limit(1)
 
 
 def lock(session: Session) -> None:

@@ -59,6 +59,7 @@ def soon(site: Site) -> None:
     assert time.perf_counter() - begun < AT_MOST
 
 
+@pytest.mark.audit
 @pytest.mark.usefixtures("many_files")
 def test_half_sent_requests_of_one_address_keep_nobody_waiting(site: Site, server: LiveServer) -> None:
     with ExitStack() as stack:
@@ -69,6 +70,7 @@ def test_half_sent_requests_of_one_address_keep_nobody_waiting(site: Site, serve
         soon(site)
 
 
+@pytest.mark.audit
 def test_half_sent_uploads_keep_nobody_waiting(site: Site, server: LiveServer) -> None:
     with ExitStack() as stack:
         for number in range(UPLOADS):

@@ -65,6 +65,8 @@ def init() -> None:
             write_private(here.secret_file, secrets.token_hex(SECRET_BYTES) + "\n")
     for missing in fonts.missing_parts():
         click.echo(f"Missing: {missing}", err=True)
+    if words := _not_offered(here):
+        click.echo(f"Languages {words}", err=True)
     click.echo(f"Ready: {instance}. Keep a copy of {here.key_file} apart from your database backups.")
 
 
@@ -220,14 +222,18 @@ def _examined_data(now: datetime) -> Iterator[tuple[bool | None, str, str]]:
     yield True, "deliveries", f"to {names}; to try one: flask delivery test NAME" if names else "none is set up"
 
 
+def _not_offered(here: Installation) -> str:
+    """Say which languages of the settings patients are not offered, and why; "" where they are offered all."""
+    codes = ", ".join(sorted({*here.settings.languages} - {*here.languages}))
+    return codes and f"not offered to patients: {codes}, not translated whole, or not reviewed (unreviewed_languages)"
+
+
 def _examined_rule_book(here: Installation) -> Iterator[tuple[bool | None, str, str]]:
     edition = here.approved_books[BASE_LANGUAGE].edition
     overdue = edition.overdue_since(here.today())
     words = f"{edition.id} {edition.version}: {standing(edition, 'en', on=here.today())}"
     yield not overdue if edition.approvals else None, "rule book", words
-    if left_out := sorted({*here.settings.languages} - {*here.languages}):
-        codes = ", ".join(left_out)
-        words = f"not offered to patients: {codes}, not translated whole, or not reviewed (unreviewed_languages)"
+    if words := _not_offered(here):
         yield None, "languages", words
     try:
         candidate = here.read(here.rule_book_file)[BASE_LANGUAGE].edition

@@ -225,7 +225,7 @@ def _examined_data(now: datetime) -> Iterator[tuple[bool | None, str, str]]:
 def _not_offered(here: Installation) -> str:
     """Say which languages of the settings patients are not offered, and why; "" where they are offered all."""
     codes = ", ".join(sorted({*here.settings.languages} - {*here.languages}))
-    return codes and f"not offered to patients: {codes}, not translated whole, or not reviewed (unreviewed_languages)"
+    return codes and f"not offered to patients: {codes} (incomplete or unreviewed, see unreviewed_languages)"
 
 
 def _examined_rule_book(here: Installation) -> Iterator[tuple[bool | None, str, str]]:

@@ -9,6 +9,7 @@ from babel import Locale
 
 from screening.domain.comparison import Comparison
 from screening.domain.rules import BASE_LANGUAGE, RuleBook, Severity
+from screening.reports.directions import has_right_to_left, isolated
 from screening.reports.paper import STYLE, follow_up_places
 from screening.reports.pdf import filled_in, print_page
 from screening.reports.summary import label, standing
@@ -28,8 +29,12 @@ def values(books: Books, settings: Settings, *, on: date) -> dict[str, Any]:
         "places": {code: {one.id: follow_up_places(one) for one in book.questions} for code, book in books.items()},
         "names": {code: Locale.parse(code, sep="-").get_display_name(language) or code for code in books},
         "labels": {one: label(one, language) for one in Severity},
-        "standing": standing(edition, language, on=on),
+        "standing": standing(edition, language, on=on, own=_own),
     }
+
+
+def _own(text: str) -> str:
+    return isolated(text) if has_right_to_left(text) else text
 
 
 def printed(books: Books, comparison: Comparison | None, settings: Settings, *, on: date, needed: int) -> bytes:

@@ -148,7 +148,7 @@ def standing(edition: Edition, language: str, *, on: date, own: Callable[[str], 
         return _("Draft rules, not yet approved by a clinician at this clinic.")
     approved = [
         _("%(who)s on %(day)s")
-        % {"who": own(f"{one.by} ({one.role})" if one.role else one.by), "day": day(one.on, language)}
+        % {"who": f"{own(one.by)} ({own(one.role)})" if one.role else own(one.by), "day": day(one.on, language)}
         for one in edition.approvals
     ]
     words = _("Rules approved by %(whom)s.") % {"whom": "; ".join(approved)}

@@ -129,14 +129,14 @@ def _comparison(books: Books) -> Comparison | None:
 
 
 def _page(books: Books, form: ApprovalForm | None = None, proof: ProofForm | None = None) -> str:
-    here, now, faults, is_version_used = installation(), datetime.now(UTC), [], False
+    here, now, faults, can_be_approved = installation(), datetime.now(UTC), [], True
     edition, comparison = books[BASE_LANGUAGE].edition, _comparison(books)
     try:
         editions.refuse_used_version(db.session, edition)
         here.check_languages(books)
         here.read(here.rule_book_file)
     except (InvalidRuleBook, InvalidSettings, VersionUsed) as err:
-        faults, is_version_used = str(err).splitlines(), isinstance(err, VersionUsed)
+        faults, can_be_approved = str(err).splitlines(), isinstance(err, InvalidRuleBook)
     effect = None
     if comparison and "assess" in request.args and current_user.has_role("prescriber"):
         effect = effects.effect(acting(), comparison.old, comparison.new, since=now - timedelta(days=effects.DAYS))
@@ -152,7 +152,7 @@ def _page(books: Books, form: ApprovalForm | None = None, proof: ProofForm | Non
         is_adopted=here.rule_book_folder.exists(),
         is_packaged_newer=is_packaged_newer(here.rule_book_folder),
         faults=faults,
-        is_version_used=is_version_used,
+        can_be_approved=can_be_approved,
         comparison=comparison,
         effect=effect,
         days=effects.DAYS,

@@ -161,6 +161,7 @@ def test_an_edition_without_the_languages_of_this_clinic_is_not_approved(
     app = make_app(**settings)
     dr, digest = Colleague(app), adopted(app)
     assert said in dr.get(ADDRESS).text
+    assert "Approve this edition" not in dr.text
     approve(dr, digest)
     assert said in dr.text
     assert in_force(app) != digest

@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,13 @@ from fontTools.ttLib import TTFont
 from pypdf import PdfReader
 from pypdf.generic import ArrayObject, ContentStream, DictionaryObject
 
+from screening.domain.rules import Approval
 from screening.reports import fonts
 from screening.reports.directions import independent, isolated
 from screening.reports.pdf import press, print_summary
 from screening.reports.renderer import Page
+from screening.reports.summary import standing
+from tests.builders import book
 from tests.integration.test_printed_summary import NO_TO_ALL, clarified, recorded, screening_of, summary_of, words
 
 # A name, or a word where we know of none, in each script that is in use today.
@@ -393,3 +397,11 @@ def test_names_are_copied_as_they_were_typed_by_readers_that_know_no_tags(read: 
 def test_the_name_on_a_summary_can_be_copied(script: str, read: Any) -> None:
     pdf = print_summary(summary_of(NO_TO_ALL, name=NAMES[script])[0]).content
     assert same(NAMES[script]) in same(read(pdf))
+
+
+def test_who_approved_and_as_what_are_each_isolated() -> None:
+    by, role = 'ד"ר שלום כהן', "רופא 12-34 (MD)"
+    approval = Approval(by=by, role=role, on=date(2026, 11, 29), review_by=None)
+    edition = replace(book().edition, approvals=(approval,))
+    said = standing(edition, "en", on=date(2026, 12, 1), own=isolated)
+    assert said == f"Rules approved by {isolated(by)} ({isolated(role)}) on 29-Nov-2026."

@@ -1,9 +1,10 @@
 """The gunicorn worker: gthread, whose threads are given to requests that have arrived whole, in fair shares.
 
-gthread gives a thread to each connection. A client that sends half of a request holds it for ever, one that does not
-close its end of a connection holds up all others for two seconds, and one visitor with many connections takes all
-threads. Here the main loop reads, a visitor gets SHARE of the threads of a process, and further requests of the same
-visitor wait for those before them. See docs/decisions/0029.
+gthread gives a thread to each connection. A client that sends half of a request holds it for ever,
+one that does not close its end of a connection holds up all others for two seconds, and one visitor
+with many connections takes all threads. Here the main loop reads, a visitor gets SHARE of the
+threads of a process, and further requests of the same visitor wait for those before them. See
+docs/decisions/0029.
 """
 
 import re
@@ -20,17 +21,24 @@ from typing import Any
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 SHARE = 0.5  # of the threads
-WHOLE_SECONDS, CLOSING_SECONDS = 20, 2  # for a request to arrive, for the other end to close
+WHOLE_SECONDS = 20  # for a request to arrive, for the other end to close
+CLOSING_SECONDS = 2
 UNWANTED_SECONDS = 0.1  # for the rest of a body that nobody read
 STALLED_SECONDS = 10  # without a byte taken or given, while a thread answers
-HEAD_BYTES, BODY_BYTES = 64 * 1024, 3 * 1024 * 1024  # more than the application, which refuses it, ever takes
+HEAD_BYTES = 64 * 1024  # more than the application, which refuses it, ever takes
+BODY_BYTES = 3 * 1024 * 1024
 WAITING_BYTES = 64 * 1024 * 1024  # of requests that have not arrived whole, in a process
 AT_ONCE = 64 * 1024
 LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,15})[ \t]*\r\n", re.IGNORECASE)
 CHUNKED = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
-SIGNING_IN = b"POST /account/"  # all who prove a secret share, whatever cookies they make up: it takes the processor
-# What tells visitors apart: their cookies, else the address that a proxy names, else that of the connection.
-VISITORS = [re.compile(rb"\r\n%b:([^\r]*)" % name, re.IGNORECASE) for name in (b"cookie", b"x-forwarded-for")]
+# all who prove a secret share, whatever cookies they make up: it takes the processor
+SIGNING_IN = b"POST /account/"
+# What tells visitors apart: their cookies, else the address that a proxy names, else that of the
+# connection.
+VISITORS = [
+    re.compile(rb"\r\n%b:([^\r]*)" % name, re.IGNORECASE)
+    for name in (b"cookie", b"x-forwarded-for")
+]
 
 
 class Worker(ThreadWorker):
@@ -49,13 +57,16 @@ class Worker(ThreadWorker):
         try:
             arrived, ended = _read(conn)
         except OSError:
-            arrived, ended = b"", True
+            arrived = b""
+            ended = True
         if conn.is_closing:
             conn.parser.unreader.take_buffered()
         elif _is_whole(arrived):
             self.partial.pop(conn, None)
             conn.sock.setblocking(True)
-            conn.data_ready, conn.begun, conn.visitor = True, None, _visitor(arrived, conn)
+            conn.data_ready = True
+            conn.begun = None
+            conn.visitor = _visitor(arrived, conn)
             self.waiting[conn.visitor].append(conn)
             self._begin(conn.visitor)
             return
@@ -83,15 +94,19 @@ class Worker(ThreadWorker):
         if not done.cancelled() and not done.exception() and done.result():
             super().finish_request(conn, done)
             return
-        # What is written last would be lost where the other end still sends: it closes first, or its time is over.
-        conn.is_closing, conn.begun = True, None
+        # What is written last would be lost where the other end still sends: it closes first, or
+        # its time is over.
+        conn.is_closing = True
+        conn.begun = None
         with suppress(OSError):
             conn.sock.shutdown(socket.SHUT_WR)
         self._wait(conn)
 
     def _keepalive_after(self, conn: TConn, keepalive: bool) -> bool:
         """Wait for no body that nobody wanted: the connection ends instead."""
-        return keepalive and bool(conn.parser.finish_body(deadline=time.monotonic() + UNWANTED_SECONDS))
+        return keepalive and bool(
+            conn.parser.finish_body(deadline=time.monotonic() + UNWANTED_SECONDS)
+        )
 
     def _wait(self, conn: TConn) -> None:
         """Look again when more arrives, until its time is over."""
@@ -99,7 +114,9 @@ class Worker(ThreadWorker):
         conn.timeout = conn.begun + (CLOSING_SECONDS if conn.is_closing else WHOLE_SECONDS)
         self.pending_conns.append(conn)
         conn.sock.setblocking(False)
-        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_pending_socket_readable, conn))
+        self.poller.register(
+            conn.sock, selectors.EVENT_READ, partial(self.on_pending_socket_readable, conn)
+        )
 
     def _drop(self, conn: TConn) -> None:
         self.partial.pop(conn, None)
@@ -120,12 +137,14 @@ def _read(conn: TConn) -> tuple[bytes, bool]:
     """All that has arrived and was not taken, which stays with the parser; and whether the other end has closed."""
     if not conn.initialized:
         conn.init()
-        conn.is_closing, conn.begun = False, None
+        conn.is_closing = False
+        conn.begun = None
         stalled = struct.pack("ll", STALLED_SECONDS, 0)
         for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
             conn.sock.setsockopt(socket.SOL_SOCKET, option, stalled)
     conn.sock.setblocking(False)
-    arrived, ended = bytearray(conn.parser.unreader.take_buffered()), False
+    arrived = bytearray(conn.parser.unreader.take_buffered())
+    ended = False
     with suppress(BlockingIOError):
         while len(arrived) < HEAD_BYTES + BODY_BYTES and not ended:
             part = conn.sock.recv(AT_ONCE)
@@ -143,7 +162,11 @@ def _is_whole(arrived: bytes) -> bool:
     if found := LENGTH.search(arrived, 0, end):
         length = int(found[1])
         return length > BODY_BYTES or len(arrived) >= end + 2 + length
-    return not CHUNKED.search(arrived, 0, end) or arrived.endswith(b"\r\n0\r\n\r\n") or len(arrived) > BODY_BYTES
+    return (
+        not CHUNKED.search(arrived, 0, end)
+        or arrived.endswith(b"\r\n0\r\n\r\n")
+        or len(arrived) > BODY_BYTES
+    )
 
 
 def _visitor(arrived: bytes, conn: TConn) -> bytes:

@@ -8,7 +8,8 @@ from screening import background, create_app
 from screening.cli import START_FAULTS, check_ready
 from screening.settings import as_called
 
-# Commands such as `flask init` must run where nothing is ready yet; `flask run` serves and must not.
+# Commands such as `flask init` must run where nothing is ready yet; `flask run` serves and must
+# not.
 command = "FLASK_RUN_FROM_CLI" in os.environ
 try:
     app = create_app()
@@ -18,4 +19,5 @@ try:
         background.start(app)
 except START_FAULTS as err:
     print(as_called(str(err)), file=sys.stderr)
-    sys.exit(1 if command else 3)  # gunicorn takes 3 as "cannot start" and does not try again and again
+    # gunicorn takes 3 as "cannot start" and does not try again and again
+    sys.exit(1 if command else 3)

@@ -28,12 +28,19 @@ MEASURES: Mapping[str, Callable[[bool], Table]] = {
 def main() -> None:
     """Run what the command line names."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("measures", nargs="*", metavar="MEASURE", help=f"any of: {', '.join(MEASURES)}; default: all")
+    parser.add_argument(
+        "measures",
+        nargs="*",
+        metavar="MEASURE",
+        help=f"any of: {', '.join(MEASURES)}; default: all",
+    )
     parser.add_argument("--quick", action="store_true", help="few repetitions, for a first look")
     chosen = parser.parse_args()
     unknown = [name for name in chosen.measures if name not in MEASURES]
     if unknown:
-        parser.error(f"no measure is called {', '.join(unknown)}; use any of: {', '.join(MEASURES)}")
+        parser.error(
+            f"no measure is called {', '.join(unknown)}; use any of: {', '.join(MEASURES)}"
+        )
     print(_machine(), flush=True)
     begun = time.perf_counter()
     for name in chosen.measures or MEASURES:
@@ -44,7 +51,9 @@ def main() -> None:
 def _machine() -> str:
     """What the figures hold for."""
     system = platform.freedesktop_os_release()["PRETTY_NAME"]
-    packages = ", ".join(f"{name} {version(name)}" for name in ("weasyprint", "flask", "zen-engine"))
+    packages = ", ".join(
+        f"{name} {version(name)}" for name in ("weasyprint", "flask", "zen-engine")
+    )
     return f"{os.cpu_count()} cores, {system}, Python {platform.python_version()}, {packages}"
 
 

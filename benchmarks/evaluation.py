@@ -17,7 +17,8 @@ from screening.domain.evaluate import evaluate
 from screening.domain.rules import Finding, FollowUp, Kind, Open, RuleBook
 
 CASES = 400
-ROUNDS, QUICK_ROUNDS = 60, 6
+ROUNDS = 60
+QUICK_ROUNDS = 6
 PASSES = 3  # over all cases in a row, of which the fastest counts
 SEED = 20260302
 
@@ -74,11 +75,16 @@ def random_cases(rules: RuleBook, count: int) -> list[Case]:
 def decision_table(rules: RuleBook) -> dict[str, object]:
     """The rule book as a JSON decision model of one table that collects every row that holds.
 
-    Its rows stand in the order in which findings are listed, so that the order need not be made afterwards.
+    Its rows stand in the order in which findings are listed, so that the order need not be made
+    afterwards.
     """
-    columns = {item.id: item for item in rules.asked() if (item.id, Open.MISSING) in rules.open_findings}
+    columns = {
+        item.id: item for item in rules.asked() if (item.id, Open.MISSING) in rules.open_findings
+    }
     if any(item.kind is not Kind.ONE for item in columns.values()):
-        raise RuntimeError("a rule reads an answer of several options; the decision table has no row for that yet")
+        raise RuntimeError(
+            "a rule reads an answer of several options; the decision table has no row for that yet"
+        )
 
     def cells(conditions: Mapping[str, str]) -> dict[str, str]:
         """The conditions, and that each follow-up among them was asked at all."""
@@ -90,10 +96,13 @@ def decision_table(rules: RuleBook) -> dict[str, object]:
         return {**opened, **conditions}
 
     rows: list[tuple[Finding, dict[str, str]]] = [
-        (rule.finding, cells({asked: _one_of(accepted) for asked, accepted in rule.when})) for rule in rules.rules
+        (rule.finding, cells({asked: _one_of(accepted) for asked, accepted in rule.when}))
+        for rule in rules.rules
     ]
     for (asked, how), finding in rules.open_findings.items():
-        rows.append((finding, cells({asked: "null" if how is Open.MISSING else _one_of([how.value])})))
+        rows.append(
+            (finding, cells({asked: "null" if how is Open.MISSING else _one_of([how.value])}))
+        )
     rows.sort(key=lambda row: (-row[0].severity, row[0].rank))
     return {
         "nodes": [
@@ -129,12 +138,16 @@ def _one_of(values: Sequence[str] | frozenset[str]) -> str:
     return ", ".join(json.dumps(value) for value in sorted(values))
 
 
-def _check_same(rules: RuleBook, table: zen.ZenDecision, cases: Sequence[Case], answers: Sequence[Answers]) -> None:
+def _check_same(
+    rules: RuleBook, table: zen.ZenDecision, cases: Sequence[Case], answers: Sequence[Answers]
+) -> None:
     for case, given in zip(cases, answers, strict=True):
         own = [finding.rule for finding in evaluate(rules, given).findings]
         theirs = [row["rule"] for row in table.evaluate(case)["result"]]
         if own != theirs:
-            raise RuntimeError(f"not the same job: for {case} ours finds {own}, zen-engine {theirs}")
+            raise RuntimeError(
+                f"not the same job: for {case} ours finds {own}, zen-engine {theirs}"
+            )
 
 
 def _all(job: Callable[[One], object], cases: Sequence[One]) -> float:

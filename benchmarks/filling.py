@@ -33,7 +33,11 @@ DECISIONS = {
     Decision.DO_NOT_START: 8,
     Decision.DEFER: 8,
 }
-GIVEN_NAMES = [first + last for first in ("Al", "Ber", "Cor", "El", "Fi", "Jo") for last in ("ina", "mo", "ra", "tis")]
+GIVEN_NAMES = [
+    first + last
+    for first in ("Al", "Ber", "Cor", "El", "Fi", "Jo")
+    for last in ("ina", "mo", "ra", "tis")
+]
 FAMILY_NAMES = [
     first + last
     for first in ("Ander", "Berg", "Cam", "Dal", "Fal", "Hol", "Lind", "Mar", "Nor", "Sol")
@@ -44,7 +48,8 @@ FAMILY_NAMES = [
 class Gathered:
     """What the storage functions add, kept back until all of one kind is inserted at once.
 
-    It stands in for the session whose rows it reads; nobody else writes meanwhile, so nothing needs to be locked.
+    It stands in for the session whose rows it reads; nobody else writes meanwhile, so nothing needs
+    to be locked.
     """
 
     def __init__(self, session: Session) -> None:
@@ -102,7 +107,8 @@ def fill(app: Flask, count: int, *, reviewed: float, now: datetime) -> list[Pati
     chance = random.Random(SEED)
     progress = Progress(f"filling with {count:,}, {reviewed:.0%} reviewed", count)
     with app.app_context():
-        keys, book = installation().keys, installation().books["en"]
+        keys = installation().keys
+        book = installation().books["en"]
         sets = [_answers(chance, book) for _ in range(SETS)]
         references = _references(count)
         gathered = Gathered(db.session)
@@ -117,10 +123,13 @@ def fill(app: Flask, count: int, *, reviewed: float, now: datetime) -> list[Pati
                 answers=chance.choice(sets),
                 digest=book.edition.digest,
             )
-            # The first one in the usual way: it stores the edition and the beginning of the audit log.
+            # The first one in the usual way: it stores the edition and the beginning of the audit
+            # log.
             into: Any = gathered if number else db.session
             screenings.add(into, keys, screening, book=book, draft_hash=f"{number:064x}")
-            Act(session=into, keys=keys, now=sent, by="patient").note("submitted", screening.reference)
+            Act(session=into, keys=keys, now=sent, by="patient").note(
+                "submitted", screening.reference
+            )
             if number and chance.random() < reviewed:
                 _review(gathered, screening, book, chance, now=now)
             patients.append(screening.patient)
@@ -130,12 +139,21 @@ def fill(app: Flask, count: int, *, reviewed: float, now: datetime) -> list[Pati
     return patients
 
 
-def _review(gathered: Any, screening: Screening, book: RuleBook, chance: random.Random, *, now: datetime) -> None:
-    """Add a decision, made at once. What was deferred comes back within two days ago and four weeks from now."""
+def _review(
+    gathered: Any, screening: Screening, book: RuleBook, chance: random.Random, *, now: datetime
+) -> None:
+    """Add a decision, made at once.
+
+    What was deferred comes back within two days ago and four weeks from now.
+    """
     keys = installation().keys
     decision = chance.choices([*DECISIONS], [*DECISIONS.values()])[0]
-    until = now.date() + timedelta(days=chance.randint(-2, 28)) if decision is Decision.DEFER else None
-    entry = Review(by="Dr Bench", at=screening.submitted_at, decision=decision, until=until, reason="Discussed")
+    until = (
+        now.date() + timedelta(days=chance.randint(-2, 28)) if decision is Decision.DEFER else None
+    )
+    entry = Review(
+        by="Dr Bench", at=screening.submitted_at, decision=decision, until=until, reason="Discussed"
+    )
     reviewed = replace(screening, status=Status.REVIEWED, entries=(entry,))
     assessment = evaluate(book, reviewed.established)
     screenings.change(gathered, keys, gathered.last_screening(), reviewed, assessment)

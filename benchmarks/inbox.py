@@ -23,17 +23,22 @@ from benchmarks.timing import Side, Table, Times, fastest, milliseconds, seconds
 from screening.domain.answers import Patient
 from screening.extensions import db, installation
 
-FEW, MANY = 1_000, 100_000
-QUICK_FEW, QUICK_MANY = 500, 2_500
-ROUNDS, QUICK_ROUNDS = 60, 6
-STARTS, QUICK_STARTS = 3, 1
+FEW = 1_000
+MANY = 100_000
+QUICK_FEW = 500
+QUICK_MANY = 2_500
+ROUNDS = 60
+QUICK_ROUNDS = 6
+STARTS = 3
+QUICK_STARTS = 1
 REQUESTS = 3  # in a row, of which the fastest counts
 REVIEWED = 0.8
 STUCK = 20_000  # jobs, or one for each screening where there are fewer
 SESSION_COOKIE = "session"  # its name where the application is not behind TLS, as here
 PASSWORD = "correct horse battery"
 LINE = '<th scope="row">'
-NOT_WHOLE = "The server has just started"  # what a page says while a new process still reads older screenings
+# what a page says while a new process still reads older screenings
+NOT_WHOLE = "The server has just started"
 TO_REACH = "at most 1.5"
 FOR_INFORMATION = "for information"
 
@@ -45,9 +50,11 @@ class Clinic:
     count: int
     app: Flask
     patients: Sequence[Patient]
-    client: FlaskClient  # signed in without the served processes, which so have nothing else to remember
+    # signed in without the served processes, which so have nothing else to remember
+    client: FlaskClient
     to_open: Iterator[str]  # references, in any order
-    resident: list[tuple[int, int]] = field(default_factory=list)  # bytes before and after a first inbox page
+    # bytes before and after a first inbox page
+    resident: list[tuple[int, int]] = field(default_factory=list)
 
     @property
     def cookies(self) -> str:
@@ -97,17 +104,22 @@ def measure(quick: bool) -> Table:
     )
 
 
-# ------------------------------------------------------------------------------------------------------------- clinics
+# -------------------------------------------------------------------------------------------------------------
+# clinics
 
 
 def _clinic(stack: ExitStack, count: int, reviewed: float) -> Clinic:
     app = stack.enter_context(installed())
     patients = fill(app, count, reviewed=reviewed, now=datetime.now(UTC))
     with app.app_context():
-        query = text("SELECT reference FROM screenings WHERE status = 'new' ORDER BY random() LIMIT 500")
+        query = text(
+            "SELECT reference FROM screenings WHERE status = 'new' ORDER BY random() LIMIT 500"
+        )
         references = list(db.session.execute(query).scalars())
         db.session.rollback()
-    return Clinic(count=count, app=app, patients=patients, client=_signed_in(app), to_open=cycle(references))
+    return Clinic(
+        count=count, app=app, patients=patients, client=_signed_in(app), to_open=cycle(references)
+    )
 
 
 def _signed_in(app: Flask) -> FlaskClient:
@@ -129,7 +141,9 @@ def _send(client: FlaskClient, address: str, *, form_at: str = "", **values: str
     values["csrf_token"] = csrf_token(client.get(form_at or address).text)
     answer = client.post(address, data=values)
     if answer.status_code not in (302, 303):
-        raise RuntimeError(f"{address} answered {answer.status_code} to a form: {answer.text[:500]}")
+        raise RuntimeError(
+            f"{address} answered {answer.status_code} to a form: {answer.text[:500]}"
+        )
     return answer.location
 
 
@@ -148,14 +162,18 @@ def _mix(clinic: Clinic) -> str:
     )
 
 
-# --------------------------------------------------------------------------------------------------------------- pages
+# ---------------------------------------------------------------------------------------------------------------
+# pages
 
 
 def _first_pages(few: Clinic, many: Clinic, *, starts: int) -> list[tuple[str, ...]]:
     """New processes, each asked for the inbox once."""
     own, others = take_turns(
         "inbox, first page",
-        [Side(name=f"{clinic.count:,}", run=lambda clinic=clinic: _first_page(clinic)) for clinic in (few, many)],  # type: ignore[misc]
+        [
+            Side(name=f"{clinic.count:,}", run=lambda clinic=clinic: _first_page(clinic))
+            for clinic in (few, many)
+        ],  # type: ignore[misc]
         rounds=starts,
         warm_up=0,
     )
@@ -163,7 +181,15 @@ def _first_pages(few: Clinic, many: Clinic, *, starts: int) -> list[tuple[str, .
     for place, when in enumerate(("before it", "when all were read")):
         held = [median(one[place] for one in clinic.resident) / 1e6 for clinic in (few, many)]
         megabytes = [f"{one:.0f} MB" for one in held]
-        rows.append((f"memory of the process {when}", "", *megabytes, f"{held[1] / held[0]:.2f}", FOR_INFORMATION))
+        rows.append(
+            (
+                f"memory of the process {when}",
+                "",
+                *megabytes,
+                f"{held[1] / held[0]:.2f}",
+                FOR_INFORMATION,
+            )
+        )
     return rows
 
 
@@ -177,10 +203,15 @@ def _first_page(clinic: Clinic) -> float:
     return taken
 
 
-def _pages(few: Clinic, many: Clinic, asked: Sequence[Asked], *, rounds: int) -> list[tuple[str, ...]]:
+def _pages(
+    few: Clinic, many: Clinic, asked: Sequence[Asked], *, rounds: int
+) -> list[tuple[str, ...]]:
     with ExitStack() as stack:
         clinics = [(clinic, _connected(stack, clinic)) for clinic in (few, many)]
-        lines = [" / ".join(str(_lines(one, *clinic)) for clinic in clinics if one.address) for one in asked]
+        lines = [
+            " / ".join(str(_lines(one, *clinic)) for clinic in clinics if one.address)
+            for one in asked
+        ]
         times = take_turns(
             "inbox",
             [
@@ -210,7 +241,11 @@ def _read_all(connection: HTTPConnection, clinic: Clinic) -> None:
 
 
 def _lines(asked: Asked, clinic: Clinic, connection: HTTPConnection) -> int:
-    return get(connection, asked.address(clinic), clinic.cookies)[0].count(LINE) if asked.address else 0
+    return (
+        get(connection, asked.address(clinic), clinic.cookies)[0].count(LINE)
+        if asked.address
+        else 0
+    )
 
 
 def _row(name: str, lines: str, few: Times, many: Times, to_reach: str) -> tuple[str, ...]:
@@ -222,7 +257,10 @@ def _time(value: float) -> str:
 
 
 def _asked(reviewed: float) -> list[Asked]:
-    """What a prescriber opens. With few screenings most of which are reviewed, only those fill a filtered page."""
+    """What a prescriber opens.
+
+    With few screenings most of which are reviewed, only those fill a filtered page.
+    """
     show = "show=reviewed&" if reviewed else ""
     return [
         Asked(name="a screening", time=_open, to_reach=FOR_INFORMATION),
@@ -231,7 +269,10 @@ def _asked(reviewed: float) -> list[Asked]:
         _page("contraindications", lambda clinic: f"/clinic/?{show}outcome=contraindication"),
         _page("sent in the last week", lambda clinic: f"/clinic/?{show}since={_a_week_ago()}"),
         _page("page 2", lambda clinic: "/clinic/?page=2"),
-        _page("search for one patient", lambda clinic: _search(clinic, _particulars(clinic.patients[0]))),
+        _page(
+            "search for one patient",
+            lambda clinic: _search(clinic, _particulars(clinic.patients[0])),
+        ),
         _page(
             "search for a family name",
             lambda clinic: _search(clinic, clinic.patients[0].name.split()[-1]),
@@ -239,7 +280,11 @@ def _asked(reviewed: float) -> list[Asked]:
         ),
         _page("statistics", lambda clinic: "/clinic/statistics"),
         Asked(name="inbox with up to 20,000 stuck jobs", time=_inbox_with_stuck_jobs),
-        _page("last page of all", lambda clinic: f"/clinic/?show=all&page={clinic.count // 50}", FOR_INFORMATION),
+        _page(
+            "last page of all",
+            lambda clinic: f"/clinic/?show=all&page={clinic.count // 50}",
+            FOR_INFORMATION,
+        ),
     ]
 
 

@@ -1,7 +1,7 @@
 """A process that inserts rows by bare SQL: `python -m benchmarks.inserts URL BYTES`.
 
-It reads how many, a line each, and writes `done` when they are inserted. Each row has its own commit, as durable as the
-application's.
+It reads how many, a line each, and writes `done` when they are inserted. Each row has its own
+commit, as durable as the application's.
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ class Inserters:
 
     def _start(self, url: str, size: int) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "benchmarks.inserts", url, str(size)]
-        process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
         self._stack.callback(process.wait)
         for stream in (process.stdout, process.stdin):
             self._stack.callback(cast("IO[str]", stream).close)
@@ -43,7 +45,9 @@ class Inserters:
         """Insert that many rows, shared among the processes; all are committed when this returns."""
         for number, process in enumerate(self._processes):
             requests = cast("IO[str]", process.stdin)
-            requests.write(f"{count // len(self._processes) + (number < count % len(self._processes))}\n")
+            requests.write(
+                f"{count // len(self._processes) + (number < count % len(self._processes))}\n"
+            )
             requests.flush()
         for process in self._processes:
             if not cast("IO[str]", process.stdout).readline():
@@ -53,7 +57,10 @@ class Inserters:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._stack.close()
 
@@ -73,7 +80,8 @@ def bare_inserter(url: str) -> Callable[[bytes], object]:
 
 def main() -> None:
     """Insert as many rows as each line asks for until the input ends."""
-    url, size = sys.argv[1], int(sys.argv[2])
+    url = sys.argv[1]
+    size = int(sys.argv[2])
     insert = bare_inserter(url)
     for line in sys.stdin:
         for _ in range(int(line)):

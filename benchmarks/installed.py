@@ -18,7 +18,10 @@ from screening.settings import load_settings
 def installed(database_url: str = "") -> Iterator[Flask]:
     """A new installation with default settings and an empty database, SQLite unless there is a URL."""
     with tempfile.TemporaryDirectory() as folder:
-        environ = {"SCREENING_INSTANCE": str(Path(folder) / "instance"), "SCREENING_DATABASE_URL": database_url}
+        environ = {
+            "SCREENING_INSTANCE": str(Path(folder) / "instance"),
+            "SCREENING_DATABASE_URL": database_url,
+        }
         settings = load_settings(environ)
         result = create_app(settings).test_cli_runner().invoke(args=["init"])
         if result.exit_code != 0:

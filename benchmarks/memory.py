@@ -8,9 +8,11 @@ from benchmarks.press import Press
 from benchmarks.timing import Progress, Table
 from benchmarks.worker import COMPLETE, NAIVE
 
-PAGES, NAIVE_PAGES = 5_000, 300
+PAGES = 5_000
+NAIVE_PAGES = 300
 MARKS = (1, 100, 300, 5_000)
-QUICK_PAGES, QUICK_NAIVE_PAGES = 60, 40
+QUICK_PAGES = 60
+QUICK_NAIVE_PAGES = 40
 QUICK_MARKS = (1, 20, 40, 60)
 
 
@@ -53,7 +55,8 @@ def _resident(variant: str, pages: int, progress: Progress) -> list[int]:
 
 
 def _row(resident: list[int], marks: tuple[int, ...]) -> tuple[str, ...]:
-    begun, last = resident[marks[1] - 1], resident[-1]
+    begun = resident[marks[1] - 1]
+    last = resident[-1]
     every_hundred = (last - begun) / (len(resident) - marks[1]) * 100
     return (
         *(_megabytes(resident[mark - 1]) if mark <= len(resident) else "–" for mark in marks),

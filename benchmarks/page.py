@@ -20,11 +20,13 @@ from screening.services import questionnaire
 from screening.storage.audit import Act
 from screening.storage.drafts import Draft
 
-ROUNDS, QUICK_ROUNDS = 400, 40
+ROUNDS = 400
+QUICK_ROUNDS = 40
 REQUESTS = 5  # in a row, of which the fastest counts
 WARM_UP = 10
 QUESTION = "infection"
-ANSWERED = {"pregnancy": "no", "pregnancy_planned": "no", "breastfeeding": "no"}  # the pages before the question
+# the pages before the question
+ANSWERED = {"pregnancy": "no", "pregnancy_planned": "no", "breastfeeding": "no"}
 NUMBER = 17
 DRAFT_COOKIE = "draft"  # its name where the application is not behind TLS, as here
 
@@ -63,7 +65,8 @@ def measure(quick: bool) -> Table:
     """One GET of either page, through Flask's test client."""
     with installed() as app:
         token = begin_draft(app)
-        client, bare_client = app.test_client(), bare_app().test_client()
+        client = app.test_client()
+        bare_client = bare_app().test_client()
         for either in (client, bare_client):
             either.set_cookie(DRAFT_COOKIE, token)
         ours, bare = take_turns(
@@ -73,7 +76,10 @@ def measure(quick: bool) -> Table:
                     name="a question page",
                     run=lambda: fastest(lambda: _get(client, f"/questions/{QUESTION}"), REQUESTS),
                 ),
-                Side(name="a bare page", run=lambda: fastest(lambda: _get(bare_client, "/"), REQUESTS)),
+                Side(
+                    name="a bare page",
+                    run=lambda: fastest(lambda: _get(bare_client, "/"), REQUESTS),
+                ),
             ],
             rounds=QUICK_ROUNDS if quick else ROUNDS,
             warm_up=WARM_UP,
@@ -82,7 +88,12 @@ def measure(quick: bool) -> Table:
         title="A question page",
         head=("Page", "median", "ratio to the bare page", "to reach"),
         rows=(
-            ("Question page: draft loaded, decrypted", milliseconds(ours.median), ours.ratio_to(bare), "at most 2.5"),
+            (
+                "Question page: draft loaded, decrypted",
+                milliseconds(ours.median),
+                ours.ratio_to(bare),
+                "at most 2.5",
+            ),
             ("Bare Flask-WTF page: one field, CSRF", milliseconds(bare.median), "1", ""),
         ),
         notes=(
@@ -107,7 +118,8 @@ def bare_app() -> Flask:
 
 def begin_draft(app: Flask) -> str:
     """A draft that is answered up to the question, as the pages would write it; returns its token."""
-    now, keep = datetime.now(UTC), timedelta(hours=4)
+    now = datetime.now(UTC)
+    keep = timedelta(hours=4)
     with app.app_context():
         here = installation()
         book = here.books[here.settings.languages[0]]
@@ -122,4 +134,6 @@ def begin_draft(app: Flask) -> str:
 def _get(client: FlaskClient, address: str) -> None:
     status = client.get(address).status_code
     if status != 200:
-        raise RuntimeError(f"{address} answered {status}: the measure no longer prepares what the page needs")
+        raise RuntimeError(
+            f"{address} answered {status}: the measure no longer prepares what the page needs"
+        )

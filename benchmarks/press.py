@@ -27,7 +27,8 @@ class Press:
 
     def print(self, number: int) -> Printed:
         """Print the usual summary with this number."""
-        requests, replies = cast("IO[str]", self._process.stdin), cast("IO[str]", self._process.stdout)
+        requests = cast("IO[str]", self._process.stdin)
+        replies = cast("IO[str]", self._process.stdout)
         requests.write(f"{number}\n")
         requests.flush()
         reply = replies.readline()
@@ -39,7 +40,10 @@ class Press:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         if self._process.stdin is not None:
             self._process.stdin.close()

@@ -37,7 +37,8 @@ from screening.storage import records
 
 CHROMIUM = Path("/usr/bin/chromium")
 QUICK_ROUNDS = 3
-LOOK_EVERY, LOOK_FOR = 0.02, 2.0  # seconds
+LOOK_EVERY = 0.02  # seconds
+LOOK_FOR = 2.0
 # As one would script it, and without a word to the network.
 CHROMIUM_OPTIONS = (
     "--headless",
@@ -77,16 +78,37 @@ def measure(quick: bool) -> Table:
                 rounds=QUICK_ROUNDS if quick else rival.rounds,
             )
             medians = (milliseconds(own.median), milliseconds(other.median))
-            size, memory = f"{rival.size():,} bytes", f"{_peak_memory(rival.side.run) / 1e6:.0f} MB"
+            size = f"{rival.size():,} bytes"
+            memory = f"{_peak_memory(rival.side.run) / 1e6:.0f} MB"
             turns = str(len(own.seconds))
             rows.append(
-                (rival.ours, rival.side.name, turns, *medians, own.ratio_to(other), rival.to_reach, size, memory)
+                (
+                    rival.ours,
+                    rival.side.name,
+                    turns,
+                    *medians,
+                    own.ratio_to(other),
+                    rival.to_reach,
+                    size,
+                    memory,
+                )
             )
         complete = presses[COMPLETE]
-        own_size, own_memory = complete.print(NUMBER).size, _peak_memory(lambda: complete.print(NUMBER).seconds)
+        own_size = complete.print(NUMBER).size
+        own_memory = _peak_memory(lambda: complete.print(NUMBER).seconds)
     return Table(
         title="One printed summary",
-        head=("Ours", "next to", "rounds", "ours", "the other", "ours / other", "to reach", "its size", "its memory"),
+        head=(
+            "Ours",
+            "next to",
+            "rounds",
+            "ours",
+            "the other",
+            "ours / other",
+            "to reach",
+            "its size",
+            "its memory",
+        ),
         rows=tuple(rows),
         notes=(
             "The middle half of the ratios is in brackets.",
@@ -102,7 +124,11 @@ def _rivals(stack: ExitStack, presses: dict[str, Press]) -> Iterator[Rival]:
     def kept(ours: str, other: str, rounds: int, to_reach: str = "for information") -> Rival:
         press = presses[other]
         return Rival(
-            ours=ours, side=_side(press, other), rounds=rounds, size=lambda: press.print(NUMBER).size, to_reach=to_reach
+            ours=ours,
+            side=_side(press, other),
+            rounds=rounds,
+            size=lambda: press.print(NUMBER).size,
+            to_reach=to_reach,
         )
 
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -112,9 +138,18 @@ def _rivals(stack: ExitStack, presses: dict[str, Press]) -> Iterator[Rival]:
     yield kept(COMPLETE, REPORTLAB, 20)
     yield kept(COMPLETE, TYPST, 20)
     if CHROMIUM.exists():
-        cold = Side(name="Chromium, a process for each page", run=lambda: seconds(lambda: _print_by_chromium(folder)))
+        cold = Side(
+            name="Chromium, a process for each page",
+            run=lambda: seconds(lambda: _print_by_chromium(folder)),
+        )
         printed = folder / "chromium.pdf"
-        yield Rival(ours=COMPLETE, side=cold, rounds=15, size=lambda: printed.stat().st_size, to_reach="at most 0.20")
+        yield Rival(
+            ours=COMPLETE,
+            side=cold,
+            rounds=15,
+            size=lambda: printed.stat().st_size,
+            to_reach="at most 0.20",
+        )
         print_warm = stack.enter_context(_open_chromium())
         warm = Side(name="Chromium, kept open", run=lambda: seconds(print_warm))
         yield Rival(ours=COMPLETE, side=warm, rounds=15, size=lambda: len(print_warm()))
@@ -132,12 +167,15 @@ def _peak_memory(run: Callable[[], float]) -> int:
 
     What this process itself holds is left out, and so are processes that do nothing meanwhile.
     """
-    done, peak = threading.Event(), 0
+    done = threading.Event()
+    peak = 0
 
     def look() -> None:
         nonlocal peak
         while not done.wait(LOOK_EVERY):
-            peak = max(peak, sum(_memory(one) for one in family(os.getpid()) if _has_worked(one, before)))
+            peak = max(
+                peak, sum(_memory(one) for one in family(os.getpid()) if _has_worked(one, before))
+            )
 
     before = {one: _worked(one) for one in family(os.getpid())}
     looking = threading.Thread(target=look)
@@ -157,7 +195,9 @@ def _has_worked(process: int, before: dict[int, int]) -> bool:
 def _worked(process: int) -> int:
     """The processor time of a process so far, in ticks; 0 where it has ended."""
     try:
-        fields = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        fields = (
+            Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        )
         return int(fields[11]) + int(fields[12])
     except OSError:
         return 0
@@ -180,7 +220,8 @@ def _html() -> str:
 
 def _print_by_chromium(folder: Path) -> None:
     """One process and one new profile for one PDF."""
-    source, target = folder / "summary.html", folder / "chromium.pdf"
+    source = folder / "summary.html"
+    target = folder / "chromium.pdf"
     target.unlink(missing_ok=True)
     source.write_text(_html(), encoding="utf-8")
     with tempfile.TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as profile:
@@ -217,15 +258,30 @@ def _open_chromium() -> Iterator[Callable[[], bytes]]:
 
 def _command(folder: Path) -> tuple[Callable[[], None], Path]:
     """A new process of ours for one PDF, and the PDF: the whole command, from a file of answers."""
-    case, target = folder / "answers.json", folder / "command.pdf"
+    case = folder / "answers.json"
+    target = folder / "command.pdf"
     patient = json.loads(records.encode(usual_patient(NUMBER)))
-    case.write_text(json.dumps({"patient": patient, "answers": usual_answers(NUMBER)}), encoding="utf-8")
-    command = [sys.executable, "-m", "flask", "--app", "wsgi", "screen", str(case), "--pdf", str(target)]
+    case.write_text(
+        json.dumps({"patient": patient, "answers": usual_answers(NUMBER)}), encoding="utf-8"
+    )
+    command = [
+        sys.executable,
+        "-m",
+        "flask",
+        "--app",
+        "wsgi",
+        "screen",
+        str(case),
+        "--pdf",
+        str(target),
+    ]
     environment = os.environ | {"SCREENING_INSTANCE": str(folder / "instance")}
 
     def run() -> None:
         target.unlink(missing_ok=True)
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        )
         if done.returncode or not target.exists():
             raise RuntimeError(f"flask screen printed nothing: {done.stderr}")
 

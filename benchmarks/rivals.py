@@ -30,11 +30,17 @@ def reportlab_printer(fonts: Path) -> Callable[[Summary], bytes]:
     body = ParagraphStyle("body", fontName="FiraGO", fontSize=8.5, leading=11)
     bold = ParagraphStyle("bold", parent=body, fontName="FiraGO-Bold", fontSize=10, leading=13)
     title = ParagraphStyle("title", parent=bold, fontSize=14, leading=17)
-    lines = [("LINEBELOW", (0, 0), (-1, -1), 0.3, HexColor("#777777")), ("VALIGN", (0, 0), (-1, -1), "TOP")]
+    lines = [
+        ("LINEBELOW", (0, 0), (-1, -1), 0.3, HexColor("#777777")),
+        ("VALIGN", (0, 0), (-1, -1), "TOP"),
+    ]
 
     def print_one(summary: Summary) -> bytes:
         identity = [summary.name, summary.born, summary.visit, summary.submitted, summary.reference]
-        parts = [Paragraph(summary.title, title), Table([[Paragraph(one, bold) for one in identity]], style=lines)]
+        parts = [
+            Paragraph(summary.title, title),
+            Table([[Paragraph(one, bold) for one in identity]], style=lines),
+        ]
         parts += [
             Paragraph(summary.headline, title),
             Paragraph(summary.sentence, body),
@@ -42,10 +48,16 @@ def reportlab_printer(fonts: Path) -> Callable[[Summary], bytes]:
         ]
         for one in summary.findings:
             parts += [Paragraph(f"{one.number}. {one.label} {one.title}", bold)]
-            parts += [Paragraph(f"{one.reported} {one.reason} {one.source}", body), Paragraph(one.evidence, body)]
+            parts += [
+                Paragraph(f"{one.reported} {one.reason} {one.source}", body),
+                Paragraph(one.evidence, body),
+            ]
         parts += [Paragraph(f"{one.number} {one.confirm}", body) for one in summary.findings]
         parts += [Paragraph(f"{text} {facts}", body) for text, facts in summary.checklist]
-        rows = [[Paragraph(text, body) for text in (row.asked, row.answer, row.findings)] for row in summary.answers]
+        rows = [
+            [Paragraph(text, body) for text in (row.asked, row.answer, row.findings)]
+            for row in summary.answers
+        ]
         parts += [Table(rows, colWidths=[90 * mm, 80 * mm, 14 * mm], style=lines)]
         parts += [Paragraph(summary.not_screened, body), Spacer(1, 4 * mm)]
         parts += [Paragraph(line, body) for line in (*summary.provenance, summary.check_code)]
@@ -88,20 +100,32 @@ def typst_printer(fonts: Path) -> Callable[[Summary], bytes]:
     def print_one(summary: Summary) -> bytes:
         content = {
             "title": summary.title,
-            "identity": [summary.name, summary.born, summary.visit, summary.submitted, summary.reference],
+            "identity": [
+                summary.name,
+                summary.born,
+                summary.visit,
+                summary.submitted,
+                summary.reference,
+            ],
             "headline": summary.headline,
             "sentence": summary.sentence,
             "standing": summary.standing,
             "findings": [
-                (f"{one.number}. {one.label} {one.title}", f"{one.reported} {one.reason} {one.source} {one.evidence}")
+                (
+                    f"{one.number}. {one.label} {one.title}",
+                    f"{one.reported} {one.reason} {one.source} {one.evidence}",
+                )
                 for one in summary.findings
             ],
-            "lines": [one.confirm for one in summary.findings] + [text for text, _ in summary.checklist],
+            "lines": [one.confirm for one in summary.findings]
+            + [text for text, _ in summary.checklist],
             "answers": [(row.asked, row.answer, row.findings) for row in summary.answers],
             "provenance": [summary.not_screened, *summary.provenance, summary.check_code],
             "qr": segno.make(summary.verify_at, error="m", micro=False).svg_inline(),
         }
-        printed: bytes = compiler.compile(source.encode(), sys_inputs={"summary": json.dumps(content)})
+        printed: bytes = compiler.compile(
+            source.encode(), sys_inputs={"summary": json.dumps(content)}
+        )
         return printed
 
     return print_one

@@ -46,7 +46,13 @@ def measure(quick: bool) -> Table:
     )
     return Table(
         title="Rotating the data key",
-        head=("screenings, each with its printed summary", "processor", "for each", "ratio", "longest write"),
+        head=(
+            "screenings, each with its printed summary",
+            "processor",
+            "for each",
+            "ratio",
+            "longest write",
+        ),
         rows=rows,
         notes=(
             "`flask rotate-key --forget` on SQLite. The ratio is that of the processor time for each screening to that "
@@ -82,7 +88,8 @@ def _rotate(count: int) -> tuple[float, float]:
 def _add_summaries(app: Flask, count: int) -> None:
     progress = Progress(f"printed summaries of {count:,}", count)
     with app.app_context():
-        keys, now = installation().keys, datetime.now(UTC)
+        keys = installation().keys
+        now = datetime.now(UTC)
         ids = list(db.session.scalars(select(ScreeningRow.id)))
         for first in range(0, count, PART):
             with write(db.session):

@@ -24,7 +24,8 @@ from screening.extensions import installation
 from screening.reports.press import ROOT
 
 THREADS = 4  # of each worker, as `make run` has it
-ANSWER_SECONDS, STOP_SECONDS = 300, 20
+ANSWER_SECONDS = 300
+STOP_SECONDS = 20
 POSTGRESQL = Path("/usr/lib/postgresql")
 CSRF = re.compile(r'name="csrf_token"[^>]* value="([^"]+)"')
 
@@ -44,25 +45,58 @@ class Served:
 
     def resident(self) -> list[int]:
         """The resident memory in bytes of each worker."""
-        children = Path(f"/proc/{self.process}/task/{self.process}/children").read_text(encoding="ascii").split()
+        children = (
+            Path(f"/proc/{self.process}/task/{self.process}/children")
+            .read_text(encoding="ascii")
+            .split()
+        )
         page = os.sysconf("SC_PAGE_SIZE")
-        return [int(Path(f"/proc/{one}/statm").read_text(encoding="ascii").split()[1]) * page for one in children]
+        return [
+            int(Path(f"/proc/{one}/statm").read_text(encoding="ascii").split()[1]) * page
+            for one in children
+        ]
 
 
 @contextmanager
 def serve(app: Flask, *, workers: int) -> Iterator[Served]:
     """Serve an installation with gunicorn, as `make run` does; every worker is ready when this begins."""
     settings = installation(app).settings
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("SCREENING_", "FLASK_"))}
-    environ = kept | {"SCREENING_INSTANCE": str(settings.instance), "SCREENING_DATABASE_URL": settings.database_url}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("SCREENING_", "FLASK_"))
+    }
+    environ = kept | {
+        "SCREENING_INSTANCE": str(settings.instance),
+        "SCREENING_DATABASE_URL": settings.database_url,
+    }
     # The listening socket is handed over, so that no other process can take the port in between.
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        command = [sys.executable, "-m", "gunicorn", "--bind", f"fd://{listener.fileno()}", "--no-control-socket"]
-        command += ["--worker-class", "worker.Worker", "--workers", str(workers), "--threads", str(THREADS)]
+        command = [
+            sys.executable,
+            "-m",
+            "gunicorn",
+            "--bind",
+            f"fd://{listener.fileno()}",
+            "--no-control-socket",
+        ]
+        command += [
+            "--worker-class",
+            "worker.Worker",
+            "--workers",
+            str(workers),
+            "--threads",
+            str(THREADS),
+        ]
         command += ["--log-level", "warning", "--keep-alive", str(ANSWER_SECONDS)]
         command += ["--config", "python:benchmarks.hooks", "wsgi:app"]
         process = subprocess.Popen(
-            command, cwd=ROOT, env=environ, pass_fds=[listener.fileno()], stdout=subprocess.PIPE, text=True
+            command,
+            cwd=ROOT,
+            env=environ,
+            pass_fds=[listener.fileno()],
+            stdout=subprocess.PIPE,
+            text=True,
         )
         served = Served(port=listener.getsockname()[1], process=process.pid)
     said = cast("IO[str]", process.stdout)
@@ -81,13 +115,20 @@ def serve(app: Flask, *, workers: int) -> Iterator[Served]:
         said.close()
 
 
-def get(connection: http.client.HTTPConnection, address: str, cookies: str = "") -> tuple[str, list[str]]:
-    """Open an address; the page, and the cookies set with it. Raises RuntimeError where it is not answered by 200."""
+def get(
+    connection: http.client.HTTPConnection, address: str, cookies: str = ""
+) -> tuple[str, list[str]]:
+    """Open an address; the page, and the cookies set with it.
+
+    Raises RuntimeError where it is not answered by 200.
+    """
     connection.request("GET", address, headers={"Cookie": cookies} if cookies else {})
     answer = connection.getresponse()
     page = answer.read().decode()
     if answer.status != http.HTTPStatus.OK:
-        raise RuntimeError(f"{address} answered {answer.status}: the measure no longer prepares what the page needs")
+        raise RuntimeError(
+            f"{address} answered {answer.status}: the measure no longer prepares what the page needs"
+        )
     return page, [one.partition(";")[0] for one in answer.headers.get_all("Set-Cookie", [])]
 
 
@@ -114,12 +155,29 @@ def postgresql() -> Iterator[str]:
         port = probe.getsockname()[1]
 
     def run(*command: str) -> None:
-        subprocess.run(command, check=True, user=user, cwd=home, env={"LC_ALL": "C.UTF-8"}, stdout=subprocess.DEVNULL)
+        subprocess.run(
+            command,
+            check=True,
+            user=user,
+            cwd=home,
+            env={"LC_ALL": "C.UTF-8"},
+            stdout=subprocess.DEVNULL,
+        )
 
-    options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories= -c fsync=on"
+    options = (
+        f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories= -c fsync=on"
+    )
     control = f"{programs[-1]}/pg_ctl"
     try:
-        run(f"{programs[-1]}/initdb", "-D", f"{home}/data", "-U", "bench", "--auth=trust", "--encoding=UTF8")
+        run(
+            f"{programs[-1]}/initdb",
+            "-D",
+            f"{home}/data",
+            "-U",
+            "bench",
+            "--auth=trust",
+            "--encoding=UTF8",
+        )
         run(control, "-D", f"{home}/data", "-w", "-o", options, "-l", f"{home}/log", "start")
         try:
             yield f"postgresql://bench@127.0.0.1:{port}"

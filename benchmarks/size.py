@@ -24,12 +24,16 @@ def measure(quick: bool) -> Table:
         for address in _STYLESHEET.findall(html.decode()):
             with client.get(address) as answer:
                 parts[address] = answer.get_data()
-    plain, packed = sum(map(len, parts.values())), sum(map(_packed, parts.values()))
+    plain = sum(map(len, parts.values()))
+    packed = sum(map(_packed, parts.values()))
     return Table(
         title="Size of the first page",
         head=("Part", "bytes", "bytes, gzip", "to reach"),
         rows=(
-            *((name, f"{len(content):,}", f"{_packed(content):,}", "") for name, content in parts.items()),
+            *(
+                (name, f"{len(content):,}", f"{_packed(content):,}", "")
+                for name, content in parts.items()
+            ),
             ("All", f"{plain:,}", f"{packed:,}", f"under {MOST_BYTES:,}"),
         ),
     )

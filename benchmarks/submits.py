@@ -20,7 +20,16 @@ from sqlalchemy import text
 
 from benchmarks.inserts import SQLITE, Inserters
 from benchmarks.installed import installed
-from benchmarks.serving import ANSWER_SECONDS, THREADS, Served, csrf_token, get, new_database, postgresql, serve
+from benchmarks.serving import (
+    ANSWER_SECONDS,
+    THREADS,
+    Served,
+    csrf_token,
+    get,
+    new_database,
+    postgresql,
+    serve,
+)
 from benchmarks.timing import Progress, Side, Table, Times, milliseconds, seconds, take_turns
 from benchmarks.usual_case import usual_answers, usual_patient
 from screening.domain.answers import read_answers
@@ -29,8 +38,10 @@ from screening.services import questionnaire
 from screening.storage.audit import Act
 from screening.storage.drafts import Draft
 
-ROUNDS, EACH = 10, 200  # submits in each round
-QUICK_ROUNDS, QUICK_EACH = 4, 25
+ROUNDS = 10  # submits in each round
+EACH = 200
+QUICK_ROUNDS = 4
+QUICK_EACH = 25
 WORKERS = 2
 AT_ONCE = WORKERS * THREADS
 DRAFT_COOKIE = "draft"  # its name where the application is not behind TLS, as here
@@ -65,8 +76,13 @@ def measure(quick: bool) -> Table:
     with ExitStack() as stack:
         server = stack.enter_context(postgresql())
         folder = stack.enter_context(tempfile.TemporaryDirectory())
-        bare = {"SQLite": f"{SQLITE}{Path(folder) / 'bare.db'}", "PostgreSQL": new_database(server, "bare")}
-        clinics, sides, sizes = [], [], []
+        bare = {
+            "SQLite": f"{SQLITE}{Path(folder) / 'bare.db'}",
+            "PostgreSQL": new_database(server, "bare"),
+        }
+        clinics = []
+        sides = []
+        sizes = []
         for name, url in (("SQLite", ""), ("PostgreSQL", new_database(server, "ours"))):
             clinic = _clinic(stack, name, url, (rounds + 1) * each)
             _send(clinic, each, at_once=AT_ONCE)  # to warm up
@@ -86,7 +102,16 @@ def measure(quick: bool) -> Table:
     pairs = zip(clinics, times[::2], times[1::2], strict=True)
     return Table(
         title="Submits",
-        head=("Database", "each second", "p50", "p99", "errors", "bare inserts each second", "ratio", "to reach"),
+        head=(
+            "Database",
+            "each second",
+            "p50",
+            "p99",
+            "errors",
+            "bare inserts each second",
+            "ratio",
+            "to reach",
+        ),
         rows=tuple(_row(clinic, ours, bare, each) for clinic, ours, bare in pairs),
         notes=(
             f"{rounds} rounds of {each} submits, in turns; {AT_ONCE} patients send at once, each over a connection of "
@@ -129,19 +154,24 @@ def _clinic(stack: ExitStack, name: str, url: str, count: int) -> Clinic:
         for token in tokens:
             page, cookies = get(connection, "/check", f"{DRAFT_COOKIE}={token}")
             form = urlencode({"csrf_token": csrf_token(page)})
-            clinic.ready.append(Ready(cookies="; ".join([f"{DRAFT_COOKIE}={token}", *cookies]), form=form))
+            clinic.ready.append(
+                Ready(cookies="; ".join([f"{DRAFT_COOKIE}={token}", *cookies]), form=form)
+            )
             progress.advance()
     return clinic
 
 
 def complete_drafts(app: Flask, count: int) -> Iterator[str]:
     """Drafts that are answered to the end, each another patient's, as the pages would write them; their tokens."""
-    now, keep = datetime.now(UTC), timedelta(hours=4)
+    now = datetime.now(UTC)
+    keep = timedelta(hours=4)
     with app.app_context():
         here = installation()
         book = here.books[here.settings.languages[0]]
         for number in range(count):
-            filled_in = Draft(patient=usual_patient(number), answers=read_answers(book, usual_answers(number)))
+            filled_in = Draft(
+                patient=usual_patient(number), answers=read_answers(book, usual_answers(number))
+            )
             act = Act(session=db.session, keys=here.keys, now=now, by="patient")
             token = questionnaire.begin(act, address="", keep=keep)
             questionnaire.record(act, token, lambda _, filled_in=filled_in: filled_in, keep=keep)  # type: ignore[misc]
@@ -171,7 +201,8 @@ def _send(clinic: Clinic, count: int, *, at_once: int) -> float:
     for thread in threads:
         thread.start()
     start.wait(AWAIT_SECONDS)
-    begun, worked = time.perf_counter(), time.process_time()
+    begun = time.perf_counter()
+    worked = time.process_time()
     for thread in threads:
         thread.join()
     taken = time.perf_counter() - begun
@@ -184,7 +215,9 @@ def _submit(clinic: Clinic, ready: Ready) -> None:
     headers = {"Cookie": ready.cookies, "Content-Type": "application/x-www-form-urlencoded"}
     begun = time.perf_counter()
     try:
-        with closing(http.client.HTTPConnection("127.0.0.1", clinic.served.port, timeout=ANSWER_SECONDS)) as connection:
+        with closing(
+            http.client.HTTPConnection("127.0.0.1", clinic.served.port, timeout=ANSWER_SECONDS)
+        ) as connection:
             connection.request("POST", "/submit", ready.form, headers)
             answer = connection.getresponse()
             answer.read()
@@ -192,7 +225,9 @@ def _submit(clinic: Clinic, ready: Ready) -> None:
         clinic.errors.append(type(err).__name__)
         return
     clinic.latencies.append(time.perf_counter() - begun)
-    if answer.status != http.HTTPStatus.SEE_OTHER or not answer.headers.get("Location", "").endswith("/done"):
+    if answer.status != http.HTTPStatus.SEE_OTHER or not answer.headers.get(
+        "Location", ""
+    ).endswith("/done"):
         clinic.errors.append(f"{answer.status} {answer.headers.get('Location', '')}")
 
 
@@ -208,4 +243,6 @@ def _check_stored(clinic: Clinic, sent: int) -> None:
     with clinic.app.app_context():
         stored = db.session.execute(text("SELECT count(*) FROM screenings")).scalar_one()
     if not sent - len(clinic.errors) <= stored <= sent:
-        raise RuntimeError(f"{clinic.name}: {sent} sent with {len(clinic.errors)} errors, but {stored} are stored")
+        raise RuntimeError(
+            f"{clinic.name}: {sent} sent with {len(clinic.errors)} errors, but {stored} are stored"
+        )

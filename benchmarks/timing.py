@@ -53,7 +53,9 @@ def fastest(job: Callable[[], object], times: int) -> float:
     return min(seconds(job) for _ in range(times))
 
 
-def take_turns(label: str, sides: Sequence[Side], *, rounds: int, warm_up: int = 1) -> tuple[Times, ...]:
+def take_turns(
+    label: str, sides: Sequence[Side], *, rounds: int, warm_up: int = 1
+) -> tuple[Times, ...]:
     """Run every side once in each round, in the order given, after `warm_up` rounds that do not count."""
     progress = Progress(label, (warm_up + rounds) * len(sides))
     taken: list[list[float]] = []
@@ -65,7 +67,9 @@ def take_turns(label: str, sides: Sequence[Side], *, rounds: int, warm_up: int =
         if number >= warm_up:
             taken.append(one_round)
     columns = zip(*taken, strict=True)
-    return tuple(Times(name=side.name, seconds=column) for side, column in zip(sides, columns, strict=True))
+    return tuple(
+        Times(name=side.name, seconds=column) for side, column in zip(sides, columns, strict=True)
+    )
 
 
 class Progress:
@@ -86,7 +90,12 @@ class Progress:
             if self._done % self._step and not last:
                 return
             begin, end = ("\r", "\n" if last else "") if sys.stderr.isatty() else ("", "\n")
-            print(f"{begin}{self._label}: {self._done}/{self._total}", end=end, file=sys.stderr, flush=True)
+            print(
+                f"{begin}{self._label}: {self._done}/{self._total}",
+                end=end,
+                file=sys.stderr,
+                flush=True,
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,7 +50,9 @@ def usual_answers(number: int) -> dict[str, object]:
 
 def usual_patient(number: int) -> Patient:
     """Who answered."""
-    return Patient(name=f"Maria Lindqvist {number}", birth_date=date(1988, 3, 12), visit=f"V-{number:06d}")
+    return Patient(
+        name=f"Maria Lindqvist {number}", birth_date=date(1988, 3, 12), visit=f"V-{number:06d}"
+    )
 
 
 def usual_screening(number: int) -> Screening:
@@ -71,8 +73,12 @@ def usual_source(number: int) -> Attached:
     assessment = evaluate(book(), screening.answers)
     found = [finding.severity for finding in assessment.findings]
     if found != [Severity.CONTRAINDICATION, Severity.CLARIFY, Severity.CAUTION]:
-        raise RuntimeError(f"the usual case is no longer one of each severity: {found}; correct its answers")
-    return fhir.attached(screening, assessment, books(), base="https://screening.clinic.example/fhir")
+        raise RuntimeError(
+            f"the usual case is no longer one of each severity: {found}; correct its answers"
+        )
+    return fhir.attached(
+        screening, assessment, books(), base="https://screening.clinic.example/fhir"
+    )
 
 
 def usual_summary(number: int) -> Summary:
@@ -89,4 +95,6 @@ def usual_summary(number: int) -> Summary:
 def usual_style() -> str:
     """The style sheets of the printed page as one, for programs that give elements margins of their own."""
     sheets = ((STYLES / name).read_text(encoding="utf-8") for name in (ELEMENTS, "pdf.css"))
-    return "".join(("body, h1, h2, h3, p, ul, table, caption, th, td { margin: 0; padding: 0; }", *sheets))
+    return "".join(
+        ("body, h1, h2, h3, p, ul, table, caption, th, td { margin: 0; padding: 0; }", *sheets)
+    )

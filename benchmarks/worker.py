@@ -23,11 +23,14 @@ from screening.reports.pdf import press
 from screening.reports.renderer import Page, Renderer
 from screening.reports.signature import Signature, new_key
 
-COMPLETE = "complete"  # as clinics get it: isolated, tagged, both conformances, its source attached, signed
+# as clinics get it: isolated, tagged, both conformances, its source attached, signed
+COMPLETE = "complete"
 ISOLATED = "isolated"  # the same unsigned page, in a child process of its own
 IN_PROCESS = "in process"  # the same page without that
-NAIVE = "naive"  # WeasyPrint as its first example shows it: everything made anew for each page, nothing but the page
-WITHOUT_SUBSET = "without subset"  # `in process` as it runs where libharfbuzz-subset is not installed
+# WeasyPrint as its first example shows it: everything made anew for each page, nothing but the page
+NAIVE = "naive"
+# `in process` as it runs where libharfbuzz-subset is not installed
+WITHOUT_SUBSET = "without subset"
 REPORTLAB = "ReportLab"
 TYPST = "Typst"
 
@@ -67,8 +70,11 @@ def _complete() -> PrintOne:
     signature = Signature(new_key("Riverside Dermatology", now=datetime.now(UTC)).encode())
 
     def print_one(number: int) -> bytes:
-        summary, source = usual_summary(number), usual_source(number)
-        return signature.sign(pdf.print_summary(summary, paper=PAPER, attached=source, to_be_signed=True).content)
+        summary = usual_summary(number)
+        source = usual_source(number)
+        return signature.sign(
+            pdf.print_summary(summary, paper=PAPER, attached=source, to_be_signed=True).content
+        )
 
     return print_one
 
@@ -156,7 +162,10 @@ def family(process: int) -> Iterator[int]:
 
 def _resident() -> int:
     """The resident memory of this process and those that it keeps, in bytes."""
-    pages = (Path(f"/proc/{one}/statm").read_text(encoding="ascii").split()[1] for one in family(os.getpid()))
+    pages = (
+        Path(f"/proc/{one}/statm").read_text(encoding="ascii").split()[1]
+        for one in family(os.getpid())
+    )
     return sum(map(int, pages)) * os.sysconf("SC_PAGE_SIZE")
 
 

@@ -38,13 +38,17 @@ REQUEST_BYTES = 64 * 1024  # a full questionnaire in a four-byte script is under
 
 
 def create_app(settings: Settings | None = None) -> Flask:
-    """The application. Reads files and touches no database; `storage.database.check_keys` proves it can serve.
+    """The application.
+
+    Reads files and touches no database; `storage.database.check_keys` proves it can serve.
 
     Raises InvalidSettings or KeyFault.
     """
     settings = settings or load_settings()
     wanted = {"clinic_language": (settings.clinic_language,), "languages": settings.languages}
-    half = [(name, code) for name, codes in wanted.items() for code in codes if not is_translated(code)]
+    half = [
+        (name, code) for name, codes in wanted.items() for code in codes if not is_translated(code)
+    ]
     if half:
         words = "the pages are not translated into"
         raise InvalidSettings([f"{settings.place(name)}: {words} {code}" for name, code in half])
@@ -57,7 +61,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
     app.config.from_mapping(
         SECRET_KEY=read_private(here.secret_file) if here.secret_file.exists() else None,
-        SQLALCHEMY_ENGINES={"default": {"url": settings.database, "pool_pre_ping": bool(settings.database_url)}},
+        SQLALCHEMY_ENGINES={
+            "default": {"url": settings.database, "pool_pre_ping": bool(settings.database_url)}
+        },
         ALEMBIC={"script_location": "storage/migrations"},
         ALEMBIC_CONTEXT={"render_as_batch": True, "transactional_ddl": True},
         TRUSTED_HOSTS=settings.hosts,
@@ -67,7 +73,8 @@ def create_app(settings: Settings | None = None) -> Flask:
         SESSION_COOKIE_SECURE=settings.over_tls,
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
-        WTF_CSRF_TIME_LIMIT=None,  # as long as the session: a slow reader must not lose what was typed
+        # as long as the session: a slow reader must not lose what was typed
+        WTF_CSRF_TIME_LIMIT=None,
         WTF_CSRF_SSL_STRICT=False,  # it wants the Referer that our own Referrer-Policy withholds
         BABEL_DEFAULT_LOCALE=settings.languages[0],
         BABEL_DEFAULT_TIMEZONE=settings.clinic_timezone,
@@ -81,7 +88,9 @@ def create_app(settings: Settings | None = None) -> Flask:
 
     db.init_app(app)
     # Closing async sessions, which we do not use, would start a thread at the end of every request.
-    app.teardown_appcontext_funcs[:] = [one for one in app.teardown_appcontext_funcs if not iscoroutinefunction(one)]
+    app.teardown_appcontext_funcs[:] = [
+        one for one in app.teardown_appcontext_funcs if not iscoroutinefunction(one)
+    ]
     with app.app_context():
         configure(db.engine)
     alembic.init_app(app)

@@ -19,7 +19,8 @@ from screening.settings import as_called
 from screening.storage.audit import Act
 
 EVERY = 60.0  # seconds
-LOOK_EVERY = 5.0  # seconds; in between, the outbox is looked at whenever this process has put something into it
+# seconds; in between, the outbox is looked at whenever this process has put something into it
+LOOK_EVERY = 5.0
 STUCK_AFTER = 600.0  # seconds without a new round; every piece of work has a limit far below that
 
 SHORTLY = 0.05  # seconds
@@ -32,24 +33,31 @@ Task = Callable[[Flask], bool]  # does a piece of work, and tells whether there 
 def start(app: Flask, *, only_outbox: bool = False) -> None:
     """Begin, in threads that end with the process; in a process forked from this one, begin again there."""
     here = installation(app)
-    daily: list[tuple[str, Task, float]] = [("what is due daily", once, EVERY), ("list", read_list, EVERY)]
+    daily: list[tuple[str, Task, float]] = [
+        ("what is due daily", once, EVERY),
+        ("list", read_list, EVERY),
+    ]
     tasks = [] if only_outbox else daily
     if here.settings.outbox_in_server or only_outbox:
         tasks += zip(("printing", *here.channels), of_outbox(app), repeat(LOOK_EVERY), strict=False)
     busy = [threading.Lock() for _ in tasks]
 
     def begin() -> None:
-        here.asleep, here.rounds = [], {}  # whoever forked may have held the lock within an old one
+        here.asleep = []  # whoever forked may have held the lock within an old one
+        here.rounds = {}
         for (name, task, every), lock in zip(tasks, busy, strict=True):
             asked = threading.Event()
             if task not in (once, read_list):
                 here.asleep.append(asked)
-            thread = threading.Thread(target=run, args=(app, task, every, lock, asked), name=name, daemon=True)
+            thread = threading.Thread(
+                target=run, args=(app, task, every, lock, asked), name=name, daemon=True
+            )
             here.rounds[thread] = time.monotonic()
             thread.start()
 
     def before_fork() -> None:
-        # A server that loads the application before it forks: no connection may be open then, SQLite's least of all.
+        # A server that loads the application before it forks: no connection may be open then,
+        # SQLite's least of all.
         for lock in busy:
             lock.acquire()
         with app.app_context():
@@ -82,7 +90,8 @@ def run(app: Flask, task: Task, every: float, lock: threading.Lock, asked: threa
                 log.error("background: %s", type(err).__name__)
                 more = False
             if more and task is read_list:
-                time.sleep(SHORTLY)  # let whoever uses a page go first; without the lock, so that no fork waits
+                # let whoever uses a page go first; without the lock, so that no fork waits
+                time.sleep(SHORTLY)
         asked.wait(every)
 
 
@@ -97,14 +106,20 @@ def fault(here: Installation, *, now: float) -> str:
 
 
 def once(app: Flask) -> bool:
-    """Do what is due daily; never is anything left. A failure is logged, without anything personal."""
+    """Do what is due daily; never is anything left.
+
+    A failure is logged, without anything personal.
+    """
 
     def work(here: Installation) -> bool:
         try:
             act = Act(session=db.session, keys=here.keys, now=datetime.now(UTC), by="server")
             retention.daily(act, this_machine(), days=here.settings.retention_days)
         except ClockInDoubt:
-            log.warning("%s", as_called("background: nothing is deleted, the clock jumped; see flask doctor"))
+            log.warning(
+                "%s",
+                as_called("background: nothing is deleted, the clock jumped; see flask doctor"),
+            )
         return False
 
     return _logged(app, "background", work)
@@ -114,8 +129,11 @@ def read_list(app: Flask) -> bool:
     """Read a part of the list of screenings, which a new process has to read once; whether more of it is left."""
 
     def work(here: Installation) -> bool:
-        zone, list_ = here.settings.clinic_timezone, here.worklist
-        with list_.current(db.session, here.keys, timezone=zone, today=here.today(), patience=SHORTLY):
+        zone = here.settings.clinic_timezone
+        list_ = here.worklist
+        with list_.current(
+            db.session, here.keys, timezone=zone, today=here.today(), patience=SHORTLY
+        ):
             return not list_.is_whole
 
     return _logged(app, "background", work)
@@ -123,12 +141,17 @@ def read_list(app: Flask) -> bool:
 
 def of_outbox(app: Flask) -> list[Task]:
     """What empties the outbox, one for each kind of job: a mail server that does not answer keeps nothing else up."""
-    deliver = [partial(deliver_one, channel=channel) for channel in installation(app).channels.values()]
+    deliver = [
+        partial(deliver_one, channel=channel) for channel in installation(app).channels.values()
+    ]
     return [print_one, *deliver]
 
 
 def print_one(app: Flask) -> bool:
-    """Print one summary; whether there may be another. What fails is noted in the outbox, or at least logged."""
+    """Print one summary; whether there may be another.
+
+    What fails is noted in the outbox, or at least logged.
+    """
 
     def work(here: Installation) -> bool:
         printed = here.printer.work(now=datetime.now(UTC))

@@ -47,9 +47,12 @@ class Installation:
     channels: Mapping[str, Channel]
     worklist: Worklist = field(default_factory=Worklist)
     asleep: list[Event] = field(default_factory=list)  # of what works in the background
-    rounds: dict[Thread, float] = field(default_factory=dict)  # when each began its last piece of work (monotonic)
-    loaded: dict[str, editions.Books] = field(default_factory=dict)  # the edition in force, by its digest
-    write_proved: tuple[float, str] = (-inf, "")  # when it was last tried to write (monotonic), and what failed
+    # when each began its last piece of work (monotonic)
+    rounds: dict[Thread, float] = field(default_factory=dict)
+    # the edition in force, by its digest
+    loaded: dict[str, editions.Books] = field(default_factory=dict)
+    # when it was last tried to write (monotonic), and what failed
+    write_proved: tuple[float, str] = (-inf, "")
 
     def wake(self) -> None:
         """Let what works in the background look at once whether there is anything to do."""
@@ -75,7 +78,8 @@ class Installation:
     def books(self) -> editions.Books:
         """The rule book in force, in each of its languages; one request sees one. Raises KeyFault.
 
-        Patients are asked by it, whoever approved it. Before `flask init` it is the one in the file.
+        Patients are asked by it, whoever approved it. Before `flask init` it is the one in the
+        file.
         """
         if "books" not in g:
             if not self.key_file.exists():
@@ -84,7 +88,9 @@ class Installation:
                 g.books = self.loaded.get(digest) or load_content(content(db.session, digest))
                 self.loaded = {digest: g.books}  # an edition never changes
             else:
-                raise KeyFault("the database does not say which rule book is in force; restore a backup")
+                raise KeyFault(
+                    "the database does not say which rule book is in force; restore a backup"
+                )
         found: editions.Books = g.books
         return found
 
@@ -98,8 +104,11 @@ class Installation:
 
     def read(self, file: Path) -> editions.Books:
         """The rule book in a file, complete in what this clinic offers. Raises InvalidRuleBook."""
-        own, settings = self.settings.clinic_language, self.settings
-        return load(file, offered={own, *settings.languages}, drafts={own, *settings.unreviewed_languages})
+        own = self.settings.clinic_language
+        settings = self.settings
+        return load(
+            file, offered={own, *settings.languages}, drafts={own, *settings.unreviewed_languages}
+        )
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -112,7 +121,9 @@ class Installation:
     def _languages_of(self, books: editions.Books) -> tuple[str, ...]:
         drafts = {code for code in books if books[code].translation_status == "draft"}
         unwanted = drafts - {*self.settings.unreviewed_languages}
-        return tuple(code for code in self.settings.languages if code in books and code not in unwanted)
+        return tuple(
+            code for code in self.settings.languages if code in books and code not in unwanted
+        )
 
     @property
     def offering(self) -> Settings:
@@ -121,12 +132,19 @@ class Installation:
 
     def check_languages(self, books: editions.Books) -> None:
         """Raise InvalidSettings unless the rule book has the clinic's language and one for patients."""
-        settings, own, place = self.settings, self.settings.clinic_language, self.settings.place
+        settings = self.settings
+        own = self.settings.clinic_language
+        place = self.settings.place
         if own not in books:
-            raise InvalidSettings([f"{place('clinic_language')}: the rule book has no {own}, only {', '.join(books)}"])
+            raise InvalidSettings(
+                [f"{place('clinic_language')}: the rule book has no {own}, only {', '.join(books)}"]
+            )
         if not self._languages_of(books):
-            codes, why = ", ".join(settings.languages), "nobody has reviewed the translation; see unreviewed_languages"
-            raise InvalidSettings([f"{place('languages')}: the rule book has none of {codes}, or {why}"])
+            codes = ", ".join(settings.languages)
+            why = "nobody has reviewed the translation; see unreviewed_languages"
+            raise InvalidSettings(
+                [f"{place('languages')}: the rule book has none of {codes}, or {why}"]
+            )
 
     @property
     def jobs_of_sent(self) -> list[str]:
@@ -136,7 +154,10 @@ class Installation:
     @property
     def jobs_of_entry(self) -> list[str]:
         """What is to be done about what a professional adds."""
-        return [outbox.SUMMARY, *(channel.job for channel in self.channels.values() if channel.every_edition)]
+        return [
+            outbox.SUMMARY,
+            *(channel.job for channel in self.channels.values() if channel.every_edition),
+        ]
 
     @property
     def key_file(self) -> Path:
@@ -156,12 +177,21 @@ class Installation:
     @property
     def signature(self) -> Signature | None:
         """What signs PDFs, or None without a key. Raises KeyFault where others can read it."""
-        return _signature(read_private(self.signing_file), self.signing_file) if self.signing_file.exists() else None
+        return (
+            _signature(read_private(self.signing_file), self.signing_file)
+            if self.signing_file.exists()
+            else None
+        )
 
     @property
     def printer(self) -> Printer:
         """Prints the summaries of this installation. Raises KeyFault."""
-        return Printer(session=db.session, keys=self.keys, settings=self.settings, signature=lambda: self.signature)
+        return Printer(
+            session=db.session,
+            keys=self.keys,
+            settings=self.settings,
+            signature=lambda: self.signature,
+        )
 
     @property
     def carrier(self) -> Carrier:

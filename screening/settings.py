@@ -1,4 +1,7 @@
-"""Settings: `instance/settings.toml`, each overridden by `SCREENING_<NAME>` in the environment. No default secret."""
+"""Settings: `instance/settings.toml`, each overridden by `SCREENING_<NAME>` in the environment.
+
+No default secret.
+"""
 
 import json
 import os
@@ -65,12 +68,22 @@ def number(lowest: int, highest: int) -> Callable[[object], int]:
     return read
 
 
-whole, count, port = number(1, 9999), number(0, 9999), number(0, 65535)
+whole = number(1, 9999)
+count = number(0, 9999)
+port = number(0, 65535)
 
 
 def flag(raw: object) -> bool:
     """True or false. Raises ValueError."""
-    words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "": False}
+    words = {
+        "true": True,
+        "1": True,
+        "yes": True,
+        "false": False,
+        "0": False,
+        "no": False,
+        "": False,
+    }
     if str(raw).strip().lower() not in words:
         raise ValueError("must be true or false")
     return words[str(raw).strip().lower()]
@@ -97,12 +110,16 @@ def _language(raw: object) -> str:
 def _region(raw: object) -> str:
     code = text(raw).upper()
     if code and not (len(code) == 2 and code in Locale("en").territories):
-        raise ValueError(f"{code!r} is not a country or region; write its two letters, such as US, GB or ES")
+        raise ValueError(
+            f"{code!r} is not a country or region; write its two letters, such as US, GB or ES"
+        )
     return code
 
 
 def _languages(raw: object) -> tuple[str, ...]:
-    codes = raw if isinstance(raw, list) else [part for part in text(raw).split(",") if part.strip()]
+    codes = (
+        raw if isinstance(raw, list) else [part for part in text(raw).split(",") if part.strip()]
+    )
     if not codes:
         raise ValueError("must name at least one language")
     return tuple(dict.fromkeys(_language(code) for code in codes))
@@ -130,20 +147,29 @@ def _url(raw: object) -> str:
 def _fhir_url(raw: object) -> str:
     url = text(raw).rstrip("/")
     parts = urlsplit(url)
-    if url and (parts.scheme not in ("http", "https") or not parts.hostname or set("|?# ") & set(url)):
+    if url and (
+        parts.scheme not in ("http", "https") or not parts.hostname or set("|?# ") & set(url)
+    ):
         raise ValueError(f"{url!r} must be like https://screening.clinic.example/fhir, or empty")
     return url
 
 
 def _database_url(raw: object) -> str:
     url = text(raw)
-    if url and not url.startswith(("sqlite:///", "postgresql://", "postgres://", "postgresql+psycopg://")):
+    if url and not url.startswith(
+        ("sqlite:///", "postgresql://", "postgres://", "postgresql+psycopg://")
+    ):
         raise ValueError("must be like postgresql://user@host/database, or empty for SQLite")
     return url
 
 
-def setting(read: Callable[[object], Any], what: str, default: Any = MISSING, *, secret: bool = False) -> Any:
-    """A field that is read from a settings file, with what it is for. Without a default it must be there."""
+def setting(
+    read: Callable[[object], Any], what: str, default: Any = MISSING, *, secret: bool = False
+) -> Any:
+    """A field that is read from a settings file, with what it is for.
+
+    Without a default it must be there.
+    """
     return field(default=default, metadata={"read": read, "what": what, "secret": secret})
 
 
@@ -153,12 +179,18 @@ class Settings:
 
     instance: Path
     came_from: Mapping[str, str] = field(default_factory=dict, compare=False)
-    channels: Mapping[str, Mapping[str, object]] = field(default_factory=dict)  # as written; `delivery` reads them
+    # as written; `delivery` reads them
+    channels: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     database_url: str = setting(
-        _database_url, "database as a SQLAlchemy URL; empty: SQLite in the instance folder", "", secret=True
+        _database_url,
+        "database as a SQLAlchemy URL; empty: SQLite in the instance folder",
+        "",
+        secret=True,
     )
     public_url: str = setting(
-        _url, "the address patients open; its host is the only one answered", "http://127.0.0.1:8000"
+        _url,
+        "the address patients open; its host is the only one answered",
+        "http://127.0.0.1:8000",
     )
     fhir_url: str = setting(
         _fhir_url,
@@ -166,18 +198,30 @@ class Settings:
         "",
     )
     allow_plain_http: bool = setting(
-        flag, "serve without TLS beyond this machine: anyone on the network can then read the answers", False
+        flag,
+        "serve without TLS beyond this machine: anyone on the network can then read the answers",
+        False,
     )
     proxies: int = setting(
-        count, "how many reverse proxies stand in front, such as nginx; their X-Forwarded headers are believed", 0
+        count,
+        "how many reverse proxies stand in front, such as nginx; their X-Forwarded headers are believed",
+        0,
     )
     clinic_name: str = setting(text, "shown on every page and on the summary", "Our clinic")
-    clinic_phone: str = setting(text, "shown to patients who need to talk to someone; may be empty", "")
-    emergency_phone: str = setting(text, "emergency number, shown to patients who feel very unwell; may be empty", "")
+    clinic_phone: str = setting(
+        text, "shown to patients who need to talk to someone; may be empty", ""
+    )
+    emergency_phone: str = setting(
+        text, "emergency number, shown to patients who feel very unwell; may be empty", ""
+    )
     clinic_timezone: str = setting(_timezone, "for the times on pages and summaries", "UTC")
-    clinic_language: str = setting(_language, "language of the summary, whatever the patient's", "en")
+    clinic_language: str = setting(
+        _language, "language of the summary, whatever the patient's", "en"
+    )
     clinic_region: str = setting(
-        _region, "country whose dates are shown and asked for, such as US or GB; empty: as the language has them", ""
+        _region,
+        "country whose dates are shown and asked for, such as US or GB; empty: as the language has them",
+        "",
     )
     languages: tuple[str, ...] = setting(
         _languages, "languages offered to patients, the first is the default", ("en", "es")
@@ -186,34 +230,62 @@ class Settings:
         _no_languages, "languages that are offered although nobody has reviewed the translation", ()
     )
     approvals_needed: int = setting(
-        number(1, 2), "how many prescribers must approve a rule book before it comes into force: 1 or 2", 1
+        number(1, 2),
+        "how many prescribers must approve a rule book before it comes into force: 1 or 2",
+        1,
     )
     paper: str = setting(_paper, "paper of the summary: A4 or Letter", "A4")
     draft_hours: int = setting(whole, "hours after which answers that were not sent are deleted", 4)
-    continue_codes: bool = setting(flag, "whether patients without an invitation get a code to go on elsewhere", True)
-    invitation_days: int = setting(number(1, LONGEST_DAYS), "days for which the link of an invitation can be used", 14)
+    continue_codes: bool = setting(
+        flag, "whether patients without an invitation get a code to go on elsewhere", True
+    )
+    invitation_days: int = setting(
+        number(1, LONGEST_DAYS), "days for which the link of an invitation can be used", 14
+    )
     change_hours: int = setting(
-        count, "hours after sending for which an invited patient can change answers by the link; 0: not at all", 24
+        count,
+        "hours after sending for which an invited patient can change answers by the link; 0: not at all",
+        24,
     )
     retention_days: int = setting(
-        whole, "days after which a screening is deleted, counted from its review, or else from when it was sent", 90
+        whole,
+        "days after which a screening is deleted, counted from its review, or else from when it was sent",
+        90,
     )
     outbox_in_server: bool = setting(
-        flag, "whether the server itself prints and delivers summaries; if not, keep `flask outbox run` running", True
+        flag,
+        "whether the server itself prints and delivers summaries; if not, keep `flask outbox run` running",
+        True,
     )
-    idle_minutes: int = setting(whole, "minutes without use after which a signed-in person is signed out", 20)
-    longest_hours: int = setting(whole, "hours after which a signed-in person must sign in again", 12)
-    copy_minutes: int = setting(whole, "minutes for which a patient can open their own copy after sending", 60)
+    idle_minutes: int = setting(
+        whole, "minutes without use after which a signed-in person is signed out", 20
+    )
+    longest_hours: int = setting(
+        whole, "hours after which a signed-in person must sign in again", 12
+    )
+    copy_minutes: int = setting(
+        whole, "minutes for which a patient can open their own copy after sending", 60
+    )
 
     def described(self) -> Iterator[tuple[str, object, str, str]]:
         """Each setting's name, value (secrets hidden), where it came from and what it does."""
-        yield "instance", self.instance, self.came_from.get("instance", "default"), "folder with keys and database"
+        yield (
+            "instance",
+            self.instance,
+            self.came_from.get("instance", "default"),
+            "folder with keys and database",
+        )
         for one in fields(self):
             if "read" in one.metadata:
                 value = getattr(self, one.name)
                 value = ", ".join(value) if isinstance(value, tuple) else value
                 hidden = "(hidden)" if one.metadata["secret"] and value else value
-                yield one.name, hidden, self.came_from.get(one.name, "default"), one.metadata["what"]
+                yield (
+                    one.name,
+                    hidden,
+                    self.came_from.get(one.name, "default"),
+                    one.metadata["what"],
+                )
 
     def place(self, name: str) -> str:
         """Where a setting was written, or is to be."""
@@ -221,7 +293,10 @@ class Settings:
 
     @property
     def database(self) -> str:
-        """The database's SQLAlchemy URL. A PostgreSQL URL without a driver gets psycopg, the one installed."""
+        """The database's SQLAlchemy URL.
+
+        A PostgreSQL URL without a driver gets psycopg, the one installed.
+        """
         if not self.database_url:
             return f"sqlite:///{(self.instance / 'screening.db').as_posix()}"
         for scheme in ("postgresql://", "postgres://"):
@@ -275,9 +350,15 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     except (OSError, ValueError) as err:
         faults.append(f"{file}: {err}; correct the file or remove it to have a new one written")
     channels = written.pop("deliver", {})
-    if not isinstance(channels, dict) or not all(isinstance(one, dict) for one in channels.values()):
+    if not isinstance(channels, dict) or not all(
+        isinstance(one, dict) for one in channels.values()
+    ):
         faults.append(f'{file}: deliver: must be tables such as [deliver.mail] with kind = "email"')
-    variables = {name.removeprefix(PREFIX).lower(): value for name, value in environ.items() if name.startswith(PREFIX)}
+    variables = {
+        name.removeprefix(PREFIX).lower(): value
+        for name, value in environ.items()
+        if name.startswith(PREFIX)
+    }
     came_from = dict.fromkeys(written, "file") | dict.fromkeys(variables, "environment")
     variables.pop("instance", None)
     place = partial(_place, came_from=came_from, instance=instance)
@@ -286,7 +367,9 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         settings = read_options(Settings, written | variables, place, **given)
     except InvalidSettings as err:
         raise InvalidSettings(faults + err.faults) from err
-    if urlsplit(settings.public_url).hostname not in LOOPBACK and not (settings.over_tls or settings.allow_plain_http):
+    if urlsplit(settings.public_url).hostname not in LOOPBACK and not (
+        settings.over_tls or settings.allow_plain_http
+    ):
         faults.append(
             f"{place('public_url')}: {settings.public_url} would send health data unencrypted over the network; "
             "use an https address, or set allow_plain_http = true if you accept that"
@@ -297,14 +380,21 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
 
 
 def read_options(
-    declared: type[Options], written: Mapping[str, object], place: Callable[[str], str], **values: Any
+    declared: type[Options],
+    written: Mapping[str, object],
+    place: Callable[[str], str],
+    **values: Any,
 ) -> Options:
     """What was written, as a dataclass of settings. Raises InvalidSettings with every fault.
 
     `place` tells where a name stands; `values` fill the fields that are not read.
     """
     known = {one.name: one for one in fields(declared) if "read" in one.metadata}  # type: ignore[arg-type]
-    faults = [f"{place(name)}: is not known; there are {', '.join(known)}" for name in written if name not in known]
+    faults = [
+        f"{place(name)}: is not known; there are {', '.join(known)}"
+        for name in written
+        if name not in known
+    ]
     for name, one in known.items():
         try:
             if name in written:

@@ -33,13 +33,16 @@ def book_with(change: Callable[[dict[str, Any]], object]) -> RuleBook:
 
 def a_patient(**changes: Any) -> Patient:
     """A patient, with the particulars in `changes`."""
-    return Patient(**{"name": "Amina Diallo", "birth_date": date(1988, 3, 12), "visit": "V-1042", **changes})
+    return Patient(
+        **{"name": "Amina Diallo", "birth_date": date(1988, 3, 12), "visit": "V-1042", **changes}
+    )
 
 
 def all_no(**changes: Any) -> dict[str, Any]:
     """Values that say no to everything rules read, except for `changes`; None leaves an answer out.
 
-    The follow-up about a planned pregnancy is only there while pregnancy is "no", unless `changes` has it.
+    The follow-up about a planned pregnancy is only there while pregnancy is "no", unless `changes`
+    has it.
     """
     main = ("pregnancy", "breastfeeding", "infection", "hypersensitivity", "iud", "vaccines")
     values = {**dict.fromkeys(main, "no"), "pregnancy_planned": "no", **changes}

@@ -1,6 +1,7 @@
 """Check that every text of pages and summary is translated and compiled; `--update` collects and compiles them.
 
-Exit code 1 with one line per fault: a text that is not in a catalogue, not translated, or not compiled.
+Exit code 1 with one line per fault: a text that is not in a catalogue, not translated, or not
+compiled.
 """
 
 from __future__ import annotations
@@ -33,20 +34,31 @@ def collected() -> Catalog:
     """Every text marked for translation in templates and Python files."""
     template = Catalog(charset="utf-8")
     for folder, methods in (
-        ("templates", [("**.html", "jinja2.ext.babel_extract"), ("**.txt", "jinja2.ext.babel_extract")]),
+        (
+            "templates",
+            [("**.html", "jinja2.ext.babel_extract"), ("**.txt", "jinja2.ext.babel_extract")],
+        ),
         ("screening", [("**.py", "python")]),
     ):
         options = {files: {"trimmed": "true", "silent": "false"} for files in ("**.html", "**.txt")}
-        found = extract_from_dir(ROOT / folder, method_map=methods, options_map=options, keywords=KEYWORDS)
+        found = extract_from_dir(
+            ROOT / folder, method_map=methods, options_map=options, keywords=KEYWORDS
+        )
         for file, _line, message, comments, context in found:
-            template.add(message, locations=[(f"{folder}/{file}", 0)], auto_comments=comments, context=context)
+            template.add(
+                message,
+                locations=[(f"{folder}/{file}", 0)],
+                auto_comments=comments,
+                context=context,
+            )
     return template
 
 
 def not_collected(source: str, known: set[str]) -> Iterator[str]:
     """What a Python file has that is to be translated and that would be passed over: none of `known` is it.
 
-    A call is passed over under a name that is not in KEYWORDS, or for a text that is put together in the call.
+    A call is passed over under a name that is not in KEYWORDS, or for a text that is put together
+    in the call.
     """
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ImportFrom) and node.module == "flask_babel":
@@ -101,20 +113,43 @@ def main(*, update: bool) -> int:
             catalogue.update(template, no_fuzzy_matching=True)
             catalogue.obsolete.clear()
             # The same catalogue gives the same files on every day and machine.
-            catalogue.project, catalogue.creation_date = "screening", datetime(2026, 1, 1, tzinfo=UTC)
+            catalogue.project = "screening"
+            catalogue.creation_date = datetime(2026, 1, 1, tzinfo=UTC)
             with path.open("wb") as file:
-                write_po(file, catalogue, width=110, omit_header=False, sort_output=True, include_lineno=False)
+                write_po(
+                    file,
+                    catalogue,
+                    width=110,
+                    omit_header=False,
+                    sort_output=True,
+                    include_lineno=False,
+                )
             path.with_suffix(".mo").write_bytes(compiled(catalogue))
-        wanted, present = ({message.id for message in one if message.id} for one in (template, catalogue))
-        faults += [f"{path.name} ({language}): {text!r} is not in it" for text in sorted(wanted - present, key=str)]
-        faults += [f"{path.name} ({language}): {text!r} is used nowhere" for text in sorted(present - wanted, key=str)]
+        wanted, present = (
+            {message.id for message in one if message.id} for one in (template, catalogue)
+        )
+        faults += [
+            f"{path.name} ({language}): {text!r} is not in it"
+            for text in sorted(wanted - present, key=str)
+        ]
+        faults += [
+            f"{path.name} ({language}): {text!r} is used nowhere"
+            for text in sorted(present - wanted, key=str)
+        ]
         faults += [
             f"{path.name} ({language}): {message.id!r} is not translated"
             for message in catalogue
-            if message.id and (message.fuzzy or not all(message.string if message.pluralizable else [message.string]))
+            if message.id
+            and (
+                message.fuzzy
+                or not all(message.string if message.pluralizable else [message.string])
+            )
         ]
         for message in (message for message in catalogue if message.id and message.string):
-            faults += [f"{path.name} ({language}): {message.id!r}: {error}" for error in message.check(catalogue)]
+            faults += [
+                f"{path.name} ({language}): {message.id!r}: {error}"
+                for error in message.check(catalogue)
+            ]
         if path.with_suffix(".mo").read_bytes() != compiled(catalogue):
             faults.append(f"{path.name} ({language}): the .mo file is not compiled from it")
     for fault in faults:

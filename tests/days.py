@@ -17,7 +17,14 @@ BOOTED = datetime(2020, 1, 1, tzinfo=UTC)
 STEP = timedelta(days=7)
 
 
-def purge(app: Flask, at: datetime, *, wall: datetime | None = None, days: int = 90, by_itself: bool = False) -> int:
+def purge(
+    app: Flask,
+    at: datetime,
+    *,
+    wall: datetime | None = None,
+    days: int = 90,
+    by_itself: bool = False,
+) -> int:
     """How many screenings a purge deletes at that moment, when the clock on the wall shows another one perhaps."""
     with app.app_context():
         act = Act(session=db.session, keys=installation().keys, now=wall or at, by="test")
@@ -30,7 +37,8 @@ def pass_days(app: Flask, to: float, *, since: float = 0, days: int = 90) -> int
     with app.app_context():
         last = db.session.get(ClockRow, HOST)
         at = last.at if last else datetime.now(UTC) + timedelta(days=since)
-    end, deleted = datetime.now(UTC) + timedelta(days=to), 0
+    end = datetime.now(UTC) + timedelta(days=to)
+    deleted = 0
     while True:
         deleted += purge(app, at, days=days)
         if at >= end:

@@ -1,13 +1,14 @@
 """What others say of our FHIR resources: R4's own JSON schema and two validators that know nothing of each other.
 
-| judge | what it judges | what it does not |
-| --- | --- | --- |
-| the JSON schema of R4 | names, types and patterns of elements, some codes | what has to be there |
-| fhirkit (Rust, by PyPI) | each element at any depth: names, types, how many, dates | codes, invariants, references |
-| fhir (JavaScript, by npm) | required elements, unknown elements, codes of required bindings | items within items |
+| judge | what it judges | what it does not | | --- | --- | --- | | the JSON schema of R4 | names,
+types and patterns of elements, some codes | what has to be there | | fhirkit (Rust, by PyPI) | each
+element at any depth: names, types, how many, dates | codes, invariants, references | | fhir
+(JavaScript, by npm) | required elements, unknown elements, codes of required bindings | items
+within items |
 
-None of them resolves a reference, knows the invariants of R4 or looks up a code of LOINC, ATC or RxNorm. References are
-followed by our own tests, and LHC-Forms (tests/browser/test_lhc_forms.py) shows whether a form comes of it.
+None of them resolves a reference, knows the invariants of R4 or looks up a code of LOINC, ATC or
+RxNorm. References are followed by our own tests, and LHC-Forms (tests/browser/test_lhc_forms.py)
+shows whether a form comes of it.
 """
 
 from __future__ import annotations
@@ -37,16 +38,23 @@ require("readline").createInterface({ input: process.stdin }).on("line", (line) 
 
 
 def fhir_faults(resource: dict[str, Any]) -> list[str]:
-    """What any of them finds in a resource and in each inside it. Fails where one of them is missing."""
+    """What any of them finds in a resource and in each inside it.
+
+    Fails where one of them is missing.
+    """
     return [*schema_faults(resource), *fhirkit_faults(resource), *fhir_js_faults(resource)]
 
 
 def schema_faults(resource: dict[str, Any]) -> list[str]:
     """What FHIR R4's own JSON schema finds."""
     kind = resource["resourceType"]
-    inner = [entry["resource"] for entry in resource.get("entry", [])] + resource.get("contained", [])
+    inner = [entry["resource"] for entry in resource.get("entry", [])] + resource.get(
+        "contained", []
+    )
     shell = {**resource, **{name: [] for name in ("entry", "contained") if name in resource}}
-    faults = Draft6Validator({**_schema(), "$ref": f"#/definitions/{kind}", "oneOf": [{}]}).iter_errors(shell)
+    faults = Draft6Validator(
+        {**_schema(), "$ref": f"#/definitions/{kind}", "oneOf": [{}]}
+    ).iter_errors(shell)
     found = [f"{kind}: {one.json_path}: {one.message[:200]}" for one in faults]
     return [*found, *(fault for one in inner for fault in schema_faults(one))]
 
@@ -64,7 +72,11 @@ def fhir_js_faults(resource: dict[str, Any]) -> list[str]:
     judge.stdin.write(json.dumps(resource) + "\n")
     judge.stdin.flush()
     found = json.loads(judge.stdout.readline())
-    return [f"FHIR.js: {one['location']}: {one['message']}" for one in found if one["severity"] in ("error", "fatal")]
+    return [
+        f"FHIR.js: {one['location']}: {one['message']}"
+        for one in found
+        if one["severity"] in ("error", "fatal")
+    ]
 
 
 @cache
@@ -79,7 +91,9 @@ def _fhir_js() -> subprocess.Popen[str]:
     if node is None:
         pytest.fail("Node is missing; run: apt-get install npm")
     command = [node, "-e", JUDGE, str(_there(FHIR_JS).resolve())]
-    judge = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8")
+    judge = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8"
+    )
 
     @atexit.register
     def _end() -> None:

@@ -53,14 +53,19 @@ class Certificate:
             .serial_number(x509.random_serial_number())
             .not_valid_before(begin)
             .not_valid_after(begin + timedelta(days=10 if ended else 60))
-            .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+            .add_extension(
+                x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]),
+                critical=False,
+            )
             .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
             .sign(key, hashes.SHA256())
         )
         made = cls(folder / f"{name}.pem", folder / f"{name}.key")
         made.file.write_bytes(built.public_bytes(serialization.Encoding.PEM))
         plain = serialization.NoEncryption()
-        made.key.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain))
+        made.key.write_bytes(
+            key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
+        )
         return made
 
     @property
@@ -73,7 +78,10 @@ class Certificate:
 
 @dataclass
 class MailServer:
-    """A mail server that wants TLS and a password. It answers to DATA as `answers` say, one by one, then accepts."""
+    """A mail server that wants TLS and a password.
+
+    It answers to DATA as `answers` say, one by one, then accepts.
+    """
 
     certificate: Certificate
     starttls: bool = True
@@ -101,11 +109,17 @@ class MailServer:
     def running(self) -> Iterator[MailServer]:
         """Listen on a free port."""
 
-        def signed_in(_server: object, _session: object, _envelope: object, _how: str, data: object) -> AuthResult:
+        def signed_in(
+            _server: object, _session: object, _envelope: object, _how: str, data: object
+        ) -> AuthResult:
             right = isinstance(data, LoginPassword) and data.password == PASSWORD.encode()
             return AuthResult(success=right, handled=False)
 
-        tls = {"tls_context": self.certificate.context, "require_starttls": True} if self.starttls else {}
+        tls = (
+            {"tls_context": self.certificate.context, "require_starttls": True}
+            if self.starttls
+            else {}
+        )
         controller = Controller(
             self,
             hostname="127.0.0.1",
@@ -164,7 +178,9 @@ class FhirServer:
 
         server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         server.socket = self.certificate.context.wrap_socket(server.socket, server_side=True)
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        thread = threading.Thread(
+            target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+        )
         thread.start()
         self.address = f"https://127.0.0.1:{server.server_port}/fhir"
         try:
@@ -174,7 +190,9 @@ class FhirServer:
             server.server_close()
             thread.join()
 
-    def _answer(self, path: str, headers: dict[str, str], body: bytes) -> tuple[int, dict[str, Any]]:
+    def _answer(
+        self, path: str, headers: dict[str, str], body: bytes
+    ) -> tuple[int, dict[str, Any]]:
         self.asked += 1
         if self.refuse:
             return self.refuse.pop(0), {"resourceType": "OperationOutcome"}
@@ -185,10 +203,17 @@ class FhirServer:
         except (AssertionError, KeyError, ValueError) as err:
             self.faults.append(f"{type(err).__name__} {err}")
             return 422, {"resourceType": "OperationOutcome"}
-        statuses, found = [], []
+        statuses = []
+        found = []
         for entry in entries:
             criteria = parse_qs(entry["request"]["ifNoneExist"], strict_parsing=True)
-            found.append([one for one in self.of(entry["resource"]["resourceType"]) if _is_found(one, criteria)])
+            found.append(
+                [
+                    one
+                    for one in self.of(entry["resource"]["resourceType"])
+                    if _is_found(one, criteria)
+                ]
+            )
         if any(len(there) > 1 for there in found):
             return 412, {"resourceType": "OperationOutcome"}
         for entry, there in zip(entries, found, strict=True):
@@ -197,7 +222,9 @@ class FhirServer:
             statuses.append({"response": {"status": "200 OK" if there else "201 Created"}})
         return 200, {"resourceType": "Bundle", "type": "transaction-response", "entry": statuses}
 
-    def _read(self, path: str, headers: dict[str, str], bundle: dict[str, Any]) -> list[dict[str, Any]]:
+    def _read(
+        self, path: str, headers: dict[str, str], bundle: dict[str, Any]
+    ) -> list[dict[str, Any]]:
         """The entries of a transaction that is right in every way."""
         assert path == "/fhir", path
         assert headers["Content-Type"].startswith("application/fhir+json")
@@ -217,11 +244,15 @@ class FhirServer:
             contained = {f"#{one['id']}" for one in resource.get("contained", [])}
             for reference in _references(resource):
                 assert reference in contained or reference in addresses, reference
-            assert contained == {one for one in _references(resource) if one.startswith("#")}, "else R4 forbids it"
+            assert contained == {one for one in _references(resource) if one.startswith("#")}, (
+                "else R4 forbids it"
+            )
             if resource["resourceType"] == "QuestionnaireResponse":
                 url, _, version = resource["questionnaire"].partition("|")
                 known = [*self.of("Questionnaire"), *(one["resource"] for one in bundle["entry"])]
-                assert [one for one in known if (one.get("url"), one.get("version")) == (url, version)], url
+                assert [
+                    one for one in known if (one.get("url"), one.get("version")) == (url, version)
+                ], url
         return bundle["entry"]
 
 
@@ -236,7 +267,9 @@ def _is_found(resource: dict[str, Any], criteria: dict[str, list[str]]) -> bool:
 
 def _identifiers(resource: dict[str, Any]) -> set[tuple[str, str]]:
     found = resource.get("identifier", [])
-    return {(one["system"], one["value"]) for one in (found if isinstance(found, list) else [found])}
+    return {
+        (one["system"], one["value"]) for one in (found if isinstance(found, list) else [found])
+    }
 
 
 def _references(value: Any) -> Iterator[str]:
@@ -271,7 +304,9 @@ def _free_port() -> int:
 
 
 @contextmanager
-def drip(words: bytes, seconds: float = 10, *, begin: bytes = b"", tls: ssl.SSLContext | None = None) -> Iterator[int]:
+def drip(
+    words: bytes, seconds: float = 10, *, begin: bytes = b"", tls: ssl.SSLContext | None = None
+) -> Iterator[int]:
     """The port of a server that begins so, says these words again and again and never comes to an end."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 

@@ -43,8 +43,12 @@ def store(
         digest=book.edition.digest,
     )
     with write(session):
-        screenings.add(session, keys, screening, book=book, draft_hash=secrets.token_hex(32), jobs=jobs)
-        Act(session=session, keys=keys, now=now, by="patient").note("submitted", screening.reference)
+        screenings.add(
+            session, keys, screening, book=book, draft_hash=secrets.token_hex(32), jobs=jobs
+        )
+        Act(session=session, keys=keys, now=now, by="patient").note(
+            "submitted", screening.reference
+        )
     return screening
 
 

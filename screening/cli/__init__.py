@@ -1,4 +1,7 @@
-"""The `flask` commands. Exit codes: 0 done, 1 the input or the installation is at fault, 2 wrong usage."""
+"""The `flask` commands.
+
+Exit codes: 0 done, 1 the input or the installation is at fault, 2 wrong usage.
+"""
 
 from flask import Flask
 

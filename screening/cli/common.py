@@ -1,4 +1,7 @@
-"""What all commands share. Exit codes: 0 done, 1 the input or the installation is at fault, 2 wrong usage."""
+"""What all commands share.
+
+Exit codes: 0 done, 1 the input or the installation is at fault, 2 wrong usage.
+"""
 
 import getpass
 import logging
@@ -60,7 +63,9 @@ def check_ready(app: Flask) -> None:
 def not_reachable(err: Exception) -> DatabaseNotReady:
     """The fault for a database that does not answer or is not ours."""
     reason = str(getattr(err, "orig", err)).strip().splitlines()[0]
-    return DatabaseNotReady(f"The database at {db.engine.url.render_as_string()} cannot be used: {reason}")
+    return DatabaseNotReady(
+        f"The database at {db.engine.url.render_as_string()} cannot be used: {reason}"
+    )
 
 
 def fail(*lines: str) -> NoReturn:
@@ -76,8 +81,9 @@ class InWords(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         """Run it. What it prints is UTF-8, whatever the machine's locale.
 
-        Faults of an installation, and what is not accepted, are told in words; the exit code is 1 then. Of any other
-        exception its kind and place are told: its words may quote what a patient typed.
+        Faults of an installation, and what is not accepted, are told in words; the exit code is 1
+        then. Of any other exception its kind and place are told: its words may quote what a patient
+        typed.
         """
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, TextIOWrapper):
@@ -93,7 +99,9 @@ class InWords(click.Command):
         except OSError as err:
             fail(f"{err.filename or 'A file'} cannot be used: {err.strerror or type(err).__name__}")
         except Exception as err:  # noqa: BLE001 - a damaged row can raise anything
-            fail(f"{type(err).__name__} at {lines_of_ours(err)[-1]}; run: flask doctor; flask verify")
+            fail(
+                f"{type(err).__name__} at {lines_of_ours(err)[-1]}; run: flask doctor; flask verify"
+            )
 
 
 class Commands(AppGroup):

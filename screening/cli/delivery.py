@@ -31,24 +31,32 @@ def delivery_test(name: str) -> None:
     """Deliver a summary of nobody to the channel NAME and say whether it was taken."""
     here = installation()
     if name not in here.channels:
-        fail(f"There is no channel {name!r}; the settings have: {', '.join(here.channels) or 'none'}")
+        fail(
+            f"There is no channel {name!r}; the settings have: {', '.join(here.channels) or 'none'}"
+        )
     try:
         here.carrier.trial(here.channels[name], here.approved_books)
     except DeliveryFailed as err:
         fail(f"Not delivered to {name}: {REASONS[err.fault]} ({err})")
     except PrintingFailed as err:
         fail(f"The summary could not be printed: {err}; run: flask doctor")
-    click.echo(f"Delivered to {name}: a summary with the reference TEST-TEST. Look whether it arrived.")
+    click.echo(
+        f"Delivered to {name}: a summary with the reference TEST-TEST. Look whether it arrived."
+    )
 
 
 @delivery.command("drop")
 @click.argument("name")
-@click.confirmation_option(prompt="Summaries that wait for this channel will never be delivered to it. Go on?")
+@click.confirmation_option(
+    prompt="Summaries that wait for this channel will never be delivered to it. Go on?"
+)
 @on_a_ready_installation()
 def delivery_drop(name: str) -> None:
     """Forget what waits for the channel NAME, such as after it was taken out of the settings."""
     waiting = outbox.kinds(db.session)
     if f"{outbox.TO}{name}" not in waiting:
-        names = ", ".join(kind.removeprefix(outbox.TO) for kind in waiting if kind != outbox.SUMMARY)
+        names = ", ".join(
+            kind.removeprefix(outbox.TO) for kind in waiting if kind != outbox.SUMMARY
+        )
         fail(f"Nothing waits for {name}; there are deliveries to: {names or 'none'}")
     click.echo(f"{jobs.drop(acting(), name)} deliveries were dropped.")

@@ -7,7 +7,15 @@ from uuid import uuid4
 
 import click
 
-from screening.cli.common import READABLE, acting, commands, fail, on_a_ready_installation, print_table, progress
+from screening.cli.common import (
+    READABLE,
+    acting,
+    commands,
+    fail,
+    on_a_ready_installation,
+    print_table,
+    progress,
+)
 from screening.domain.invitation import LONGEST_DAYS, Invitation, last_moment
 from screening.domain.rules import BASE_LANGUAGE
 from screening.extensions import installation
@@ -17,14 +25,23 @@ from screening.reports.spreadsheet import Table, as_seen
 from screening.reports.summary import day, moment
 from screening.services import invite as service
 from screening.services.dates import Order
-from screening.services.invitation_list import InvitationList, Row, read_list, read_table, with_doubles
+from screening.services.invitation_list import (
+    InvitationList,
+    Row,
+    read_list,
+    read_table,
+    with_doubles,
+)
 
 SOME = 5  # of the days that the person is asked about
 
 
 @commands.command()
 @click.option(
-    "--list", "file", type=READABLE, help="Invite all in this: .xlsx, .ods or CSV, as a spreadsheet saves it."
+    "--list",
+    "file",
+    type=READABLE,
+    help="Invite all in this: .xlsx, .ods or CSV, as a spreadsheet saves it.",
 )
 @click.option(
     "--dates",
@@ -34,7 +51,9 @@ SOME = 5  # of the days that the person is asked about
 @click.option("--dry-run", is_flag=True, help="Only say how the list is understood.")
 @click.option("--yes", is_flag=True, help="Invite all in the list without asking.")
 @click.option(
-    "--slips", type=click.Path(file_okay=False, path_type=Path), help="Print a slip for each into this folder."
+    "--slips",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Print a slip for each into this folder.",
 )
 @click.option("--name", help="The patient's name.")
 @click.option("--birth-date", help="The patient's date of birth, such as 1988-03-12.")
@@ -44,7 +63,9 @@ SOME = 5  # of the days that the person is asked about
 @click.option("--language", help="The patient's language, such as es.")
 @click.option("--email", help="Where a reminder may go.")
 @click.option(
-    "--days", type=click.IntRange(1, LONGEST_DAYS), help="Days for which the links work. [default: invitation_days]"
+    "--days",
+    type=click.IntRange(1, LONGEST_DAYS),
+    help="Days for which the links work. [default: invitation_days]",
 )
 def invite(
     file: Path | None,
@@ -57,23 +78,29 @@ def invite(
 ) -> None:
     """Invite one patient, or all in a list, and print a link for each (CSV in UTF-8).
 
-    The list has headings: name, date of birth and, where wanted, visit, appointment, prescriber, language, e-mail.
-    How each row is understood is shown before anything is made. Where a cell is at fault, nobody is invited.
+    The list has headings: name, date of birth and, where wanted, visit, appointment, prescriber,
+    language, e-mail. How each row is understood is shown before anything is made. Where a cell is
+    at fault, nobody is invited.
     """
     if file is None and not (alone["name"] and alone["birth_date"]):
         raise click.UsageError("Give --list FILE, or --name and --birth-date.")
     if file is not None and any(alone.values()):
         raise click.UsageError("Give --list FILE or one patient, not both.")
-    order, seed, here = Order(dates) if dates else None, uuid4().hex, installation()
+    order = Order(dates) if dates else None
+    seed = uuid4().hex
+    here = installation()
     if file is None:
         given = {name: value for name, value in alone.items() if value}
         table = Table(rows=as_seen([(0, list(given)), (1, list(given.values()))]))
         found = read_table(table, settings=here.offering, today=here.today(), order=order)
         _refuse(found, "")
     else:
-        found = read_list(file.read_bytes(), settings=here.offering, today=here.today(), order=order)
+        found = read_list(
+            file.read_bytes(), settings=here.offering, today=here.today(), order=order
+        )
     with on_a_ready_installation():
-        act, settings = acting(), here.settings
+        act = acting()
+        settings = here.settings
         if file is not None:
             found = with_doubles(found, service.open_ones(act), seed)
             _show(found, str(file))
@@ -84,7 +111,9 @@ def invite(
             return
         if file is not None and not yes and several:
             click.confirm(f"Invite {len(several)} patients?", abort=True, err=True)
-        until = last_moment(now=act.now, days=days or settings.invitation_days, timezone=settings.clinic_timezone)
+        until = last_moment(
+            now=act.now, days=days or settings.invitation_days, timezone=settings.clinic_timezone
+        )
         done = 0
         try:
             with progress("Inviting") as tell:
@@ -93,7 +122,8 @@ def invite(
         finally:  # whoever is invited by now has a link, whatever went wrong after that
             made = dict(list(several.items())[:done])
             links = [
-                (one.patient.name, one.patient.visit, service.address(settings, act, id_)) for id_, one in made.items()
+                (one.patient.name, one.patient.visit, service.address(settings, act, id_))
+                for id_, one in made.items()
             ]
             print_table([("name", "visit", "link"), *links])
         if slips is not None:
@@ -101,7 +131,10 @@ def invite(
     click.echo(f"{len(made)} invited, until {until:%Y-%m-%d %H:%M} UTC.", err=True)
     early = sum(one.appointment is not None and one.appointment > until for one in several.values())
     if early:
-        click.echo(f"{early} of these links end before the appointment; --days lets them last longer.", err=True)
+        click.echo(
+            f"{early} of these links end before the appointment; --days lets them last longer.",
+            err=True,
+        )
 
 
 def _show(found: InvitationList, file: str) -> None:
@@ -115,7 +148,8 @@ def _show(found: InvitationList, file: str) -> None:
 
 def _values(row: Row) -> list[str]:
     """What is known of a patient, days with the month in words."""
-    zone, shown = installation().settings.clinic_timezone, []
+    zone = installation().settings.clinic_timezone
+    shown = []
     for name, value in row.values.items():
         if isinstance(value, datetime):
             shown.append(moment(value, BASE_LANGUAGE, zone))

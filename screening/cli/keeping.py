@@ -7,7 +7,15 @@ from pathlib import Path
 
 import click
 
-from screening.cli.common import READABLE, acting, commands, fail, on_a_ready_installation, print_table, progress
+from screening.cli.common import (
+    READABLE,
+    acting,
+    commands,
+    fail,
+    on_a_ready_installation,
+    print_table,
+    progress,
+)
 from screening.extensions import db, installation
 from screening.services import clock, retention
 from screening.services.clock import ClockInDoubt, this_machine
@@ -26,7 +34,11 @@ def audit() -> None:
 
 
 @audit.command("verify")
-@click.option("--head", default="", help="An end of the chain noted earlier; finds rows removed from the end too.")
+@click.option(
+    "--head",
+    default="",
+    help="An end of the chain noted earlier; finds rows removed from the end too.",
+)
 @on_a_ready_installation()
 def audit_verify(head: str) -> None:
     """Prove that no row was edited, removed, inserted or moved."""
@@ -50,40 +62,68 @@ def audit_head() -> None:
 def audit_export() -> None:
     """Write the log to standard output as CSV. It names staff and references, no patient."""
     rows = (
-        (one.number, one.at.isoformat(), one.actor, one.action, one.subject, one.detail, one.mac.hex())
+        (
+            one.number,
+            one.at.isoformat(),
+            one.actor,
+            one.action,
+            one.subject,
+            one.detail,
+            one.mac.hex(),
+        )
         for one in audit_log.rows(db.session)
     )
-    print_table(chain([("number", "at", "actor", "action", "subject", "detail", "mac")], rows), is_log=True)
+    print_table(
+        chain([("number", "at", "actor", "action", "subject", "detail", "mac")], rows), is_log=True
+    )
 
 
 @commands.command()
 @click.option("--dry-run", is_flag=True, help="Only say what would be deleted.")
 @on_a_ready_installation()
 def purge(dry_run: bool) -> None:
-    """Delete screenings kept for longer than retention_days, and drafts that expired. The server does so daily."""
+    """Delete screenings kept for longer than retention_days, and drafts that expired.
+
+    The server does so daily.
+    """
     here = installation()
     days = here.settings.retention_days
     if dry_run:
         found = retention.due(acting(), days=days)
-        click.echo(f"{len(found)} screenings would be deleted, {sum(not seen for _, seen in found)} never opened:")
+        click.echo(
+            f"{len(found)} screenings would be deleted, {sum(not seen for _, seen in found)} never opened:"
+        )
         click.echo("\n".join(reference for reference, _ in found))
         return
     try:
         with progress("Deleting") as tell:
-            deleted, unread, _left = retention.purge(acting(), this_machine(), days=days, progress=tell)
+            deleted, unread, _left = retention.purge(
+                acting(), this_machine(), days=days, progress=tell
+            )
     except ClockInDoubt:
-        fail("Nothing was deleted: the clock jumped. See flask doctor; set it right, then: flask confirm-clock")
-    click.echo(f"Deleted {deleted} screenings older than {days} days, {unread} of them never opened.")
+        fail(
+            "Nothing was deleted: the clock jumped. See flask doctor; set it right, then: flask confirm-clock"
+        )
+    click.echo(
+        f"Deleted {deleted} screenings older than {days} days, {unread} of them never opened."
+    )
 
 
 @commands.command("confirm-clock")
-@click.option("--was-off", is_flag=True, help="The time by which it jumped has passed: the machine was off or asleep.")
+@click.option(
+    "--was-off",
+    is_flag=True,
+    help="The time by which it jumped has passed: the machine was off or asleep.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask whether the time is right.")
 @on_a_ready_installation()
 def confirm_clock(was_off: bool, yes: bool) -> None:
     """Say that the clock is right, after it jumped: until then nothing is deleted."""
     if not yes:
-        click.confirm(f"This machine says {datetime.now().astimezone():%d %B %Y, %H:%M %Z}. Is that right?", abort=True)
+        click.confirm(
+            f"This machine says {datetime.now().astimezone():%d %B %Y, %H:%M %Z}. Is that right?",
+            abort=True,
+        )
     clock.confirm(acting(), this_machine(), was_off=was_off)
     click.echo("Confirmed. Screenings will again be deleted at the end of their retention period.")
 
@@ -91,7 +131,10 @@ def confirm_clock(was_off: bool, yes: bool) -> None:
 @commands.command()
 @click.argument("target", type=click.Path(path_type=Path))
 def backup(target: Path) -> None:
-    """Copy the whole database to the new file TARGET while the application runs. The keys are not in it."""
+    """Copy the whole database to the new file TARGET while the application runs.
+
+    The keys are not in it.
+    """
     here = installation()
     check_keys(db.session, here.keys)  # of whatever release the tables are
     acting().note_at_once("backup begun", detail=target.name)
@@ -100,23 +143,38 @@ def backup(target: Path) -> None:
     acting().note_at_once("backed up", detail=target.name)
     for left_over in removed:
         click.echo(f"Removed {left_over}: a backup that was ended before it was whole.", err=True)
-    click.echo(f"Wrote {target} ({target.stat().st_size} bytes), and read it. Keep {here.key_file} apart from it.")
+    click.echo(
+        f"Wrote {target} ({target.stat().st_size} bytes), and read it. Keep {here.key_file} apart from it."
+    )
 
 
 @commands.command()
 @click.argument("source", type=READABLE)
 def restore(source: Path) -> None:
-    """Bring the backup SOURCE into an empty place, in which data.key is already. Then run: flask init; flask verify."""
+    """Bring the backup SOURCE into an empty place, in which data.key is already.
+
+    Then run: flask init; flask verify.
+    """
     here = installation()
     if not here.key_file.exists():
         fail(f"Put your copy to {here.key_file} first: without that key the backup cannot be read")
     with progress("Copying") as tell:
         copies.restore(db.engine, here.keys, source, tell)
     noted, end = audit_log.begin_anew(acting(), source.name)
-    click.echo(as_called(f"Restored {screenings.count(db.session)} screenings. Now run: flask init; flask verify"))
+    click.echo(
+        as_called(
+            f"Restored {screenings.count(db.session)} screenings. Now run: flask init; flask verify"
+        )
+    )
     if noted.number > end.number:
-        click.echo(f"The audit log here went to row {noted.number}, that of the backup to {end.number}.")
-    click.echo(as_called("Whoever was disabled since the copy was made can sign in again: see flask people list"))
+        click.echo(
+            f"The audit log here went to row {noted.number}, that of the backup to {end.number}."
+        )
+    click.echo(
+        as_called(
+            "Whoever was disabled since the copy was made can sign in again: see flask people list"
+        )
+    )
 
 
 @commands.command("move-database")
@@ -128,12 +186,19 @@ def move_database(url: str) -> None:
     Stop the server first. The SQLite file stays, closed for writing.
     """
     here = installation()
-    act, target = acting(), replace(here.settings, database_url=url)
+    act = acting()
+    target = replace(here.settings, database_url=url)
     with progress("Moving") as tell:
-        rows = moving.move(db.engine, target.database, here.keys, now=act.now, by=act.by, progress=tell)
-    click.echo(f"Moved {rows} rows; each was compared, and keys and audit chain fit. Nothing is written here any more.")
+        rows = moving.move(
+            db.engine, target.database, here.keys, now=act.now, by=act.by, progress=tell
+        )
     click.echo(
-        as_called(f"Now set database_url in {here.settings.instance / FILE_NAME}, run flask verify, start the server.")
+        f"Moved {rows} rows; each was compared, and keys and audit chain fit. Nothing is written here any more."
+    )
+    click.echo(
+        as_called(
+            f"Now set database_url in {here.settings.instance / FILE_NAME}, run flask verify, start the server."
+        )
     )
 
 
@@ -145,7 +210,9 @@ def verify() -> None:
     faults = [*filter(None, [audit_log.lost(db.session, here.keys)]), *integrity(db.session)]
     faults += [*audit_log.verify(db.session, here.keys), *editions.faults(db.session)]
     if clock.doubt(db.session) is not None:
-        faults.append("the clock jumped, and nobody has confirmed it: times noted since may be wrong")
+        faults.append(
+            "the clock jumped, and nobody has confirmed it: times noted since may be wrong"
+        )
     total = screenings.count(db.session)
     with progress("Assessing again") as tell:
         for done, fault in enumerate(prove(db.session, here.keys), start=1):
@@ -153,14 +220,23 @@ def verify() -> None:
             tell(done, total)
     if faults:
         fail(*faults)
-    click.echo(f"All is as it was stored: {total} screenings, {audit_log.size(db.session)} audit rows, keys fit.")
+    click.echo(
+        f"All is as it was stored: {total} screenings, {audit_log.size(db.session)} audit rows, keys fit."
+    )
 
 
 @commands.command("rotate-key")
-@click.option("--forget", is_flag=True, help="Afterwards forget the old keys: backups made before cannot be read then.")
+@click.option(
+    "--forget",
+    is_flag=True,
+    help="Afterwards forget the old keys: backups made before cannot be read then.",
+)
 @on_a_ready_installation()
 def rotate_key(forget: bool) -> None:
-    """Make a new data key and seal everything anew with it. May be interrupted: run it again to go on."""
+    """Make a new data key and seal everything anew with it.
+
+    May be interrupted: run it again to go on.
+    """
     here = installation()
     total = rotation.left(db.session, here.keys)
     if not total and not (forget and len(here.keys.data) > 1):
@@ -177,10 +253,16 @@ def rotate_key(forget: bool) -> None:
     acting().note_at_once("key rotated", detail=here.keys.current)
     if forget:
         kept = only_current(here.keys)
-        rotation.forget(db.session, here.keys, lambda: write_keys(here.key_file, kept, instead=True))
+        rotation.forget(
+            db.session, here.keys, lambda: write_keys(here.key_file, kept, instead=True)
+        )
         here.keys.follow()
-    click.echo(f"{done} rows are sealed with {here.keys.current} now. Copy {here.key_file} to its safe place again.")
+    click.echo(
+        f"{done} rows are sealed with {here.keys.current} now. Copy {here.key_file} to its safe place again."
+    )
     if not forget and len(here.keys.data) > 1:
         click.echo(
-            as_called("Old keys stay in it for the backups made before; `flask rotate-key --forget` drops them.")
+            as_called(
+                "Old keys stay in it for the backups made before; `flask rotate-key --forget` drops them."
+            )
         )

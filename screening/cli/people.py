@@ -16,7 +16,9 @@ def people() -> None:
 
 @people.command("add")
 @click.argument("sign_in_name")
-@click.option("--name", "full_name", default="", help="The name that others read; else the sign-in name.")
+@click.option(
+    "--name", "full_name", default="", help="The name that others read; else the sign-in name."
+)
 @click.option("--role", "roles", multiple=True, required=True, type=click.Choice(service.ROLES))
 @click.option("--if-none", is_flag=True, help="Do nothing where there is anybody already.")
 @on_a_ready_installation()
@@ -27,10 +29,14 @@ def people_add(sign_in_name: str, full_name: str, roles: tuple[str, ...], if_non
     added = service.add(acting(), sign_in_name, full_name, roles, hashed, only_if_none=if_none)
     if added:
         address = f"{installation().settings.public_url}/account/sign-in"
-        click.echo(f"First sign-in at {address}: name {sign_in_name}, password {password} (to be changed there)")
+        click.echo(
+            f"First sign-in at {address}: name {sign_in_name}, password {password} (to be changed there)"
+        )
     elif (first := service.find(db.session, sign_in_name)) and first.password_is_one_time:
         again = as_called(f"flask people reset-password {sign_in_name}")
-        click.echo(f"{sign_in_name} has not signed in yet. If the password that was printed is lost: {again}")
+        click.echo(
+            f"{sign_in_name} has not signed in yet. If the password that was printed is lost: {again}"
+        )
 
 
 @people.command("list")
@@ -39,7 +45,13 @@ def people_list() -> None:
     """Print who may sign in."""
     for one in service.everyone(db.session):
         words = [one.role_names, "" if one.active else "disabled"]
-        words += ["second factor" if one.tf_totp_secret else "second factor due" if one.totp_required else ""]
+        words += [
+            "second factor"
+            if one.tf_totp_secret
+            else "second factor due"
+            if one.totp_required
+            else ""
+        ]
         click.echo(f"{one.sign_in_name}\t{one.full_name}\t{', '.join(filter(None, words))}")
 
 

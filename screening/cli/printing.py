@@ -41,7 +41,9 @@ def outbox_run(once: bool) -> None:
     background.empty_outbox(current_app)
     db.session.rollback()  # to see what was done meanwhile
     left = waiting(db.session)
-    click.echo(f"{len(left)} jobs wait, {sum(job.failed for job, _reference in left)} of them failed.")
+    click.echo(
+        f"{len(left)} jobs wait, {sum(job.failed for job, _reference in left)} of them failed."
+    )
 
 
 @outbox.command("list")
@@ -69,15 +71,20 @@ def signing_key() -> None:
 
 @signing_key.command("create")
 def signing_key_create() -> None:
-    """Make a key (EC P-256) with a certificate that it signs itself. From then on each PDF is signed.
+    """Make a key (EC P-256) with a certificate that it signs itself.
 
-    To use a certificate of an authority instead, write its key and then its certificates into signing.pem (mode 0600).
+    From then on each PDF is signed.
+
+    To use a certificate of an authority instead, write its key and then its certificates into
+    signing.pem (mode 0600).
     """
     here = installation()
     try:
         write_private(here.signing_file, new_key(here.settings.clinic_name, now=datetime.now(UTC)))
     except FileExistsError:
-        fail(f"{here.signing_file} is there already and stays; move it away first if you want a new one")
+        fail(
+            f"{here.signing_file} is there already and stays; move it away first if you want a new one"
+        )
     except OSError as err:
         fail(f"{here.signing_file} cannot be written: {err.strerror}; run `flask init` first")
     click.get_current_context().invoke(signing_key_show)

@@ -37,7 +37,11 @@ def rulebook() -> None:
 
 
 @rulebook.command("adopt")
-@click.option("--seen", is_flag=True, help="Only note that what this release changed in its rule book was looked at.")
+@click.option(
+    "--seen",
+    is_flag=True,
+    help="Only note that what this release changed in its rule book was looked at.",
+)
 def rulebook_adopt(seen: bool) -> None:
     """Copy the packaged rule book into the instance folder, where the clinic changes it and upgrades do not."""
     folder = installation().rule_book_folder
@@ -45,7 +49,9 @@ def rulebook_adopt(seen: bool) -> None:
         if not folder.exists():
             fail(f"There is no {folder}; run: flask rulebook adopt")
         note_basis(folder)
-        click.echo("Noted. The packaged rule book of this release is what later ones are compared with.")
+        click.echo(
+            "Noted. The packaged rule book of this release is what later ones are compared with."
+        )
         return
     try:
         files = adopt(folder)
@@ -59,7 +65,10 @@ def rulebook_adopt(seen: bool) -> None:
 @rulebook.command("check")
 @click.argument("file", type=READABLE, required=False)
 def rulebook_check(file: Path | None) -> None:
-    """Prove a rule book and its translations; print every fault. Without FILE, the one that the clinic changes."""
+    """Prove a rule book and its translations; print every fault.
+
+    Without FILE, the one that the clinic changes.
+    """
     here = installation()
     books = here.read(file or here.rule_book_file)
     edition = books[BASE_LANGUAGE].edition
@@ -69,7 +78,9 @@ def rulebook_check(file: Path | None) -> None:
         editions.refuse_used_version(db.session, edition)
         current = here.approved_books[BASE_LANGUAGE].edition
         in_force = f"in force. {standing(current, 'en', on=here.today())}"
-        state = in_force if current.digest == edition.digest else f"not in force ({current.version} is)"
+        state = (
+            in_force if current.digest == edition.digest else f"not in force ({current.version} is)"
+        )
     click.echo(f"{edition.id} {edition.version} is sound, and {state}")
     click.echo(f"  SHA-256 {edition.digest}")
     for language, book in books.items():
@@ -91,47 +102,72 @@ def rulebook_show(language: str) -> None:
     books = installation().books
     if language not in books:
         fail(f"There is no rule book in {language!r}; use one of: {', '.join(books)}")
-    click.echo(current_app.jinja_env.get_template("text/rule_book.txt").render(book=books[language]), nl=False)
+    click.echo(
+        current_app.jinja_env.get_template("text/rule_book.txt").render(book=books[language]),
+        nl=False,
+    )
 
 
 @rulebook.command("table")
-@click.option("--all", "is_all", is_flag=True, help="Print every combination of answers instead, separated by tabs.")
+@click.option(
+    "--all",
+    "is_all",
+    is_flag=True,
+    help="Print every combination of answers instead, separated by tabs.",
+)
 def rulebook_table(is_all: bool) -> None:
     """Print what each answer leads to, question by question, and then what several answers together lead to."""
     book = installation().books[BASE_LANGUAGE]
     if not is_all:
         rows, joined = truth_table(book)
-        click.echo(current_app.jinja_env.get_template("text/table.txt").render(rows=rows, joined=joined), nl=False)
+        click.echo(
+            current_app.jinja_env.get_template("text/table.txt").render(rows=rows, joined=joined),
+            nl=False,
+        )
         return
     columns = [item.id for item in book.asked() if (item.id, "missing") in book.open_findings]
     click.echo("\t".join([*columns, "outcome", "findings"]))
     for values in combinations(book):
         assessment = evaluate(book, read_answers(book, values))
         cells = [values.get(column, "-") for column in columns]
-        click.echo("\t".join([*cells, assessment.outcome.word, ",".join(one.rule for one in assessment.findings)]))
+        click.echo(
+            "\t".join(
+                [*cells, assessment.outcome.word, ",".join(one.rule for one in assessment.findings)]
+            )
+        )
 
 
 @rulebook.command("diff")
 @click.argument("old")
 @click.argument("new")
-@click.option("--references", is_flag=True, help="Name the screenings, for prescribers. It is noted in the audit log.")
+@click.option(
+    "--references",
+    is_flag=True,
+    help="Name the screenings, for prescribers. It is noted in the audit log.",
+)
 def rulebook_diff(old: str, new: str, references: bool) -> None:
     """Print what changes from the rule book OLD to the rule book NEW, and for how many screenings.
 
-    Each is a file, `packaged`, `adopted-from` (the packaged one when it was adopted), `in-force`, or an edition that
-    the database keeps: the first 8 or more digits of its SHA-256.
+    Each is a file, `packaged`, `adopted-from` (the packaged one when it was adopted), `in-force`,
+    or an edition that the database keeps: the first 8 or more digits of its SHA-256.
     """
-    made, found = compare(_books(old), _books(new)), None
+    made = compare(_books(old), _books(new))
+    found = None
     try:
         with on_a_ready_installation(), progress("Assessing screenings") as tell:
             act = acting()
-            found = effects.effect(act, made.old, made.new, since=act.now - timedelta(days=effects.DAYS), tell=tell)
+            found = effects.effect(
+                act, made.old, made.new, since=act.now - timedelta(days=effects.DAYS), tell=tell
+            )
         if references:
             effects.seen(act, found)
     except (KeyFault, DatabaseNotReady, OperationalError) as err:
         click.echo(f"No screenings were assessed: {getattr(err, 'orig', err)}", err=True)
     template = current_app.jinja_env.get_template("text/comparison.txt")
-    click.echo(template.render(comparison=made, effect=found, days=effects.DAYS, references=references), nl=False)
+    click.echo(
+        template.render(comparison=made, effect=found, days=effects.DAYS, references=references),
+        nl=False,
+    )
 
 
 def _books(name: str) -> Mapping[str, RuleBook]:
@@ -145,16 +181,23 @@ def _books(name: str) -> Mapping[str, RuleBook]:
     if Path(name).is_file():
         return installation().read(Path(name))
     if not re.fullmatch("[0-9a-fA-F]{8,64}", name):
-        fail(f"{name} is no file; name a file, packaged, in-force, or 8 or more digits of the SHA-256 of an edition")
+        fail(
+            f"{name} is no file; name a file, packaged, in-force, or 8 or more digits of the SHA-256 of an edition"
+        )
     with on_a_ready_installation():
         found = editions.beginning(db.session, name.lower())
         if len(found) != 1:
-            fail(f"{name} {'begins several kept editions' if found else 'is no edition that is kept here'}", *found)
+            fail(
+                f"{name} {'begins several kept editions' if found else 'is no edition that is kept here'}",
+                *found,
+            )
         return load_content(editions.content(db.session, found[0]))
 
 
 @rulebook.command("fhir")
-@click.argument("kind", type=click.Choice(list(DEFINITIONS), case_sensitive=False), default="Questionnaire")
+@click.argument(
+    "kind", type=click.Choice(list(DEFINITIONS), case_sensitive=False), default="Questionnaire"
+)
 def rulebook_fhir(kind: str) -> None:
     """Print the rule book's FHIR R4 Questionnaire, or the CodeSystem of its options."""
     here = installation()
@@ -172,8 +215,11 @@ def _pages(question: Question, book: RuleBook) -> Iterator[tuple[tuple[str, str]
     """Every way to answer one question's page."""
     for option in question.options:
         opened = [
-            one for one in question.follow_ups if option.id in one.when and (one.id, "missing") in book.open_findings
+            one
+            for one in question.follow_ups
+            if option.id in one.when and (one.id, "missing") in book.open_findings
         ]
         yield from itertools.product(
-            [(question.id, option.id)], *([(one.id, given.id) for given in one.options] for one in opened)
+            [(question.id, option.id)],
+            *([(one.id, given.id) for given in one.options] for one in opened),
         )

@@ -6,7 +6,15 @@ from pathlib import Path
 
 import click
 
-from screening.cli.common import READABLE, WRITABLE, acting, commands, fail, on_a_ready_installation, progress
+from screening.cli.common import (
+    READABLE,
+    WRITABLE,
+    acting,
+    commands,
+    fail,
+    on_a_ready_installation,
+    progress,
+)
 from screening.domain.assessment import Assessment, Screening
 from screening.domain.case import InvalidCase, read_case
 from screening.domain.evaluate import evaluate
@@ -31,7 +39,8 @@ from screening.storage.tables import ScreeningRow
 def screen(answers: Path, pdf: Path | None, as_json: bool) -> None:
     """Evaluate one file of ANSWERS (JSON) without a web server or database.
 
-    Exit code 0: evaluated, whatever the outcome. 1: the file is at fault; every fault is printed. 2: wrong usage.
+    Exit code 0: evaluated, whatever the outcome. 1: the file is at fault; every fault is printed.
+    2: wrong usage.
     """
     here = installation()
     try:
@@ -48,7 +57,9 @@ def screen(answers: Path, pdf: Path | None, as_json: bool) -> None:
     else:
         click.echo(f"Outcome: {assessment.outcome.word}")
         for finding in assessment.findings:
-            click.echo(f"- {finding.severity.word}: {finding.title}. {finding.reason} [{finding.citations}]")
+            click.echo(
+                f"- {finding.severity.word}: {finding.title}. {finding.reason} [{finding.citations}]"
+            )
     if pdf is not None:
         screening = Screening(
             reference="",
@@ -66,7 +77,9 @@ def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) < len(pairs):
         keys = [key for key, _ in pairs]
-        raise ValueError(f"these keys stand there twice: {', '.join(sorted({k for k in keys if keys.count(k) > 1}))}")
+        raise ValueError(
+            f"these keys stand there twice: {', '.join(sorted({k for k in keys if keys.count(k) > 1}))}"
+        )
     return found
 
 
@@ -94,13 +107,21 @@ def summary(reference: str, pdf: Path | None) -> None:
 
 @commands.command()
 @click.argument("target", type=WRITABLE)
-@click.option("--since", type=click.DateTime(["%Y-%m-%d"]), required=True, help="Sent on this day or later (UTC).")
-@click.option("--format", "kind", type=click.Choice(["csv", "fhir"]), default="csv", show_default=True)
+@click.option(
+    "--since",
+    type=click.DateTime(["%Y-%m-%d"]),
+    required=True,
+    help="Sent on this day or later (UTC).",
+)
+@click.option(
+    "--format", "kind", type=click.Choice(["csv", "fhir"]), default="csv", show_default=True
+)
 @on_a_ready_installation()
 def export(target: Path, since: datetime, kind: str) -> None:
     """Write screenings to the new file TARGET: a table (CSV), or FHIR R4 Bundles, one on each line (NDJSON)."""
     here = installation()
-    since, book = since.replace(tzinfo=UTC), here.approved_books[BASE_LANGUAGE]
+    since = since.replace(tzinfo=UTC)
+    book = here.approved_books[BASE_LANGUAGE]
     total = screenings.count(db.session, ScreeningRow.submitted_at >= since)
     try:
         with new_file(target, encoding=spreadsheet.ENCODING if kind == "csv" else "utf-8") as file:
@@ -114,7 +135,9 @@ def export(target: Path, since: datetime, kind: str) -> None:
                         row = spreadsheet.row(screening, assessment, books[BASE_LANGUAGE])
                         spreadsheet.write_row(file, (row.get(column, "") for column in columns))
                     else:
-                        made = fhir.bundle(screening, assessment, books, base=here.settings.fhir_base)
+                        made = fhir.bundle(
+                            screening, assessment, books, base=here.settings.fhir_base
+                        )
                         file.write(f"{json.dumps(made, ensure_ascii=False)}\n")
                     tell(done, total)
     except OSError as err:
@@ -140,7 +163,9 @@ def _write_pdf(path: Path, made: Summary) -> None:
     _write(path, printed)
     if missing:
         points = ", ".join(f"U+{ord(character):04X}" for character in sorted(missing))
-        click.echo(f"No font has these characters, the page shows their code points: {points}", err=True)
+        click.echo(
+            f"No font has these characters, the page shows their code points: {points}", err=True
+        )
 
 
 def _assessment_json(assessment: Assessment, book: RuleBook) -> dict[str, object]:

@@ -18,7 +18,8 @@ from screening.settings import flag, setting, text
 from screening.storage.encryption import KeyFault, read_private
 from screening.storage.outbox import TO
 
-SECONDS = 25.0  # for one delivery; with one more wait for the network, less than the lease of its job
+# for one delivery; with one more wait for the network, less than the lease of its job
+SECONDS = 25.0
 AGAIN = 0.5  # seconds until whatever still talks after that is hung up on once more
 
 
@@ -36,9 +37,15 @@ class Fault(StrEnum):
 
 
 REASONS = {
-    Fault.UNREACHABLE: N_("The receiving system cannot be reached. Is it switched on, and is its address correct?"),
-    Fault.SLOW: N_("The receiving system took too long to answer. It may have received the summary all the same."),
-    Fault.CERTIFICATE: N_("The receiving system could not prove its identity. Its certificate may have expired."),
+    Fault.UNREACHABLE: N_(
+        "The receiving system cannot be reached. Is it switched on, and is its address correct?"
+    ),
+    Fault.SLOW: N_(
+        "The receiving system took too long to answer. It may have received the summary all the same."
+    ),
+    Fault.CERTIFICATE: N_(
+        "The receiving system could not prove its identity. Its certificate may have expired."
+    ),
     Fault.SIGN_IN: N_("The receiving system rejects our name and password, or our token."),
     Fault.REFUSED: N_("The receiving system did not accept it."),
     Fault.NO_ROOM: N_("There is no space left in the folder."),
@@ -48,19 +55,24 @@ REASONS = {
 
 
 class DeliveryFailed(Exception):
-    """Something was not delivered, or nobody knows whether it was. `detail` is a code or a file, nothing personal."""
+    """Something was not delivered, or nobody knows whether it was.
+
+    `detail` is a code or a file, nothing personal.
+    """
 
     def __init__(self, fault: Fault, detail: str = "") -> None:
         super().__init__(f"{fault} {detail}".strip())
-        self.fault, self.detail = fault, detail
+        self.fault = fault
+        self.detail = detail
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
     """One edition of a summary: `number` is how many entries it has, 0 for what the patient has sent.
 
-    `id` (a UUID) is the same however often this edition is delivered to this channel. `language` is the clinic's,
-    `address` that of the screening's page, and `fhir_base` where the addresses of our FHIR definitions begin.
+    `id` (a UUID) is the same however often this edition is delivered to this channel. `language` is
+    the clinic's, `address` that of the screening's page, and `fhir_base` where the addresses of our
+    FHIR definitions begin.
     """
 
     id: str
@@ -83,13 +95,20 @@ def _outcomes(raw: object) -> frozenset[Severity]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Channel:
-    """A way for summaries out of the house. Files that it names are in the `instance` folder, or have a whole path."""
+    """A way for summaries out of the house.
+
+    Files that it names are in the `instance` folder, or have a whole path.
+    """
 
     name: str
     instance: Path
     kind: str = setting(text, "email, folder or fhir_server")
-    outcomes: frozenset[Severity] = setting(_outcomes, "the outcomes of which summaries go there", frozenset(Severity))
-    every_edition: bool = setting(flag, "whether they go again each time the clinic has added something", False)
+    outcomes: frozenset[Severity] = setting(
+        _outcomes, "the outcomes of which summaries go there", frozenset(Severity)
+    )
+    every_edition: bool = setting(
+        flag, "whether they go again each time the clinic has added something", False
+    )
 
     @property
     def job(self) -> str:
@@ -101,7 +120,10 @@ class Channel:
         raise NotImplementedError
 
     def secret(self, file: str) -> str:
-        """What a file holds that only its owner may read, such as a password: one line. Raises DeliveryFailed."""
+        """What a file holds that only its owner may read, such as a password: one line.
+
+        Raises DeliveryFailed.
+        """
         try:
             secret = read_private(self.instance / file).strip()
         except KeyFault as err:
@@ -138,13 +160,15 @@ def in_time() -> Iterator[Held]:
 
     Raises DeliveryFailed for all that can go wrong between two machines.
     """
-    held, done = Held(), Event()
+    held = Held()
+    done = Event()
 
     def hang_up() -> None:
         if done.wait(SECONDS):
             return
         held.over.set()
-        while not done.wait(AGAIN):  # a socket may be in other hands for a moment, such as while TLS begins
+        # a socket may be in other hands for a moment, such as while TLS begins
+        while not done.wait(AGAIN):
             for one in held:
                 with suppress(OSError):
                     if one.sock is not None:

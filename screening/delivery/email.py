@@ -13,7 +13,15 @@ from zoneinfo import ZoneInfo
 
 from babel.dates import format_date
 
-from screening.delivery.channel import SECONDS, Channel, DeliveryFailed, Document, Fault, Held, in_time
+from screening.delivery.channel import (
+    SECONDS,
+    Channel,
+    DeliveryFailed,
+    Document,
+    Fault,
+    Held,
+    in_time,
+)
 from screening.domain.invitation import is_mailbox
 from screening.reports.pdf import plain_text
 from screening.settings import Settings, filled, port, setting, text
@@ -39,20 +47,29 @@ class Email(Channel):
 
     host: str = setting(filled, "the mail server's name, as its certificate has it")
     sender: str = setting(_mailbox, "the address that mails come from")
-    to: str = setting(_mailbox, "the one address that mails go to; for several, declare several channels")
+    to: str = setting(
+        _mailbox, "the one address that mails go to; for several, declare several channels"
+    )
     tls: str = setting(_tls, "starttls (port 587) or implicit (port 465)", "starttls")
     port: int = setting(port, "the mail server's port; 0: as usual for its kind of TLS", 0)
     user: str = setting(text, "the name to sign in with; empty: without", "")
-    password_file: str = setting(text, "the file with the password, in the instance folder, mode 0600", "")
+    password_file: str = setting(
+        text, "the file with the password, in the instance folder, mode 0600", ""
+    )
     ca_file: str = setting(
-        text, "the file with the authority that vouches for the server, if the machine knows it not", ""
+        text,
+        "the file with the authority that vouches for the server, if the machine knows it not",
+        "",
     )
     pdf_password_file: str = setting(
         text, "the file with the password that PDFs are encrypted with; empty: they are not", ""
     )
 
     def deliver(self, document: Document) -> None:
-        """Send the PDF, with a Message-ID by which a second one can be told. Raises DeliveryFailed."""
+        """Send the PDF, with a Message-ID by which a second one can be told.
+
+        Raises DeliveryFailed.
+        """
         pdf = document.pdf
         if self.pdf_password_file:
             pdf = _encrypted(pdf, self.secret(self.pdf_password_file))
@@ -63,7 +80,9 @@ class Email(Channel):
         _send(self, message)
 
 
-def remind_by_mail(options: Email, to: str, link: str, *, language: str, until: datetime, settings: Settings) -> None:
+def remind_by_mail(
+    options: Email, to: str, link: str, *, language: str, until: datetime, settings: Settings
+) -> None:
     """Send a patient the link to the questions, without a word about who it is for or what about."""
     at = until.astimezone(ZoneInfo(settings.clinic_timezone))
     day = format_date(at, "long", locale=settings.locale(language))
@@ -75,8 +94,11 @@ def _message(options: Email, to: str, words: str, *, name: str, at: datetime) ->
     """Return a message. The first line of the words is its subject."""
     subject, _blank, body = words.partition("\n\n")
     message = EmailMessage()
-    message["Subject"], message["From"], message["To"] = subject, options.sender, to
-    message["Message-ID"], message["Date"] = f"<{name}@{options.sender.rpartition('@')[2]}>", at
+    message["Subject"] = subject
+    message["From"] = options.sender
+    message["To"] = to
+    message["Message-ID"] = f"<{name}@{options.sender.rpartition('@')[2]}>"
+    message["Date"] = at
     message.set_content(body)
     return message
 
@@ -95,7 +117,9 @@ def _send(options: Email, message: EmailMessage) -> None:
             server.send_message(message)
         except smtplib.SMTPResponseException as err:
             sign_in = isinstance(err, smtplib.SMTPAuthenticationError)
-            raise DeliveryFailed(Fault.SIGN_IN if sign_in else Fault.REFUSED, str(err.smtp_code)) from err
+            raise DeliveryFailed(
+                Fault.SIGN_IN if sign_in else Fault.REFUSED, str(err.smtp_code)
+            ) from err
         except smtplib.SMTPRecipientsRefused as err:
             raise DeliveryFailed(Fault.REFUSED, str(err.recipients[str(message["To"])][0])) from err
         except smtplib.SMTPException as err:
@@ -119,7 +143,8 @@ class _SmtpOverTls(_Smtp, smtplib.SMTP_SSL):
 
 
 def _connected(options: Email, context: ssl.SSLContext, held: Held) -> smtplib.SMTP:
-    port, ours = options.port or TLS[options.tls], options.sender.rpartition("@")[2]
+    port = options.port or TLS[options.tls]
+    ours = options.sender.rpartition("@")[2]
     if options.tls == "implicit":
         return _SmtpOverTls(held, options.host, port, ours, timeout=SECONDS, context=context)
     return _Smtp(held, options.host, port, ours, timeout=SECONDS)
@@ -127,10 +152,12 @@ def _connected(options: Email, context: ssl.SSLContext, held: Held) -> smtplib.S
 
 def _encrypted(pdf: bytes, password: str) -> bytes:
     """A copy that opens with the password alone; a signature does not hold for it."""
-    from pyhanko.pdf_utils.reader import PdfFileReader  # only here: few clinics encrypt, and it takes long to load
+    # only here: few clinics encrypt, and it takes long to load
+    from pyhanko.pdf_utils.reader import PdfFileReader
     from pyhanko.pdf_utils.writer import copy_into_new_writer
 
-    copy, out = copy_into_new_writer(PdfFileReader(BytesIO(pdf))), BytesIO()
+    copy = copy_into_new_writer(PdfFileReader(BytesIO(pdf)))
+    out = BytesIO()
     copy.encrypt(owner_pass=password, user_pass=password)  # type: ignore[no-untyped-call]
     copy.write(out)  # type: ignore[no-untyped-call]
     return out.getvalue()

@@ -6,7 +6,15 @@ from http.client import HTTPSConnection
 from types import SimpleNamespace
 from urllib.parse import urlsplit
 
-from screening.delivery.channel import SECONDS, Channel, DeliveryFailed, Document, Fault, Held, in_time
+from screening.delivery.channel import (
+    SECONDS,
+    Channel,
+    DeliveryFailed,
+    Document,
+    Fault,
+    Held,
+    in_time,
+)
 from screening.reports import fhir
 from screening.reports.fhir_definitions import MEDIA_TYPE, Json
 from screening.settings import setting, text
@@ -30,11 +38,16 @@ class FhirServer(Channel):
         text, "the file with the bearer token, in the instance folder, mode 0600; empty: none", ""
     )
     ca_file: str = setting(
-        text, "the file with the authority that vouches for the server, if the machine knows it not", ""
+        text,
+        "the file with the authority that vouches for the server, if the machine knows it not",
+        "",
     )
 
     def deliver(self, document: Document) -> None:
-        """Create the questions, the answers, the findings and the PDF, all or none. Raises DeliveryFailed."""
+        """Create the questions, the answers, the findings and the PDF, all or none.
+
+        Raises DeliveryFailed.
+        """
         bundle = fhir.transaction(
             document.screening,
             document.assessment,
@@ -48,7 +61,8 @@ class FhirServer(Channel):
             headers["Authorization"] = f"Bearer {self.secret(self.token_file)}"
         with in_time() as held:
             status, answer = _post(self, bundle, headers, held)
-            if status == 412:  # it has these questions twice: two screenings brought them in the same moment
+            # it has these questions twice: two screenings brought them in the same moment
+            if status == 412:
                 del bundle["entry"][0]
                 status, answer = _post(self, bundle, headers, held)
         if status in (401, 403):
@@ -57,7 +71,9 @@ class FhirServer(Channel):
             raise DeliveryFailed(Fault.REFUSED, str(status))
 
 
-def _post(options: FhirServer, bundle: Json, headers: dict[str, str], held: Held) -> tuple[int, bytes]:
+def _post(
+    options: FhirServer, bundle: Json, headers: dict[str, str], held: Held
+) -> tuple[int, bytes]:
     """Send it once. Redirects are not followed: health data goes only where the settings say."""
     parts = urlsplit(options.address)
     connection = HTTPSConnection(
@@ -66,7 +82,9 @@ def _post(options: FhirServer, bundle: Json, headers: dict[str, str], held: Held
     connection.connect()
     # The socket itself: http.client lets go of it before the answer is read to its end.
     held.append(SimpleNamespace(sock=connection.sock, close=connection.sock.close))
-    connection.request("POST", parts.path or "/", json.dumps(bundle, ensure_ascii=False).encode(), headers)
+    connection.request(
+        "POST", parts.path or "/", json.dumps(bundle, ensure_ascii=False).encode(), headers
+    )
     with connection.getresponse() as response:
         answer = response.read(LONGEST)
         if held.over.is_set():  # what it has said is not all

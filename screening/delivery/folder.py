@@ -14,7 +14,8 @@ from screening.settings import setting, text
 from screening.storage.encryption import sync_folder
 
 PARTS = ("reference", "edition", "sent", "name", "born", "visit")
-LONGEST = 60  # characters of the pattern, and bytes of a name or visit in it: file names have up to 255 bytes
+# characters of the pattern, and bytes of a name or visit in it: file names have up to 255 bytes
+LONGEST = 60
 
 
 def _folder(raw: object) -> str:
@@ -46,19 +47,23 @@ class Folder(Channel):
 
     folder: str = setting(_folder, "the folder that summaries are put into; it must be there")
     file_name: str = setting(
-        _pattern, "how files are named; {name}, {born} and {visit} tell who it is", "{reference}-{edition}.pdf"
+        _pattern,
+        "how files are named; {name}, {born} and {visit} tell who it is",
+        "{reference}-{edition}.pdf",
     )
 
     def deliver(self, document: Document) -> None:
         """Put the PDF there, with a name that is always the same for it. Raises DeliveryFailed."""
-        folder, mine = Path(self.folder), f".{document.id}."
+        folder = Path(self.folder)
+        mine = f".{document.id}."
         unfinished = folder / f"{mine}{os.getpid()}"
         try:
             for left in folder.glob(f"{mine}*"):  # of somebody who was stopped in the middle
                 left.unlink(missing_ok=True)
             try:
                 with unfinished.open("xb") as file:
-                    os.fchmod(file.fileno(), 0o640)  # for the folder's group too: a record system is another user
+                    # for the folder's group too: a record system is another user
+                    os.fchmod(file.fileno(), 0o640)
                     file.write(document.pdf)
                     file.flush()
                     os.fsync(file.fileno())
@@ -84,12 +89,16 @@ def _named(pattern: str, document: Document) -> str:
         patient.birth_date.isoformat(),
         patient.visit,
     )
-    return pattern.format_map({part: _plain(value) for part, value in zip(PARTS, parts, strict=True)})
+    return pattern.format_map(
+        {part: _plain(value) for part, value in zip(PARTS, parts, strict=True)}
+    )
 
 
 def _plain(value: str) -> str:
     """Letters of any script with their marks, and digits, as many whole ones as LONGEST bytes hold; all else as `-`."""
-    words = "".join(one if _is_part_of_word(one) else "-" for one in unicodedata.normalize("NFC", value))
+    words = "".join(
+        one if _is_part_of_word(one) else "-" for one in unicodedata.normalize("NFC", value)
+    )
     kept = without_unseen(words).strip("-")  # an emoji leaves its joiners behind
     short = kept.encode()[:LONGEST].decode(errors="ignore")
     while short != kept and short and not kept[len(short)].isalnum() and kept[len(short)] != "-":

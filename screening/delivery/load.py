@@ -10,7 +10,11 @@ from screening.delivery.fhir_server import FhirServer
 from screening.delivery.folder import Folder
 from screening.settings import FILE_NAME, InvalidSettings, Settings, read_options
 
-KINDS: Mapping[object, type[Channel]] = {"email": Email, "folder": Folder, "fhir_server": FhirServer}
+KINDS: Mapping[object, type[Channel]] = {
+    "email": Email,
+    "folder": Folder,
+    "fhir_server": FhirServer,
+}
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,29}")
 
 
@@ -19,7 +23,8 @@ def load_channels(settings: Settings) -> dict[str, Channel]:
     found: dict[str, Channel] = {}
     faults: list[str] = []
     for name, table in settings.channels.items():
-        place, kind = f"{settings.instance / FILE_NAME}: [deliver.{name}]", str(table.get("kind"))
+        place = f"{settings.instance / FILE_NAME}: [deliver.{name}]"
+        kind = str(table.get("kind"))
         if not NAME.fullmatch(name):
             faults.append(f"{place}: a channel's name has up to 30 small letters, digits, - and _")
         if kind not in KINDS:

@@ -20,7 +20,8 @@ OLDEST_AGE = 130  # years; an earlier date of birth is a slip of the finger
 
 Value = str | tuple[str, ...]
 
-# Control characters, halves of characters, and more marks upon one letter than any language writes: too high to print.
+# Control characters, halves of characters, and more marks upon one letter than any language writes:
+# too high to print.
 _UNPRINTABLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]"
     "|[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]{9,}"
@@ -28,7 +29,10 @@ _UNPRINTABLE = re.compile(
 
 
 class Fault(StrEnum):
-    """Why something typed cannot be taken as it is. The words for people are chosen where it is shown."""
+    """Why something typed cannot be taken as it is.
+
+    The words for people are chosen where it is shown.
+    """
 
     MISSING = "missing"
     TOO_LONG = "too_long"
@@ -52,7 +56,10 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Respondent:
-    """Who fills in the questionnaire. `name` is that of somebody other than the patient and may be empty."""
+    """Who fills in the questionnaire.
+
+    `name` is that of somebody other than the patient and may be empty.
+    """
 
     role: Role
     name: str = ""
@@ -73,7 +80,11 @@ class Patient:
     @property
     def proxy(self) -> Respondent | None:
         """Somebody other than the patient who fills in the questionnaire, or None where nobody is known to."""
-        return self.respondent if self.respondent and self.respondent.role is not Role.PATIENT else None
+        return (
+            self.respondent
+            if self.respondent and self.respondent.role is not Role.PATIENT
+            else None
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +100,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
-    """All answers of one screening, in any order. Equality and evaluation do not depend on the order."""
+    """All answers of one screening, in any order.
+
+    Equality and evaluation do not depend on the order.
+    """
 
     given: tuple[Answer, ...] = ()
     _by_id: Mapping[str, Answer] = field(init=False, repr=False, compare=False)
@@ -114,11 +128,15 @@ class Answers:
     def with_page(self, question: Question, page: Answers) -> Answers:
         """These answers with one question's page replaced as a whole, so that follow-ups it closed are gone."""
         on_page = {item.id for item in question.page}
-        return Answers(given=(*(answer for answer in self.given if answer.id not in on_page), *page.given))
+        return Answers(
+            given=(*(answer for answer in self.given if answer.id not in on_page), *page.given)
+        )
 
     def still_asked(self, books: Mapping[str, RuleBook]) -> Answers:
         """These answers without any that today's book of the same language does not ask and show in the same words."""
-        items = {(language, item.id): item for language, book in books.items() for item in book.asked()}
+        items = {
+            (language, item.id): item for language, book in books.items() for item in book.asked()
+        }
         kept = (
             answer
             for answer in self.given
@@ -148,8 +166,8 @@ class UnacceptableAnswers(Exception):
 def read_answers(book: RuleBook, values: Mapping[str, object]) -> Answers:
     """Turn ids and plain values into Answers worded as `book` words them; None and empty values count as missing.
 
-    Raises UnacceptableAnswers with every fault at once: unknown ids and values, wrong types, over-long text,
-    follow-ups that do not apply.
+    Raises UnacceptableAnswers with every fault at once: unknown ids and values, wrong types,
+    over-long text, follow-ups that do not apply.
     """
     asked = {item.id: item for item in book.asked()}
     faults: dict[str, Fault] = {key: Fault.UNKNOWN_QUESTION for key in values if key not in asked}
@@ -163,11 +181,16 @@ def read_answers(book: RuleBook, values: Mapping[str, object]) -> Answers:
             faults[item.id] = value
         elif value:
             if isinstance(item, FollowUp) and (
-                item.parent not in faults and (item.parent not in given or given[item.parent].value not in item.when)
+                item.parent not in faults
+                and (item.parent not in given or given[item.parent].value not in item.when)
             ):
                 faults[item.id] = Fault.DOES_NOT_APPLY
             given[item.id] = Answer(
-                id=item.id, value=value, asked=item.ask, shown=shown(item, value), language=book.language
+                id=item.id,
+                value=value,
+                asked=item.ask,
+                shown=shown(item, value),
+                language=book.language,
             )
     if faults:
         raise UnacceptableAnswers(faults)
@@ -207,8 +230,8 @@ def shown(item: Question | FollowUp, value: Value) -> str:
 def tidy(text: str, *, lines: bool = False) -> str:
     """The text as it is seen, in Unicode NFC and without white space around it; the words stay as typed.
 
-    Without `lines`, it becomes one line. What is far too long is not composed, as long runs of marks would take much
-    time: it is refused anyway.
+    Without `lines`, it becomes one line. What is far too long is not composed, as long runs of
+    marks would take much time: it is refused anyway.
     """
     seen = without_unseen(text)
     if not lines:

@@ -12,7 +12,8 @@ from screening.domain.rules import Finding, Question, Severity
 class Assessment:
     """The answers, the edition's digest, and the findings that follow, most severe first.
 
-    The order of findings is total: severity, then the order in which the book asks, then the order of its rules.
+    The order of findings is total: severity, then the order in which the book asks, then the order
+    of its rules.
     """
 
     digest: str
@@ -31,11 +32,13 @@ class Assessment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Screening:
-    """One submitted questionnaire. `submitted_at` is in UTC; `digest` is of the edition it was made under.
+    """One submitted questionnaire.
 
-    `reference` is empty for one that is evaluated without being stored. `answers` are the patient's own; `entries` what
-    professionals added, in order. `replaces` is the reference of the screening that was sent first, where the
-    patient has changed its answers by this one.
+    `submitted_at` is in UTC; `digest` is of the edition it was made under.
+
+    `reference` is empty for one that is evaluated without being stored. `answers` are the patient's
+    own; `entries` what professionals added, in order. `replaces` is the reference of the screening
+    that was sent first, where the patient has changed its answers by this one.
     """
 
     reference: str

@@ -29,11 +29,13 @@ class InvalidCase(Exception):
 def read_case(books: Mapping[str, RuleBook], content: object, *, today: date) -> Case:
     """Read `{"patient": {"name", "birth_date", "visit"}, "respondent": {"role", "name"}, "language", "answers"}`.
 
-    `answers` are by id. They, `visit`, `respondent`, its `name` and `language` (then the first book's) may be left out.
-    Raises InvalidCase with every fault.
+    `answers` are by id. They, `visit`, `respondent`, its `name` and `language` (then the first
+    book's) may be left out. Raises InvalidCase with every fault.
     """
     faults: list[str] = []
-    top = _object(_as_seen(content), "the file", ("patient", "respondent", "language", "answers"), faults)
+    top = _object(
+        _as_seen(content), "the file", ("patient", "respondent", "language", "answers"), faults
+    )
     language = top.get("language", next(iter(books)))
     if not isinstance(language, str) or language not in books:
         faults.append(f"language: {language!r} is not offered; use one of: {', '.join(books)}")
@@ -58,18 +60,25 @@ def _as_seen(content: object, depth: int = 3) -> object:
     return content
 
 
-def _object(content: object, place: str, keys: tuple[str, ...], faults: list[str]) -> Mapping[str, object]:
+def _object(
+    content: object, place: str, keys: tuple[str, ...], faults: list[str]
+) -> Mapping[str, object]:
     if not isinstance(content, dict):
         faults.append(f"{place}: must be a JSON object with {', '.join(keys)}")
         return {}
     prefix = "" if place == "the file" else f"{place}."
-    faults.extend(f"{prefix}{key}: is not known; use only {', '.join(keys)}" for key in content if key not in keys)
+    faults.extend(
+        f"{prefix}{key}: is not known; use only {', '.join(keys)}"
+        for key in content
+        if key not in keys
+    )
     return content
 
 
 def _respondent(content: object, faults: list[str]) -> said.Respondent | None:
     given = _object(content, "respondent", ("role", "name"), faults)
-    role, name = str(given.get("role", "")), given.get("name", "")
+    role = str(given.get("role", ""))
+    name = given.get("name", "")
     if role not in list(said.Role):
         faults.append(f"respondent.role: {role!r} is not known; use one of: {', '.join(said.Role)}")
     if not isinstance(name, str):
@@ -99,7 +108,9 @@ def _patient(top: Mapping[str, object], faults: list[str], today: date) -> said.
     try:
         born = datetime.strptime(texts["birth_date"], "%Y-%m-%d").date()  # noqa: DTZ007 - a day has no time zone
     except ValueError:
-        faults.append(f"patient.birth_date: {texts['birth_date']!r} is not a date; write it as 1988-03-12")
+        faults.append(
+            f"patient.birth_date: {texts['birth_date']!r} is not a date; write it as 1988-03-12"
+        )
         return None
     if date_fault := said.birth_date_fault(born, today=today):
         faults.append(f"patient.birth_date: {_words(date_fault)}")
@@ -114,7 +125,10 @@ def _answers(book: RuleBook, top: Mapping[str, object], faults: list[str]) -> sa
     try:
         return said.read_answers(book, given)
     except said.UnacceptableAnswers as err:
-        faults.extend(f"answers.{key}: {_remedy(book, key, given[key], fault)}" for key, fault in err.faults.items())
+        faults.extend(
+            f"answers.{key}: {_remedy(book, key, given[key], fault)}"
+            for key, fault in err.faults.items()
+        )
         return said.Answers()
 
 
@@ -129,7 +143,9 @@ def _remedy(book: RuleBook, key: str, value: object, fault: said.Fault) -> str:
     if fault is said.Fault.WRONG_TYPE:
         return f"{value!r} must be {'a list of texts' if item.kind is Kind.SEVERAL else 'one text'}"
     if fault is said.Fault.DOES_NOT_APPLY and isinstance(item, FollowUp):
-        opens = " or ".join(option.id for option in asked[item.parent].options if option.id in item.when)
+        opens = " or ".join(
+            option.id for option in asked[item.parent].options if option.id in item.when
+        )
         return f"is only asked when {item.parent} is {opens}; remove it or correct {item.parent}"
     return _words(fault, said.TEXT_LENGTH, str(value))
 

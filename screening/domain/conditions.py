@@ -20,12 +20,15 @@ class Limit:
 
     def within(self, other: Limit) -> bool:
         """Whether each answer within this limit is within the other one."""
-        return other.none <= self.none and all(any(one - self.none <= wide for one in self.some) for wide in other.some)
+        return other.none <= self.none and all(
+            any(one - self.none <= wide for one in self.some) for wide in other.some
+        )
 
 
 # Limits by the id of the question or follow-up; all must hold, and other answers do not matter.
 Condition = Mapping[str, Limit]
-# Each finding of a book with the condition under which it applies, by its rule and the way in which it is open.
+# Each finding of a book with the condition under which it applies, by its rule and the way in which
+# it is open.
 Found = dict[tuple[str, str], tuple[Finding, Condition]]
 
 
@@ -61,7 +64,10 @@ class Conditions:
         for item in (item for book in books for item in book.asked()):
             self.versions.setdefault(item.id, []).append(item)
         self.labels = {
-            asked: {**{option.id: option.label for one in versions for option in one.options}, NOTHING: ""}
+            asked: {
+                **{option.id: option.label for one in versions for option in one.options},
+                NOTHING: "",
+            }
             for asked, versions in self.versions.items()
         }
 
@@ -78,17 +84,23 @@ class Conditions:
             chosen = frozenset(one & values for one in before.some | limit.some)
             none = (before.none | limit.none) & values
             if self.chooses_one(asked):
-                chosen, none = frozenset([values.intersection(*chosen) - none]), frozenset()
+                chosen = frozenset([values.intersection(*chosen) - none])
+                none = frozenset()
             if any(one <= none for one in chosen):
                 return None
-            met[asked] = Limit(frozenset(one for one in chosen if not any(other < one for other in chosen)), none)
+            met[asked] = Limit(
+                frozenset(one for one in chosen if not any(other < one for other in chosen)), none
+            )
         return met
 
     def without(self, one: Condition, other: Condition) -> list[Condition]:
         """The widest conditions that together hold wherever `one` holds and `other` does not."""
         pieces: list[Condition] = []
         for asked, limit in other.items():
-            outside = [*(Limit(none=chosen) for chosen in limit.some), *([some(limit.none)] if limit.none else [])]
+            outside = [
+                *(Limit(none=chosen) for chosen in limit.some),
+                *([some(limit.none)] if limit.none else []),
+            ]
             for piece in (self.meet(one, {asked: beyond}) for beyond in outside):
                 if piece is not None and not any(covers(each, piece) for each in pieces):
                     pieces = [each for each in pieces if not covers(piece, each)] + [piece]
@@ -101,27 +113,48 @@ class Conditions:
         for (asked, how), finding in book.open_findings.items():
             known = items[asked].option_ids
             if self.chooses_one(asked):
-                ways = {Open.MISSING: Limit(none=known.difference(LEFT_OPEN))}  # or in any other way
+                # or in any other way
+                ways = {Open.MISSING: Limit(none=known.difference(LEFT_OPEN))}
             else:
-                ways = {Open.UNSURE: some(LEFT_OPEN), Open.MISSING: Limit(none=known.union(LEFT_OPEN))}
+                ways = {
+                    Open.UNSURE: some(LEFT_OPEN),
+                    Open.MISSING: Limit(none=known.union(LEFT_OPEN)),
+                }
             if how in ways:
-                found[finding.rule, how] = finding, self.meet(opened(items[asked]), {asked: ways[how]})
+                found[finding.rule, how] = (
+                    finding,
+                    self.meet(opened(items[asked]), {asked: ways[how]}),
+                )
         for rule in book.rules:
-            parts = [part for asked, accepted in rule.when for part in (opened(items[asked]), {asked: some(accepted)})]
+            parts = [
+                part
+                for asked, accepted in rule.when
+                for part in (opened(items[asked]), {asked: some(accepted)})
+            ]
             found[rule.finding.rule, ""] = rule.finding, self.meet(*parts)
-        return {key: (finding, holds) for key, (finding, holds) in found.items() if holds is not None}
+        return {
+            key: (finding, holds) for key, (finding, holds) in found.items() if holds is not None
+        }
 
     def said(self, condition: Condition) -> tuple[Said, ...]:
         """The condition in the words of the newest book that has them, in the order asked."""
-        return tuple(self._said(asked, condition[asked]) for asked in self.versions if asked in condition)
+        return tuple(
+            self._said(asked, condition[asked]) for asked in self.versions if asked in condition
+        )
 
     def _said(self, asked: str, limit: Limit) -> Said:
         labels = self.labels[asked]
         if limit.none >= labels.keys() - {NOTHING}:
             limit = some([NOTHING])
         chosen, none = (
-            tuple(tuple(label for value, label in labels.items() if value in values) for values in groups)
-            for groups in ([one - limit.none for one in sorted(limit.some, key=sorted)], [limit.none])
+            tuple(
+                tuple(label for value, label in labels.items() if value in values)
+                for values in groups
+            )
+            for groups in (
+                [one - limit.none for one in sorted(limit.some, key=sorted)],
+                [limit.none],
+            )
         )
         return Said(topic=self.versions[asked][-1].topic, some=chosen, none=none[0])
 
@@ -137,7 +170,8 @@ class Lead:
 
 def truth_table(book: RuleBook) -> tuple[tuple[Lead, ...], tuple[Lead, ...]]:
     """What each answer to each question that rules read leads to; and apart, what several answers together lead to."""
-    conditions, rows = Conditions(book), []
+    conditions = Conditions(book)
+    rows = []
     found = conditions.of(book)
     joined = dict(found)
     for item in book.asked():
@@ -146,12 +180,24 @@ def truth_table(book: RuleBook) -> tuple[tuple[Lead, ...], tuple[Lead, ...]]:
         leads: dict[tuple[Finding, ...], list[str]] = {}
         for value in conditions.labels[item.id]:
             nothing = value == NOTHING and not conditions.chooses_one(item.id)
-            answer = {**opened(item), item.id: Limit(none=item.option_ids) if nothing else some([value])}
-            own = [key for key, (_, holds) in found.items() if item.id in holds and covers(holds, answer)]
+            answer = {
+                **opened(item),
+                item.id: Limit(none=item.option_ids) if nothing else some([value]),
+            }
+            own = [
+                key
+                for key, (_, holds) in found.items()
+                if item.id in holds and covers(holds, answer)
+            ]
             leads.setdefault(tuple(found[key][0] for key in own), []).append(value)
             joined = {key: one for key, one in joined.items() if key not in own}
         for findings, values in leads.items():
             condition = {**opened(item), item.id: some(values)}
-            rows.append(Lead(condition=condition, said=conditions.said(condition), findings=findings))
-    apart = (Lead(condition=holds, said=conditions.said(holds), findings=(one,)) for one, holds in joined.values())
+            rows.append(
+                Lead(condition=condition, said=conditions.said(condition), findings=findings)
+            )
+    apart = (
+        Lead(condition=holds, said=conditions.said(holds), findings=(one,))
+        for one, holds in joined.values()
+    )
     return tuple(rows), tuple(apart)

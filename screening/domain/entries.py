@@ -1,4 +1,7 @@
-"""What professionals add to a screening, in order. Nothing that was recorded before is ever changed."""
+"""What professionals add to a screening, in order.
+
+Nothing that was recorded before is ever changed.
+"""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -40,7 +43,10 @@ class Clarification:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Review:
-    """A decision. `until` is the day to which it was deferred; `reason` why a contraindication was set aside."""
+    """A decision.
+
+    `until` is the day to which it was deferred; `reason` why a contraindication was set aside.
+    """
 
     by: str
     at: datetime

@@ -10,9 +10,10 @@ LEFT_OPEN = (Open.PRIVATE, Open.UNSURE)  # by choice; where both were chosen, th
 def evaluate(book: RuleBook, answers: Answers) -> Assessment:
     """The assessment of `answers` under `book`.
 
-    A rule applies when every answer it names has an accepted value. A question (or follow-up that applies) which rules
-    read, and whose answer is unsure, private, missing or not one the book knows, gives a CLARIFY finding: open is never
-    "no". A follow-up whose parent's answer does not open it is not asked and counts for nothing.
+    A rule applies when every answer it names has an accepted value. A question (or follow-up that
+    applies) which rules read, and whose answer is unsure, private, missing or not one the book
+    knows, gives a CLARIFY finding: open is never "no". A follow-up whose parent's answer does not
+    open it is not asked and counts for nothing.
     """
     chosen: dict[str, tuple[str, ...]] = {}
     findings: list[Finding] = []

@@ -29,7 +29,11 @@ def is_same(invited: Patient, answering: Patient) -> bool:
     """Whether somebody is who was invited, and for that visit, as far as the three fields tell."""
 
     def plain(one: Patient) -> tuple[object, ...]:
-        return " ".join(one.name.casefold().split()), one.birth_date, one.visit.casefold() if invited.visit else ""
+        return (
+            " ".join(one.name.casefold().split()),
+            one.birth_date,
+            one.visit.casefold() if invited.visit else "",
+        )
 
     return plain(invited) == plain(answering)
 
@@ -38,8 +42,19 @@ def is_mailbox(typed: str) -> bool:
     """Whether this is one address to which mail can go, and nothing else."""
     name, address = parseaddr(typed)
     local, _at, domain = address.rpartition("@")
-    plain = typed.isascii() and typed.isprintable() and "=?" not in typed and not set(typed) & set(' ,;<>"()')
-    return plain and not name and address == typed and bool(local and domain) and len(typed) <= ADDRESS_LENGTH
+    plain = (
+        typed.isascii()
+        and typed.isprintable()
+        and "=?" not in typed
+        and not set(typed) & set(' ,;<>"()')
+    )
+    return (
+        plain
+        and not name
+        and address == typed
+        and bool(local and domain)
+        and len(typed) <= ADDRESS_LENGTH
+    )
 
 
 def last_moment(*, now: datetime, days: int, timezone: str) -> datetime:

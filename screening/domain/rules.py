@@ -79,10 +79,12 @@ class FollowUp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """One main question, asked of everyone until answered. `clarify` tells what to establish if it stays open.
+    """One main question, asked of everyone until answered.
 
-    `unanswered` is what a patient reads who leaves it out; empty in early editions.
-    `loinc` is the LOINC code of what is asked, or empty.
+    `clarify` tells what to establish if it stays open.
+
+    `unanswered` is what a patient reads who leaves it out; empty in early editions. `loinc` is the
+    LOINC code of what is asked, or empty.
     """
 
     kind: ClassVar[Kind] = Kind.ONE
@@ -147,9 +149,9 @@ class Evidence:
 class Finding:
     """One rule that applied, or one question that is still open.
 
-    `rule` is the rule's id, or `clarify-<question id>`, and `open` then says how the question is open. `answer` is the
-    id of the answer it rests on; `rank` its place among findings of the same severity (the order in which the book
-    asks, then that of its rules).
+    `rule` is the rule's id, or `clarify-<question id>`, and `open` then says how the question is
+    open. `answer` is the id of the answer it rests on; `rank` its place among findings of the same
+    severity (the order in which the book asks, then that of its rules).
     """
 
     rule: str
@@ -200,7 +202,9 @@ class LeafletPart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Medicine:
-    """What the book is about. `atc` is the WHO Anatomical Therapeutic Chemical code, `rxnorm` that of the ingredient.
+    """What the book is about.
+
+    `atc` is the WHO Anatomical Therapeutic Chemical code, `rxnorm` that of the ingredient.
 
     Early editions have no `rxnorm`; it is empty then.
     """
@@ -213,7 +217,10 @@ class Medicine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Approval:
-    """That somebody approved an edition. The files of early editions had no `role` and no `review_by`."""
+    """That somebody approved an edition.
+
+    The files of early editions had no `role` and no `review_by`.
+    """
 
     by: str
     role: str
@@ -223,9 +230,12 @@ class Approval:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edition:
-    """Which rule book this is. `digest` is the SHA-256 (hex) of `content`, its canonical JSON with all translations.
+    """Which rule book this is.
 
-    `approvals` are those known at one moment, such as the sending of a screening; without them it is a draft.
+    `digest` is the SHA-256 (hex) of `content`, its canonical JSON with all translations.
+
+    `approvals` are those known at one moment, such as the sending of a screening; without them it
+    is a draft.
     """
 
     id: str
@@ -236,13 +246,20 @@ class Edition:
 
     def overdue_since(self, today: date) -> date | None:
         """Return the day by which the edition had to be reviewed, if that day is over."""
-        days = [one.review_by for one in self.approvals if one.review_by is not None and one.review_by < today]
+        days = [
+            one.review_by
+            for one in self.approvals
+            if one.review_by is not None and one.review_by < today
+        ]
         return min(days, default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleBook:
-    """One edition in one language. `open_findings` has what to say for each question that rules read and is open."""
+    """One edition in one language.
+
+    `open_findings` has what to say for each question that rules read and is open.
+    """
 
     edition: Edition
     language: str

@@ -2,28 +2,33 @@
 
 import re
 
-# Default_Ignorable_Code_Point of Unicode, without the joiners, variation selectors and tags that are looked at below.
+# Default_Ignorable_Code_Point of Unicode, without the joiners, variation selectors and tags that
+# are looked at below.
 _NEVER_SEEN = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff0-\ufffb"
     "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a]"
 )
-_BLANKS = str.maketrans(dict.fromkeys("\u2800\u3164\uffa0", " "))  # letters and symbols that look like a space
-_LINE_ENDS = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")  # as Unicode has them; Word and PowerPoint use \x0b
+# letters and symbols that look like a space
+_BLANKS = str.maketrans(dict.fromkeys("\u2800\u3164\uffa0", " "))
+# as Unicode has them; Word and PowerPoint use \x0b
+_LINE_ENDS = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
 _EMOJI = (
     "\u00a9\u00ae\u203c\u2049\u2122\u2139\u2190-\u21ff\u2300-\u23ff\u24c2\u25a0-\u27bf\u2900-\u297f\u2b00-\u2bff"
     "\u3030\u303d\u3297\u3299\U0001f000-\U0001faff"
 )
-# Scripts in which a joiner chooses the form of a letter: Arabic to Mandaic, those of India, Tibet, Burma and Cambodia,
-# Mongolian, and those that are written like them.
+# Scripts in which a joiner chooses the form of a letter: Arabic to Mandaic, those of India, Tibet,
+# Burma and Cambodia, Mongolian, and those that are written like them.
 _JOINING = (
     "\u0620-\u08ff\u0900-\u0dff\u0f40-\u0fff\u1000-\u109f\u1700-\u18af\u1900-\u1aad\u1b00-\u1c4f\ua800-\uaaff"
     "\uabc0-\uabff\ufb50-\ufdff\ufe70-\ufefc\U00010a00-\U00011fff\U0001e900-\U0001e95f"
 )
 _VARIANTS = re.compile(
-    f"(?<![{_EMOJI}])(?<![0-9#*](?=\ufe0f\u20e3))[\ufe0e\ufe0f]"  # an emoji, or a digit on a key, in colour or not
+    # an emoji, or a digit on a key, in colour or not
+    f"(?<![{_EMOJI}])(?<![0-9#*](?=\ufe0f\u20e3))[\ufe0e\ufe0f]"
     "|[\ufe00-\ufe0d]|(?<![\u1820-\u18aa])[\u180b-\u180f]"
 )
-_FLAG = "\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{3,6}\U000e007f"  # of Scotland, and its like
+# of Scotland, and its like
+_FLAG = "\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{3,6}\U000e007f"
 _TAGS = re.compile(f"({_FLAG})|[\U000e0000-\U000e0fff]")
 _SEVERAL_JOINERS = re.compile("([\u200c\u200d])[\u200c\u200d]+")
 _JOINERS = re.compile(
@@ -35,8 +40,8 @@ _JOINERS = re.compile(
 def without_unseen(text: str) -> str:
     """The text as a person sees it: no marks of direction, no hidden characters, every line end a newline.
 
-    Joiners stay within Persian or Hindi words and their like, variation selectors and joiners within emoji, tags within
-    flags. Control characters stay, to be refused.
+    Joiners stay within Persian or Hindi words and their like, variation selectors and joiners
+    within emoji, tags within flags. Control characters stay, to be refused.
     """
     if text.isascii():
         return _LINE_ENDS.sub("\n", text)

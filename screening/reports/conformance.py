@@ -1,6 +1,7 @@
 """One file that is PDF/A-3a and PDF/UA-1 at once: what WeasyPrint 70 leaves to be done.
 
-It touches private parts of WeasyPrint, whose version is therefore pinned. Each repair has a test of its own.
+It touches private parts of WeasyPrint, whose version is therefore pinned. Each repair has a test of
+its own.
 """
 
 import zlib
@@ -15,7 +16,8 @@ from screening.reports import copying
 VARIANT = "pdf/a-3a"
 SIGNATURE_FIELD = "Signature"
 POINTS = 0.75  # in a CSS pixel
-# PDF/A wants every property that it does not know itself described in an extension schema (ISO 19005-3, 6.6.2.3).
+# PDF/A wants every property that it does not know itself described in an extension schema (ISO
+# 19005-3, 6.6.2.3).
 _IDENTIFIER = b"""
 <rdf:Description rdf:about="" xmlns:pdfuaid="http://www.aiim.org/pdfua/ns/id/"><pdfuaid:part>1</pdfuaid:part>
 </rdf:Description>
@@ -39,7 +41,9 @@ def identify(document: Any) -> None:
     """Let the metadata name PDF/UA too, within the one `rdf:RDF` that readers look at."""
     generate: Callable[..., bytes] = document.metadata.generate_rdf_metadata
     end = b"</rdf:RDF>"
-    document.metadata.generate_rdf_metadata = lambda *about: generate(*about).replace(end, _IDENTIFIER + end)
+    document.metadata.generate_rdf_metadata = lambda *about: generate(*about).replace(
+        end, _IDENTIFIER + end
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +94,9 @@ def _take_out_margins(pdf: Any, page: Any, number: int, tree: dict[bytes, Any]) 
 
 def _owners(pdf: Any, number: int) -> list[Any]:
     """The elements that the parts of a page belong to, by the numbers of the parts."""
-    parents: list[Any] = _object(pdf, _object(pdf, pdf.catalog["StructTreeRoot"])["ParentTree"])["Nums"]
+    parents: list[Any] = _object(pdf, _object(pdf, pdf.catalog["StructTreeRoot"])["ParentTree"])[
+        "Nums"
+    ]
     owners: list[Any] = parents[2 * number + 1]
     return owners
 
@@ -110,14 +116,17 @@ def _put_together_once(pdf: Any) -> None:
     for stream in pdf.objects:
         if isinstance(stream, pydyf.Stream) and stream.compress:
             whole = b"\n".join(map(pydyf._to_bytes, stream.stream))
-            stream.stream, stream.compress = [zlib.compress(whole)], False
+            stream.stream = [zlib.compress(whole)]
+            stream.compress = False
             stream.extra["Filter"] = "/FlateDecode"
 
 
 def _add_signature_field(pdf: Any) -> None:
     """An invisible field on the first page, in the tag tree, so that signing changes nothing that a tag describes."""
-    page, root = _object(pdf, pdf.page_references[0]), _object(pdf, pdf.catalog["StructTreeRoot"])
-    numbers, document = _object(pdf, root["ParentTree"])["Nums"], _object(pdf, root["K"][0])
+    page = _object(pdf, pdf.page_references[0])
+    root = _object(pdf, pdf.catalog["StructTreeRoot"])
+    numbers = _object(pdf, root["ParentTree"])["Nums"]
+    document = _object(pdf, root["K"][0])
     place = max(numbers[::2]) + 1
     field = pydyf.Dictionary(
         {
@@ -139,7 +148,9 @@ def _add_signature_field(pdf: Any) -> None:
             "S": "/Form",
             "P": document.reference,
             "Pg": page.reference,
-            "K": pydyf.Array([pydyf.Dictionary({"Type": "/OBJR", "Obj": field.reference, "Pg": page.reference})]),
+            "K": pydyf.Array(
+                [pydyf.Dictionary({"Type": "/OBJR", "Obj": field.reference, "Pg": page.reference})]
+            ),
         }
     )
     pdf.add_object(element)
@@ -147,7 +158,9 @@ def _add_signature_field(pdf: Any) -> None:
     numbers.extend([place, element.reference])
     page.setdefault("Annots", pydyf.Array()).append(field.reference)
     page["Tabs"] = "/S"
-    pdf.catalog["AcroForm"] = pydyf.Dictionary({"Fields": pydyf.Array([field.reference]), "SigFlags": 3})
+    pdf.catalog["AcroForm"] = pydyf.Dictionary(
+        {"Fields": pydyf.Array([field.reference]), "SigFlags": 3}
+    )
 
 
 def _below(pdf: Any, element: Any) -> Iterator[tuple[bytes, Any]]:

@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from unicodedata import bidirectional
 from xml.etree.ElementTree import Element
 
-ISOLATE, END = "\u2068", "\u2069"  # Unicode's marks: what is between them has the direction of its first letter
+ISOLATE = "\u2068"  # Unicode's marks: what is between them has the direction of its first letter
+END = "\u2069"
 _ISOLATED = re.compile(f"{ISOLATE}([^\u2066-\u2069<>]*){END}")
 _RIGHT_TO_LEFT = ("R", "AL")
-_MARKS = {"L": "\u200e", "R": "\u200f", "AL": "\u061c"}  # they act as a letter of that kind, and are not drawn
+# they act as a letter of that kind, and are not drawn
+_MARKS = {"L": "\u200e", "R": "\u200f", "AL": "\u061c"}
 _NUMBERS = ("EN", "AN", "ET")
 
 
@@ -35,23 +37,35 @@ def resolve(page: Element) -> None:
             first = next((kind for kind in kinds if kind in _MARKS), None)
             if first is not None:
                 element.set("dir", "ltr" if first == "L" else "rtl")
-        element.text, element.tail = independent(element.text or ""), independent(element.tail or "")
+        element.text = independent(element.text or "")
+        element.tail = independent(element.tail or "")
 
 
 def independent(text: str) -> str:
     """Text whose lines come out alike one by one: WeasyPrint puts each in order without the one before and after.
 
-    What has no direction of its own takes that of the letters around it, so marks stand in for them at each space.
+    What has no direction of its own takes that of the letters around it, so marks stand in for them
+    at each space.
     """
     if not has_right_to_left(text):
         return text
     kinds = [bidirectional(letter) for letter in text]
-    before, after = _nearest(kinds), _nearest(kinds[::-1])[::-1]
+    before = _nearest(kinds)
+    after = _nearest(kinds[::-1])[::-1]
     marked = list(text)
     for place, kind in enumerate(kinds):
-        mark, first, last = _MARKS.get(before[place], ""), kinds[place - 1 : place], kinds[place + 1 : place + 2]
-        if kind == "WS" and mark and after[place] and (before[place] == "L") == (after[place] == "L"):
-            marked[place] = f"{'' if first[0] in _MARKS else mark}{text[place]}{'' if last[0] in _MARKS else mark}"
+        mark = _MARKS.get(before[place], "")
+        first = kinds[place - 1 : place]
+        last = kinds[place + 1 : place + 2]
+        if (
+            kind == "WS"
+            and mark
+            and after[place]
+            and (before[place] == "L") == (after[place] == "L")
+        ):
+            marked[place] = (
+                f"{'' if first[0] in _MARKS else mark}{text[place]}{'' if last[0] in _MARKS else mark}"
+            )
         elif kind in _NUMBERS and first == ["WS"]:
             marked[place] = mark + text[place]
     return "".join(marked)
@@ -59,7 +73,8 @@ def independent(text: str) -> str:
 
 def _nearest(kinds: list[str]) -> list[str]:
     """For each place, the kind of the last letter before it in its paragraph that has a direction; empty: none."""
-    found, nearest = "", []
+    found = ""
+    nearest = []
     for kind in kinds:
         nearest.append(found)
         found = kind if kind in _MARKS else "" if kind == "B" else found

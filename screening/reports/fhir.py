@@ -21,14 +21,21 @@ URI = "urn:ietf:rfc:3986"  # the system of identifiers that are URIs
 ATC = "http://www.whocc.no/atc"  # the code systems' addresses in FHIR
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 # DetectedIssue.severity says how bad the consequence may be; an open question is never the least.
-_SEVERITY = {Severity.CONTRAINDICATION: "high", Severity.CLARIFY: "moderate", Severity.CAUTION: "low"}
+_SEVERITY = {
+    Severity.CONTRAINDICATION: "high",
+    Severity.CLARIFY: "moderate",
+    Severity.CAUTION: "low",
+}
 
 
 def bundle(screening: Screening, assessment: Assessment, books: Books, *, base: str) -> Json:
     """The collection Bundle of one stored screening; the same screening gives the same identifiers."""
-    reference, sent = screening.reference, screening.submitted_at.isoformat(timespec="seconds")
+    reference = screening.reference
+    sent = screening.submitted_at.isoformat(timespec="seconds")
     proxy = screening.patient.proxy
-    patient, response, medication = (_address(reference, one) for one in ("patient", "response", "medication"))
+    patient, response, medication = (
+        _address(reference, one) for one in ("patient", "response", "medication")
+    )
     asked = questionnaire(books, base=base)
     issues = _issues(reference, assessment, books, patient, response, medication, sent)
     resources = {
@@ -46,7 +53,9 @@ def bundle(screening: Screening, assessment: Assessment, books: Books, *, base: 
                 *([{"who": {"display": respondent_words(proxy, BASE_LANGUAGE)}}] if proxy else []),
                 *({"who": {"display": one.by}} for one in screening.entries),
             ],
-            "entity": [{"role": "source", "what": {"identifier": {"value": f"sha256:{assessment.digest}"}}}],
+            "entity": [
+                {"role": "source", "what": {"identifier": {"value": f"sha256:{assessment.digest}"}}}
+            ],
         },
     }
     return {
@@ -54,7 +63,9 @@ def bundle(screening: Screening, assessment: Assessment, books: Books, *, base: 
         "identifier": {"value": reference},
         "type": "collection",
         "timestamp": sent,
-        "entry": [{"fullUrl": address, "resource": resource} for address, resource in resources.items()],
+        "entry": [
+            {"fullUrl": address, "resource": resource} for address, resource in resources.items()
+        ],
     }
 
 
@@ -63,15 +74,20 @@ def transaction(
 ) -> Json:
     """The transaction Bundle that brings a screening to a server: questions, answers, findings and the PDF.
 
-    Each is created unless the server has one with its identifier, which follows from the `name`; the Questionnaire,
-    which is the first entry, unless the server has it in this version. The patient is contained: whom of its own
-    patients that is, only the server's people can tell.
+    Each is created unless the server has one with its identifier, which follows from the `name`;
+    the Questionnaire, which is the first entry, unless the server has it in this version. The
+    patient is contained: whom of its own patients that is, only the server's people can tell.
     """
-    asked, book = questionnaire(books, base=base), books[BASE_LANGUAGE]
+    asked = questionnaire(books, base=base)
+    book = books[BASE_LANGUAGE]
     contained = [{**_patient(screening), "id": "patient"}]
     medication = {**_medication(book.medicine), "id": "medication"}
-    sent, changed = (at.isoformat(timespec="seconds") for at in (screening.submitted_at, screening.changed_at))
-    edition, patient, response = len(screening.entries) + 1, "#patient", _address(name, "response")
+    sent, changed = (
+        at.isoformat(timespec="seconds") for at in (screening.submitted_at, screening.changed_at)
+    )
+    edition = len(screening.entries) + 1
+    patient = "#patient"
+    response = _address(name, "response")
     document: Json = {
         "resourceType": "DocumentReference",
         "status": "current",
@@ -85,7 +101,10 @@ def transaction(
                     "contentType": "application/pdf",
                     "data": base64.b64encode(pdf).decode(),
                     "size": len(pdf),
-                    "hash": base64.b64encode(hashlib.sha1(pdf, usedforsecurity=False).digest()).decode(),  # as R4 says
+                    # as R4 says
+                    "hash": base64.b64encode(
+                        hashlib.sha1(pdf, usedforsecurity=False).digest()
+                    ).decode(),
                     "title": f"summary-{screening.reference}-{edition}.pdf",
                     "creation": changed,
                 }
@@ -98,10 +117,21 @@ def transaction(
     issues = _issues(name, assessment, books, patient, response, "#medication", sent)
     made = {**issues, _address(name, "document"): document}
     resources = {
-        response: _response(screening, books, asked, base, patient, sent) | {"identifier": _identifier(response)},
-        **{address: resource | {"identifier": [_identifier(address)]} for address, resource in made.items()},
+        response: _response(screening, books, asked, base, patient, sent)
+        | {"identifier": _identifier(response)},
+        **{
+            address: resource | {"identifier": [_identifier(address)]}
+            for address, resource in made.items()
+        },
     }
-    entries = [_created(_address(asked["url"], asked["version"]), asked, url=asked["url"], version=asked["version"])]
+    entries = [
+        _created(
+            _address(asked["url"], asked["version"]),
+            asked,
+            url=asked["url"],
+            version=asked["version"],
+        )
+    ]
     for address, resource in resources.items():
         inside = [*contained, medication] if address in issues else contained
         whole = resource | {"contained": [*inside, *resource.get("contained", ())]}
@@ -132,7 +162,13 @@ def attached(screening: Screening, assessment: Assessment, books: Books, *, base
 
 
 def _issues(
-    name: str, assessment: Assessment, books: Books, patient: str, response: str, medication: str, sent: str
+    name: str,
+    assessment: Assessment,
+    books: Books,
+    patient: str,
+    response: str,
+    medication: str,
+    sent: str,
 ) -> dict[str, Json]:
     """A DetectedIssue for each finding, by its address; patient, response and medication are references."""
     book = books[BASE_LANGUAGE]
@@ -169,11 +205,15 @@ def _patient(screening: Screening) -> Json:
 
 def _medication(medicine: Medicine) -> Json:
     codes = ((ATC, medicine.atc), (RXNORM, medicine.rxnorm))  # an old edition may lack the second
-    coding = [{"system": system, "code": code, "display": medicine.name} for system, code in codes if code]
+    coding = [
+        {"system": system, "code": code, "display": medicine.name} for system, code in codes if code
+    ]
     return {"resourceType": "Medication", "code": {"coding": coding, "text": medicine.name}}
 
 
-def _response(screening: Screening, books: Books, asked: Json, base: str, patient: str, sent: str) -> Json:
+def _response(
+    screening: Screening, books: Books, asked: Json, base: str, patient: str, sent: str
+) -> Json:
     book = books.get(screening.language, books[BASE_LANGUAGE])
     in_words = _InWords(books, book.language, canonical("CodeSystem", books, base))
     answers = screening.established
@@ -191,10 +231,18 @@ def _response(screening: Screening, books: Books, asked: Json, base: str, patien
     if screening.patient.respondent is not None:
         response["author"] = {"reference": patient}
     if (proxy := screening.patient.proxy) is not None:
-        response["author"] = {"reference": "#respondent", "display": respondent_words(proxy, BASE_LANGUAGE)}
-        if proxy.role is Role.GUARDIAN:  # answers for the patient; others write down what the patient answers
+        response["author"] = {
+            "reference": "#respondent",
+            "display": respondent_words(proxy, BASE_LANGUAGE),
+        }
+        # answers for the patient; others write down what the patient answers
+        if proxy.role is Role.GUARDIAN:
             response["source"] = response["author"]
-        related: Json = {"resourceType": "RelatedPerson", "id": "respondent", "patient": {"reference": patient}}
+        related: Json = {
+            "resourceType": "RelatedPerson",
+            "id": "respondent",
+            "patient": {"reference": patient},
+        }
         related |= {"relationship": [{"text": label(proxy.role, BASE_LANGUAGE)}]}
         response["contained"] = [related | ({"name": [{"text": proxy.name}]} if proxy.name else {})]
     if screening.patient.visit:
@@ -203,10 +251,14 @@ def _response(screening: Screening, books: Books, asked: Json, base: str, patien
 
 
 class _InWords:
-    """Answers in the words that were shown. A text in another language than that of the response says in which."""
+    """Answers in the words that were shown.
+
+    A text in another language than that of the response says in which.
+    """
 
     def __init__(self, books: Books, language: str, system: str) -> None:
-        self.language, self.system = language, system
+        self.language = language
+        self.system = system
         self.items = {of: {item.id: item for item in book.asked()} for of, book in books.items()}
 
     def answered(self, question: Question, answers: Answers) -> Json:
@@ -226,7 +278,11 @@ class _InWords:
 
     def item(self, answer: Answer) -> Json:
         """What was asked and answered."""
-        return {"linkId": answer.id, **self.shown("text", answer.asked, answer), "answer": self.values(answer)}
+        return {
+            "linkId": answer.id,
+            **self.shown("text", answer.asked, answer),
+            "answer": self.values(answer),
+        }
 
     def values(self, answer: Answer) -> list[Json]:
         """The options chosen, or the patient's own words."""
@@ -239,7 +295,13 @@ class _InWords:
             labels = {option.id: option.label for option in asked.options}
             chosen = {one: labels.get(one, one) for one in answer.value}
         return [
-            {"valueCoding": {"system": self.system, "code": code, **self.shown("display", label, answer)}}
+            {
+                "valueCoding": {
+                    "system": self.system,
+                    "code": code,
+                    **self.shown("display", label, answer),
+                }
+            }
             for code, label in chosen.items()
         ]
 
@@ -247,4 +309,7 @@ class _InWords:
         """A text of an answer."""
         if answer.language == self.language:
             return {name: text}
-        return {name: text, f"_{name}": {"extension": [{"url": LANGUAGE, "valueCode": answer.language}]}}
+        return {
+            name: text,
+            f"_{name}": {"extension": [{"url": LANGUAGE, "valueCode": answer.language}]},
+        }

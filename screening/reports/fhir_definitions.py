@@ -1,6 +1,7 @@
 """An edition of the rule book as FHIR R4 defines it: a Questionnaire, and a CodeSystem of the options in it.
 
-They hold each language of the edition. `base` is where their canonical addresses begin (`Settings.fhir_base`).
+They hold each language of the edition. `base` is where their canonical addresses begin
+(`Settings.fhir_base`).
 """
 
 import hashlib
@@ -30,7 +31,10 @@ def questionnaire(books: Books, *, base: str) -> Json:
 
 
 def code_system(books: Books, *, base: str) -> Json:
-    """The options of an edition as codes. What they are called depends on the question; each name is given."""
+    """The options of an edition as codes.
+
+    What they are called depends on the question; each name is given.
+    """
     named: dict[str, dict[tuple[str, str], None]] = {}
     for language, book in books.items():
         for option in (option for item in book.asked() for option in item.options):
@@ -40,7 +44,9 @@ def code_system(books: Books, *, base: str) -> Json:
         (_, display), *others = names
         concept: Json = {"code": code, "display": display}
         if others:
-            concept["designation"] = [{"language": language, "value": label} for language, label in others]
+            concept["designation"] = [
+                {"language": language, "value": label} for language, label in others
+            ]
         concepts.append(concept)
     about = {"caseSensitive": True, "content": "complete", "concept": concepts}
     return _versioned(_definition("CodeSystem", books, base) | about, books)
@@ -95,7 +101,10 @@ def _translated(name: str, texts: Mapping[str, str]) -> Json:
     others = [
         {
             "url": TRANSLATION,
-            "extension": [{"url": "lang", "valueCode": language}, {"url": "content", "valueString": text}],
+            "extension": [
+                {"url": "lang", "valueCode": language},
+                {"url": "content", "valueString": text},
+            ],
         }
         for language, text in texts.items()
         if language != BASE_LANGUAGE
@@ -105,7 +114,10 @@ def _translated(name: str, texts: Mapping[str, str]) -> Json:
 
 def _asked(worded: Mapping[str, Question | FollowUp], system: str) -> Json:
     item = worded[BASE_LANGUAGE]
-    asked: Json = {"linkId": item.id, **_translated("text", {language: one.ask for language, one in worded.items()})}
+    asked: Json = {
+        "linkId": item.id,
+        **_translated("text", {language: one.ask for language, one in worded.items()}),
+    }
     asked |= {"type": "text" if item.kind is Kind.TEXT else "choice", "required": item.required}
     if item.options:
         options = _side_by_side({language: one.options for language, one in worded.items()})
@@ -118,7 +130,11 @@ def _asked(worded: Mapping[str, Question | FollowUp], system: str) -> Json:
         asked["repeats"] = True
     if isinstance(item, FollowUp):
         asked["enableWhen"] = [
-            {"question": item.parent, "operator": "=", "answerCoding": {"system": system, "code": one}}
+            {
+                "question": item.parent,
+                "operator": "=",
+                "answerCoding": {"system": system, "code": one},
+            }
             for one in sorted(item.when)
         ]
         asked["enableBehavior"] = "any"
@@ -127,7 +143,11 @@ def _asked(worded: Mapping[str, Question | FollowUp], system: str) -> Json:
         asked["code"] = [{"system": LOINC, "code": item.loinc}]
     if item.follow_ups:
         inside = _side_by_side(
-            {language: one.follow_ups for language, one in worded.items() if isinstance(one, Question)}
+            {
+                language: one.follow_ups
+                for language, one in worded.items()
+                if isinstance(one, Question)
+            }
         )
         asked["item"] = [_asked(one, system) for one in inside]
     return asked

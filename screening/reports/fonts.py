@@ -11,18 +11,35 @@ from importlib.util import find_spec
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-# FiraGO has Latin, Cyrillic, Greek, Arabic, Hebrew, Devanagari and Thai. Its package holds each file as bytes.
+# FiraGO has Latin, Cyrillic, Greek, Arabic, Hebrew, Devanagari and Thai. Its package holds each
+# file as bytes.
 _PACKAGE = "pymupdf_fonts"
 _FILES = ("FiraGO_Regular", "FiraGO_Bold")
-# What FiraGO has not, by the Debian package that has it: the files are those named, and the scripts are for people.
+# What FiraGO has not, by the Debian package that has it: the files are those named, and the scripts
+# are for people.
 _NOTO = {
-    "fonts-noto-core": (Path("/usr/share/fonts/truetype/noto"), "NotoSans-Regular.ttf", "most other scripts"),
-    "fonts-noto-cjk": (Path("/usr/share/fonts/opentype/noto"), "NotoSansCJK-Regular.ttc", "Chinese, Japanese, Korean"),
+    "fonts-noto-core": (
+        Path("/usr/share/fonts/truetype/noto"),
+        "NotoSans-Regular.ttf",
+        "most other scripts",
+    ),
+    "fonts-noto-cjk": (
+        Path("/usr/share/fonts/opentype/noto"),
+        "NotoSansCJK-Regular.ttc",
+        "Chinese, Japanese, Korean",
+    ),
 }
 # Noto Sans, upright, and the three scripts in use today that are in Noto Serif alone.
-_ACCEPTED = ("NotoSans*-Regular.*", "NotoSans*-Bold.*", "NotoSerifTibetan-*", "NotoSerifNyia*", "NotoSerifYezidi-*")
+_ACCEPTED = (
+    "NotoSans*-Regular.*",
+    "NotoSans*-Bold.*",
+    "NotoSerifTibetan-*",
+    "NotoSerifNyia*",
+    "NotoSerifYezidi-*",
+)
 
-# The caches of Debian's own packages are there already; what is not in them is cached in our folder.
+# The caches of Debian's own packages are there already; what is not in them is cached in our
+# folder.
 _CONFIGURATION = """<?xml version="1.0"?>
 <!DOCTYPE fontconfig SYSTEM "urn:fontconfig:fonts.dtd">
 <fontconfig>
@@ -38,7 +55,10 @@ _CONFIGURATION = """<?xml version="1.0"?>
 
 
 def use_own_fonts() -> None:
-    """Point fontconfig at our fonts alone. Must come before WeasyPrint is imported in this process."""
+    """Point fontconfig at our fonts alone.
+
+    Must come before WeasyPrint is imported in this process.
+    """
     home = _home(f"screening-fonts-{version('pymupdf-fonts')}")
     for name in _FILES:
         if not (home / f"{name}.ttf").exists():
@@ -49,7 +69,8 @@ def use_own_fonts() -> None:
         folders="\n".join(f"<dir>{escape(str(folder))}</dir>" for folder in folders),
         accepted="".join(f"<glob>*/{pattern}</glob>" for pattern in _ACCEPTED),
     )
-    file = home / f"fonts-{sha256(configuration.encode()).hexdigest()[:8]}.conf"  # another release has another one
+    # another release has another one
+    file = home / f"fonts-{sha256(configuration.encode()).hexdigest()[:8]}.conf"
     _write(file, configuration.encode())
     os.environ["FONTCONFIG_FILE"] = str(file)
 
@@ -60,8 +81,13 @@ def _home(name: str) -> Path:
     for home in (cache / name, Path(tempfile.gettempdir()) / f"{name}-{os.getuid()}"):
         with suppress(OSError):
             home.mkdir(parents=True, exist_ok=True, mode=0o700)
-            about = home.lstat()  # in a folder that all can write to, somebody else may have been first
-            if about.st_uid == os.getuid() and not about.st_mode & 0o022 and os.access(home, os.W_OK):
+            # in a folder that all can write to, somebody else may have been first
+            about = home.lstat()
+            if (
+                about.st_uid == os.getuid()
+                and not about.st_mode & 0o022
+                and os.access(home, os.W_OK)
+            ):
                 return home
     return Path(tempfile.mkdtemp(prefix=f"{name}-"))
 

@@ -1,4 +1,7 @@
-"""What patients get on paper: the form to fill in with a pen, the leaflet, their own copy. Never an outcome."""
+"""What patients get on paper: the form to fill in with a pen, the leaflet, their own copy.
+
+Never an outcome.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,7 +30,10 @@ STYLE = "pdf-patient.css"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FollowUpPlace:
-    """Where a follow-up opens: under the choice that opens it; after them all where several do. Names the choices."""
+    """Where a follow-up opens: under the choice that opens it; after them all where several do.
+
+    Names the choices.
+    """
 
     item: FollowUp
     opens_after: str
@@ -36,7 +42,8 @@ class FollowUpPlace:
 
 def follow_up_places(question: Question, *, without: str = "") -> list[FollowUpPlace]:
     """Where the question's follow-ups open on its page, from its top; the choice `without` is not offered there."""
-    places, options = [], [option for option in question.options if option.id != without]
+    places = []
+    options = [option for option in question.options if option.id != without]
     for follow_up in question.follow_ups:
         opening = [option for option in options if option.id in follow_up.when]
         after = opening[0] if len(opening) == 1 else options[-1]
@@ -67,7 +74,11 @@ def respondent_choices(language: str) -> dict[Role, str]:
 def respondent_chosen(patient: Patient, language: str) -> str:
     """What was answered to that; empty where nothing was."""
     said = patient.respondent
-    return " – ".join(filter(None, (respondent_choices(language)[said.role], said.name))) if said else ""
+    return (
+        " – ".join(filter(None, (respondent_choices(language)[said.role], said.name)))
+        if said
+        else ""
+    )
 
 
 def asked_and_answered(answers: Answers, book: RuleBook) -> Iterator[tuple[Question, str, str]]:
@@ -85,7 +96,9 @@ def blank(kind: str, book: RuleBook, settings: Settings) -> bytes:
     parts = date_part_order(settings.locale(book.language))
     places = {one.id: follow_up_places(one) for one in book.questions}
     who = respondent_choices(book.language).values()
-    html = _page(template, book, settings, large=size == "large", date_parts=parts, places=places, who=who)
+    html = _page(
+        template, book, settings, large=size == "large", date_parts=parts, places=places, who=who
+    )
     return _printed(html(frozenset()))
 
 
@@ -108,12 +121,17 @@ def about_patient(patient: Patient, language: str, settings: Settings) -> list[t
 
 def particulars(screening: Screening, book: RuleBook, settings: Settings) -> list[tuple[str, str]]:
     """Who answered and when, as the patient's own record shows it in the language of the book."""
-    _, locale = translations(book.language).gettext, settings.locale(book.language)
-    patient, sent = screening.patient, screening.submitted_at.astimezone(timezone(settings.clinic_timezone))
+    _ = translations(book.language).gettext
+    locale = settings.locale(book.language)
+    patient = screening.patient
+    sent = screening.submitted_at.astimezone(timezone(settings.clinic_timezone))
     chosen = respondent_chosen(patient, book.language)
     return [
         (_("Reference"), screening.reference),
-        (_("Sent"), f"{format_date(sent, 'long', locale)} {format_time(sent, 'short', locale=locale)}"),
+        (
+            _("Sent"),
+            f"{format_date(sent, 'long', locale)} {format_time(sent, 'short', locale=locale)}",
+        ),
         *about_patient(patient, book.language, settings),
         *([(_("Who filled this in"), chosen)] if chosen else []),
     ]
@@ -121,29 +139,49 @@ def particulars(screening: Screening, book: RuleBook, settings: Settings) -> lis
 
 def private_label(book: RuleBook) -> str:
     """The choice to tell something in private, which must not catch the eye of whoever looks on."""
-    return next((one.label for item in book.questions for one in item.options if one.id == Open.PRIVATE), "")
+    return next(
+        (one.label for item in book.questions for one in item.options if one.id == Open.PRIVATE), ""
+    )
 
 
-def copy(screening: Screening, book: RuleBook, settings: Settings, *, answers: bool = True) -> Printed:
-    """The patient's own record, with the answers or without, as a PDF in the book's language. Raises PrintingFailed."""
+def copy(
+    screening: Screening, book: RuleBook, settings: Settings, *, answers: bool = True
+) -> Printed:
+    """The patient's own record, with the answers or without, as a PDF in the book's language.
+
+    Raises PrintingFailed.
+    """
     html = _page(
         "copy",
         book,
         settings,
         created=screening.submitted_at.isoformat(timespec="seconds"),
         about=particulars(screening, book, settings),
-        rows=[(asked, answer) for _question, asked, answer in asked_and_answered(screening.answers, book) if answers],
+        rows=[
+            (asked, answer)
+            for _question, asked, answer in asked_and_answered(screening.answers, book)
+            if answers
+        ],
         private=private_label(book),
     )
     return print_page(html, style=STYLE)
 
 
-def slip(invitation: Invitation, book: RuleBook, settings: Settings, *, address: str, until: datetime) -> Printed:
-    """What a patient is handed or sent: the link, as QR code and to be typed. Raises PrintingFailed."""
+def slip(
+    invitation: Invitation, book: RuleBook, settings: Settings, *, address: str, until: datetime
+) -> Printed:
+    """What a patient is handed or sent: the link, as QR code and to be typed.
+
+    Raises PrintingFailed.
+    """
     locale = settings.locale(book.language)
     zone = timezone(settings.clinic_timezone)
     at = invitation.appointment and invitation.appointment.astimezone(zone)
-    when = f"{format_date(at, 'full', locale)}, {format_time(at, 'short', locale=locale)}" if at else ""
+    when = (
+        f"{format_date(at, 'full', locale)}, {format_time(at, 'short', locale=locale)}"
+        if at
+        else ""
+    )
     html = _page(
         "slip",
         book,
@@ -157,10 +195,18 @@ def slip(invitation: Invitation, book: RuleBook, settings: Settings, *, address:
     return print_page(html, style=STYLE)
 
 
-def _page(template: str, book: RuleBook, settings: Settings, *, large: bool = False, **values: Any) -> Html:
+def _page(
+    template: str, book: RuleBook, settings: Settings, *, large: bool = False, **values: Any
+) -> Html:
     """A template filled in, once it is known which characters have no glyph."""
     direction = settings.locale(book.language).text_direction
-    values |= {"paper": settings.paper, "book": book, "clinic": settings, "direction": direction, "large": large}
+    values |= {
+        "paper": settings.paper,
+        "book": book,
+        "clinic": settings,
+        "direction": direction,
+        "large": large,
+    }
     return lambda missing: filled_in(template, book.language, missing=missing, **values)
 
 

@@ -22,7 +22,8 @@ NOT_IN_XML = (*range(9), 11, 12, *range(14, 32), 0xFFFE, 0xFFFF)
 _beginning = threading.Lock()  # two threads at once must not make two
 log = logging.getLogger("screening")
 
-Html = Callable[[frozenset[str]], str]  # from the characters that have no glyph, which are shown by code points
+# from the characters that have no glyph, which are shown by code points
+Html = Callable[[frozenset[str]], str]
 
 
 def press() -> Press:
@@ -49,9 +50,15 @@ def _press() -> Press:
 def _sample() -> Page:
     """A summary such as most are, of nobody."""
     text = "The quick brown fox jumps over the lazy dog 0123456789"
-    some: dict[str, Any] = {field.name: text for kind in (Summary, FindingEntry, AnswerRow) for field in fields(kind)}
+    some: dict[str, Any] = {
+        field.name: text for kind in (Summary, FindingEntry, AnswerRow) for field in fields(kind)
+    }
     severity = {"outcome": Severity.CAUTION, "severity": Severity.CAUTION}
-    whole = some | severity | {"language": "en", "direction": "ltr", "created": "2026-11-23T10:00:00+00:00"}
+    whole = (
+        some
+        | severity
+        | {"language": "en", "direction": "ltr", "created": "2026-11-23T10:00:00+00:00"}
+    )
     whole |= {"reported": (Said(id=text, topic=text, text=text, row=""),), "decision": None}
     finding = FindingEntry(**{field.name: whole[field.name] for field in fields(FindingEntry)})
     row = AnswerRow(**{field.name: whole[field.name] for field in fields(AnswerRow)})
@@ -59,19 +66,33 @@ def _sample() -> Page:
     whole |= {"provenance": (text,), "check_code": "0000-0000-0000", **parts}
     summary = Summary(**{field.name: whole[field.name] for field in fields(Summary)})
     attached = Attached(name="sample.json", description=text, content="{}", created=summary.created)
-    return Page(html=summary_html(summary, paper="A4"), style="pdf.css", to_be_signed=True, attached=attached)
+    return Page(
+        html=summary_html(summary, paper="A4"),
+        style="pdf.css",
+        to_be_signed=True,
+        attached=attached,
+    )
 
 
 def print_summary(
-    summary: Summary, *, paper: str = "A4", attached: Attached | None = None, to_be_signed: bool = False
+    summary: Summary,
+    *,
+    paper: str = "A4",
+    attached: Attached | None = None,
+    to_be_signed: bool = False,
 ) -> Printed:
     """The summary as a PDF on `A4` or `Letter` paper. Raises PrintingFailed."""
     html = partial(summary_html, summary, paper)
     return print_page(html, style="pdf.css", attached=attached, to_be_signed=to_be_signed)
 
 
-def print_page(html: Html, *, style: str, attached: Attached | None = None, to_be_signed: bool = False) -> Printed:
-    """A page as a PDF in this style sheet; printed again where characters have no glyph. Raises PrintingFailed."""
+def print_page(
+    html: Html, *, style: str, attached: Attached | None = None, to_be_signed: bool = False
+) -> Printed:
+    """A page as a PDF in this style sheet; printed again where characters have no glyph.
+
+    Raises PrintingFailed.
+    """
 
     def page(missing: frozenset[str]) -> Page:
         return Page(html=html(missing), style=style, to_be_signed=to_be_signed, attached=attached)
@@ -87,11 +108,30 @@ def summary_html(summary: Summary, paper: str, missing: frozenset[str] = frozens
     """The HTML that is printed."""
     # It holds nothing about the patient.
     address = f"{summary.verify_at}?code={summary.check_code}"
-    qr = segno.make(address, error="m", micro=False).png_data_uri(border=4) if summary.check_code else ""
-    return filled_in("summary", summary.language, paper=paper, missing=missing, summary=summary, qr=qr, address=address)
+    qr = (
+        segno.make(address, error="m", micro=False).png_data_uri(border=4)
+        if summary.check_code
+        else ""
+    )
+    return filled_in(
+        "summary",
+        summary.language,
+        paper=paper,
+        missing=missing,
+        summary=summary,
+        qr=qr,
+        address=address,
+    )
 
 
-def filled_in(template: str, language: str, *, paper: str, missing: frozenset[str] = frozenset(), **values: Any) -> str:
+def filled_in(
+    template: str,
+    language: str,
+    *,
+    paper: str,
+    missing: frozenset[str] = frozenset(),
+    **values: Any,
+) -> str:
     """A template in a language, as HTML and XML at once. Everything in `values` is escaped.
 
     What is `missing`, or cannot be in XML, is shown by code points.

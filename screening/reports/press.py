@@ -1,4 +1,7 @@
-"""The press: pages go to the renderer's process, PDFs come back. A page that breaks it breaks nothing else."""
+"""The press: pages go to the renderer's process, PDFs come back.
+
+A page that breaks it breaks nothing else.
+"""
 
 import base64
 import json
@@ -19,7 +22,8 @@ from screening.reports.renderer import BY_SIGNAL, MEMORY, SECONDS, Page
 ROOT = Path(__file__).parent.parent.parent
 KEPT = ("PATH", "HOME", "XDG_CACHE_HOME", "TMPDIR")
 PATIENCE = SECONDS + 5  # seconds; the renderer's own limits come first
-# The package without its __init__: the renderer needs neither the application nor the memory that it takes.
+# The package without its __init__: the renderer needs neither the application nor the memory that
+# it takes.
 _START = """
 import sys, types
 screening = types.ModuleType("screening")
@@ -28,7 +32,8 @@ sys.modules["screening"] = screening
 from screening.reports.renderer import serve
 serve(*map(int, sys.argv[2:]))
 """
-_PYTHON = (sys.executable, "-P", "-s", "-c", _START)  # nothing from the working folder or the user's own packages
+# nothing from the working folder or the user's own packages
+_PYTHON = (sys.executable, "-P", "-s", "-c", _START)
 
 
 class PrintingFailed(Exception):
@@ -43,13 +48,17 @@ class Printed(NamedTuple):
 
 
 class Press:
-    """One renderer, started when it is first needed and again after it ended. For any number of threads.
+    """One renderer, started when it is first needed and again after it ended.
 
-    It begins with a `sample`. A page may take that many `seconds`, and bytes of `memory` (address space).
+    For any number of threads.
+
+    It begins with a `sample`. A page may take that many `seconds`, and bytes of `memory` (address
+    space).
     """
 
     def __init__(self, sample: Page, *, seconds: int = SECONDS, memory: int = MEMORY) -> None:
-        self._sample, self._numbers = sample, count(1)
+        self._sample = sample
+        self._numbers = count(1)
         self._limits = (str(seconds), str(memory))
         self._lock = threading.Lock()
         self._line: Connection | None = None
@@ -68,7 +77,8 @@ class Press:
         except (EOFError, OSError) as err:
             raise PrintingFailed(self._why()) from err
         except BaseException:
-            self.close()  # an answer that nobody waits for any more must not be taken for the next one
+            # an answer that nobody waits for any more must not be taken for the next one
+            self.close()
             raise
         finally:
             self._lock.release()
@@ -102,8 +112,13 @@ class Press:
             raise PrintingFailed(error)
 
     def _exchange(self, page: Page) -> dict[str, Any]:
-        """Send a page and wait for its answer, for as long as PATIENCE. Raises EOFError, OSError."""
-        line, process, number = self._line, self._process, next(self._numbers)
+        """Send a page and wait for its answer, for as long as PATIENCE.
+
+        Raises EOFError, OSError.
+        """
+        line = self._line
+        process = self._process
+        number = next(self._numbers)
         assert line is not None  # noqa: S101
         assert process is not None  # noqa: S101
         watch = threading.Timer(PATIENCE, _kill, (process,))

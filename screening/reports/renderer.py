@@ -1,6 +1,7 @@
 """WeasyPrint, in processes of its own: a helper that stays, and one child of it for each page, which may use little.
 
-The helper reads nothing that a patient wrote. It is started without the rest of the application (see press.py).
+The helper reads nothing that a patient wrote. It is started without the rest of the application
+(see press.py).
 """
 
 import base64
@@ -27,7 +28,10 @@ _CLOSED = 100  # the exit code of a child whose line was closed
 
 
 class Attached(TypedDict):
-    """A file within the PDF, which is its machine-readable source. `created` is an ISO 8601 moment."""
+    """A file within the PDF, which is its machine-readable source.
+
+    `created` is an ISO 8601 moment.
+    """
 
     name: str
     description: str
@@ -63,7 +67,9 @@ class Renderer:
             from weasyprint.text.fonts import FontConfiguration
             from weasyprint.urls import FatalURLFetchingError, URLFetcher
         except OSError as err:
-            raise Missing("Pango is missing; run: apt-get install libpango-1.0-0 libpangoft2-1.0-0") from err
+            raise Missing(
+                "Pango is missing; run: apt-get install libpango-1.0-0 libpangoft2-1.0-0"
+            ) from err
 
         class RefuseOthers(URLFetcher):  # type: ignore[misc]
             """Fetches nothing but a picture that the page holds itself.
@@ -77,20 +83,26 @@ class Renderer:
                 raise FatalURLFetchingError(f"a printed page asked for {url[:100]!r}")
 
         copying.install()
-        self._weasyprint, self._fonts = weasyprint, FontConfiguration()
+        self._weasyprint = weasyprint
+        self._fonts = FontConfiguration()
         self._fetcher = RefuseOthers(allowed_protocols=("data",))
         self._styles = {file.name: self._style(file) for file in sorted(STYLES.glob("pdf*.css"))}
-        elements, fetcher = self._styles[ELEMENTS], self._fetcher
+        elements = self._styles[ELEMENTS]
+        fetcher = self._fetcher
 
         class Ours(weasyprint.HTML):  # type: ignore[misc]
             """A page of ours, as WeasyPrint wants it: read as XML, with our few elements, it is done much sooner."""
 
-            base_url, url_fetcher, media_type = None, fetcher, "print"
+            base_url = None
+            url_fetcher = fetcher
+            media_type = "print"
 
             def __init__(self, text: str) -> None:
                 self.etree_element = ElementTree.fromstring(text)  # noqa: S314 - it has no entities but those of XML
                 directions.resolve(self.etree_element)
-                self.wrapper_element = ElementWrapper.from_html_root(self.etree_element, content_language=None)
+                self.wrapper_element = ElementWrapper.from_html_root(
+                    self.etree_element, content_language=None
+                )
 
             def _ua_stylesheets(self, forms: bool = False) -> list[Any]:
                 return [elements]
@@ -126,17 +138,21 @@ class Renderer:
 def serve(descriptor: int, seconds: int, memory: int) -> NoReturn:
     """Render each page asked for over this socket, in a child each, until the other side closes it.
 
-    The first page is a sample that nobody sees: what it makes this process load, no child has to. Each child prints it
-    too, before it is asked for a page: memory that it needs a copy of is copied while nobody waits. Where a child ends
-    without an answer, this process ends too, with the child's exit code, or BY_SIGNAL and the number of the signal.
+    The first page is a sample that nobody sees: what it makes this process load, no child has to.
+    Each child prints it too, before it is asked for a page: memory that it needs a copy of is
+    copied while nobody waits. Where a child ends without an answer, this process ends too, with the
+    child's exit code, or BY_SIGNAL and the number of the signal.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which then closes the socket
+    # Ctrl-C is for the server, which then closes the socket
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(10)  # patients who fill in the form go first
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # nothing that a patient wrote is to be left behind
+    # nothing that a patient wrote is to be left behind
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     line = Connection(descriptor)
     try:
         request = json.loads(line.recv_bytes())
-        renderer, sample = Renderer(), request["page"]
+        renderer = Renderer()
+        sample = request["page"]
         renderer.render(sample)
         gc.freeze()  # children share this memory for as long as nobody writes to it
         line.send_bytes(_reply(request["number"]))
@@ -153,7 +169,9 @@ def serve(descriptor: int, seconds: int, memory: int) -> NoReturn:
             os._exit(0 if code == _CLOSED else BY_SIGNAL - code if code < 0 else code)
 
 
-def _child(renderer: Renderer, sample: Page, line: Connection, seconds: int, memory: int) -> NoReturn:
+def _child(
+    renderer: Renderer, sample: Page, line: Connection, seconds: int, memory: int
+) -> NoReturn:
     """Render one page within limits that the kernel keeps, answer, end."""
     code = 1
     try:
@@ -185,4 +203,6 @@ def _child(renderer: Renderer, sample: Page, line: Connection, seconds: int, mem
 
 
 def _reply(number: int, *, error: str = "", content: str = "", missing: str = "") -> bytes:
-    return json.dumps({"number": number, "error": error, "content": content, "missing": missing}).encode()
+    return json.dumps(
+        {"number": number, "error": error, "content": content, "missing": missing}
+    ).encode()

@@ -11,13 +11,19 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 from cryptography.x509.oid import NameOID
 
 from screening.reports.conformance import SIGNATURE_FIELD
 
 VALID = timedelta(days=5 * 365)
-BESIDE_CERTIFICATES = 2048  # bytes: what is signed, a name and the largest usual signature take some hundred each
+# bytes: what is signed, a name and the largest usual signature take some hundred each
+BESIDE_CERTIFICATES = 2048
 
 
 class CannotSign(Exception):
@@ -34,10 +40,14 @@ class Signature:
     def sign(self, pdf: bytes) -> bytes:
         """The PDF with a signature after which nothing may be changed. Raises CannotSign."""
         writer_of, signer, space = self._tools
-        # pyHanko runs an event loop, which a thread cannot that runs one already: it gets a thread of its own.
+        # pyHanko runs an event loop, which a thread cannot that runs one already: it gets a thread
+        # of its own.
         with ThreadPoolExecutor(1) as thread:
             signing = thread.submit(
-                signer.sign_pdf, writer_of(BytesIO(pdf)), existing_fields_only=True, bytes_reserved=space
+                signer.sign_pdf,
+                writer_of(BytesIO(pdf)),
+                existing_fields_only=True,
+                bytes_reserved=space,
             )
             output: bytes = signing.result().getvalue()
         return output
@@ -94,7 +104,8 @@ class Signature:
             docmdp_permissions=MDPPerm.NO_CHANGES,
             md_algorithm="sha256",
         )
-        # Room for the signature as hexadecimal digits; without this, pyHanko signs twice to find out.
+        # Room for the signature as hexadecimal digits; without this, pyHanko signs twice to find
+        # out.
         space = 2 * (BESIDE_CERTIFICATES + sum(len(one.dump()) for one in (certificate, *above)))
         return Writer, PdfSigner(what, signer), space
 
@@ -114,7 +125,9 @@ def new_key(clinic: str, *, now: datetime) -> str:
         .not_valid_before(now)
         .not_valid_after(now + VALID)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(x509.KeyUsage(digital_signature=True, content_commitment=True, **uses), critical=True)
+        .add_extension(
+            x509.KeyUsage(digital_signature=True, content_commitment=True, **uses), critical=True
+        )
         .sign(key, SHA256())
     )
     private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())

@@ -18,21 +18,27 @@ from screening.domain.rules import RuleBook
 from screening.domain.unseen import without_unseen
 
 if TYPE_CHECKING:
-    from screening.reports.workbook import Sheet  # which imports the library that no server needs to hold
+    # which imports the library that no server needs to hold
+    from screening.reports.workbook import Sheet
 
-ENCODING = "utf-8-sig"  # without the mark, a spreadsheet takes a file for one in the machine's own encoding
+# without the mark, a spreadsheet takes a file for one in the machine's own encoding
+ENCODING = "utf-8-sig"
 FIXED = (
     *("reference", "sent", "language", "patient", "born", "visit", "respondent", "respondent_name"),
     *("outcome", "findings", "status", "decision", "rule_book", "approved_by"),
 )
 SEPARATORS = (",", ";", "\t")
 MARKS = {BOM_UTF8: "utf-8", BOM_UTF16_LE: "utf-16-le", BOM_UTF16_BE: "utf-16-be"}
-_NOTHING = "".join(SEPARATORS) + " \r\n"  # what an empty row consists of, whatever separates its cells
-_ZIP, _OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"  # what .xlsx and .ods begin with, and .xls
+# what an empty row consists of, whatever separates its cells
+_NOTHING = "".join(SEPARATORS) + " \r\n"
+_ZIP = b"PK\x03\x04"  # what .xlsx and .ods begin with, and .xls
+_OLE = b"\xd0\xcf\x11\xe0"
 _PATIENCE = 30  # seconds for a workbook
-_LETTERS = 1100  # of a cell, each with its marks: more than any field can have. Composing many more would take minutes
-# Where a spreadsheet could begin a cell, however it separates them; and there, what it could take for a formula or we
-# have put there.
+# of a cell, each with its marks: more than any field can have. Composing many more would take
+# minutes
+_LETTERS = 1100
+# Where a spreadsheet could begin a cell, however it separates them; and there, what it could take
+# for a formula or we have put there.
 _HARMFUL = re.compile(r"""^(?=[\t\r\n])|(?:^|(?<=[,;\t\r\n]))(?='|[\s"']*[=+\-@＝＋－＠])""")
 
 
@@ -44,8 +50,9 @@ class NotReadable(Exception):
 class Table:
     """One way to read a file: a sheet of a workbook, or a text with one separator.
 
-    Each row in which something is seen has the number that a spreadsheet shows beside it. `broken` is the number of the
-    row after which nothing can be read, or 0. `is_guess` tells that the encoding of the letters is only likely.
+    Each row in which something is seen has the number that a spreadsheet shows beside it. `broken`
+    is the number of the row after which nothing can be read, or 0. `is_guess` tells that the
+    encoding of the letters is only likely.
     """
 
     rows: list[tuple[int, list[str]]]
@@ -65,7 +72,9 @@ def read_tables(content: bytes) -> list[Table]:
 def as_seen(rows: Iterable[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]:
     """The rows with each cell in one line, as a person sees it; without those that are empty then."""
     lines = ((number, [_cell_as_seen(one) for one in cells]) for number, cells in rows)
-    return [(number, cells) for number, cells in lines if any(cell.strip(_NOTHING) for cell in cells)]
+    return [
+        (number, cells) for number, cells in lines if any(cell.strip(_NOTHING) for cell in cells)
+    ]
 
 
 def _cell_as_seen(cell: str) -> str:
@@ -108,9 +117,12 @@ def _decoded(content: bytes) -> tuple[str, bool]:
 
 
 def _separated(text: str, separator: str, is_guess: bool) -> Table:
-    rows, number = list[tuple[int, list[str]]](), 0
+    rows = list[tuple[int, list[str]]]()
+    number = 0
     try:
-        for number, cells in enumerate(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True), 1):
+        for number, cells in enumerate(
+            csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True), 1
+        ):
             rows.append((number, cells))
         broken = 0
     except csv.Error:
@@ -125,7 +137,9 @@ def columns(book: RuleBook) -> list[str]:
 
 def row(screening: Screening, assessment: Assessment, book: RuleBook) -> dict[str, str]:
     """One screening by column, with what was established since in place of the patient's answers."""
-    patient, review, answers = screening.patient, screening.review, screening.established
+    patient = screening.patient
+    review = screening.review
+    answers = screening.established
     values = {item.id: answers.value(item.id) or "" for item in book.asked()}
     return {
         "reference": screening.reference,
@@ -141,21 +155,32 @@ def row(screening: Screening, assessment: Assessment, book: RuleBook) -> dict[st
         "status": screening.status.value,
         "decision": review.decision.value if review else "",
         "rule_book": f"{book.edition.id} {book.edition.version}",
-        "approved_by": "; ".join(f"{one.by} {one.on.isoformat()}" for one in book.edition.approvals),
-        **{asked: "; ".join(value) if isinstance(value, tuple) else value for asked, value in values.items()},
+        "approved_by": "; ".join(
+            f"{one.by} {one.on.isoformat()}" for one in book.edition.approvals
+        ),
+        **{
+            asked: "; ".join(value) if isinstance(value, tuple) else value
+            for asked, value in values.items()
+        },
     }
 
 
 def write_row(file: TextIO, cells: Iterable[object], *, is_log: bool = False) -> None:
-    """Write one line of CSV, every cell harmless, and quoted but in a log. Needs a file opened with `newline=""`."""
-    lines = csv.writer(file, lineterminator="\n") if is_log else csv.writer(file, quoting=csv.QUOTE_ALL)
+    """Write one line of CSV, every cell harmless, and quoted but in a log.
+
+    Needs a file opened with `newline=""`.
+    """
+    lines = (
+        csv.writer(file, lineterminator="\n") if is_log else csv.writer(file, quoting=csv.QUOTE_ALL)
+    )
     lines.writerow(harmless(str(one)) for one in cells)
 
 
 def harmless(text: str) -> str:
     """The text with apostrophes where a spreadsheet could begin a cell with a formula.
 
-    They stand at the beginning, or after a comma, semicolon, tab or line break; an apostrophe that stood there before
-    gets another one. So the text comes back when one apostrophe is taken away in each of these places.
+    They stand at the beginning, or after a comma, semicolon, tab or line break; an apostrophe that
+    stood there before gets another one. So the text comes back when one apostrophe is taken away in
+    each of these places.
     """
     return _HARMFUL.sub("'", text)

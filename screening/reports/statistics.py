@@ -5,18 +5,27 @@ from datetime import date
 
 from screening.domain.rules import Severity
 
-WIDTH, HEIGHT, BAR = 640, 200, 0.75  # of the drawing, and the part of a day's width that its bar fills
+WIDTH = 640  # of the drawing, and the part of a day's width that its bar fills
+HEIGHT = 200
+BAR = 0.75
 
 Counts = Mapping[date, Mapping[Severity | None, int]]
 
 
-def bars(days: Sequence[date], per_day: Counts, highest: int) -> Iterator[tuple[Severity, float, float, float, float]]:
-    """Each part of a day's bar: x, y, width, height. The most severe at the bottom, to be compared day by day."""
+def bars(
+    days: Sequence[date], per_day: Counts, highest: int
+) -> Iterator[tuple[Severity, float, float, float, float]]:
+    """Each part of a day's bar: x, y, width, height.
+
+    The most severe at the bottom, to be compared day by day.
+    """
     step = WIDTH / len(days)
     for place, one in enumerate(days):
         top = float(HEIGHT)
         for severity in reversed(Severity):
             if count := per_day.get(one, {}).get(severity, 0):
                 top -= HEIGHT * count / highest
-                x, width, height = step * (place + (1 - BAR) / 2), step * BAR, HEIGHT * count / highest
+                x = step * (place + (1 - BAR) / 2)
+                width = step * BAR
+                height = HEIGHT * count / highest
                 yield severity, round(x, 1), round(top, 1), round(width, 1), round(height, 1)

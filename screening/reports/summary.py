@@ -1,4 +1,7 @@
-"""Assessment -> the summary's sections in their order. Pure; the words are the clinic's language."""
+"""Assessment -> the summary's sections in their order.
+
+Pure; the words are the clinic's language.
+"""
 
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
@@ -17,21 +20,34 @@ from screening.domain.answers import Answers, Respondent, Role, shown
 from screening.domain.assessment import Assessment, Screening
 from screening.domain.entries import Clarification, Decision, Entry, Review
 from screening.domain.evaluate import evaluate
-from screening.domain.rules import BASE_LANGUAGE, Edition, Finding, FollowUp, Kind, Open, Question, RuleBook, Severity
+from screening.domain.rules import (
+    BASE_LANGUAGE,
+    Edition,
+    Finding,
+    FollowUp,
+    Kind,
+    Open,
+    Question,
+    RuleBook,
+    Severity,
+)
 from screening.reports.directions import has_right_to_left, isolated
 from screening.settings import Settings
 
 TRANSLATIONS = Path(__file__).parent.parent / "translations"
 JOINERS = "\u200c\u200d"
-LONGEST = 200  # characters of one answer that stand with a finding; the table of answers has the rest
+# characters of one answer that stand with a finding; the table of answers has the rest
+LONGEST = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """One answer of the patient, with its finding. `topic` is empty for the answer that the finding rests on.
+    """One answer of the patient, with its finding.
 
-    `row` is the number of the row that has the whole answer, and `id` what was asked there; `row` is empty where
-    nothing is cut off.
+    `topic` is empty for the answer that the finding rests on.
+
+    `row` is the number of the row that has the whole answer, and `id` what was asked there; `row`
+    is empty where nothing is cut off.
     """
 
     id: str
@@ -44,8 +60,9 @@ class Said:
 class FindingEntry:
     """One finding, numbered from 1. `question` is the id of the question on whose page it rests.
 
-    `reported` is what the patient said about it, `established` what a professional recorded since, with by whom and
-    when. `reason` is empty where `reported` says it. `confirm` is what to establish in the room.
+    `reported` is what the patient said about it, `established` what a professional recorded since,
+    with by whom and when. `reason` is empty where `reported` says it. `confirm` is what to
+    establish in the room.
     """
 
     number: int
@@ -65,8 +82,8 @@ class FindingEntry:
 class AnswerRow:
     """One question with the answer. `number` is such as `Q4`, or `Q4a` for its first follow-up.
 
-    `original` is what was shown, where that was in another language. `established` is what a professional recorded
-    since, with by whom and when; empty where nothing was.
+    `original` is what was shown, where that was in another language. `established` is what a
+    professional recorded since, with by whom and when; empty where nothing was.
     """
 
     id: str
@@ -95,10 +112,11 @@ class EntryLine:
 class Summary:
     """The prescriber's view of a screening, in the order in which it is read.
 
-    `decision` is the last one, or None; `reviewed_by` and `reviewed_on` are empty where none stands. `checklist` are
-    pairs of what to cover and its facts; `respondent` tells who gave the answers and is empty where that was not said;
-    `check_code` is empty for a screening that is not stored, `edition` counts from 1, and `verify_at` is the address
-    that tells whether a page is unchanged.
+    `decision` is the last one, or None; `reviewed_by` and `reviewed_on` are empty where none
+    stands. `checklist` are pairs of what to cover and its facts; `respondent` tells who gave the
+    answers and is empty where that was not said; `check_code` is empty for a screening that is not
+    stored, `edition` counts from 1, and `verify_at` is the address that tells whether a page is
+    unchanged.
     """
 
     language: str
@@ -148,12 +166,19 @@ def standing(edition: Edition, language: str, *, on: date, own: Callable[[str], 
         return _("Draft rules, not yet approved by a clinician at this clinic.")
     approved = [
         _("%(who)s on %(day)s")
-        % {"who": f"{own(one.by)} ({own(one.role)})" if one.role else own(one.by), "day": day(one.on, language)}
+        % {
+            "who": f"{own(one.by)} ({own(one.role)})" if one.role else own(one.by),
+            "day": day(one.on, language),
+        }
         for one in edition.approvals
     ]
     words = _("Rules approved by %(whom)s.") % {"whom": "; ".join(approved)}
     overdue = edition.overdue_since(on)
-    return words + (" " + _("Review overdue since %(day)s.") % {"day": day(overdue, language)} if overdue else "")
+    return words + (
+        " " + _("Review overdue since %(day)s.") % {"day": day(overdue, language)}
+        if overdue
+        else ""
+    )
 
 
 def in_language_of(settings: Settings, books: Mapping[str, RuleBook]) -> RuleBook:
@@ -161,7 +186,9 @@ def in_language_of(settings: Settings, books: Mapping[str, RuleBook]) -> RuleBoo
     return books.get(settings.clinic_language, books[BASE_LANGUAGE])
 
 
-def summarise(screening: Screening, books: Mapping[str, RuleBook], settings: Settings, check_code: str = "") -> Summary:
+def summarise(
+    screening: Screening, books: Mapping[str, RuleBook], settings: Settings, check_code: str = ""
+) -> Summary:
     """The summary in the clinic's language, assessed under `books`, the screening's edition in all its languages."""
     return _Writer(screening, books, settings).summary(check_code)
 
@@ -222,7 +249,8 @@ def beginning(text: str, longest: int) -> str:
     if len(words) >= longest // 2:
         return f"{words.rstrip()} …"
     end = longest
-    while end and unicodedata.category(text[end])[0] in "CM":  # a mark or joiner belongs to the letter before it
+    # a mark or joiner belongs to the letter before it
+    while end and unicodedata.category(text[end])[0] in "CM":
         end -= 1
     return f"{text[:end].rstrip(JOINERS)}…"
 
@@ -230,8 +258,12 @@ def beginning(text: str, longest: int) -> str:
 class _Writer:
     """Writes one summary in the clinic's language."""
 
-    def __init__(self, screening: Screening, books: Mapping[str, RuleBook], settings: Settings) -> None:
-        self.screening, self.books, self.settings = screening, books, settings
+    def __init__(
+        self, screening: Screening, books: Mapping[str, RuleBook], settings: Settings
+    ) -> None:
+        self.screening = screening
+        self.books = books
+        self.settings = settings
         self.book = in_language_of(settings, books)
         self.language = self.book.language
         self.direction = Locale.parse(self.language, sep="-").text_direction
@@ -245,8 +277,11 @@ class _Writer:
         self._ = translations(self.language).gettext
 
     def summary(self, check_code: str) -> Summary:
-        _, screening, book = self._, self.screening, self.book
-        patient, medicine = screening.patient, book.medicine
+        _ = self._
+        screening = self.screening
+        book = self.book
+        patient = screening.patient
+        medicine = book.medicine
         sent_on = screening.submitted_at.astimezone(ZoneInfo(self.settings.clinic_timezone)).date()
         years = age(patient.birth_date, sent_on)
         headline, sentence = self.outcome(self.assessment)
@@ -258,7 +293,8 @@ class _Writer:
             % {"medicine": medicine.name, "brand": medicine.brand},
             clinic_name=self.settings.clinic_name,
             name=patient.name,
-            born=_("%(born)s (%(years)sy)") % {"born": day(patient.birth_date, self.language), "years": years},
+            born=_("%(born)s (%(years)sy)")
+            % {"born": day(patient.birth_date, self.language), "years": years},
             visit=patient.visit or _("not given"),
             submitted=self.moment(screening.submitted_at),
             reference=screening.reference or _("not stored"),
@@ -269,9 +305,14 @@ class _Writer:
             reviewed_by=review.by if review else "",
             reviewed_on=self.moment(review.at) if review else "",
             standing=standing(book.edition, self.language, on=sent_on, own=self.own),
-            findings=tuple(self.finding(number, one) for number, one in enumerate(self.assessment.findings, start=1)),
+            findings=tuple(
+                self.finding(number, one)
+                for number, one in enumerate(self.assessment.findings, start=1)
+            ),
             entries=tuple(map(self.entry, screening.entries)),
-            checklist=tuple((item.text, ", ".join(fact.id for fact in item.cites)) for item in book.checklist),
+            checklist=tuple(
+                (item.text, ", ".join(fact.id for fact in item.cites)) for item in book.checklist
+            ),
             answers=tuple(
                 self.row(item)
                 for item in book.asked()
@@ -292,7 +333,8 @@ class _Writer:
     def outcome(self, assessment: Assessment) -> tuple[str, str]:
         """The headline, and what it rests on: the topics by what to do about them, most severe first."""
         _ = self._
-        severity, found = assessment.outcome, assessment.findings
+        severity = assessment.outcome
+        found = assessment.findings
         if severity is Severity.NONE:
             return _("No findings from these answers"), _(
                 "None of the rules applies to these answers and no question is left open. "
@@ -304,13 +346,24 @@ class _Writer:
             Severity.CAUTION: _("Caution reported"),
         }[severity]
         parts = (
-            (_("Confirm before any decision: %(topics)s."), assessment.of(Severity.CONTRAINDICATION)),
-            (_("Discuss with the patient alone: %(topics)s."), [one for one in found if one.open is Open.PRIVATE]),
-            (_("Still to clarify: %(topics)s."), [one for one in found if one.open in (Open.UNSURE, Open.MISSING)]),
+            (
+                _("Confirm before any decision: %(topics)s."),
+                assessment.of(Severity.CONTRAINDICATION),
+            ),
+            (
+                _("Discuss with the patient alone: %(topics)s."),
+                [one for one in found if one.open is Open.PRIVATE],
+            ),
+            (
+                _("Still to clarify: %(topics)s."),
+                [one for one in found if one.open in (Open.UNSURE, Open.MISSING)],
+            ),
             (_("Consider: %(topics)s."), assessment.of(Severity.CAUTION)),
         )
         return headline, " ".join(
-            text % {"topics": "; ".join(self.asked[one.answer].topic for one in some)} for text, some in parts if some
+            text % {"topics": "; ".join(self.asked[one.answer].topic for one in some)}
+            for text, some in parts
+            if some
         )
 
     def respondent(self) -> str:
@@ -318,14 +371,18 @@ class _Writer:
         respondent = self.screening.patient.respondent
         if respondent is None:
             return ""
-        return self._("Answers given by %(who)s.") % {"who": respondent_words(respondent, self.language, self.own)}
+        return self._("Answers given by %(who)s.") % {
+            "who": respondent_words(respondent, self.language, self.own)
+        }
 
     def not_alone(self) -> str:
         """What to know about an answer that was kept for a talk in private."""
         proxy = self.screening.patient.proxy
         if proxy is None:
             return ""
-        words = self._("Not answered alone: %(who)s filled this in. Ask without that person in the room.")
+        words = self._(
+            "Not answered alone: %(who)s filled this in. Ask without that person in the room."
+        )
         return words % {"who": respondent_words(proxy, self.language, self.own)}
 
     def decision(self) -> EntryLine | None:
@@ -334,23 +391,33 @@ class _Writer:
             if isinstance(entry, Review):
                 line = self.entry(entry)
                 if self.screening.review is None:
-                    what = self._("New decision needed: an answer has been clarified since “%(decision)s”")
+                    what = self._(
+                        "New decision needed: an answer has been clarified since “%(decision)s”"
+                    )
                     line = replace(line, what=what % {"decision": self.decided(entry)})
                 return line
         return None
 
     def finding(self, number: int, finding: Finding) -> FindingEntry:
-        evidence, reason, item = "", finding.reason, self.asked[finding.answer]
-        answers, clarification = self.screening.answers, self.screening.clarification(finding.answer)
-        choice, established = self.choice(item, answers), ""
+        evidence = ""
+        reason = finding.reason
+        item = self.asked[finding.answer]
+        answers = self.screening.answers
+        clarification = self.screening.clarification(finding.answer)
+        choice = self.choice(item, answers)
+        established = ""
         if clarification is not None:
-            details = (f"{one.topic}: {self.own(one.text)}" for one in self.details(item, clarification.answers))
+            details = (
+                f"{one.topic}: {self.own(one.text)}"
+                for one in self.details(item, clarification.answers)
+            )
             found = "; ".join((self.choice(item, clarification.answers), *details))
             established = f"{found} ({self.own(clarification.by)}, {self.moment(clarification.at)})"
             if finding.open:
                 reason = self._("Still open after clarification.")
         elif finding.open:
-            choice, reason = finding.reason.removesuffix("."), ""
+            choice = finding.reason.removesuffix(".")
+            reason = ""
         if (of := finding.evidence) is not None:
             status = self._("draft note") if of.status == "draft" else self._("approved note")
             evidence = f"{of.agreement} ({status}). {of.note} [{'; '.join(of.references)}]"
@@ -360,7 +427,10 @@ class _Writer:
             severity=finding.severity,
             label=label(finding.severity, self.language),
             title=finding.title,
-            reported=(Said(id=item.id, topic="", text=choice, row=""), *self.details(item, answers)),
+            reported=(
+                Said(id=item.id, topic="", text=choice, row=""),
+                *self.details(item, answers),
+            ),
             established=established,
             reason=reason or (self.not_alone() if finding.open is Open.PRIVATE else ""),
             confirm=finding.confirm,
@@ -381,26 +451,41 @@ class _Writer:
         for follow_up in item.follow_ups if isinstance(item, Question) else ():
             value = answers.value(follow_up.id)
             if value and answers.applies(follow_up):
-                text = " / ".join(line.strip() for line in shown(follow_up, value).splitlines() if line.strip())
+                text = " / ".join(
+                    line.strip() for line in shown(follow_up, value).splitlines() if line.strip()
+                )
                 row = self.row_number(follow_up) if len(text) > LONGEST else ""
-                yield Said(id=follow_up.id, topic=follow_up.topic, text=beginning(text, LONGEST), row=row)
+                yield Said(
+                    id=follow_up.id, topic=follow_up.topic, text=beginning(text, LONGEST), row=row
+                )
 
     def row_number(self, item: Question | FollowUp) -> str:
         return self._("Q%(number)s") % {"number": self.numbers[item.id]}
 
     def row(self, item: Question | FollowUp) -> AnswerRow:
         """The row of a question that was asked, answered or not, with the patient's answer and what was established."""
-        answer, clarification = self.screening.answers.get(item.id), self.screening.clarification(item.id)
-        text, original, since = self._("No answer"), "", ""
+        answer = self.screening.answers.get(item.id)
+        clarification = self.screening.clarification(item.id)
+        text = self._("No answer")
+        original = ""
+        since = ""
         if answer is not None:
             text = shown(item, answer.value)
             if (answer.asked, answer.shown) != (item.ask, text):
-                original = answer.asked if item.kind is Kind.TEXT else f"{answer.asked} {answer.shown}"
+                original = (
+                    answer.asked if item.kind is Kind.TEXT else f"{answer.asked} {answer.shown}"
+                )
         if clarification is not None:
             now = clarification.answers
             said = self.choice(item, now) if now.applies(item) else self._("Does not apply")
-            since = f"{self.own(said)} ({self.own(clarification.by)}, {self.moment(clarification.at)})"
-        numbers = (str(number) for number, one in enumerate(self.assessment.findings, start=1) if one.answer == item.id)
+            since = (
+                f"{self.own(said)} ({self.own(clarification.by)}, {self.moment(clarification.at)})"
+            )
+        numbers = (
+            str(number)
+            for number, one in enumerate(self.assessment.findings, start=1)
+            if one.answer == item.id
+        )
         return AnswerRow(
             id=item.id,
             number=self.row_number(item),
@@ -420,12 +505,20 @@ class _Writer:
         if isinstance(entry, Clarification):
             given = ((item, entry.answers.value(item.id)) for item in self.book.asked())
             said = "; ".join(
-                f"{item.topic}: {self.own(shown(item, value))}" for item, value in given if value is not None
+                f"{item.topic}: {self.own(shown(item, value))}"
+                for item, value in given
+                if value is not None
             )
-            return EntryLine(what=_("Clarified – %(what)s") % {"what": said}, by=entry.by, at=at, words=entry.why)
-        words = [_("Reason: %(reason)s") % {"reason": self.own(entry.reason)}] if entry.reason else []
+            return EntryLine(
+                what=_("Clarified – %(what)s") % {"what": said}, by=entry.by, at=at, words=entry.why
+            )
+        words = (
+            [_("Reason: %(reason)s") % {"reason": self.own(entry.reason)}] if entry.reason else []
+        )
         what = _("Decision: %(what)s") % {"what": self.decided(entry)}
-        return EntryLine(what=what, by=entry.by, at=at, words=". ".join([*words, self.own(entry.note)]))
+        return EntryLine(
+            what=what, by=entry.by, at=at, words=". ".join([*words, self.own(entry.note)])
+        )
 
     def decided(self, entry: Review) -> str:
         if entry.until is not None:
@@ -433,12 +526,20 @@ class _Writer:
         return label(entry.decision, self.language)
 
     def provenance(self) -> Iterator[str]:
-        _, edition = self._, self.book.edition
-        asked_in = {answer.language for answer in self.screening.answers.given} or {self.screening.language}
+        _ = self._
+        edition = self.book.edition
+        asked_in = {answer.language for answer in self.screening.answers.given} or {
+            self.screening.language
+        }
         about = {"id": edition.id, "version": edition.version, "digest": edition.digest[:16]}
         yield _("Rule book %(id)s %(version)s, SHA-256 %(digest)s…") % about
         for one in self.book.sources:
-            source = {"id": one.id, "title": one.title, "publisher": one.publisher, "note": one.note}
+            source = {
+                "id": one.id,
+                "title": one.title,
+                "publisher": one.publisher,
+                "note": one.note,
+            }
             yield _("Source %(id)s: %(title)s, %(publisher)s. %(note)s") % source
         yield _(
             "Answered in: %(languages)s. %(reported)s and not verified. "
@@ -447,10 +548,17 @@ class _Writer:
             "languages": self.names(asked_in),
             "reported": _("Relayed") if self.screening.patient.proxy else _("Self-reported"),
         }
-        drafts = {code for code in {*asked_in, self.language} if self.books[code].translation_status == "draft"}
+        drafts = {
+            code
+            for code in {*asked_in, self.language}
+            if self.books[code].translation_status == "draft"
+        }
         if drafts:
             yield _("Draft translations: %(languages)s.") % {"languages": self.names(drafts)}
 
     def names(self, codes: set[str]) -> str:
         """Languages by their names in the clinic's language."""
-        return ", ".join(Locale.parse(code, sep="-").get_display_name(self.language) or code for code in sorted(codes))
+        return ", ".join(
+            Locale.parse(code, sep="-").get_display_name(self.language) or code
+            for code in sorted(codes)
+        )

@@ -1,7 +1,8 @@
 """Reads a workbook (.xlsx, .xls, .ods) from standard input and writes the texts of its sheets as JSON.
 
-It is run as a process of its own, which may use little: a small file can unfold into more cells than the machine has
-memory for. It is started without the rest of the application (see spreadsheet.py).
+It is run as a process of its own, which may use little: a small file can unfold into more cells
+than the machine has memory for. It is started without the rest of the application (see
+spreadsheet.py).
 """
 
 import json
@@ -41,12 +42,20 @@ def text(value: object) -> str:
 
 def sheets(content: bytes) -> list[Sheet]:
     """The visible sheets of a workbook. Raises CalamineError."""
-    book, found = CalamineWorkbook.from_filelike(BytesIO(content)), list[Sheet]()
+    book = CalamineWorkbook.from_filelike(BytesIO(content))
+    found = list[Sheet]()
     for sheet in book.sheets_metadata:
         if sheet.typ is SheetTypeEnum.WorkSheet and sheet.visible is SheetVisibleEnum.Visible:
-            lines = enumerate(book.get_sheet_by_name(sheet.name).to_python(skip_empty_area=False), start=1)
+            lines = enumerate(
+                book.get_sheet_by_name(sheet.name).to_python(skip_empty_area=False), start=1
+            )
             rows = [(number, [text(cell) for cell in line]) for number, line in lines]
-            found.append({"name": sheet.name, "rows": [one for one in rows if any(cell.strip() for cell in one[1])]})
+            found.append(
+                {
+                    "name": sheet.name,
+                    "rows": [one for one in rows if any(cell.strip() for cell in one[1])],
+                }
+            )
     return found
 
 

@@ -10,7 +10,10 @@ BASIS = "adopted-from"  # folder with the packaged rule book as it was adopted, 
 
 
 def adopt(folder: Path) -> list[Path]:
-    """Copy the packaged rule book with its translations into the folder. Return the files. Raises FileExistsError."""
+    """Copy the packaged rule book with its translations into the folder.
+
+    Return the files. Raises FileExistsError.
+    """
     folder.mkdir(mode=0o700, parents=True)
     own = [Path(shutil.copy(file, folder)) for file in _packaged()]
     note_basis(folder)

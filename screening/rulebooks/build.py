@@ -49,7 +49,9 @@ def build(book: shape.Book, language: str, translation_status: str, **kept: Any)
             severity=domain.Severity.CLARIFY,
             title=item.topic,
             reason=reasons[how.value],
-            confirm=f"{reasons['alone']} {item.clarify}" if how is domain.Open.PRIVATE else item.clarify,
+            confirm=f"{reasons['alone']} {item.clarify}"
+            if how is domain.Open.PRIVATE
+            else item.clarify,
             open=how,
             evidence=None,
             cites=tuple(dict.fromkeys(read_by_rules[item.id])),
@@ -69,8 +71,12 @@ def build(book: shape.Book, language: str, translation_status: str, **kept: Any)
         questions=questions,
         rules=tuple(rules),
         open_findings=MappingProxyType(open_findings),
-        checklist=tuple(_made(domain.ChecklistItem, one, cites=_cited(one, facts)) for one in book.checklist),
-        leaflet=tuple(_made(domain.LeafletPart, one, cites=_cited(one, facts)) for one in book.leaflet),
+        checklist=tuple(
+            _made(domain.ChecklistItem, one, cites=_cited(one, facts)) for one in book.checklist
+        ),
+        leaflet=tuple(
+            _made(domain.LeafletPart, one, cites=_cited(one, facts)) for one in book.leaflet
+        ),
         not_screened=tuple(one.text for one in book.not_screened),
     )
 

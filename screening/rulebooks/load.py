@@ -1,4 +1,7 @@
-"""TOML -> RuleBook. Everything is checked, and every fault is reported at once with file, place and remedy."""
+"""TOML -> RuleBook.
+
+Everything is checked, and every fault is reported at once with file, place and remedy.
+"""
 
 import hashlib
 import json
@@ -30,20 +33,26 @@ class InvalidRuleBook(Exception):
 
 
 def load(
-    path: Path = AZATHIOPRINE, offered: Collection[str] | None = None, drafts: Collection[str] | None = None
+    path: Path = AZATHIOPRINE,
+    offered: Collection[str] | None = None,
+    drafts: Collection[str] | None = None,
 ) -> Mapping[str, domain.RuleBook]:
     """Return the rule book at `path` in each of its languages, by language code, the base language first.
 
-    Translations are the files beside it named `<name>.<language>.toml`. One that is not complete is left out, unless
-    its language is `offered` and it is reviewed or among the `drafts` (by default every language is). Raises
-    InvalidRuleBook with all faults.
+    Translations are the files beside it named `<name>.<language>.toml`. One that is not complete is
+    left out, unless its language is `offered` and it is reviewed or among the `drafts` (by default
+    every language is). Raises InvalidRuleBook with all faults.
     """
     faults: list[RuleBookFault] = []
     files = {domain.BASE_LANGUAGE: path}
     for overlay in sorted(path.parent.glob(f"{path.stem}.*.toml")):
         language = overlay.stem.removeprefix(f"{path.stem}.")
         if language == domain.BASE_LANGUAGE:
-            faults.append(RuleBookFault(overlay.name, "the file", "would replace the English book", "remove it"))
+            faults.append(
+                RuleBookFault(
+                    overlay.name, "the file", "would replace the English book", "remove it"
+                )
+            )
         files.setdefault(language, overlay)
     content: dict[str, Content] = {}
     for language, file in files.items():
@@ -60,14 +69,19 @@ def load(
     if isinstance(edition := content[domain.BASE_LANGUAGE].get("edition"), dict):
         remedy = "remove it: approvals are given on the page Rule book"
         written = [key for key in EARLY if edition.pop(key, None) is not None]
-        faults += [RuleBookFault(path.name, f"edition.{key}", "is not written here", remedy) for key in written]
+        faults += [
+            RuleBookFault(path.name, f"edition.{key}", "is not written here", remedy)
+            for key in written
+        ]
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), default=str)
     return _read(content, canonical, names, faults, offered, drafts)
 
 
 @lru_cache(maxsize=8)
 def load_content(content: str) -> Mapping[str, domain.RuleBook]:
-    """Return the rule book kept as `domain.Edition.content`, in each of its languages. Raises InvalidRuleBook.
+    """Return the rule book kept as `domain.Edition.content`, in each of its languages.
+
+    Raises InvalidRuleBook.
 
     Early editions have in their content who approved them.
     """
@@ -86,14 +100,16 @@ def _read(
     drafts: Collection[str],
 ) -> Mapping[str, domain.RuleBook]:
     notes = {language: partial(_note, faults, name) for language, name in names.items()}
-    note, english = notes[domain.BASE_LANGUAGE], content[domain.BASE_LANGUAGE]
+    note = notes[domain.BASE_LANGUAGE]
+    english = content[domain.BASE_LANGUAGE]
     approvals = _early_approvals(english.get("edition"))
     keep_sound(english, shape.Book, note)
     Proof(english, note)
     in_words = {domain.BASE_LANGUAGE: english}
     status = {domain.BASE_LANGUAGE: "original"}
     for language in content.keys() - {domain.BASE_LANGUAGE}:
-        overlay, before = content[language], len(faults)
+        overlay = content[language]
+        before = len(faults)
         keep_sound(overlay, shape.Translation, notes[language])
         status[language] = overlay.pop("translation", {}).get("status", "")
         in_words[language] = translated(english, overlay, notes[language])
@@ -102,10 +118,16 @@ def _read(
             del faults[before:], in_words[language]
     if faults:
         raise InvalidRuleBook(list(dict.fromkeys(faults)))
-    kept = {"digest": hashlib.sha256(canonical.encode()).hexdigest(), "content": canonical, "approvals": approvals}
+    kept = {
+        "digest": hashlib.sha256(canonical.encode()).hexdigest(),
+        "content": canonical,
+        "approvals": approvals,
+    }
     return MappingProxyType(
         {
-            language: build(shape.Book.model_validate(in_words[language]), language, status[language], **kept)
+            language: build(
+                shape.Book.model_validate(in_words[language]), language, status[language], **kept
+            )
             for language in content
             if language in in_words
         }

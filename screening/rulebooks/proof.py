@@ -10,12 +10,17 @@ Places = list[tuple[str, Content]]  # tables, each with its place
 
 
 class Proof:
-    """Notes every fault between tables. Keys may be missing here: that is noted when the shape is read."""
+    """Notes every fault between tables.
+
+    Keys may be missing here: that is noted when the shape is read.
+    """
 
     def __init__(self, book: Content, note: Note) -> None:
         self.note = note
         self.questions = self._array(book, "question")
-        self.follow_ups = {place: self._array(one, "follow_up", f"{place}.") for place, one in self.questions}
+        self.follow_ups = {
+            place: self._array(one, "follow_up", f"{place}.") for place, one in self.questions
+        }
         self.asked: dict[str, Content] = {}
         self.parents: dict[str, Content] = {}
         self.read_by_rules: set[str] = set()
@@ -25,7 +30,8 @@ class Proof:
                 self.parents[follow_up.get("id", "")] = question
                 self._asked(inside, follow_up)
                 self._follow_up(inside, follow_up, _options(question))
-        rules, leaflet = self._array(book, "rule"), self._array(book, "leaflet")
+        rules = self._array(book, "rule")
+        leaflet = self._array(book, "leaflet")
         for place, rule in rules:
             self._rule(place, rule)
         for place, part in leaflet:
@@ -49,19 +55,27 @@ class Proof:
     def _words(self, place: str, words: Sequence[str], allowed: Collection[str]) -> None:
         for number, word in enumerate(words):
             if word not in allowed:
-                self.note(place, f"{word!r} is not known", f"use some of: {', '.join(sorted(allowed))}")
+                self.note(
+                    place, f"{word!r} is not known", f"use some of: {', '.join(sorted(allowed))}"
+                )
             elif word in words[:number]:
                 self.note(place, f"{word!r} stands there twice", "remove one of them")
 
     def _asked(self, place: str, item: Content) -> None:
         asked = item.get("id", "")
         if asked in self.asked:
-            self.note(f"{place}.id", f"{asked!r} is asked twice", "give each question and follow-up an id of its own")
+            self.note(
+                f"{place}.id",
+                f"{asked!r} is asked twice",
+                "give each question and follow-up an id of its own",
+            )
         self.asked[asked] = item
         choices = item.get("choices", ())
         self._words(f"{place}.choices", choices, choices)
         if choices and not set(choices) >= OPEN_CHOICES:
-            self.note(f"{place}.choices", "leaves no way to leave it open", "offer unsure and private too")
+            self.note(
+                f"{place}.choices", "leaves no way to leave it open", "offer unsure and private too"
+            )
 
     def _follow_up(self, place: str, item: Content, opening: Collection[str]) -> None:
         self._words(f"{place}.when", item.get("when", ()), opening)
@@ -84,15 +98,24 @@ class Proof:
 
     def _condition(self, place: str, asked: str, when: Content) -> None:
         if asked not in self.asked:
-            self.note(place, "is not a question or follow-up", f"use one of: {', '.join(self.asked)}")
+            self.note(
+                place, "is not a question or follow-up", f"use one of: {', '.join(self.asked)}"
+            )
             return
-        item, parent = self.asked[asked], self.parents.get(asked, {}).get("id")
+        item = self.asked[asked]
+        parent = self.parents.get(asked, {}).get("id")
         if not _options(item):
-            self.note(place, "is answered in own words", "rules can read only answers that are chosen")
+            self.note(
+                place, "is answered in own words", "rules can read only answers that are chosen"
+            )
             return
         self._words(place, when[asked], _options(item))
         if OPEN_CHOICES & set(when[asked]):
-            self.note(place, "reads an open answer", "remove unsure and private: they always ask to clarify")
+            self.note(
+                place,
+                "reads an open answer",
+                "remove unsure and private: they always ask to clarify",
+            )
         if parent in when and not set(item.get("when", ())) & set(when[parent]):
             opening = " or ".join(sorted(item.get("when", ())))
             problem = f"can never fire: it is only asked when {parent} is {opening}"
@@ -111,7 +134,11 @@ class Proof:
             source = fact.get("source", "")
             for key, allowed in (("source", sections), ("section", sections.get(source, ()))):
                 if key in fact and fact[key] not in allowed:
-                    self.note(f"{place}.{key}", f"{fact[key]!r} is not known", f"use one of: {', '.join(allowed)}")
+                    self.note(
+                        f"{place}.{key}",
+                        f"{fact[key]!r} is not known",
+                        f"use one of: {', '.join(allowed)}",
+                    )
             if fact.get("id") not in cited:
                 remedy = "cite it in a rule, the checklist or the leaflet, or remove it"
                 self.note(place, "is cited nowhere", remedy)
@@ -123,7 +150,9 @@ class Proof:
             for inside, follow_up in self.follow_ups[place]:
                 if follow_up.get("id") in self.read_by_rules and "clarify" not in follow_up:
                     remedy = "say what the prescriber is to establish when it is open"
-                    self.note(f"{inside}.clarify", "is empty although a rule reads the answer", remedy)
+                    self.note(
+                        f"{inside}.clarify", "is empty although a rule reads the answer", remedy
+                    )
 
 
 def _options(item: Content) -> list[str]:

@@ -46,7 +46,8 @@ class RuleBookFault:
 def keep_sound(content: Content, shape: type[BaseModel], note: Note) -> None:
     """Take out of the content what does not fit the shape, and note a fault for it."""
     try:
-        shape.model_validate(dict.fromkeys(shape.model_fields) | content)  # a missing table is told like a wrong one
+        # a missing table is told like a wrong one
+        shape.model_validate(dict.fromkeys(shape.model_fields) | content)
     except ValidationError as err:
         # An array of which no item fits is also told as empty.
         errors = [one for one in err.errors() if one["type"] != "too_short" or not one["input"]]
@@ -61,7 +62,10 @@ def keep_sound(content: Content, shape: type[BaseModel], note: Note) -> None:
             expected = one.get("ctx", {}).get("expected", "").replace("'", "").replace(" or ", ", ")
             note(
                 place,
-                *(said.format(place=place, key=key, value=one["input"], expected=expected) for said in _WORDING[kind]),
+                *(
+                    said.format(place=place, key=key, value=one["input"], expected=expected)
+                    for said in _WORDING[kind]
+                ),
             )
         for one in reversed(errors):  # the last first: the numbers of those before stay right
             *way, last = one["loc"]

@@ -1,4 +1,6 @@
-"""The shape of a rule book: its tables, their keys and what stands there. What holds between tables is in `proof.py`.
+"""The shape of a rule book: its tables, their keys and what stands there.
+
+What holds between tables is in `proof.py`.
 
 Tables are in lists and words in tuples: so pydantic tells which of the two is missing.
 """

@@ -28,7 +28,10 @@ def translated(english: Content, translation: Content, note: Note) -> Content:
                 for key, one in value.items()
             }
         if isinstance(value, list):
-            return [worded(one, f"{place}.{name_of(one, number)}") for number, one in enumerate(value, start=1)]
+            return [
+                worded(one, f"{place}.{name_of(one, number)}")
+                for number, one in enumerate(value, start=1)
+            ]
         if not isinstance(value, str):
             return value
         mark = wording_hash(value)
@@ -38,7 +41,11 @@ def translated(english: Content, translation: Content, note: Note) -> Content:
             problem = "is empty" if entry else "is not translated"
             note(place, problem, f'write {{ of = "{mark}", text = "..." }}')
         elif entry.get("of") != mark:
-            note(place, f"translates another English text than {value!r}", f'correct it: of = "{mark}"')
+            note(
+                place,
+                f"translates another English text than {value!r}",
+                f'correct it: of = "{mark}"',
+            )
         return text
 
     book: Content = worded(english, "")

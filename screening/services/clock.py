@@ -15,9 +15,12 @@ from screening.storage.database import write
 from screening.storage.encryption import KeyFault
 from screening.storage.tables import AuditRow, ClockRow
 
-TOLERATED = timedelta(minutes=15)  # between two looks of one machine at its clock, which follow within a minute
+# between two looks of one machine at its clock, which follow within a minute
+TOLERATED = timedelta(minutes=15)
 LONGEST_OFF = timedelta(days=4)  # for which a machine may be off without anybody being asked
-DOUBTED, CONFIRMED, PURGED = "clock doubted", "clock confirmed", "purged"  # as the audit log has them
+DOUBTED = "clock doubted"  # as the audit log has them
+CONFIRMED = "clock confirmed"
+PURGED = "purged"
 
 
 class ClockInDoubt(Exception):
@@ -54,12 +57,16 @@ def check(act: Act, machine: Machine) -> None:
 
 def doubt(session: Session) -> AuditRow | None:
     """The event that tells of a jump which nobody has confirmed yet, or None."""
-    doubted, confirmed = audit.last(session, DOUBTED), audit.last(session, CONFIRMED)
+    doubted = audit.last(session, DOUBTED)
+    confirmed = audit.last(session, CONFIRMED)
     return None if confirmed and doubted and confirmed.number > doubted.number else doubted
 
 
 def confirm(act: Act, machine: Machine, *, was_off: bool) -> None:
-    """Trust the clock as it is now. `was_off` says that the time by which it jumped has really passed."""
+    """Trust the clock as it is now.
+
+    `was_off` says that the time by which it jumped has really passed.
+    """
     jump = timedelta(0)
     with write(act.session):
         if not was_off:
@@ -76,7 +83,11 @@ def proven(act: Act, age: timedelta) -> int:
 
     Each purge proves how old what came before it is. Time by which the clock jumped has not passed.
     """
-    query = select(AuditRow).where(AuditRow.action.in_((PURGED, CONFIRMED))).order_by(AuditRow.number.desc())
+    query = (
+        select(AuditRow)
+        .where(AuditRow.action.in_((PURGED, CONFIRMED)))
+        .order_by(AuditRow.number.desc())
+    )
     jumped = timedelta(0)
     for row in act.session.scalars(query).all():
         if row.action == CONFIRMED:

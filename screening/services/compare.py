@@ -32,14 +32,21 @@ class Effect:
 
 
 def effect(
-    act: Act, old: RuleBook, new: RuleBook, *, since: datetime, tell: Callable[[int, int], None] = lambda _, __: None
+    act: Act,
+    old: RuleBook,
+    new: RuleBook,
+    *,
+    since: datetime,
+    tell: Callable[[int, int], None] = lambda _, __: None,
 ) -> Effect:
     """Assess what was sent since then under both books, with what was clarified; `tell` is told how far it is.
 
     A question that a screening was not asked counts as not answered.
     """
     sent = ScreeningRow.submitted_at >= since
-    total, done, unreadable = screenings.count(act.session, sent), 0, 0
+    total = screenings.count(act.session, sent)
+    done = 0
+    unreadable = 0
     differing: dict[tuple[Severity, Severity], list[str]] = {}
     for done, row in enumerate(screenings.all_rows(act.session, sent), start=1):
         tell(done, total)
@@ -48,11 +55,14 @@ def effect(
         except KeyFault:
             unreadable += 1
             continue
-        was, now = evaluate(old, answers), evaluate(new, answers)
+        was = evaluate(old, answers)
+        now = evaluate(new, answers)
         found, finds = ({(one.rule, one.severity) for one in made.findings} for made in (was, now))
         if found != finds:
             differing.setdefault((was.outcome, now.outcome), []).append(row.reference)
-    return Effect(total=done, unreadable=unreadable, differing=dict(sorted(differing.items(), reverse=True)))
+    return Effect(
+        total=done, unreadable=unreadable, differing=dict(sorted(differing.items(), reverse=True))
+    )
 
 
 def seen(act: Act, shown: Effect) -> None:

@@ -24,25 +24,35 @@ class ShortYear(ValueError):
 
 _WORD = re.compile(r"\d+|[^\W\d_]+")
 _ORDINAL = re.compile(r"(?<=\d)\.?(?:st|nd|rd|th|er|[oaºª°])(?!\w)")
-_PASSED_OVER = frozenset(["a", "at", "d", "de", "del", "el", "la", "las", "of", "on", "st", "nd", "rd", "th", "the"])
+_PASSED_OVER = frozenset(
+    ["a", "at", "d", "de", "del", "el", "la", "las", "of", "on", "st", "nd", "rd", "th", "the"]
+)
 _DASHES = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2212", "-"))  # all look alike
 _NOT_IN_DAYS = re.compile(r"[^\w\s./,-]")
-_TIME = re.compile(r"(?:^|[\st,])(\d{1,2})(?:[:.h](\d{2})(?::(\d{2})(?:[.,]\d+)?)?)?\s*(?:([ap])\.?\s?m\.?)?\s*h?$")
+_TIME = re.compile(
+    r"(?:^|[\st,])(\d{1,2})(?:[:.h](\d{2})(?::(\d{2})(?:[.,]\d+)?)?)?\s*(?:([ap])\.?\s?m\.?)?\s*h?$"
+)
 
 
 @cache
 def _names(languages: tuple[str, ...]) -> tuple[Mapping[str, int], frozenset[str]]:
     """The months by their full and short names in these languages, and the names of the days of a week."""
-    months, days = dict[str, set[int]](), set[str]()
+    months = dict[str, set[int]]()
+    days = set[str]()
     for locale in (Locale.parse(code, sep="-") for code in languages):
         for width in ("wide", "abbreviated"):
             for context in ("format", "stand-alone"):
                 for number, name in get_month_names(width, context, locale).items():
                     months.setdefault(_plain(str(name)).rstrip("."), set()).add(int(number))
-                days |= {_plain(str(name)).rstrip(".") for name in get_day_names(width, context, locale).values()}
+                days |= {
+                    _plain(str(name)).rstrip(".")
+                    for name in get_day_names(width, context, locale).values()
+                }
     if "septiembre" in months:
         months["setiembre"] = {9}
-    return {name: min(numbers) for name, numbers in months.items() if len(numbers) == 1}, frozenset(days)
+    return {name: min(numbers) for name, numbers in months.items() if len(numbers) == 1}, frozenset(
+        days
+    )
 
 
 def _plain(text: str) -> str:
@@ -61,27 +71,39 @@ def month_by_name(typed: str, languages: tuple[str, ...]) -> int | None:
 
 
 def readings(text: str, languages: tuple[str, ...]) -> Mapping[Order, date]:
-    """The day that a text means in each order in which it is one. Raises ValueError for what is no day, ShortYear.
+    """The day that a text means in each order in which it is one.
+
+    Raises ValueError for what is no day, ShortYear.
 
     A year first, a month in words and full stops between numbers (day first) leave nothing open.
     """
     months, days = _names(languages)
     plain = _plain(text)
     words = _WORD.findall(_ORDINAL.sub("", plain))
-    numbers, named = [one for one in words if one.isdecimal()], [months[one] for one in words if one in months]
-    known = len(numbers) + len(named) + sum(one in days | _PASSED_OVER for one in words if one not in months)
+    numbers = [one for one in words if one.isdecimal()]
+    named = [months[one] for one in words if one in months]
+    known = (
+        len(numbers)
+        + len(named)
+        + sum(one in days | _PASSED_OVER for one in words if one not in months)
+    )
     if known != len(words) or _NOT_IN_DAYS.search(plain):
         raise ValueError(text)
     if len(numbers) == 1 and len(numbers[0]) == 8 and not named:
         numbers = [numbers[0][:4], numbers[0][4:6], numbers[0][6:]]
-    if len(numbers) + len(named) != 3 or len(named) > 1 or any(len(one) not in (1, 2, 4) for one in numbers):
+    if (
+        len(numbers) + len(named) != 3
+        or len(named) > 1
+        or any(len(one) not in (1, 2, 4) for one in numbers)
+    ):
         raise ValueError(text)
     years = [one for one in numbers if len(one) == 4]
     if not years:
         raise ShortYear(text)
     if len(years) > 1 or years[0] not in (numbers[0], numbers[-1]):
         raise ValueError(text)
-    year, (first, *second) = int(years[0]), [int(one) for one in numbers if len(one) != 4]
+    year = int(years[0])
+    (first, *second) = [int(one) for one in numbers if len(one) != 4]
     if named:
         both = [(first, named[0])] * 2
     elif numbers[0] == years[0]:

@@ -34,11 +34,15 @@ class Carrier:
 
     def work(self, channel: Channel, *, now: datetime) -> bool:
         """Deliver what has been due to this channel for longest. False where there is none."""
-        return jobs.work(self.session, channel.job, lambda job: self._deliver(channel, job), now=now)
+        return jobs.work(
+            self.session, channel.job, lambda job: self._deliver(channel, job), now=now
+        )
 
     def _deliver(self, channel: Channel, job: outbox.Job) -> None:
         screening = screenings.edition(self.session, self.keys, job.screening_id, job.number)
-        pdf = summaries.pdf(self.session.get_one(SummaryRow, (job.screening_id, job.number)), self.keys)
+        pdf = summaries.pdf(
+            self.session.get_one(SummaryRow, (job.screening_id, job.number)), self.keys
+        )
         books, assessment = assess(self.session, self.keys, screening)
         self.session.rollback()  # nobody should wait for another machine
         wanted = assessment.outcome in channel.outcomes
@@ -48,12 +52,18 @@ class Carrier:
             channel.deliver(self._document(screening, books, assessment, pdf, name=name))
         act = Act(session=self.session, keys=self.keys, now=datetime.now(UTC), by="server")
         with write(self.session):
-            outbox.finish(self.session, job)  # somebody else may have taken it since: it was delivered all the same
+            # somebody else may have taken it since: it was delivered all the same
+            outbox.finish(self.session, job)
             if wanted:
-                act.note("delivered", screening.reference, f"edition {job.number + 1} to {channel.name}")
+                act.note(
+                    "delivered", screening.reference, f"edition {job.number + 1} to {channel.name}"
+                )
 
     def trial(self, channel: Channel, books: Mapping[str, RuleBook]) -> None:
-        """Deliver a summary of nobody, so that somebody can see whether it arrives. Raises DeliveryFailed."""
+        """Deliver a summary of nobody, so that somebody can see whether it arrives.
+
+        Raises DeliveryFailed.
+        """
         book = books[BASE_LANGUAGE]
         screening = Screening(
             reference="TEST-TEST",
@@ -63,12 +73,20 @@ class Carrier:
             answers=Answers(),
             digest=book.edition.digest,
         )
-        pdf = print_summary(summarise(screening, books, self.settings), paper=self.settings.paper).content
+        pdf = print_summary(
+            summarise(screening, books, self.settings), paper=self.settings.paper
+        ).content
         assessment = evaluate(book, screening.established)
         channel.deliver(self._document(screening, books, assessment, pdf, name=str(uuid4())))
 
     def _document(
-        self, screening: Screening, books: Mapping[str, RuleBook], assessment: Assessment, pdf: bytes, *, name: str
+        self,
+        screening: Screening,
+        books: Mapping[str, RuleBook],
+        assessment: Assessment,
+        pdf: bytes,
+        *,
+        name: str,
     ) -> Document:
         return Document(
             id=str(uuid5(NAMESPACE_URL, name)),

@@ -30,8 +30,13 @@ class NoSuchApproval(Exception):
 
 
 def books_at(session: Session, keys: Keys, digest: str, *, at: datetime | None = None) -> Books:
-    """Return a kept edition in each of its languages, with its approvals now or at a moment. Raises KeyFault."""
-    return approved(load_content(editions.content(session, digest)), given(session, keys, digest, at=at))
+    """Return a kept edition in each of its languages, with its approvals now or at a moment.
+
+    Raises KeyFault.
+    """
+    return approved(
+        load_content(editions.content(session, digest)), given(session, keys, digest, at=at)
+    )
 
 
 def books_of(session: Session, keys: Keys, screening: Screening) -> Books:
@@ -45,27 +50,40 @@ def assess(session: Session, keys: Keys, screening: Screening) -> tuple[Books, A
     return books, evaluate(books[BASE_LANGUAGE], screening.established)
 
 
-def given(session: Session, keys: Keys, digest: str, *, at: datetime | None = None) -> tuple[Approval, ...]:
-    """Return the approvals of an edition now or at a moment; none where one of two was missing. Raises KeyFault."""
+def given(
+    session: Session, keys: Keys, digest: str, *, at: datetime | None = None
+) -> tuple[Approval, ...]:
+    """Return the approvals of an edition now or at a moment; none where one of two was missing.
+
+    Raises KeyFault.
+    """
     rows = editions.approvals(session, keys, digest, at=at)
     if not rows or len(rows) < rows[-1].needed:
         return ()
-    return tuple(Approval(by=row.full_name, role=row.role, on=row.given_on, review_by=row.review_by) for row in rows)
+    return tuple(
+        Approval(by=row.full_name, role=row.role, on=row.given_on, review_by=row.review_by)
+        for row in rows
+    )
 
 
 def approved(books: Books, approvals: tuple[Approval, ...]) -> Books:
-    """Return the rule book with these approvals. An early edition without any keeps the one that its file named."""
+    """Return the rule book with these approvals.
+
+    An early edition without any keeps the one that its file named.
+    """
     if not approvals:
         return books
     edition = replace(books[BASE_LANGUAGE].edition, approvals=approvals)
-    return MappingProxyType({language: replace(book, edition=edition) for language, book in books.items()})
+    return MappingProxyType(
+        {language: replace(book, edition=edition) for language, book in books.items()}
+    )
 
 
 def begin(act: Act, edition: Callable[[], Edition], *, adopted: bool) -> None:
     """Put the edition of the rule book's file in force where none is, as `flask init` does.
 
-    An edition that nobody ever approved gives way to that of a newer release, unless the clinic has `adopted` its own.
-    Raises VersionUsed, and whatever reading the file raises.
+    An edition that nobody ever approved gives way to that of a newer release, unless the clinic has
+    `adopted` its own. Raises VersionUsed, and whatever reading the file raises.
     """
     with write(act.session):
         editions.lock(act.session)
@@ -80,9 +98,18 @@ def begin(act: Act, edition: Callable[[], Edition], *, adopted: bool) -> None:
 
 
 def approve(
-    act: Act, edition: Edition, *, role: str, on: date, review_by: date, needed: int, from_at: datetime
+    act: Act,
+    edition: Edition,
+    *,
+    role: str,
+    on: date,
+    review_by: date,
+    needed: int,
+    from_at: datetime,
 ) -> bool:
-    """Record that a prescriber approves an edition. Return whether nobody else has to: then it comes into force.
+    """Record that a prescriber approves an edition.
+
+    Return whether nobody else has to: then it comes into force.
 
     It does so at `from_at`, or at once where that is over. Raises VersionUsed, ApprovedAlready.
     """
@@ -110,7 +137,11 @@ def approve(
         is_whole = len(before) + 1 >= needed
         if is_whole and editions.in_force(act.session, act.keys, now=act.now) != edition.digest:
             editions.put_in_force(act, edition, from_at=max(from_at, act.now))
-        act.note(editions.APPROVED, f"{edition.id} {edition.version}", f"{row.id} of {edition.digest[:16]}")
+        act.note(
+            editions.APPROVED,
+            f"{edition.id} {edition.version}",
+            f"{row.id} of {edition.digest[:16]}",
+        )
     return is_whole
 
 
@@ -125,7 +156,13 @@ def withdraw(act: Act, approval_id: str, edition: Edition, *, why: str) -> None:
         row = next((row for row in rows if row.id == approval_id), None)
         if row is None:
             raise NoSuchApproval
-        row.withdrawn_at, row.withdrawn_by, row.withdrawn_why = act.now, act.full_name, why
+        row.withdrawn_at = act.now
+        row.withdrawn_by = act.full_name
+        row.withdrawn_why = why
         if not given(act.session, act.keys, edition.digest):
             editions.keep_out_of_force(act, edition)
-        act.note(editions.WITHDRAWN, f"{edition.id} {edition.version}", f"{row.id} of {edition.digest[:16]}")
+        act.note(
+            editions.WITHDRAWN,
+            f"{edition.id} {edition.version}",
+            f"{row.id} of {edition.digest[:16]}",
+        )

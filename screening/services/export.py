@@ -18,8 +18,13 @@ from screening.storage.tables import Checked, DraftRow, ScreeningRow, Sealed
 from screening.storage.worklist import CHANGES
 
 
-def export(act: Act, *, since: datetime, kind: str) -> Iterator[tuple[Screening, Assessment, Mapping[str, RuleBook]]]:
-    """Every screening sent since then, assessed under its own edition. The audit log is told first."""
+def export(
+    act: Act, *, since: datetime, kind: str
+) -> Iterator[tuple[Screening, Assessment, Mapping[str, RuleBook]]]:
+    """Every screening sent since then, assessed under its own edition.
+
+    The audit log is told first.
+    """
     act.note_at_once("exported", detail=f"since {since:%Y-%m-%d} as {kind}")
     for row in screenings.all_rows(act.session, ScreeningRow.submitted_at >= since):
         screening = screenings.read(act.session, act.keys, row)
@@ -30,23 +35,29 @@ def export(act: Act, *, since: datetime, kind: str) -> Iterator[tuple[Screening,
 def prove(session: Session, keys: Keys) -> Iterator[str]:
     """Assess every stored screening again under its own edition: yields "" where it is as stored, else the fault.
 
-    What is stored must also be what the audit log tells: nothing is missing, put back or taken back.
+    What is stored must also be what the audit log tells: nothing is missing, put back or taken
+    back.
     """
     told: dict[str, Counter[str]] = {}
     for event in audit.rows(session):
         if event.action in CHANGES:
             told.setdefault(event.subject, Counter())[event.action] += 1
-    for screening_id, reference in session.execute(select(ScreeningRow.id, ScreeningRow.reference)).all():
+    for screening_id, reference in session.execute(
+        select(ScreeningRow.id, ScreeningRow.reference)
+    ).all():
         done = told.pop(reference, Counter())
         try:
             row = session.get_one(ScreeningRow, screening_id)
             screening = screenings.read(session, keys, row)
             summaries.prove_copies(session, keys, row.id)
             _books, assessment = editions.assess(session, keys, screening)
-            stored, again = screenings.state(row, keys), screenings.state_of(screening, assessment)
+            stored = screenings.state(row, keys)
+            again = screenings.state_of(screening, assessment)
             if stored != again:
                 yield f"{row.reference}: assessed again, it is {again}; stored was {stored}"
-            elif done["clarified"] + done["reviewed"] != row.entries or (row.status == "new") == bool(done["opened"]):
+            elif done["clarified"] + done["reviewed"] != row.entries or (
+                row.status == "new"
+            ) == bool(done["opened"]):
                 yield f"{row.reference}: {row.status} with {row.entries} entries, but the audit log tells {dict(done)}"
             elif done["submitted"] != 1 or done["deleted"]:
                 yield f"{row.reference}: it was put back or never sent, the audit log tells {dict(done)}"
@@ -60,7 +71,8 @@ def prove(session: Session, keys: Keys) -> Iterator[str]:
                 yield f"{row.reference}: printed summaries are missing: {sorted(one + 1 for one in missing)}"
             else:
                 yield ""
-        except (KeyFault, NoResultFound, ValueError) as err:  # SQLite may hold what is no time any more
+        # SQLite may hold what is no time any more
+        except (KeyFault, NoResultFound, ValueError) as err:
             yield f"{reference}: {err}"
     for reference, done in told.items():
         if done["submitted"] > done["deleted"]:

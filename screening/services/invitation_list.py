@@ -1,6 +1,7 @@
 """A list of patients as a clinic has it, read into invitations: what is understood, what is at fault, what is double.
 
-Nothing is stored here. A language is added to `headings.toml`; months, days and names of languages come with Babel.
+Nothing is stored here. A language is added to `headings.toml`; months, days and names of languages
+come with Babel.
 """
 
 import re
@@ -46,10 +47,14 @@ _LONGEST = {"name": said.NAME_LENGTH, "visit": said.VISIT_LENGTH, "prescriber": 
 
 
 class Words:
-    """A sentence for people. It is translated where it is shown; then the `values` are filled in."""
+    """A sentence for people.
+
+    It is translated where it is shown; then the `values` are filled in.
+    """
 
     def __init__(self, text: str, /, **values: object) -> None:
-        self.text, self.values = text, values
+        self.text = text
+        self.values = values
 
     def __str__(self) -> str:
         """In English."""
@@ -61,13 +66,18 @@ NOT_READABLE = {
         "This workbook cannot be read: it is damaged, needs a password, or has very many cells. "
         "Save the sheet with the list alone, as CSV."
     ),
-    "encoding": N_("The letters of this file cannot be read. Save it as a workbook (.xlsx), or as CSV in UTF-8."),
+    "encoding": N_(
+        "The letters of this file cannot be read. Save it as a workbook (.xlsx), or as CSV in UTF-8."
+    ),
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A row as it was understood: by FIELDS, with the fault of each cell. `double` tells of which it is one."""
+    """A row as it was understood: by FIELDS, with the fault of each cell.
+
+    `double` tells of which it is one.
+    """
 
     number: int
     values: Mapping[str, str | date | datetime]
@@ -78,7 +88,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvitationList:
-    """A list that was read. `asked` are days of which only the person knows the order of day and month."""
+    """A list that was read.
+
+    `asked` are days of which only the person knows the order of day and month.
+    """
 
     rows: list[Row] = field(default_factory=list)
     headings: Mapping[str, str] = field(default_factory=dict)
@@ -115,14 +128,18 @@ def id_of(seed: str, number: int) -> str:
     return uuid5(UUID(seed), str(number)).hex
 
 
-def read_list(content: bytes, *, settings: Settings, today: date, order: Order | None = None) -> InvitationList:
+def read_list(
+    content: bytes, *, settings: Settings, today: date, order: Order | None = None
+) -> InvitationList:
     """Read the bytes of a file. `order` is that of day and month where the person has told it."""
     try:
         tables = [one for one in read_tables(content) if one.rows]
     except NotReadable as err:
         return InvitationList(faults=[Words(NOT_READABLE[str(err)])])
     if not tables:
-        return InvitationList(faults=[Words(N_("This file is empty. Choose the one with the list."))])
+        return InvitationList(
+            faults=[Words(N_("This file is empty. Choose the one with the list."))]
+        )
     table = max(tables, key=lambda one: _known(_headings(one)))
     found = read_table(table, settings=settings, today=today, order=order)
     if table.is_guess and any(not cell.isascii() for _, cells in table.rows for cell in cells):
@@ -138,14 +155,17 @@ def read_list(content: bytes, *, settings: Settings, today: date, order: Order |
     return found
 
 
-def with_doubles(found: InvitationList, awaited: Mapping[str, Invitation], seed: str) -> InvitationList:
+def with_doubles(
+    found: InvitationList, awaited: Mapping[str, Invitation], seed: str
+) -> InvitationList:
     """The list with each row marked whose patient and visit stand above it, or are invited already.
 
     `awaited` are the open invitations by id; those that this list itself has made do not count.
     """
     own = {id_of(seed, row.number) for row in found.rows}
     invited = {_who(one) for id_, one in awaited.items() if id_ not in own}
-    above, rows = dict[object, int](), list[Row]()
+    above = dict[object, int]()
+    rows = list[Row]()
     for row in found.rows:
         double = None
         if row.invitation is not None:
@@ -162,7 +182,11 @@ def with_doubles(found: InvitationList, awaited: Mapping[str, Invitation], seed:
 def _who(one: Invitation) -> object:
     """What two invitations of the same patient to the same visit have in common, however the name is written."""
     words = _alike(one.patient.name).replace(",", " ").split()
-    return tuple(sorted(words)), one.patient.birth_date, _alike(one.patient.visit) or one.appointment
+    return (
+        tuple(sorted(words)),
+        one.patient.birth_date,
+        _alike(one.patient.visit) or one.appointment,
+    )
 
 
 def _alike(text: str) -> str:
@@ -186,7 +210,10 @@ _FIELD_OF = {
 
 def _headings(table: Table) -> tuple[int, list[str]]:
     """Where among the rows the headings are, and the field below each, or ""."""
-    found = [[_FIELD_OF.get(_plain(cell), "") for cell in cells] for _, cells in table.rows[:_HEADINGS_WITHIN]]
+    found = [
+        [_FIELD_OF.get(_plain(cell), "") for cell in cells]
+        for _, cells in table.rows[:_HEADINGS_WITHIN]
+    ]
     place = max(range(len(found)), key=lambda one: len({*found[one]} - {""}), default=0)
     return place, found[place] if found else []
 
@@ -195,16 +222,22 @@ def _known(headings: tuple[int, list[str]]) -> int:
     return len({*headings[1]} - {""})
 
 
-def read_table(table: Table, *, settings: Settings, today: date, order: Order | None) -> InvitationList:
+def read_table(
+    table: Table, *, settings: Settings, today: date, order: Order | None
+) -> InvitationList:
     """Read a table of texts."""
     place, columns = _headings(table)
-    if {"name", "given_name", "family_name"} <= {*columns}:  # it is the whole name: the parts would be added to it
+    # it is the whole name: the parts would be added to it
+    if {"name", "given_name", "family_name"} <= {*columns}:
         columns = ["" if one in NAMES[1:] else one for one in columns]
     written = table.rows[place][1]
     below = table.rows[place + 1 :]
     if faults := _faults_of_headings(columns, written, below, table.broken):
         return InvitationList(faults=faults)
-    given = [{name: cell for name, cell in zip(columns, cells, strict=False) if name} for _, cells in below]
+    given = [
+        {name: cell for name, cell in zip(columns, cells, strict=False) if name}
+        for _, cells in below
+    ]
     orders = {
         name: order or order_of(_readings(one.get(name, ""), settings) for one in given)
         for name in ("birth_date", "appointment")
@@ -212,11 +245,19 @@ def read_table(table: Table, *, settings: Settings, today: date, order: Order | 
     reader = _Reader(settings, today, orders)
     rows = []
     for (number, cells), one in zip(below, given, strict=True):
-        homeless = [cell for place, cell in enumerate(cells) if cell and not "".join(written[place : place + 1])]
+        homeless = [
+            cell
+            for place, cell in enumerate(cells)
+            if cell and not "".join(written[place : place + 1])
+        ]
         rows.append(reader.row(number, one, homeless))
     notes = []
-    if unread := [heading for name, heading in zip(columns, written, strict=True) if heading and not name]:
-        notes.append(Words(N_("These columns are not read: %(columns)s."), columns=", ".join(unread)))
+    if unread := [
+        heading for name, heading in zip(columns, written, strict=True) if heading and not name
+    ]:
+        notes.append(
+            Words(N_("These columns are not read: %(columns)s."), columns=", ".join(unread))
+        )
     headings = {name: heading for name, heading in zip(columns, written, strict=True) if name}
     return InvitationList(rows=rows, headings=headings, notes=notes, asked=reader.asked)
 
@@ -226,9 +267,13 @@ def _faults_of_headings(
 ) -> list[Words]:
     faults = []
     if broken:
-        text = N_("Row %(row)s cannot be read: a quotation mark is open or misplaced. Within a text, write it twice.")
+        text = N_(
+            "Row %(row)s cannot be read: a quotation mark is open or misplaced. Within a text, write it twice."
+        )
         faults.append(Words(text, row=broken))
-    for name in sorted({one for one in columns if one and columns.count(one) > 1}, key=columns.index):
+    for name in sorted(
+        {one for one in columns if one and columns.count(one) > 1}, key=columns.index
+    ):
         same = [heading for one, heading in zip(columns, written, strict=True) if one == name]
         text = N_("These columns are for the same: %(columns)s. Keep one of them.")
         faults.append(Words(text, columns=", ".join(f"“{one}”" for one in same)))
@@ -258,12 +303,16 @@ class _Reader:
     """Reads the rows of one table; `orders` are those of the days in its columns, None where the person has to say."""
 
     def __init__(self, settings: Settings, today: date, orders: Mapping[str, Order | None]) -> None:
-        self.settings, self.today, self.orders = settings, today, orders
+        self.settings = settings
+        self.today = today
+        self.orders = orders
         self.asked: list[str] = []
         codes = settings.languages
         locales = {code: Locale.parse(code, sep="-") for code in codes}
         self.languages = {
-            _plain(str(one.get_display_name(of))): code for code, one in locales.items() for of in locales.values()
+            _plain(str(one.get_display_name(of))): code
+            for code, one in locales.items()
+            for of in locales.values()
         }
         self.languages |= {_plain(code): code for code in codes}
 
@@ -277,22 +326,33 @@ class _Reader:
                 case None:
                     pass
                 case Fault.TOO_LONG:
-                    faults[column] = Words(N_("Too long: write at most %(most)s letters."), most=longest)
+                    faults[column] = Words(
+                        N_("Too long: write at most %(most)s letters."), most=longest
+                    )
                 case Fault.MISSING:
                     faults[column] = Words(N_("A name is needed here: write it."))
                 case _:
                     faults[column] = Words(N_("Has a sign that cannot be printed: type it again."))
         born = self._birth_date(texts["birth_date"], faults)
         at = self._appointment(texts["appointment"], given.get("appointment_time", ""), faults)
-        values |= {name: value for name, value in (("birth_date", born), ("appointment", at)) if value is not None}
+        values |= {
+            name: value
+            for name, value in (("birth_date", born), ("appointment", at))
+            if value is not None
+        }
         said_language = texts["language"] or self.settings.languages[0]
-        whole, main = _plain(said_language), _plain(re.split("[-_]", said_language)[0])  # such as es-ES
+        whole = _plain(said_language)  # such as es-ES
+        main = _plain(re.split("[-_]", said_language)[0])
         language = self.languages.get(whole) or self.languages.get(main)
         if language is None:
             text = N_("“%(text)s” is not offered: write one of %(languages)s.")
-            faults["language"] = Words(text, text=texts["language"], languages=", ".join(self.settings.languages))
+            faults["language"] = Words(
+                text, text=texts["language"], languages=", ".join(self.settings.languages)
+            )
         if texts["email"] and not is_mailbox(texts["email"]):
-            text = N_("“%(text)s” is not one e-mail address: write it such as name@example.org, or leave it empty.")
+            text = N_(
+                "“%(text)s” is not one e-mail address: write it such as name@example.org, or leave it empty."
+            )
             faults["email"] = Words(text, text=texts["email"])
         if homeless:
             text = N_(
@@ -312,14 +372,18 @@ class _Reader:
 
     def _example(self, column: str) -> str:
         """A day as the clinic writes it; as ISO 8601 has it where its region is not set."""
-        (day, hour), here = EXAMPLES[column], self.settings
+        (day, hour) = EXAMPLES[column]
+        here = self.settings
         locale = here.locale(here.clinic_language)
-        return (format_skeleton("yMd", day, locale=locale) if here.clinic_region else day.isoformat()) + hour
+        return (
+            format_skeleton("yMd", day, locale=locale) if here.clinic_region else day.isoformat()
+        ) + hour
 
     def _day(self, column: str, text: str, faults: dict[str, Words]) -> date | None:
         """The day that a cell tells; None with its fault."""
         try:
-            found, order = readings(text, self.settings.languages), self.orders[column]
+            found = readings(text, self.settings.languages)
+            order = self.orders[column]
         except ShortYear:
             words = N_("“%(text)s”: which century? Write the year with four digits, such as 1988.")
             faults[column] = Words(words, text=text)
@@ -332,12 +396,16 @@ class _Reader:
             return next(iter(found.values()))
         if order is None:
             self.asked.append(text)
-            faults[column] = Words(N_("“%(text)s”: day or month first? Say so for the whole list."), text=text)
+            faults[column] = Words(
+                N_("“%(text)s”: day or month first? Say so for the whole list."), text=text
+            )
             return None
         if order not in found:
             words = N_("“%(text)s” is no day with the month first, as the others are: correct it.")
             if order is Order.DAY_FIRST:
-                words = N_("“%(text)s” is no day with the day first, as the others are: correct it.")
+                words = N_(
+                    "“%(text)s” is no day with the day first, as the others are: correct it."
+                )
             faults[column] = Words(words, text=text)
             return None
         return found[order]
@@ -350,10 +418,13 @@ class _Reader:
         try:
             plain, at = split_time(text)
         except ValueError:
-            plain, at = text, None
+            plain = text
+            at = None
         born = self._day("birth_date", text if at else plain, faults)
         if born is not None and said.birth_date_fault(born, today=self.today):
-            faults["birth_date"] = Words(N_("This cannot be a date of birth: check it, above all the year."))
+            faults["birth_date"] = Words(
+                N_("This cannot be a date of birth: check it, above all the year.")
+            )
         return born
 
     def _appointment(self, text: str, time_text: str, faults: dict[str, Words]) -> datetime | None:
@@ -367,7 +438,8 @@ class _Reader:
                     more, clock = split_time(time_text)
                     plain = " ".join(filter(None, (plain, more)))
             except ValueError:
-                plain, clock = "", None
+                plain = ""
+                clock = None
             day = self._day("appointment", plain or text or time_text, faults)
             if day is None:
                 return None

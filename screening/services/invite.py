@@ -49,20 +49,31 @@ def new_id() -> str:
 
 
 def create(act: Act, several: Mapping[str, Invitation], *, until: datetime) -> None:
-    """Invite patients, each under an id of its own, all or none. An id that is there already stays as it is."""
+    """Invite patients, each under an id of its own, all or none.
+
+    An id that is there already stays as it is.
+    """
     with write(act.session):
         made = [
             invitation_id
             for invitation_id, one in sorted(several.items())
-            if invitations.add(act.session, act.keys, one, id=invitation_id, by=act.by, now=act.now, until=until)
+            if invitations.add(
+                act.session, act.keys, one, id=invitation_id, by=act.by, now=act.now, until=until
+            )
         ]
         for invitation_id in made:
             act.note("invited", invitation_id[:SHORT_ID])
 
 
-def create_in_parts(act: Act, several: Mapping[str, Invitation], *, until: datetime) -> Iterator[int]:
-    """Invite many, some in each transaction: tells after each how many are invited. What is done stays when it ends."""
-    left, done = iter(several.items()), 0
+def create_in_parts(
+    act: Act, several: Mapping[str, Invitation], *, until: datetime
+) -> Iterator[int]:
+    """Invite many, some in each transaction: tells after each how many are invited.
+
+    What is done stays when it ends.
+    """
+    left = iter(several.items())
+    done = 0
     while part := dict(islice(left, PART)):
         create(act, part, until=until)
         done += len(part)
@@ -82,7 +93,9 @@ def address(settings: Settings, act: Act, invitation_id: str) -> str:
     return f"{settings.public_url}/invited/{token_of(act.keys, invitation_id)}"
 
 
-def links(act: Act, settings: Settings, several: Mapping[str, Invitation]) -> list[tuple[str, str, str]]:
+def links(
+    act: Act, settings: Settings, several: Mapping[str, Invitation]
+) -> list[tuple[str, str, str]]:
     """Name, visit and link of each of these that can still be answered. The audit log is told."""
     still_open = open_ones(act)
     act.note_at_once("links listed", detail=f"{len(several.keys() & still_open.keys())} lines")
@@ -101,7 +114,9 @@ def look(act: Act, token: str) -> tuple[InvitationRow, Invitation]:
 def _usable(act: Act, row: InvitationRow | None) -> tuple[InvitationRow, Invitation]:
     if row is None:
         raise NotUsable(None)
-    state = invitations.state(row, is_finished=invitations.is_finished(act.session, row), now=act.now)
+    state = invitations.state(
+        row, is_finished=invitations.is_finished(act.session, row), now=act.now
+    )
     if state not in (State.SENT, State.OPENED, State.FINISHED) or row.tries >= TRIES:
         raise NotUsable(State.BLOCKED if state is State.FINISHED else state)
     return row, invitations.read(row, act.keys)
@@ -110,11 +125,12 @@ def _usable(act: Act, row: InvitationRow | None) -> tuple[InvitationRow, Invitat
 def redeem(act: Act, token: str, birth_date: date, *, keep: timedelta) -> tuple[str, Draft | None]:
     """A draft for whoever knows the date of birth, and its token; None where the answers were sent.
 
-    It is the draft that was begun before, taken away from the device that had it, or one with name, date of birth and
-    visit filled in. Raises NotUsable, WrongPatient. Each wrong date of birth counts, whoever tries; after TRIES the
-    link is worthless.
+    It is the draft that was begun before, taken away from the device that had it, or one with name,
+    date of birth and visit filled in. Raises NotUsable, WrongPatient. Each wrong date of birth
+    counts, whoever tries; after TRIES the link is worthless.
     """
-    draft_token, draft = questionnaire.new_token(), None
+    draft_token = questionnaire.new_token()
+    draft = None
     with write(act.session):
         row = invitations.row_of(act.session, token, lock=True)
         earlier = row and row.draft_hash
@@ -126,9 +142,12 @@ def redeem(act: Act, token: str, birth_date: date, *, keep: timedelta) -> tuple[
             row.tries += 1
         elif not invitations.is_finished(act.session, row):
             draft = begun or Draft(patient=invitation.patient)
-            row.opened_at, row.draft_hash = row.opened_at or act.now, drafts.hash_token(draft_token)
+            row.opened_at = row.opened_at or act.now
+            row.draft_hash = drafts.hash_token(draft_token)
             if earlier and begun:
-                drafts.put(act.session, act.keys, earlier, Draft(moved=True), expires_at=act.now + keep)
+                drafts.put(
+                    act.session, act.keys, earlier, Draft(moved=True), expires_at=act.now + keep
+                )
             drafts.put(act.session, act.keys, row.draft_hash, draft, expires_at=act.now + keep)
         tries = row.tries
         act.note("link opened" if is_right else "link refused", row.id[:SHORT_ID])
@@ -141,14 +160,18 @@ def redeem(act: Act, token: str, birth_date: date, *, keep: timedelta) -> tuple[
 
 def latest(act: Act, row: InvitationRow) -> Screening | None:
     """What the invited patient has sent last. Raises KeyFault."""
-    first = act.session.scalar(select(ScreeningRow.reference).where(ScreeningRow.draft_hash == row.draft_hash))
+    first = act.session.scalar(
+        select(ScreeningRow.reference).where(ScreeningRow.draft_hash == row.draft_hash)
+    )
     if first is None:
         return None
     last = screenings.together(act.session, act.keys, first)[-1]
     return screenings.find(act.session, act.keys, ScreeningRow.reference == last)
 
 
-def change(act: Act, token: str, books: Mapping[str, RuleBook], *, until: datetime, keep: timedelta) -> str:
+def change(
+    act: Act, token: str, books: Mapping[str, RuleBook], *, until: datetime, keep: timedelta
+) -> str:
     """Begin a draft from what was sent, without answers that are to be given anew, and return its token.
 
     Raises NotUsable, TooLate.
@@ -163,8 +186,12 @@ def change(act: Act, token: str, books: Mapping[str, RuleBook], *, until: dateti
         for question in books[sent.language].questions if sent.language in books else ():
             if sent.outdated(question, act.now):
                 answers = answers.with_page(question, Answers())
-        draft = Draft(patient=sent.patient, answers=answers, replaces=sent.replaces or sent.reference)
-        drafts.put(act.session, act.keys, drafts.hash_token(draft_token), draft, expires_at=act.now + keep)
+        draft = Draft(
+            patient=sent.patient, answers=answers, replaces=sent.replaces or sent.reference
+        )
+        drafts.put(
+            act.session, act.keys, drafts.hash_token(draft_token), draft, expires_at=act.now + keep
+        )
         act.note("change begun", row.id[:SHORT_ID])
     return draft_token
 
@@ -178,7 +205,11 @@ def revoke(act: Act, invitation_id: str) -> None:
     """Make a link worthless; one by which answers were sent is left as it is."""
     with write(act.session):
         row = act.session.get(InvitationRow, invitation_id, with_for_update=True)
-        if row is not None and row.revoked_at is None and not invitations.is_finished(act.session, row):
+        if (
+            row is not None
+            and row.revoked_at is None
+            and not invitations.is_finished(act.session, row)
+        ):
             row.revoked_at = act.now
             act.note("revoked", row.id[:SHORT_ID])
 
@@ -186,9 +217,12 @@ def revoke(act: Act, invitation_id: str) -> None:
 def remind(act: Act, settings: Settings, invitation_id: str, mail: Email) -> None:
     """Send the link again by e-mail, if it can still be used. Raises NotUsable, DeliveryFailed."""
     row, invitation = _usable(act, act.session.get(InvitationRow, invitation_id))
-    until, link = row.expires_at, address(settings, act, invitation_id)
+    until = row.expires_at
+    link = address(settings, act, invitation_id)
     act.session.rollback()  # nobody should wait for another machine
-    remind_by_mail(mail, invitation.email, link, language=invitation.language, until=until, settings=settings)
+    remind_by_mail(
+        mail, invitation.email, link, language=invitation.language, until=until, settings=settings
+    )
     with write(act.session):
         row = act.session.get_one(InvitationRow, invitation_id, with_for_update=True)
         row.reminded_at = act.now

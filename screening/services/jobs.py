@@ -1,4 +1,7 @@
-"""Doing what the outbox holds, job by job. A failure is noted there and tried again; nobody waits for it."""
+"""Doing what the outbox holds, job by job.
+
+A failure is noted there and tried again; nobody waits for it.
+"""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -15,9 +18,16 @@ from screening.storage.encryption import KeyFault
 
 
 def work(
-    session: Session, kind: str, do: Callable[[outbox.Job], None], *, now: datetime, screening_id: str = ""
+    session: Session,
+    kind: str,
+    do: Callable[[outbox.Job], None],
+    *,
+    now: datetime,
+    screening_id: str = "",
 ) -> bool:
-    """Do the job of a kind that has been due for longest (of one screening, where asked). False where there is none.
+    """Do the job of a kind that has been due for longest (of one screening, where asked).
+
+    False where there is none.
 
     `do` takes it off the outbox when it is done; whatever goes wrong with it is noted there.
     """

@@ -31,13 +31,18 @@ ROLES = ("prescriber", "staff", "admin")
 _NAME = re.compile(r"[\w.@-]{2,64}")
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 ATTEMPTS_WINDOW = timedelta(minutes=15)
-ATTEMPTS_PER_NAME_AND_ADDRESS, ATTEMPTS_PER_NAME, ATTEMPTS_PER_ADDRESS = 10, 200, 100
+ATTEMPTS_PER_NAME_AND_ADDRESS = 10
+ATTEMPTS_PER_NAME = 200
+ATTEMPTS_PER_ADDRESS = 100
 SEEN_EVERY = timedelta(minutes=1)
 AHEAD = timedelta(minutes=1)  # that the clock of another machine may be
 
 
 class NotAccepted(Exception):
-    """What was asked for cannot be done. Says why and what to do, in English; pages translate it."""
+    """What was asked for cannot be done.
+
+    Says why and what to do, in English; pages translate it.
+    """
 
 
 def one_time_password() -> str:
@@ -52,7 +57,9 @@ def normal_name(typed: str) -> str:
 
 def find(session: Session, sign_in_name: str) -> PersonRow | None:
     """The person with this sign-in name, however it is written, or None."""
-    return session.scalars(select(PersonRow).where(PersonRow.sign_in_name == normal_name(sign_in_name))).first()
+    return session.scalars(
+        select(PersonRow).where(PersonRow.sign_in_name == normal_name(sign_in_name))
+    ).first()
 
 
 def everyone(session: Session) -> list[PersonRow]:
@@ -61,13 +68,20 @@ def everyone(session: Session) -> list[PersonRow]:
 
 
 def add(
-    act: Act, sign_in_name: str, full_name: str, roles: Collection[str], hashed: str, *, only_if_none: bool = False
+    act: Act,
+    sign_in_name: str,
+    full_name: str,
+    roles: Collection[str],
+    hashed: str,
+    *,
+    only_if_none: bool = False,
 ) -> bool:
     """Add a person with a hashed one-time password. Raises NotAccepted.
 
     With `only_if_none`, nothing happens (and False is returned) where there is anybody already.
     """
-    name, shown = normal_name(sign_in_name), tidy(full_name)
+    name = normal_name(sign_in_name)
+    shown = tidy(full_name)
     if not _NAME.fullmatch(name):
         raise NotAccepted(NAME)
     if text_fault(shown, FULL_NAME_LENGTH):
@@ -113,7 +127,9 @@ def change(
     totp_required: bool | None = None,
     hashed: str | None = None,
 ) -> None:
-    """Change what is given; None leaves it. A new (hashed, one-time) password also forgets the second factor.
+    """Change what is given; None leaves it.
+
+    A new (hashed, one-time) password also forgets the second factor.
 
     Whoever is disabled or has a new password is signed out everywhere. Raises NotAccepted.
     """
@@ -124,7 +140,8 @@ def change(
         person = find(session, sign_in_name)
         if person is None:
             raise NotAccepted(UNKNOWN)
-        done, had_admin = [], _has_admin(session)
+        done = []
+        had_admin = _has_admin(session)
         if roles is not None:
             person.role_names = _roles(roles)
             done.append(f"roles: {person.role_names}")
@@ -135,7 +152,8 @@ def change(
             person.totp_required = totp_required
             done.append("second factor required" if totp_required else "second factor not required")
         if hashed is not None:
-            person.password, person.password_is_one_time = hashed, True
+            person.password = hashed
+            person.password_is_one_time = True
             person.fs_uniquifier = secrets.token_hex(32)
             person.tf_primary_method = person.tf_totp_secret = person.mf_recovery_codes = None
             person.tf_last_counter = None
@@ -150,14 +168,17 @@ def change(
         act.note("people", person.sign_in_name, ", ".join(done))
 
 
-# ---------------------------------------------------------------------------------------------------------- sign-ins
+# ----------------------------------------------------------------------------------------------------------
+# sign-ins
 
 
 def _counted(keys: Keys, sign_in_name: str, address: str) -> dict[bytes, int]:
     """By what attempts are counted, and how many of each may fail: a stranger elsewhere locks nobody out at once."""
     name = normal_name(sign_in_name)
     return {
-        keys.authenticate("attempt", records.encode([name, address])): ATTEMPTS_PER_NAME_AND_ADDRESS,
+        keys.authenticate(
+            "attempt", records.encode([name, address])
+        ): ATTEMPTS_PER_NAME_AND_ADDRESS,
         keys.authenticate("attempt", records.encode([name, ""])): ATTEMPTS_PER_NAME,
         keys.authenticate("attempt", records.encode(["", address])): ATTEMPTS_PER_ADDRESS,
     }
@@ -175,27 +196,42 @@ def too_many_attempts(act: Act, sign_in_name: str, address: str) -> bool:
 
 
 def failed(act: Act, sign_in_name: str, address: str, what: str) -> None:
-    """Count a failed sign-in. The log names nobody it does not know: a password may have been typed as the name."""
+    """Count a failed sign-in.
+
+    The log names nobody it does not know: a password may have been typed as the name.
+    """
     with write(act.session):
         delete_in_order(act.session, AttemptRow.id, AttemptRow.at <= act.now - COUNTED, wait=False)
-        act.session.add_all(AttemptRow(key=key, at=act.now) for key in _counted(act.keys, sign_in_name, address))
+        act.session.add_all(
+            AttemptRow(key=key, at=act.now) for key in _counted(act.keys, sign_in_name, address)
+        )
         known = find(act.session, sign_in_name)
-        replace(act, by=known.sign_in_name if known else "unknown").note("sign-in failed", detail=what)
+        replace(act, by=known.sign_in_name if known else "unknown").note(
+            "sign-in failed", detail=what
+        )
 
 
 def began(act: Act, person: PersonRow, *, token_hash: str, address: str, changed: str = "") -> None:
-    """Note a sign-in, within the transaction of whoever calls. Where credentials were `changed`, all others end."""
+    """Note a sign-in, within the transaction of whoever calls.
+
+    Where credentials were `changed`, all others end.
+    """
     counted = list(_counted(act.keys, person.sign_in_name, address))[:2]
     delete_in_order(act.session, AttemptRow.id, AttemptRow.key.in_(counted), wait=False)
     times = {"begun_at": act.now, "seen_at": act.now}
-    act.session.add(SignInRow(token_hash=token_hash, person_id=person.id, address=address[:64], **times))
+    act.session.add(
+        SignInRow(token_hash=token_hash, person_id=person.id, address=address[:64], **times)
+    )
     if changed:
         changed_credentials(act, person, changed, but=token_hash)
     act.note("signed in")
 
 
 def changed_credentials(act: Act, person: PersonRow, what: str, *, but: str = "") -> None:
-    """Note what somebody changed; every sign-in but one ends. Within the transaction of whoever calls."""
+    """Note what somebody changed; every sign-in but one ends.
+
+    Within the transaction of whoever calls.
+    """
     others = (SignInRow.person_id == person.id) & (SignInRow.token_hash != but)
     delete_in_order(act.session, SignInRow.token_hash, others)
     act.note("people", detail=what)
@@ -208,7 +244,8 @@ def signed_in(
     row = session.get(SignInRow, token_hash)
     if row is None or row.seen_at <= now - idle:
         return None
-    return row if now - longest < row.begun_at <= now + AHEAD else None  # no longer, where the clock was ahead then
+    # no longer, where the clock was ahead then
+    return row if now - longest < row.begun_at <= now + AHEAD else None
 
 
 def seen(*, session: Session, token_hash: str, now: datetime) -> None:
@@ -220,7 +257,9 @@ def seen(*, session: Session, token_hash: str, now: datetime) -> None:
 
 def own_sign_ins(session: Session, person: PersonRow) -> list[SignInRow]:
     """Where a person is signed in, the latest used first."""
-    query = select(SignInRow).where(SignInRow.person_id == person.id).order_by(SignInRow.seen_at.desc())
+    query = (
+        select(SignInRow).where(SignInRow.person_id == person.id).order_by(SignInRow.seen_at.desc())
+    )
     return list(session.scalars(query))
 
 

@@ -26,11 +26,15 @@ BETWEEN_LOOKS = 0.1
 
 
 class NotPrinted(Exception):
-    """A summary is not printed yet. `failed` tells whether it was given up, and `fault` how it last failed."""
+    """A summary is not printed yet.
+
+    `failed` tells whether it was given up, and `fault` how it last failed.
+    """
 
     def __init__(self, *, failed: bool, fault: str) -> None:
         super().__init__(fault or "not printed yet")
-        self.failed, self.fault = failed, fault
+        self.failed = failed
+        self.fault = fault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +47,13 @@ class Printer:
     signature: Callable[[], Signature | None]
 
     def work(self, *, now: datetime, screening_id: str = "") -> bool:
-        """Print what has been due for longest (of one screening, where asked). False where there is none."""
-        return jobs.work(self.session, outbox.SUMMARY, self._print, now=now, screening_id=screening_id)
+        """Print what has been due for longest (of one screening, where asked).
+
+        False where there is none.
+        """
+        return jobs.work(
+            self.session, outbox.SUMMARY, self._print, now=now, screening_id=screening_id
+        )
 
     def _print(self, job: outbox.Job) -> None:
         screening = screenings.edition(self.session, self.keys, job.screening_id, job.number)
@@ -54,7 +63,10 @@ class Printer:
         self.session.rollback()  # nobody should wait for what is being printed
         signature = self.signature()
         printed = print_summary(
-            summary, paper=self.settings.paper, attached=attached, to_be_signed=signature is not None
+            summary,
+            paper=self.settings.paper,
+            attached=attached,
+            to_be_signed=signature is not None,
         )
         pdf = printed.content if signature is None else signature.sign(printed.content)
         with write(self.session):
@@ -78,7 +90,9 @@ class Printer:
         return self._summarised(screening, books_of(self.session, self.keys, screening))
 
     def _summarised(self, screening: Screening, books: Books) -> Summary:
-        return summarise(screening, books, self.settings, screenings.check_code(self.keys, screening))
+        return summarise(
+            screening, books, self.settings, screenings.check_code(self.keys, screening)
+        )
 
     def pdf(self, reference: str) -> bytes:
         """The printed summary of a screening as it is now, printed at once if nobody has tried to yet.
@@ -90,7 +104,8 @@ class Printer:
             row = screenings.row_of(self.session, reference)
             if (found := summaries.find(self.session, self.keys, row)) is not None:
                 return found
-            job, now = outbox.of(self.session, row, outbox.SUMMARY).get(row.entries), datetime.now(UTC)
+            job = outbox.of(self.session, row, outbox.SUMMARY).get(row.entries)
+            now = datetime.now(UTC)
             if job is None:
                 self._ask_for(reference)
             elif job.failed or (job.fault and job.due_at > now) or time.monotonic() > until:
@@ -100,7 +115,10 @@ class Printer:
             self.session.rollback()
 
     def copy(self, screening: Screening, book: RuleBook) -> bytes:
-        """The patient's copy in the language of the book, printed when it is first asked for. Raises PrintingFailed."""
+        """The patient's copy in the language of the book, printed when it is first asked for.
+
+        Raises PrintingFailed.
+        """
         row = screenings.row_of(self.session, screening.reference)
         kept = summaries.find_copy(self.session, self.keys, row.id, book.language)
         if kept is not None:
@@ -109,7 +127,9 @@ class Printer:
         pdf = paper.copy(screening, book, self.settings).content
         with write(self.session):
             row = screenings.row_of(self.session, screening.reference, lock=True)
-            summaries.add_copy(self.session, self.keys, screening_id=row.id, language=book.language, pdf=pdf)
+            summaries.add_copy(
+                self.session, self.keys, screening_id=row.id, language=book.language, pdf=pdf
+            )
         return pdf
 
     def _ask_for(self, reference: str) -> None:

@@ -15,7 +15,9 @@ from screening.storage.drafts import Draft, Typed
 from screening.storage.tables import AttemptRow, ScreeningRow
 
 # From one address, which all patients in the clinic's network may share.
-MOST_BEGUN, MOST_WRONG, COUNTED = 200, 60, timedelta(hours=1)
+MOST_BEGUN = 200
+MOST_WRONG = 60
+COUNTED = timedelta(hours=1)
 
 
 class DraftGone(Exception):
@@ -34,14 +36,18 @@ def new_token() -> str:
 def begin(act: Act, *, address: str, keep: timedelta) -> str:
     """Begin an empty draft and return its token.
 
-    Raises TooManyTries where MOST_BEGUN were begun from this address within the last hour; "" is not counted.
+    Raises TooManyTries where MOST_BEGUN were begun from this address within the last hour; "" is
+    not counted.
     """
-    token, counted = new_token(), act.keys.authenticate("begun", address.encode())
+    token = new_token()
+    counted = act.keys.authenticate("begun", address.encode())
     with write(act.session):
         if address:
             _refuse_more(act, counted, MOST_BEGUN)
             act.session.add(AttemptRow(key=counted, at=act.now))
-        drafts.put(act.session, act.keys, drafts.hash_token(token), Draft(), expires_at=act.now + keep)
+        drafts.put(
+            act.session, act.keys, drafts.hash_token(token), Draft(), expires_at=act.now + keep
+        )
     return token
 
 
@@ -57,17 +63,23 @@ def _refuse_more(act: Act, counted: bytes, most: int) -> None:
 def go_on(act: Act, code: str, *, address: str, keep: timedelta) -> str:
     """Take the draft of a code away from the device that had it; its new token, or nothing where there is no such code.
 
-    Whether it never was, has expired, was sent or deleted is not told. Raises TooManyTries after MOST_WRONG of these
-    from this address within the last hour, DraftMoved where another device takes the draft in this moment.
+    Whether it never was, has expired, was sent or deleted is not told. Raises TooManyTries after
+    MOST_WRONG of these from this address within the last hour, DraftMoved where another device
+    takes the draft in this moment.
     """
-    token, counted = new_token(), act.keys.authenticate("wrong code", address.encode())
+    token = new_token()
+    counted = act.keys.authenticate("wrong code", address.encode())
     with write(act.session):
         _refuse_more(act, counted, MOST_WRONG)
         place = drafts.find(act.session, act.keys, drafts.hash_code(act.keys, code), now=act.now)
         draft = place and drafts.find(act.session, act.keys, place.leads_to, now=act.now, lock=True)
         if place and draft:
-            drafts.put(act.session, act.keys, place.leads_to, Draft(moved=True), expires_at=act.now + keep)
-            drafts.put(act.session, act.keys, drafts.hash_token(token), draft, expires_at=act.now + keep)
+            drafts.put(
+                act.session, act.keys, place.leads_to, Draft(moved=True), expires_at=act.now + keep
+            )
+            drafts.put(
+                act.session, act.keys, drafts.hash_token(token), draft, expires_at=act.now + keep
+            )
         else:
             act.session.add(AttemptRow(key=counted, at=act.now))
         act.note("code accepted" if draft else "code refused")
@@ -89,7 +101,13 @@ def keep(act: Act, typed: Typed, *, keep: timedelta) -> str:
     """Keep what somebody typed where there is no draft, and return a token for it."""
     token = new_token()
     with write(act.session):
-        drafts.put(act.session, act.keys, drafts.hash_token(token), Draft(typed=typed), expires_at=act.now + keep)
+        drafts.put(
+            act.session,
+            act.keys,
+            drafts.hash_token(token),
+            Draft(typed=typed),
+            expires_at=act.now + keep,
+        )
     return token
 
 
@@ -98,21 +116,27 @@ def discard(act: Act, token: str) -> None:
     token_hash = drafts.hash_token(token)
     with write(act.session):
         draft = drafts.find(act.session, act.keys, token_hash, now=act.now, lock=True)
-        drafts.remove(act.session, token_hash, drafts.hash_code(act.keys, draft.code) if draft else "")
+        drafts.remove(
+            act.session, token_hash, drafts.hash_code(act.keys, draft.code) if draft else ""
+        )
 
 
 class Incomplete(Exception):
     """Something that must be answered is not, or was asked in words that the rule book no longer has."""
 
 
-def submit(act: Act, token: str, books: Mapping[str, RuleBook], language: str, *, jobs: Iterable[str]) -> Screening:
+def submit(
+    act: Act, token: str, books: Mapping[str, RuleBook], language: str, *, jobs: Iterable[str]
+) -> Screening:
     """Turn a draft into a screening, in one transaction with the `jobs` that follow from it.
 
-    The same draft sent again gives the same screening.
-    Raises DraftGone where there is neither draft nor screening, DraftMoved, Incomplete where a required answer is
-    missing.
+    The same draft sent again gives the same screening. Raises DraftGone where there is neither
+    draft nor screening, DraftMoved, Incomplete where a required answer is missing.
     """
-    token_hash, session, keys, now = drafts.hash_token(token), act.session, act.keys, act.now
+    token_hash = drafts.hash_token(token)
+    session = act.session
+    keys = act.keys
+    now = act.now
     with write(session):
         draft = drafts.find(session, keys, token_hash, now=now, lock=True)
         if draft is None:

@@ -28,21 +28,28 @@ from screening.storage.tables import (
 PART = 100  # screenings deleted or announced in one transaction, so that nobody waits long
 ONE_DAY = timedelta(days=1)
 INVITATIONS_KEPT = timedelta(days=30)  # after their time, so that staff can see what came of them
-ANNOUNCED_FOR = timedelta(days=14)  # how long the inbox tells that something undecided will be deleted
-LEAST_BY_ITSELF, TIMES_USUAL = 100, 3  # what the server deletes at once without being asked
+# how long the inbox tells that something undecided will be deleted
+ANNOUNCED_FOR = timedelta(days=14)
+LEAST_BY_ITSELF = 100  # what the server deletes at once without being asked
+TIMES_USUAL = 3
 _UNDECIDED = ScreeningRow.status != Status.REVIEWED
 
 
 def due(act: Act, *, days: int) -> list[tuple[str, bool]]:
     """The references of what can be deleted, the oldest first; and whether it was opened.
 
-    That is what was sent, reviewed or deferred to a day at least `days` ago, by its own time and by the audit log. What
-    nobody has decided on must also have been announced for 14 days.
+    That is what was sent, reviewed or deferred to a day at least `days` ago, by its own time and by
+    the audit log. What nobody has decided on must also have been announced for 14 days.
     """
     age = timedelta(days=days)
-    limit, too_young = act.now - age, _changed_after(act, clock.proven(act, age))
+    limit = act.now - age
+    too_young = _changed_after(act, clock.proven(act, age))
     announced = _announced_before(act, clock.proven(act, ANNOUNCED_FOR))
-    query = select(ScreeningRow).where(ScreeningRow.changed_at <= limit).order_by(ScreeningRow.changed_at)
+    query = (
+        select(ScreeningRow)
+        .where(ScreeningRow.changed_at <= limit)
+        .order_by(ScreeningRow.changed_at)
+    )
     found = []
     for row in act.session.scalars(query.execution_options(yield_per=PART)):
         try:
@@ -50,7 +57,9 @@ def due(act: Act, *, days: int) -> list[tuple[str, bool]]:
         except KeyFault:
             until = None  # what cannot be opened is not kept for ever
         is_over = until is None or date.fromisoformat(until) <= limit.date()
-        is_known = row.status == Status.REVIEWED or (row.announced_at is not None and row.reference in announced)
+        is_known = row.status == Status.REVIEWED or (
+            row.announced_at is not None and row.reference in announced
+        )
         if is_over and is_known and row.reference not in too_young:
             found.append((row.reference, row.status != Status.NEW))
     return found
@@ -59,12 +68,16 @@ def due(act: Act, *, days: int) -> list[tuple[str, bool]]:
 def _changed_after(act: Act, number: int) -> set[str]:
     """The references of what was sent or changed after that row of the audit log."""
     changes = AuditRow.action.in_(("submitted", "clarified", "reviewed"))
-    return set(act.session.scalars(select(AuditRow.subject).where(AuditRow.number > number, changes)))
+    return set(
+        act.session.scalars(select(AuditRow.subject).where(AuditRow.number > number, changes))
+    )
 
 
 def _announced_before(act: Act, number: int) -> set[str]:
     """The references of what was last announced before that row of the audit log."""
-    query = select(AuditRow.subject).where(AuditRow.action == "announced").group_by(AuditRow.subject)
+    query = (
+        select(AuditRow.subject).where(AuditRow.action == "announced").group_by(AuditRow.subject)
+    )
     return set(act.session.scalars(query.having(func.max(AuditRow.number) < number)))
 
 
@@ -73,16 +86,32 @@ def announced(session: Session, *, days: int, shown: int) -> tuple[int, date | N
     columns = (ScreeningRow.reference, ScreeningRow.announced_at, ScreeningRow.changed_at)
     # Not "is not null", for which SQLite reads the whole table instead of the index.
     is_announced = (ScreeningRow.announced_at > datetime(1970, 1, 1, tzinfo=UTC), _UNDECIDED)
-    query = select(*columns).where(*is_announced).order_by(ScreeningRow.announced_at, ScreeningRow.changed_at)
+    query = (
+        select(*columns)
+        .where(*is_announced)
+        .order_by(ScreeningRow.announced_at, ScreeningRow.changed_at)
+    )
     first = session.execute(query.limit(shown)).all()
-    until = [max(at + ANNOUNCED_FOR, changed + timedelta(days=days)).date() for _, at, changed in first if at]
-    return screenings.count(session, *is_announced), min(until, default=None), [row[0] for row in first]
+    until = [
+        max(at + ANNOUNCED_FOR, changed + timedelta(days=days)).date()
+        for _, at, changed in first
+        if at
+    ]
+    return (
+        screenings.count(session, *is_announced),
+        min(until, default=None),
+        [row[0] for row in first],
+    )
 
 
 def _announce(act: Act, *, days: int) -> None:
     """Announce what nobody has decided on and what is to be deleted in 14 days, or later where `days` are fewer."""
-    soon = ScreeningRow.changed_at <= act.now - max(timedelta(days=days) - ANNOUNCED_FOR, timedelta(0))
-    query = select(ScreeningRow.reference).where(soon, _UNDECIDED, ScreeningRow.announced_at.is_(None))
+    soon = ScreeningRow.changed_at <= act.now - max(
+        timedelta(days=days) - ANNOUNCED_FOR, timedelta(0)
+    )
+    query = select(ScreeningRow.reference).where(
+        soon, _UNDECIDED, ScreeningRow.announced_at.is_(None)
+    )
     references = [""] * PART
     while len(references) == PART:  # in parts, so that nobody waits long
         with write(act.session):
@@ -102,9 +131,12 @@ def purge(
     by_itself: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[int, int, int]:
-    """Delete what is due and all that expired. `by_itself`, the server deletes no more than three usual days bring.
+    """Delete what is due and all that expired.
 
-    Returns how many screenings, how many of them never opened, and how many are left. Raises ClockInDoubt.
+    `by_itself`, the server deletes no more than three usual days bring.
+
+    Returns how many screenings, how many of them never opened, and how many are left. Raises
+    ClockInDoubt.
     """
     clock.check(act, machine)
     _announce(act, days=days)
@@ -117,19 +149,35 @@ def purge(
         references = [reference for reference, _ in found[begin : begin + PART]]
         with write(act.session):
             # Looked at again: somebody may have decided something since.
-            still = ScreeningRow.reference.in_(references) & (ScreeningRow.changed_at <= act.now - timedelta(days=days))
+            still = ScreeningRow.reference.in_(references) & (
+                ScreeningRow.changed_at <= act.now - timedelta(days=days)
+            )
             whose = InvitationRow.draft_hash.in_(select(ScreeningRow.draft_hash).where(still))
-            invited = select(InvitationRow.id).where(whose).order_by(InvitationRow.id).with_for_update()
+            invited = (
+                select(InvitationRow.id).where(whose).order_by(InvitationRow.id).with_for_update()
+            )
             invitation_ids = act.session.scalars(invited).all()
-            rows = select(ScreeningRow.reference).where(still).order_by(ScreeningRow.id).with_for_update()
+            rows = (
+                select(ScreeningRow.reference)
+                .where(still)
+                .order_by(ScreeningRow.id)
+                .with_for_update()
+            )
             deleted = act.session.scalars(rows).all()
             these = ScreeningRow.reference.in_(deleted)
             of_these = InvitationRow.draft_hash.in_(select(ScreeningRow.draft_hash).where(these))
-            for child in (EntryRow, SummaryRow, CopyRow, JobRow):  # that go with them, in the order of all locks
+            # that go with them, in the order of all locks
+            for child in (EntryRow, SummaryRow, CopyRow, JobRow):
                 key = child.__table__.primary_key
-                whole = select(*key).where(child.screening_id.in_(select(ScreeningRow.id).where(these))).order_by(*key)
+                whole = (
+                    select(*key)
+                    .where(child.screening_id.in_(select(ScreeningRow.id).where(these)))
+                    .order_by(*key)
+                )
                 act.session.execute(whole.with_for_update()).all()
-            act.session.execute(delete(InvitationRow).where(InvitationRow.id.in_(invitation_ids), of_these))
+            act.session.execute(
+                delete(InvitationRow).where(InvitationRow.id.in_(invitation_ids), of_these)
+            )
             act.session.execute(delete(ScreeningRow).where(these))
             for reference in deleted:
                 act.note("deleted", reference)
@@ -139,8 +187,13 @@ def purge(
         delete_in_order(act.session, InvitationRow.id, is_old, wait=False)
         delete_in_order(act.session, TabletRow.token_hash, TabletRow.ends_at <= act.now, wait=False)
         drafts.remove_expired(act.session, now=act.now)
-        delete_in_order(act.session, SignInRow.token_hash, SignInRow.begun_at <= act.now - ONE_DAY, wait=False)
-        act.note(clock.PURGED, detail=f"{len(found)} screenings, {never_opened} never opened, {left} left for later")
+        delete_in_order(
+            act.session, SignInRow.token_hash, SignInRow.begun_at <= act.now - ONE_DAY, wait=False
+        )
+        act.note(
+            clock.PURGED,
+            detail=f"{len(found)} screenings, {never_opened} never opened, {left} left for later",
+        )
     empty_journal(act.session)
     return len(found), never_opened, left
 

@@ -72,7 +72,8 @@ def clarify(
 ) -> None:
     """Record what was established on one question, with the `jobs` that follow; a reviewed screening is open again.
 
-    `seen` is the number of entries on the page. Raises NoSuchScreening, ChangedMeanwhile, NeverShown.
+    `seen` is the number of entries on the page. Raises NoSuchScreening, ChangedMeanwhile,
+    NeverShown.
     """
     items = tuple(item.id for item in question.page)
     entry = Clarification(by=act.full_name, at=act.now, items=items, answers=answers, why=why)
@@ -98,7 +99,9 @@ def decide(
     if decision is Decision.DEFER and (until is None or until <= today):
         raise DayNeeded
     deferred = until if decision is Decision.DEFER else None
-    entry = Review(by=act.full_name, at=act.now, decision=decision, until=deferred, note=note, reason=reason)
+    entry = Review(
+        by=act.full_name, at=act.now, decision=decision, until=deferred, note=note, reason=reason
+    )
     _add(act, reference, entry, seen=seen, jobs=jobs)
 
 
@@ -115,7 +118,12 @@ def _add(act: Act, reference: str, entry: Entry, *, seen: int, jobs: Iterable[st
         screening = replace(screening, status=status, entries=(*screening.entries, entry))
         _books, assessment = assess(act.session, act.keys, screening)
         contraindicated = assessment.outcome is Severity.CONTRAINDICATION
-        if isinstance(entry, Review) and entry.decision in PROCEED and contraindicated and not entry.reason:
+        if (
+            isinstance(entry, Review)
+            and entry.decision in PROCEED
+            and contraindicated
+            and not entry.reason
+        ):
             raise ReasonNeeded
         screenings.change(act.session, act.keys, row, screening, assessment, jobs=jobs)
         act.note("reviewed" if decided else "clarified", reference)

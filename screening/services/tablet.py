@@ -16,10 +16,13 @@ from screening.storage.drafts import Draft, hash_token
 from screening.storage.tables import ScreeningRow, SignInRow, TabletRow
 
 LONGEST = timedelta(hours=12)  # then staff must sign in again
-TURN = timedelta(minutes=30)  # without a step, after which what a patient has begun is gone from the server too
+# without a step, after which what a patient has begun is gone from the server too
+TURN = timedelta(minutes=30)
 MOST_TRIES = 5
 
-STAFF, PATIENT, LOCKED = "staff", "patient", "locked"
+STAFF = "staff"
+PATIENT = "patient"
+LOCKED = "locked"
 
 
 class NoTablet(Exception):
@@ -37,13 +40,17 @@ def _is_alive(row: TabletRow, now: datetime) -> bool:
     return now < row.ends_at <= now + LONGEST + AHEAD
 
 
-def begin(act: Act, *, pin: str, sign_in: str, patient: Patient | None, draft: str) -> tuple[str, str]:
+def begin(
+    act: Act, *, pin: str, sign_in: str, patient: Patient | None, draft: str
+) -> tuple[str, str]:
     """Begin with a hashed PIN and hand over to the first patient; the tokens of the tablet and of the draft.
 
     The sign-in with the token `sign_in` ends: nothing of the clinic stays open on the tablet.
     """
     token = secrets.token_urlsafe(32)
-    row = TabletRow(token_hash=hash_token(token), begun_by=act.by, pin=pin, tries=0, ends_at=act.now + LONGEST)
+    row = TabletRow(
+        token_hash=hash_token(token), begun_by=act.by, pin=pin, tries=0, ends_at=act.now + LONGEST
+    )
     with write(act.session):
         act.session.add(row)
         given = _give(act, row, patient, draft)
@@ -74,18 +81,20 @@ def lock(act: Act, token: str, *, draft: str) -> None:
 def unlock(act: Act, token: str, *, fits: bool, tries: int, draft: str) -> bool:
     """Take the tablet back with a PIN that `fits`; a wrong one is counted, and one too many ends the tablet.
 
-    `tries` is how many were wrong when it was looked at: of several sent at once only the first can be right.
-    Whether the PIN was accepted. Raises NoTablet.
+    `tries` is how many were wrong when it was looked at: of several sent at once only the first can
+    be right. Whether the PIN was accepted. Raises NoTablet.
     """
     with write(act.session):
         row = _row(act, token, PATIENT, LOCKED)
         _end_turn(act, row, draft)
         right = fits and row.tries == tries
         if right:
-            row.state, row.tries = STAFF, 0
+            row.state = STAFF
+            row.tries = 0
             act.note("tablet unlocked", _name(row))
         elif row.tries + 1 < MOST_TRIES:
-            row.state, row.tries = LOCKED, row.tries + 1
+            row.state = LOCKED
+            row.tries = row.tries + 1
             act.note("tablet locked", _name(row), "wrong PIN")
         else:
             act.session.delete(row)
@@ -109,7 +118,9 @@ def _end_turn(act: Act, row: TabletRow, draft: str) -> None:
 
 
 def _row(act: Act, token: str, *states: str) -> TabletRow:
-    row = act.session.get(TabletRow, hash_token(token), with_for_update=True, populate_existing=True)
+    row = act.session.get(
+        TabletRow, hash_token(token), with_for_update=True, populate_existing=True
+    )
     if row is None or not _is_alive(row, act.now) or row.state not in states:
         raise NoTablet
     row.unseal(act.keys, "sealed_check")
@@ -119,9 +130,12 @@ def _row(act: Act, token: str, *states: str) -> TabletRow:
 def _give(act: Act, row: TabletRow, patient: Patient | None, draft: str) -> str:
     """A draft for the next patient instead of `draft`, perhaps with who it is filled in."""
     token = questionnaire.new_token()
-    row.state, row.sent = PATIENT, None
+    row.state = PATIENT
+    row.sent = None
     drafts.remove(act.session, hash_token(draft))
-    drafts.put(act.session, act.keys, hash_token(token), Draft(patient=patient), expires_at=act.now + TURN)
+    drafts.put(
+        act.session, act.keys, hash_token(token), Draft(patient=patient), expires_at=act.now + TURN
+    )
     return token
 
 

@@ -7,10 +7,12 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 
 MOST_WORDS = {"welcome": 40, "next": 80, "privacy": 600}  # by the place where it is shown
-# Words of 7 letters or more for each sentence, as in a text above about US school grade 6 (Anderson's Rix, 1983). It
-# counts no syllables, so it serves every language that has spaces and full stops.
+# Words of 7 letters or more for each sentence, as in a text above about US school grade 6
+# (Anderson's Rix, 1983). It counts no syllables, so it serves every language that has spaces and
+# full stops.
 TOO_HARD = 2.4
-_WORD, _SENTENCE_END = re.compile(r"[^\W\d_]+"), re.compile(r"[.!?:]+\s|\n\s*(?:\n|[-*#\d])")
+_WORD = re.compile(r"[^\W\d_]+")
+_SENTENCE_END = re.compile(r"[.!?:]+\s|\n\s*(?:\n|[-*#\d])")
 _markdown = MarkdownIt("commonmark", {"html": False}).disable("image")
 
 
@@ -18,7 +20,9 @@ def html(folder: Path, place: str, language: str) -> str:
     """What the clinic says in this place, as HTML; empty where it says nothing in this language."""
     try:
         # A file that is not UTF-8 must not keep patients out; `faults` tells of it.
-        tokens = _markdown.parse(_file(folder, place, language).read_text(encoding="utf-8-sig", errors="replace"))
+        tokens = _markdown.parse(
+            _file(folder, place, language).read_text(encoding="utf-8-sig", errors="replace")
+        )
     except OSError:
         return ""
     for token in tokens:
@@ -29,7 +33,9 @@ def html(folder: Path, place: str, language: str) -> str:
 
 def faults(folder: Path, languages: Iterable[str]) -> Iterator[str]:
     """What is wrong with the files, and what to do about it."""
-    known = {_file(folder, place, language): place for place in MOST_WORDS for language in languages}
+    known = {
+        _file(folder, place, language): place for place in MOST_WORDS for language in languages
+    }
     there = set((folder / "texts").glob("*"))
     for file in sorted(there - set(known)):
         yield f"{file} is shown nowhere; use a name such as {', '.join(sorted(one.name for one in known))}"

@@ -1,7 +1,7 @@
 """The audit log: a chain of keyed hashes in which an edited, removed, inserted or moved row is found.
 
-The end of the chain is also noted in a file beside the keys, after each commit. A database that was put back to an
-earlier state, or has lost its newest commits, does not contain that end.
+The end of the chain is also noted in a file beside the keys, after each commit. A database that was
+put back to an earlier state, or has lost its newest commits, does not contain that end.
 """
 
 import fcntl
@@ -60,18 +60,34 @@ class Act:
     full_name: str = ""
 
     def note(self, action: str, subject: str = "", detail: str = "") -> None:
-        """Add one event to the log. Others who add wait until this transaction ends, so do it after all else."""
+        """Add one event to the log.
+
+        Others who add wait until this transaction ends, so do it after all else.
+        """
         self.session.flush()  # what is still to be written locks rows too: that has to come before
         row = self.session.get(AuditHeadRow, 1, with_for_update=True, populate_existing=True)
         before = _head(row, self.keys)
         if row is None:
             row = AuditHeadRow(id=1)
             self.session.add(row)
-        who, about, more = self.by[:64], subject[:64], detail[:200]
-        added = AuditRow(number=before.number + 1, at=self.now, actor=who, action=action, subject=about, detail=more)
+        who = self.by[:64]
+        about = subject[:64]
+        more = detail[:200]
+        added = AuditRow(
+            number=before.number + 1,
+            at=self.now,
+            actor=who,
+            action=action,
+            subject=about,
+            detail=more,
+        )
         added.mac = _mac(self.keys, before.mac, added)
         self.session.add(added)
-        row.seal(self.keys, "sealed_head", records.encode({"number": added.number, "mac": added.mac.hex()}))
+        row.seal(
+            self.keys,
+            "sealed_head",
+            records.encode({"number": added.number, "mac": added.mac.hex()}),
+        )
         self.session.flush()
         file = head_file(self.session, self.keys)
         if _contains(self.session, before, _noted(file)):
@@ -95,7 +111,11 @@ def head_file(session: Session, keys: Keys) -> Path:
     """Where the end of the chain is noted outside of this database: beside the file of the keys."""
     assert keys.file is not None  # noqa: S101 - those of an installation have one
     url = session.get_bind().engine.url
-    place = Path(url.database or "").name if url.host is None else f"{url.host} {url.port} {url.database}"
+    place = (
+        Path(url.database or "").name
+        if url.host is None
+        else f"{url.host} {url.port} {url.database}"
+    )
     return keys.file.with_name(f"audit-{re.sub(r'[^A-Za-z0-9]+', '-', place)}.head")
 
 
@@ -115,8 +135,12 @@ def lost(session: Session, keys: Keys) -> str:
 
 
 def begin_anew(act: Act, source: str) -> tuple[Head, Head]:
-    """Go on with the chain of a restored backup. Returns the end noted here before, and that of the backup."""
-    file, end = head_file(act.session, act.keys), head(act.session, act.keys)
+    """Go on with the chain of a restored backup.
+
+    Returns the end noted here before, and that of the backup.
+    """
+    file = head_file(act.session, act.keys)
+    end = head(act.session, act.keys)
     noted = _noted(file)
     act.note_at_once("restored", detail=source)
     file.unlink(missing_ok=True)
@@ -137,7 +161,9 @@ def _noted(file: Path) -> Head:
 
 @event.listens_for(Session, "after_commit")
 def _note_outside(session: Session) -> None:
-    """Note the end of the chain that was just committed. A newer one that another process has noted stays.
+    """Note the end of the chain that was just committed.
+
+    A newer one that another process has noted stays.
 
     A disk that refuses this must not make a failure of what is committed.
     """
@@ -177,7 +203,9 @@ def _mac(keys: Keys, before: bytes, row: AuditRow) -> bytes:
     return keys.authenticate("audit", before + records.encode(content))
 
 
-def rows(session: Session, *, newest_first: bool = False, after: int = 0, limit: int = 0) -> Iterator[AuditRow]:
+def rows(
+    session: Session, *, newest_first: bool = False, after: int = 0, limit: int = 0
+) -> Iterator[AuditRow]:
     """The rows in their order, or the newest first; `after` leaves out that many at the beginning."""
     order = AuditRow.number.desc() if newest_first else AuditRow.number
     query = select(AuditRow).order_by(order).offset(after).limit(limit or None)
@@ -202,19 +230,28 @@ def size(session: Session) -> int:
 
 
 def verify(session: Session, keys: Keys, *, kept: str = "") -> Iterator[str]:
-    """Each fault of the chain in words. `kept` is an end of the chain that was noted earlier (`Head` as text)."""
-    before, expected = BEGINNING, 1
+    """Each fault of the chain in words.
+
+    `kept` is an end of the chain that was noted earlier (`Head` as text).
+    """
+    before = BEGINNING
+    expected = 1
     noted = kept.strip().partition(":")
     found = not kept
     for row in rows(session):
         if row.number > expected:
-            many = f"rows {expected} to {row.number - 1} are" if row.number - expected > 1 else f"row {expected} is"
+            many = (
+                f"rows {expected} to {row.number - 1} are"
+                if row.number - expected > 1
+                else f"row {expected} is"
+            )
             yield f"{many} missing"
         elif row.mac != _mac(keys, before, row):
             yield f"row {row.number} ({row.at:%Y-%m-%d %H:%M} {row.action}) was edited, inserted or moved"
         if str(row.number) == noted[0] and row.mac.hex() == noted[2]:
             found = True
-        before, expected = row.mac, row.number + 1
+        before = row.mac
+        expected = row.number + 1
     try:
         end = head(session, keys)
         if (end.number, end.mac) != (expected - 1, before):

@@ -1,4 +1,7 @@
-"""A copy of the whole database while it is in use, and back into an empty place. Keys are not in it."""
+"""A copy of the whole database while it is in use, and back into an empty place.
+
+Keys are not in it.
+"""
 
 import fcntl
 import os
@@ -21,7 +24,8 @@ from screening.storage.tables import AuditRow, DraftRow, KeyCheckRow, SignInRow,
 
 PAGES = 2000  # copied in one step
 UNFINISHED = ".unfinished"  # what the name of a copy ends with until it is whole
-HEADERS = (b"SQLite format 3\0", bytes(16), b"PGDMP")  # what backups begin with; SQLite writes its header last
+# what backups begin with; SQLite writes its header last
+HEADERS = (b"SQLite format 3\0", bytes(16), b"PGDMP")
 NOT_RESTORED = (SignInRow, TabletRow, DraftRow)  # what a cookie from before could open
 Progress = Callable[[int, int], None]
 
@@ -31,12 +35,17 @@ class CannotCopy(Exception):
 
 
 def backup(engine: Engine, keys: Keys, target: Path, progress: Progress) -> list[Path]:
-    """Write a consistent copy to a new file of mode 0600 and read it back. `progress` is told the pages done and all.
+    """Write a consistent copy to a new file of mode 0600 and read it back.
 
-    Returns what it removed: copies in that folder that were never finished, and that nobody is writing any more.
+    `progress` is told the pages done and all.
+
+    Returns what it removed: copies in that folder that were never finished, and that nobody is
+    writing any more.
     """
     if target.exists():
-        raise CannotCopy(f"{target} exists already; choose another name, a backup never replaces one")
+        raise CannotCopy(
+            f"{target} exists already; choose another name, a backup never replaces one"
+        )
     unfinished = target.with_name(target.name + UNFINISHED)
     try:
         removed = [path for path in target.parent.glob(f"*{UNFINISHED}") if _remove_left_over(path)]
@@ -110,7 +119,9 @@ def _read_back(engine: Engine, keys: Keys, copy: Path) -> None:
 
 
 def restore(engine: Engine, keys: Keys, source: Path, progress: Progress) -> None:
-    """Bring a backup into a database that has nothing in it yet: whole, or not at all. Nobody is signed in afterwards.
+    """Bring a backup into a database that has nothing in it yet: whole, or not at all.
+
+    Nobody is signed in afterwards.
 
     Raises CannotCopy, and KeyFault where the keys do not fit.
     """
@@ -119,13 +130,20 @@ def restore(engine: Engine, keys: Keys, source: Path, progress: Progress) -> Non
         return
     _refuse_unless_empty(engine)
     _prove_dump(keys, source)
-    left_out = re.compile(rf" TABLE DATA public ({'|'.join(table.__tablename__ for table in NOT_RESTORED)}) ")
+    left_out = re.compile(
+        rf" TABLE DATA public ({'|'.join(table.__tablename__ for table in NOT_RESTORED)}) "
+    )
     listing = _run("pg_restore", "--list", str(source)).splitlines()
     wanted = [line for line in listing if not left_out.search(line)]
     with tempfile.NamedTemporaryFile("w", suffix=".list") as listed:
         listed.write("\n".join(wanted))
         listed.flush()
-        options = ("--exit-on-error", "--single-transaction", "--no-owner", f"--use-list={listed.name}")
+        options = (
+            "--exit-on-error",
+            "--single-transaction",
+            "--no-owner",
+            f"--use-list={listed.name}",
+        )
         _run("pg_restore", *_connection(engine.url), *options, str(source), of=engine.url)
 
 
@@ -133,8 +151,14 @@ def _restore_file(engine: Engine, keys: Keys, source: Path, progress: Progress) 
     target = Path(str(engine.url.database))
     for suffix in ("-wal", "-journal"):
         stale = target.with_name(target.name + suffix)
-        if stale.exists() and stale.stat().st_size and not (target.exists() and target.stat().st_size):
-            raise CannotCopy(f"{stale} is left of another database, and would change this one; move it away first")
+        if (
+            stale.exists()
+            and stale.stat().st_size
+            and not (target.exists() and target.stat().st_size)
+        ):
+            raise CannotCopy(
+                f"{stale} is left of another database, and would change this one; move it away first"
+            )
     _refuse_unless_empty(engine)
     unfinished = target.with_name(target.name + UNFINISHED)
     _remove(unfinished)
@@ -143,7 +167,8 @@ def _restore_file(engine: Engine, keys: Keys, source: Path, progress: Progress) 
             _copy(source, unfinished, progress)
             with _opened(unfinished) as session:
                 _check(session, keys, source)
-                there = set(inspect(session.connection()).get_table_names())  # older copies lack some
+                # older copies lack some
+                there = set(inspect(session.connection()).get_table_names())
                 with write(session):
                     for table in NOT_RESTORED:
                         if table.__tablename__ in there:
@@ -192,7 +217,8 @@ def _prove_dump(keys: Keys, dump: Path) -> None:
 
 def _copy(source: Path, target: Path, progress: Progress) -> None:
     with closing(sqlite3.connect(source)) as from_, closing(sqlite3.connect(target)) as to:
-        # One snapshot from beginning to end; otherwise each write by others would begin the copy anew.
+        # One snapshot from beginning to end; otherwise each write by others would begin the copy
+        # anew.
         from_.execute("BEGIN")
         from_.execute("SELECT count(*) FROM sqlite_schema").fetchone()
         from_.backup(to, pages=PAGES, progress=lambda _, left, total: progress(total - left, total))

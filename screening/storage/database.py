@@ -1,9 +1,10 @@
 """How the database is spoken to: durable SQLite or PostgreSQL, one write transaction at a time per request.
 
-Every transaction locks in one order, so that none waits for another in a circle (PostgreSQL): invitations, tablets,
-drafts, screenings, entries, summaries, copies, jobs, people, sign-ins, clocks, what is in force, editions, approvals,
-and the end of the audit log last. Several rows of a table are locked in the order of their primary key, a draft before
-the row of its code. What only clears away what has expired skips locked rows.
+Every transaction locks in one order, so that none waits for another in a circle (PostgreSQL):
+invitations, tablets, drafts, screenings, entries, summaries, copies, jobs, people, sign-ins,
+clocks, what is in force, editions, approvals, and the end of the audit log last. Several rows of a
+table are locked in the order of their primary key, a draft before the row of its code. What only
+clears away what has expired skips locked rows.
 """
 
 import random
@@ -16,7 +17,18 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, delete, event, func, inspect, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    delete,
+    event,
+    func,
+    inspect,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
@@ -41,7 +53,8 @@ def configure(engine: Engine) -> None:
     def _on_begin(connection: Connection) -> None:
         writes = connection.get_execution_options().get("writes", False)
         if is_sqlite and writes:
-            # A write that begins as a read could not be retried after another writer: take the lock at once.
+            # A write that begins as a read could not be retried after another writer: take the lock
+            # at once.
             _wait_for_lock(connection)
         elif is_sqlite:
             connection.exec_driver_sql("BEGIN")
@@ -52,14 +65,16 @@ def configure(engine: Engine) -> None:
 
         @event.listens_for(engine, "connect")
         def _on_connect_to_server(connection: Any, _record: object) -> None:
-            connection.execute(f"SET lock_timeout = '{LOCK_SECONDS}s'")  # nobody waits for a lock without end
+            # nobody waits for a lock without end
+            connection.execute(f"SET lock_timeout = '{LOCK_SECONDS}s'")
             connection.commit()
 
         return
 
     @event.listens_for(engine, "connect")
     def _on_connect(connection: sqlite3.Connection, _record: object) -> None:
-        connection.isolation_level = None  # the driver's own BEGIN comes too late and is never IMMEDIATE
+        # the driver's own BEGIN comes too late and is never IMMEDIATE
+        connection.isolation_level = None
         for pragma in (
             "journal_mode = WAL",
             "synchronous = FULL",
@@ -85,7 +100,10 @@ def _wait_for_lock(connection: Connection) -> None:
 
 
 def _is_busy(err: OperationalError) -> bool:
-    return isinstance(err.orig, sqlite3.Error) and err.orig.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+    return (
+        isinstance(err.orig, sqlite3.Error)
+        and err.orig.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+    )
 
 
 @contextmanager
@@ -125,7 +143,11 @@ def note_keys(session: Session, keys: Keys) -> None:
     for key_id in keys.data:
         if session.get(KeyCheckRow, key_id) is None:
             row = KeyCheckRow(key_id=key_id)
-            row.seal(Keys(current=key_id, data=keys.data, index=keys.index), "sealed_check", _check_text(keys))
+            row.seal(
+                Keys(current=key_id, data=keys.data, index=keys.index),
+                "sealed_check",
+                _check_text(keys),
+            )
             session.add(row)
 
 
@@ -143,7 +165,9 @@ def check_keys(session: Session, keys: Keys) -> None:
 def prove(check: KeyCheckRow, keys: Keys) -> None:
     """Raise KeyFault unless the keys are those that a check text was sealed with."""
     if check.unseal(keys, "sealed_check") != _check_text(keys):
-        raise KeyFault(f"the index key in {keys.file} is not the one of this database; restore your copy of that file")
+        raise KeyFault(
+            f"the index key in {keys.file} is not the one of this database; restore your copy of that file"
+        )
 
 
 @cache  # as it was at the start: an upgrade may put other files there while this process still runs
@@ -156,9 +180,13 @@ def check_release(session: Session) -> None:
     """Raise DatabaseNotReady unless the tables are those of this program's release."""
     stored = session.scalar(text("SELECT max(version_num) FROM alembic_version")) or ""
     if stored > release():
-        raise DatabaseNotReady(f"The database is of a newer release ({stored}); install that release, or a newer one")
+        raise DatabaseNotReady(
+            f"The database is of a newer release ({stored}); install that release, or a newer one"
+        )
     if stored < release():
-        raise DatabaseNotReady("The database is of an older release; make a backup, then run `flask init`")
+        raise DatabaseNotReady(
+            "The database is of an older release; make a backup, then run `flask init`"
+        )
 
 
 def seal_unsealed(session: Session) -> None:
@@ -168,7 +196,10 @@ def seal_unsealed(session: Session) -> None:
 
 
 def delete_in_order(
-    session: Session, key: InstrumentedAttribute[Any], *conditions: ColumnElement[bool], wait: bool = True
+    session: Session,
+    key: InstrumentedAttribute[Any],
+    *conditions: ColumnElement[bool],
+    wait: bool = True,
 ) -> int:
     """Delete rows, locked in the order of their primary `key`; how many there were.
 
@@ -202,11 +233,16 @@ def prove_writable(session: Session) -> None:
 
 
 def has_tables(session: Session) -> bool:
-    """Whether this database has ever been prepared. Raises DatabaseNotReady where it was moved to another place."""
+    """Whether this database has ever been prepared.
+
+    Raises DatabaseNotReady where it was moved to another place.
+    """
     if session.get_bind().dialect.name == "sqlite" and session.scalar(
         text(f"SELECT 1 FROM sqlite_schema WHERE type = 'trigger' AND name LIKE '{MOVED}%' LIMIT 1")  # noqa: S608
     ):
-        raise DatabaseNotReady("What this database held was moved to PostgreSQL; set database_url to that database")
+        raise DatabaseNotReady(
+            "What this database held was moved to PostgreSQL; set database_url to that database"
+        )
     return inspect(session.connection()).has_table(KeyCheckRow.__tablename__)
 
 
@@ -221,8 +257,8 @@ def make_private(engine: Engine) -> None:
 def empty_journal(session: Session) -> None:
     """Let SQLite write its journal into the database and empty it, so that nothing deleted stays readable in it.
 
-    Tried again for as long as somebody reads, up to BUSY_SECONDS, and without keeping writers waiting meanwhile:
-    SQLite's own waiting would hold the lock that every write needs.
+    Tried again for as long as somebody reads, up to BUSY_SECONDS, and without keeping writers
+    waiting meanwhile: SQLite's own waiting would hold the lock that every write needs.
     """
     session.rollback()
     if session.get_bind().dialect.name != "sqlite":
@@ -231,7 +267,10 @@ def empty_journal(session: Session) -> None:
     connection.exec_driver_sql("COMMIT")  # a checkpoint is not possible within a transaction
     end = time.monotonic() + BUSY_SECONDS
     with _impatient(connection):
-        while connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()[0] and time.monotonic() < end:
+        while (
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()[0]
+            and time.monotonic() < end
+        ):
             time.sleep(BETWEEN_TRIES[1])
     connection.exec_driver_sql("BEGIN")
     session.rollback()
@@ -246,9 +285,14 @@ def clock(session: Session, *, here: datetime) -> datetime:
 
 
 def integrity(session: Session) -> list[str]:
-    """What the database itself finds wrong with its files. PostgreSQL checks its pages when it reads them."""
+    """What the database itself finds wrong with its files.
+
+    PostgreSQL checks its pages when it reads them.
+    """
     if session.get_bind().dialect.name != "sqlite":
         return []
     faults = session.execute(text("PRAGMA integrity_check")).scalars().all()
     orphans = session.execute(text("PRAGMA foreign_key_check")).all()
-    return [fault for fault in faults if fault != "ok"] + [f"{row[0]}: a row without its parent" for row in orphans]
+    return [fault for fault in faults if fault != "ok"] + [
+        f"{row[0]}: a row without its parent" for row in orphans
+    ]

@@ -17,7 +17,8 @@ from screening.storage.encryption import KeyFault, Keys
 from screening.storage.tables import DraftRow
 
 PAD = 4096  # bytes; more than the answers of a usual questionnaire need
-_LETTERS = "0123456789CDFHJKMNPRTVWXY"  # no vowels, so that no code is a word; none that is written like another
+# no vowels, so that no code is a word; none that is written like another
+_LETTERS = "0123456789CDFHJKMNPRTVWXY"
 _LOOK_ALIKES = str.maketrans("OQILZSGBU", "00112568V")
 
 # Built once: every page of the form asks this.
@@ -39,9 +40,9 @@ class Typed:
 class Draft:
     """What has been filled in so far.
 
-    `replaces` is the reference of the screening whose answers the patient changes; `moved` marks the place of a draft
-    that went on to another device. By its `code` a patient goes on elsewhere: in the row of the code, `leads_to` is the
-    hash of the draft's token.
+    `replaces` is the reference of the screening whose answers the patient changes; `moved` marks
+    the place of a draft that went on to another device. By its `code` a patient goes on elsewhere:
+    in the row of the code, `leads_to` is the hash of the draft's token.
     """
 
     patient: Patient | None = None
@@ -73,17 +74,28 @@ def hash_code(keys: Keys, code: str) -> str:
     return keys.authenticate("code", typed.translate(_LOOK_ALIKES).encode()).hex()
 
 
-def find(session: Session, keys: Keys, token_hash: str, *, now: datetime, lock: bool = False) -> Draft | None:
-    """The draft, or None if there is none or it has expired. `lock` keeps other writers waiting (PostgreSQL).
+def find(
+    session: Session, keys: Keys, token_hash: str, *, now: datetime, lock: bool = False
+) -> Draft | None:
+    """The draft, or None if there is none or it has expired.
+
+    `lock` keeps other writers waiting (PostgreSQL).
 
     Raises DraftMoved.
     """
     query = _FIND.with_for_update() if lock else _FIND
-    # The session has nothing to add to one column, and asking it takes longer than asking its connection.
-    sealed = session.connection().execute(query, {"token_hash": token_hash, "now": now}).scalar_one_or_none()
+    # The session has nothing to add to one column, and asking it takes longer than asking its
+    # connection.
+    sealed = (
+        session.connection()
+        .execute(query, {"token_hash": token_hash, "now": now})
+        .scalar_one_or_none()
+    )
     if sealed is None:
         return None
-    record = records.decode(keys.unseal(sealed, table="drafts", column="sealed_draft", row=token_hash))
+    record = records.decode(
+        keys.unseal(sealed, table="drafts", column="sealed_draft", row=token_hash)
+    )
     if record.get("moved"):  # drafts of older releases have none of the last five
         raise DraftMoved
     typed = record.get("typed")
@@ -97,14 +109,24 @@ def find(session: Session, keys: Keys, token_hash: str, *, now: datetime, lock: 
     )
 
 
-def put(session: Session, keys: Keys, token_hash: str, draft: Draft, *, expires_at: datetime) -> None:
+def put(
+    session: Session, keys: Keys, token_hash: str, draft: Draft, *, expires_at: datetime
+) -> None:
     """Insert or replace a draft. Its code, if it has one, leads there for as long."""
     row = DraftRow(token_hash=token_hash, expires_at=expires_at)
-    record = {one.name: getattr(draft, one.name) for one in fields(draft)} | {"expires_at": expires_at}
+    record = {one.name: getattr(draft, one.name) for one in fields(draft)} | {
+        "expires_at": expires_at
+    }
     row.seal(keys, "sealed_draft", records.encode(record, pad=PAD))
     session.merge(row)
     if draft.code:
-        put(session, keys, hash_code(keys, draft.code), Draft(leads_to=token_hash), expires_at=expires_at)
+        put(
+            session,
+            keys,
+            hash_code(keys, draft.code),
+            Draft(leads_to=token_hash),
+            expires_at=expires_at,
+        )
 
 
 def check(row: DraftRow, keys: Keys) -> None:

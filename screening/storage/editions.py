@@ -14,7 +14,9 @@ from screening.storage.audit import Act
 from screening.storage.encryption import KeyFault, Keys
 from screening.storage.tables import ApprovalRow, AuditRow, EditionRow, InForceRow
 
-APPROVED, WITHDRAWN, IN_FORCE = "rule book approved", "approval withdrawn", "rule book in force"  # in the audit log
+APPROVED = "rule book approved"  # in the audit log
+WITHDRAWN = "approval withdrawn"
+IN_FORCE = "rule book in force"
 
 
 class VersionUsed(Exception):
@@ -45,7 +47,9 @@ def content(session: Session, digest: str) -> str:
     """Return the canonical JSON of a kept edition. Raises KeyFault if it was changed since."""
     kept = session.get_one(EditionRow, digest).content
     if hashlib.sha256(kept.encode()).hexdigest() != digest:
-        raise KeyFault(f"the stored rule book {digest[:16]} was changed; restore the database from a backup")
+        raise KeyFault(
+            f"the stored rule book {digest[:16]} was changed; restore the database from a backup"
+        )
     return kept
 
 
@@ -62,7 +66,9 @@ def in_force(session: Session, keys: Keys, *, now: datetime) -> str | None:
 
 def coming(session: Session, *, now: datetime) -> list[tuple[datetime, str, str]]:
     """Return what comes into force later, the first to come first: the moment, the name and the digest."""
-    rows = session.scalars(select(InForceRow).where(~_begun(now)).order_by(InForceRow.from_at)).all()
+    rows = session.scalars(
+        select(InForceRow).where(~_begun(now)).order_by(InForceRow.from_at)
+    ).all()
     return [(row.from_at, name(session, row.edition_digest), row.edition_digest) for row in rows]
 
 
@@ -72,7 +78,9 @@ def _begun(now: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
 
 
 _COLUMNS = InForceRow.__table__.columns
-_NEWEST_BEGUN = select(*_COLUMNS).where(_begun(bindparam("now"))).order_by(_COLUMNS.number.desc()).limit(1)
+_NEWEST_BEGUN = (
+    select(*_COLUMNS).where(_begun(bindparam("now"))).order_by(_COLUMNS.number.desc()).limit(1)
+)
 
 
 def lock(session: Session) -> None:
@@ -84,7 +92,9 @@ def put_in_force(act: Act, edition: Edition, *, from_at: datetime) -> None:
     """Let an edition be in force from a moment on; whatever was to come into force later does not."""
     act.session.execute(delete(InForceRow).where(~_begun(act.now), InForceRow.from_at >= from_at))
     newest = act.session.scalar(select(func.max(InForceRow.number))) or 0
-    row = InForceRow(number=newest + 1, edition_digest=edition.digest, from_at=from_at, added_at=act.now)
+    row = InForceRow(
+        number=newest + 1, edition_digest=edition.digest, from_at=from_at, added_at=act.now
+    )
     act.session.add(row)
     if newest:  # not of a new installation: `flask move-database` wants an empty audit log
         act.note(IN_FORCE, f"{edition.id} {edition.version}", _noted(act.session))
@@ -100,25 +110,43 @@ def keep_out_of_force(act: Act, edition: Edition) -> None:
 def _noted(session: Session) -> str:
     """Return for the audit log what is in force last, and a mark of all rows; nothing where there are none."""
     rows = session.scalars(select(InForceRow).order_by(InForceRow.number)).all()
-    mark = hashlib.sha256(repr([(row.number, row.edition_digest, row.from_at.timestamp()) for row in rows]).encode())
-    last = "".join(f"{row.edition_digest[:16]} from {row.from_at:%Y-%m-%d %H:%M} UTC" for row in rows[-1:])
+    mark = hashlib.sha256(
+        repr([(row.number, row.edition_digest, row.from_at.timestamp()) for row in rows]).encode()
+    )
+    last = "".join(
+        f"{row.edition_digest[:16]} from {row.from_at:%Y-%m-%d %H:%M} UTC" for row in rows[-1:]
+    )
     return last and f"{last}, of {len(rows)}: {mark.hexdigest()[:16]}"
 
 
-def approvals(session: Session, keys: Keys, digest: str, *, at: datetime | None = None) -> list[ApprovalRow]:
-    """Return the approvals of an edition that hold now, by any clock, or that held at a moment. Raises KeyFault."""
+def approvals(
+    session: Session, keys: Keys, digest: str, *, at: datetime | None = None
+) -> list[ApprovalRow]:
+    """Return the approvals of an edition that hold now, by any clock, or that held at a moment.
+
+    Raises KeyFault.
+    """
     given = select(ApprovalRow).where(ApprovalRow.edition_digest == digest)
     rows = session.scalars(given.order_by(ApprovalRow.given_at, ApprovalRow.id)).all()
     for row in rows:
         row.unseal(keys, "sealed_check")
     if at is None:
         return [row for row in rows if row.withdrawn_at is None]
-    return [row for row in rows if row.given_at <= at and (row.withdrawn_at is None or row.withdrawn_at > at)]
+    return [
+        row
+        for row in rows
+        if row.given_at <= at and (row.withdrawn_at is None or row.withdrawn_at > at)
+    ]
 
 
 def withdrawn(session: Session, keys: Keys, digest: str) -> list[ApprovalRow]:
-    """Return the approvals of an edition that were taken back, the latest first. Raises KeyFault."""
-    taken_back = select(ApprovalRow).where(ApprovalRow.edition_digest == digest, ApprovalRow.withdrawn_at.is_not(None))
+    """Return the approvals of an edition that were taken back, the latest first.
+
+    Raises KeyFault.
+    """
+    taken_back = select(ApprovalRow).where(
+        ApprovalRow.edition_digest == digest, ApprovalRow.withdrawn_at.is_not(None)
+    )
     rows = list(session.scalars(taken_back.order_by(ApprovalRow.withdrawn_at.desc())))
     for row in rows:
         row.unseal(keys, "sealed_check")
@@ -147,7 +175,9 @@ def waiting(session: Session) -> dict[str, str]:
 
 def faults(session: Session) -> Iterator[str]:
     """Compare with the audit log: each approval that is missing, put back or changed back, and what is in force."""
-    query = select(AuditRow).where(AuditRow.action.in_((APPROVED, WITHDRAWN))).order_by(AuditRow.number)
+    query = (
+        select(AuditRow).where(AuditRow.action.in_((APPROVED, WITHDRAWN))).order_by(AuditRow.number)
+    )
     told = {event.detail[:32]: event.action == WITHDRAWN for event in session.scalars(query)}
     kept = session.execute(select(ApprovalRow.id, ApprovalRow.withdrawn_at.is_not(None)))
     rows = {row.id: bool(row[1]) for row in kept}
@@ -159,6 +189,8 @@ def faults(session: Session) -> Iterator[str]:
             content(session, digest)
         except KeyFault as err:
             yield str(err)
-    noted, last = _noted(session), audit.last(session, IN_FORCE)
-    if not noted or (last is not None and not noted.startswith(last.detail)):  # early releases noted no mark
+    noted = _noted(session)
+    last = audit.last(session, IN_FORCE)
+    # early releases noted no mark
+    if not noted or (last is not None and not noted.startswith(last.detail)):
         yield f"the rule book in force is not the one of which the audit log tells: {last.detail if last else 'none'}"

@@ -21,21 +21,32 @@ _NONCE_BYTES = 12
 
 
 class KeyFault(Exception):
-    """A key is missing, unreadable, exposed or not the one the data was sealed with. Says what to do."""
+    """A key is missing, unreadable, exposed or not the one the data was sealed with.
+
+    Says what to do.
+    """
 
 
 class Keys:
     """The data keys by id, the id of the one that seals, and the key of the blind indexes. 32 bytes each.
 
-    Those of a `file` follow it: what is sealed after `flask rotate-key` is sealed with the new key, in every process.
-    `written` is when the file was, in nanoseconds.
+    Those of a `file` follow it: what is sealed after `flask rotate-key` is sealed with the new key,
+    in every process. `written` is when the file was, in nanoseconds.
     """
 
     def __init__(
-        self, *, current: str, data: Mapping[str, bytes], index: bytes, file: Path | None = None, written: int = 0
+        self,
+        *,
+        current: str,
+        data: Mapping[str, bytes],
+        index: bytes,
+        file: Path | None = None,
+        written: int = 0,
     ) -> None:
         self._sealing = (current, data)  # one value, so that no thread ever sees half of a change
-        self.index, self.file, self.written = index, file, written
+        self.index = index
+        self.file = file
+        self.written = written
 
     @property
     def current(self) -> str:
@@ -52,28 +63,45 @@ class Keys:
 
     def follow(self) -> None:
         """Read the file again if it was replaced. Raises KeyFault."""
-        if self.file is not None and self.file.exists() and self.file.stat().st_mtime_ns != self.written:
+        if (
+            self.file is not None
+            and self.file.exists()
+            and self.file.stat().st_mtime_ns != self.written
+        ):
             again = read_keys(self.file)
-            self._sealing, self.written = again._sealing, again.written
+            self._sealing = again._sealing
+            self.written = again.written
 
     def seal(self, plain: bytes, *, table: str, column: str, row: str) -> bytes:
         """Encrypt for one cell: `<key id>:` + nonce (12 bytes) + ciphertext, bound to table, column and row."""
         self.follow()
         nonce = secrets.token_bytes(_NONCE_BYTES)
         current, data = self._sealing
-        return current.encode() + b":" + nonce + AESGCM(data[current]).encrypt(nonce, plain, _place(table, column, row))
+        return (
+            current.encode()
+            + b":"
+            + nonce
+            + AESGCM(data[current]).encrypt(nonce, plain, _place(table, column, row))
+        )
 
     def unseal(self, sealed: bytes, *, table: str, column: str, row: str) -> bytes:
-        """Decrypt one cell. Raises KeyFault for an unknown key, another cell's bytes or any changed byte."""
+        """Decrypt one cell.
+
+        Raises KeyFault for an unknown key, another cell's bytes or any changed byte.
+        """
         key_id, _, rest = sealed.partition(b":")
         name = key_id.decode(errors="replace")
         if name not in self.data:
             self.follow()
         key = self.data.get(name)
         if key is None:
-            raise KeyFault(f"{table}.{column} is sealed with a key that {self.file} does not have; restore that file")
+            raise KeyFault(
+                f"{table}.{column} is sealed with a key that {self.file} does not have; restore that file"
+            )
         try:
-            return AESGCM(key).decrypt(rest[:_NONCE_BYTES], rest[_NONCE_BYTES:], _place(table, column, row))
+            return AESGCM(key).decrypt(
+                rest[:_NONCE_BYTES], rest[_NONCE_BYTES:], _place(table, column, row)
+            )
         except (InvalidTag, ValueError) as err:
             raise KeyFault(
                 f"{table}.{column} cannot be opened: {self.file} is not the one it was sealed with "
@@ -91,22 +119,33 @@ def _place(table: str, column: str, row: str) -> bytes:
 
 def new_keys() -> Keys:
     """A fresh set of keys."""
-    return Keys(current="k1", data={"k1": secrets.token_bytes(KEY_BYTES)}, index=secrets.token_bytes(KEY_BYTES))
+    return Keys(
+        current="k1",
+        data={"k1": secrets.token_bytes(KEY_BYTES)},
+        index=secrets.token_bytes(KEY_BYTES),
+    )
 
 
 def with_new_key(keys: Keys) -> Keys:
     """These keys with one more data key, which seals from now on."""
     name = f"k{1 + max(int(key_id.removeprefix('k')) for key_id in keys.data)}"
-    return Keys(current=name, data={**keys.data, name: secrets.token_bytes(KEY_BYTES)}, index=keys.index)
+    return Keys(
+        current=name, data={**keys.data, name: secrets.token_bytes(KEY_BYTES)}, index=keys.index
+    )
 
 
 def only_current(keys: Keys) -> Keys:
     """These keys without the data keys that seal nothing any more."""
-    return Keys(current=keys.current, data={keys.current: keys.data[keys.current]}, index=keys.index)
+    return Keys(
+        current=keys.current, data={keys.current: keys.data[keys.current]}, index=keys.index
+    )
 
 
 def write_keys(path: Path, keys: Keys, *, instead: bool = False) -> None:
-    """Write a key file that only its owner can read. Raises FileExistsError unless it is to be put `instead`."""
+    """Write a key file that only its owner can read.
+
+    Raises FileExistsError unless it is to be put `instead`.
+    """
     lines = [
         "# Without this file no stored answer can be read again. Keep a copy of it apart from the database backups.",
         f'current = "{keys.current}"',
@@ -120,11 +159,19 @@ def write_keys(path: Path, keys: Keys, *, instead: bool = False) -> None:
 def read_keys(path: Path) -> Keys:
     """Read a key file. Raises KeyFault if it is missing, malformed or readable by others."""
     written = path.stat().st_mtime_ns if path.exists() else 0
-    text = read_private(path, "If there are screenings already, restore it from your copy: they need it. If not")
+    text = read_private(
+        path, "If there are screenings already, restore it from your copy: they need it. If not"
+    )
     try:
         content = tomllib.loads(text)
         data = {key_id: _key(encoded) for key_id, encoded in content["data"].items()}
-        keys = Keys(current=content["current"], data=data, index=_key(content["index"]), file=path, written=written)
+        keys = Keys(
+            current=content["current"],
+            data=data,
+            index=_key(content["index"]),
+            file=path,
+            written=written,
+        )
         if keys.current not in data:
             raise ValueError(f"it has no data key {keys.current!r}")
     except (KeyError, AttributeError, TypeError, ValueError) as err:
@@ -143,13 +190,18 @@ def _key(encoded: str) -> bytes:
 
 
 def write_private(path: Path, text: str, *, instead: bool = False) -> None:
-    """Create a file with mode 0600 and this text, on disk when this returns. Raises FileExistsError, leaving it be.
+    """Create a file with mode 0600 and this text, on disk when this returns.
+
+    Raises FileExistsError, leaving it be.
 
     With `instead`, it takes the place of the file that was there, in one step.
     """
-    unfinished = path.with_name(f"{path.name}.unfinished")  # always the same: a killed run leaves no second copy
+    # always the same: a killed run leaves no second copy
+    unfinished = path.with_name(f"{path.name}.unfinished")
     unfinished.unlink(missing_ok=True)
-    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+    with os.fdopen(
+        os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8"
+    ) as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
@@ -165,8 +217,12 @@ def write_private(path: Path, text: str, *, instead: bool = False) -> None:
 
 @contextmanager
 def new_file(path: Path, *, encoding: str) -> Iterator[TextIO]:
-    """A file that only its owner can read: there whole at the end, or not at all. Raises FileExistsError."""
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))  # its name is ours from now on
+    """A file that only its owner can read: there whole at the end, or not at all.
+
+    Raises FileExistsError.
+    """
+    # its name is ours from now on
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     unfinished = path.with_name(f"{path.name}.unfinished")
     try:
         unfinished.unlink(missing_ok=True)
@@ -193,7 +249,10 @@ def sync_folder(folder: Path) -> None:
 
 
 def read_private(path: Path, advice: str = "It is only for cookies") -> str:
-    """The text of a file that nobody but its owner may read. Raises KeyFault; with `advice` if it is missing."""
+    """The text of a file that nobody but its owner may read.
+
+    Raises KeyFault; with `advice` if it is missing.
+    """
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
         if mode & 0o077:
@@ -202,4 +261,6 @@ def read_private(path: Path, advice: str = "It is only for cookies") -> str:
     except FileNotFoundError as err:
         raise KeyFault(f"{path} is missing. {advice}: run `flask init`") from err
     except (OSError, UnicodeDecodeError) as err:
-        raise KeyFault(f"{path} cannot be read ({err}); give it to the user who runs this: chown") from err
+        raise KeyFault(
+            f"{path} cannot be read ({err}); give it to the user who runs this: chown"
+        ) from err

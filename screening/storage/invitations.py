@@ -75,9 +75,19 @@ def _hash(token: str) -> str:
 
 
 def add(
-    session: Session, keys: Keys, invitation: Invitation, *, id: str, by: str, now: datetime, until: datetime
+    session: Session,
+    keys: Keys,
+    invitation: Invitation,
+    *,
+    id: str,
+    by: str,
+    now: datetime,
+    until: datetime,
 ) -> bool:
-    """Store an invitation under an id of 32 hexadecimal digits. False where one with this id is there."""
+    """Store an invitation under an id of 32 hexadecimal digits.
+
+    False where one with this id is there.
+    """
     row = InvitationRow(id=id, created_at=now, created_by=by[:64], expires_at=until, tries=0)
     row.token_hash = _hash(token_of(keys, row.id))
     row.seal(keys, "sealed_invitation", records.encode(invitation, pad=PAD))
@@ -102,7 +112,9 @@ def read(row: InvitationRow, keys: Keys) -> Invitation:
     row.unseal(keys, "sealed_check")
     record: dict[str, Any] = records.decode(row.unseal(keys, "sealed_invitation"))
     appointment = record["appointment"] and datetime.fromisoformat(record["appointment"])
-    return Invitation(**record | {"patient": records.patient(record["patient"]), "appointment": appointment})
+    return Invitation(
+        **record | {"patient": records.patient(record["patient"]), "appointment": appointment}
+    )
 
 
 def state(row: InvitationRow, *, is_finished: bool, now: datetime) -> State:
@@ -120,13 +132,20 @@ def state(row: InvitationRow, *, is_finished: bool, now: datetime) -> State:
 
 def is_finished(session: Session, row: InvitationRow) -> bool:
     """Whether the answers were sent."""
-    return session.scalar(select(ScreeningRow.id).where(ScreeningRow.draft_hash == row.draft_hash)) is not None
+    return (
+        session.scalar(select(ScreeningRow.id).where(ScreeningRow.draft_hash == row.draft_hash))
+        is not None
+    )
 
 
 def behind(session: Session, keys: Keys, screening: Screening) -> Invitation | None:
     """The invitation by which a screening came, or None. Raises KeyFault."""
     first = ScreeningRow.reference == (screening.replaces or screening.reference)
-    query = select(InvitationRow).join(ScreeningRow, ScreeningRow.draft_hash == InvitationRow.draft_hash).where(first)
+    query = (
+        select(InvitationRow)
+        .join(ScreeningRow, ScreeningRow.draft_hash == InvitationRow.draft_hash)
+        .where(first)
+    )
     row = session.scalars(query).one_or_none()
     return None if row is None else read(row, keys)
 
@@ -143,13 +162,19 @@ def listed(session: Session, keys: Keys, *, now: datetime, offset: int, limit: i
 
 def awaited(session: Session, keys: Keys, *, now: datetime) -> list[Kept]:
     """Those whose answers may still come: by appointment, then those without one, the newest first."""
-    is_alive = and_(InvitationRow.revoked_at.is_(None), InvitationRow.tries < TRIES, InvitationRow.expires_at > now)
+    is_alive = and_(
+        InvitationRow.revoked_at.is_(None),
+        InvitationRow.tries < TRIES,
+        InvitationRow.expires_at > now,
+    )
     kept = list(_kept(session, keys, now, _EVERY.where(is_alive, ScreeningRow.id.is_(None))))
     never = datetime.max.replace(tzinfo=UTC)
     return sorted(kept, key=lambda one: (one.invitation and one.invitation.appointment) or never)
 
 
-def _kept(session: Session, keys: Keys, now: datetime, query: Select[InvitationRow, str]) -> Iterator[Kept]:
+def _kept(
+    session: Session, keys: Keys, now: datetime, query: Select[InvitationRow, str]
+) -> Iterator[Kept]:
     for row, reference in session.execute(query):
         try:
             invitation = read(row, keys)

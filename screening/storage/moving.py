@@ -4,7 +4,17 @@ import hashlib
 from collections.abc import Iterator
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, NullPool, Table, create_engine, func, insert, select, text
+from sqlalchemy import (
+    Connection,
+    Engine,
+    NullPool,
+    Table,
+    create_engine,
+    func,
+    insert,
+    select,
+    text,
+)
 from sqlalchemy.exc import ArgumentError, DatabaseError
 from sqlalchemy.orm import Session
 
@@ -17,12 +27,19 @@ from screening.storage.tables import AuditHeadRow, Base, EditionRow, InForceRow,
 ROWS = 500  # read and written at once
 TABLES = Base.metadata.sorted_tables  # parents first
 # `flask init` has filled these, children first.
-PREPARED = [Base.metadata.tables[row.__tablename__] for row in (InForceRow, EditionRow, AuditHeadRow, KeyCheckRow)]
+PREPARED = [
+    Base.metadata.tables[row.__tablename__]
+    for row in (InForceRow, EditionRow, AuditHeadRow, KeyCheckRow)
+]
 RELEASE = text("SELECT version_num FROM alembic_version")
 
 
-def move(source: Engine, url: str, keys: Keys, *, now: datetime, by: str, progress: Progress) -> int:
-    """Copy every row, prove the copy, and close the source for writing. Returns how many rows. Raises CannotCopy.
+def move(
+    source: Engine, url: str, keys: Keys, *, now: datetime, by: str, progress: Progress
+) -> int:
+    """Copy every row, prove the copy, and close the source for writing.
+
+    Returns how many rows. Raises CannotCopy.
 
     Nobody can write to the source meanwhile. `progress` is told the rows done and in all.
     """
@@ -30,13 +47,16 @@ def move(source: Engine, url: str, keys: Keys, *, now: datetime, by: str, progre
     try:
         target = create_engine(url, poolclass=NullPool)
         if (source.dialect.name, target.dialect.name) != ("sqlite", "postgresql"):
-            raise CannotCopy("Only from SQLite to PostgreSQL; for others there are `flask backup` and `flask restore`")
+            raise CannotCopy(
+                "Only from SQLite to PostgreSQL; for others there are `flask backup` and `flask restore`"
+            )
         with source.execution_options(writes=True).begin() as here:
             with target.begin() as there:
                 _refuse_unless_prepared(here, there, keys)
                 rows = _copy(here, there, progress)
                 _continue_log(there, keys, now=now, by=by, rows=rows)
-                # A server that somebody left running gets an error from here on, instead of writing where nobody looks.
+                # A server that somebody left running gets an error from here on, instead of writing
+                # where nobody looks.
                 for statement in _closing():
                     here.exec_driver_sql(statement)
             is_moved = True
@@ -47,7 +67,9 @@ def move(source: Engine, url: str, keys: Keys, *, now: datetime, by: str, progre
                 f"Everything is in PostgreSQL now, but the SQLite file could not be closed for writing: {why}. "
                 "Let no server use it any more: set database_url, then move the file away"
             ) from err
-        raise CannotCopy(f"Nothing was moved: {why} (the target has to be prepared by `flask init`)") from err
+        raise CannotCopy(
+            f"Nothing was moved: {why} (the target has to be prepared by `flask init`)"
+        ) from err
     return rows
 
 
@@ -63,7 +85,8 @@ def _refuse_unless_prepared(here: Connection, there: Connection, keys: Keys) -> 
 def _copy(here: Connection, there: Connection, progress: Progress) -> int:
     for table in PREPARED:
         there.execute(table.delete())
-    total, done = sum(_count(here, table) for table in TABLES), 0
+    total = sum(_count(here, table) for table in TABLES)
+    done = 0
     for table in TABLES:
         for part in _parts(here, table):
             there.execute(insert(table), part)
@@ -71,7 +94,8 @@ def _copy(here: Connection, there: Connection, progress: Progress) -> int:
             progress(done, total)
         if _fingerprint(here, table) != _fingerprint(there, table):
             raise CannotCopy(f"{table.name} did not arrive as it was; nothing was moved")
-        if (column := table.autoincrement_column) is not None:  # new rows get numbers after those that were copied
+        # new rows get numbers after those that were copied
+        if (column := table.autoincrement_column) is not None:
             sequence = func.pg_get_serial_sequence(table.name, column.name)
             there.execute(select(func.setval(sequence, select(func.max(column)).scalar_subquery())))
     return done
@@ -100,7 +124,9 @@ def _continue_log(there: Connection, keys: Keys, *, now: datetime, by: str, rows
     """Prove keys and audit chain of the copy, and note in it what happened."""
     with Session(there) as session:
         check_keys(session, keys)
-        audit.Act(session=session, keys=keys, now=now, by=by).note("moved", detail=f"{rows} rows to PostgreSQL")
+        audit.Act(session=session, keys=keys, now=now, by=by).note(
+            "moved", detail=f"{rows} rows to PostgreSQL"
+        )
         if faults := list(audit.verify(session, keys)):
             raise CannotCopy("\n".join(["Nothing was moved, the audit log is not whole:", *faults]))
 

@@ -15,9 +15,12 @@ from screening.storage.tables import JobRow, ScreeningRow, SummaryRow
 SUMMARY = "summary"
 PRINT = (SUMMARY,)
 TO = "to "  # and the name of a channel
-LEASE = timedelta(seconds=60)  # longer than attempts take; where one takes longer, it is only done twice
-ATTEMPTS, ATTEMPTS_TO_DELIVER = 12, 150  # about half an hour, about a day: other machines may be away for a night
-FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=2), timedelta(minutes=10)
+# longer than attempts take; where one takes longer, it is only done twice
+LEASE = timedelta(seconds=60)
+ATTEMPTS = 12  # about half an hour, about a day: other machines may be away for a night
+ATTEMPTS_TO_DELIVER = 150
+FIRST_WAIT = timedelta(seconds=2)
+LONGEST_WAIT = timedelta(minutes=10)
 SEEN_AFTER = 4  # failures
 MOST_SHOWN = 1000
 OVERDUE = timedelta(minutes=10)
@@ -43,9 +46,19 @@ class Job:
 
 def add(session: Session, kinds: Iterable[str], screening: ScreeningRow, *, now: datetime) -> None:
     """Add jobs about a screening as it is now, within the caller's transaction; one that is there already stays."""
-    there = select(JobRow.kind).where(JobRow.screening_id == screening.id, JobRow.number == screening.entries)
+    there = select(JobRow.kind).where(
+        JobRow.screening_id == screening.id, JobRow.number == screening.entries
+    )
     for kind in set(kinds) - set(session.scalars(there)):
-        session.add(JobRow(kind=kind, screening_id=screening.id, number=screening.entries, added_at=now, due_at=now))
+        session.add(
+            JobRow(
+                kind=kind,
+                screening_id=screening.id,
+                number=screening.entries,
+                added_at=now,
+                due_at=now,
+            )
+        )
 
 
 def _attempts(kind: str) -> int:
@@ -67,17 +80,25 @@ def _is_of_the_future(now: datetime) -> ColumnElement[bool]:
 def is_due(session: Session, kind: str, *, now: datetime) -> bool:
     """Whether there is anything of this kind to do, without locking anything."""
     due = or_(and_(_is_ready(), JobRow.due_at <= now), _is_of_the_future(now))
-    return session.scalars(select(JobRow.id).where(JobRow.kind == kind, due).limit(1)).first() is not None
+    return (
+        session.scalars(select(JobRow.id).where(JobRow.kind == kind, due).limit(1)).first()
+        is not None
+    )
 
 
 def take(session: Session, kind: str, *, now: datetime, screening_id: str = "") -> Job | None:
     """Lease the job of a kind that has been due for longest (of one screening, where asked), or None.
 
-    No two take the same. A job whose last attempt ended without a word, such as by a killed process, is marked as
-    failed on the way. After the clock was set back, every lease lasts its whole time from now.
+    No two take the same. A job whose last attempt ended without a word, such as by a killed
+    process, is marked as failed on the way. After the clock was set back, every lease lasts its
+    whole time from now.
     """
     back = case((JobRow.lease == "", now), else_=now + LEASE)
-    late = select(JobRow.id).where(JobRow.kind == kind, _is_of_the_future(now)).with_for_update(skip_locked=True)
+    late = (
+        select(JobRow.id)
+        .where(JobRow.kind == kind, _is_of_the_future(now))
+        .with_for_update(skip_locked=True)
+    )
     session.execute(update(JobRow).where(JobRow.id.in_(late)).values(due_at=back))
     due = (JobRow.kind == kind, _is_ready(), JobRow.due_at <= now)
     query = select(JobRow).where(*due).order_by(JobRow.due_at, JobRow.id).limit(1)
@@ -85,10 +106,20 @@ def take(session: Session, kind: str, *, now: datetime, screening_id: str = "") 
         query = query.where(JobRow.screening_id == screening_id)
     while (row := session.scalars(query.with_for_update(skip_locked=True)).first()) is not None:
         if row.attempts < _attempts(kind):
-            row.attempts, row.lease, row.due_at = row.attempts + 1, secrets.token_hex(16), now + LEASE
+            row.attempts = row.attempts + 1
+            row.lease = secrets.token_hex(16)
+            row.due_at = now + LEASE
             session.flush()
-            return Job(id=row.id, lease=row.lease, kind=row.kind, screening_id=row.screening_id, number=row.number)
-        row.failed, row.lease, row.fault = True, "", row.fault or "the process ended"
+            return Job(
+                id=row.id,
+                lease=row.lease,
+                kind=row.kind,
+                screening_id=row.screening_id,
+                number=row.number,
+            )
+        row.failed = True
+        row.lease = ""
+        row.fault = row.fault or "the process ended"
         session.flush()
     return None
 
@@ -106,8 +137,12 @@ def put_off(session: Session, job: Job, fault: str, *, now: datetime) -> None:
     """Note a failure: try again later, each time after a longer while, or mark it as failed for somebody to see."""
     row = _leased(session, job)
     if row is not None:
-        wait = min(FIRST_WAIT * 2 ** min(row.attempts - 1, 30), LONGEST_WAIT) * random.uniform(0.5, 1.5)  # noqa: S311
-        row.lease, row.fault, row.due_at, row.failed = "", fault[:255], now + wait, row.attempts >= _attempts(row.kind)
+        wait = min(FIRST_WAIT * 2 ** min(row.attempts - 1, 30), LONGEST_WAIT)
+        wait *= random.uniform(0.5, 1.5)  # noqa: S311 - so that not all try again at once
+        row.lease = ""
+        row.fault = fault[:255]
+        row.due_at = now + wait
+        row.failed = row.attempts >= _attempts(row.kind)
         session.flush()
 
 
@@ -135,7 +170,9 @@ def _is_troubled(now: datetime) -> ColumnElement[bool]:
 def troubled(session: Session, *, now: datetime) -> list[tuple[str, str, bool, str]]:
     """The oldest MOST_SHOWN jobs that somebody should look at: kind, last fault, whether given up, reference."""
     columns = select(JobRow.kind, JobRow.fault, JobRow.failed, ScreeningRow.reference)
-    query = columns.join(ScreeningRow, ScreeningRow.id == JobRow.screening_id).where(_is_troubled(now))
+    query = columns.join(ScreeningRow, ScreeningRow.id == JobRow.screening_id).where(
+        _is_troubled(now)
+    )
     return [(*row,) for row in session.execute(query.order_by(JobRow.id).limit(MOST_SHOWN))]
 
 
@@ -156,11 +193,15 @@ def waiting(session: Session) -> list[tuple[JobRow, str]]:
 
 def of(session: Session, screening: ScreeningRow, kind: str) -> dict[int, JobRow]:
     """The jobs of a kind about a screening that are not done, by the number of entries that they are about."""
-    jobs = session.scalars(select(JobRow).where(JobRow.screening_id == screening.id, JobRow.kind == kind))
+    jobs = session.scalars(
+        select(JobRow).where(JobRow.screening_id == screening.id, JobRow.kind == kind)
+    )
     return {job.number: job for job in jobs}
 
 
-def retry(session: Session, references: Sequence[str] = (), *, kind: str = "", now: datetime) -> int:
+def retry(
+    session: Session, references: Sequence[str] = (), *, kind: str = "", now: datetime
+) -> int:
     """Let what failed be tried at once: all, or only about these screenings, or of this kind; how many jobs that are.
 
     What somebody works on in this moment is left to them.
@@ -170,7 +211,10 @@ def retry(session: Session, references: Sequence[str] = (), *, kind: str = "", n
     found = session.execute(query.where(JobRow.kind == kind) if kind else query)
     again = [job for job, reference in found if not references or reference in references]
     for job in again:
-        job.failed, job.attempts, job.due_at, job.fault = False, 0, now, ""
+        job.failed = False
+        job.attempts = 0
+        job.due_at = now
+        job.fault = ""
     return len(again)
 
 

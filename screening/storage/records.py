@@ -12,7 +12,8 @@ from screening.domain.entries import Clarification, Decision, Entry, Review
 def encode(record: object, *, pad: int = 1) -> bytes:
     """JSON as compact UTF-8, filled up with spaces to a multiple of `pad` bytes.
 
-    What is sealed keeps its length; without padding, the length would tell a short "no" from everything else.
+    What is sealed keeps its length; without padding, the length would tell a short "no" from
+    everything else.
     """
     plain = json.dumps(record, ensure_ascii=False, separators=(",", ":"), default=_plain).encode()
     return plain + b" " * (-len(plain) % pad)
@@ -24,7 +25,8 @@ def _plain(value: Any) -> object:
         return value.isoformat()
     record = {field.name: getattr(value, field.name) for field in fields(value) if field.init}
     if isinstance(value, Patient) and value.respondent is None:
-        del record["respondent"]  # older releases had none: their check codes, made of this, stay the same
+        # older releases had none: their check codes, made of this, stay the same
+        del record["respondent"]
     return record
 
 
@@ -37,12 +39,17 @@ def patient(record: dict[str, Any]) -> Patient:
     """The patient that was encoded."""
     said = record.get("respondent")
     respondent = said and Respondent(role=Role(said["role"]), name=said["name"])
-    return Patient(**record | {"birth_date": date.fromisoformat(record["birth_date"]), "respondent": respondent})
+    return Patient(
+        **record
+        | {"birth_date": date.fromisoformat(record["birth_date"]), "respondent": respondent}
+    )
 
 
 def answers(record: dict[str, Any]) -> Answers:
     """The answers that were encoded."""
-    return Answers(given=tuple(Answer(**one | {"value": _value(one["value"])}) for one in record["given"]))
+    return Answers(
+        given=tuple(Answer(**one | {"value": _value(one["value"])}) for one in record["given"])
+    )
 
 
 def _value(encoded: Any) -> Value:

@@ -19,9 +19,11 @@ from screening.storage import editions, outbox, records, search
 from screening.storage.encryption import KeyFault, Keys
 from screening.storage.tables import EntryRow, ScreeningRow
 
-SHORT_PAD, LONG_PAD = 512, 4096  # bytes: sealed cells are as long as a usual one, whatever they say
+SHORT_PAD = 512  # bytes: sealed cells are as long as a usual one, whatever they say
+LONG_PAD = 4096
 
-_BOUND_TO = f"{ScreeningRow.bound_to} {ScreeningRow.state_bound_to}".split()  # what a sealed state is bound to
+# what a sealed state is bound to
+_BOUND_TO = f"{ScreeningRow.bound_to} {ScreeningRow.state_bound_to}".split()
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: no I, L, O or U
 
 
@@ -56,7 +58,8 @@ def add(
     jobs: Iterable[str] = outbox.PRINT,
 ) -> None:
     """Insert a screening, the jobs that follow from it and, where it is the first under its edition, the edition."""
-    edition, assessment = book.edition, evaluate(book, screening.established)
+    edition = book.edition
+    assessment = evaluate(book, screening.established)
     editions.keep(session, edition, now=screening.submitted_at)
     row = ScreeningRow(
         id=uuid.uuid4().hex,
@@ -79,7 +82,10 @@ def add(
 
 
 def row_of(session: Session, reference: str, *, lock: bool = False) -> ScreeningRow:
-    """The row of a screening. Raises NoSuchScreening. With `lock`, nobody else changes or deletes it meanwhile."""
+    """The row of a screening.
+
+    Raises NoSuchScreening. With `lock`, nobody else changes or deletes it meanwhile.
+    """
     query = select(ScreeningRow).where(ScreeningRow.reference == reference)
     row = session.scalars(query.with_for_update() if lock else query).first()
     if row is None:
@@ -105,7 +111,8 @@ def change(
         added.seal(keys, "sealed_entry", records.encode(entry, pad=SHORT_PAD))
         session.add(added)
         row.entries += 1
-        row.changed_at, row.announced_at = entry.at, None
+        row.changed_at = entry.at
+        row.announced_at = None
         outbox.add(session, jobs, row, now=entry.at)
     row.seal(keys, "sealed_state", records.encode(state_of(screening, assessment), pad=SHORT_PAD))
 
@@ -115,7 +122,9 @@ def state_of(screening: Screening, assessment: Assessment) -> State:
     review = screening.review
     made: State = {
         "outcome": int(assessment.outcome),
-        "findings": [f"{one.rule}/{one.open}" if one.open else one.rule for one in assessment.findings],
+        "findings": [
+            f"{one.rule}/{one.open}" if one.open else one.rule for one in assessment.findings
+        ],
         "until": review.until.isoformat() if review and review.until else None,
     }
     return made | {"replaces": screening.replaces} if screening.replaces else made
@@ -137,11 +146,15 @@ def states(
     # Columns instead of objects: a new process reads all rows, and these take a quarter less time.
     query = select(*(getattr(ScreeningRow, name) for name in _BOUND_TO), ScreeningRow.sealed_state)
     if newest:
-        query = query.order_by(ScreeningRow.submitted_at.desc(), ScreeningRow.id.desc()).limit(newest)
+        query = query.order_by(ScreeningRow.submitted_at.desc(), ScreeningRow.id.desc()).limit(
+            newest
+        )
     for row in session.execute(query.where(*conditions).execution_options(yield_per=1000)):
         place = "|".join(map(str, row[:-1]))  # as `ScreeningRow.place` has it
         try:
-            plain = keys.unseal(row.sealed_state, table="screenings", column="sealed_state", row=place)
+            plain = keys.unseal(
+                row.sealed_state, table="screenings", column="sealed_state", row=place
+            )
             yield row, records.decode(plain)
         except KeyFault:
             yield row, None
@@ -149,7 +162,9 @@ def states(
 
 def together(session: Session, keys: Keys, first: str) -> list[str]:
     """The references of a screening and of those by which the patient changed its answers later, oldest first."""
-    query = select(ScreeningRow.reference).where(or_(ScreeningRow.reference == first, search.is_later(keys, first)))
+    query = select(ScreeningRow.reference).where(
+        or_(ScreeningRow.reference == first, search.is_later(keys, first))
+    )
     return list(session.scalars(query.order_by(ScreeningRow.submitted_at, ScreeningRow.id)))
 
 
@@ -170,7 +185,10 @@ def find(session: Session, keys: Keys, *conditions: ColumnElement[bool]) -> Scre
 def rows(session: Session, references: list[str]) -> dict[str, ScreeningRow]:
     """The rows of these references that are still there, by reference, without answers."""
     query = select(ScreeningRow).where(ScreeningRow.reference.in_(references))
-    return {row.reference: row for row in session.scalars(query.options(defer(ScreeningRow.sealed_answers)))}
+    return {
+        row.reference: row
+        for row in session.scalars(query.options(defer(ScreeningRow.sealed_answers)))
+    }
 
 
 def patient(row: ScreeningRow, keys: Keys) -> Patient:
@@ -196,14 +214,23 @@ def edition(session: Session, keys: Keys, screening_id: str, number: int) -> Scr
 
 
 def read(session: Session, keys: Keys, row: ScreeningRow) -> Screening:
-    """What a row and its entries hold. Raises KeyFault where something was changed or is missing."""
+    """What a row and its entries hold.
+
+    Raises KeyFault where something was changed or is missing.
+    """
     entries: tuple[Entry, ...] = ()
     if row.entries:
-        stored = session.scalars(select(EntryRow).where(EntryRow.screening_id == row.id).order_by(EntryRow.number))
-        entries = tuple(records.entry(records.decode(one.unseal(keys, "sealed_entry"))) for one in stored)
+        stored = session.scalars(
+            select(EntryRow).where(EntryRow.screening_id == row.id).order_by(EntryRow.number)
+        )
+        entries = tuple(
+            records.entry(records.decode(one.unseal(keys, "sealed_entry"))) for one in stored
+        )
     stated = state(row, keys)  # proves that the number of entries is the one that was sealed
     if len(entries) != row.entries:
-        raise KeyFault(f"an entry of screening {row.reference} is missing; restore the database from a backup")
+        raise KeyFault(
+            f"an entry of screening {row.reference} is missing; restore the database from a backup"
+        )
     return Screening(
         reference=row.reference,
         submitted_at=row.submitted_at,

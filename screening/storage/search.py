@@ -20,19 +20,35 @@ from screening.storage.encryption import KeyFault, Keys
 from screening.storage.tables import ScreeningRow, SearchRow
 
 FOUND_AT_MOST = 1000
-CHUNKS, PARTS = 10, 30  # of what was typed that are looked for
-# What every screening of a current index is found by. Another number, whenever other terms are made of the same words:
-# `flask init` then builds the index anew.
+CHUNKS = 10  # of what was typed that are looked for
+PARTS = 30
+# What every screening of a current index is found by. Another number, whenever other terms are made
+# of the same words: `flask init` then builds the index anew.
 FOLDING = "folding 3"
 PART = 100  # screenings indexed in one transaction
 RUN = 3  # neighbouring words that are also found written as one: van der Berg, vanderberg
 
-# By the beginning of their names in Unicode: marks that people leave out. Vowel signs of India and marks of Thai stay.
-_LEFT_OUT = ("COMBINING ", "ARABIC ", "HEBREW ", "SYRIAC ", "DEVANAGARI SIGN NUKTA", "VARIATION S", "MONGOLIAN FREE V")
+# By the beginning of their names in Unicode: marks that people leave out. Vowel signs of India and
+# marks of Thai stay.
+_LEFT_OUT = (
+    "COMBINING ",
+    "ARABIC ",
+    "HEBREW ",
+    "SYRIAC ",
+    "DEVANAGARI SIGN NUKTA",
+    "VARIATION S",
+    "MONGOLIAN FREE V",
+)
 _NOT_LEFT_OUT = "COMBINING KATAKANA-HIRAGANA"
 _WITHIN_WORDS = "\u0640\u200d"  # tatweel and joiner
 # Letters of one sound that Arabic, Persian and Urdu keyboards write in different ways.
-_SAME = {"\u0671": "\u0627", "\u0649": "\u064a", "\u06cc": "\u064a", "\u06a9": "\u0643", "\u0629": "\u0647"}
+_SAME = {
+    "\u0671": "\u0627",
+    "\u0649": "\u064a",
+    "\u06cc": "\u064a",
+    "\u06a9": "\u0643",
+    "\u0629": "\u0647",
+}
 _SAME |= dict.fromkeys("\u06c1\u06c3\u06d5", "\u0647")
 # How passports and systems without these letters write them (ICAO 9303).
 _SPELT_OUT = str.maketrans({"ä": "ae", "ö": "oe", "ø": "oe", "å": "aa", "ü": "ue"})
@@ -47,7 +63,8 @@ def normal_reference(typed: str) -> str:
 @cache
 def _fold_letter(letter: str) -> str:
     """What is left of a letter or mark: nothing, its plain form, itself, or a space where it parts words."""
-    kind, name = unicodedata.category(letter), unicodedata.name(letter, "")
+    kind = unicodedata.category(letter)
+    name = unicodedata.name(letter, "")
     if kind[0] == "M":
         return "" if name.startswith(_LEFT_OUT) and not name.startswith(_NOT_LEFT_OUT) else letter
     if letter in _WITHIN_WORDS:
@@ -85,7 +102,9 @@ def _terms(reference: str, patient: Patient, replaces: str) -> Iterator[str]:
         yield f"visit {''.join(visit)}"
     for words in _spellings(patient.name):
         for length in range(1, RUN + 1):
-            yield from (f"name {''.join(words[at : at + length])}" for at in range(len(words) - length + 1))
+            yield from (
+                f"name {''.join(words[at : at + length])}" for at in range(len(words) - length + 1)
+            )
     for chunk in patient.name.split():
         yield from _joined(chunk)
     if replaces:
@@ -102,10 +121,14 @@ def add(session: Session, keys: Keys, row: ScreeningRow, patient: Patient, repla
     session.add_all([SearchRow(token=token, screening_id=row.id) for token in tokens])
 
 
-def is_indexed(session: Session, keys: Keys, row: ScreeningRow, patient: Patient, replaces: str) -> bool:
+def is_indexed(
+    session: Session, keys: Keys, row: ScreeningRow, patient: Patient, replaces: str
+) -> bool:
     """Whether the blind index has all that the screening can be found by, and nothing else."""
     stored = session.scalars(select(SearchRow.token).where(SearchRow.screening_id == row.id))
-    return {bytes(token) for token in stored} == _tokens(keys, _terms(row.reference, patient, replaces))
+    return {bytes(token) for token in stored} == _tokens(
+        keys, _terms(row.reference, patient, replaces)
+    )
 
 
 def is_later(keys: Keys, first: str) -> ColumnElement[bool]:
@@ -116,7 +139,9 @@ def is_later(keys: Keys, first: str) -> ColumnElement[bool]:
 
 def _is_old(keys: Keys) -> ColumnElement[bool]:
     """Whether a screening is not in the index, or only as an older release made it."""
-    current = SearchRow.token.in_(_tokens(keys, [FOLDING])) & (SearchRow.screening_id == ScreeningRow.id)
+    current = SearchRow.token.in_(_tokens(keys, [FOLDING])) & (
+        SearchRow.screening_id == ScreeningRow.id
+    )
     return ~exists().where(current)
 
 
@@ -128,7 +153,9 @@ def is_current(session: Session, keys: Keys) -> bool:
 def check(session: Session, keys: Keys) -> None:
     """Raise DatabaseNotReady where the index is of an older release: names would not be found in it."""
     if not is_current(session, keys):
-        raise DatabaseNotReady("The search index is of an older release; make a backup, then run `flask init`")
+        raise DatabaseNotReady(
+            "The search index is of an older release; make a backup, then run `flask init`"
+        )
 
 
 def build(session: Session, keys: Keys, progress: Callable[[int, int], None]) -> list[str]:
@@ -137,8 +164,16 @@ def build(session: Session, keys: Keys, progress: Callable[[int, int], None]) ->
     May be ended at any time, and begun again. `progress` is told how many are done of how many.
     """
     total = session.scalar(select(func.count()).select_from(ScreeningRow).where(_is_old(keys))) or 0
-    done, last, unread = 0, "", []
-    old = select(ScreeningRow).where(_is_old(keys)).order_by(ScreeningRow.id).limit(PART).with_for_update()
+    done = 0
+    last = ""
+    unread = []
+    old = (
+        select(ScreeningRow)
+        .where(_is_old(keys))
+        .order_by(ScreeningRow.id)
+        .limit(PART)
+        .with_for_update()
+    )
     old = old.options(defer(ScreeningRow.sealed_answers))
     while done < total:
         with write(session):
@@ -156,21 +191,33 @@ def build(session: Session, keys: Keys, progress: Callable[[int, int], None]) ->
             session.execute(delete(SearchRow).where(SearchRow.screening_id.in_(terms)))
             # What cannot be read stays as it is found, and is not looked at again.
             terms = dict.fromkeys((row.id for row in rows), (FOLDING,)) | terms
-            found_by = ((token, id) for id, several in terms.items() for token in _tokens(keys, several))
-            session.execute(insert(SearchRow), [{"token": token, "screening_id": id} for token, id in found_by])
-            done, last = done + len(rows), rows[-1].id
+            found_by = (
+                (token, id) for id, several in terms.items() for token in _tokens(keys, several)
+            )
+            session.execute(
+                insert(SearchRow), [{"token": token, "screening_id": id} for token, id in found_by]
+            )
+            done = done + len(rows)
+            last = rows[-1].id
         progress(done, total)
     return unread
 
 
 def _meanings(typed: str) -> Iterator[str]:
-    """The terms that one typed word can stand for besides a name. A date with two readings stands for both."""
+    """The terms that one typed word can stand for besides a name.
+
+    A date with two readings stands for both.
+    """
     words = _words(typed)
     yield f"reference {normal_reference(typed)}"
     yield f"visit {''.join(words)}"
     if len(words) == 3 and all(word.isdecimal() and len(word) <= 4 for word in words):
         first, second, third = map(int, words)
-        for year, month, day in ((first, second, third), (third, second, first), (third, first, second)):
+        for year, month, day in (
+            (first, second, third),
+            (third, second, first),
+            (third, first, second),
+        ):
             with suppress(ValueError):
                 yield f"born {date(year, month, day).isoformat()}"
 
@@ -178,7 +225,8 @@ def _meanings(typed: str) -> Iterator[str]:
 def _needed(typed: str) -> Iterator[set[str]]:
     """Sets of terms: of each a screening has one, where it has all that was typed.
 
-    A name with a hyphen or an apostrophe is not looked for by its parts but by each two that follow one another.
+    A name with a hyphen or an apostrophe is not looked for by its parts but by each two that follow
+    one another.
     """
     chunks = [chunk for chunk in typed.replace(",", " ").split() if _words(chunk)][:CHUNKS]
     visit = f"visit {''.join(_words(typed))}"
@@ -194,11 +242,18 @@ def _needed(typed: str) -> Iterator[set[str]]:
 def find(session: Session, keys: Keys, typed: str) -> list[str]:
     """The references of the newest FOUND_AT_MOST screenings in which every typed word is found.
 
-    Found are whole words of the name (without case and marks), the date of birth (`1988-03-12`, `12.3.1988`), the
-    visit and the reference.
+    Found are whole words of the name (without case and marks), the date of birth (`1988-03-12`,
+    `12.3.1988`), the visit and the reference.
     """
     found = [
-        select(SearchRow.screening_id).where(SearchRow.token.in_(_tokens(keys, terms))) for terms in _needed(typed)
+        select(SearchRow.screening_id).where(SearchRow.token.in_(_tokens(keys, terms)))
+        for terms in _needed(typed)
     ]
-    newest = select(ScreeningRow.reference).order_by(ScreeningRow.submitted_at.desc()).limit(FOUND_AT_MOST)
-    return list(session.scalars(newest.where(ScreeningRow.id.in_(intersect(*found))))) if found else []
+    newest = (
+        select(ScreeningRow.reference)
+        .order_by(ScreeningRow.submitted_at.desc())
+        .limit(FOUND_AT_MOST)
+    )
+    return (
+        list(session.scalars(newest.where(ScreeningRow.id.in_(intersect(*found))))) if found else []
+    )

@@ -31,20 +31,26 @@ def queues(session: Session, kinds: Iterable[str], *, now: datetime) -> list[Que
     none = (0, 0, now)
     every = {**{kind: (kind, *none) for kind in kinds}, **found}
     return [
-        Queue(kind, count, lost, max((now - since).total_seconds(), 0)) for kind, count, lost, since in every.values()
+        Queue(kind, count, lost, max((now - since).total_seconds(), 0))
+        for kind, count, lost, since in every.values()
     ]
 
 
 def print_times(session: Session, *, since: datetime) -> list[float]:
     """The seconds from sending, or from the entry, to the summary, of those printed since then; the shortest first."""
-    entry = and_(EntryRow.screening_id == SummaryRow.screening_id, EntryRow.number == SummaryRow.number)
+    entry = and_(
+        EntryRow.screening_id == SummaryRow.screening_id, EntryRow.number == SummaryRow.number
+    )
     query = (
         select(SummaryRow.made_at, EntryRow.made_at, ScreeningRow.submitted_at)
         .join(ScreeningRow, ScreeningRow.id == SummaryRow.screening_id)
         .outerjoin(EntryRow, entry)
         .where(SummaryRow.made_at >= since)
     )
-    return sorted(max((made - (added or sent)).total_seconds(), 0) for made, added, sent in session.execute(query))
+    return sorted(
+        max((made - (added or sent)).total_seconds(), 0)
+        for made, added, sent in session.execute(query)
+    )
 
 
 def median_time_to_review(session: Session, since: datetime) -> timedelta | None:
@@ -52,7 +58,9 @@ def median_time_to_review(session: Session, since: datetime) -> timedelta | None
 
     Of the newest SAMPLE screenings: no page reads the entries of a hundred thousand.
     """
-    sent = select(ScreeningRow.id, ScreeningRow.submitted_at).where(ScreeningRow.submitted_at >= since)
+    sent = select(ScreeningRow.id, ScreeningRow.submitted_at).where(
+        ScreeningRow.submitted_at >= since
+    )
     newest = sent.order_by(ScreeningRow.submitted_at.desc()).limit(SAMPLE).subquery()
     query = (
         select(newest.c.submitted_at, func.min(EntryRow.made_at))

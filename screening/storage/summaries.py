@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 from screening.storage.encryption import KeyFault, Keys
 from screening.storage.tables import CopyRow, ScreeningRow, SummaryRow
 
-# Bytes: nearly every summary has the first length, with Chinese, Japanese or Korean words the second.
+# Bytes: nearly every summary has the first length, with Chinese, Japanese or Korean words the
+# second.
 LENGTHS = (64 * 1024, 256 * 1024, 1024 * 1024)
 _LENGTH = 4  # bytes that say how long the PDF is
 CHANGED = "what was printed was changed; restore the database from a backup"
@@ -45,7 +46,8 @@ def add(
 ) -> None:
     """Store a printed summary; `unsigned` are its bytes before they were signed, of which the SHA-256 is kept."""
     row = SummaryRow(screening_id=screening_id, number=number, made_at=now)
-    row.code, row.file = _code(keys, code), _file(keys, pdf)
+    row.code = _code(keys, code)
+    row.file = _file(keys, pdf)
     _seal(row, keys, pdf, unsigned)
     session.add(row)
     session.flush()
@@ -54,7 +56,9 @@ def add(
 def _seal(row: SummaryRow | CopyRow, keys: Keys, pdf: bytes, unsigned: bytes) -> None:
     content = len(pdf).to_bytes(_LENGTH) + pdf
     # The digest first: storage.rotation tells from its key alone whether both are sealed anew.
-    row.seal(keys, "sealed_digest", f"{hashlib.sha256(unsigned).hexdigest()} {len(unsigned)}".encode())
+    row.seal(
+        keys, "sealed_digest", f"{hashlib.sha256(unsigned).hexdigest()} {len(unsigned)}".encode()
+    )
     length = next((one for one in LENGTHS if len(content) <= one), len(content))
     row.seal(keys, "sealed_pdf", content.ljust(length, b"\0"))
 
@@ -69,7 +73,10 @@ def add_copy(session: Session, keys: Keys, *, screening_id: str, language: str, 
 
 
 def find_copy(session: Session, keys: Keys, screening_id: str, language: str) -> bytes | None:
-    """The patient's copy in a language, if it was printed. Raises KeyFault where it was changed since."""
+    """The patient's copy in a language, if it was printed.
+
+    Raises KeyFault where it was changed since.
+    """
     row = session.get(CopyRow, (screening_id, language))
     return None if row is None else _pdf(row, keys)
 
@@ -81,7 +88,10 @@ def prove_copies(session: Session, keys: Keys, screening_id: str) -> None:
 
 
 def find(session: Session, keys: Keys, screening: ScreeningRow) -> bytes | None:
-    """The PDF of a screening as it is now, if it was printed. Raises KeyFault where it was changed since."""
+    """The PDF of a screening as it is now, if it was printed.
+
+    Raises KeyFault where it was changed since.
+    """
     row = session.get(SummaryRow, (screening.id, screening.entries))
     return None if row is None else pdf(row, keys)
 
@@ -112,7 +122,9 @@ def numbers(session: Session, keys: Keys, screening_id: str) -> set[int]:
 
 def is_stored(session: Session, screening_id: str, number: int) -> bool:
     """Whether this edition of a screening is stored. Nothing is opened."""
-    stored = select(SummaryRow.number).where(SummaryRow.screening_id == screening_id, SummaryRow.number == number)
+    stored = select(SummaryRow.number).where(
+        SummaryRow.screening_id == screening_id, SummaryRow.number == number
+    )
     return session.scalar(stored) is not None
 
 
@@ -129,7 +141,9 @@ def by_file(session: Session, keys: Keys, content: bytes) -> Known | None:
 def _known(session: Session, condition: ColumnElement[bool]) -> Known | None:
     is_newest = (SummaryRow.number == ScreeningRow.entries).label("is_newest")
     query = select(ScreeningRow.reference, SummaryRow.number, SummaryRow.made_at, is_newest)
-    found = session.execute(query.join(ScreeningRow, ScreeningRow.id == SummaryRow.screening_id).where(condition))
+    found = session.execute(
+        query.join(ScreeningRow, ScreeningRow.id == SummaryRow.screening_id).where(condition)
+    )
     row = found.mappings().first()
     return None if row is None else Known(**row)
 

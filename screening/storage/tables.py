@@ -1,4 +1,7 @@
-"""The tables. Columns named `sealed_*` hold encrypted bytes; nothing else identifies a patient or tells an answer."""
+"""The tables.
+
+Columns named `sealed_*` hold encrypted bytes; nothing else identifies a patient or tells an answer.
+"""
 
 from datetime import UTC, date, datetime
 from typing import ClassVar
@@ -61,7 +64,8 @@ class Sealed(Base):
 
     __abstract__ = True
     bound_to: ClassVar[str]  # the plain columns that its sealed cells are bound to
-    state_bound_to: ClassVar[str] = ""  # those that `sealed_state` and `sealed_check` are bound to as well
+    # those that `sealed_state` and `sealed_check` are bound to as well
+    state_bound_to: ClassVar[str] = ""
 
     @classmethod
     def sealed_columns(cls) -> list[str]:
@@ -75,7 +79,11 @@ class Sealed(Base):
 
     def seal(self, keys: Keys, column: str, plain: bytes) -> None:
         """Fill a sealed cell; everything it is bound to must be set before."""
-        setattr(self, column, keys.seal(plain, table=self.__tablename__, column=column, row=self.place(column)))
+        setattr(
+            self,
+            column,
+            keys.seal(plain, table=self.__tablename__, column=column, row=self.place(column)),
+        )
 
     def unseal(self, keys: Keys, column: str) -> bytes:
         """Open a sealed cell. Raises KeyFault."""
@@ -116,7 +124,10 @@ class EditionRow(Base):
 
 
 class ApprovalRow(Checked):
-    """A prescriber's approval of an edition, for which `needed` approvals were asked at that time. Never deleted."""
+    """A prescriber's approval of an edition, for which `needed` approvals were asked at that time.
+
+    Never deleted.
+    """
 
     __tablename__ = "approvals"
     bound_to = "id edition_digest person full_name role given_at given_on review_by needed"
@@ -163,8 +174,8 @@ class DraftRow(Sealed):
 class InvitationRow(Checked):
     """A link for one patient and one visit, found by the SHA-256 of the token in it.
 
-    `draft_hash` is that of the draft which was begun with it, and later of the screening. `tries` counts dates of birth
-    that were wrong.
+    `draft_hash` is that of the draft which was begun with it, and later of the screening. `tries`
+    counts dates of birth that were wrong.
     """
 
     __tablename__ = "invitations"
@@ -187,8 +198,9 @@ class InvitationRow(Checked):
 class TabletRow(Checked):
     """A device of the clinic that is handed to patients, by the SHA-256 of the token in its cookie.
 
-    `state` is `staff` (in staff's hands), `patient` (shows the form) or `locked` (wants the PIN). `tries` counts PINs
-    that were wrong. `sent` tells whether the last patient has sent the answers; None where nobody knows.
+    `state` is `staff` (in staff's hands), `patient` (shows the form) or `locked` (wants the PIN).
+    `tries` counts PINs that were wrong. `sent` tells whether the last patient has sent the answers;
+    None where nobody knows.
     """
 
     __tablename__ = "tablets"
@@ -206,13 +218,15 @@ class TabletRow(Checked):
 class ScreeningRow(Sealed):
     """One submitted questionnaire. `draft_hash` makes sending it twice impossible.
 
-    The outcome is sealed too: in plain it would tell the answers of a patient with nothing to report. `entries` is the
-    number of entries, `changed_at` the time of sending or of the last entry. `announced_at` tells since when the inbox
-    has said that it will be deleted, although nobody has decided on it.
+    The outcome is sealed too: in plain it would tell the answers of a patient with nothing to
+    report. `entries` is the number of entries, `changed_at` the time of sending or of the last
+    entry. `announced_at` tells since when the inbox has said that it will be deleted, although
+    nobody has decided on it.
     """
 
     __tablename__ = "screenings"
-    bound_to = "id reference draft_hash submitted_at language edition_digest"  # all that never changes
+    # all that never changes
+    bound_to = "id reference draft_hash submitted_at language edition_digest"
     state_bound_to = "status entries changed_at"
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
@@ -236,7 +250,9 @@ class EntryRow(Sealed):
     __tablename__ = "entries"
     bound_to = "screening_id number kind made_at"
 
-    screening_id: Mapped[str] = mapped_column(ForeignKey("screenings.id", ondelete="CASCADE"), primary_key=True)
+    screening_id: Mapped[str] = mapped_column(
+        ForeignKey("screenings.id", ondelete="CASCADE"), primary_key=True
+    )
     number: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[str] = mapped_column(String(16))
     made_at: Mapped[datetime] = mapped_column(index=True)
@@ -246,14 +262,16 @@ class EntryRow(Sealed):
 class SummaryRow(Sealed):
     """A printed summary as it was handed out: the edition of a screening with that many entries.
 
-    `code` and `file` are keyed hashes of its check code and of its bytes, by which `/verify` finds it. `sealed_digest`
-    is the SHA-256 of the bytes before they were signed, and how many they were.
+    `code` and `file` are keyed hashes of its check code and of its bytes, by which `/verify` finds
+    it. `sealed_digest` is the SHA-256 of the bytes before they were signed, and how many they were.
     """
 
     __tablename__ = "summaries"
     bound_to = "screening_id number made_at code file"
 
-    screening_id: Mapped[str] = mapped_column(ForeignKey("screenings.id", ondelete="CASCADE"), primary_key=True)
+    screening_id: Mapped[str] = mapped_column(
+        ForeignKey("screenings.id", ondelete="CASCADE"), primary_key=True
+    )
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     made_at: Mapped[datetime]
     code: Mapped[bytes] = mapped_column(index=True)
@@ -268,7 +286,9 @@ class CopyRow(Sealed):
     __tablename__ = "copies"
     bound_to = "screening_id language"
 
-    screening_id: Mapped[str] = mapped_column(ForeignKey("screenings.id", ondelete="CASCADE"), primary_key=True)
+    screening_id: Mapped[str] = mapped_column(
+        ForeignKey("screenings.id", ondelete="CASCADE"), primary_key=True
+    )
     language: Mapped[str] = mapped_column(String(16), primary_key=True)
     sealed_digest: Mapped[bytes]
     sealed_pdf: Mapped[bytes]
@@ -277,8 +297,8 @@ class CopyRow(Sealed):
 class JobRow(Base):
     """What is still to be done about a screening with that many entries: committed with it, deleted when done.
 
-    `kind` is `summary` (print it) or `to ` and a channel (deliver it). Whoever works on it holds the `lease` until
-    `due_at`; then the job is due again. `fault` names the last failure.
+    `kind` is `summary` (print it) or `to ` and a channel (deliver it). Whoever works on it holds
+    the `lease` until `due_at`; then the job is due again. `fault` names the last failure.
     """
 
     __tablename__ = "outbox"
@@ -286,7 +306,9 @@ class JobRow(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[str] = mapped_column(String(64))
-    screening_id: Mapped[str] = mapped_column(ForeignKey("screenings.id", ondelete="CASCADE"), index=True)
+    screening_id: Mapped[str] = mapped_column(
+        ForeignKey("screenings.id", ondelete="CASCADE"), index=True
+    )
     number: Mapped[int]
     added_at: Mapped[datetime | None]
     due_at: Mapped[datetime] = mapped_column(index=True)
@@ -308,7 +330,10 @@ class SearchRow(Base):
 
 
 class AuditRow(Base):
-    """One event of the audit log. `mac` covers the row and the one before it; `subject` is a reference or a person."""
+    """One event of the audit log.
+
+    `mac` covers the row and the one before it; `subject` is a reference or a person.
+    """
 
     __tablename__ = "audit"
 
@@ -352,9 +377,17 @@ class PersonRow(UserMixin, Checked):
 
     def place(self, column: str) -> str:
         """Bound to all that lets somebody in."""
-        one_time, required = str(self.password_is_one_time), str(self.totp_required)
+        one_time = str(self.password_is_one_time)
+        required = str(self.totp_required)
         secrets = (self.password, self.fs_uniquifier, self.tf_primary_method, self.tf_totp_secret)
-        named = (self.sign_in_name, self.full_name, self.role_names, str(self.active), one_time, required)
+        named = (
+            self.sign_in_name,
+            self.full_name,
+            self.role_names,
+            str(self.active),
+            one_time,
+            required,
+        )
         return "|".join(part or "" for part in (*named, *secrets, str(self.mf_recovery_codes)))
 
     def has_role(self, role: str | RoleMixin) -> bool:
@@ -367,7 +400,10 @@ class PersonRow(UserMixin, Checked):
 
 
 class SignInRow(Checked):
-    """One signed-in browser, by the SHA-256 of the token in its cookie. Without its row it is signed out."""
+    """One signed-in browser, by the SHA-256 of the token in its cookie.
+
+    Without its row it is signed out.
+    """
 
     __tablename__ = "sign_ins"
     bound_to = "token_hash person_id begun_at seen_at address"

@@ -1,7 +1,8 @@
 """Which screenings there are, by outcome and status, in the memory of this process alone.
 
-The outcome is sealed in the database, so no index there can sort by it. Each process opens the sealed states once and
-then follows the audit log, in which every change of a screening stands. Nothing of this is ever written to a disk.
+The outcome is sealed in the database, so no index there can sort by it. Each process opens the
+sealed states once and then follows the audit log, in which every change of a screening stands.
+Nothing of this is ever written to a disk.
 """
 
 import json
@@ -25,21 +26,29 @@ from screening.storage import screenings
 from screening.storage.encryption import Keys
 from screening.storage.tables import AuditRow, ScreeningRow
 
-CHANGES = ("submitted", "opened", "clarified", "reviewed", "deleted")  # the audit actions that a list shows
+# the audit actions that a list shows
+CHANGES = ("submitted", "opened", "clarified", "reviewed", "deleted")
 PATIENCE = 0.2  # seconds for which a page helps to read what is not listed yet
 PART = 200  # screenings read at once
 UNREADABLE = -1
 DUE = max(Severity) + 1  # the rank of a deferred screening whose day has come: above all others
 
 # What a list shows, unless it is the screenings of one status.
-_SHOWN = {"todo": ["todo = 1"], "unreviewed": ["status != 'reviewed'"], "deferred": ["until IS NOT NULL"], "all": []}
+_SHOWN = {
+    "todo": ["todo = 1"],
+    "unreviewed": ["status != 'reviewed'"],
+    "deferred": ["until IS NOT NULL"],
+    "all": [],
+}
 
 _SCHEMA = Path(__file__).with_name("worklist.sql").read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """What a list shows. `show` is `todo` (what is due included), `unreviewed`, `deferred`, `all` or a status.
+    """What a list shows.
+
+    `show` is `todo` (what is due included), `unreviewed`, `deferred`, `all` or a status.
 
     None leaves a condition out.
     """
@@ -53,7 +62,10 @@ class Filter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
-    """One line of a list. `outcome` is None where the row cannot be opened: that must be seen, not hidden."""
+    """One line of a list.
+
+    `outcome` is None where the row cannot be opened: that must be seen, not hidden.
+    """
 
     reference: str
     outcome: Severity | None
@@ -78,24 +90,35 @@ class Worklist:
 
     @contextmanager
     def current(
-        self, session: Session, keys: Keys, *, timezone: str, today: date, patience: float = PATIENCE
+        self,
+        session: Session,
+        keys: Keys,
+        *,
+        timezone: str,
+        today: date,
+        patience: float = PATIENCE,
     ) -> Iterator[sqlite3.Connection]:
         """The list as the database is now, for queries; days are those of `timezone`.
 
-        In a new process it is read in parts, the newest screenings first, for at most about `patience` seconds in each
-        call; until it `is_whole`, the older ones are missing.
+        In a new process it is read in parts, the newest screenings first, for at most about
+        `patience` seconds in each call; until it `is_whole`, the older ones are missing.
         """
         end = time.monotonic() + patience  # for a page that waits for others, too
         with self._lock:
-            newest, zone = _newest_event(session), ZoneInfo(timezone)
+            newest = _newest_event(session)
+            zone = ZoneInfo(timezone)
             if self._read_to is not None and newest < self._read_to:
-                session.rollback()  # this session looked at the database before the one that read last
+                # this session looked at the database before the one that read last
+                session.rollback()
                 newest = _newest_event(session)
             if self._read_to is None or newest < self._read_to:
                 self._db.execute("DELETE FROM list")
-                self._oldest, self.is_whole = None, False
+                self._oldest = None
+                self.is_whole = False
             elif newest > self._read_to:
-                query = select(AuditRow.subject).where(AuditRow.number > self._read_to, AuditRow.action.in_(CHANGES))
+                query = select(AuditRow.subject).where(
+                    AuditRow.number > self._read_to, AuditRow.action.in_(CHANGES)
+                )
                 self._take_again(session, keys, zone, sorted(set(session.scalars(query))))
             self._read_to = newest
             while not self.is_whole:
@@ -107,12 +130,19 @@ class Worklist:
             yield self._db
 
     def page(
-        self, connection: sqlite3.Connection, chosen: Filter, *, by_severity: bool, offset: int, limit: int
+        self,
+        connection: sqlite3.Connection,
+        chosen: Filter,
+        *,
+        by_severity: bool,
+        offset: int,
+        limit: int,
     ) -> tuple[list[Listed], int]:
         """One page of the list and how long the whole list is."""
         conditions, values = _conditions(chosen)
         where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-        # The plus keeps SQLite from walking the whole list in its order where a few references are asked for.
+        # The plus keeps SQLite from walking the whole list in its order where a few references are
+        # asked for.
         plus = "" if chosen.references is None else "+"
         order = f"{plus}rank DESC, {plus}sent DESC" if by_severity else f"{plus}sent DESC"
         (total,) = connection.execute(f"SELECT count(*) FROM list {where}", values).fetchone()  # noqa: S608
@@ -130,7 +160,9 @@ class Worklist:
             for reference, outcome, until, rank in found
         ], total
 
-    def per_day(self, connection: sqlite3.Connection, *, since: date) -> dict[date, dict[Severity | None, int]]:
+    def per_day(
+        self, connection: sqlite3.Connection, *, since: date
+    ) -> dict[date, dict[Severity | None, int]]:
         """How many screenings of each outcome were sent on each day; None counts those that cannot be opened."""
         counted: dict[date, dict[Severity | None, int]] = {}
         query = "SELECT day, what, number FROM counts WHERE day >= ? AND typeof(what) = 'integer' AND number > 0"
@@ -139,7 +171,9 @@ class Worklist:
             counted.setdefault(date.fromisoformat(day), {})[severity] = number
         return counted
 
-    def left_open(self, connection: sqlite3.Connection, *, since: date) -> list[tuple[str, dict[Open, int]]]:
+    def left_open(
+        self, connection: sqlite3.Connection, *, since: date
+    ) -> list[tuple[str, dict[Open, int]]]:
         """For each question or follow-up that was left open: how many times in which way, the most often open first."""
         counted: dict[str, dict[Open, int]] = {}
         query = (
@@ -148,7 +182,9 @@ class Worklist:
         )
         for finding, number in connection.execute(query, (since.isoformat(),)):
             rule, _, how = finding.partition("/")
-            counted.setdefault(rule.removeprefix("clarify-"), dict.fromkeys(Open, 0))[Open(how)] = number
+            counted.setdefault(rule.removeprefix("clarify-"), dict.fromkeys(Open, 0))[Open(how)] = (
+                number
+            )
         return sorted(counted.items(), key=lambda item: -sum(item[1].values()))
 
     def _take_older(self, session: Session, keys: Keys, zone: ZoneInfo) -> None:
@@ -160,20 +196,52 @@ class Worklist:
         if part:
             self._oldest = part[-1][0].submitted_at, part[-1][0].id
 
-    def _take_again(self, session: Session, keys: Keys, zone: ZoneInfo, references: list[str]) -> None:
+    def _take_again(
+        self, session: Session, keys: Keys, zone: ZoneInfo, references: list[str]
+    ) -> None:
         for begin in range(0, len(references), 500):
             part = references[begin : begin + 500]
             self._db.executemany("DELETE FROM list WHERE reference = ?", [(one,) for one in part])
             self._take(screenings.states(session, keys, ScreeningRow.reference.in_(part)), zone)
 
-    def _take(self, states: Iterable[tuple[Row[*tuple[Any, ...]], screenings.State | None]], zone: ZoneInfo) -> None:
-        def values(row: Row[*tuple[Any, ...]], state: screenings.State | None) -> tuple[object, ...]:
-            sent, day = row.submitted_at.timestamp(), row.submitted_at.astimezone(zone).date().isoformat()
+    def _take(
+        self,
+        states: Iterable[tuple[Row[*tuple[Any, ...]], screenings.State | None]],
+        zone: ZoneInfo,
+    ) -> None:
+        def values(
+            row: Row[*tuple[Any, ...]], state: screenings.State | None
+        ) -> tuple[object, ...]:
+            sent = row.submitted_at.timestamp()
+            day = row.submitted_at.astimezone(zone).date().isoformat()
             if state is None:
-                return row.reference, sent, day, None, Status.NEW, None, DUE, 1, json.dumps([UNREADABLE])
-            outcome, todo = state["outcome"], row.status != Status.REVIEWED
-            counted = json.dumps([outcome, *(finding for finding in state["findings"] if "/" in finding)])
-            return row.reference, sent, day, outcome, row.status, state["until"], outcome, todo, counted
+                return (
+                    row.reference,
+                    sent,
+                    day,
+                    None,
+                    Status.NEW,
+                    None,
+                    DUE,
+                    1,
+                    json.dumps([UNREADABLE]),
+                )
+            outcome = state["outcome"]
+            todo = row.status != Status.REVIEWED
+            counted = json.dumps(
+                [outcome, *(finding for finding in state["findings"] if "/" in finding)]
+            )
+            return (
+                row.reference,
+                sent,
+                day,
+                outcome,
+                row.status,
+                state["until"],
+                outcome,
+                todo,
+                counted,
+            )
 
         lines = [values(row, state) for row, state in states]
         # Instead of INSERT OR REPLACE, for which no trigger would tell what is replaced.

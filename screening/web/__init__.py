@@ -1,1 +1,4 @@
-"""The web: the only part that knows Flask. A view validates, translates, calls one service and responds."""
+"""The web: the only part that knows Flask.
+
+A view validates, translates, calls one service and responds.
+"""

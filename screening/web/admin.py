@@ -30,9 +30,12 @@ def people() -> str:
 def add_person() -> str:
     """Add somebody and show the one-time password, once."""
     typed = {name: request.form.get(name, "") for name in ("sign_in_name", "full_name")}
-    roles, password = request.form.getlist("roles"), service.one_time_password()
+    roles = request.form.getlist("roles")
+    password = service.one_time_password()
     try:
-        service.add(acting(), typed["sign_in_name"], typed["full_name"], roles, hash_password(password))
+        service.add(
+            acting(), typed["sign_in_name"], typed["full_name"], roles, hash_password(password)
+        )
     except service.NotAccepted as err:
         return _people_page(fault=str(err), typed=typed, chosen=roles)
     return _people_page(password=(service.normal_name(typed["sign_in_name"]), password))
@@ -54,7 +57,9 @@ def change_person(sign_in_name: str) -> str | Response:
             sign_in_name,
             roles=request.form.getlist("roles") if "change-roles" in request.form else None,
             active=next((value for name, value in switches.items() if name in request.form), None),
-            totp_required=next((value for name, value in codes.items() if name in request.form), None),
+            totp_required=next(
+                (value for name, value in codes.items() if name in request.form), None
+            ),
             hashed=hash_password(password) if password else None,
         )
     except service.NotAccepted as err:
@@ -75,7 +80,9 @@ def _people_page(
         "clinic/people.html",
         people=service.everyone(db.session),
         fault=fault and _(fault),
-        at_fault={service.NO_ROLE: "roles", service.FULL_NAME: "full_name"}.get(fault, "sign_in_name"),
+        at_fault={service.NO_ROLE: "roles", service.FULL_NAME: "full_name"}.get(
+            fault, "sign_in_name"
+        ),
         typed=typed or {"sign_in_name": "", "full_name": ""},
         chosen=chosen or [],
         password=password,
@@ -86,9 +93,14 @@ def _people_page(
 @needs("admin")
 def audit() -> str:
     """The audit log, the newest first."""
-    number, total = page_number(), audit_log.size(db.session)
-    rows = audit_log.rows(db.session, newest_first=True, after=(number - 1) * AUDIT_PAGE, limit=AUDIT_PAGE)
-    return render_template("clinic/audit.html", rows=rows, number=number, length=AUDIT_PAGE, total=total)
+    number = page_number()
+    total = audit_log.size(db.session)
+    rows = audit_log.rows(
+        db.session, newest_first=True, after=(number - 1) * AUDIT_PAGE, limit=AUDIT_PAGE
+    )
+    return render_template(
+        "clinic/audit.html", rows=rows, number=number, length=AUDIT_PAGE, total=total
+    )
 
 
 @blueprint.get("/settings")

@@ -1,4 +1,7 @@
-"""The prescriber's way: inbox, a screening, clarify, decide, statistics. Staff see what arrived, and no more."""
+"""The prescriber's way: inbox, a screening, clarify, decide, statistics.
+
+Staff see what arrived, and no more.
+"""
 
 import sqlite3
 from collections.abc import Iterator
@@ -34,7 +37,15 @@ from screening.web.errors import Page
 from screening.web.forms.questions import question_form
 from screening.web.forms.review import ClarifyForm, ReviewForm
 from screening.web.patient import copy_page, copy_response, in_turn, pdf_response, today
-from screening.web.sign_in import acting, forget_kept, kept_form, needs, opened_for_me, page_number, sealed_for_me
+from screening.web.sign_in import (
+    acting,
+    forget_kept,
+    kept_form,
+    needs,
+    opened_for_me,
+    page_number,
+    sealed_for_me,
+)
 
 blueprint = Blueprint("clinic", __name__, url_prefix="/clinic")
 
@@ -47,15 +58,26 @@ STATISTICS_DAYS = 30
 @blueprint.get("/")
 @needs("prescriber", "staff", "admin")
 def inbox() -> Page:
-    """What is to be done, or what the filter in the address asks for. Who is only an admin has no inbox."""
+    """What is to be done, or what the filter in the address asks for.
+
+    Who is only an admin has no inbox.
+    """
     if not (current_user.has_role("prescriber") or current_user.has_role("staff")):
         return redirect(url_for("admin.people"))
-    clinical, typed = current_user.has_role("prescriber"), _opened(request.args.get("q", ""))
-    chosen, here = _filter(request.args, clinical=clinical, typed=typed), installation()
+    clinical = current_user.has_role("prescriber")
+    typed = _opened(request.args.get("q", ""))
+    chosen = _filter(request.args, clinical=clinical, typed=typed)
+    here = installation()
     number = page_number()
-    with here.worklist.current(db.session, here.keys, timezone=here.settings.clinic_timezone, today=today()) as list_:
+    with here.worklist.current(
+        db.session, here.keys, timezone=here.settings.clinic_timezone, today=today()
+    ) as list_:
         listed, total = here.worklist.page(
-            list_, chosen, by_severity=clinical, offset=(number - 1) * PAGE_LENGTH, limit=PAGE_LENGTH
+            list_,
+            chosen,
+            by_severity=clinical,
+            offset=(number - 1) * PAGE_LENGTH,
+            limit=PAGE_LENGTH,
         )
         unread = _unread(list_)
     filters = {name: value for name, value in request.args.items() if name != "page" and value}
@@ -66,7 +88,9 @@ def inbox() -> Page:
         "clinic/inbox.html",
         lines=lines,
         now=datetime.now(UTC),
-        confirm_after=timedelta(hours=min(one.valid_for_hours for one in language.book().questions)),
+        confirm_after=timedelta(
+            hours=min(one.valid_for_hours for one in language.book().questions)
+        ),
         today=today(),
         age=age,
         total=total,
@@ -86,7 +110,8 @@ def inbox() -> Page:
         in_doubt=clock.doubt(db.session),
         **_announced(),
         newest=audit.head(db.session, here.keys).number,
-        too_many=chosen.references is not None and len(chosen.references) >= search_index.FOUND_AT_MOST,
+        too_many=chosen.references is not None
+        and len(chosen.references) >= search_index.FOUND_AT_MOST,
     )
 
 
@@ -119,12 +144,16 @@ def search() -> Response:
 @needs("prescriber", "staff", counts=False)
 def arrivals() -> dict[str, int]:
     """How many screenings arrived after the audit row `after`: what an open inbox asks by itself."""
-    after = min(max(request.args.get("after", 0, type=int), 0), 2**31 - 1)  # what fits into the column
+    # what fits into the column
+    after = min(max(request.args.get("after", 0, type=int), 0), 2**31 - 1)
     return {"arrived": audit.count(db.session, "submitted", after=after)}
 
 
 def _filter(asked: MultiDict[str, str], *, clinical: bool, typed: str) -> Filter:
-    """The filter in an address; what is not understood is left out. Staff cannot ask for an outcome."""
+    """The filter in an address; what is not understood is left out.
+
+    Staff cannot ask for an outcome.
+    """
     words = {one.word: one for one in Severity}
     shows = SHOWS if clinical else STAFF_SHOWS
     return Filter(
@@ -133,7 +162,9 @@ def _filter(asked: MultiDict[str, str], *, clinical: bool, typed: str) -> Filter
         since=asked.get("since", type=date.fromisoformat),
         to=asked.get("to", type=date.fromisoformat),
         # Words that cannot be read any more find nothing, rather than everything.
-        references=search_index.find(db.session, installation().keys, typed) if typed or asked.get("q") else None,
+        references=search_index.find(db.session, installation().keys, typed)
+        if typed or asked.get("q")
+        else None,
     )
 
 
@@ -170,7 +201,8 @@ def screening(reference: str) -> Page:
 @needs("prescriber")
 def decide(reference: str) -> Page:
     """Record a decision."""
-    form, meanwhile = ReviewForm(request.form), None
+    form = ReviewForm(request.form)
+    meanwhile = None
     if form.validate():
         try:
             review.decide(
@@ -188,9 +220,13 @@ def decide(reference: str) -> Page:
             installation().wake()
             return redirect(url_for("clinic.screening", reference=reference), code=303)
         except review.DayNeeded:
-            form.until.errors = [_("Enter a date after today (%(today)s)", today=today().isoformat())]
+            form.until.errors = [
+                _("Enter a date after today (%(today)s)", today=today().isoformat())
+            ]
         except review.ReasonNeeded:
-            form.reason.errors = [_("A contraindication is reported: give your reason for proceeding")]
+            form.reason.errors = [
+                _("A contraindication is reported: give your reason for proceeding")
+            ]
         except review.ChangedMeanwhile as err:
             meanwhile = err.entry
     found = _view(reference)
@@ -203,14 +239,24 @@ def decide(reference: str) -> Page:
 def clarify(reference: str, question_id: str) -> Page:
     """Record what was established on one question."""
     found = _view(reference)
-    book, meanwhile = _book(found), None
+    book = _book(found)
+    meanwhile = None
     question = book.question(question_id) or abort(404)
     form = question_form(ClarifyForm, book, question, request.form or kept_form())
     if request.method == "POST" and form.validate():
         try:
-            why, seen = form.why.data, form.seen.data or 0
+            why = form.why.data
+            seen = form.seen.data or 0
             jobs = installation().jobs_of_entry
-            review.clarify(acting(), reference, question=question, answers=form.answers, why=why, seen=seen, jobs=jobs)
+            review.clarify(
+                acting(),
+                reference,
+                question=question,
+                answers=form.answers,
+                why=why,
+                seen=seen,
+                jobs=jobs,
+            )
             forget_kept(request.path)
             installation().wake()
             return redirect(url_for("clinic.screening", reference=reference), code=303)
@@ -238,7 +284,9 @@ def summary_pdf(reference: str) -> Page:
     try:
         printed = installation().printer.pdf(found.reference)
     except printing.NotPrinted as err:
-        return render_template("clinic/not_printed.html", reference=found.reference, failed=err.failed), 503
+        return render_template(
+            "clinic/not_printed.html", reference=found.reference, failed=err.failed
+        ), 503
     return pdf_response(printed, f"summary-{found.reference}.pdf")
 
 
@@ -261,7 +309,9 @@ def copy(reference: str) -> Page:
     g.page_language = book.language
     refresh()
     here = url_for("clinic.screening", reference=found.reference)
-    return copy_page(found, book, back=here, pdf=url_for("clinic.copy_pdf", reference=found.reference))
+    return copy_page(
+        found, book, back=here, pdf=url_for("clinic.copy_pdf", reference=found.reference)
+    )
 
 
 @blueprint.get("/screenings/<reference>/copy.pdf")
@@ -286,10 +336,17 @@ def paper() -> Page:
 @blueprint.get("/statistics")
 @needs("prescriber")
 def statistics() -> Page:
-    """How many screenings of which outcome, what stays open, and how long reviews take. Names nobody."""
-    here, first = installation(), today() - timedelta(days=STATISTICS_DAYS - 1)
-    with here.worklist.current(db.session, here.keys, timezone=here.settings.clinic_timezone, today=today()) as list_:
-        per_day, unread = here.worklist.per_day(list_, since=first), _unread(list_)
+    """How many screenings of which outcome, what stays open, and how long reviews take.
+
+    Names nobody.
+    """
+    here = installation()
+    first = today() - timedelta(days=STATISTICS_DAYS - 1)
+    with here.worklist.current(
+        db.session, here.keys, timezone=here.settings.clinic_timezone, today=today()
+    ) as list_:
+        per_day = here.worklist.per_day(list_, since=first)
+        unread = _unread(list_)
         left_open = here.worklist.left_open(list_, since=first)
     days = [first + timedelta(days=number) for number in range(STATISTICS_DAYS)]
     highest = max((sum(counts.values()) for counts in per_day.values()), default=0)
@@ -307,7 +364,9 @@ def statistics() -> Page:
         median=figures.median_time_to_review(db.session, since),
         count=STATISTICS_DAYS,
         unread=unread,
-        sample=figures.SAMPLE if sum(sum(counts.values()) for counts in per_day.values()) > figures.SAMPLE else 0,
+        sample=figures.SAMPLE
+        if sum(sum(counts.values()) for counts in per_day.values()) > figures.SAMPLE
+        else 0,
     )
 
 
@@ -317,9 +376,12 @@ def _no_such_screening(error: screenings.NoSuchScreening) -> Page:
 
 
 def _screening_page(found: Screening, form: ReviewForm, meanwhile: Entry | None = None) -> str:
-    now, summary = datetime.now(UTC), installation().printer.summary(found)
+    now = datetime.now(UTC)
+    summary = installation().printer.summary(found)
     book = _book(found)
-    together = screenings.together(db.session, installation().keys, found.replaces or found.reference)
+    together = screenings.together(
+        db.session, installation().keys, found.replaces or found.reference
+    )
     page_of = {item.id: question for question in book.questions for item in question.page}
     since = {row.id: found.known_since(row.id) for row in summary.answers}
     outdated = {item for item in since if found.outdated(page_of[item], now)}
@@ -330,7 +392,9 @@ def _screening_page(found: Screening, form: ReviewForm, meanwhile: Entry | None 
         form=form,
         decisions=[(one.value, label(one, book.language)) for one in Decision],
         # Of the same age and young enough, they need no column that says so.
-        ages={item: now - at for item, at in since.items()} if outdated or len(set(since.values())) > 1 else {},
+        ages={item: now - at for item, at in since.items()}
+        if outdated or len(set(since.values())) > 1
+        else {},
         outdated=outdated,
         meanwhile=meanwhile,
         others=[one for one in together if one != found.reference],
@@ -355,12 +419,16 @@ def _view(reference: str, *, action: str = "viewed") -> Screening:
 
 def _patients_book(found: Screening) -> RuleBook:
     """The edition of a screening in the language that the patient answered in."""
-    return editions.books_of(db.session, installation().keys, found).get(found.language, _book(found))
+    return editions.books_of(db.session, installation().keys, found).get(
+        found.language, _book(found)
+    )
 
 
 def _book(found: Screening) -> RuleBook:
     """The edition of a screening in the clinic's language."""
-    return in_language_of(installation().settings, editions.books_of(db.session, installation().keys, found))
+    return in_language_of(
+        installation().settings, editions.books_of(db.session, installation().keys, found)
+    )
 
 
 @blueprint.app_template_filter("moment")

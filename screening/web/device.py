@@ -11,7 +11,10 @@ from screening.web.headers import cookie
 
 
 def init_app(app: Flask) -> None:
-    """Know a device again whose browser was closed. Has to come before whatever refuses forms that are too old."""
+    """Know a device again whose browser was closed.
+
+    Has to come before whatever refuses forms that are too old.
+    """
     app.before_request(_accept_forms_again)
 
 
@@ -44,7 +47,8 @@ def language() -> str | None:
 def remember(token: str, target: str) -> Response:
     """Lead on to `target`, and let the device keep the token for as long as the draft, or the copy, is kept from now.
 
-    A browser that sees the cookie change also drops the pages it kept in memory for Back, which show old answers.
+    A browser that sees the cookie change also drops the pages it kept in memory for Back, which
+    show old answers.
     """
     _accept_forms_of(token)
     response = redirect(target, code=303)
@@ -57,7 +61,8 @@ def remember(token: str, target: str) -> Response:
 def forget(response: Response) -> Response:
     """Leave nothing of this patient on this device.
 
-    Forms shown so far are refused: sent again by Back and reload, they would write into the next patient's draft.
+    Forms shown so far are refused: sent again by Back and reload, they would write into the next
+    patient's draft.
     """
     for name in ("csrf_token", "language", "born", "code", "proved"):
         session.pop(name, None)
@@ -75,8 +80,8 @@ def _accept_forms_again() -> None:
 def _accept_forms_of(token: str) -> None:
     """Accept the forms that are shown to the holder of this token, and refuse those of all others.
 
-    The value follows from the token: nobody else can know it, and the same device knows it again after its session.
-    Forms of somebody who is signed in keep a value of their own.
+    The value follows from the token: nobody else can know it, and the same device knows it again
+    after its session. Forms of somebody who is signed in keep a value of their own.
     """
     if "_user_id" not in session:
         session["csrf_token"] = installation().keys.authenticate("form", token.encode()).hex()

@@ -1,4 +1,7 @@
-"""Exceptions -> kind pages. What went wrong goes to the log, without anything personal; the page says what to do."""
+"""Exceptions -> kind pages.
+
+What went wrong goes to the log, without anything personal; the page says what to do.
+"""
 
 import logging
 import secrets
@@ -39,7 +42,9 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(Exception, _unexpected)
 
 
-def _page(status: int, name: str, _error: Exception | None = None, **values: object) -> tuple[str, int]:
+def _page(
+    status: int, name: str, _error: Exception | None = None, **values: object
+) -> tuple[str, int]:
     if status == 500:  # it must not ask the database who is signed in: that may be what is broken
         g._login_user = current_app.login_manager.anonymous_user()  # type: ignore[attr-defined]
     return render_template(f"errors/{name}.html", status=status, **values), status
@@ -47,17 +52,26 @@ def _page(status: int, name: str, _error: Exception | None = None, **values: obj
 
 def _form_expired(error: CSRFError) -> Page:
     adapter = current_app.create_url_adapter(request)
-    here = request.path if adapter and adapter.test(method="GET") else language.own_path(request.form.get("next", "/"))
+    here = (
+        request.path
+        if adapter and adapter.test(method="GET")
+        else language.own_path(request.form.get("next", "/"))
+    )
     if not request.cookies:
         generate_csrf()  # leaves a cookie; the next page sees whether the browser has kept it
-        return redirect(url_for("cookies", next=here, language=request.form.get("language")), code=303)
+        return redirect(
+            url_for("cookies", next=here, language=request.form.get("language")), code=303
+        )
     if request.endpoint in BEGINNINGS:  # pressed twice: what the first one began is there
         return redirect(here, code=303)
     return _page(400, "form_expired")
 
 
 def _cookies() -> tuple[str, int]:
-    """Whether the browser keeps cookies, and what to do if not. The address has the language, which no cookie keeps."""
+    """Whether the browser keeps cookies, and what to do if not.
+
+    The address has the language, which no cookie keeps.
+    """
     if request.args.get("language") in installation().languages:
         g.page_language = request.args["language"]
     return _page(200, "cookies", target=language.own_path(request.args.get("next", "/")))
@@ -86,8 +100,8 @@ def _impossible(error: Exception) -> tuple[str, int]:
 
 def _unexpected(error: Exception) -> tuple[str, int]:
     incident = secrets.token_hex(4)
-    # The words of other people's exceptions may quote what a patient typed: only their kind and our own lines are
-    # logged. Our own faults name files and columns, never a person.
+    # The words of other people's exceptions may quote what a patient typed: only their kind and our
+    # own lines are logged. Our own faults name files and columns, never a person.
     words = str(error) if isinstance(error, KeyFault | DatabaseNotReady) else type(error).__name__
     lines = " < ".join(reversed(lines_of_ours(error)))
     log.error("incident %s: %s, endpoint %s, at %s", incident, words, request.endpoint, lines)

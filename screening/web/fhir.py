@@ -1,4 +1,7 @@
-"""What our FHIR resources refer to, at its own address: the Questionnaire and its CodeSystem. Nothing about anyone."""
+"""What our FHIR resources refer to, at its own address: the Questionnaire and its CodeSystem.
+
+Nothing about anyone.
+"""
 
 import json
 
@@ -21,7 +24,9 @@ def definition(kind: str, name: str) -> Response:
     made = DEFINITIONS[kind](here.approved_books, base=here.settings.fhir_base)
     if name != made["id"]:
         abort(404)
-    response = Response(json.dumps(made, ensure_ascii=False), content_type=f"{MEDIA_TYPE}; charset=utf-8")
+    response = Response(
+        json.dumps(made, ensure_ascii=False), content_type=f"{MEDIA_TYPE}; charset=utf-8"
+    )
     response.cache_control.max_age = SECONDS
     response.set_etag(made["version"])
     return response.make_conditional(request)  # type: ignore[return-value]

@@ -34,7 +34,8 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-ABOUT_NOBODY = frozenset({"static", "fhir.definition"})  # they say themselves how long a copy may be kept
+# they say themselves how long a copy may be kept
+ABOUT_NOBODY = frozenset({"static", "fhir.definition"})
 ONE_YEAR = 31_536_000  # seconds
 
 
@@ -51,7 +52,8 @@ def init_app(app: Flask) -> None:
         response.headers.update(HEADERS)
         if request.endpoint not in ABOUT_NOBODY:
             response.headers["Cache-Control"] = "no-store"
-        # Only under the version that it has now: during an upgrade an old page may ask for a new file.
+        # Only under the version that it has now: during an upgrade an old page may ask for a new
+        # file.
         if request.endpoint == "static" and response.status_code == 200:
             given = request.args.get("v")
             if given == _version(f"{folder}/{(request.view_args or {})['filename']}"):
@@ -64,7 +66,12 @@ def init_app(app: Flask) -> None:
 def cookie(name: str) -> dict[str, Any]:
     """The name and the attributes of a cookie: for this host alone, and no script reads it."""
     secure = installation().settings.over_tls
-    return {"key": f"__Host-{name}" if secure else name, "secure": secure, "httponly": True, "samesite": "Lax"}
+    return {
+        "key": f"__Host-{name}" if secure else name,
+        "secure": secure,
+        "httponly": True,
+        "samesite": "Lax",
+    }
 
 
 def _version(file: str) -> str:

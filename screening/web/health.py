@@ -1,4 +1,7 @@
-"""For machines that watch this one: does it live, can it serve, how is it doing. Says nothing about anyone."""
+"""For machines that watch this one: does it live, can it serve, how is it doing.
+
+Says nothing about anyone.
+"""
 
 import hmac
 import logging
@@ -39,7 +42,8 @@ def ready() -> Plain:
 
     Why not is in the log.
     """
-    here, now = installation(), time.monotonic()
+    here = installation()
+    now = time.monotonic()
     try:
         check_keys(db.session, here.keys)
         check_release(db.session)
@@ -73,7 +77,8 @@ def metrics() -> Plain:
     """Figures for Prometheus, for whoever is on this machine or has the token in `metrics.token`."""
     if not (_is_on_this_machine() or _has_token()):
         abort(404)
-    now, here = datetime.now(UTC), installation()
+    now = datetime.now(UTC)
+    here = installation()
     figures = current_app.jinja_env.get_template("text/metrics.txt").render(
         submits=audit.count(db.session, "submitted", after=0),
         deliveries=audit.count(db.session, "delivered", after=0),
@@ -85,11 +90,15 @@ def metrics() -> Plain:
 
 def _is_on_this_machine() -> bool:
     # What a proxy on this machine passes on comes from elsewhere.
-    passed_on = any(name in request.headers for name in ("X-Forwarded-For", "Forwarded", "X-Real-IP", "Via"))
+    passed_on = any(
+        name in request.headers for name in ("X-Forwarded-For", "Forwarded", "X-Real-IP", "Via")
+    )
     return request.remote_addr in LOOPBACK and not passed_on
 
 
 def _has_token() -> bool:
     file = installation().settings.instance / "metrics.token"
     given = request.headers.get("Authorization", "").encode()
-    return file.exists() and hmac.compare_digest(given, f"Bearer {read_private(file).strip()}".encode())
+    return file.exists() and hmac.compare_digest(
+        given, f"Bearer {read_private(file).strip()}".encode()
+    )

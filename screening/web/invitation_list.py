@@ -1,6 +1,7 @@
 """Inviting all patients of a list: choose the file, look at how it is understood, invite.
 
-Between these pages the server keeps nothing. The file goes into the page sealed, and comes back with the button.
+Between these pages the server keeps nothing. The file goes into the page sealed, and comes back
+with the button.
 """
 
 import io
@@ -20,7 +21,13 @@ from screening.extensions import installation
 from screening.reports.spreadsheet import ENCODING, write_row
 from screening.services import invite
 from screening.services.dates import Order, readings
-from screening.services.invitation_list import FIELDS, InvitationList, Words, read_list, with_doubles
+from screening.services.invitation_list import (
+    FIELDS,
+    InvitationList,
+    Words,
+    read_list,
+    with_doubles,
+)
 from screening.storage.encryption import KeyFault
 from screening.web import patient
 from screening.web.errors import Page
@@ -40,20 +47,26 @@ def many() -> Page:
     """Choose a file; then see how it is understood, until "Invite 48 patients" is pressed."""
     if request.method == "GET":
         return _page("")
-    settings, sent, seed = installation().settings, request.files.get("list"), request.form.get("seed", "")
+    settings = installation().settings
+    sent = request.files.get("list")
+    seed = request.form.get("seed", "")
     content = sent.read() if sent else b""
     if content:
         seed = uuid4().hex
     elif seed:
         try:
             sealed = request.form.get("sealed", "")
-            content = zlib.decompress(opened_for_me(sealed, table="lists", column="sealed_list", row=f"|{seed}"))
+            content = zlib.decompress(
+                opened_for_me(sealed, table="lists", column="sealed_list", row=f"|{seed}")
+            )
         except (KeyFault, ValueError, zlib.error):
             return _page(_("This page cannot be used any more. Choose the file again"))
     if not content:
         return _page(_("Choose the file with the list"))
     if len(content) > FILE_BYTES:
-        return _page(_("This file is too large: 2 MB are the most. Save the sheet with the list alone"))
+        return _page(
+            _("This file is too large: 2 MB are the most. Save the sheet with the list alone")
+        )
     dates = request.form.get("dates", "")
     order = Order(dates) if dates in [*Order] else None
     act = acting()
@@ -78,16 +91,23 @@ def many() -> Page:
             until=until,
             kept=_kept(content, seed, dates),
             days=days,
-            early=sum(one.appointment is not None and one.appointment > until for one in several.values()),
+            early=sum(
+                one.appointment is not None and one.appointment > until for one in several.values()
+            ),
         )
-        return Response(page, headers={"X-Accel-Buffering": "no"})  # a proxy is not to wait for the end
+        # a proxy is not to wait for the end
+        return Response(page, headers={"X-Accel-Buffering": "no"})
     if found.faults:
         return _page(*map(_said, found.faults))
     return render_template(
         "clinic/invitation_list.html",
         faults=[],
         found=found,
-        fields=[one for one in FIELDS if one in ("name", "birth_date") or any(row.values[one] for row in found.rows)],
+        fields=[
+            one
+            for one in FIELDS
+            if one in ("name", "birth_date") or any(row.values[one] for row in found.rows)
+        ],
         names={name: _(words) for name, words in FIELDS.items()},
         said=_said,
         cells=dict(_cell_faults(found)),
@@ -105,11 +125,15 @@ def many() -> Page:
 @blueprint.errorhandler(RequestEntityTooLarge)
 def _too_large(_error: RequestEntityTooLarge) -> Page:
     read_the_rest()
-    return _page(_("This file is too large: 2 MB are the most. Save the sheet with the list alone")), 413
+    return _page(
+        _("This file is too large: 2 MB are the most. Save the sheet with the list alone")
+    ), 413
 
 
 def _page(*faults: str) -> str:
-    return render_template("clinic/invitation_list.html", faults=[one for one in faults if one], found=None)
+    return render_template(
+        "clinic/invitation_list.html", faults=[one for one in faults if one], found=None
+    )
 
 
 def _said(words: Words) -> str:
@@ -118,7 +142,9 @@ def _said(words: Words) -> str:
 
 def _kept(content: bytes, seed: str, dates: str) -> Mapping[str, str]:
     """What the page sends back: the file, for nobody but this person, and what was said about its days."""
-    sealed = sealed_for_me(zlib.compress(content), table="lists", column="sealed_list", row=f"|{seed}")
+    sealed = sealed_for_me(
+        zlib.compress(content), table="lists", column="sealed_list", row=f"|{seed}"
+    )
     return {"sealed": sealed, "seed": seed, "dates": dates}
 
 
@@ -126,7 +152,9 @@ def _cell_faults(found: InvitationList) -> Iterator[tuple[str, list[str]]]:
     """Each fault by the id of its cell, with the number of its row and the heading of its column."""
     for row in found.rows:
         for column, fault in row.faults.items():
-            heading = found.headings.get(column) or (_(FIELDS[column]) if column else _("no heading"))
+            heading = found.headings.get(column) or (
+                _(FIELDS[column]) if column else _("no heading")
+            )
             place = _("Row %(row)s, %(column)s:", row=row.number, column=heading)
             yield f"row-{row.number}-{column or 'more'}", [f"{place} {_said(fault)}"]
 
@@ -135,7 +163,10 @@ def _question(found: InvitationList) -> Mapping[str, object] | None:
     """A day of which only the person knows the order, with what it would be in each."""
     if not found.asked:
         return None
-    return {"text": found.asked[0], "days": readings(found.asked[0], installation().settings.languages)}
+    return {
+        "text": found.asked[0],
+        "days": readings(found.asked[0], installation().settings.languages),
+    }
 
 
 def _created(several: Mapping[str, Invitation], until: datetime) -> Iterator[int | None]:
@@ -150,7 +181,10 @@ def _created(several: Mapping[str, Invitation], until: datetime) -> Iterator[int
 def _links(found: InvitationList, seed: str) -> Response:
     """The links of those of the list who can still answer, as CSV."""
     table = io.StringIO(newline="")
-    for row in (("name", "visit", "link"), *invite.links(acting(), installation().settings, found.to_invite(seed))):
+    for row in (
+        ("name", "visit", "link"),
+        *invite.links(acting(), installation().settings, found.to_invite(seed)),
+    ):
         write_row(table, row)
     disposition = {"Content-Disposition": "attachment; filename=invitations.csv"}
     return Response(table.getvalue().encode(ENCODING), mimetype="text/csv", headers=disposition)

@@ -41,17 +41,26 @@ PAGE_LENGTH = 50
 @needs("prescriber", "staff")
 def all_of_them() -> str:
     """Whose answers may still come, by appointment; or with `?show=all` every invitation, the newest first."""
-    number, show, keys, now = page_number(), request.args.get("show", ""), installation().keys, datetime.now(UTC)
+    number = page_number()
+    show = request.args.get("show", "")
+    keys = installation().keys
+    now = datetime.now(UTC)
     first = (number - 1) * PAGE_LENGTH
     if show == "all":
         total = invitations.count(db.session)
         kept = invitations.listed(db.session, keys, now=now, offset=first, limit=PAGE_LENGTH)
     else:
         every = invitations.awaited(db.session, keys, now=now)
-        total, kept = len(every), every[first : first + PAGE_LENGTH]
+        total = len(every)
+        kept = every[first : first + PAGE_LENGTH]
     review.listed(acting(), lines=len(kept), searched=False)
     return render_template(
-        "clinic/invitations.html", kept=kept, show=show, number=number, length=PAGE_LENGTH, total=total
+        "clinic/invitations.html",
+        kept=kept,
+        show=show,
+        number=number,
+        length=PAGE_LENGTH,
+        total=total,
     )
 
 
@@ -71,7 +80,9 @@ def new() -> Page:
         languages=settings.languages, today=patient.today(), timezone=settings.clinic_timezone
     ):
         act = acting()
-        until = last_moment(now=act.now, days=form.days.data or 1, timezone=settings.clinic_timezone)
+        until = last_moment(
+            now=act.now, days=form.days.data or 1, timezone=settings.clinic_timezone
+        )
         # A form that is sent twice makes one invitation; one that was changed in between, another.
         made = str(form.id.data)
         there = invitations.find(db.session, act.keys, made, now=act.now)
@@ -88,7 +99,9 @@ def one(invitation_id: str) -> str:
     """An invitation, with its link while that can be used."""
     kept = _find(invitation_id)
     invite.viewed(acting(), kept.id)
-    address = invite.address(installation().settings, acting(), invitation_id) if kept.is_usable else ""
+    address = (
+        invite.address(installation().settings, acting(), invitation_id) if kept.is_usable else ""
+    )
     code = segno.make(address, error="m", micro=False) if address else None
     return render_template(
         "clinic/invitation.html",
@@ -96,7 +109,9 @@ def one(invitation_id: str) -> str:
         address=address,
         later=screenings.together(db.session, installation().keys, kept.reference)[1:],
         came=_other(kept),
-        qr=code.svg_inline(omitsize=True, border=4, light="#fff", title=_("QR code")) if code else "",
+        qr=code.svg_inline(omitsize=True, border=4, light="#fff", title=_("QR code"))
+        if code
+        else "",
         mail=_mail() is not None,
         names=dict(language.offered()),
     )
@@ -106,15 +121,19 @@ def one(invitation_id: str) -> str:
 @needs("prescriber", "staff")
 def slip(invitation_id: str) -> Page:
     """The slip for the patient, with link and QR code."""
-    kept, here = _find(invitation_id), installation()
+    kept = _find(invitation_id)
+    here = installation()
     if kept.invitation is None or not kept.is_usable:
         abort(404)
     invite.viewed(acting(), kept.id, action="slip printed")
-    address, back = invite.address(here.settings, acting(), kept.id), url_for("invitations.one", invitation_id=kept.id)
+    address = invite.address(here.settings, acting(), kept.id)
+    back = url_for("invitations.one", invitation_id=kept.id)
     db.session.rollback()  # nobody should wait for what is being printed
     try:
         book = here.books.get(kept.invitation.language, language.book())
-        printed = paper.slip(kept.invitation, book, here.settings, address=address, until=kept.expires_at)
+        printed = paper.slip(
+            kept.invitation, book, here.settings, address=address, until=kept.expires_at
+        )
     except PrintingFailed:
         return patient.not_printed(back)
     return patient.pdf_response(printed.content, f"invitation-{kept.id[: invite.SHORT_ID]}.pdf")
@@ -132,7 +151,8 @@ def revoke(invitation_id: str) -> Response:
 @needs("prescriber", "staff")
 def remind(invitation_id: str) -> Response:
     """Send the link by e-mail."""
-    kept, mail = _find(invitation_id), _mail()
+    kept = _find(invitation_id)
+    mail = _mail()
     if mail is None or kept.invitation is None or not kept.invitation.email:
         abort(404)
     try:
@@ -148,14 +168,22 @@ def remind(invitation_id: str) -> Response:
 def _other(kept: Kept) -> Patient | None:
     """Who has answered, where that is not as it was in the invitation."""
     with suppress(KeyFault):
-        sent = screenings.find(db.session, installation().keys, ScreeningRow.reference == kept.reference)
-        if sent is not None and kept.invitation is not None and not is_same(kept.invitation.patient, sent.patient):
+        sent = screenings.find(
+            db.session, installation().keys, ScreeningRow.reference == kept.reference
+        )
+        if (
+            sent is not None
+            and kept.invitation is not None
+            and not is_same(kept.invitation.patient, sent.patient)
+        ):
             return sent.patient
     return None
 
 
 def _find(invitation_id: str) -> Kept:
-    return invitations.find(db.session, installation().keys, invitation_id, now=datetime.now(UTC)) or abort(404)
+    return invitations.find(
+        db.session, installation().keys, invitation_id, now=datetime.now(UTC)
+    ) or abort(404)
 
 
 def _mail() -> Email | None:
@@ -187,7 +215,9 @@ def open_link(token: str) -> Page:
         ]
     others = patient.find_draft() is not None
     until = format_date(row.expires_at, "long")
-    return render_template("patient/invited.html", form=form, book=language.book(), others=others, until=until)
+    return render_template(
+        "patient/invited.html", form=form, book=language.book(), others=others, until=until
+    )
 
 
 def _fits(form: BirthDateForm) -> bool:
@@ -196,7 +226,9 @@ def _fits(form: BirthDateForm) -> bool:
 
 def _say_birth_date(invitation_id: str, token: str) -> Response:
     """Lead on with the right date of birth; what else was typed is kept in the session and shown after a redirect."""
-    form, switched, earlier = BirthDateForm(request.form), language.switch(), session.pop("born", {})
+    form = BirthDateForm(request.form)
+    switched = language.switch()
+    earlier = session.pop("born", {})
     values = {name: (value or "")[:20] for name, value in form.data.items()}
     refused = earlier.get("refused")
     if not switched and _fits(form):
@@ -208,12 +240,18 @@ def _say_birth_date(invitation_id: str, token: str) -> Response:
                 session["proved"] = [invitation_id, time.time()]
                 return redirect(url_for("invited.arrived", token=token), code=303)
             return device.remember(
-                draft_token, url_for("patient.resume" if draft.answers.given else "patient.about_you")
+                draft_token,
+                url_for("patient.resume" if draft.answers.given else "patient.about_you"),
             )
         except WrongPatient:
             refused = values
     checked = not switched or bool(earlier.get("checked"))
-    session["born"] = {"path": request.path, "values": values, "checked": checked, "refused": refused}
+    session["born"] = {
+        "path": request.path,
+        "values": values,
+        "checked": checked,
+        "refused": refused,
+    }
     return redirect(request.path, code=303)
 
 
@@ -222,18 +260,28 @@ def arrived(token: str) -> Page:
     """Tell, after the date of birth, that the answers arrived and when; for some time they can be changed."""
     row, invitation = invite.look(patient.acting(), token)
     _in_their_language(invitation)
-    here, (proved, at) = installation(), session.get("proved", ("", 0))
+    here = installation()
+    (proved, at) = session.get("proved", ("", 0))
     sent = invite.latest(patient.acting(), row)
     if sent is None or proved != row.id or time.time() - at > here.settings.copy_minutes * 60:
         return redirect(url_for("invited.open_link", token=token), code=303)
     until = sent.submitted_at + timedelta(hours=here.settings.change_hours)
     if request.method == "POST":
-        if (draft := patient.find_draft()) is None or draft.replaces != (sent.replaces or sent.reference):
+        if (draft := patient.find_draft()) is None or draft.replaces != (
+            sent.replaces or sent.reference
+        ):
             with suppress(TooLate):
-                given = invite.change(patient.acting(), token, here.books, until=until, keep=device.keep_draft())
+                given = invite.change(
+                    patient.acting(), token, here.books, until=until, keep=device.keep_draft()
+                )
                 return device.remember(given, url_for("patient.resume"))
-        return redirect(url_for("invited.arrived", token=token) if draft is None else url_for("patient.resume"), 303)
-    return render_template("patient/arrived.html", sent=sent, until=until if until > datetime.now(UTC) else None)
+        return redirect(
+            url_for("invited.arrived", token=token) if draft is None else url_for("patient.resume"),
+            303,
+        )
+    return render_template(
+        "patient/arrived.html", sent=sent, until=until if until > datetime.now(UTC) else None
+    )
 
 
 def _in_their_language(invitation: Invitation) -> None:

@@ -16,7 +16,9 @@ from screening.web import device
 
 _OWN_PATH = re.compile(r"(/[a-z][a-z0-9/_-]*)?/?")
 
-STAFF_PAGES = frozenset({"clinic", "invitations", "rule_book", "admin", "account", "security", "tablet"})
+STAFF_PAGES = frozenset(
+    {"clinic", "invitations", "rule_book", "admin", "account", "security", "tablet"}
+)
 
 blueprint = Blueprint("language", __name__)
 
@@ -67,7 +69,11 @@ def switch_page() -> Response:
     """Switch the language of a page without inputs and show it again."""
     switch()
     target = own_path(request.form.get("next", "/"))
-    return device.remember(device.draft_token(), target) if device.draft_token() else redirect(target, code=303)
+    return (
+        device.remember(device.draft_token(), target)
+        if device.draft_token()
+        else redirect(target, code=303)
+    )
 
 
 @blueprint.record

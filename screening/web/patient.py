@@ -53,15 +53,20 @@ def start() -> Page:
     """What this is, why, how long it takes and who reads it."""
     in_progress = find_draft() is not None
     sent = not in_progress and _find_sent() is not None
-    session.pop("code", None)  # a code typed wrong is nearly a right one: the next person should not see it
-    return render_template("patient/start.html", in_progress=in_progress, sent=sent, book=language.book())
+    # a code typed wrong is nearly a right one: the next person should not see it
+    session.pop("code", None)
+    return render_template(
+        "patient/start.html", in_progress=in_progress, sent=sent, book=language.book()
+    )
 
 
 @blueprint.post("/")
 def begin() -> Page:
     """Begin a new questionnaire."""
     address = request.remote_addr or ""
-    token = questionnaire.begin(acting(), address="" if address in LOOPBACK else address, keep=keep_draft())
+    token = questionnaire.begin(
+        acting(), address="" if address in LOOPBACK else address, keep=keep_draft()
+    )
     session["language"] = language.chosen()
     session.pop("proved", None)
     return remember(token, url_for("patient.about_you"))
@@ -72,24 +77,36 @@ def resume() -> Page:
     """Go on where the questionnaire was left: where something was typed that is not an answer yet, or the next step."""
     draft = _draft()
     pages = [url_for("patient.question", question_id=one.id) for one in language.book().questions]
-    is_there = draft.typed is not None and draft.typed.path in (url_for("patient.about_you"), *pages)
+    is_there = draft.typed is not None and draft.typed.path in (
+        url_for("patient.about_you"),
+        *pages,
+    )
     return redirect(draft.typed.path if draft.typed and is_there else _next_step(draft), code=303)
 
 
 @blueprint.route("/code", methods=["GET", "POST"])
 def resume_by_code() -> Page:
-    """Go on with the answers of a code. There is no draft yet: what was refused is in the session."""
+    """Go on with the answers of a code.
+
+    There is no draft yet: what was refused is in the session.
+    """
     if not installation().settings.continue_codes:
         abort(404)
     typed, refused = session.get("code", ("", False))
     if request.method == "POST":
-        given, switched, address = request.form.get("code", "")[:40], language.switch(), request.remote_addr or ""
-        if not switched and (token := questionnaire.go_on(acting(), given, address=address, keep=keep_draft())):
+        given = request.form.get("code", "")[:40]
+        switched = language.switch()
+        address = request.remote_addr or ""
+        if not switched and (
+            token := questionnaire.go_on(acting(), given, address=address, keep=keep_draft())
+        ):
             session.update(language=language.chosen(), code=("", False), proved=("", 0))
             return remember(token, url_for("patient.resume"))
         session["code"] = [given, not switched or (refused and given == typed)]
         return redirect(request.path, code=303)
-    return render_template("patient/code.html", typed=typed, refused=refused, others=find_draft() is not None)
+    return render_template(
+        "patient/code.html", typed=typed, refused=refused, others=find_draft() is not None
+    )
 
 
 @blueprint.route("/about-you", methods=["GET", "POST"])
@@ -97,7 +114,8 @@ def about_you() -> Page:
     """Name, date of birth, visit reference."""
     draft = _draft()
     back = url_for("patient.check") if _complete(draft) else url_for("patient.start")
-    offered, typed = installation().settings.languages, _typed(draft)
+    offered = installation().settings.languages
+    typed = _typed(draft)
     if request.method == "POST":
         form = AboutYouForm.filled_with(None, request.form)
         if not language.switch() and form.check(languages=offered, today=today()):
@@ -106,20 +124,26 @@ def about_you() -> Page:
     form = AboutYouForm.filled_with(draft.patient, MultiDict(typed.values) if typed else None)
     if typed and typed.checked:
         form.check(languages=offered, today=today())
-    return render_template("patient/about_you.html", form=form, who=paper.respondent_choices(language.chosen()))
+    return render_template(
+        "patient/about_you.html", form=form, who=paper.respondent_choices(language.chosen())
+    )
 
 
 @blueprint.route("/questions/<question_id>", methods=["GET", "POST"])
 def question(question_id: str) -> Page:
     """One question of the rule book with its follow-ups."""
-    draft, book = _draft(), language.book()
+    draft = _draft()
+    book = language.book()
     asked = book.question(question_id) or abort(404)
     _refuse_to_skip(draft, asked)
-    back, typed = _before(draft, asked), _typed(draft)
+    back = _before(draft, asked)
+    typed = _typed(draft)
     if request.method == "POST":
         # Worded as the patient saw it, even if another tab has switched the language since.
         seen = installation().books.get(request.form.get("shown_in", ""), book)
-        form = question_form(QuestionForm, seen, seen.question(question_id) or abort(404), request.form)
+        form = question_form(
+            QuestionForm, seen, seen.question(question_id) or abort(404), request.form
+        )
         if not language.switch() and form.validate():
             return _accepted(
                 lambda draft: replace(draft, answers=draft.answers.with_page(asked, form.answers)),
@@ -127,7 +151,9 @@ def question(question_id: str) -> Page:
                 lambda draft: _next_step(draft, after=asked),
             )
         return _not_accepted(draft, back)
-    form = question_form(QuestionForm, book, asked, MultiDict(typed.values) if typed else None, draft.answers)
+    form = question_form(
+        QuestionForm, book, asked, MultiDict(typed.values) if typed else None, draft.answers
+    )
     if typed and typed.checked:
         form.validate()
     return render_template(
@@ -146,7 +172,9 @@ def _typed(draft: Draft) -> Typed | None:
     return draft.typed if draft.typed and draft.typed.path == request.path else None
 
 
-def _accepted(change: Callable[[Draft], Draft], back: str, following: Callable[[Draft], str]) -> Response:
+def _accepted(
+    change: Callable[[Draft], Draft], back: str, following: Callable[[Draft], str]
+) -> Response:
     """Save what is acceptable and lead on."""
     _record(lambda draft: replace(change(draft), typed=None if _typed(draft) else draft.typed))
     return remember(draft_token(), _way_out(back) or following(_draft()))
@@ -155,13 +183,17 @@ def _accepted(change: Callable[[Draft], Draft], back: str, following: Callable[[
 def _not_accepted(draft: Draft, back: str) -> Response:
     """Keep what was refused, or typed before Stop or a change of language, and show the page after a redirect.
 
-    After a redirect, the browser's own Back and reload never ask whether a form is to be sent once more.
+    After a redirect, the browser's own Back and reload never ask whether a form is to be sent once
+    more.
     """
-    switched, earlier = "language" in request.form, _typed(draft)
+    switched = "language" in request.form
+    earlier = _typed(draft)
     unkept = ("csrf_token", "language", "stop", "page-")
     values = {name: given for name, given in request.form.lists() if not name.startswith(unkept)}
     checked = not (switched or "stop" in request.form) or bool(earlier and earlier.checked)
-    typed = None if "back" in request.form else Typed(path=request.path, values=values, checked=checked)
+    typed = (
+        None if "back" in request.form else Typed(path=request.path, values=values, checked=checked)
+    )
     _record(lambda draft: replace(draft, typed=typed))
     return remember(draft_token(), _way_out(back) or request.path)
 
@@ -172,7 +204,8 @@ def check() -> Page:
     draft = _draft()
     if draft.patient is None or not _complete(draft):
         raise OutOfOrder
-    patient, change = draft.patient, url_for("patient.about_you")
+    patient = draft.patient
+    change = url_for("patient.about_you")
     known = paper.about_patient(patient, language.chosen(), installation().settings)
     about = [(name, value, change) for name, value in known]
     if chosen := paper.respondent_chosen(patient, language.chosen()):
@@ -182,7 +215,9 @@ def check() -> Page:
         for question, asked, answer in paper.asked_and_answered(draft.answers, language.book())
     ]
     private = paper.private_label(language.book())
-    return render_template("patient/check.html", about=about, rows=rows, private=private, proxy=patient.proxy)
+    return render_template(
+        "patient/check.html", about=about, rows=rows, private=private, proxy=patient.proxy
+    )
 
 
 @blueprint.post("/submit")
@@ -190,7 +225,9 @@ def submit() -> Page:
     """Send the answers to the clinic."""
     here = installation()
     try:
-        questionnaire.submit(acting(), draft_token(), here.books, language.chosen(), jobs=here.jobs_of_sent)
+        questionnaire.submit(
+            acting(), draft_token(), here.books, language.chosen(), jobs=here.jobs_of_sent
+        )
     except questionnaire.Incomplete as err:
         raise OutOfOrder from err
     here.wake()
@@ -206,7 +243,9 @@ def done() -> Page:
 @blueprint.get("/copy")
 def copy() -> Page:
     """The patient's own record of the answers."""
-    return copy_page(_sent(), language.book(), back=url_for("patient.done"), pdf=url_for("patient.copy_pdf"))
+    return copy_page(
+        _sent(), language.book(), back=url_for("patient.done"), pdf=url_for("patient.copy_pdf")
+    )
 
 
 @blueprint.get("/copy.pdf")
@@ -234,8 +273,8 @@ def _with_answers() -> bool:
 def in_turn(make: Callable[[], Response], *, back: str) -> Page:
     """A PDF for a patient: one at a time in each process, so that all but one of its threads are there for pages.
 
-    Whoever comes meanwhile is told at once, by a page that comes back by itself; where it cannot be made, by one that
-    leads `back`.
+    Whoever comes meanwhile is told at once, by a page that comes back by itself; where it cannot be
+    made, by one that leads `back`.
     """
     if not _patients_turn.acquire(blocking=False):
         return _being_made()
@@ -249,7 +288,9 @@ def in_turn(make: Callable[[], Response], *, back: str) -> Page:
 
 def _being_made() -> Page:
     page = render_template("patient/pdf_being_made.html", target=request.full_path.rstrip("?"))
-    return Response(page, 503, {"Refresh": str(SHORTLY), "Retry-After": str(SHORTLY)}, mimetype="text/html")
+    return Response(
+        page, 503, {"Refresh": str(SHORTLY), "Retry-After": str(SHORTLY)}, mimetype="text/html"
+    )
 
 
 @blueprint.get("/paper/<kind>/<code>.pdf")
@@ -260,7 +301,9 @@ def blank(kind: str, code: str) -> Page:
         abort(404)
 
     def make() -> Response:
-        return pdf_response(paper.blank(kind, here.books[code], here.settings), f"{kind}-{code}.pdf")
+        return pdf_response(
+            paper.blank(kind, here.books[code], here.settings), f"{kind}-{code}.pdf"
+        )
 
     return in_turn(make, back=url_for("patient.start"))
 
@@ -290,8 +333,14 @@ def leaflet() -> Page:
 def stop() -> Page:
     """Tell that the answers are kept, and for how long; they can be deleted, or a code be noted for another device."""
     draft = _draft()
-    by_link = select(InvitationRow.id).where(InvitationRow.draft_hash == drafts.hash_token(draft_token()))
-    codes = installation().settings.continue_codes and not draft.replaces and db.session.scalar(by_link) is None
+    by_link = select(InvitationRow.id).where(
+        InvitationRow.draft_hash == drafts.hash_token(draft_token())
+    )
+    codes = (
+        installation().settings.continue_codes
+        and not draft.replaces
+        and db.session.scalar(by_link) is None
+    )
     if request.method == "POST" and codes:
         _record(lambda draft: replace(draft, code=draft.code or drafts.new_code()))
         return remember(draft_token(), request.path)
@@ -319,7 +368,10 @@ def _own_words(place: str) -> Markup:
 
 @blueprint.post("/finish")
 def finish() -> Page:
-    """Forget this patient on this device; a draft that was not sent is deleted. Raises DraftMoved."""
+    """Forget this patient on this device; a draft that was not sent is deleted.
+
+    Raises DraftMoved.
+    """
     _find_draft()  # one that went on elsewhere is not deleted here
     sent = _find_sent(at_any_time=True) is not None
     questionnaire.discard(acting(), draft_token())
@@ -374,7 +426,10 @@ def find_draft() -> Draft | None:
 
 
 def _find_draft() -> Draft | None:
-    """The draft, without answers to questions whose wording has changed since. Raises DraftMoved."""
+    """The draft, without answers to questions whose wording has changed since.
+
+    Raises DraftMoved.
+    """
     if not draft_token():
         return None
     here = installation()
@@ -388,7 +443,10 @@ def is_here() -> bool:
 
 
 def _draft() -> Draft:
-    """This patient's draft. Raises AlreadySent where it has become a screening, DraftMoved, DraftGone."""
+    """This patient's draft.
+
+    Raises AlreadySent where it has become a screening, DraftMoved, DraftGone.
+    """
     draft = _find_draft()
     if draft is None:
         raise AlreadySent if _find_sent(at_any_time=True) else DraftGone
@@ -407,7 +465,10 @@ def _find_sent(*, at_any_time: bool = False) -> Screening | None:
 
 
 def _sent() -> Screening:
-    """What this patient has just sent. Raises OutOfOrder before, AlreadySent after its time, DraftGone without any."""
+    """What this patient has just sent.
+
+    Raises OutOfOrder before, AlreadySent after its time, DraftGone without any.
+    """
     screening = _find_sent()
     if screening is None:
         _draft()
@@ -423,7 +484,9 @@ def _refuse_to_skip(draft: Draft, asked: Question) -> None:
     """Raise OutOfOrder for a question beyond the first one that is not answered yet."""
     questions = language.book().questions
     first_open = draft.answers.open_question(language.book())
-    if draft.patient is None or (first_open and questions.index(asked) > questions.index(first_open)):
+    if draft.patient is None or (
+        first_open and questions.index(asked) > questions.index(first_open)
+    ):
         raise OutOfOrder
 
 
@@ -459,9 +522,18 @@ def _way_out(back: str) -> str:
 
 
 def copy_page(screening: Screening, book: RuleBook, *, back: str, pdf: str) -> str:
-    """The patient's record of the answers, without any outcome. `back` is where it was opened from."""
-    about = [(name, value, "") for name, value in paper.particulars(screening, book, installation().settings)]
+    """The patient's record of the answers, without any outcome.
+
+    `back` is where it was opened from.
+    """
+    about = [
+        (name, value, "")
+        for name, value in paper.particulars(screening, book, installation().settings)
+    ]
     answered = paper.asked_and_answered(screening.answers, book) if _with_answers() else ()
     rows = [(asked, answer, "") for _question, asked, answer in answered]
-    private, pdf = paper.private_label(book), pdf if _with_answers() else f"{pdf}?answers=no"
-    return render_template("patient/copy.html", about=about, rows=rows, back=back, pdf=pdf, private=private)
+    private = paper.private_label(book)
+    pdf = pdf if _with_answers() else f"{pdf}?answers=no"
+    return render_template(
+        "patient/copy.html", about=about, rows=rows, back=back, pdf=pdf, private=private
+    )

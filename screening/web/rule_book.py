@@ -43,11 +43,15 @@ def shown() -> Page:
 @needs("prescriber", "admin")
 def pdf(digest: str) -> Page:
     """The edition for a meeting, with lines to sign."""
-    books, here = _books(digest), installation()
-    comparison, day = _comparison(books), today()
+    books = _books(digest)
+    here = installation()
+    comparison = _comparison(books)
+    day = today()
 
     def make() -> Response:
-        content = report.printed(books, comparison, here.settings, on=day, needed=here.settings.approvals_needed)
+        content = report.printed(
+            books, comparison, here.settings, on=day, needed=here.settings.approvals_needed
+        )
         return pdf_response(content, f"rule-book-{books[BASE_LANGUAGE].edition.version}.pdf")
 
     return in_turn(make, back=url_for("rule_book.shown", edition=digest))
@@ -57,13 +61,20 @@ def pdf(digest: str) -> Page:
 @needs("prescriber")
 def approve(digest: str) -> Page:
     """Approve an edition."""
-    books, settings = _books(digest), installation().settings
-    form, proof = ApprovalForm(request.form), ProofForm(user=current_user)
+    books = _books(digest)
+    settings = installation().settings
+    form = ApprovalForm(request.form)
+    proof = ProofForm(user=current_user)
     review_by = form.review_by.data
     if not (form.check(today()) and review_by and proof.validate()):
         return _page(books, form, proof)
-    act, zone = acting(), ZoneInfo(settings.clinic_timezone)
-    from_at = datetime.combine(form.from_day.data, time(), zone).astimezone(UTC) if form.from_day.data else act.now
+    act = acting()
+    zone = ZoneInfo(settings.clinic_timezone)
+    from_at = (
+        datetime.combine(form.from_day.data, time(), zone).astimezone(UTC)
+        if form.from_day.data
+        else act.now
+    )
     try:
         installation().check_languages(books)  # without them no page could be shown
         is_whole = service.approve(
@@ -87,13 +98,15 @@ def approve(digest: str) -> Page:
 @needs("prescriber")
 def withdraw(digest: str, approval_id: str) -> Page:
     """Take an approval back."""
-    edition, act = _books(digest)[BASE_LANGUAGE].edition, acting()
+    edition = _books(digest)[BASE_LANGUAGE].edition
+    act = acting()
     rows = editions.approvals(db.session, act.keys, edition.digest)
     row = next((row for row in rows if row.id == approval_id), None)
     if row is None:
         flash(_("This approval is withdrawn."))
         return redirect(url_for("rule_book.shown", edition=digest), code=303)
-    form, proof = WithdrawalForm(request.form), ProofForm(user=current_user)
+    form = WithdrawalForm(request.form)
+    proof = ProofForm(user=current_user)
     if request.method == "POST" and form.check() and proof.validate():
         with suppress(service.NoSuchApproval):  # somebody else did it in this moment
             service.withdraw(act, approval_id, edition, why=form.why.data)
@@ -101,7 +114,12 @@ def withdraw(digest: str, approval_id: str) -> Page:
         return redirect(url_for("rule_book.shown", edition=digest), code=303)
     errors = errors_of(form, proof)
     return render_template(
-        "clinic/rule_book_withdraw.html", row=row, edition=edition, form=form, proof=proof, errors=errors
+        "clinic/rule_book_withdraw.html",
+        row=row,
+        edition=edition,
+        form=form,
+        proof=proof,
+        errors=errors,
     )
 
 
@@ -122,24 +140,32 @@ def _books(digest: str) -> Books:
 
 def _comparison(books: Books) -> Comparison | None:
     """What the edition changes of the one in force; None where it is that one."""
-    current, language = installation().approved_books, installation().settings.clinic_language
+    current = installation().approved_books
+    language = installation().settings.clinic_language
     if books[BASE_LANGUAGE].edition.digest == current[BASE_LANGUAGE].edition.digest:
         return None
     return compare(current, books, language)
 
 
 def _page(books: Books, form: ApprovalForm | None = None, proof: ProofForm | None = None) -> str:
-    here, now, faults, can_be_approved = installation(), datetime.now(UTC), [], True
-    edition, comparison = books[BASE_LANGUAGE].edition, _comparison(books)
+    here = installation()
+    now = datetime.now(UTC)
+    faults = []
+    can_be_approved = True
+    edition = books[BASE_LANGUAGE].edition
+    comparison = _comparison(books)
     try:
         editions.refuse_used_version(db.session, edition)
         here.check_languages(books)
         here.read(here.rule_book_file)
     except (InvalidRuleBook, InvalidSettings, VersionUsed) as err:
-        faults, can_be_approved = str(err).splitlines(), isinstance(err, InvalidRuleBook)
+        faults = str(err).splitlines()
+        can_be_approved = isinstance(err, InvalidRuleBook)
     effect = None
     if comparison and "assess" in request.args and current_user.has_role("prescriber"):
-        effect = effects.effect(acting(), comparison.old, comparison.new, since=now - timedelta(days=effects.DAYS))
+        effect = effects.effect(
+            acting(), comparison.old, comparison.new, since=now - timedelta(days=effects.DAYS)
+        )
         effects.seen(acting(), effect)
     form = form or ApprovalForm(MultiDict({"review_by": (today() + A_YEAR).isoformat()}))
     approvals = editions.approvals(db.session, here.keys, edition.digest)

@@ -12,7 +12,19 @@ from functools import partial, wraps
 from typing import Any
 
 import segno
-from flask import Blueprint, Flask, abort, current_app, flash, g, redirect, render_template, request, session, url_for
+from flask import (
+    Blueprint,
+    Flask,
+    abort,
+    current_app,
+    flash,
+    g,
+    redirect,
+    render_template,
+    request,
+    session,
+    url_for,
+)
 from flask_babel import gettext as _
 from flask_login import user_logged_out
 from flask_security import (
@@ -44,16 +56,23 @@ from screening.storage.database import begin_write
 from screening.storage.drafts import Typed, hash_token
 from screening.storage.tables import PersonRow, SignInRow
 
-FRESH = timedelta(minutes=15)  # how long ago the password was given for a change of people or credentials
+# how long ago the password was given for a change of people or credentials
+FRESH = timedelta(minutes=15)
 # Forms that are kept when a sign-in ends, and the pages on which they are filled in.
 KEPT = {"clinic.decide": "clinic.screening", "clinic.clarify": "clinic.clarify"}
 OWN_PATH = re.compile(r"/(clinic|admin|account)/[\w./?=&%:@+-]*")
 NOT_USED = {"security.two_factor_rescue", "security.tf_select"}
-CHANGES = {"security.two_factor_setup", "security.two_factor_setup_validate", "security.mf_recovery_codes"}
+CHANGES = {
+    "security.two_factor_setup",
+    "security.two_factor_setup_validate",
+    "security.mf_recovery_codes",
+}
 CODE_WINDOW = 30  # seconds that the clock of a phone may be wrong
 TIME_STEP = 30  # seconds for which a code is shown
-# Secrets proved at a time in each process, and seconds to wait: hashing takes the processor and threads from patients.
-AT_ONCE, PATIENCE = 1, 0.5
+# Secrets proved at a time in each process, and seconds to wait: hashing takes the processor and
+# threads from patients.
+AT_ONCE = 1
+PATIENCE = 0.5
 _proving = threading.BoundedSemaphore(AT_ONCE)
 
 blueprint = Blueprint("account", __name__, url_prefix="/account")
@@ -63,7 +82,9 @@ def init_app(app: Flask, here: Installation) -> None:
     """Set up Flask-Security. Raises KeyFault where the data key is there but cannot be read."""
     # Derived from the index key, which is never rotated; before there is one, nobody can sign in.
     index = here.keys.index if here.key_file.exists() else secrets.token_bytes(32)
-    totp, codes = (hashlib.sha256(purpose + index).digest() for purpose in (b"totp", b"recovery codes"))
+    totp, codes = (
+        hashlib.sha256(purpose + index).digest() for purpose in (b"totp", b"recovery codes")
+    )
     app.config.from_mapping(
         SECURITY_URL_PREFIX="/account",
         SECURITY_LOGIN_URL="/sign-in",
@@ -163,12 +184,18 @@ class Counted:
 
     def validate(self, **kwargs: Any) -> bool:
         """Refuse after too many failures, known name or not; count a failure."""
-        act, name, address = acting(), self.who(), request.remote_addr or ""
+        act = acting()
+        name = self.who()
+        address = request.remote_addr or ""
         if people.too_many_attempts(act, name, address):
-            self.form_errors = [_("Too many attempts failed. Wait 15 minutes, or ask an admin for a new password.")]
+            self.form_errors = [
+                _("Too many attempts failed. Wait 15 minutes, or ask an admin for a new password.")
+            ]
             return False
         if not _proving.acquire(timeout=PATIENCE):
-            self.form_errors = [_("Many people are signing in at this moment. Wait a few seconds, then try again.")]
+            self.form_errors = [
+                _("Many people are signing in at this moment. Wait a few seconds, then try again.")
+            ]
             return False
         try:
             if self.fits(**kwargs):
@@ -193,7 +220,10 @@ class SignInForm(Counted, LoginForm):
         return self.sign_in_name.data or ""
 
     def validate(self, **kwargs: Any) -> bool:
-        """Whether they fit. What was wrong with them is not told, and takes equally long to find."""
+        """Whether they fit.
+
+        What was wrong with them is not told, and takes equally long to find.
+        """
         self.ifield = self.sign_in_name
         self.user = people.find(db.session, self.who())
         if self.user is not None:
@@ -218,10 +248,14 @@ class ProofForm(ConfirmForm):
         """Whether both are right; the code is used up then."""
         if not super().fits(**kwargs):
             return False
-        secret, totp = self.user.tf_totp_secret, current_app.extensions["security"].totp_factory
+        secret = self.user.tf_totp_secret
+        totp = current_app.extensions["security"].totp_factory
         typed = (self.code.data or "").strip().encode("ascii", "replace").decode()
-        if secret and not totp.verify_totp(token=typed, totp_secret=secret, user=self.user, window=CODE_WINDOW):
-            self.presented, self.code.errors = "code", [_("The code is wrong, or was used before")]
+        if secret and not totp.verify_totp(
+            token=typed, totp_secret=secret, user=self.user, window=CODE_WINDOW
+        ):
+            self.presented = "code"
+            self.code.errors = [_("The code is wrong, or was used before")]
             return False
         db.session.commit()
         return True
@@ -255,7 +289,10 @@ class CodeForm(GoodOnce, TwoFactorVerifyCodeForm):
     presented = "code"
 
     def validate(self, **kwargs: Any) -> bool:
-        """Whether it fits. While it is set up, a mistyped one keeps the key: Flask-Security would make another."""
+        """Whether it fits.
+
+        While it is set up, a mistyped one keeps the key: Flask-Security would make another.
+        """
         if super().validate(**kwargs):
             return True
         if getattr(self, "is_setup", False):
@@ -265,7 +302,9 @@ class CodeForm(GoodOnce, TwoFactorVerifyCodeForm):
 
 def _setup_again(form: CodeForm) -> str:
     """The page with the key that the phone has scanned, with what is wrong with the code."""
-    values = current_app.extensions["security"].totp_factory.fetch_setup_values(form.tf_totp_secret, form.user)
+    values = current_app.extensions["security"].totp_factory.fetch_setup_values(
+        form.tf_totp_secret, form.user
+    )
     token = (request.view_args or {}).get("token")
     return render_template(
         "security/two_factor_setup.html",
@@ -301,7 +340,10 @@ class NotedCodes(MfRecoveryCodesUtil):
 
 
 def _begin_write_about(person: PersonRow) -> None:
-    """Begin a write transaction in which nobody else changes this person. Before all else: see `storage.database`."""
+    """Begin a write transaction in which nobody else changes this person.
+
+    Before all else: see `storage.database`.
+    """
     begin_write(db.session)
     db.session.refresh(person, with_for_update=True)
     person.unseal(installation().keys, "sealed_check")
@@ -320,7 +362,9 @@ def _before() -> Any:
         abort(415)  # nothing of ours sends it
     if request.endpoint in NOT_USED:
         abort(404)
-    targets = [target.removeprefix(request.host_url[:-1]) for target in request.values.getlist("next")]
+    targets = [
+        target.removeprefix(request.host_url[:-1]) for target in request.values.getlist("next")
+    ]
     if any(not OWN_PATH.fullmatch(target) for target in targets if target):
         abort(400)  # Flask-Security lets some addresses of other sites pass
     if not current_user.is_authenticated:
@@ -345,10 +389,14 @@ def _is_fresh() -> bool:
 
 
 def _began(app: Flask, user: PersonRow, authn_via: list[str] | None = None, **more: object) -> None:
-    """Note the sign-in; Flask-Security commits it. After a change of password all others have ended."""
+    """Note the sign-in; Flask-Security commits it.
+
+    After a change of password all others have ended.
+    """
     if not user.active:
         abort(403)
-    act, token = acting(user), secrets.token_urlsafe(32)
+    act = acting(user)
+    token = secrets.token_urlsafe(32)
     if session.pop("form_of", None) != user.id:  # a form that is still open was somebody else's
         session.pop("csrf_token", None)
         session.pop("kept", None)
@@ -356,8 +404,11 @@ def _began(app: Flask, user: PersonRow, authn_via: list[str] | None = None, **mo
     session["sign_in"] = token
     changed = ""
     if authn_via == ["change"]:
-        user.password_is_one_time, changed = False, "password changed"
-    people.began(act, user, token_hash=hash_token(token), address=request.remote_addr or "", changed=changed)
+        user.password_is_one_time = False
+        changed = "password changed"
+    people.began(
+        act, user, token_hash=hash_token(token), address=request.remote_addr or "", changed=changed
+    )
 
 
 def _ended(app: Flask, **more: object) -> None:
@@ -375,11 +426,13 @@ def _second_factor(what: str, app: Flask, user: PersonRow, **more: object) -> No
     people.changed_credentials(acting(user), user, what, but=hash_token(session.get("sign_in", "")))
 
 
-def needs(*roles: str, fresh: bool = False, counts: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def needs(
+    *roles: str, fresh: bool = False, counts: bool = True
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """A view for people who hold one of the roles (none given: for anybody signed in).
 
-    `fresh` asks for the password again when that was long ago; `counts` is False for what a page asks by itself, which
-    must not put off the idle time-out.
+    `fresh` asks for the password again when that was long ago; `counts` is False for what a page
+    asks by itself, which must not put off the idle time-out.
     """
 
     def decorate(view: Callable[..., Any]) -> Callable[..., Any]:
@@ -416,9 +469,12 @@ def _refusal(roles: tuple[str, ...], *, fresh: bool, counts: bool) -> Any:
 def _sign_in() -> SignInRow | None:
     """The sign-in of this browser, unless it is over."""
     settings = installation().settings
-    idle, longest = timedelta(minutes=settings.idle_minutes), timedelta(hours=settings.longest_hours)
+    idle = timedelta(minutes=settings.idle_minutes)
+    longest = timedelta(hours=settings.longest_hours)
     token_hash = hash_token(session.get("sign_in", ""))
-    row = people.signed_in(db.session, token_hash, idle=idle, longest=longest, now=datetime.now(UTC))
+    row = people.signed_in(
+        db.session, token_hash, idle=idle, longest=longest, now=datetime.now(UTC)
+    )
     if row is None or row.person_id != current_user.id:
         return None
     for one in (row, current_user):
@@ -428,11 +484,13 @@ def _sign_in() -> SignInRow | None:
 
 def _sign_out() -> None:
     """Forget who was signed in; a form that is still open can be sent after signing in again."""
-    form_token, person = session.get("csrf_token"), current_user.id
+    form_token = session.get("csrf_token")
+    person = current_user.id
     logout_user()
     session.pop("sign_in", None)
     if form_token:
-        session["csrf_token"], session["form_of"] = form_token, person
+        session["csrf_token"] = form_token
+        session["form_of"] = person
 
 
 def _sign_in_first() -> Any:
@@ -449,15 +507,22 @@ def _sign_in_first() -> Any:
 
 
 def sealed_for_me(content: bytes, *, table: str, column: str, row: str = "") -> str:
-    """Seal what a page is to send back. Only this person can open it, for the same table, column and row."""
+    """Seal what a page is to send back.
+
+    Only this person can open it, for the same table, column and row.
+    """
     whose = f"{current_user.id}{row}"
-    return base64.urlsafe_b64encode(installation().keys.seal(content, table=table, column=column, row=whose)).decode()
+    return base64.urlsafe_b64encode(
+        installation().keys.seal(content, table=table, column=column, row=whose)
+    ).decode()
 
 
 def opened_for_me(sealed: str, *, table: str, column: str, row: str = "") -> bytes:
     """Open what was sealed for this person. Raises KeyFault, ValueError."""
     whose = f"{current_user.id}{row}"
-    return installation().keys.unseal(base64.urlsafe_b64decode(sealed), table=table, column=column, row=whose)
+    return installation().keys.unseal(
+        base64.urlsafe_b64decode(sealed), table=table, column=column, row=whose
+    )
 
 
 def kept_form() -> MultiDict[str, str] | None:
@@ -468,7 +533,9 @@ def kept_form() -> MultiDict[str, str] | None:
     draft = drafts.find(db.session, installation().keys, hash_token(token), now=datetime.now(UTC))
     if draft is None or draft.typed is None:
         return None
-    flash(_("What you typed before you were signed out is filled in again. It is not recorded yet."))
+    flash(
+        _("What you typed before you were signed out is filled in again. It is not recorded yet.")
+    )
     return MultiDict(draft.typed.values)
 
 
@@ -481,8 +548,15 @@ def forget_kept(path: str) -> None:
 def acting(person: PersonRow | None = None) -> Act:
     """What this person, or whoever is signed in, does now."""
     who = person or current_user
-    by, full_name = getattr(who, "sign_in_name", "unknown"), getattr(who, "full_name", "")
-    return Act(session=db.session, keys=installation().keys, now=datetime.now(UTC), by=by, full_name=full_name)
+    by = getattr(who, "sign_in_name", "unknown")
+    full_name = getattr(who, "full_name", "")
+    return Act(
+        session=db.session,
+        keys=installation().keys,
+        now=datetime.now(UTC),
+        by=by,
+        full_name=full_name,
+    )
 
 
 @blueprint.get("/")

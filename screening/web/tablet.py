@@ -1,4 +1,7 @@
-"""A tablet that patients take in turn. Its browser answers what belongs to its state, and nothing else."""
+"""A tablet that patients take in turn.
+
+Its browser answers what belongs to its state, and nothing else.
+"""
 
 import re
 from collections.abc import Iterator
@@ -24,12 +27,30 @@ from screening.web.sign_in import acting, needs
 
 blueprint = Blueprint("tablet", __name__)
 
-ENDED = "ended"  # what a browser is that was a tablet: only who presses a button there makes it an ordinary one
-KEPT = timedelta(days=1)  # longer than any draft of the tablet, so that no draft is ever left to an ordinary browser
-PATIENTS_WAY = {"start", "about_you", "resume", "question", "check", "submit", "done", "leaflet", "privacy"}
-# What answers in each state, beside style sheets and the sign of life; everything else leads to the first of these.
+# what a browser is that was a tablet: only who presses a button there makes it an ordinary one
+ENDED = "ended"
+# longer than any draft of the tablet, so that no draft is ever left to an ordinary browser
+KEPT = timedelta(days=1)
+PATIENTS_WAY = {
+    "start",
+    "about_you",
+    "resume",
+    "question",
+    "check",
+    "submit",
+    "done",
+    "leaflet",
+    "privacy",
+}
+# What answers in each state, beside style sheets and the sign of life; everything else leads to the
+# first of these.
 ANSWERS = {
-    PATIENT: ("patient.start", "language.switch_page", "tablet.lock", *(f"patient.{name}" for name in PATIENTS_WAY)),
+    PATIENT: (
+        "patient.start",
+        "language.switch_page",
+        "tablet.lock",
+        *(f"patient.{name}" for name in PATIENTS_WAY),
+    ),
     LOCKED: ("tablet.page", "tablet.unlock"),
     STAFF: ("tablet.page", "tablet.hand_over", "tablet.lock", "tablet.end"),
     ENDED: ("tablet.page", "tablet.end"),
@@ -41,7 +62,10 @@ Errors = dict[str, list[str]]
 
 
 def init_app(app: Flask) -> None:
-    """Keep tablets to what belongs to their state. Has to come before whatever refuses forms that are too old."""
+    """Keep tablets to what belongs to their state.
+
+    Has to come before whatever refuses forms that are too old.
+    """
     app.before_request(_keep_to_its_state)
     app.context_processor(_for_templates)
     app.register_blueprint(blueprint)
@@ -49,7 +73,11 @@ def init_app(app: Flask) -> None:
 
 def _for_templates() -> dict[str, object]:
     state = g.get("tablet", "")
-    return {"tablet": state, "tablet_turn": int(tablet.TURN.total_seconds()), "hands": _hands(state)}
+    return {
+        "tablet": state,
+        "tablet_turn": int(tablet.TURN.total_seconds()),
+        "hands": _hands(state),
+    }
 
 
 def _hands(state: str) -> str | None:
@@ -78,15 +106,21 @@ def _keep_to_its_state() -> Response | None:
 @needs("prescriber", "staff")
 def begin() -> Page:
     """Make this browser a tablet and hand it to the first patient; whoever does so is signed out."""
-    form, errors = VisitForm.filled_with(None, request.form or None), {}
+    form = VisitForm.filled_with(None, request.form or None)
+    errors = {}
     if request.method == "POST":
-        of_pin, of_visit = _pin_errors(), _visit_errors(form)
+        of_pin = _pin_errors()
+        of_visit = _visit_errors(form)
         if of_visit and not of_pin:  # it is not sent back with the page
             of_pin = {"pin": [_("Type the PIN again")]}
         errors = {**of_pin, **of_visit}
         if not errors:
-            pin, signed_in, draft = hash_password(request.form["pin"]), session["sign_in"], device.draft_token()
-            given = tablet.begin(acting(), pin=pin, sign_in=signed_in, patient=_patient(form), draft=draft)
+            pin = hash_password(request.form["pin"])
+            signed_in = session["sign_in"]
+            draft = device.draft_token()
+            given = tablet.begin(
+                acting(), pin=pin, sign_in=signed_in, patient=_patient(form), draft=draft
+            )
             logout_user()
             return _handed_over(*given)
     return render_template("clinic/tablet.html", form=form, errors=errors)
@@ -97,7 +131,10 @@ def page() -> Page:
     """What whoever holds the tablet can do with it now."""
     if g.tablet == STAFF:
         return render_template(
-            "tablet/next.html", form=VisitForm.filled_with(None, request.form or None), errors={}, sent=_row().sent
+            "tablet/next.html",
+            form=VisitForm.filled_with(None, request.form or None),
+            errors={},
+            sent=_row().sent,
         )
     if g.tablet == ENDED:
         return render_template("tablet/ended.html")
@@ -128,14 +165,22 @@ def lock() -> Page:
 def unlock() -> Page:
     """Take the tablet back."""
     row = _row()
-    tries, begun_by, fits = row.tries, row.begun_by, verify_password(request.form.get("pin", "")[:100], row.pin)
+    tries = row.tries
+    begun_by = row.begun_by
+    fits = verify_password(request.form.get("pin", "")[:100], row.pin)
     by = begun_by if fits else "tablet"
-    if tablet.unlock(patient.acting(by), _token(), fits=fits, tries=tries, draft=device.draft_token()):
+    if tablet.unlock(
+        patient.acting(by), _token(), fits=fits, tries=tries, draft=device.draft_token()
+    ):
         return device.forget(redirect(url_for("tablet.page"), code=303))
     left = MOST_TRIES - tries - 1
     if left <= 0:
         return redirect(url_for("tablet.page"), code=303)
-    wrong = ngettext("That is not the PIN. %(num)s try is left", "That is not the PIN. %(num)s tries are left", left)
+    wrong = ngettext(
+        "That is not the PIN. %(num)s try is left",
+        "That is not the PIN. %(num)s tries are left",
+        left,
+    )
     return _locked_page({"pin": [wrong]})
 
 
@@ -165,20 +210,27 @@ def _handed_over(token: str, draft: str) -> Response:
 
 
 def _locked_page(errors: Errors) -> str:
-    return render_template("tablet/locked.html", errors=errors, thanks=list(_thanks(sent=_row().sent)))
+    return render_template(
+        "tablet/locked.html", errors=errors, thanks=list(_thanks(sent=_row().sent))
+    )
 
 
 def _thanks(*, sent: bool | None) -> Iterator[tuple[str, str]]:
     """What the patient reads, in each language: which one was theirs is forgotten already."""
     for code, _name in language.offered():
         with force_locale(code.replace("-", "_")):
-            kept = _("Your answers were sent to the clinic.") if sent else _("Answers that were not sent were deleted.")
+            kept = (
+                _("Your answers were sent to the clinic.")
+                if sent
+                else _("Answers that were not sent were deleted.")
+            )
             thanks = _("Thank you. Please give the tablet back to staff.")
             yield code, f"{kept} {thanks}"
 
 
 def _pin_errors() -> Errors:
-    pin, again = request.form.get("pin", ""), request.form.get("again", "")
+    pin = request.form.get("pin", "")
+    again = request.form.get("again", "")
     if not _PIN.fullmatch(pin):
         return {"pin": [_("Choose a PIN of 4 to 8 digits")]}
     if len(set(pin)) == 1 or pin in _RUNS:
@@ -189,7 +241,9 @@ def _pin_errors() -> Errors:
 def _visit_errors(form: VisitForm) -> Errors:
     """What is wrong with who answers; nothing, where all of it is left to the patient."""
     here = installation().settings
-    if not any(field.data for field in form) or form.check(languages=here.languages, today=patient.today()):
+    if not any(field.data for field in form) or form.check(
+        languages=here.languages, today=patient.today()
+    ):
         return {}
     return {name: list(messages) for name, messages in form.errors.items()}
 

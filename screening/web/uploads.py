@@ -5,8 +5,10 @@ from typing import IO
 
 from flask import Flask, Request, request
 
-FILE_BYTES = 2 * 1024 * 1024  # twice the longest summary: every field full of different Chinese characters
-MOST = {"verify.file": FILE_BYTES, "invitations.many": FILE_BYTES * 3 // 2}  # a list comes back sealed: a third longer
+# twice the longest summary: every field full of different Chinese characters
+FILE_BYTES = 2 * 1024 * 1024
+# a list comes back sealed: a third longer
+MOST = {"verify.file": FILE_BYTES, "invitations.many": FILE_BYTES * 3 // 2}
 PART = 64 * 1024  # bytes read at once
 
 
@@ -18,7 +20,10 @@ class InMemory(Request):
 
 
 def init_app(app: Flask) -> None:
-    """Let files be as large as they are, and stay in memory. Has to come before whatever reads forms."""
+    """Let files be as large as they are, and stay in memory.
+
+    Has to come before whatever reads forms.
+    """
     app.request_class = InMemory
 
     @app.before_request

@@ -52,7 +52,9 @@ def _too_large(_error: RequestEntityTooLarge) -> Page:
 
 def _page(result: str, known: Known | None = None, code: str = "") -> str:
     # Only who may read screenings anyway is led to one.
-    may_open = known is not None and current_user.is_authenticated and current_user.has_role("prescriber")
+    may_open = (
+        known is not None and current_user.is_authenticated and current_user.has_role("prescriber")
+    )
     target = url_for("clinic.screening", reference=known.reference) if known and may_open else ""
     return render_template("verify.html", result=result, known=known, code=code, target=target)
 

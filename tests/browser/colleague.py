@@ -27,7 +27,8 @@ from tests.integration.visitor import Visitor
 from tests.storing import store
 
 DESK = {"width": 1280, "height": 900}
-SIGN_IN, CODE = "/account/sign-in", "/account/code"
+SIGN_IN = "/account/sign-in"
+CODE = "/account/code"
 PRIMARY = "main button.primary"
 SIGN_OUT = 'form[action$="/sign-out"] button'
 RECORD = "form.review button.primary"
@@ -42,7 +43,8 @@ class Colleague:
     password: str
 
 
-# ------------------------------------------------------------------------------------------- past the browser, quickly
+# ------------------------------------------------------------------------------------------- past
+# the browser, quickly
 
 
 @cache
@@ -113,7 +115,9 @@ def arrive(
     app = application(server)
     with app.app_context():
         here = installation(app)
-        sent = store(db.session, here.keys, here.books[language], all_no(**answers), at=at, **patient)
+        sent = store(
+            db.session, here.keys, here.books[language], all_no(**answers), at=at, **patient
+        )
         db.session.close()
         db.engine.dispose()
     return sent.reference
@@ -122,7 +126,11 @@ def arrive(
 def leave_idle(server: LiveServer, somebody: Colleague) -> None:
     """Let nobody have used any sign-in of this person for a long time."""
     whose = "person_id = (SELECT id FROM people WHERE sign_in_name = ?)"
-    change(server, f"UPDATE sign_ins SET seen_at = '2000-01-01 00:00:00.000000' WHERE {whose}", somebody.name)
+    change(
+        server,
+        f"UPDATE sign_ins SET seen_at = '2000-01-01 00:00:00.000000' WHERE {whose}",
+        somebody.name,
+    )
 
 
 def password_given_long_ago(server: LiveServer, page: Page) -> None:
@@ -141,11 +149,16 @@ def change(server: LiveServer, statement: str, *values: str) -> None:
         assert connection.execute(statement, values).rowcount > 0
 
 
-# ------------------------------------------------------------------------------------------------------ in the browser
+# ------------------------------------------------------------------------------------------------------
+# in the browser
 
 
 def at_work(
-    open_page: OpenPage, server: LiveServer, *roles: str, somebody: Colleague | None = None, **context_args: Any
+    open_page: OpenPage,
+    server: LiveServer,
+    *roles: str,
+    somebody: Colleague | None = None,
+    **context_args: Any,
 ) -> Page:
     """A page at a desk for somebody signed in; where nobody is named, for one with these roles whom tests share."""
     page = open_page(**{"viewport": DESK} | context_args)
@@ -217,5 +230,9 @@ def fill_decision(page: Page, decision: str, **typed: str) -> None:
 
 def held(page: Page, form: str) -> list[tuple[str, str]]:
     """What the inputs of a form hold, without what is hidden."""
-    script = "form => [...new FormData(form)].filter(([name]) => form.elements[name].type !== 'hidden')"
-    return [(name, value.replace("\r\n", "\n")) for name, value in page.locator(form).evaluate(script)]
+    script = (
+        "form => [...new FormData(form)].filter(([name]) => form.elements[name].type !== 'hidden')"
+    )
+    return [
+        (name, value.replace("\r\n", "\n")) for name, value in page.locator(form).evaluate(script)
+    ]

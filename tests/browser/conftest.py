@@ -8,13 +8,23 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, BrowserType, ConsoleMessage, Page, Request, Response
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    BrowserType,
+    ConsoleMessage,
+    Page,
+    Request,
+    Response,
+)
 
 from tests.browser.journey import OpenPage
 from tests.browser.server import SHELL, LiveServer, launch_options, serve
 
 # What the browser itself prints for a page that answers with a 4xx status, as our error pages do.
-STATUS_LINE = re.compile(r"Failed to load resource: the server responded with a status of (?:4\d\d|503)")
+STATUS_LINE = re.compile(
+    r"Failed to load resource: the server responded with a status of (?:4\d\d|503)"
+)
 SERVER_FAULT = re.compile(r"\[(?:ERROR|CRITICAL)\]|Traceback|incident")
 PHONE = {"width": 320, "height": 640}
 
@@ -28,7 +38,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
 
 @pytest.fixture(scope="session")
 def browser_type_launch_args(pytestconfig: pytest.Config) -> dict[str, Any]:
-    """Debian's Chromium; a test without a browser fails, it is not skipped. `--headed` shows its window."""
+    """Debian's Chromium; a test without a browser fails, it is not skipped.
+
+    `--headed` shows its window.
+    """
     if pytestconfig.getoption("--headed"):
         return launch_options() | {"headless": False, "slow_mo": pytestconfig.getoption("--slowmo")}
     return launch_options(SHELL)
@@ -97,7 +110,9 @@ def watch(context: BrowserContext, origin: str, faults: list[str]) -> None:
 
     def on_response(response: Response) -> None:
         is_page = response.request.resource_type == "document"
-        expected = response.status < 400 or (is_page and (response.status < 500 or response.status == 503))
+        expected = response.status < 400 or (
+            is_page and (response.status < 500 or response.status == 503)
+        )
         if not expected:
             faults.append(f"{response.status}: {response.url}")
 

@@ -19,7 +19,8 @@ FOCUS_MILLISECONDS = 5000
 def assert_well_built(page: Page, *, language: str = "en", error: bool = False) -> None:
     """The page has no fault in its structure. `error`: it must show errors; else it must not."""
     if error:
-        # A browser takes `autofocus` into account with the first picture it draws, which may be after loading.
+        # A browser takes `autofocus` into account with the first picture it draws, which may be
+        # after loading.
         with suppress(WaitedTooLong):
             page.wait_for_selector(".error-summary:focus", timeout=FOCUS_MILLISECONDS)
     faults = page.evaluate(STRUCTURE, {"language": language, "error": error})

@@ -1,4 +1,7 @@
-"""The patient's way through the pages, step by step. Fields are found by name and value, never by their wording."""
+"""The patient's way through the pages, step by step.
+
+Fields are found by name and value, never by their wording.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,8 @@ from screening.domain.answers import Value
 from screening.domain.rules import Kind, Question
 from screening.rulebooks.load import load
 
-OpenPage = Callable[..., Page]  # the fixture `open_page`: arguments of a browser context -> its page
+# the fixture `open_page`: arguments of a browser context -> its page
+OpenPage = Callable[..., Page]
 
 BOOKS = load()
 QUESTIONS = BOOKS["en"].questions
@@ -77,7 +81,10 @@ def press(page: Page, selector: str) -> None:
 
 
 def go_back(page: Page) -> None:
-    """The browser's own Back. A page may come out of the browser's memory, which loads nothing to wait for."""
+    """The browser's own Back.
+
+    A page may come out of the browser's memory, which loads nothing to wait for.
+    """
     page.go_back(wait_until="commit")
     page.wait_for_selector("footer.bottom")
 
@@ -136,7 +143,9 @@ def answer_questions(page: Page, answers: Mapping[str, Value], *, until: str = C
         assert current_question(page) != asked, f"the answers to {asked.id} were not accepted"
 
 
-def walk_to(page: Page, until: str, answers: Mapping[str, Value] = ANSWERS, person: Person = SOMEONE) -> None:
+def walk_to(
+    page: Page, until: str, answers: Mapping[str, Value] = ANSWERS, person: Person = SOMEONE
+) -> None:
     """From the start page to that question or to the check page, each page in the browser."""
     begin(page)
     fill_about_you(page, person)
@@ -144,8 +153,13 @@ def walk_to(page: Page, until: str, answers: Mapping[str, Value] = ANSWERS, pers
     answer_questions(page, answers, until=until)
 
 
-def jump_to(page: Page, until: str, answers: Mapping[str, Value] = ANSWERS, person: Person = SOMEONE) -> None:
-    """The same without showing the pages on the way: the browser's forms, posted directly. Much faster."""
+def jump_to(
+    page: Page, until: str, answers: Mapping[str, Value] = ANSWERS, person: Person = SOMEONE
+) -> None:
+    """The same without showing the pages on the way: the browser's forms, posted directly.
+
+    Much faster.
+    """
 
     def token() -> str:
         found = TOKEN.search(page.request.get("/").text())
@@ -154,7 +168,9 @@ def jump_to(page: Page, until: str, answers: Mapping[str, Value] = ANSWERS, pers
 
     def post(path: str, typed: Mapping[str, Value]) -> None:
         fields = {"csrf_token": token(), **typed}
-        sent = page.request.post(path, data=urlencode(fields, doseq=True), headers=FORM, max_redirects=0)
+        sent = page.request.post(
+            path, data=urlencode(fields, doseq=True), headers=FORM, max_redirects=0
+        )
         assert sent.status == http.HTTPStatus.SEE_OTHER, f"{path}: {sent.status}"
 
     post("/", {})
@@ -190,7 +206,9 @@ def path(page: Page) -> str:
 def listed(page: Page) -> list[tuple[str, str]]:
     """What a page of answers lists: label or question, and the answer exactly as its text is."""
     script = "rows => rows.map(row => ['dt', 'dd.answer'].map(part => row.querySelector(part).textContent))"
-    return [(asked, answer) for asked, answer in page.locator(".answers > div").evaluate_all(script)]
+    return [
+        (asked, answer) for asked, answer in page.locator(".answers > div").evaluate_all(script)
+    ]
 
 
 def filled_in(page: Page) -> dict[str, Value]:
@@ -205,8 +223,16 @@ def filled_in(page: Page) -> dict[str, Value]:
 
 def on_page(question: Question, answers: Mapping[str, Value]) -> dict[str, Value]:
     """Those of the answers that belong to that question and to the follow-ups that it opens."""
-    closed = {follow_up.id for follow_up in question.follow_ups if answers[question.id] not in follow_up.when}
-    return {item.id: answers[item.id] for item in question.page if item.id in answers and item.id not in closed}
+    closed = {
+        follow_up.id
+        for follow_up in question.follow_ups
+        if answers[question.id] not in follow_up.when
+    }
+    return {
+        item.id: answers[item.id]
+        for item in question.page
+        if item.id in answers and item.id not in closed
+    }
 
 
 def expected_rows(answers: Mapping[str, Value], language: str) -> list[tuple[str, str]]:

@@ -1,4 +1,7 @@
-"""Draws docs/pictures anew: the form on a phone and the clinic's pages. Those of summaries: conformance/golden.py."""
+"""Draws docs/pictures anew: the form on a phone and the clinic's pages.
+
+Those of summaries: conformance/golden.py.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,8 @@ from tempfile import TemporaryDirectory
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
-sys.path.insert(0, str(Path(__file__).parents[2]))  # run as a script, Python looks for modules beside it alone
+# run as a script, Python looks for modules beside it alone
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import journey
 from server import ROOT, LiveServer, launch_options, serve
@@ -23,7 +27,9 @@ PICTURES = ROOT / "docs" / "pictures"
 PHONE = {"width": 360, "height": 740}
 DESK = {"width": 1120, "height": 900}
 COLOURS = 96  # more than black, white and a few accents with their soft edges need
-PATIENT = journey.Person(name="Sample Patient", day="12", month="March", year="1988", visit="V-1024")
+PATIENT = journey.Person(
+    name="Sample Patient", day="12", month="March", year="1988", visit="V-1024"
+)
 ANSWERS = {
     "pregnancy": "no",
     "pregnancy_planned": "yes",
@@ -50,7 +56,11 @@ SIDE_BY_SIDE = """<!doctype html>
 def main() -> None:
     """Write the pictures and say where they are."""
     PICTURES.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory() as folder, sync_playwright() as playwright, serve(Path(folder)) as server:
+    with (
+        TemporaryDirectory() as folder,
+        sync_playwright() as playwright,
+        serve(Path(folder)) as server,
+    ):
         browser = playwright.chromium.launch(**launch_options())
         draw_form(browser, server, PICTURES / "form.png")
         draw_clinic(browser, server, PICTURES / "clinic.png")
@@ -59,7 +69,9 @@ def main() -> None:
 
 def draw_form(browser: Browser, server: LiveServer, picture: Path) -> None:
     """Four pages of the form as a phone shows them, side by side."""
-    phone = browser.new_context(base_url=server.url, viewport=PHONE, device_scale_factor=2, locale="en-US")
+    phone = browser.new_context(
+        base_url=server.url, viewport=PHONE, device_scale_factor=2, locale="en-US"
+    )
     side_by_side(browser, form_pages(phone.new_page()), PHONE["width"], picture)
 
 
@@ -68,14 +80,21 @@ def draw_clinic(browser: Browser, server: LiveServer, picture: Path) -> None:
     people = {
         "Amina Example": {"pregnancy": "no", "pregnancy_planned": "yes"},
         "Jonas Example": {"hypersensitivity": "unsure", "iud": "private"},
-        "Mei Example": {"infection": "yes", "infection_symptoms": ["fever"], "infection_since": "Two days ago"},
+        "Mei Example": {
+            "infection": "yes",
+            "infection_symptoms": ["fever"],
+            "infection_since": "Two days ago",
+        },
     }
     for number, (name, answers) in enumerate(people.items()):
         reference = colleague.arrive(server, name=name, visit=f"V-{1025 + number}", **answers)
-    desk = browser.new_context(base_url=server.url, viewport=DESK, device_scale_factor=1.5, locale="en-US")
+    desk = browser.new_context(
+        base_url=server.url, viewport=DESK, device_scale_factor=1.5, locale="en-US"
+    )
     cookie = colleague.kept_sign_in(server, "example", ("prescriber",))
     desk.add_cookies([{"name": "session", "value": cookie, "url": server.url}])
-    page, shots = desk.new_page(), []
+    page = desk.new_page()
+    shots = []
     for address in ("/clinic/", f"/clinic/screenings/{reference}"):
         page.goto(address)
         shots.append(base64.b64encode(page.screenshot()).decode())

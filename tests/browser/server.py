@@ -16,7 +16,8 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = Path("/usr/bin/chromium")
-# The same engine of the same release without the browser around it: a page takes a third of the time.
+# The same engine of the same release without the browser around it: a page takes a third of the
+# time.
 SHELL = Path("/usr/bin/chromium-headless-shell")
 CHROMIUM_ARGS = (
     "--headless",
@@ -27,7 +28,8 @@ CHROMIUM_ARGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # nothing beyond this machine is looked up
+    # nothing beyond this machine is looked up
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
 START_SECONDS = 60
 STOP_SECONDS = 20
@@ -44,11 +46,14 @@ class BrowserMissing(Exception):
 def launch_options(program: Path = CHROMIUM) -> dict[str, Any]:
     """How Playwright starts Debian's Chromium. Raises BrowserMissing."""
     if not program.exists():
-        raise BrowserMissing(f"{program} is missing: install it from Debian (sudo apt-get install {program.name})")
+        raise BrowserMissing(
+            f"{program} is missing: install it from Debian (sudo apt-get install {program.name})"
+        )
     return {
         "executable_path": str(program),
         "args": list(CHROMIUM_ARGS),
-        # Playwright turns off what every visitor's browser has: pages kept in memory for the Back button.
+        # Playwright turns off what every visitor's browser has: pages kept in memory for the Back
+        # button.
         "ignore_default_args": ["--disable-back-forward-cache"],
     }
 
@@ -69,7 +74,10 @@ class LiveServer:
     def references(self) -> list[str]:
         """The references of everything sent so far, in order, read past the application."""
         with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as connection:
-            return [row[0] for row in connection.execute("SELECT reference FROM screenings ORDER BY rowid")]
+            return [
+                row[0]
+                for row in connection.execute("SELECT reference FROM screenings ORDER BY rowid")
+            ]
 
     def expire_drafts(self) -> None:
         """Let the time of every draft have passed."""
@@ -87,18 +95,31 @@ class LiveServer:
 
 @contextmanager
 def serve(folder: Path) -> Iterator[LiveServer]:
-    """Prepare an instance in `folder`, serve it on a free loopback port, and end it. Raises NotServing.
+    """Prepare an instance in `folder`, serve it on a free loopback port, and end it.
 
-    It prints a summary only when somebody opens it, so that other tests have the machine to themselves.
+    Raises NotServing.
+
+    It prints a summary only when somebody opens it, so that other tests have the machine to
+    themselves.
     """
     # The listening socket is handed over, so that no other process can take the port in between.
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         server = LiveServer(url=url, instance=folder / "instance", log=folder / "gunicorn.log")
-        environ = environment(server.instance, SCREENING_PUBLIC_URL=url, SCREENING_OUTBOX_IN_SERVER="false")
+        environ = environment(
+            server.instance, SCREENING_PUBLIC_URL=url, SCREENING_OUTBOX_IN_SERVER="false"
+        )
         flask(environ, "init")
         with server.log.open("wb") as log:
-            command = [sys.executable, "-m", "gunicorn", "--worker-class", "gthread", "--threads", "4"]
+            command = [
+                sys.executable,
+                "-m",
+                "gunicorn",
+                "--worker-class",
+                "gthread",
+                "--threads",
+                "4",
+            ]
             command += ["--no-control-socket", "--bind", f"fd://{listener.fileno()}", "wsgi:app"]
             process = subprocess.Popen(
                 command, cwd=ROOT, env=environ, stdout=log, stderr=log, pass_fds=[listener.fileno()]
@@ -125,15 +146,29 @@ def ended_afterwards(process: subprocess.Popen[bytes]) -> Iterator[None]:
 
 def environment(instance: Path, **settings: str) -> dict[str, str]:
     """The environment of a process of the application: no settings but these, and Spanish is offered unreviewed."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("SCREENING_", "FLASK_"))}
-    return kept | {"SCREENING_INSTANCE": str(instance), "SCREENING_UNREVIEWED_LANGUAGES": "es"} | settings
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("SCREENING_", "FLASK_"))
+    }
+    return (
+        kept
+        | {"SCREENING_INSTANCE": str(instance), "SCREENING_UNREVIEWED_LANGUAGES": "es"}
+        | settings
+    )
 
 
 def flask(environ: Mapping[str, str], *words: str) -> None:
     """Run one `flask` command. Raises NotServing with what it printed, if it fails."""
     command = [sys.executable, "-m", "flask", *words]
     done = subprocess.run(
-        command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=START_SECONDS, check=False
+        command,
+        cwd=ROOT,
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=START_SECONDS,
+        check=False,
     )
     if done.returncode:
         raise NotServing(f"flask {' '.join(words)} failed:\n{done.stdout}{done.stderr}")
@@ -141,7 +176,9 @@ def flask(environ: Mapping[str, str], *words: str) -> None:
 
 def is_alive(url: str) -> bool:
     """Ask once: the socket listens already, so the answer comes when the application is up, or the connection ends."""
-    with closing(http.client.HTTPConnection(url.removeprefix("http://"), timeout=START_SECONDS)) as asking:
+    with closing(
+        http.client.HTTPConnection(url.removeprefix("http://"), timeout=START_SECONDS)
+    ) as asking:
         try:
             asking.request("GET", "/healthz")
             return asking.getresponse().status == http.HTTPStatus.OK

@@ -32,7 +32,9 @@ def test_about_you_empty_and_with_every_field_at_fault(page: Page) -> None:
     assert_accessible(page)
     journey.press_continue(page)
     assert_accessible(page, error=True)
-    too_long = Person(name="N" * (NAME_LENGTH + 1), day="31", month="feb", visit="7" * (VISIT_LENGTH + 1))
+    too_long = Person(
+        name="N" * (NAME_LENGTH + 1), day="31", month="feb", visit="7" * (VISIT_LENGTH + 1)
+    )
     journey.fill_about_you(page, too_long)
     journey.press_continue(page)
     assert_accessible(page, error=True)
@@ -41,9 +43,19 @@ def test_about_you_empty_and_with_every_field_at_fault(page: Page) -> None:
 
 def test_each_fault_of_a_date_of_birth_leads_to_its_own_field(page: Page) -> None:
     wrong = {
-        "birth_day": [("", "3", "1985"), ("32", "3", "1985"), ("30", "Feb", "1985"), ("x", "3", "1985")],
+        "birth_day": [
+            ("", "3", "1985"),
+            ("32", "3", "1985"),
+            ("30", "Feb", "1985"),
+            ("x", "3", "1985"),
+        ],
         "birth_month": [("12", "", "1985"), ("12", "13", "1985"), ("12", "Marchember", "1985")],
-        "birth_year": [("12", "3", ""), ("12", "3", "85"), ("12", "3", "9999"), ("12", "3", "1066")],
+        "birth_year": [
+            ("12", "3", ""),
+            ("12", "3", "85"),
+            ("12", "3", "9999"),
+            ("12", "3", "1066"),
+        ],
     }
     journey.begin(page)
     for field, dates in wrong.items():

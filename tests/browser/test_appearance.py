@@ -82,7 +82,11 @@ def test_the_dark_scheme_is_dark_and_the_light_one_light(page: Page) -> None:
 
 def test_words_longer_than_a_line_break_instead_of_widening_the_page(page: Page) -> None:
     person = Person(name="N" * NAME_LENGTH, visit="7" * VISIT_LENGTH)
-    answers = {**ALL_NO, "hypersensitivity": "unsure", "hypersensitivity_reaction": "W" * TEXT_LENGTH}
+    answers = {
+        **ALL_NO,
+        "hypersensitivity": "unsure",
+        "hypersensitivity_reaction": "W" * TEXT_LENGTH,
+    }
     journey.jump_to(page, "check", answers, person)
     assert_well_built(page)
     page.goto("/questions/hypersensitivity")

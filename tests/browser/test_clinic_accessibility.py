@@ -25,7 +25,12 @@ from tests.browser.test_clinic_sign_in import SET_UP, code_of, give_code, send, 
 ZOOMED = {"viewport": {"width": 320, "height": 256}}
 LONG = {"name": "N" * NAME_LENGTH, "visit": "7" * VISIT_LENGTH}
 OUTCOMES = {
-    "contraindication": {"pregnancy": "yes", "infection": "yes", "iud": "unsure", "breastfeeding": "private"},
+    "contraindication": {
+        "pregnancy": "yes",
+        "infection": "yes",
+        "iud": "unsure",
+        "breastfeeding": "private",
+    },
     "clarify": {"hypersensitivity": "unsure", "hypersensitivity_reaction": "rash" * 100},
     "caution": {"vaccines": "yes", "vaccines_which": "flu", "iud": "yes", "iud_type": "copper"},
     "none": {},
@@ -41,7 +46,9 @@ def new_clinic(tmp_path: Path) -> Iterator[LiveServer]:
         yield live
 
 
-def test_a_clinic_from_its_first_day_until_it_has_very_many(browser: Browser, new_clinic: LiveServer) -> None:
+def test_a_clinic_from_its_first_day_until_it_has_very_many(
+    browser: Browser, new_clinic: LiveServer
+) -> None:
     with visits(partial(browser.new_context, base_url=new_clinic.url), new_clinic) as open_page:
         page = colleague.at_work(open_page, new_clinic, "prescriber", "admin", **ZOOMED)
         for path in ("/clinic/", "/clinic/statistics", "/admin/people", "/admin/settings"):
@@ -50,13 +57,20 @@ def test_a_clinic_from_its_first_day_until_it_has_very_many(browser: Browser, ne
         assert_adding_people_accessible(page)
 
         for answers in OUTCOMES.values():
-            colleague.arrive(new_clinic, **LONG, at=datetime.now(UTC) - timedelta(days=3), **answers)
+            colleague.arrive(
+                new_clinic, **LONG, at=datetime.now(UTC) - timedelta(days=3), **answers
+            )
         colleague.read(page, colleague.arrive(new_clinic, name="Put Off"))
         until = (datetime.now(UTC) + timedelta(days=9)).date()
         colleague.fill_decision(page, "defer", until=until.isoformat())
         journey.press(page, RECORD)
         make_unreadable(new_clinic, colleague.arrive(new_clinic, name="Damaged"))
-        for path in ("/clinic/?show=all", "/clinic/?show=deferred", "/clinic/statistics", "/admin/audit"):
+        for path in (
+            "/clinic/?show=all",
+            "/clinic/?show=deferred",
+            "/clinic/statistics",
+            "/admin/audit",
+        ):
             page.goto(path)
             assert page.locator("tbody tr").count() > 0
             assert_accessible(page)
@@ -90,7 +104,9 @@ def assert_adding_people_accessible(page: Page) -> None:
     assert_accessible(page, error=True)
 
 
-def test_the_inbox_with_news_with_nothing_found_and_for_staff(open_page: OpenPage, server: LiveServer) -> None:
+def test_the_inbox_with_news_with_nothing_found_and_for_staff(
+    open_page: OpenPage, server: LiveServer
+) -> None:
     reference = colleague.arrive(server, **LONG, pregnancy="yes")
     for role in ("prescriber", "staff"):
         page = colleague.at_work(open_page, server, role, **ZOOMED)
@@ -110,7 +126,8 @@ def test_the_inbox_with_news_with_nothing_found_and_for_staff(open_page: OpenPag
 
 def test_a_screening_of_each_outcome(open_page: OpenPage, server: LiveServer) -> None:
     page = colleague.at_work(open_page, server, "prescriber", **ZOOMED)
-    sent = datetime.now(UTC) - timedelta(days=40)  # so long ago that answers are to be confirmed again
+    # so long ago that answers are to be confirmed again
+    sent = datetime.now(UTC) - timedelta(days=40)
     for outcome, answers in OUTCOMES.items():
         colleague.read(page, colleague.arrive(server, **LONG, at=sent, language="es", **answers))
         assert colleague.outcome(page) == outcome
@@ -129,7 +146,9 @@ def test_a_screening_with_entries_errors_and_news(open_page: OpenPage, server: L
         journey.press(page, RECORD)
         assert page.get_attribute(".error-summary a", "href") == fault
         assert_accessible(page, error=True)
-    colleague.fill_decision(page, "proceed", reason="r" * (NOTE_LENGTH + 1), note="n" * (NOTE_LENGTH + 1))
+    colleague.fill_decision(
+        page, "proceed", reason="r" * (NOTE_LENGTH + 1), note="n" * (NOTE_LENGTH + 1)
+    )
     journey.press(page, RECORD)
     assert page.locator(".error-summary a").count() == 2
     assert_accessible(page, error=True)
@@ -146,7 +165,9 @@ def test_a_screening_with_entries_errors_and_news(open_page: OpenPage, server: L
     assert_accessible(page)
 
 
-def test_clarify_plain_opened_and_with_errors_and_news(open_page: OpenPage, server: LiveServer) -> None:
+def test_clarify_plain_opened_and_with_errors_and_news(
+    open_page: OpenPage, server: LiveServer
+) -> None:
     page = colleague.at_work(open_page, server, "prescriber", **ZOOMED)
     reference = colleague.arrive(server, **LONG, infection="unsure", infection_symptoms=["fever"])
     address = f"/clinic/screenings/{reference}/clarify"
@@ -192,7 +213,9 @@ def test_signing_in_and_choosing_a_password(open_page: OpenPage, server: LiveSer
     assert_accessible(page, error=True)
 
 
-def test_second_factor_recovery_codes_and_the_password_once_more(open_page: OpenPage, server: LiveServer) -> None:
+def test_second_factor_recovery_codes_and_the_password_once_more(
+    open_page: OpenPage, server: LiveServer
+) -> None:
     somebody = colleague.settled(server, "prescriber", "admin")
     page = colleague.at_work(open_page, server, somebody=somebody, **ZOOMED)
     page.goto(SET_UP)
@@ -247,7 +270,9 @@ def test_pages_that_refuse(open_page: OpenPage, server: LiveServer) -> None:
     assert_accessible(page)
 
 
-def test_the_patients_copy_in_the_language_of_the_patient(open_page: OpenPage, server: LiveServer) -> None:
+def test_the_patients_copy_in_the_language_of_the_patient(
+    open_page: OpenPage, server: LiveServer
+) -> None:
     page = colleague.at_work(open_page, server, "prescriber", **ZOOMED)
     for language in ("en", "es"):
         page.goto(f"/clinic/screenings/{colleague.arrive(server, **LONG, language=language)}/copy")
@@ -256,4 +281,6 @@ def test_the_patients_copy_in_the_language_of_the_patient(open_page: OpenPage, s
 
 def make_unreadable(server: LiveServer, reference: str) -> None:
     """Damage what is stored of a screening."""
-    colleague.change(server, "UPDATE screenings SET sealed_state = x'00' WHERE reference = ?", reference)
+    colleague.change(
+        server, "UPDATE screenings SET sealed_state = x'00' WHERE reference = ?", reference
+    )

@@ -12,7 +12,9 @@ from tests.browser.colleague import PRIMARY, RECORD
 from tests.browser.journey import ALL_NO, OpenPage, Person
 from tests.browser.server import LiveServer
 
-PATIENT = Person(name="Ñandúbay O'Hara <b>عمر</b>", day="29", month="2", year="1956", visit="V-9917 & <i>co</i>")
+PATIENT = Person(
+    name="Ñandúbay O'Hara <b>عمر</b>", day="29", month="2", year="1956", visit="V-9917 & <i>co</i>"
+)
 NOTE = 'First line\nsecond "line" & <b>more</b>, ¡ñ! عمر'
 CLARIFY = 'a[href$="/clarify/pregnancy"]'
 WORDS_OF_SEVERITY = ("contraindicat", "caution", "clarify", "finding", "severe", "outcome")
@@ -69,13 +71,17 @@ def test_from_the_first_sign_in_to_the_decision(open_page: OpenPage, server: Liv
     assert line.locator("td:last-child").inner_text() == "Reviewed"
 
 
-def test_proceeding_past_a_contraindication_asks_for_a_reason(open_page: OpenPage, server: LiveServer) -> None:
+def test_proceeding_past_a_contraindication_asks_for_a_reason(
+    open_page: OpenPage, server: LiveServer
+) -> None:
     page = colleague.at_work(open_page, server, "prescriber")
     colleague.read(page, colleague.arrive(server, name="Contra Indicated", pregnancy="yes"))
     colleague.fill_decision(page, "proceed", note=NOTE)
     typed = colleague.held(page, "form.review")
     journey.press(page, RECORD)
-    assert page.locator(".error-summary a").evaluate_all("links => links.map(link => link.hash)") == ["#reason"]
+    assert page.locator(".error-summary a").evaluate_all(
+        "links => links.map(link => link.hash)"
+    ) == ["#reason"]
     assert colleague.held(page, "form.review") == typed
     assert colleague.entries(page) == []
     page.fill("[name=reason]", "Discussed at length")
@@ -86,7 +92,9 @@ def test_proceeding_past_a_contraindication_asks_for_a_reason(open_page: OpenPag
     assert colleague.status(page) == "Reviewed"
 
 
-def test_a_deferral_needs_a_later_day_and_is_found_under_its_filter(open_page: OpenPage, server: LiveServer) -> None:
+def test_a_deferral_needs_a_later_day_and_is_found_under_its_filter(
+    open_page: OpenPage, server: LiveServer
+) -> None:
     page = colleague.at_work(open_page, server, "prescriber")
     reference = colleague.arrive(server, name="Deferred Patient", infection="yes")
     colleague.read(page, reference)
@@ -109,19 +117,31 @@ def test_a_deferral_needs_a_later_day_and_is_found_under_its_filter(open_page: O
     assert "Deferred until" in colleague.row(page, reference).locator("td:last-child").inner_text()
 
 
-def test_searching_leads_to_a_patient_and_no_address_holds_the_words(open_page: OpenPage, server: LiveServer) -> None:
-    reference = colleague.arrive(server, name=PATIENT.name, visit=PATIENT.visit, birth_date=date(1956, 2, 29))
+def test_searching_leads_to_a_patient_and_no_address_holds_the_words(
+    open_page: OpenPage, server: LiveServer
+) -> None:
+    reference = colleague.arrive(
+        server, name=PATIENT.name, visit=PATIENT.visit, birth_date=date(1956, 2, 29)
+    )
     page = colleague.at_work(open_page, server, "prescriber")
     addresses: list[str] = []
     page.on("request", lambda request: addresses.append(unquote(request.url).casefold()))
     page.goto("/clinic/")
-    for typed in ("NANDUBAY", "o'hara ñandúbay", "29.2.1956", "1956-02-29", PATIENT.visit, reference.lower()):
+    for typed in (
+        "NANDUBAY",
+        "o'hara ñandúbay",
+        "29.2.1956",
+        "1956-02-29",
+        PATIENT.visit,
+        reference.lower(),
+    ):
         page.fill("[name=search]", typed)
         addresses.clear()
         journey.press(page, ".search button")
         assert reference in colleague.references(page), typed
         assert page.input_value("[name=search]") == typed
-        words = [word.casefold() for word in typed.split() if len(word) > 4]  # shorter ones may occur by chance
+        # shorter ones may occur by chance
+        words = [word.casefold() for word in typed.split() if len(word) > 4]
         assert [address for address in addresses if any(word in address for word in words)] == []
     page.fill("[name=search]", reference)
     journey.press(page, ".search button")
@@ -135,17 +155,25 @@ def test_searching_leads_to_a_patient_and_no_address_holds_the_words(open_page: 
     assert page.locator(".nothing").count() == 1
 
 
-def test_the_filter_is_in_the_address_and_survives_back(open_page: OpenPage, server: LiveServer) -> None:
+def test_the_filter_is_in_the_address_and_survives_back(
+    open_page: OpenPage, server: LiveServer
+) -> None:
     contra = colleague.arrive(server, name="Filtered In", pregnancy="yes")
     caution = colleague.arrive(server, name="Filtered Out", vaccines="yes")
     page = colleague.at_work(open_page, server, "prescriber")
-    chosen = {"show": "all", "outcome": "contraindication", "since": datetime.now(UTC).date().isoformat(), "to": ""}
+    chosen = {
+        "show": "all",
+        "outcome": "contraindication",
+        "since": datetime.now(UTC).date().isoformat(),
+        "to": "",
+    }
     page.goto("/clinic/")
     page.select_option("[name=show]", chosen["show"])
     page.select_option("[name=outcome]", chosen["outcome"])
     page.fill("[name=since]", chosen["since"])
     journey.press(page, ".filters button")
-    address, listed = page.url, colleague.references(page)
+    address = page.url
+    listed = colleague.references(page)
     assert contra in listed
     assert caution not in listed
     journey.press(page, f'.inbox a[href$="{contra}"]')
@@ -159,11 +187,16 @@ def test_the_filter_is_in_the_address_and_survives_back(open_page: OpenPage, ser
     assert dict(colleague.held(again, ".filters")) == chosen
 
 
-def test_new_arrivals_are_announced_without_moving_the_page(open_page: OpenPage, server: LiveServer) -> None:
+def test_new_arrivals_are_announced_without_moving_the_page(
+    open_page: OpenPage, server: LiveServer
+) -> None:
     colleague.arrive(server, name="Early Patient", pregnancy="yes")
-    page = colleague.at_work(open_page, server, "prescriber", viewport={"width": 1280, "height": 500})
+    page = colleague.at_work(
+        open_page, server, "prescriber", viewport={"width": 1280, "height": 500}
+    )
     page.goto("/clinic/")
-    assert page.get_by_role("status").count() == 1  # what appears in a region that was not there is read by nobody
+    # what appears in a region that was not there is read by nobody
+    assert page.get_by_role("status").count() == 1
     page.fill("[name=search]", "Half a na")
     before = shown(page)
     colleague.arrive(server, name="Late Patient")
@@ -179,15 +212,22 @@ def test_the_pdf_opens_inline_or_is_saved(open_page: OpenPage, server: LiveServe
     page = colleague.at_work(open_page, server, "prescriber")
     reference = colleague.arrive(server, name="Printed Patient")
     colleague.read(page, reference)
-    links = page.locator(".links a[href*='summary.pdf']").evaluate_all("links => links.map(link => link.href)")
+    links = page.locator(".links a[href*='summary.pdf']").evaluate_all(
+        "links => links.map(link => link.href)"
+    )
     for link, disposition in zip(links, ("inline", "attachment"), strict=True):
         answer = page.request.get(link)
         assert answer.headers["content-type"] == "application/pdf"
-        assert answer.headers["content-disposition"] == f"{disposition}; filename=summary-{reference}.pdf"
+        assert (
+            answer.headers["content-disposition"]
+            == f"{disposition}; filename=summary-{reference}.pdf"
+        )
         assert answer.body().startswith(b"%PDF")
 
 
-def test_the_patients_copy_tells_the_answers_and_no_severity(open_page: OpenPage, server: LiveServer) -> None:
+def test_the_patients_copy_tells_the_answers_and_no_severity(
+    open_page: OpenPage, server: LiveServer
+) -> None:
     page = colleague.at_work(open_page, server, "prescriber")
     answers = {"pregnancy": "yes", "iud": "unsure"}
     reference = colleague.arrive(server, name=PATIENT.name, **answers)
@@ -213,10 +253,16 @@ def test_the_statistics_show_the_same_figures_as_a_picture_and_as_a_table(
         colleague.arrive(server, name=f"Counted {number}", **answers)
     page = colleague.at_work(open_page, server, "prescriber")
     page.goto("/clinic/statistics")
-    drawn, tabled = bars(page), figures(page)
+    drawn = bars(page)
+    tabled = figures(page)
     assert drawn == tabled
     assert set(tabled) >= {"contraindication", "clarify", "caution"}
-    left_open = page.locator("table >> nth=1").locator("tr", has_text="IUD use").locator("td").all_inner_texts()
+    left_open = (
+        page.locator("table >> nth=1")
+        .locator("tr", has_text="IUD use")
+        .locator("td")
+        .all_inner_texts()
+    )
     unsure, private, missing = map(int, left_open)
     assert unsure >= 1
     assert private >= 1
@@ -255,7 +301,12 @@ def bars(page: Page) -> dict[str, int]:
 
 def figures(page: Page) -> dict[str, int]:
     """How many of each outcome the table of days says; the order of its columns is that of the legend."""
-    words = page.locator(".legend .swatch").evaluate_all("swatches => swatches.map(swatch => swatch.classList[1])")
-    rows = [line.locator("td").all_inner_texts() for line in page.locator("table >> nth=0").locator("tbody tr").all()]
+    words = page.locator(".legend .swatch").evaluate_all(
+        "swatches => swatches.map(swatch => swatch.classList[1])"
+    )
+    rows = [
+        line.locator("td").all_inner_texts()
+        for line in page.locator("table >> nth=0").locator("tbody tr").all()
+    ]
     sums = {word: sum(int(row[place]) for row in rows) for place, word in enumerate(words)}
     return {word: count for word, count in sums.items() if count}

@@ -15,9 +15,13 @@ from tests.browser.test_keyboard import FOCUS, enter, tab_to
 NOTE = 'Typed by hand, "with" signs & <b>more</b>'
 
 
-def test_from_the_sign_in_to_a_recorded_decision_by_keyboard(open_page: OpenPage, server: LiveServer) -> None:
+def test_from_the_sign_in_to_a_recorded_decision_by_keyboard(
+    open_page: OpenPage, server: LiveServer
+) -> None:
     newcomer = colleague.add(server, "prescriber")
-    reference = colleague.arrive(server, name="Keyboard Patient", infection="unsure", infection_symptoms=["fever"])
+    reference = colleague.arrive(
+        server, name="Keyboard Patient", infection="unsure", infection_symptoms=["fever"]
+    )
     page = open_page(viewport=colleague.DESK)
     page.goto("/clinic/")
     type_into(page, "sign_in_name", newcomer.name)
@@ -58,9 +62,13 @@ def test_from_the_sign_in_to_a_recorded_decision_by_keyboard(open_page: OpenPage
     assert journey.path(page) == colleague.SIGN_IN
 
 
-def test_filters_errors_and_tables_are_reached_by_keyboard(open_page: OpenPage, server: LiveServer) -> None:
+def test_filters_errors_and_tables_are_reached_by_keyboard(
+    open_page: OpenPage, server: LiveServer
+) -> None:
     colleague.arrive(server, name="Filtered Patient", pregnancy="yes", iud="unsure")
-    page = colleague.at_work(open_page, server, "prescriber", viewport={"width": 320, "height": 640})
+    page = colleague.at_work(
+        open_page, server, "prescriber", viewport={"width": 320, "height": 640}
+    )
     page.goto("/clinic/?outcome=contraindication")
     tab_to(page, "[name=show]")
     page.keyboard.press("ArrowDown")

@@ -18,7 +18,9 @@ ONE_TIME = ".notice .password"
 ADD = 'form[action$="/admin/people"]'
 
 
-def test_staff_see_that_somebody_sent_and_no_outcome(open_page: OpenPage, server: LiveServer) -> None:
+def test_staff_see_that_somebody_sent_and_no_outcome(
+    open_page: OpenPage, server: LiveServer
+) -> None:
     reference = colleague.arrive(server, name="Waiting Patient", visit="V-77-S", pregnancy="yes")
     page = colleague.at_work(open_page, server, "staff")
     page.goto("/clinic/?outcome=contraindication")
@@ -31,7 +33,13 @@ def test_staff_see_that_somebody_sent_and_no_outcome(open_page: OpenPage, server
     page.fill("[name=search]", "waiting")
     journey.press(page, ".search button")
     assert colleague.references(page) == [reference]
-    assert sections(page) == ["/clinic/", "/clinic/invitations/", "/clinic/paper", "/clinic/tablet", "/account/"]
+    assert sections(page) == [
+        "/clinic/",
+        "/clinic/invitations/",
+        "/clinic/paper",
+        "/clinic/tablet",
+        "/account/",
+    ]
     for path in (
         f"/clinic/screenings/{reference}",
         f"/clinic/screenings/{reference}/summary.pdf",
@@ -51,7 +59,13 @@ def test_an_admin_alone_meets_people_and_the_audit_log_and_nothing_clinical(
     page = colleague.at_work(open_page, server, "admin")
     page.goto("/clinic/")
     assert journey.path(page) == "/admin/people"
-    assert sections(page) == ["/clinic/rule-book/", "/admin/people", "/admin/audit", "/admin/settings", "/account/"]
+    assert sections(page) == [
+        "/clinic/rule-book/",
+        "/admin/people",
+        "/admin/audit",
+        "/admin/settings",
+        "/account/",
+    ]
     for path in ("/admin/people", "/admin/audit", "/admin/settings"):
         page.goto(path)
         assert [word for word in ("Unseen", "V-88-A", *told(page)) if word in page.content()] == []
@@ -61,7 +75,9 @@ def test_an_admin_alone_meets_people_and_the_audit_log_and_nothing_clinical(
         assert refused(page, path) == "/clinic/"
 
 
-def test_an_admin_adds_somebody_whose_password_is_shown_once(open_page: OpenPage, server: LiveServer) -> None:
+def test_an_admin_adds_somebody_whose_password_is_shown_once(
+    open_page: OpenPage, server: LiveServer
+) -> None:
     page = colleague.at_work(open_page, server, "admin")
     page.goto("/admin/people")
     page.fill("[name=sign_in_name]", "New.Comer")
@@ -77,7 +93,13 @@ def test_an_admin_adds_somebody_whose_password_is_shown_once(open_page: OpenPage
     colleague.sign_in(newcomer, "new.comer", one_time)
     colleague.choose_password(newcomer, one_time)
     newcomer.goto("/clinic/")
-    assert sections(newcomer) == ["/clinic/", "/clinic/invitations/", "/clinic/paper", "/clinic/tablet", "/account/"]
+    assert sections(newcomer) == [
+        "/clinic/",
+        "/clinic/invitations/",
+        "/clinic/paper",
+        "/clinic/tablet",
+        "/account/",
+    ]
 
     person = page.locator('form[action$="/admin/people/new.comer"]')
     person.locator("[value=prescriber]").check()
@@ -85,12 +107,16 @@ def test_an_admin_adds_somebody_whose_password_is_shown_once(open_page: OpenPage
         person.locator("[name=change-roles]").click()
     newcomer.reload()
     assert sections(newcomer) == [
-        f"/clinic/{one}" for one in ("", "invitations/", "statistics", "paper", "tablet", "rule-book/")
+        f"/clinic/{one}"
+        for one in ("", "invitations/", "statistics", "paper", "tablet", "rule-book/")
     ] + ["/account/"]
 
 
-def test_the_password_is_asked_for_again_before_people_are_changed(open_page: OpenPage, server: LiveServer) -> None:
-    admin, other = colleague.settled(server, "admin"), colleague.settled(server, "staff")
+def test_the_password_is_asked_for_again_before_people_are_changed(
+    open_page: OpenPage, server: LiveServer
+) -> None:
+    admin = colleague.settled(server, "admin")
+    other = colleague.settled(server, "staff")
     page = colleague.at_work(open_page, server, somebody=admin)
     colleague.password_given_long_ago(server, page)
     page.goto("/admin/people")

@@ -20,7 +20,9 @@ STEP = 30  # seconds for which an app shows one code
 NOTE = 'Typed before the pause,\nwith "signs" & <b>more</b>'
 
 
-def test_a_wrong_password_and_an_unknown_name_are_answered_alike(open_page: OpenPage, server: LiveServer) -> None:
+def test_a_wrong_password_and_an_unknown_name_are_answered_alike(
+    open_page: OpenPage, server: LiveServer
+) -> None:
     page = open_page()
     answers = []
     for name in (colleague.add(server, "staff").name, "nobody-of-that-name"):
@@ -33,7 +35,9 @@ def test_a_wrong_password_and_an_unknown_name_are_answered_alike(open_page: Open
     assert page.locator(".error-summary li").count() == 1
 
 
-def test_signing_in_leads_on_to_where_one_was_going(open_page: OpenPage, server: LiveServer) -> None:
+def test_signing_in_leads_on_to_where_one_was_going(
+    open_page: OpenPage, server: LiveServer
+) -> None:
     somebody = colleague.settled(server, "prescriber")
     page = open_page()
     page.goto("/clinic/?show=all&outcome=caution")
@@ -79,7 +83,9 @@ def test_a_code_of_the_app_is_good_for_one_sign_in_and_so_is_a_recovery_code(
     assert again.locator(".error-summary").count() == 1
 
 
-def test_the_second_factor_leads_on_to_where_one_was_going_too(open_page: OpenPage, server: LiveServer) -> None:
+def test_the_second_factor_leads_on_to_where_one_was_going_too(
+    open_page: OpenPage, server: LiveServer
+) -> None:
     somebody = colleague.settled(server, "prescriber")
     key = set_up(colleague.at_work(open_page, server, somebody=somebody))
     page = open_page()
@@ -90,7 +96,9 @@ def test_the_second_factor_leads_on_to_where_one_was_going_too(open_page: OpenPa
     assert journey.path(page) == "/clinic/statistics"
 
 
-def test_a_mistyped_code_sets_nothing_up_and_can_be_corrected(open_page: OpenPage, server: LiveServer) -> None:
+def test_a_mistyped_code_sets_nothing_up_and_can_be_corrected(
+    open_page: OpenPage, server: LiveServer
+) -> None:
     page = colleague.at_work(open_page, server, somebody=colleague.settled(server, "prescriber"))
     page.goto(SET_UP)
     journey.press(page, "main button[value=authenticator]")
@@ -103,7 +111,9 @@ def test_a_mistyped_code_sets_nothing_up_and_can_be_corrected(open_page: OpenPag
     assert page.locator(RECOVERY_CODES).count() == 1
 
 
-def test_whoever_must_have_a_second_factor_is_led_to_set_it_up(open_page: OpenPage, server: LiveServer) -> None:
+def test_whoever_must_have_a_second_factor_is_led_to_set_it_up(
+    open_page: OpenPage, server: LiveServer
+) -> None:
     somebody = colleague.settled(server, "prescriber")
     page = colleague.at_work(open_page, server, somebody=somebody)
     colleague.people(server, "require-totp", somebody.name)
@@ -136,9 +146,12 @@ def assert_over(there: Page, *, not_for: Page) -> None:
         assert journey.path(page) == path
 
 
-def test_a_sign_in_that_is_ended_elsewhere_is_over_at_the_next_request(open_page: OpenPage, server: LiveServer) -> None:
+def test_a_sign_in_that_is_ended_elsewhere_is_over_at_the_next_request(
+    open_page: OpenPage, server: LiveServer
+) -> None:
     somebody = colleague.settled(server, "prescriber")
-    here, there = colleague.at_work(open_page, server, somebody=somebody), open_page()
+    here = colleague.at_work(open_page, server, somebody=somebody)
+    there = open_page()
     colleague.sign_in(there, somebody.name, somebody.password)
     here.goto("/account/")
     journey.press(here, ".sign-ins button")
@@ -147,14 +160,17 @@ def test_a_sign_in_that_is_ended_elsewhere_is_over_at_the_next_request(open_page
 
 def test_a_new_password_ends_every_other_sign_in(open_page: OpenPage, server: LiveServer) -> None:
     somebody = colleague.settled(server, "prescriber")
-    here, there = colleague.at_work(open_page, server, somebody=somebody), open_page()
+    here = colleague.at_work(open_page, server, somebody=somebody)
+    there = open_page()
     colleague.sign_in(there, somebody.name, somebody.password)
     here.goto("/account/password")
     colleague.choose_password(here, somebody.password)
     assert_over(there, not_for=here)
 
 
-def test_whoever_is_disabled_is_out_at_the_next_request(open_page: OpenPage, server: LiveServer) -> None:
+def test_whoever_is_disabled_is_out_at_the_next_request(
+    open_page: OpenPage, server: LiveServer
+) -> None:
     somebody = colleague.settled(server, "prescriber")
     page = colleague.at_work(open_page, server, somebody=somebody)
     page.goto("/clinic/")
@@ -166,7 +182,9 @@ def test_whoever_is_disabled_is_out_at_the_next_request(open_page: OpenPage, ser
     assert journey.path(page) == SIGN_IN
 
 
-def test_after_signing_out_back_shows_nothing_of_a_patient(open_page: OpenPage, server: LiveServer) -> None:
+def test_after_signing_out_back_shows_nothing_of_a_patient(
+    open_page: OpenPage, server: LiveServer
+) -> None:
     page = colleague.at_work(open_page, server, somebody=colleague.settled(server, "prescriber"))
     colleague.read(page, colleague.arrive(server, name="Private Patient", visit="V-OUT-1"))
     assert "Private Patient" in page.content()
@@ -177,7 +195,9 @@ def test_after_signing_out_back_shows_nothing_of_a_patient(open_page: OpenPage, 
     assert "Private Patient" not in page.content()
 
 
-def test_after_a_pause_a_page_leads_to_the_sign_in_and_back(open_page: OpenPage, server: LiveServer) -> None:
+def test_after_a_pause_a_page_leads_to_the_sign_in_and_back(
+    open_page: OpenPage, server: LiveServer
+) -> None:
     somebody = colleague.settled(server, "prescriber")
     page = colleague.at_work(open_page, server, somebody=somebody)
     reference = colleague.arrive(server, name="Paused Patient")
@@ -190,7 +210,9 @@ def test_after_a_pause_a_page_leads_to_the_sign_in_and_back(open_page: OpenPage,
     assert journey.path(page) == f"/clinic/screenings/{reference}"
 
 
-def test_after_a_pause_what_was_typed_can_be_sent_again(open_page: OpenPage, server: LiveServer) -> None:
+def test_after_a_pause_what_was_typed_can_be_sent_again(
+    open_page: OpenPage, server: LiveServer
+) -> None:
     somebody = colleague.settled(server, "prescriber")
     page = colleague.at_work(open_page, server, somebody=somebody)
     colleague.read(page, colleague.arrive(server, name="Paused Patient", pregnancy="yes"))
@@ -208,7 +230,9 @@ def test_after_a_pause_what_was_typed_can_be_sent_again(open_page: OpenPage, ser
     assert NOTE in colleague.entries(page)[0]
 
 
-def test_an_inbox_left_open_stays_quiet_when_the_sign_in_is_over(open_page: OpenPage, server: LiveServer) -> None:
+def test_an_inbox_left_open_stays_quiet_when_the_sign_in_is_over(
+    open_page: OpenPage, server: LiveServer
+) -> None:
     somebody = colleague.settled(server, "prescriber")
     page = colleague.at_work(open_page, server, somebody=somebody)
     page.goto("/clinic/")

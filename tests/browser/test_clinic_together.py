@@ -16,7 +16,9 @@ MEANWHILE = "main [role=alert]"
 CLARIFY_FORM = "#page-form"
 
 
-def test_the_second_decision_is_held_back_until_the_first_was_shown(open_page: OpenPage, server: LiveServer) -> None:
+def test_the_second_decision_is_held_back_until_the_first_was_shown(
+    open_page: OpenPage, server: LiveServer
+) -> None:
     reference = colleague.arrive(server, name="Seen By Two", pregnancy="yes")
     first, second = both(open_page, server)
     for page in (first, second):
@@ -34,14 +36,19 @@ def test_the_second_decision_is_held_back_until_the_first_was_shown(open_page: O
 
     send(second, RECORD, http.HTTPStatus.OK)
     assert second.locator(MEANWHILE).count() == 0
-    assert ["Dr first" in colleague.entries(second)[0], "Dr second" in colleague.entries(second)[1]] == [True, True]
+    assert [
+        "Dr first" in colleague.entries(second)[0],
+        "Dr second" in colleague.entries(second)[1],
+    ] == [True, True]
     assert NOTE in colleague.entries(second)[1]
 
 
 def test_the_second_clarification_is_held_back_until_the_first_was_shown(
     open_page: OpenPage, server: LiveServer
 ) -> None:
-    reference = colleague.arrive(server, name="Asked By Two", infection="unsure", infection_symptoms=["fever"])
+    reference = colleague.arrive(
+        server, name="Asked By Two", infection="unsure", infection_symptoms=["fever"]
+    )
     first, second = both(open_page, server)
     for page in (first, second):
         page.goto(f"/clinic/screenings/{reference}/clarify/infection")
@@ -57,7 +64,8 @@ def test_the_second_clarification_is_held_back_until_the_first_was_shown(
     typed = colleague.held(second, CLARIFY_FORM)
     send(second, PRIMARY, http.HTTPStatus.CONFLICT)
     assert "Dr first" in second.inner_text(MEANWHILE)
-    assert "Dr first" in second.inner_text(".answers")  # what was recorded, to be read before sending again
+    # what was recorded, to be read before sending again
+    assert "Dr first" in second.inner_text(".answers")
     assert colleague.held(second, CLARIFY_FORM) == typed
 
     send(second, PRIMARY, http.HTTPStatus.OK)

@@ -23,7 +23,10 @@ def browser(whole_browser: Browser) -> Browser:
 
 
 def go_back(page: Page) -> None:
-    """The browser's own Back. Where it wants to send a form once more, it shows an error page of its own."""
+    """The browser's own Back.
+
+    Where it wants to send a form once more, it shows an error page of its own.
+    """
     page.go_back(wait_until="load")
     assert page.url.startswith("http://127.0.0.1"), "Confirm form resubmission"
     assert page.locator("footer.bottom").count() == 1, page.content()
@@ -88,7 +91,10 @@ def test_a_browser_that_keeps_no_cookies_is_told_what_to_do(
         page.goto("/")
         journey.press(page, journey.START)
         assert context.cookies() == []
-        for language, words in (("en", "Your browser does not keep cookies"), ("es", "Su navegador no guarda cookies")):
+        for language, words in (
+            ("en", "Your browser does not keep cookies"),
+            ("es", "Su navegador no guarda cookies"),
+        ):
             assert page.inner_text("h1") == words
             assert_accessible(page, language=language)
             journey.press_language(page, "es" if language == "en" else "en")
@@ -120,13 +126,16 @@ def test_stop_is_away_from_continue_and_send(page: Page) -> None:
 
 def gap(page: Page) -> float:
     """The pixels between the button of the page and Stop."""
-    upper, lower = page.locator("main button.primary").bounding_box(), page.locator(STOP).bounding_box()
+    upper = page.locator("main button.primary").bounding_box()
+    lower = page.locator(STOP).bounding_box()
     assert upper is not None
     assert lower is not None
     return lower["y"] - (upper["y"] + upper["height"])
 
 
-def test_stop_keeps_what_was_typed_and_deleting_is_asked_first(page: Page, server: LiveServer) -> None:
+def test_stop_keeps_what_was_typed_and_deleting_is_asked_first(
+    page: Page, server: LiveServer
+) -> None:
     asked = QUESTIONS[2]
     typed = {"infection_symptoms": ("chills",), "infection_since": "Tuesday"}
     journey.jump_to(page, asked.id)

@@ -38,7 +38,9 @@ def test_from_one_phone_to_another_and_back(open_page: OpenPage) -> None:
     second.fill("[name=code]", f"{code[:-1]}?")
     journey.press_continue(second)
     journey.press_language(second, "es")
-    expect(second.locator(".error-summary")).to_contain_text("No encontramos respuestas con este código")
+    expect(second.locator(".error-summary")).to_contain_text(
+        "No encontramos respuestas con este código"
+    )
     expect(second.locator("[name=code]")).to_have_value(f"{code[:-1]}?")
     journey.press_language(second, "en")
     second.fill("[name=code]", f" {code.lower().replace('-', ' ')}")

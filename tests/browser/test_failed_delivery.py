@@ -21,14 +21,23 @@ from tests.storing import store
 
 
 def test_a_failed_delivery_is_noticed_and_tried_again(browser: Browser, tmp_path: Path) -> None:
-    folder, instance = tmp_path / "out", tmp_path / "instance"
+    folder = tmp_path / "out"
+    instance = tmp_path / "instance"
     instance.mkdir(mode=0o700)
-    (instance / "settings.toml").write_text(f'[deliver.archive]\nkind = "folder"\nfolder = "{folder}"\n')
-    with serve(tmp_path) as server, visits(partial(browser.new_context, base_url=server.url), server) as open_page:
-        worker = create_app(load_settings({"SCREENING_INSTANCE": str(instance), "SCREENING_PUBLIC_URL": server.url}))
+    (instance / "settings.toml").write_text(
+        f'[deliver.archive]\nkind = "folder"\nfolder = "{folder}"\n'
+    )
+    with (
+        serve(tmp_path) as server,
+        visits(partial(browser.new_context, base_url=server.url), server) as open_page,
+    ):
+        worker = create_app(
+            load_settings({"SCREENING_INSTANCE": str(instance), "SCREENING_PUBLIC_URL": server.url})
+        )
         with worker.app_context():
             here = installation(worker)
-            book, jobs = here.books["en"], here.jobs_of_sent
+            book = here.books["en"]
+            jobs = here.jobs_of_sent
             sent = store(db.session, here.keys, book, all_no(), jobs=jobs, name="Sample Patient")
         background.empty_outbox(worker)
         colleague.change(server, f"UPDATE outbox SET attempts = {outbox.SEEN_AFTER}")

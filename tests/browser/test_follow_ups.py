@@ -17,7 +17,10 @@ def test_a_follow_up_shows_exactly_while_a_choice_that_opens_it_is_chosen(page: 
             page.check(f"[name={question.id}][value={option.id}]")
             for follow_up in question.follow_ups:
                 opened = option.id in follow_up.when
-                assert page.is_visible(f"[name={follow_up.id}] >> nth=0") is opened, (follow_up.id, option.id)
+                assert page.is_visible(f"[name={follow_up.id}] >> nth=0") is opened, (
+                    follow_up.id,
+                    option.id,
+                )
         journey.fill_question(page, question, ANSWERS)
         journey.press_continue(page)
 
@@ -33,16 +36,22 @@ def test_what_was_typed_in_a_follow_up_that_was_closed_again_is_dropped(page: Pa
     assert journey.filled_in(page) == {"infection": "no"}
 
 
-def test_a_browser_that_does_not_know_has_shows_every_follow_up_under_its_condition(page: Page) -> None:
+def test_a_browser_that_does_not_know_has_shows_every_follow_up_under_its_condition(
+    page: Page,
+) -> None:
     page.route("**/app.css*", journey.without_has)
     journey.jump_to(page, QUESTIONS[0].id)
     for question in QUESTIONS:
         labels = {option.id: option.label for option in question.options}
         for follow_up in question.follow_ups:
             assert page.is_visible(f"[name={follow_up.id}] >> nth=0")
-            condition = page.locator(".follow-up", has=page.locator(f"[name={follow_up.id}]")).locator(".condition")
+            condition = page.locator(
+                ".follow-up", has=page.locator(f"[name={follow_up.id}]")
+            ).locator(".condition")
             assert condition.is_visible()
             assert all(labels[choice] in condition.inner_text() for choice in follow_up.when)
         journey.fill_question(page, question, {**ANSWERS, question.id: "private"})
         journey.press_continue(page)
-    assert [answer for _, answer in journey.listed(page)[3:]] == [labels["private"]] * len(QUESTIONS)
+    assert [answer for _, answer in journey.listed(page)[3:]] == [labels["private"]] * len(
+        QUESTIONS
+    )

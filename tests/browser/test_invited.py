@@ -18,7 +18,9 @@ NAME = "Anastasia Example-Sample"
 BORN = date(1988, 3, 12)
 
 
-def test_an_invited_patient_from_the_link_to_the_end(open_page: OpenPage, server: LiveServer) -> None:
+def test_an_invited_patient_from_the_link_to_the_end(
+    open_page: OpenPage, server: LiveServer
+) -> None:
     staff = colleague.at_work(open_page, server, "staff", **PHONE)
     staff.goto("/clinic/invitations/")
     assert_accessible(staff)
@@ -33,7 +35,8 @@ def test_an_invited_patient_from_the_link_to_the_end(open_page: OpenPage, server
     staff.fill("[name=prescriber]", "Dr House")
     journey.press(staff, PRIMARY)
     assert_accessible(staff)
-    link, page_of_it = staff.locator(".invited-link").inner_text(), staff.url
+    link = staff.locator(".invited-link").inner_text()
+    page_of_it = staff.url
 
     patient = open_page(**PHONE)
     patient.goto(link)
@@ -46,11 +49,16 @@ def test_an_invited_patient_from_the_link_to_the_end(open_page: OpenPage, server
     assert NAME not in patient.content()
     say_birth_date(patient, BORN)
     journey.press(patient, PRIMARY)
-    assert (patient.input_value("[name=name]"), patient.input_value("[name=visit]")) == (NAME, "V-77")
+    assert (patient.input_value("[name=name]"), patient.input_value("[name=visit]")) == (
+        NAME,
+        "V-77",
+    )
     assert_accessible(patient)
     journey.press(patient, PRIMARY)
     while not patient.url.endswith("/check"):
-        for group in patient.locator("fieldset:visible:has(input[value=no]):not(:has(:checked))").all():
+        for group in patient.locator(
+            "fieldset:visible:has(input[value=no]):not(:has(:checked))"
+        ).all():
             group.locator("input[value=no]").first.check()
         journey.press(patient, PRIMARY)
     journey.press(patient, PRIMARY)
@@ -89,7 +97,10 @@ def test_a_list_is_invited_on_a_small_phone(open_page: OpenPage, server: LiveSer
 
     def choose(content: str) -> None:
         staff.goto("/clinic/invitations/list")
-        staff.set_input_files("#list", {"name": "list.csv", "mimeType": "text/csv", "buffer": content.encode("cp1252")})
+        staff.set_input_files(
+            "#list",
+            {"name": "list.csv", "mimeType": "text/csv", "buffer": content.encode("cp1252")},
+        )
         journey.press(staff, PRIMARY)
 
     staff.goto("/clinic/invitations/list")
@@ -97,12 +108,17 @@ def test_a_list_is_invited_on_a_small_phone(open_page: OpenPage, server: LiveSer
     journey.press(staff, PRIMARY)
     assert_accessible(staff, error=True)
     choose("name;born;visit\n;12/3/88;\n")
-    assert not AXE.run(staff).response["violations"]  # the faults are at cells of the table, not at inputs
-    choose("name;born;visit\nZoë Example;03/12/1988;V-L1\nZOË EXAMPLE;03/12/1988;V-L1\nBo Example;03/12/1990;V-L2\n")
+    # the faults are at cells of the table, not at inputs
+    assert not AXE.run(staff).response["violations"]
+    choose(
+        "name;born;visit\nZoë Example;03/12/1988;V-L1\nZOË EXAMPLE;03/12/1988;V-L1\nBo Example;03/12/1990;V-L2\n"
+    )
     assert_accessible(staff, error=True)
     staff.check("#dates-month-first")
     journey.press(staff, PRIMARY)
-    expect(staff.locator("tr.double")).to_contain_text("Not invited: Same patient and visit as row 2")
+    expect(staff.locator("tr.double")).to_contain_text(
+        "Not invited: Same patient and visit as row 2"
+    )
     assert_accessible(staff)
     journey.press(staff, "button[name=invite]")
     expect(staff.locator("main")).to_contain_text("2 patients are invited")
@@ -120,7 +136,8 @@ def test_a_second_tap_and_a_lost_answer_shut_nobody_out_and_other_names_are_seen
     staff.fill("[name=name]", NAME)
     say_birth_date(staff, BORN)
     journey.press(staff, PRIMARY)
-    link, page_of_it = staff.locator(".invited-link").inner_text(), staff.url
+    link = staff.locator(".invited-link").inner_text()
+    page_of_it = staff.url
 
     patient = open_page(**PHONE)
     patient.goto(link)
@@ -131,7 +148,9 @@ def test_a_second_tap_and_a_lost_answer_shut_nobody_out_and_other_names_are_seen
     with server.held_up():
         for _ in range(2):
             with patient.expect_request(lambda asked: asked.method == "POST"):
-                patient.mouse.click(button["x"] + button["width"] / 2, button["y"] + button["height"] / 2)
+                patient.mouse.click(
+                    button["x"] + button["width"] / 2, button["y"] + button["height"] / 2
+                )
     patient.wait_for_url("**/about-you")
 
     other = open_page(**PHONE)

@@ -14,7 +14,8 @@ DATES = {"en": "March 12, 1985", "es": "12 de marzo de 1985"}
 
 # Each two of the three together at least once.
 @pytest.mark.parametrize(
-    ("language", "script", "width"), [("en", True, 320), ("en", False, 1280), ("es", True, 1280), ("es", False, 320)]
+    ("language", "script", "width"),
+    [("en", True, 320), ("en", False, 1280), ("es", True, 1280), ("es", False, 320)],
 )
 def test_the_whole_way_keeps_every_answer_as_given(
     open_page: OpenPage, server: LiveServer, language: str, script: bool, width: int
@@ -36,7 +37,8 @@ def test_the_whole_way_keeps_every_answer_as_given(
 
     assert journey.path(page) == "/check"
     assert_well_built(page, language=language)
-    about, rows = [SOMEONE.name, DATES[language], SOMEONE.visit], journey.expected_rows(ANSWERS, language)
+    about = [SOMEONE.name, DATES[language], SOMEONE.visit]
+    rows = journey.expected_rows(ANSWERS, language)
     assert [answer for _, answer in journey.listed(page)[:3]] == about
     assert journey.listed(page)[3:] == rows
     assert page.locator(".answers b, .answers i").count() == 0
@@ -58,7 +60,10 @@ def test_the_whole_way_keeps_every_answer_as_given(
 
 def test_what_is_shown_after_sending_is_the_same_for_everyone(open_page: OpenPage) -> None:
     shown = []
-    for answers in (ALL_NO, ALL_NO | {"pregnancy": "yes", "breastfeeding": "yes", "infection": "unsure"}):
+    for answers in (
+        ALL_NO,
+        ALL_NO | {"pregnancy": "yes", "breastfeeding": "yes", "infection": "unsure"},
+    ):
         page = open_page()
         journey.jump_to(page, "check", answers)
         reference = journey.send(page)

@@ -18,7 +18,8 @@ ABOUT_YOU = {  # in the order of the English page
     "birth_year": SOMEONE.year,
     "visit": SOMEONE.visit,
 }
-# Whether the focus is at what the selector finds, can be seen and is on the screen; null while it is nowhere.
+# Whether the focus is at what the selector finds, can be seen and is on the screen; null while it
+# is nowhere.
 FOCUS = """selector => {
   const focused = document.activeElement;
   if (focused === document.body) return null;

@@ -8,7 +8,12 @@ from tests.browser import journey
 from tests.browser.inspection import assert_well_built
 from tests.browser.journey import ANSWERS, BOOKS, QUESTIONS, SOMEONE
 
-HALF_TYPED = {"name": "José Ñandú عمر", "birth_day": "31", "birth_month": "Feb", "visit": "<b>7</b>"}
+HALF_TYPED = {
+    "name": "José Ñandú عمر",
+    "birth_day": "31",
+    "birth_month": "Feb",
+    "visit": "<b>7</b>",
+}
 
 
 def test_switching_keeps_a_half_filled_about_you_page_and_complains_of_nothing(page: Page) -> None:
@@ -27,7 +32,11 @@ def test_switching_keeps_a_half_filled_about_you_page_and_complains_of_nothing(p
 
 def test_switching_keeps_a_half_answered_question_and_saves_nothing(page: Page) -> None:
     asked = QUESTIONS[2]
-    typed = {"infection": "unsure", "infection_symptoms": ("chills", "other"), "infection_since": "hace 3 días, it's"}
+    typed = {
+        "infection": "unsure",
+        "infection_symptoms": ("chills", "other"),
+        "infection_since": "hace 3 días, it's",
+    }
     journey.jump_to(page, asked.id)
     journey.fill_question(page, asked, typed)
     for language in ("es", "en"):
@@ -70,7 +79,8 @@ def test_every_page_without_inputs_stays_where_it_is_when_switched(page: Page) -
 
 def test_an_error_page_that_answers_a_post_can_be_switched_too(page: Page) -> None:
     journey.jump_to(page, "check")
-    journey.begin(page.context.new_page())  # starts again in another tab, so there is nothing to send here
+    # starts again in another tab, so there is nothing to send here
+    journey.begin(page.context.new_page())
     journey.press(page, journey.SEND)
     with page.expect_navigation() as switched:
         page.click("nav.languages button[value=es]")

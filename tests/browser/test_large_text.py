@@ -32,7 +32,8 @@ INDENTS = """() => [...document.querySelectorAll(".follow-up .choice")].filter(o
   .map(one => one.getBoundingClientRect().left - document.querySelector(".question").getBoundingClientRect().left)"""
 TOO_WIDE = """() => [...document.querySelectorAll("main *")].filter(one => one.checkVisibility())
   .filter(one => one.getBoundingClientRect().right > innerWidth).map(one => one.outerHTML)"""
-# Where a question goes on below a follow-up with the same choices, a patient must see which belong to which.
+# Where a question goes on below a follow-up with the same choices, a patient must see which belong
+# to which.
 FRAMES = """() => [...document.querySelectorAll(".follow-up")].filter(one => one.checkVisibility()).map(one => {
   const style = getComputedStyle(one);
   return ["Left", "Bottom"].some(side => parseFloat(style[`border${side}Width`]) >= 3);
@@ -59,11 +60,15 @@ def phone(page: Page) -> Page:
 
 def large_text(page: Page) -> None:
     page.set_viewport_size(PHONE)  # type: ignore[arg-type]
-    page.context.new_cdp_session(page).send("Page.setFontSizes", {"fontSizes": {"standard": 32, "fixed": 26}})
+    page.context.new_cdp_session(page).send(
+        "Page.setFontSizes", {"fontSizes": {"standard": 32, "fixed": 26}}
+    )
 
 
 @pytest.mark.parametrize("language", ["en", "es"])
-def test_no_word_is_broken_and_no_follow_up_indented_at_twice_the_size(phone: Page, language: str) -> None:
+def test_no_word_is_broken_and_no_follow_up_indented_at_twice_the_size(
+    phone: Page, language: str
+) -> None:
     journey.begin(phone)
     assert phone.evaluate("getComputedStyle(document.documentElement).fontSize") == "32px"
     journey.press_language(phone, language) if language != "en" else None
@@ -109,12 +114,20 @@ def test_a_link_of_the_error_summary_shows_question_message_and_choice(page: Pag
     page.set_viewport_size(PHONE)  # type: ignore[arg-type]
     journey.jump_to(page, "pregnancy")
     journey.press_continue(page)
-    for id, legend in (("pregnancy", ".question > legend"), ("pregnancy_planned", ".follow-up legend")):
+    for id, legend in (
+        ("pregnancy", ".question > legend"),
+        ("pregnancy_planned", ".follow-up legend"),
+    ):
         page.click(f'.error-summary a[href="#{id}"]')
         assert page.evaluate("document.activeElement.id") == id
         for selector in (legend, f"#{id}-error", f".choice:has(#{id})"):
             assert page.evaluate(IN_SIGHT, selector), (id, selector)
-        assert page.locator(f".choice:has(#{id})").evaluate("one => getComputedStyle(one).outlineStyle") == "solid"
+        assert (
+            page.locator(f".choice:has(#{id})").evaluate(
+                "one => getComputedStyle(one).outlineStyle"
+            )
+            == "solid"
+        )
         page.check("[name=pregnancy][value=no]")
         journey.press_continue(page)
 

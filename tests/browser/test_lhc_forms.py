@@ -72,14 +72,18 @@ def lhc_forms() -> Iterator[str]:
     if not LHC_FORMS.exists():
         pytest.fail(f"{LHC_FORMS} is missing; run: make test, which installs it")
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Files, directory=str(LHC_FORMS))) as files:
-        thread = threading.Thread(target=files.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        thread = threading.Thread(
+            target=files.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+        )
         thread.start()
         yield f"http://127.0.0.1:{files.server_port}"
         files.shutdown()
         thread.join()
 
 
-@pytest.mark.parametrize(("language", "values"), [("en", EVERY_FOLLOW_UP), ("es", TRIAL["answers"])])
+@pytest.mark.parametrize(
+    ("language", "values"), [("en", EVERY_FOLLOW_UP), ("es", TRIAL["answers"])]
+)
 def test_it_gives_the_same_answers_as_our_response(
     new_context: Callable[..., BrowserContext],
     server: LiveServer,
@@ -87,12 +91,14 @@ def test_it_gives_the_same_answers_as_our_response(
     language: str,
     values: dict[str, Any],
 ) -> None:
-    context, faults = new_context(), []
+    context = new_context()
+    faults = []
     watch(context, lhc_forms, faults)
     page = context.new_page()
     asked = context.request.get(f"{server.url}/fhir/Questionnaire/azathioprine").json()
     page.goto(lhc_forms)
-    # It knows no translations, so the form is given in the language that the extensions of the Questionnaire hold.
+    # It knows no translations, so the form is given in the language that the extensions of the
+    # Questionnaire hold.
     page.evaluate("asked => LForms.Util.addFormToPage(asked, 'form')", in_language(asked, language))
     expect(page.get_by_text(book(language).question("iud").ask)).to_be_visible()
     fill_in(page, language, values)
@@ -110,7 +116,11 @@ def in_language(value: Any, language: str) -> Any:
         return [in_language(one, language) for one in value]
     if not isinstance(value, dict):
         return value
-    made = {name: in_language(inner, language) for name, inner in value.items() if not name.startswith("_")}
+    made = {
+        name: in_language(inner, language)
+        for name, inner in value.items()
+        if not name.startswith("_")
+    }
     for name, inner in value.items():
         for extension in inner["extension"] if name.startswith("_") else []:
             parts = {part["url"]: part for part in extension["extension"]}

@@ -82,7 +82,9 @@ def test_two_tabs_at_different_questions_lose_none_of_the_answers(page: Page) ->
     assert saved_on(page, QUESTIONS[2])
     journey.press_continue(page)
     journey.answer_questions(page, ANSWERS)
-    assert journey.listed(page)[3:] == journey.expected_rows({**ANSWERS, "breastfeeding": "no"}, "en")
+    assert journey.listed(page)[3:] == journey.expected_rows(
+        {**ANSWERS, "breastfeeding": "no"}, "en"
+    )
     other_tab.reload()
     journey.answer_questions(other_tab, ANSWERS)
     assert journey.listed(other_tab) == journey.listed(page)
@@ -102,7 +104,9 @@ def test_the_start_page_offers_to_go_on_or_to_start_again(page: Page) -> None:
 def test_every_change_link_leads_to_its_own_page_and_back_to_the_check_page(page: Page) -> None:
     journey.jump_to(page, "check")
     before = journey.listed(page)
-    leads_to = page.locator(CHANGE).evaluate_all("links => links.map(link => link.getAttribute('href'))")
+    leads_to = page.locator(CHANGE).evaluate_all(
+        "links => links.map(link => link.getAttribute('href'))"
+    )
     asked = [question for question in QUESTIONS for _ in journey.on_page(question, ANSWERS)]
     assert leads_to == ["/about-you"] * 3 + [f"/questions/{question.id}" for question in asked]
     for question in QUESTIONS:

@@ -41,7 +41,9 @@ def approve(page: Page, who: colleague.Colleague, role: str) -> None:
     assert_well_built(page, error=True)
     page.check("#read")
     journey.press(page, APPROVE)
-    assert page.inner_text("#password-error") != "", "the password is asked for, whoever is signed in"
+    assert page.inner_text("#password-error") != "", (
+        "the password is asked for, whoever is signed in"
+    )
     assert page.input_value("#role") == role, "nothing typed is lost"
     page.fill("#password", who.password)
     journey.press(page, APPROVE)
@@ -50,9 +52,19 @@ def approve(page: Page, who: colleague.Colleague, role: str) -> None:
 def test_a_clinic_makes_the_rule_book_its_own(browser: Browser, tmp_path: Path) -> None:
     (tmp_path / "instance").mkdir(mode=0o700)
     (tmp_path / "instance" / "settings.toml").write_text("approvals_needed = 2\n")
-    yes = {**journey.ALL_NO, "infection": "yes", "infection_symptoms": ("fever",), "infection_since": "Today"}
-    with serve(tmp_path) as server, visits(partial(browser.new_context, base_url=server.url), server) as open_page:
-        first, second = (colleague.settled(server, "prescriber", name=name) for name in ("first", "second"))
+    yes = {
+        **journey.ALL_NO,
+        "infection": "yes",
+        "infection_symptoms": ("fever",),
+        "infection_since": "Today",
+    }
+    with (
+        serve(tmp_path) as server,
+        visits(partial(browser.new_context, base_url=server.url), server) as open_page,
+    ):
+        first, second = (
+            colleague.settled(server, "prescriber", name=name) for name in ("first", "second")
+        )
         pages = [colleague.at_work(open_page, server, somebody=one) for one in (first, second)]
         half_way = open_page()
         journey.walk_to(half_way, "breastfeeding", yes)
@@ -68,13 +80,17 @@ def test_a_clinic_makes_the_rule_book_its_own(browser: Browser, tmp_path: Path) 
         assert "Caution" in changes
         assert pages[0].inner_text("ins >> nth=1").split() == ["[added:", "now", "]"]
         assert pages[0].inner_text(".state") == "Not in force and not approved"
-        assert all(one.is_visible() for one in pages[0].locator(".follow-up, .condition").all()), "it is read before"
+        assert all(one.is_visible() for one in pages[0].locator(".follow-up, .condition").all()), (
+            "it is read before"
+        )
         assert_accessible(pages[0])
         approve(pages[0], first, "GMC 7654321")
         assert "One more prescriber must approve it" in pages[0].inner_text("[role=status]")
         assert pages[0].inner_text(".state") == "Not in force: one more prescriber must approve it"
         half_way.reload()
-        assert "breastfeeding now" not in half_way.inner_text("h1"), "one approval of two changes nothing"
+        assert "breastfeeding now" not in half_way.inner_text("h1"), (
+            "one approval of two changes nothing"
+        )
         approve(pages[1], second, "Pharmacist")
         assert pages[1].inner_text(".state") == "In force and approved"
         assert_accessible(pages[1])

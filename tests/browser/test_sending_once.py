@@ -14,7 +14,9 @@ from tests.browser.journey import ALL_NO, SEND
 from tests.browser.server import LiveServer
 
 
-def test_pressing_send_again_while_it_is_being_sent_sends_once(page: Page, server: LiveServer) -> None:
+def test_pressing_send_again_while_it_is_being_sent_sends_once(
+    page: Page, server: LiveServer
+) -> None:
     before = server.references()
     journey.jump_to(page, "check", ALL_NO)
     page.locator(SEND).scroll_into_view_if_needed()
@@ -23,7 +25,9 @@ def test_pressing_send_again_while_it_is_being_sent_sends_once(page: Page, serve
     with server.held_up():
         for _ in range(2):
             with page.expect_request("**/submit"):
-                page.mouse.click(button["x"] + button["width"] / 2, button["y"] + button["height"] / 2)
+                page.mouse.click(
+                    button["x"] + button["width"] / 2, button["y"] + button["height"] / 2
+                )
     page.wait_for_url("**/done")
     assert server.references() == [*before, journey.reference(page)]
 
@@ -36,7 +40,9 @@ def test_pressing_send_twice_in_a_row_sends_once(page: Page, server: LiveServer)
     assert server.references() == [*before, journey.reference(page)]
 
 
-def test_sending_from_two_tabs_gives_both_the_same_reference(page: Page, server: LiveServer) -> None:
+def test_sending_from_two_tabs_gives_both_the_same_reference(
+    page: Page, server: LiveServer
+) -> None:
     before = server.references()
     journey.jump_to(page, "check", ALL_NO)
     other_tab = page.context.new_page()
@@ -46,7 +52,9 @@ def test_sending_from_two_tabs_gives_both_the_same_reference(page: Page, server:
     assert server.references() == [*before, reference]
 
 
-def test_going_back_after_sending_cannot_send_or_change_anything(page: Page, server: LiveServer) -> None:
+def test_going_back_after_sending_cannot_send_or_change_anything(
+    page: Page, server: LiveServer
+) -> None:
     journey.jump_to(page, "check", ALL_NO)
     reference = journey.send(page)
     sent = server.references()
@@ -67,7 +75,9 @@ def test_four_requests_at_once_send_once(page: Page, server: LiveServer) -> None
     headers = {"Content-Type": "application/x-www-form-urlencoded", "Cookie": cookies}
 
     def send(_: int) -> str | None:
-        with closing(http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=30)) as connection:
+        with closing(
+            http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=30)
+        ) as connection:
             connection.request("POST", "/submit", body, headers)
             return connection.getresponse().getheader("Location")
 

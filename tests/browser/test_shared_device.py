@@ -11,7 +11,12 @@ from tests.browser.journey import ANSWERS, FINISH, START, Person
 LAST_PATIENT = Person(name="Markéta Lastová", visit="V-LAST-77", day="29", month="2", year="1972")
 TYPED = "Typed by the last patient"
 MARKS = ("Lastov", "V-LAST-77", "1972", TYPED)
-LAST_ANSWERS = {**ANSWERS, "infection_since": TYPED, "hypersensitivity_reaction": TYPED, "vaccines_which": TYPED}
+LAST_ANSWERS = {
+    **ANSWERS,
+    "infection_since": TYPED,
+    "hypersensitivity_reaction": TYPED,
+    "vaccines_which": TYPED,
+}
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,13 @@ from tests.browser.colleague import PRIMARY
 from tests.browser.inspection import assert_accessible
 from tests.browser.journey import OpenPage
 from tests.browser.server import LiveServer
-from tests.browser.test_shared_device import LAST_ANSWERS, LAST_PATIENT, MARKS, TYPED, assert_nothing_left
+from tests.browser.test_shared_device import (
+    LAST_ANSWERS,
+    LAST_PATIENT,
+    MARKS,
+    TYPED,
+    assert_nothing_left,
+)
 
 TABLET = {"viewport": {"width": 820, "height": 1180}, "has_touch": True}
 PIN = "4711"
@@ -38,7 +44,9 @@ def browser(whole_browser: Browser) -> Browser:
 @pytest.fixture
 def tablet(open_page: OpenPage, server: LiveServer) -> Page:
     """A tablet in a patient's hands, begun by somebody who was signed in on it."""
-    page = colleague.at_work(open_page, server, somebody=colleague.settled(server, "staff"), **TABLET)
+    page = colleague.at_work(
+        open_page, server, somebody=colleague.settled(server, "staff"), **TABLET
+    )
     page.goto("/clinic/tablet")
     page.fill("[name=pin]", PIN)
     page.fill("[name=again]", PIN)
@@ -63,7 +71,9 @@ def take_back(page: Page) -> None:
 
 def test_two_patients_in_turn(open_page: OpenPage, server: LiveServer) -> None:
     colleague.arrive(server, name="Somebody Inbox")
-    page = colleague.at_work(open_page, server, somebody=colleague.settled(server, "staff"), **TABLET)
+    page = colleague.at_work(
+        open_page, server, somebody=colleague.settled(server, "staff"), **TABLET
+    )
     page.goto("/clinic/tablet")
     page.fill("[name=pin]", "1234")
     journey.press(page, PRIMARY)
@@ -93,7 +103,9 @@ def test_two_patients_in_turn(open_page: OpenPage, server: LiveServer) -> None:
     assert TYPED in page.content()
     reference = journey.send(page)
     assert_accessible(page)
-    assert page.locator('main a[href*="copy"]').count() == 0, "nothing of the patient can be saved on the tablet"
+    assert page.locator('main a[href*="copy"]').count() == 0, (
+        "nothing of the patient can be saved on the tablet"
+    )
     journey.press(page, GIVE_BACK)
     visited = page.evaluate("history.length") - begun
     assert visited > len(journey.QUESTIONS)
@@ -132,9 +144,13 @@ def test_two_patients_in_turn(open_page: OpenPage, server: LiveServer) -> None:
     assert server.references()[-1] == reference
 
 
-def test_other_tabs_show_nothing_once_the_tablet_has_changed_hands(open_page: OpenPage, server: LiveServer) -> None:
+def test_other_tabs_show_nothing_once_the_tablet_has_changed_hands(
+    open_page: OpenPage, server: LiveServer
+) -> None:
     colleague.arrive(server, name="Somebody Inbox")
-    page = colleague.at_work(open_page, server, somebody=colleague.settled(server, "staff"), **TABLET)
+    page = colleague.at_work(
+        open_page, server, somebody=colleague.settled(server, "staff"), **TABLET
+    )
     inbox = page.context.new_page()
     inbox.goto("/clinic/")
     expect(inbox.locator("main")).to_contain_text("Somebody Inbox")
@@ -192,7 +208,10 @@ def test_a_tablet_that_slept_locks_when_it_wakes(tablet: Page) -> None:
 
 def test_a_page_kept_in_memory_comes_back_blank_and_is_asked_for_anew(tablet: Page) -> None:
     """In a browser that keeps even what it should not."""
-    tablet.route("**/*", lambda route: storable(route) if route.request.method == "GET" else route.continue_())
+    tablet.route(
+        "**/*",
+        lambda route: storable(route) if route.request.method == "GET" else route.continue_(),
+    )
     tablet.goto("/about-you")
     tablet.fill("[name=name]", MARKS[0])
     tablet.evaluate(
@@ -205,14 +224,18 @@ def test_a_page_kept_in_memory_comes_back_blank_and_is_asked_for_anew(tablet: Pa
     assert_nothing_left(tablet)
 
 
-def test_without_a_script_a_turn_ends_by_itself(tablet: Page, open_page: OpenPage, server: LiveServer) -> None:
+def test_without_a_script_a_turn_ends_by_itself(
+    tablet: Page, open_page: OpenPage, server: LiveServer
+) -> None:
     plain = open_page(java_script_enabled=False)
     plain.context.add_cookies(tablet.context.cookies())  # type: ignore[arg-type]
 
     def after_the_turn(route: Route) -> None:
         response = route.fetch()
         server.expire_drafts()
-        route.fulfill(response=response, body=response.text().replace('content="1800;', 'content="0;'))
+        route.fulfill(
+            response=response, body=response.text().replace('content="1800;', 'content="0;')
+        )
 
     plain.goto("/")
     plain.route("**/about-you", after_the_turn)

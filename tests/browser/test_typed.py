@@ -9,7 +9,8 @@ from playwright.sync_api import Page
 
 from tests.browser import journey
 
-# Each was refused, or torn apart in print, when it was tried: what is typed, and what the check page shows.
+# Each was refused, or torn apart in print, when it was tried: what is typed, and what the check
+# page shows.
 NAMES = {
     "தமிழ் செல்வன்": "தமிழ் செல்வன்",
     "বাংলা রহমান": "বাংলা রহমান",
@@ -38,7 +39,11 @@ def test_a_name_in_any_letters_is_taken_at_once(page: Page, typed: str) -> None:
 
 def test_what_cannot_be_seen_in_an_answer_is_gone_and_the_rest_is_as_typed(page: Page) -> None:
     for typed, seen in SINCE.items():
-        answers = {**journey.ANSWERS, "infection_since": typed, "hypersensitivity_reaction": REACTION}
+        answers = {
+            **journey.ANSWERS,
+            "infection_since": typed,
+            "hypersensitivity_reaction": REACTION,
+        }
         journey.jump_to(page, "infection", answers)
         journey.answer_questions(page, answers)
         listed = dict(journey.listed(page))

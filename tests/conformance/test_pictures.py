@@ -16,7 +16,8 @@ from tests.conformance.golden import cases, name_of, pictures
 
 CASES = dict(cases())
 REGION = (9, 12)  # dots: about one digit
-# Of 255, on average over a region. The fewer colours of a kept picture make up to 7, a wrong digit more than 25.
+# Of 255, on average over a region. The fewer colours of a kept picture make up to 7, a wrong digit
+# more than 25.
 SLIGHT = 14
 
 
@@ -24,10 +25,13 @@ def changed(picture: Image.Image, golden: Image.Image) -> list[tuple[int, int]]:
     """The regions that differ, by the dot that they begin at."""
     assert picture.size == golden.size
     differences = ImageChops.difference(picture.convert("L"), golden.convert("L"))
-    across, down = picture.width // REGION[0], picture.height // REGION[1]
+    across = picture.width // REGION[0]
+    down = picture.height // REGION[1]
     means = differences.resize((across, down), Image.Resampling.BOX).get_flattened_data()
     return [
-        (place % across * REGION[0], place // across * REGION[1]) for place, mean in enumerate(means) if mean > SLIGHT
+        (place % across * REGION[0], place // across * REGION[1])
+        for place, mean in enumerate(means)
+        if mean > SLIGHT
     ]
 
 
@@ -47,7 +51,9 @@ def kept(name: str, number: int) -> Image.Image:
 def test_each_page_looks_as_it_did(name: str) -> None:
     for number, picture in enumerate(printed(name), start=1):
         places = changed(picture, kept(name, number))
-        assert places == [], f"page {number} differs at {places[:5]}; look at it, then: make screenshots"
+        assert places == [], (
+            f"page {number} differs at {places[:5]}; look at it, then: make screenshots"
+        )
     assert not name_of(name, len(printed(name)) + 1).exists()
 
 
@@ -71,12 +77,16 @@ def boxes(summary: Summary, *texts: str) -> Iterator[tuple[float, float]]:
     """Top and bottom of each text on the first page, as parts of its height from above."""
     document = pypdfium2.PdfDocument(print_summary(summary).content)
     page = document[0]
-    words, height = page.get_textpage(), page.get_height()
+    words = page.get_textpage()
+    height = page.get_height()
     for text in texts:
         found = words.search(text).get_next()
         assert found is not None, text
         tops = [words.get_charbox(found[0] + offset) for offset in range(found[1])]
-        yield 1 - max(top for _, _, _, top in tops) / height, 1 - min(bottom for _, bottom, _, _ in tops) / height
+        yield (
+            1 - max(top for _, _, _, top in tops) / height,
+            1 - min(bottom for _, bottom, _, _ in tops) / height,
+        )
     document.close()
 
 

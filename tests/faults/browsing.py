@@ -24,7 +24,8 @@ REDIRECTS = (http.HTTPStatus.FOUND, http.HTTPStatus.SEE_OTHER)
 SEEN = re.compile(r'name="seen" value="(\d+)"')
 
 BETWEEN = 0.05  # seconds between two looks at a page
-GONE = (http.HTTPStatus.BAD_GATEWAY, http.HTTPStatus.GATEWAY_TIMEOUT)  # what a proxy says where a connection broke
+# what a proxy says where a connection broke
+GONE = (http.HTTPStatus.BAD_GATEWAY, http.HTTPStatus.GATEWAY_TIMEOUT)
 TRUSTED = ssl.create_default_context()
 
 Fields = Mapping[str, object]
@@ -50,13 +51,17 @@ class Page:
 
     def leading_to(self, *paths: str) -> Page:
         """This page, which has to lead on to one of these addresses."""
-        assert self.status in REDIRECTS, f"{self.asked} was answered with {self.status}: {self.text}"
+        assert self.status in REDIRECTS, (
+            f"{self.asked} was answered with {self.status}: {self.text}"
+        )
         assert self.location in paths, f"{self.asked} leads to {self.location}, not to {paths}"
         return self
 
     def shown(self) -> Page:
         """This page, which has to be one that was asked for and not an error page."""
-        assert self.status == http.HTTPStatus.OK, f"{self.asked} was answered with {self.status}: {self.text}"
+        assert self.status == http.HTTPStatus.OK, (
+            f"{self.asked} was answered with {self.status}: {self.text}"
+        )
         return self
 
 
@@ -75,7 +80,9 @@ class Browser:
 
     def post(self, path: str, values: Fields | None = None) -> Page:
         """Send a form with the token of the last page that had one. Raises Broken."""
-        return self._ask("POST", path, urlencode({**(values or {}), "csrf_token": self.token}, doseq=True))
+        return self._ask(
+            "POST", path, urlencode({**(values or {}), "csrf_token": self.token}, doseq=True)
+        )
 
     def surely(self, ask: Callable[[], Page]) -> Page:
         """Ask again until the answer comes whole."""
@@ -96,7 +103,10 @@ class Browser:
         body = ""
         if form is not None:
             body = urlencode({**form, "csrf_token": self.token})
-            head += ["Content-Type: application/x-www-form-urlencoded", f"Content-Length: {len(body)}"]
+            head += [
+                "Content-Type: application/x-www-form-urlencoded",
+                f"Content-Length: {len(body)}",
+            ]
         method = "GET" if form is None else "POST"
         return "\r\n".join([f"{method} {path} HTTP/1.1", *head, "", body]).encode()
 
@@ -112,7 +122,9 @@ class Browser:
 
     def _connection(self) -> http.client.HTTPConnection:
         if self.over_tls:
-            return http.client.HTTPSConnection(self.address, timeout=ANSWER_SECONDS, context=TRUSTED)
+            return http.client.HTTPSConnection(
+                self.address, timeout=ANSWER_SECONDS, context=TRUSTED
+            )
         return http.client.HTTPConnection(self.address, timeout=ANSWER_SECONDS)
 
     def _ask(self, method: str, path: str, body: str | None = None) -> Page:
@@ -133,7 +145,9 @@ class Browser:
         if found := TOKEN.search(html):
             self.token = found[1]
         asked = f"{method} {path}"
-        return Page(asked=asked, status=answer.status, location=answer.getheader("Location", ""), html=html)
+        return Page(
+            asked=asked, status=answer.status, location=answer.getheader("Location", ""), html=html
+        )
 
 
 class Patient(Browser):
@@ -141,7 +155,8 @@ class Patient(Browser):
 
     def __init__(self, url: str, mark: str) -> None:
         super().__init__(url)
-        self.name, self.said = f"Patient {mark}", f"Rash after {mark}"
+        self.name = f"Patient {mark}"
+        self.said = f"Rash after {mark}"
 
     def begin(self) -> None:
         """Start: from here on there is a draft."""
@@ -150,14 +165,21 @@ class Patient(Browser):
         self.open("/about-you")  # its form is this patient's; that of the start was anybody's
 
     def fill_in(self) -> None:
-        """Everything up to the check page. Each answer has to be acknowledged before the next one is given."""
+        """Everything up to the check page.
+
+        Each answer has to be acknowledged before the next one is given.
+        """
         self.begin()
         said = {"hypersensitivity": "yes", "hypersensitivity_reaction": self.said}
         pages = [("about-you", {**SAMPLE, "name": self.name})]
-        pages += [(f"questions/{name}", values) for name, values in (NO_TO_ALL | {"hypersensitivity": said}).items()]
+        pages += [
+            (f"questions/{name}", values)
+            for name, values in (NO_TO_ALL | {"hypersensitivity": said}).items()
+        ]
         following = [*(path for path, _ in pages[1:]), "check"]
         for (path, values), after in zip(pages, following, strict=True):
-            # A step that was recorded before its connection broke is recorded again, and leads on just the same.
+            # A step that was recorded before its connection broke is recorded again, and leads on
+            # just the same.
             self.surely(lambda path=path, values=values: self.post(f"/{path}", values)).leading_to(
                 f"/{after}", "/check"
             )
@@ -206,14 +228,19 @@ class Prescriber(Browser):
     def sign_in(self, name: str, password: str) -> None:
         """From the sign-in page."""
         self.open("/account/sign-in")
-        self.post("/account/sign-in", {"sign_in_name": name, "password": password}).leading_to("/clinic/")
+        self.post("/account/sign-in", {"sign_in_name": name, "password": password}).leading_to(
+            "/clinic/"
+        )
 
     def screening(self, reference: str) -> Page:
         """The page of a screening."""
         return self.open(f"/clinic/screenings/{reference}")
 
     def clarify(self, reference: str, mark: str, *, seen: str) -> Page:
-        """Record what was established on one question, knowing of so many entries. Raises Broken."""
+        """Record what was established on one question, knowing of so many entries.
+
+        Raises Broken.
+        """
         values = {"infection": "no", "why": mark, "seen": seen}
         return self.post(f"/clinic/screenings/{reference}/clarify/infection", values)
 

@@ -1,7 +1,8 @@
 """Many connections of one visitor who asks for the same again and again, in a process of its own.
 
-`python -m tests.faults.crowd ADDRESS CONNECTIONS` reads requests from its standard input, as JSON, and sends them over
-that many connections until it is ended, then prints how often they were answered with which status.
+`python -m tests.faults.crowd ADDRESS CONNECTIONS` reads requests from its standard input, as JSON,
+and sends them over that many connections until it is ended, then prints how often they were
+answered with which status.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ def crowd(address: str, connections: int, requests: list[bytes]) -> Iterator[Cou
     """Let a crowd go on meanwhile; afterwards, how often it was answered with which status."""
     command = [sys.executable, "-m", "tests.faults.crowd", address, str(connections)]
     answers: Counter[str] = Counter()
-    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write(json.dumps([one.decode() for one in requests]).encode())
@@ -57,7 +60,8 @@ async def _visit(host: str, port: int, request: bytes, answers: Counter[str]) ->
 
 async def _main() -> None:
     host, _, port = sys.argv[1].partition(":")
-    requests, answers = [one.encode() for one in json.load(sys.stdin)], Counter[str]()
+    requests = [one.encode() for one in json.load(sys.stdin)]
+    answers = Counter[str]()
     turns = islice(cycle(requests), int(sys.argv[2]))
     visits = [asyncio.create_task(_visit(host, int(port), request, answers)) for request in turns]
     ended = asyncio.Event()

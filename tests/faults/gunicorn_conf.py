@@ -8,11 +8,15 @@ import time
 from pathlib import Path
 from typing import Any
 
-CLOCK = os.environ.get("TEST_CLOCK")  # a file that says by how many seconds the clock of this machine is wrong
+# a file that says by how many seconds the clock of this machine is wrong
+CLOCK = os.environ.get("TEST_CLOCK")
 
 
 class Wrong(datetime.datetime):
-    """The time of a machine whose clock is wrong. For how long the machine has been running stays true."""
+    """The time of a machine whose clock is wrong.
+
+    For how long the machine has been running stays true.
+    """
 
     @classmethod
     def now(cls, tz: datetime.tzinfo | None = None) -> Wrong:

@@ -21,13 +21,25 @@ from screening.extensions import db
 from screening.settings import Settings
 from tests.browser.server import ROOT, ended_afterwards, environment, is_alive
 
-NewDatabase = Callable[[], str]  # the fixture `new_database`: gives the URL of an empty one, "" for SQLite
+# the fixture `new_database`: gives the URL of an empty one, "" for SQLite
+NewDatabase = Callable[[], str]
 
 LOG_LINES = 60  # of the server's log in the message of a failure
 COMING_AND_GOING = re.compile(r"Booting worker|was sent SIGKILL")
 SERVER_FAULT = re.compile(r"Traceback|incident|\[CRITICAL\]")
-SERVE = ("-m", "gunicorn", "--worker-class", "worker.Worker", "--workers", "2", "--threads", "4", "--no-control-socket")
-# The master loads the application and compiles the templates, then forks: a killed worker is replaced within moments.
+SERVE = (
+    "-m",
+    "gunicorn",
+    "--worker-class",
+    "worker.Worker",
+    "--workers",
+    "2",
+    "--threads",
+    "4",
+    "--no-control-socket",
+)
+# The master loads the application and compiles the templates, then forks: a killed worker is
+# replaced within moments.
 SERVE += ("--preload", "--config", str(Path(__file__).with_name("gunicorn_conf.py")))
 
 
@@ -65,17 +77,23 @@ class Clinic:
 
     def flask(self, *words: str) -> str:
         """What a `flask` command prints, run in this process, which is faster; it has to end with exit code 0."""
-        app = create_app(Settings(instance=self.instance, database_url=self.database_url, public_url=self.url))
+        app = create_app(
+            Settings(instance=self.instance, database_url=self.database_url, public_url=self.url)
+        )
         result = app.test_cli_runner().invoke(args=list(words))
         with app.app_context():
             db.engine.dispose()
-        assert result.exit_code == 0, f"flask {' '.join(words)} ended with {result.exit_code}:\n{result.output}"
+        assert result.exit_code == 0, (
+            f"flask {' '.join(words)} ended with {result.exit_code}:\n{result.output}"
+        )
         return result.output
 
     def rows(self, query: str) -> list[tuple[object, ...]]:
         """What a query finds, read past the application."""
         if not self.database_url:
-            with closing(sqlite3.connect(f"file:{self.instance / 'screening.db'}?mode=ro", uri=True)) as connection:
+            with closing(
+                sqlite3.connect(f"file:{self.instance / 'screening.db'}?mode=ro", uri=True)
+            ) as connection:
                 return connection.execute(query).fetchall()
         with psycopg.connect(self.database_url) as connection:
             connection.read_only = True
@@ -84,7 +102,10 @@ class Clinic:
     def change(self, statement: str) -> None:
         """Change something past the application."""
         if not self.database_url:
-            with closing(sqlite3.connect(self.instance / "screening.db", timeout=30)) as connection, connection:
+            with (
+                closing(sqlite3.connect(self.instance / "screening.db", timeout=30)) as connection,
+                connection,
+            ):
                 connection.execute(statement)
             return
         with psycopg.connect(self.database_url) as connection:
@@ -113,7 +134,10 @@ class Server(Clinic):
         return children(self.master)
 
     def kill(self, worker: int) -> None:
-        """End a worker without any warning. The master, its parent, has not waited for it: the id is still its own."""
+        """End a worker without any warning.
+
+        The master, its parent, has not waited for it: the id is still its own.
+        """
         os.kill(worker, signal.SIGKILL)
 
     def faults(self) -> list[str]:
@@ -134,17 +158,25 @@ def children(process: int) -> list[int]:
 def served(
     folder: Path, database_url: str = "", *, prints: bool = False, behind: str = "", **environ: str
 ) -> Iterator[Server]:
-    """Prepare an instance in `folder`, serve it, and end it. The log goes into the notes of whatever is raised.
+    """Prepare an instance in `folder`, serve it, and end it.
+
+    The log goes into the notes of whatever is raised.
 
     `behind` is the address of a proxy in front; `environ` is what only the server sees.
     """
     log = folder / "gunicorn.log"
-    # The listening socket is handed over: the master keeps it, so that whoever connects waits for the next worker.
+    # The listening socket is handed over: the master keeps it, so that whoever connects waits for
+    # the next worker.
     with socket.create_server(("127.0.0.1", 0)) as listener, log.open("wb") as printed:
         address = f"127.0.0.1:{listener.getsockname()[1]}"
-        url, proxies = behind or f"http://{address}", int(bool(behind))
+        url = behind or f"http://{address}"
+        proxies = int(bool(behind))
         clinic = Clinic(
-            instance=folder / "instance", database_url=database_url, url=url, prints=prints, proxies=proxies
+            instance=folder / "instance",
+            database_url=database_url,
+            url=url,
+            prints=prints,
+            proxies=proxies,
         )
         clinic.flask("init")
         process = subprocess.Popen(

@@ -1,4 +1,7 @@
-"""Backups, proofs and new keys, made while patients send and prescribers review. Nobody loses anything by them."""
+"""Backups, proofs and new keys, made while patients send and prescribers review.
+
+Nobody loses anything by them.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,8 @@ from tests.faults.working import Work, at_work, seeded
 pytestmark = pytest.mark.audit
 
 SENT_AT_FIRST = 4
-PROOFS, ROTATIONS = 1, 2
+PROOFS = 1
+ROTATIONS = 2
 STORED = "SELECT reference, entries FROM screenings"
 
 
@@ -37,10 +41,14 @@ def test_a_backup_holds_all_that_was_acknowledged_before(tmp_path: Path) -> None
     copy.flask("verify")
     copied = dict(copy.rows(STORED))
     assert sent <= copied.keys() < now_stored.keys()
-    assert all(entries[reference] <= copied[reference] <= now_stored[reference] for reference in sent)
+    assert all(
+        entries[reference] <= copied[reference] <= now_stored[reference] for reference in sent
+    )
 
 
-def test_whoever_reads_while_others_write_finds_no_fault(tmp_path: Path, on_postgresql: NewDatabase) -> None:
+def test_whoever_reads_while_others_write_finds_no_fault(
+    tmp_path: Path, on_postgresql: NewDatabase
+) -> None:
     """On PostgreSQL, where what was written meanwhile could be seen halfway through."""
     with served(tmp_path, on_postgresql()) as server, busy(server) as work:
         for _ in range(PROOFS):
@@ -66,13 +74,16 @@ def test_nobody_is_refused_anything_while_old_keys_are_replaced_and_forgotten(
         assert work.sent.keys() == dict(server.rows(STORED)).keys()
 
 
-def acknowledged_before(server: Server, work: Work, *words: str) -> tuple[set[str], Counter[object]]:
+def acknowledged_before(
+    server: Server, work: Work, *words: str
+) -> tuple[set[str], Counter[object]]:
     """Run a command; what had been sent and added when it began to tell of its progress."""
     with server.command(*words) as process:
         assert process.stdout is not None
         now = set(work.sent), work.entries()
         while not select.select([process.stdout], [], [], 0.005)[0]:
-            before, now = now, (set(work.sent), work.entries())  # what was so before it was asked
+            before = now  # what was so before it was asked
+            now = (set(work.sent), work.entries())
         printed, _ = process.communicate()
     assert process.returncode == 0, printed
     return before
@@ -80,7 +91,10 @@ def acknowledged_before(server: Server, work: Work, *words: str) -> tuple[set[st
 
 @contextmanager
 def busy(server: Server) -> Iterator[Work]:
-    """What goes on meanwhile; some questionnaires are sent already. Nothing may go wrong on the server's side."""
+    """What goes on meanwhile; some questionnaires are sent already.
+
+    Nothing may go wrong on the server's side.
+    """
     prescribers = [Prescriber.added_to(server), Prescriber.signed_in(server)]
     with seeded() as chance:
         with at_work(server.url, patients=1, prescribers=prescribers, chance=chance) as work:

@@ -25,7 +25,8 @@ def slowest_but_few(patient: Patient) -> float:
 @pytest.mark.parametrize("path", ["/copy.pdf", "/paper/form/en.pdf", "/check"])
 def test_many_connections_of_one_visitor(tmp_path: Path, connections: int, path: str) -> None:
     with served(tmp_path, prints=True) as server:
-        patient, visitor = Patient(server.url, "patient"), Patient(server.url, "crowd")
+        patient = Patient(server.url, "patient")
+        visitor = Patient(server.url, "crowd")
         patient.fill_in()
         visitor.fill_in()
         if path == "/copy.pdf":

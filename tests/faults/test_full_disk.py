@@ -15,12 +15,15 @@ from tests.faults.browsing import Page, Patient
 from tests.faults.serving import Server, served
 
 FEW_BYTES = 16 * 1024  # less than one questionnaire adds to SQLite's journal
-KIND_WORDS = "Your last answer may not be saved. Everything before it is. Please go back and try again."
+KIND_WORDS = (
+    "Your last answer may not be saved. Everything before it is. Please go back and try again."
+)
 
 
 def test_a_full_disk_acknowledges_nothing_and_loses_nothing(tmp_path: Path) -> None:
     with served(tmp_path) as server:
-        earlier, patient = Patient(server.url, "earlier"), Patient(server.url, "patient")
+        earlier = Patient(server.url, "earlier")
+        patient = Patient(server.url, "patient")
         earlier.fill_in()
         reference = earlier.send()
         patient.fill_in()
@@ -62,13 +65,17 @@ def disk_full(server: Server) -> Iterator[None]:
         yield
     finally:
         for process in processes:
-            resource.prlimit(process, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+            resource.prlimit(
+                process, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+            )
 
 
 @contextmanager
 def held(server: Server) -> Iterator[None]:
     """Let nobody else write to the database meanwhile."""
-    with closing(sqlite3.connect(server.instance / "screening.db", isolation_level=None)) as connection:
+    with closing(
+        sqlite3.connect(server.instance / "screening.db", isolation_level=None)
+    ) as connection:
         connection.execute("BEGIN IMMEDIATE")
         yield
         connection.execute("ROLLBACK")

@@ -14,7 +14,9 @@ from tests.faults.serving import Server, served
 
 MANY = 64
 AT_MOST = 1.0  # seconds
-FORM = b"POST /about-you HTTP/1.1\r\nHost: %b\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+FORM = (
+    b"POST /about-you HTTP/1.1\r\nHost: %b\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+)
 HALVES = {
     "nothing": b"",
     "half a line": b"GET / HT",
@@ -50,7 +52,13 @@ def test_many_half_sent_requests_keep_nobody_waiting(server: Server, half: str) 
 def test_a_form_that_arrives_in_pieces_is_taken(server: Server) -> None:
     patient = Patient(server.url, "slow")
     with closing(connected(server)) as opened:
-        for piece in (b"GET /hea", b"lthz HTTP/1.1\r\nHo", b"st: 127.0.0.1\r\nContent-Length: 2\r\n\r\n", b"x", b"y"):
+        for piece in (
+            b"GET /hea",
+            b"lthz HTTP/1.1\r\nHo",
+            b"st: 127.0.0.1\r\nContent-Length: 2\r\n\r\n",
+            b"x",
+            b"y",
+        ):
             opened.sendall(piece)
             time.sleep(0.02)
         assert opened.recv(100).startswith(b"HTTP/1.1 200")

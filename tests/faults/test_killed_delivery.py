@@ -28,12 +28,16 @@ from tests.storing import store
 
 pytestmark = pytest.mark.audit
 
-SCREENINGS, KILLS = 67, 4
+SCREENINGS = 67
+KILLS = 4
 CHANNELS = ("mail", "archive", "records")
-PATIENCE, STILL = 60, 4  # seconds: for all of it, and for one delivery of a worker that is only slow
+PATIENCE = 60  # seconds: for all of it, and for one delivery of a worker that is only slow
+STILL = 4
 
 
-def test_each_summary_arrives_once_whoever_is_killed_meanwhile(tmp_path: Path, on_postgresql: NewDatabase) -> None:
+def test_each_summary_arrives_once_whoever_is_killed_meanwhile(
+    tmp_path: Path, on_postgresql: NewDatabase
+) -> None:
     certificate = Certificate.made(tmp_path, "ca")
     clinic = Clinic(instance=tmp_path / "instance", database_url=on_postgresql())
     clinic.flask("init")
@@ -57,25 +61,50 @@ def test_each_summary_arrives_once_whoever_is_killed_meanwhile(tmp_path: Path, o
         assert [one.poll() for one in workers] == [None, None]
     assert len(list(folder.iterdir())) == SCREENINGS, "and nothing that was left half"
     assert records.faults == []
-    assert [len(records.of(kind)) for kind in ("QuestionnaireResponse", "DocumentReference")] == [SCREENINGS] * 2
+    assert [len(records.of(kind)) for kind in ("QuestionnaireResponse", "DocumentReference")] == [
+        SCREENINGS
+    ] * 2
     sent = [message["Message-ID"] for message in mail.mails]
     assert len(set(sent)) == SCREENINGS
-    assert len(sent) <= SCREENINGS + KILLS, "one each, at most, of those who could not say that they had done it"
+    assert len(sent) <= SCREENINGS + KILLS, (
+        "one each, at most, of those who could not say that they had done it"
+    )
     assert not clinic.rows("SELECT id FROM outbox")
 
 
-def declare(clinic: Clinic, certificate: Certificate, folder: Path, mail: MailServer, records: FhirServer) -> None:
+def declare(
+    clinic: Clinic, certificate: Certificate, folder: Path, mail: MailServer, records: FhirServer
+) -> None:
     trusted = {"ca_file": str(certificate.file)}
-    to_mail = {"host": "127.0.0.1", "port": mail.port, "sender": "a@clinic.example", "to": "dr@clinic.example"}
+    to_mail = {
+        "host": "127.0.0.1",
+        "port": mail.port,
+        "sender": "a@clinic.example",
+        "to": "dr@clinic.example",
+    }
     tables = {
-        "mail": {"kind": "email", **to_mail, "user": "screening", "password_file": "token", **trusted},
+        "mail": {
+            "kind": "email",
+            **to_mail,
+            "user": "screening",
+            "password_file": "token",
+            **trusted,
+        },
         "archive": {"kind": "folder", "folder": str(folder)},
-        "records": {"kind": "fhir_server", "address": records.address, "token_file": "token", **trusted},
+        "records": {
+            "kind": "fhir_server",
+            "address": records.address,
+            "token_file": "token",
+            **trusted,
+        },
     }
     lines = [
         line
         for name, table in tables.items()
-        for line in (f"[deliver.{name}]", *(f"{key} = {json.dumps(value)}" for key, value in table.items()))
+        for line in (
+            f"[deliver.{name}]",
+            *(f"{key} = {json.dumps(value)}" for key, value in table.items()),
+        )
     ]
     (clinic.instance / "settings.toml").write_text("\n".join(lines))
     (clinic.instance / "token").write_text(PASSWORD)
@@ -89,7 +118,14 @@ def fill(clinic: Clinic) -> None:
         keys = installation().keys
         for number in range(SCREENINGS):
             jobs = [f"to {name}" for name in CHANNELS]
-            store(db.session, keys, installation().books["en"], all_no(), name=f"Person {number}", jobs=jobs)
+            store(
+                db.session,
+                keys,
+                installation().books["en"],
+                all_no(),
+                name=f"Person {number}",
+                jobs=jobs,
+            )
         with write(db.session):
             for number, row in enumerate(db.session.scalars(select(ScreeningRow)).all()):
                 pdf = b"%%PDF-1.7 number %d" % number
@@ -118,20 +154,27 @@ def left(clinic: Clinic) -> int:
 
 
 def some_more_is_done(clinic: Clinic) -> None:
-    before, end = left(clinic), time.monotonic() + PATIENCE
+    before = left(clinic)
+    end = time.monotonic() + PATIENCE
     while left(clinic) > before - 6:
         assert time.monotonic() < end
         time.sleep(0.02)
 
 
 def wait_until_all_is_done(clinic: Clinic) -> None:
-    end, before, since = time.monotonic() + PATIENCE, -1, time.monotonic()
+    end = time.monotonic() + PATIENCE
+    before = -1
+    since = time.monotonic()
     while count := left(clinic):
-        assert time.monotonic() < end, clinic.rows("SELECT kind, attempts, failed, fault FROM outbox")
+        assert time.monotonic() < end, clinic.rows(
+            "SELECT kind, attempts, failed, fault FROM outbox"
+        )
         if count != before:
-            before, since = count, time.monotonic()
+            before = count
+            since = time.monotonic()
         elif time.monotonic() - since > STILL:
-            # Only jobs of those who were killed are left: as if the time of their leases had run out.
+            # Only jobs of those who were killed are left: as if the time of their leases had run
+            # out.
             clinic.change("UPDATE outbox SET due_at = '2000-01-01 00:00:00+00:00'")
             since = time.monotonic()
         time.sleep(0.1)

@@ -20,7 +20,8 @@ from tests.storing import store
 
 pytestmark = pytest.mark.audit
 
-SCREENINGS, KILLS = 14, 4
+SCREENINGS = 14
+KILLS = 4
 PATIENCE = 60  # seconds
 DUE = "UPDATE outbox SET due_at = '2000-01-01 00:00:00+00:00'"
 
@@ -35,7 +36,10 @@ def test_each_summary_is_printed_once_whoever_is_killed_meanwhile(tmp_path: Path
             workers = server.workers()
             renderers = [child for worker in workers for child in children(worker)]
             with suppress(ProcessLookupError):
-                os.kill(chance.choice(workers if killed % 2 or not renderers else renderers), signal.SIGKILL)
+                os.kill(
+                    chance.choice(workers if killed % 2 or not renderers else renderers),
+                    signal.SIGKILL,
+                )
             killed += 1
             forget_leases(server)
         assert killed > 1
@@ -47,7 +51,9 @@ def test_each_summary_is_printed_once_whoever_is_killed_meanwhile(tmp_path: Path
 
 def fill(server: Server) -> None:
     """Send that many questionnaires at once, from another process than those that serve."""
-    app = create_app(Settings(instance=server.instance, database_url=server.database_url, public_url=server.url))
+    app = create_app(
+        Settings(instance=server.instance, database_url=server.database_url, public_url=server.url)
+    )
     with app.app_context():
         here = installation()
         for number in range(SCREENINGS):

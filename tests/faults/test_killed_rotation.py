@@ -21,7 +21,8 @@ from tests.faults.working import CLARIFY, Work, seeded
 pytestmark = pytest.mark.audit
 
 KILLS = 2
-SCREENINGS, DRAFTS = 8, 130  # more rows than are sealed anew in one transaction
+SCREENINGS = 8  # more rows than are sealed anew in one transaction
+DRAFTS = 130
 LONGEST = 0.1  # seconds, about as long as the work takes once the new key is written
 PATIENCE = 20
 TRIES = 5
@@ -38,7 +39,8 @@ WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_databas
 
 def test_a_rotation_that_is_killed_again_and_again_finishes_in_the_end(tmp_path: Path) -> None:
     with seeded() as chance, served(tmp_path) as server:
-        prescriber, work = Prescriber.added_to(server), Work(server.url, chance)
+        prescriber = Prescriber.added_to(server)
+        work = Work(server.url, chance)
         fill(work)
         reference, patient = next(iter(work.sent.items()))
         work.add(prescriber, reference, CLARIFY)
@@ -80,7 +82,9 @@ def test_what_is_sent_while_old_keys_are_forgotten_can_still_be_read(
         server.flask("verify")
 
 
-def test_a_rotation_that_is_killed_when_it_forgets_the_old_key_can_be_run_again(tmp_path: Path) -> None:
+def test_a_rotation_that_is_killed_when_it_forgets_the_old_key_can_be_run_again(
+    tmp_path: Path,
+) -> None:
     clinic = Clinic(instance=tmp_path / "instance", database_url="")
     clinic.flask("init")
     kill_when_the_old_key_is_gone(clinic)
@@ -88,7 +92,9 @@ def test_a_rotation_that_is_killed_when_it_forgets_the_old_key_can_be_run_again(
     clinic.flask("verify")
 
 
-def test_a_rotation_that_is_killed_while_it_writes_the_key_leaves_no_copy_behind(tmp_path: Path) -> None:
+def test_a_rotation_that_is_killed_while_it_writes_the_key_leaves_no_copy_behind(
+    tmp_path: Path,
+) -> None:
     clinic = Clinic(instance=tmp_path / "instance", database_url="")
     clinic.flask("init")
     for _ in range(TRIES):
@@ -144,26 +150,39 @@ def kill_when_the_old_key_is_gone(clinic: Clinic) -> None:
 
 def key_files(clinic: Clinic) -> list[str]:
     """The files that hold data keys."""
-    return sorted(file.name for file in clinic.instance.iterdir() if b"\n[data]\n" in file.read_bytes())
+    return sorted(
+        file.name for file in clinic.instance.iterdir() if b"\n[data]\n" in file.read_bytes()
+    )
 
 
 def wait_until_it_writes(process: subprocess.Popen[str], key_file: Path) -> None:
     """Until the new key is written or, where it goes on with the one before, until it tells of its progress."""
     assert process.stdout is not None
     before = key_file.stat().st_mtime_ns
-    while key_file.stat().st_mtime_ns == before and not select.select([process.stdout], [], [], 0.001)[0]:
+    while (
+        key_file.stat().st_mtime_ns == before
+        and not select.select([process.stdout], [], [], 0.001)[0]
+    ):
         continue
 
 
-def wait_until_so_many_wait(database: str, number: int, process: subprocess.Popen[str] | None = None) -> None:
+def wait_until_so_many_wait(
+    database: str, number: int, process: subprocess.Popen[str] | None = None
+) -> None:
     """Until so many are waiting for a lock in this PostgreSQL database, or the process that should is over."""
     end = time.monotonic() + PATIENCE
     with psycopg.connect(database, autocommit=True) as watching:
-        while watching.execute(WAITING).fetchone() != (number,) and (process is None or process.poll() is None):
+        while watching.execute(WAITING).fetchone() != (number,) and (
+            process is None or process.poll() is None
+        ):
             assert time.monotonic() < end, f"{number} should be waiting for a lock"
 
 
 def keys_used(clinic: Clinic) -> set[object]:
     """The ids of the keys that anything is sealed with."""
-    cells = (f"SELECT substr({column}, 1, 3) FROM {table}" for table, columns in SEALED.items() for column in columns)
+    cells = (
+        f"SELECT substr({column}, 1, 3) FROM {table}"
+        for table, columns in SEALED.items()
+        for column in columns
+    )
     return {key for (key,) in clinic.rows(" UNION ".join(cells))}

@@ -14,8 +14,10 @@ from tests.faults.browsing import Page, Prescriber
 from tests.faults.serving import NewDatabase, Server, served
 from tests.faults.working import AUDITED, KINDS, Work, at_work, seeded
 
-FEW, MANY = 8, 50
-PATIENTS, PRESCRIBERS = 3, 2
+FEW = 8
+MANY = 50
+PATIENTS = 3
+PRESCRIBERS = 2
 
 
 @pytest.mark.parametrize("kills", [FEW, pytest.param(MANY, marks=pytest.mark.audit)])
@@ -29,7 +31,9 @@ def test_whatever_was_acknowledged_is_there_exactly_once_however_often_workers_a
             killed = kill_workers(server, work, chance, kills)
         assert killed >= kills
         for what, writes in (("interrupted", work.broken), ("without its answer", work.lost)):
-            assert kills == FEW or set(writes) == set(KINDS), f"not every kind of write was {what}: {Counter(writes)}"
+            assert kills == FEW or set(writes) == set(KINDS), (
+                f"not every kind of write was {what}: {Counter(writes)}"
+            )
         assert server.faults() == []
         assert_stored(server, work)
         assert_shown(first, work)
@@ -38,7 +42,10 @@ def test_whatever_was_acknowledged_is_there_exactly_once_however_often_workers_a
 
 
 def kill_workers(server: Server, work: Work, chance: random.Random, kills: int) -> int:
-    """Kill one worker or both, a random while after a write began, until so many were killed. Returns how many."""
+    """Kill one worker or both, a random while after a write began, until so many were killed.
+
+    Returns how many.
+    """
     killed: set[int] = set()
     while len(killed) < kills:
         kind = chance.choice(KINDS)
@@ -56,18 +63,27 @@ def assert_stored(server: Server, work: Work) -> None:
     entries = work.entries()
     stored = server.rows("SELECT reference, entries FROM screenings")
     assert sorted(stored) == sorted((reference, entries[reference]) for reference in work.sent)
-    numbered = server.rows("SELECT reference, number FROM entries JOIN screenings ON screening_id = screenings.id")
+    numbered = server.rows(
+        "SELECT reference, number FROM entries JOIN screenings ON screening_id = screenings.id"
+    )
     assert sorted(numbered) == sorted(
-        (reference, number) for reference, count in entries.items() for number in range(1, count + 1)
+        (reference, number)
+        for reference, count in entries.items()
+        for number in range(1, count + 1)
     )
     actions = ", ".join(f"'{action}'" for action in AUDITED.values())
-    assert Counter(server.rows(f"SELECT subject, action FROM audit WHERE action IN ({actions})")) == work.audited()
+    assert (
+        Counter(server.rows(f"SELECT subject, action FROM audit WHERE action IN ({actions})"))
+        == work.audited()
+    )
 
 
 def assert_shown(prescriber: Prescriber, work: Work) -> None:
     """The clinic's pages show each patient's own words and each entry once."""
     with ThreadPoolExecutor(4) as readers:
-        pages: dict[str, Page] = dict(zip(work.sent, readers.map(prescriber.screening, work.sent), strict=True))
+        pages: dict[str, Page] = dict(
+            zip(work.sent, readers.map(prescriber.screening, work.sent), strict=True)
+        )
     for reference, patient in work.sent.items():
         page = pages[reference]
         assert f"<h1><bdi>{patient.name}</bdi></h1>" in page.html, page.text

@@ -12,12 +12,16 @@ import pytest
 from tests.faults.browsing import Browser, Patient
 from tests.faults.serving import NewDatabase, served
 
-ASKED, AT_ONCE, PAGES = 200, 8, 100
+ASKED = 200
+AT_ONCE = 8
+PAGES = 100
 AT_MOST = 30  # seconds for all of them
 
 
 @pytest.mark.audit
-def test_asked_often_while_pages_are_served_it_says_ready(tmp_path: Path, new_database: NewDatabase) -> None:
+def test_asked_often_while_pages_are_served_it_says_ready(
+    tmp_path: Path, new_database: NewDatabase
+) -> None:
     with served(tmp_path, new_database()) as server:
         patient = Patient(server.url, "watched")
         patient.begin()

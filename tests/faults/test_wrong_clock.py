@@ -1,4 +1,7 @@
-"""The clock of a served installation jumps. Unread answers outlive it, and so does what is sent meanwhile."""
+"""The clock of a served installation jumps.
+
+Unread answers outlive it, and so does what is sent meanwhile.
+"""
 
 from __future__ import annotations
 

@@ -15,11 +15,15 @@ from http import HTTPStatus
 
 from tests.faults.browsing import Broken, Page, Patient, Prescriber, entries_seen
 
-SUBMIT, CLARIFY, REVIEW = "submit", "clarify", "review"
+SUBMIT = "submit"
+CLARIFY = "clarify"
+REVIEW = "review"
 KINDS = (SUBMIT, CLARIFY, REVIEW)
 AUDITED = {SUBMIT: "submitted", CLARIFY: "clarified", REVIEW: "reviewed"}
 PATIENCE = 60  # seconds within which there is always somebody who writes
-LOST = 6  # each sixth answer never arrives, as if the worker had been killed between its commit and its answer
+# each sixth answer never arrives, as if the worker had been killed between its commit and its
+# answer
+LOST = 6
 NEWEST = 4  # prescribers work on so few screenings that they often meet on one
 
 
@@ -32,7 +36,8 @@ class Work:
         self.stop = threading.Event()
         self.going_on: list[Future[None]] = []
         self.sent: dict[str, Patient] = {}  # by the reference that was acknowledged
-        self.added: dict[str, tuple[str, str]] = {}  # by the mark of an entry that was acknowledged: reference, kind
+        # by the mark of an entry that was acknowledged: reference, kind
+        self.added: dict[str, tuple[str, str]] = {}
         self.broken: list[str] = []  # the kind of each write whose connection broke
         self.lost: list[str] = []  # the kind of each write whose answer was lost
         self.took = dict.fromkeys(KINDS, 0.05)  # seconds that the last write of each kind took
@@ -95,12 +100,17 @@ class Work:
         """One entry after the other, each for one of the newest screenings."""
         while not self.stop.is_set():
             if newest := list(self.sent)[-NEWEST:]:
-                self.add(prescriber, self.chance.choice(newest), self.chance.choice((CLARIFY, REVIEW)))
+                self.add(
+                    prescriber, self.chance.choice(newest), self.chance.choice((CLARIFY, REVIEW))
+                )
             else:
                 self.stop.wait(0.02)
 
     def add(self, prescriber: Prescriber, reference: str, kind: str) -> None:
-        """Add one entry. Where no answer came, or somebody was faster, look first whether it is there already."""
+        """Add one entry.
+
+        Where no answer came, or somebody was faster, look first whether it is there already.
+        """
         act = {CLARIFY: prescriber.clarify, REVIEW: prescriber.decide}[kind]
         mark = f"mark{secrets.token_hex(6)}"
         screening = prescriber.screening(reference)
@@ -112,7 +122,9 @@ class Work:
                 break
             screening = prescriber.screening(reference)
             if mark in screening.html:
-                assert page is None, f"{kind} of {reference} was refused with 409, but it was recorded"
+                assert page is None, (
+                    f"{kind} of {reference} was refused with 409, but it was recorded"
+                )
                 break
         self.added[mark] = reference, kind
 
@@ -136,7 +148,10 @@ class Work:
 def at_work(
     url: str, *, patients: int, prescribers: Sequence[Prescriber] = (), chance: random.Random
 ) -> Iterator[Work]:
-    """So many patients and these prescribers at work meanwhile. At the end each finishes what was begun."""
+    """So many patients and these prescribers at work meanwhile.
+
+    At the end each finishes what was begun.
+    """
     work = Work(url, chance)
     with ThreadPoolExecutor(patients + len(prescribers)) as threads:
         work.going_on += [threads.submit(work.send_questionnaires) for _ in range(patients)]

@@ -1,7 +1,8 @@
 """Run a command as a unit confines it, without systemd: `confined.py UNIT SOCKET COMMAND...`.
 
-What the kernel keeps by seccomp (system calls, kinds of sockets, no memory both written and executed), what it counts
-(core dumps), and no way to more rights. Files, addresses and users need systemd itself.
+What the kernel keeps by seccomp (system calls, kinds of sockets, no memory both written and
+executed), what it counts (core dumps), and no way to more rights. Files, addresses and users need
+systemd itself.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ import sys
 
 from tests.hosting.units import Unit, system_calls
 
-ALLOW, REFUSE = 0x7FFF0000, 0x00050000 | errno.EPERM
-EQUAL, MASKED = 4, 7  # comparisons of libseccomp
+ALLOW = 0x7FFF0000
+REFUSE = 0x00050000 | errno.EPERM
+EQUAL = 4  # comparisons of libseccomp
+MASKED = 7
 NO_NEW_PRIVILEGES = 38
 FAMILIES = range(64)
 SHM_EXEC = 0o100000
@@ -46,7 +49,9 @@ def confine(unit: Unit) -> None:
             number = library.seccomp_syscall_resolve_name(name.encode())
             if number >= 0:  # else it is one of another kind of processor
                 arguments = (Comparison * len(compared))(*compared)
-                done = library.seccomp_rule_add_array(context, ctypes.c_uint32(then), number, len(compared), arguments)
+                done = library.seccomp_rule_add_array(
+                    context, ctypes.c_uint32(then), number, len(compared), arguments
+                )
                 assert done == 0, f"{name}: {done}"
         assert library.seccomp_load(context) == 0
 
@@ -54,12 +59,17 @@ def confine(unit: Unit) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (int(unit.value("LimitCORE")),) * 2)
     os.umask(int(unit.value("UMask"), 8))
     families = {getattr(socket, name) for name in unit.value("RestrictAddressFamilies").split()}
-    refused = [("socket", [Comparison(0, EQUAL, family, 0)]) for family in FAMILIES if family not in families]
+    refused = [
+        ("socket", [Comparison(0, EQUAL, family, 0)])
+        for family in FAMILIES
+        if family not in families
+    ]
     if unit.value("MemoryDenyWriteExecute") == "yes":
         both = mmap.PROT_WRITE | mmap.PROT_EXEC
         refused.append(("mmap", [Comparison(2, MASKED, both, both)]))
         refused += [
-            (name, [Comparison(2, MASKED, mmap.PROT_EXEC, mmap.PROT_EXEC)]) for name in ("mprotect", "pkey_mprotect")
+            (name, [Comparison(2, MASKED, mmap.PROT_EXEC, mmap.PROT_EXEC)])
+            for name in ("mprotect", "pkey_mprotect")
         ]
         refused.append(("shmat", [Comparison(2, MASKED, SHM_EXEC, SHM_EXEC)]))
     load(ALLOW, REFUSE, refused)

@@ -20,14 +20,19 @@ CONFINED = (sys.executable, "-m", "tests.hosting.confined")
 def unit_environment(unit: Unit, folder: Path) -> dict[str, str]:
     """What a unit sets, with other places."""
     text = unit.value("Environment").replace("/var/lib/screening", f"{folder}/instance")
-    return dict(word.split("=", 1) for word in text.replace("/var/cache/screening", f"{folder}/cache").split())
+    return dict(
+        word.split("=", 1)
+        for word in text.replace("/var/cache/screening", f"{folder}/cache").split()
+    )
 
 
 @contextmanager
 def served_behind(site: Site, folder: Path) -> Iterator[LiveServer]:
     """Prepare an instance in `folder`, and serve it for this site on a Unix socket."""
     unit = Unit.read("screening.service")
-    instance, log, path = folder / "instance", folder / "gunicorn.log", site.home / "screening.sock"
+    instance = folder / "instance"
+    log = folder / "gunicorn.log"
+    path = site.home / "screening.sock"
     environ = environment(instance, SCREENING_PUBLIC_URL=site.url, SCREENING_PROXIES="1")
     environ |= unit_environment(unit, folder)
     flask(environ, "init")

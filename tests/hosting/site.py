@@ -22,7 +22,12 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 
 from tests.browser.server import ended_afterwards
 from tests.hosting.units import DEPLOY
@@ -69,7 +74,9 @@ class Site:
     @property
     def logs(self) -> str:
         """All that nginx has written down."""
-        return "\n".join(file.read_text(encoding="utf-8") for file in sorted((self.home / "logs").iterdir()))
+        return "\n".join(
+            file.read_text(encoding="utf-8") for file in sorted((self.home / "logs").iterdir())
+        )
 
     def connect(self, *, source: str = HOST) -> http.client.HTTPSConnection:
         """A connection from an address of this machine, which trusts nothing but this site's certificate."""
@@ -99,7 +106,10 @@ def prepared() -> Iterator[Site]:
 
 
 def make_certificate(home: Path) -> str:
-    """Write a key and a certificate that it signed itself. Returns what Chromium knows the key by."""
+    """Write a key and a certificate that it signed itself.
+
+    Returns what Chromium knows the key by.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "A clinic")])
     now = datetime.now(UTC)
@@ -107,11 +117,16 @@ def make_certificate(home: Path) -> str:
         x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
         .not_valid_before(now - timedelta(hours=1))
         .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(HOST))]), critical=False)
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(HOST))]),
+            critical=False,
+        )
         .sign(key, hashes.SHA256())
     )
     (home / "fullchain.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
-    (home / "key.pem").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    (home / "key.pem").write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    )
     public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return base64.b64encode(hashlib.sha256(public).digest()).decode()
 
@@ -136,13 +151,16 @@ def running(site: Site, *machines: str) -> Iterator[None]:
         text = text.replace(place, instead)
     (site.home / "site.conf").write_text(text, encoding="utf-8")
     temporary = " ".join(f"{kind}_temp_path {site.home}/temporary/{kind};" for kind in KINDS)
-    (site.home / "nginx.conf").write_text(MAIN.format(home=site.home, temporary=temporary), encoding="utf-8")
+    (site.home / "nginx.conf").write_text(
+        MAIN.format(home=site.home, temporary=temporary), encoding="utf-8"
+    )
     shutil.copy(DEPLOY / "unavailable.html", site.home)
     user = nobody()
     for path in (site.home, *site.home.rglob("*")):
         if user:
             shutil.chown(path, user)
-    # It takes the listening sockets over, as it does from a former nginx: whoever connects waits until it is there.
+    # It takes the listening sockets over, as it does from a former nginx: whoever connects waits
+    # until it is there.
     sockets = [site.plain.fileno(), site.tls.fileno()]
     process = subprocess.Popen(
         [NGINX, "-e", "stderr", "-p", site.home, "-c", "nginx.conf"],

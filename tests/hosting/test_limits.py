@@ -17,9 +17,12 @@ from tests.browser.server import LiveServer
 from tests.hosting.served import served_behind
 from tests.hosting.site import HOST, Site, port, prepared, running
 
-HALF_SENT, UPLOADS = 2000, 60
-PHONES, PARTS = 60, 6  # in a waiting room, and what each loads at once
-AT_MOST = 5.0  # seconds: a third of the time-outs of the site, so nobody waited for what was half-sent to end
+HALF_SENT = 2000
+UPLOADS = 60
+PHONES = 60  # in a waiting room, and what each loads at once
+PARTS = 6
+# seconds: a third of the time-outs of the site, so nobody waited for what was half-sent to end
+AT_MOST = 5.0
 PAGE = "/healthz"
 
 
@@ -61,10 +64,14 @@ def soon(site: Site) -> None:
 
 @pytest.mark.audit
 @pytest.mark.usefixtures("many_files")
-def test_half_sent_requests_of_one_address_keep_nobody_waiting(site: Site, server: LiveServer) -> None:
+def test_half_sent_requests_of_one_address_keep_nobody_waiting(
+    site: Site, server: LiveServer
+) -> None:
     with ExitStack() as stack:
         for number in range(HALF_SENT):
-            one = stack.enter_context(closing(socket.create_connection((HOST, port(site.tls)), timeout=10)))
+            one = stack.enter_context(
+                closing(socket.create_connection((HOST, port(site.tls)), timeout=10))
+            )
             if number % 2:
                 one.sendall(b"\x16\x03\x01")  # the beginning of a handshake
         soon(site)
@@ -75,7 +82,11 @@ def test_half_sent_uploads_keep_nobody_waiting(site: Site, server: LiveServer) -
     with ExitStack() as stack:
         for number in range(UPLOADS):
             one = stack.enter_context(closing(site.connect()))
-            path, length = (("/verify", 2_000_000), ("/verify", 30_000_000), ("/about-you", 100_000))[number % 3]
+            path, length = (
+                ("/verify", 2_000_000),
+                ("/verify", 30_000_000),
+                ("/about-you", 100_000),
+            )[number % 3]
             one.putrequest("POST", path)
             one.putheader("Content-Length", str(length))
             one.putheader("Content-Type", "application/x-www-form-urlencoded")
@@ -86,10 +97,14 @@ def test_half_sent_uploads_keep_nobody_waiting(site: Site, server: LiveServer) -
 def test_a_waiting_room_of_patients_is_let_in(site: Site, server: LiveServer) -> None:
     cookies = [f"draft={number}" for number in range(PHONES)] * PARTS
     with ThreadPoolExecutor(24) as phones:
-        assert Counter(phones.map(lambda cookie: page(site, cookie), cookies)) == {200: PHONES * PARTS}
+        assert Counter(phones.map(lambda cookie: page(site, cookie), cookies)) == {
+            200: PHONES * PARTS
+        }
 
 
-def test_one_visitor_with_too_many_requests_is_told_to_wait_and_others_are_not(site: Site, server: LiveServer) -> None:
+def test_one_visitor_with_too_many_requests_is_told_to_wait_and_others_are_not(
+    site: Site, server: LiveServer
+) -> None:
     with ThreadPoolExecutor(24) as one_visitor:
         answers = Counter(one_visitor.map(lambda _: page(site, "draft=crowd"), range(200)))
     assert answers[429] > 0

@@ -19,7 +19,8 @@ from tests.hosting.served import served_behind
 from tests.hosting.site import HOST, Site, port, prepared, running
 
 ELSEWHERE = "127.0.0.2"  # any other address than that of the machine itself
-TOKEN, QUERY = f"token{secrets.token_hex(8)}", f"query{secrets.token_hex(8)}"
+TOKEN = f"token{secrets.token_hex(8)}"
+QUERY = f"query{secrets.token_hex(8)}"
 BY_HAND = "breastfeeding"  # up to this question
 SEND = """async pages => {
     const token = document.querySelector("[name=csrf_token]").value;
@@ -79,7 +80,9 @@ def test_a_screening_is_sent_and_printed_through_nginx(page: Page, server: LiveS
 
     cookies = page.context.cookies()
     assert len(cookies) == 2
-    assert all(cookie["name"].startswith("__Host-") and cookie["secure"] for cookie in cookies), cookies
+    assert all(cookie["name"].startswith("__Host-") and cookie["secure"] for cookie in cookies), (
+        cookies
+    )
     assert all(len(answer.header_values("strict-transport-security")) == 1 for answer in answers)
     page.goto("/account/")
     assert HOST in page.inner_text("main")  # the browser's address, not that of nginx's socket
@@ -112,15 +115,21 @@ def test_plain_http_only_leads_to_tls(site: Site, server: LiveServer) -> None:
     assert answer.headers["Location"] == f"https://{HOST}/account/sign-in?next=x"
 
 
-def test_what_is_too_large_is_refused_by_the_application_in_its_own_words(site: Site, server: LiveServer) -> None:
+def test_what_is_too_large_is_refused_by_the_application_in_its_own_words(
+    site: Site, server: LiveServer
+) -> None:
     """And nothing of what is sent is written to a disk on the way: nginx could not, here."""
     for folder in (site.home / "temporary").iterdir():
         folder.chmod(0)
     form = urlencode({"name": "x" * 100_000})
-    assert "Our clinic" in post(site, "/about-you", form, "application/x-www-form-urlencoded", status=413)
+    assert "Our clinic" in post(
+        site, "/about-you", form, "application/x-www-form-urlencoded", status=413
+    )
     for size, status in ((2_000_000, 200), (2_500_000, 413)):
         part = f'--b\r\nContent-Disposition: form-data; name="pdf"; filename="a.pdf"\r\n\r\n{"x" * size}\r\n--b--\r\n'
-        assert "Our clinic" in post(site, "/verify", part, "multipart/form-data; boundary=b", status=status)
+        assert "Our clinic" in post(
+            site, "/verify", part, "multipart/form-data; boundary=b", status=status
+        )
 
 
 def post(site: Site, path: str, body: str, kind: str, *, status: int) -> str:
@@ -131,7 +140,9 @@ def post(site: Site, path: str, body: str, kind: str, *, status: int) -> str:
         token = journey.TOKEN.search(asked.read().decode())
         assert token is not None
         cookie = asked.headers["Set-Cookie"].split(";")[0]
-        connection.request("POST", path, body, {"Content-Type": kind, "Cookie": cookie, "X-CSRFToken": token[1]})
+        connection.request(
+            "POST", path, body, {"Content-Type": kind, "Cookie": cookie, "X-CSRFToken": token[1]}
+        )
         answer = connection.getresponse()
         assert answer.status == status
         return answer.read().decode()
@@ -142,15 +153,23 @@ def test_nothing_is_written_down_that_opens_anything(site: Site, server: LiveSer
     with prepared() as alone:
         with running(alone, f"unix:{alone.home}/screening.sock"):
             for one in (site, alone):
-                for path in (f"/invited/{TOKEN}", f"/invited/{TOKEN}/about", f"/verify?code={QUERY}", f"/?{QUERY}"):
+                for path in (
+                    f"/invited/{TOKEN}",
+                    f"/invited/{TOKEN}/about",
+                    f"/verify?code={QUERY}",
+                    f"/?{QUERY}",
+                ):
                     with closing(one.connect()) as connection:
-                        connection.request("GET", path, headers={"Referer": f"https://x/{QUERY}", "User-Agent": QUERY})
-                        answer, shown = (
-                            connection.getresponse(),
-                            "Our clinic" if one is site else "Please wait a moment",
+                        connection.request(
+                            "GET",
+                            path,
+                            headers={"Referer": f"https://x/{QUERY}", "User-Agent": QUERY},
                         )
+                        answer = connection.getresponse()
+                        shown = "Our clinic" if one is site else "Please wait a moment"
                         assert shown in answer.read().decode()
-        lonely = alone.logs  # a line is written after its answer: the last one is surely there once nginx has ended
+        # a line is written after its answer: the last one is surely there once nginx has ended
+        lonely = alone.logs
     assert lonely.count("screening.sock 502") == 4
     assert site.logs.count('"GET /invited/-" ') == 2
     for words in (TOKEN, QUERY):

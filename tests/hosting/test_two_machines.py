@@ -20,15 +20,22 @@ from tests.hosting.site import prepared, running
 pytestmark = pytest.mark.audit
 
 SHARED = ("data.key", "secret.key")
-BEFORE, AFTER = 2, 3  # questionnaires sent with two machines, and with one
+BEFORE = 2  # questionnaires sent with two machines, and with one
+AFTER = 3
 
 
-def test_one_machine_is_lost_under_load_and_the_other_goes_on(tmp_path: Path, on_postgresql: NewDatabase) -> None:
+def test_one_machine_is_lost_under_load_and_the_other_goes_on(
+    tmp_path: Path, on_postgresql: NewDatabase
+) -> None:
     database = on_postgresql()
     folders = [tmp_path / name for name in ("one", "other")]
     for folder in folders:
         (folder / "instance").mkdir(parents=True, mode=0o700)
-    with seeded() as chance, prepared() as site, served(folders[0], database, behind=site.url) as lost:
+    with (
+        seeded() as chance,
+        prepared() as site,
+        served(folders[0], database, behind=site.url) as lost,
+    ):
         for name in SHARED:
             shutil.copy2(lost.instance / name, folders[1] / "instance")
         TRUSTED.load_verify_locations(site.certificate)

@@ -26,20 +26,29 @@ OLD = 15 * 24 * 3600
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_a_service_is_hardly_exposed(name: str) -> None:
-    judged = systemd_analyze("security", "--offline=true", f"--threshold={int(EXPOSURE * 10)}", str(DEPLOY / name))
+    judged = systemd_analyze(
+        "security", "--offline=true", f"--threshold={int(EXPOSURE * 10)}", str(DEPLOY / name)
+    )
     assert judged.returncode == 0, judged.stdout
 
 
 def test_systemd_understands_every_line(tmp_path: Path) -> None:
-    """Only the programs have other places here. The settings of a second machine are read with them."""
+    """Only the programs have other places here.
+
+    The settings of a second machine are read with them.
+    """
     shutil.copytree(DEPLOY / "two-machines", tmp_path / "units")
     for file in DEPLOY.glob("screening*.*"):
-        text = file.read_text(encoding="utf-8").replace("/opt/screening/.venv/bin/python", sys.executable)
+        text = file.read_text(encoding="utf-8").replace(
+            "/opt/screening/.venv/bin/python", sys.executable
+        )
         (tmp_path / "units" / file.name).write_text(text, encoding="utf-8")
     units = [str(file) for file in (tmp_path / "units").iterdir() if file.is_file()]
     judged = systemd_analyze("verify", "--man=no", *units)
     assert len(units) == 4
-    assert [line for line in judged.stderr.splitlines() if "screening" in line or "tunnel" in line] == []
+    assert [
+        line for line in judged.stderr.splitlines() if "screening" in line or "tunnel" in line
+    ] == []
 
 
 def test_the_daily_backup_keeps_two_weeks(tmp_path: Path) -> None:
@@ -76,10 +85,18 @@ def test_what_the_service_cannot_read_is_named_with_the_remedy() -> None:
     with TemporaryDirectory() as installed:
         Path(installed).chmod(0o311)  # not by its owner either
         text = text.replace("/opt/screening", installed)
-        done = subprocess.run(["/bin/sh", "-c", text, "screening", "init"], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            ["/bin/sh", "-c", text, "screening", "init"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         Path(installed).chmod(0o700)
     assert done.returncode == 1
-    assert done.stderr == f"The user screening cannot read {installed}/. Run: chmod -R go+rX {installed}/\n"
+    assert (
+        done.stderr
+        == f"The user screening cannot read {installed}/. Run: chmod -R go+rX {installed}/\n"
+    )
 
 
 @pytest.mark.parametrize("address", ["", "localhost"])
@@ -116,4 +133,6 @@ def run_as_root(folder: Path, *words: str) -> None:
     ):
         assert place in text
         text = text.replace(place, instead)
-    subprocess.run(["/bin/sh", "-c", text, "screening", *words], env=environment(folder), check=True)
+    subprocess.run(
+        ["/bin/sh", "-c", text, "screening", *words], env=environment(folder), check=True
+    )

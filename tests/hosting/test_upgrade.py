@@ -27,13 +27,17 @@ def release_of(app: Flask) -> str:
         return str(db.session.scalar(text("SELECT version_num FROM alembic_version")))
 
 
-def test_an_upgrade_and_both_ways_back(sqlite_app: Flask, start: Callable[[Settings], Flask], tmp_path: Path) -> None:
+def test_an_upgrade_and_both_ways_back(
+    sqlite_app: Flask, start: Callable[[Settings], Flask], tmp_path: Path
+) -> None:
     first = sent(sqlite_app)
     with sqlite_app.app_context():
         alembic.downgrade(OLD)
     flask(sqlite_app, "backup", str(tmp_path / "before"))
 
-    with pytest.raises(DatabaseNotReady, match="older release; make a backup, then run `flask init`"):
+    with pytest.raises(
+        DatabaseNotReady, match="older release; make a backup, then run `flask init`"
+    ):
         check_ready(sqlite_app)
     flask(sqlite_app, "init")
     check_ready(sqlite_app)

@@ -64,5 +64,7 @@ def system_calls(unit: Unit) -> set[str]:
 
     permitted = named("@default")
     for value in unit.settings["SystemCallFilter"]:
-        permitted = permitted - named(value[1:]) if value.startswith("~") else permitted | named(value)
+        permitted = (
+            permitted - named(value[1:]) if value.startswith("~") else permitted | named(value)
+        )
     return permitted

@@ -19,7 +19,9 @@ PASSWORD = "correct horse battery"
 def add_person(app: Flask, name: str, *roles: str) -> str:
     """Add a person on the command line and return the one-time password."""
     words = [word for role in roles for word in ("--role", role)]
-    result = app.test_cli_runner().invoke(args=["people", "add", name, "--name", f"Dr {name}", *words])
+    result = app.test_cli_runner().invoke(
+        args=["people", "add", name, "--name", f"Dr {name}", *words]
+    )
     assert result.exit_code == 0, result.output
     found = re.search(r"password (\S+)", result.output)
     assert found is not None
@@ -31,10 +33,14 @@ class Colleague(Visitor):
 
     def __init__(self, app: Flask, name: str = "dr", *roles: str) -> None:
         super().__init__(app)
-        self.app, self.name = app, name
+        self.app = app
+        self.name = name
         with app.app_context():
-            # Past the first sign-in, which has tests of its own: hashing a password is slow on purpose.
-            act = Act(session=db.session, keys=installation().keys, now=datetime.now(UTC), by="test")
+            # Past the first sign-in, which has tests of its own: hashing a password is slow on
+            # purpose.
+            act = Act(
+                session=db.session, keys=installation().keys, now=datetime.now(UTC), by="test"
+            )
             people.add(act, name, f"Dr {name}", roles or ("prescriber",), hash_password(PASSWORD))
             person = people.find(db.session, name)
             assert person is not None
@@ -50,12 +56,17 @@ class Colleague(Visitor):
 
     def change_password(self, old: str, new: str) -> None:
         """On the page for it."""
-        self.post("/account/password", {"password": old, "new_password": new, "new_password_confirm": new})
+        self.post(
+            "/account/password", {"password": old, "new_password": new, "new_password_confirm": new}
+        )
 
     def decide(self, reference: str, decision: str, **more: str) -> None:
         """Open a screening and record a decision."""
         self.get(f"/clinic/screenings/{reference}")
-        self.post(f"/clinic/screenings/{reference}/review", {"decision": decision, "seen": self.seen, **more})
+        self.post(
+            f"/clinic/screenings/{reference}/review",
+            {"decision": decision, "seen": self.seen, **more},
+        )
 
     def clarify(self, reference: str, question: str, **values: object) -> None:
         """Open the page of a question and record what was established."""

@@ -27,14 +27,19 @@ SERVED_HASHING = {name: getattr(argon2, name) for name in FAST_HASHING}
 
 @pytest.fixture(scope="session")
 def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a PostgreSQL server of our own, without a database name. Fails where PostgreSQL is not installed."""
+    """The URL of a PostgreSQL server of our own, without a database name.
+
+    Fails where PostgreSQL is not installed.
+    """
     programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
     if not programs:
         pytest.fail("PostgreSQL is not installed; run: apt-get install postgresql")
     # PostgreSQL refuses to run as root, and its own user cannot enter pytest's folders.
     user = "postgres" if os.geteuid() == 0 else None
     home = Path(
-        subprocess.check_output(["/usr/bin/mktemp", "-d", "/tmp/screening-postgresql-XXXXXX"], text=True).strip()
+        subprocess.check_output(
+            ["/usr/bin/mktemp", "-d", "/tmp/screening-postgresql-XXXXXX"], text=True
+        ).strip()
     )
     if user:
         os.chown(home, pwd.getpwnam(user).pw_uid, pwd.getpwnam(user).pw_gid)
@@ -43,11 +48,38 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         port = probe.getsockname()[1]
 
     def run(*command: str) -> None:
-        subprocess.run(command, check=True, user=user, cwd=home, env={"LC_ALL": "C.UTF-8"}, stdout=subprocess.DEVNULL)
+        subprocess.run(
+            command,
+            check=True,
+            user=user,
+            cwd=home,
+            env={"LC_ALL": "C.UTF-8"},
+            stdout=subprocess.DEVNULL,
+        )
 
-    options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories= -c fsync=off"
-    run(f"{programs[-1]}/initdb", "-D", f"{home}/data", "-U", "tester", "--auth=trust", "--encoding=UTF8")
-    run(f"{programs[-1]}/pg_ctl", "-D", f"{home}/data", "-w", "-o", options, "-l", f"{home}/log", "start")
+    options = (
+        f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories= -c fsync=off"
+    )
+    run(
+        f"{programs[-1]}/initdb",
+        "-D",
+        f"{home}/data",
+        "-U",
+        "tester",
+        "--auth=trust",
+        "--encoding=UTF8",
+    )
+    run(
+        f"{programs[-1]}/pg_ctl",
+        "-D",
+        f"{home}/data",
+        "-w",
+        "-o",
+        options,
+        "-l",
+        f"{home}/log",
+        "start",
+    )
     try:
         yield f"postgresql://tester@127.0.0.1:{port}"
     finally:
@@ -60,15 +92,21 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "database_url" in metafunc.fixturenames:
         marks = {mark.name for mark in metafunc.definition.iter_markers()}
         both = "one_database" not in marks or "both_databases" in marks
-        metafunc.parametrize("database_url", ["sqlite", "postgresql"] if both else ["sqlite"], indirect=True)
+        metafunc.parametrize(
+            "database_url", ["sqlite", "postgresql"] if both else ["sqlite"], indirect=True
+        )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what needs a PostgreSQL server, for `make test-fast`."""
     for item in items:
         parameters = getattr(getattr(item, "callspec", None), "params", {})
-        fixtures = {"postgresql", "postgresql_app", "prepared_postgresql"} & set(getattr(item, "fixturenames", ()))
-        if parameters.get("database_url") == "postgresql" or (fixtures and "database_url" not in parameters):
+        fixtures = {"postgresql", "postgresql_app", "prepared_postgresql"} & set(
+            getattr(item, "fixturenames", ())
+        )
+        if parameters.get("database_url") == "postgresql" or (
+            fixtures and "database_url" not in parameters
+        ):
             item.add_marker("postgresql")
 
 
@@ -131,7 +169,9 @@ def new_instance(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def make_app(tmp_path: Path, new_instance: Path, start: Callable[[Settings], Flask]) -> Callable[..., Flask]:
+def make_app(
+    tmp_path: Path, new_instance: Path, start: Callable[[Settings], Flask]
+) -> Callable[..., Flask]:
     """Make the application of an installation in `tmp_path`, prepared by `flask init`."""
 
     def make(*, prepared: bool = False, **settings: object) -> Flask:
@@ -154,7 +194,9 @@ def _init(app: Flask) -> None:
 
 
 @pytest.fixture(scope="session")
-def prepared_postgresql(postgresql: str, new_instance: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+def prepared_postgresql(
+    postgresql: str, new_instance: Path, tmp_path_factory: pytest.TempPathFactory
+) -> str:
     """The name of a database as `flask init` leaves it, for the keys of `new_instance`; a copy spares that run."""
     instance = tmp_path_factory.mktemp("prepared") / "instance"
     shutil.copytree(new_instance, instance)
@@ -168,7 +210,8 @@ def prepared_postgresql(postgresql: str, new_instance: Path, tmp_path_factory: p
 def app(request: pytest.FixtureRequest, make_app: Callable[..., Flask], database_url: str) -> Flask:
     """A prepared application on each kind of database."""
     if database_url:
-        template, (server, _, name) = request.getfixturevalue("prepared_postgresql"), database_url.rpartition("/")
+        template = request.getfixturevalue("prepared_postgresql")
+        (server, _, name) = database_url.rpartition("/")
         with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
             connection.execute(f"DROP DATABASE {name}")
             connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
@@ -183,12 +226,17 @@ def sqlite_app(make_app: Callable[..., Flask]) -> Flask:
 
 @pytest.fixture
 def postgresql_app(
-    make_app: Callable[..., Flask], postgresql: str, prepared_postgresql: str, request: pytest.FixtureRequest
+    make_app: Callable[..., Flask],
+    postgresql: str,
+    prepared_postgresql: str,
+    request: pytest.FixtureRequest,
 ) -> Flask:
     """A prepared application on PostgreSQL, for what only several writers at once can do."""
     name = f"only_{abs(hash(request.node.nodeid)):x}"
     with psycopg.connect(f"{postgresql}/postgres", autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {prepared_postgresql} STRATEGY FILE_COPY")
+        connection.execute(
+            f"CREATE DATABASE {name} TEMPLATE {prepared_postgresql} STRATEGY FILE_COPY"
+        )
     return make_app(prepared=True, database_url=f"{postgresql}/{name}")
 
 

@@ -30,7 +30,8 @@ from tests.integration.visitor import Visitor
 from tests.storing import book_in_force, store
 
 ADDRESS = "/clinic/rule-book/"
-WORDS = ('unsure = "I am not sure"', 'unsure = "I do not know"')  # of the choice that all questions have
+# of the choice that all questions have
+WORDS = ('unsure = "I am not sure"', 'unsure = "I do not know"')
 INFECTION = 'id = "infection"\nwhen = { infection = ["yes"] }\nseverity = "contraindication"'
 
 
@@ -52,7 +53,13 @@ def changed(app: Flask, *changes: tuple[str, str]) -> str:
 
 
 def approve(who: Colleague, digest: str, **sent: str) -> None:
-    whole = {"role": "GMC 7654321", "review_by": "2099-01-01", "read": "1", "password": PASSWORD, **sent}
+    whole = {
+        "role": "GMC 7654321",
+        "review_by": "2099-01-01",
+        "read": "1",
+        "password": PASSWORD,
+        **sent,
+    }
     who.get(ADDRESS)
     who.post(f"{ADDRESS}{digest}/approve", {name: value for name, value in whole.items() if value})
 
@@ -61,7 +68,9 @@ def in_force(app: Flask) -> str:
     return book_in_force(app).edition.digest
 
 
-def test_an_approved_edition_is_in_force_and_every_output_says_so(app: Flask, tmp_path: Path) -> None:
+def test_an_approved_edition_is_in_force_and_every_output_says_so(
+    app: Flask, tmp_path: Path
+) -> None:
     before = Visitor(app)
     before.fill_in({"infection": {"infection": "yes"}})
     old = before.send()
@@ -76,7 +85,9 @@ def test_an_approved_edition_is_in_force_and_every_output_says_so(app: Flask, tm
     after = Visitor(app)
     after.fill_in({"infection": {"infection": "yes"}})
     new = after.send()
-    assert "Draft rules" in dr.get(f"/clinic/screenings/{old}").text, "what was known when it was sent"
+    assert "Draft rules" in dr.get(f"/clinic/screenings/{old}").text, (
+        "what was known when it was sent"
+    )
     assert "Contraindication" in dr.text
     assert "Rules approved by Dr dr (GMC 7654321) on" in dr.get(f"/clinic/screenings/{new}").text
     assert "own-1" in dr.text
@@ -87,7 +98,9 @@ def test_an_approved_edition_is_in_force_and_every_output_says_so(app: Flask, tm
     exported = target.read_text(encoding="utf-8")
     assert "Rules approved by Dr dr (GMC 7654321)" in exported
     assert "Draft rules" in exported
-    assert json.loads(Visitor(app).get("/fhir/Questionnaire/azathioprine").data)["status"] == "active"
+    assert (
+        json.loads(Visitor(app).get("/fhir/Questionnaire/azathioprine").data)["status"] == "active"
+    )
 
 
 def test_a_patient_half_way_keeps_what_still_fits(app: Flask) -> None:
@@ -99,14 +112,20 @@ def test_a_patient_half_way_keeps_what_still_fits(app: Flask) -> None:
     patient.get("/questions/pregnancy")
     assert "I do not know" in patient.text
     patient.get("/questions/breastfeeding")
-    assert patient.path == "/questions/breastfeeding", "the first question need not be answered again"
+    assert patient.path == "/questions/breastfeeding", (
+        "the first question need not be answered again"
+    )
 
 
 def test_two_people_are_needed_where_the_setting_says_so(make_app: Callable[..., Flask]) -> None:
     app = make_app(approvals_needed=2)
-    digest, packaged = adopted(app), in_force(app)
-    one, other = Colleague(app), Colleague(app, "other")
-    assert "In force from" not in one.get(ADDRESS).text, "only the last approval brings it into force"
+    digest = adopted(app)
+    packaged = in_force(app)
+    one = Colleague(app)
+    other = Colleague(app, "other")
+    assert "In force from" not in one.get(ADDRESS).text, (
+        "only the last approval brings it into force"
+    )
     approve(one, digest)
     assert "One more prescriber must approve it" in one.text
     approve(one, digest)
@@ -140,7 +159,8 @@ def test_two_people_are_needed_where_the_setting_says_so(make_app: Callable[...,
 def test_what_is_missing_or_wrong_is_named_and_nothing_typed_is_lost(
     sqlite_app: Flask, sent: dict[str, str], said: str
 ) -> None:
-    digest, dr = adopted(sqlite_app), Colleague(sqlite_app)
+    digest = adopted(sqlite_app)
+    dr = Colleague(sqlite_app)
     approve(dr, digest, **{"from_day": "2098-03-04", **sent})
     assert said in dr.text
     assert in_force(sqlite_app) != digest
@@ -151,9 +171,12 @@ def test_what_is_missing_or_wrong_is_named_and_nothing_typed_is_lost(
 
 
 def test_where_a_second_factor_is_set_its_code_is_asked_for_too(sqlite_app: Flask) -> None:
-    digest, dr, packaged = adopted(sqlite_app), Colleague(sqlite_app), in_force(sqlite_app)
+    digest = adopted(sqlite_app)
+    dr = Colleague(sqlite_app)
+    packaged = in_force(sqlite_app)
     phone = codes(dr)
-    with sqlite_app.app_context(), write(db.session):  # as if some time had gone by since the code of the set-up
+    # as if some time had gone by since the code of the set-up
+    with sqlite_app.app_context(), write(db.session):
         db.session.execute(update(PersonRow).values(tf_last_counter=None))
     approve(dr, digest, code="000000")
     assert "The code is wrong, or was used before" in dr.text
@@ -164,7 +187,8 @@ def test_where_a_second_factor_is_set_its_code_is_asked_for_too(sqlite_app: Flas
 
 def test_only_prescribers_approve_and_only_they_and_admins_read(sqlite_app: Flask) -> None:
     digest = adopted(sqlite_app)
-    admin, nurse = Colleague(sqlite_app, "boss", "admin"), Colleague(sqlite_app, "nurse", "staff")
+    admin = Colleague(sqlite_app, "boss", "admin")
+    nurse = Colleague(sqlite_app, "nurse", "staff")
     assert "azathioprine own-1" in admin.get(ADDRESS).text
     assert "Approve this edition" not in admin.text
     approve(admin, digest)
@@ -179,7 +203,8 @@ def test_only_prescribers_approve_and_only_they_and_admins_read(sqlite_app: Flas
 
 
 def test_a_file_that_changed_since_it_was_read_is_not_approved(sqlite_app: Flask) -> None:
-    digest, dr = adopted(sqlite_app), Colleague(sqlite_app)
+    digest = adopted(sqlite_app)
+    dr = Colleague(sqlite_app)
     dr.get(ADDRESS)
     later = changed(sqlite_app, WORDS)
     approve(dr, digest)
@@ -188,7 +213,8 @@ def test_a_file_that_changed_since_it_was_read_is_not_approved(sqlite_app: Flask
 
 
 def test_a_version_that_was_used_with_other_content_is_refused(sqlite_app: Flask) -> None:
-    first, dr = adopted(sqlite_app), Colleague(sqlite_app)
+    first = adopted(sqlite_app)
+    dr = Colleague(sqlite_app)
     approve(dr, first)
     second = changed(sqlite_app, WORDS)
     assert "was used before with other content" in dr.get(ADDRESS).text
@@ -200,7 +226,9 @@ def test_a_version_that_was_used_with_other_content_is_refused(sqlite_app: Flask
 
 
 def test_an_edition_comes_into_force_at_the_chosen_moment(app: Flask) -> None:
-    digest, dr, packaged = adopted(app), Colleague(app), in_force(app)
+    digest = adopted(app)
+    dr = Colleague(app)
+    packaged = in_force(app)
     tomorrow = datetime.now(UTC).date() + timedelta(days=1)
     approve(dr, digest, from_day=tomorrow.isoformat())
     assert "Comes into force" in dr.text
@@ -214,7 +242,10 @@ def test_an_edition_comes_into_force_at_the_chosen_moment(app: Flask) -> None:
     dr.get(f"{ADDRESS}{digest}/withdraw/{approval.id}")
     dr.post(f"{ADDRESS}{digest}/withdraw/{approval.id}", {"why": "", "password": PASSWORD})
     assert "Give the reason" in dr.text
-    dr.post(f"{ADDRESS}{digest}/withdraw/{approval.id}", {"why": "A rule is wrong", "password": PASSWORD})
+    dr.post(
+        f"{ADDRESS}{digest}/withdraw/{approval.id}",
+        {"why": "A rule is wrong", "password": PASSWORD},
+    )
     assert "Comes into force" not in dr.text
     with app.app_context():
         assert editions.in_force(db.session, installation().keys, now=midnight) == packaged
@@ -222,12 +253,16 @@ def test_an_edition_comes_into_force_at_the_chosen_moment(app: Flask) -> None:
 
 
 def test_without_its_approval_an_edition_stays_in_force_as_a_draft(app: Flask) -> None:
-    digest, dr = adopted(app), Colleague(app)
+    digest = adopted(app)
+    dr = Colleague(app)
     approve(dr, digest)
     with app.app_context():
         old = store(db.session, installation().keys, installation().books["en"], all_no())
         (approval,) = editions.approvals(db.session, installation().keys, digest)
-    dr.post(f"{ADDRESS}{digest}/withdraw/{approval.id}", {"why": "A rule is wrong", "password": PASSWORD})
+    dr.post(
+        f"{ADDRESS}{digest}/withdraw/{approval.id}",
+        {"why": "A rule is wrong", "password": PASSWORD},
+    )
     assert in_force(app) == digest
     assert book_in_force(app).edition.approvals == ()
     assert "In force, but not approved" in dr.get(ADDRESS).text
@@ -240,7 +275,8 @@ def test_without_its_approval_an_edition_stays_in_force_as_a_draft(app: Flask) -
 
 
 def test_a_review_that_is_overdue_is_told(sqlite_app: Flask) -> None:
-    digest, dr = adopted(sqlite_app), Colleague(sqlite_app)
+    digest = adopted(sqlite_app)
+    dr = Colleague(sqlite_app)
     approve(dr, digest)
     with sqlite_app.app_context(), write(db.session):
         (row,) = editions.approvals(db.session, installation().keys, digest)
@@ -273,7 +309,8 @@ def test_what_was_changed_behind_the_program_is_found(app: Flask, statement: str
 
 
 def test_the_last_good_edition_stays_in_force_when_the_file_breaks(sqlite_app: Flask) -> None:
-    digest, dr = adopted(sqlite_app), Colleague(sqlite_app)
+    digest = adopted(sqlite_app)
+    dr = Colleague(sqlite_app)
     approve(dr, digest)
     installation(sqlite_app).rule_book_file.write_text("not = [TOML", encoding="utf-8")
     patient = Visitor(sqlite_app)
@@ -293,14 +330,18 @@ def test_both_machines_have_the_edition_of_the_database(
     for name in ("data.key", "secret.key"):
         (second / name).write_bytes((here.instance / name).read_bytes())
         (second / name).chmod(0o600)
-    other = start(Settings(instance=second, database_url=here.database_url, unreviewed_languages=("es",)))
+    other = start(
+        Settings(instance=second, database_url=here.database_url, unreviewed_languages=("es",))
+    )
     assert in_force(other) == in_force(postgresql_app)
     digest = adopted(postgresql_app)
     approve(Colleague(postgresql_app), digest)
     assert in_force(other) == digest == in_force(postgresql_app)
 
 
-def test_a_newer_release_brings_its_draft_only_where_nobody_approved_or_adopted(sqlite_app: Flask) -> None:
+def test_a_newer_release_brings_its_draft_only_where_nobody_approved_or_adopted(
+    sqlite_app: Flask,
+) -> None:
     def released(content: str) -> Callable[[], object]:
         return lambda: service.load_content(content)["en"].edition
 
@@ -331,28 +372,39 @@ def test_a_translation_that_nobody_reviewed_is_offered_only_where_a_setting_says
     assert Visitor(app).get("/paper/form/es.pdf").status_code == 404
     assert "Español" in Visitor(make_app()).get("/").text
     spanish = make_app(unreviewed_languages=(), languages=("es",))
-    with spanish.app_context(), pytest.raises(InvalidSettings, match="nobody has reviewed the translation"):
+    with (
+        spanish.app_context(),
+        pytest.raises(InvalidSettings, match="nobody has reviewed the translation"),
+    ):
         installation().check_languages(installation().books)
 
 
-def test_adopting_twice_changes_nothing_and_a_newer_packaged_book_is_told(sqlite_app: Flask) -> None:
+def test_adopting_twice_changes_nothing_and_a_newer_packaged_book_is_told(
+    sqlite_app: Flask,
+) -> None:
     digest = adopted(sqlite_app)
     assert "is there already" in flask(sqlite_app, "rulebook", "adopt", code=1).output
     assert load(installation(sqlite_app).rule_book_file, ["en"])["en"].edition.digest == digest
     basis = installation(sqlite_app).rule_book_folder / "adopted-from" / AZATHIOPRINE.name
     assert "new rules" not in flask(sqlite_app, "doctor", code=1).output
-    basis.write_text(basis.read_text(encoding="utf-8").replace("I am not sure", "I do not know"), encoding="utf-8")
+    basis.write_text(
+        basis.read_text(encoding="utf-8").replace("I am not sure", "I do not know"),
+        encoding="utf-8",
+    )
     assert "new rules" in flask(sqlite_app, "doctor", code=1).output
     assert "[-know-]" in flask(sqlite_app, "rulebook", "diff", "adopted-from", "packaged").output
     schema = basis.parent.parent / "azathioprine.schema.json"
     schema.write_text("{}", encoding="utf-8")
     flask(sqlite_app, "rulebook", "adopt", "--seen")
-    assert len(schema.read_text(encoding="utf-8")) > 1000, "an editor checks by what this release reads"
+    assert len(schema.read_text(encoding="utf-8")) > 1000, (
+        "an editor checks by what this release reads"
+    )
     assert "new rules" not in flask(sqlite_app, "doctor", code=1).output
 
 
 def test_the_edition_is_printed_for_a_meeting(sqlite_app: Flask) -> None:
-    digest, dr = adopted(sqlite_app, WORDS), Colleague(sqlite_app)
+    digest = adopted(sqlite_app, WORDS)
+    dr = Colleague(sqlite_app)
     page = dr.get(f"{ADDRESS}{digest}.pdf")
     assert page.headers["Content-Type"] == "application/pdf"
     assert page.data.startswith(b"%PDF-1.7")

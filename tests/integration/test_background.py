@@ -51,8 +51,11 @@ def rounds(app: Flask, task: background.Task, *before: Callable[[], object]) -> 
 def test_a_connection_that_breaks_after_the_last_statement_leaves_the_next_job_to_be_done(
     postgresql_app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(printing, "print_summary", lambda *_, **__: Printed(b"%PDF-1.7 fake", frozenset()))
-    looked, broken = outbox.is_due, []
+    monkeypatch.setattr(
+        printing, "print_summary", lambda *_, **__: Printed(b"%PDF-1.7 fake", frozenset())
+    )
+    looked = outbox.is_due
+    broken = []
 
     def look_and_lose_the_connection(*given: Any, **named: Any) -> bool:
         due = looked(*given, **named)
@@ -63,7 +66,9 @@ def test_a_connection_that_breaks_after_the_last_statement_leaves_the_next_job_t
 
     monkeypatch.setattr(outbox, "is_due", look_and_lose_the_connection)
     rounds(postgresql_app, background.print_one, lambda: sent(postgresql_app))
-    assert broken == [False], "the connection broke when nothing was due: the next statement is the context's own"
+    assert broken == [False], (
+        "the connection broke when nothing was due: the next statement is the context's own"
+    )
     assert jobs(postgresql_app) == []
 
 
@@ -75,9 +80,12 @@ def end_backend_of_this_session() -> None:
 
 @pytest.mark.parametrize("place", ["task", "work", "end of the context"])
 @pytest.mark.both_databases
-def test_whatever_a_task_raises_the_thread_goes_on(app: Flask, place: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_whatever_a_task_raises_the_thread_goes_on(
+    app: Flask, place: str, caplog: pytest.LogCaptureFixture
+) -> None:
     errors = [RuntimeError, MemoryError, SystemExit, KeyboardInterrupt]
-    coming, done = [error("Zyxwvutina has a rash") for error in errors], []
+    coming = [error("Zyxwvutina has a rash") for error in errors]
+    done = []
 
     def fail(here: str) -> None:
         if here == place and coming:
@@ -99,10 +107,13 @@ def test_whatever_a_task_raises_the_thread_goes_on(app: Flask, place: str, caplo
     rounds(app, task, *[lambda: None] * len(errors))
     assert coming == []
     assert done[-1] == 0
-    assert [record.getMessage().partition(": ")[2] for record in caplog.records] == [one.__name__ for one in errors]
+    assert [record.getMessage().partition(": ")[2] for record in caplog.records] == [
+        one.__name__ for one in errors
+    ]
 
 
-# ------------------------------------------------------------------------------------------------- who watches it hears
+# -------------------------------------------------------------------------------------------------
+# who watches it hears
 
 
 def a_dead_thread(app: Flask) -> None:
@@ -117,7 +128,9 @@ def a_stuck_thread(app: Flask) -> None:
     installation(app).rounds = {threading.current_thread(): begun}
 
 
-@pytest.mark.parametrize(("fault", "words"), [(a_dead_thread, "has ended"), (a_stuck_thread, "has not come round")])
+@pytest.mark.parametrize(
+    ("fault", "words"), [(a_dead_thread, "has ended"), (a_stuck_thread, "has not come round")]
+)
 def test_it_is_not_ready_while_a_thread_is_dead_or_stuck(
     app: Flask, fault: Callable[[Flask], None], words: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -129,7 +142,9 @@ def test_it_is_not_ready_while_a_thread_is_dead_or_stuck(
     assert words in caplog.text
 
 
-@pytest.mark.parametrize(("fault", "words"), [(a_dead_thread, "has ended"), (a_stuck_thread, "has not come round")])
+@pytest.mark.parametrize(
+    ("fault", "words"), [(a_dead_thread, "has ended"), (a_stuck_thread, "has not come round")]
+)
 def test_the_command_ends_when_a_thread_is_dead_or_stuck_so_that_it_is_started_again(
     app: Flask, fault: Callable[[Flask], None], words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -138,7 +153,9 @@ def test_the_command_ends_when_a_thread_is_dead_or_stuck_so_that_it_is_started_a
     assert words in flask(app, "outbox", "run", code=1).stderr
 
 
-def test_a_forked_process_begins_anew(make_app: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_forked_process_begins_anew(
+    make_app: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch
+) -> None:
     app = make_app(outbox_in_server=False)
     hooks: dict[str, Callable[[], None]] = {}
     asked = threading.Event()

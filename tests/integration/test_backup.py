@@ -32,7 +32,9 @@ both_databases = pytest.mark.both_databases
 def elsewhere(app: Flask, start: Start, tmp_path: Path) -> Flask:
     """An empty place with the keys of `app`."""
     here = installation(app)
-    settings = replace(here.settings, instance=tmp_path / "elsewhere", database_url=empty_database(here.settings))
+    settings = replace(
+        here.settings, instance=tmp_path / "elsewhere", database_url=empty_database(here.settings)
+    )
     settings.instance.mkdir(mode=0o700)
     for file in (here.key_file, here.secret_file):
         shutil.copy2(file, settings.instance)
@@ -85,9 +87,13 @@ def test_a_copy_that_lacks_what_was_stored_last_is_noticed(
     assert not list(tmp_path.glob("bad*"))
 
 
-def test_what_a_killed_backup_left_is_removed_and_nothing_else(sqlite_app: Flask, tmp_path: Path) -> None:
+def test_what_a_killed_backup_left_is_removed_and_nothing_else(
+    sqlite_app: Flask, tmp_path: Path
+) -> None:
     flask(sqlite_app, "backup", str(tmp_path / "first"))
-    left, busy, other = (tmp_path / f"{name}.unfinished" for name in ("yesterday", "running", "data.key"))
+    left, busy, other = (
+        tmp_path / f"{name}.unfinished" for name in ("yesterday", "running", "data.key")
+    )
     for path in (left, busy):
         shutil.copy2(tmp_path / "first", path)
     left.write_bytes(bytes(8192))  # SQLite writes the first page last
@@ -98,10 +104,14 @@ def test_what_a_killed_backup_left_is_removed_and_nothing_else(sqlite_app: Flask
         fcntl.flock(file, fcntl.LOCK_EX)
         said = flask(sqlite_app, "backup", str(tmp_path / "second")).stderr
         assert (
-            "being written by another backup" in flask(sqlite_app, "backup", str(tmp_path / "running"), code=1).stderr
+            "being written by another backup"
+            in flask(sqlite_app, "backup", str(tmp_path / "running"), code=1).stderr
         )
     assert f"Removed {left}" in said
-    assert sorted(path.name for path in tmp_path.glob("*.unfinished*")) == ["data.key.unfinished", "running.unfinished"]
+    assert sorted(path.name for path in tmp_path.glob("*.unfinished*")) == [
+        "data.key.unfinished",
+        "running.unfinished",
+    ]
 
 
 @both_databases
@@ -110,10 +120,13 @@ def test_a_restore_with_another_key_leaves_the_place_empty(
 ) -> None:
     sent(app)
     flask(app, "backup", str(tmp_path / "copy"))
-    key, right = installation(elsewhere).key_file, installation(app).key_file.read_bytes()
+    key = installation(elsewhere).key_file
+    right = installation(app).key_file.read_bytes()
     write_keys(key, new_keys(), instead=True)
     wrong = start(installation(elsewhere).settings)
-    assert "data.key is not the one" in flask(wrong, "restore", str(tmp_path / "copy"), code=1).stderr
+    assert (
+        "data.key is not the one" in flask(wrong, "restore", str(tmp_path / "copy"), code=1).stderr
+    )
     assert tables(elsewhere) == []
     key.write_bytes(right)
     flask(elsewhere, "restore", str(tmp_path / "copy"))
@@ -132,8 +145,14 @@ def test_an_interrupted_restore_leaves_the_place_empty_and_can_be_run_again(
 
         with monkeypatch.context() as patched:
             patched.setattr(backup, place, stop)
-            patched.setattr(backup, "_remove", lambda path: None)  # as a killed process would leave it
-            assert elsewhere.test_cli_runner().invoke(args=["restore", str(tmp_path / "copy")]).exit_code != 0
+            # as a killed process would leave it
+            patched.setattr(backup, "_remove", lambda path: None)
+            assert (
+                elsewhere.test_cli_runner()
+                .invoke(args=["restore", str(tmp_path / "copy")])
+                .exit_code
+                != 0
+            )
         assert tables(elsewhere) == []
     assert "Restored 1 screenings" in flask(elsewhere, "restore", str(tmp_path / "copy")).stdout
     flask(elsewhere, "verify")
@@ -142,7 +161,8 @@ def test_an_interrupted_restore_leaves_the_place_empty_and_can_be_run_again(
 
 @both_databases
 def test_no_cookie_from_before_opens_anything(app: Flask, elsewhere: Flask, tmp_path: Path) -> None:
-    dr, halfway = Colleague(app), Visitor(app)
+    dr = Colleague(app)
+    halfway = Visitor(app)
     halfway.fill_in()
     flask(app, "backup", str(tmp_path / "copy"))
     assert dr.get("/clinic/").request.path == "/clinic/"
@@ -168,8 +188,14 @@ def test_what_was_lost_since_the_backup_is_told(app: Flask, tmp_path: Path) -> N
     for file in folder.glob("screening.db*"):
         file.unlink()
     (folder / "screening.db-wal").write_bytes(b"stale")
-    assert "is left of another database" in flask(app, "restore", str(tmp_path / "copy"), code=1).stderr
+    assert (
+        "is left of another database"
+        in flask(app, "restore", str(tmp_path / "copy"), code=1).stderr
+    )
     (folder / "screening.db-wal").unlink()
     # Sent, backup begun, backed up, sent: the copy has the first two.
-    assert "went to row 4, that of the backup to 2" in flask(app, "restore", str(tmp_path / "copy")).stdout
+    assert (
+        "went to row 4, that of the backup to 2"
+        in flask(app, "restore", str(tmp_path / "copy")).stdout
+    )
     flask(app, "verify")

@@ -29,7 +29,9 @@ FIELDS = sorted({*re.findall(r'form(?:\.get\(|\.getlist\(|\[)"(\w+)"', SOURCES)}
 # Where PostgreSQL keeps no NUL, and SQLite does.
 REFUSED = {"account.end_sign_in", "admin.change_person", "clinic.retry", "invitations.one"}
 REFUSED |= {"clinic.decide", "security.login"}
-QUERIES = sorted({*re.findall(r'(?:args|asked)(?:\.get\(|\[)"(\w+)"', SOURCES), "next", "code", "page"})
+QUERIES = sorted(
+    {*re.findall(r'(?:args|asked)(?:\.get\(|\[)"(\w+)"', SOURCES), "next", "code", "page"}
+)
 
 
 class Forms(HTMLParser):
@@ -37,8 +39,10 @@ class Forms(HTMLParser):
 
     def __init__(self, page: str, path: str) -> None:
         super().__init__()
-        self.path, self.within = path, False
-        self.found: list[tuple[str, dict[str, str]]] = []  # where it goes, and what it says when nobody changes it
+        self.path = path
+        self.within = False
+        # where it goes, and what it says when nobody changes it
+        self.found: list[tuple[str, dict[str, str]]] = []
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -47,8 +51,16 @@ class Forms(HTMLParser):
             self.within = given.get("method", "get").lower() == "post"
             if self.within:
                 self.found.append((given.get("action") or self.path, {}))
-        elif self.within and tag in ("input", "select", "textarea") and given.get("name", "csrf_token") != "csrf_token":
-            said = "" if tag == "select" or given.get("type", "text") not in ("text", "password") else "12"
+        elif (
+            self.within
+            and tag in ("input", "select", "textarea")
+            and given.get("name", "csrf_token") != "csrf_token"
+        ):
+            said = (
+                ""
+                if tag == "select" or given.get("type", "text") not in ("text", "password")
+                else "12"
+            )
             self.found[-1][1].setdefault(given["name"], given.get("value") or said)
 
 
@@ -77,7 +89,8 @@ def addresses(app: Flask) -> tuple[list[tuple[Rule, str]], list[str]]:
         "<code>": "en",
         "<path:filename>": "css/app.css",
     }
-    right, wrong = [], []
+    right = []
+    wrong = []
     for rule in rules(app):
         path = rule.rule
         for part, value in parts.items():
@@ -88,20 +101,32 @@ def addresses(app: Flask) -> tuple[list[tuple[Rule, str]], list[str]]:
 
 
 @pytest.mark.audit
-def test_what_no_database_keeps_is_never_a_fault_of_ours(app: Flask, caplog: pytest.LogCaptureFixture) -> None:
-    everyone, (right, wrong) = browsers(app), addresses(app)
+def test_what_no_database_keeps_is_never_a_fault_of_ours(
+    app: Flask, caplog: pytest.LogCaptureFixture
+) -> None:
+    everyone = browsers(app)
+    (right, wrong) = addresses(app)
     app.config["WTF_CSRF_ENABLED"] = False
-    boss, forms = everyone[-1], dict[str, tuple[Visitor, str, dict[str, str]]]()
-    pages = [path for rule, path in right if "GET" in (rule.methods or ()) and not path.endswith((".pdf", ".css"))]
+    boss = everyone[-1]
+    forms = dict[str, tuple[Visitor, str, dict[str, str]]]()
+    pages = [
+        path
+        for rule, path in right
+        if "GET" in (rule.methods or ()) and not path.endswith((".pdf", ".css"))
+    ]
     for browser in everyone:
         for path in [*pages, *(wrong if browser is boss else ())]:
             answer = browser.client.get(path)
             assert answer.status_code < 500, path
-            for action, said in Forms(answer.text, path).found if answer.mimetype == "text/html" else ():
+            for action, said in (
+                Forms(answer.text, path).found if answer.mimetype == "text/html" else ()
+            ):
                 forms.setdefault(f"{action} {sorted(said)}", (browser, action, said))
     for path in pages:
         for bad in BAD:
-            assert boss.client.get(path, query_string=dict.fromkeys(QUERIES, bad)).status_code < 500, (path, bad)
+            assert (
+                boss.client.get(path, query_string=dict.fromkeys(QUERIES, bad)).status_code < 500
+            ), (path, bad)
     for rule, path in right:
         if "POST" in (rule.methods or ()) and rule.endpoint != "security.logout":
             forms.setdefault(path, (boss, path, dict.fromkeys(FIELDS, "12")))
@@ -113,14 +138,15 @@ def test_what_no_database_keeps_is_never_a_fault_of_ours(app: Flask, caplog: pyt
             assert answer.status_code < 500, (action, name, bad)
     refused = {record.args[1] for record in caplog.records if isinstance(record.args, tuple)}
     assert boss.client.get("/admin/people").status_code == 200, "signed in to the end"
-    assert refused >= (REFUSED if installation(app).settings.database_url else {"clinic.decide", "clinic.clarify"}), (
-        refused
-    )
+    assert refused >= (
+        REFUSED if installation(app).settings.database_url else {"clinic.decide", "clinic.clarify"}
+    ), refused
 
 
 @pytest.mark.parametrize("seen", ["1", "-1", HUGE])
 def test_entries_that_nobody_made_cannot_have_been_seen(sqlite_app: Flask, seen: str) -> None:
-    dr, reference = Colleague(sqlite_app), sent(sqlite_app)
+    dr = Colleague(sqlite_app)
+    reference = sent(sqlite_app)
     dr.get(f"/clinic/screenings/{reference}")
     dr.post(f"/clinic/screenings/{reference}/review", {"decision": "proceed", "seen": seen})
     assert dr.page.status_code == 400
@@ -130,10 +156,14 @@ def test_entries_that_nobody_made_cannot_have_been_seen(sqlite_app: Flask, seen:
 @pytest.mark.parametrize(
     ("after", "arrived"), [("-1", 1), (f"-{HUGE}", 1), (HUGE, 0), (str(2**31), 0), ("9" * 5000, 1)]
 )
-def test_how_many_arrived_is_told_whatever_number_is_asked_with(app: Flask, after: str, arrived: int) -> None:
+def test_how_many_arrived_is_told_whatever_number_is_asked_with(
+    app: Flask, after: str, arrived: int
+) -> None:
     dr = Colleague(app)
     sent(app)
-    assert dr.client.get("/clinic/arrivals", query_string={"after": after}).json == {"arrived": arrived}
+    assert dr.client.get("/clinic/arrivals", query_string={"after": after}).json == {
+        "arrived": arrived
+    }
 
 
 def test_a_page_tells_that_a_sign_in_name_cannot_be_kept(app: Flask) -> None:
@@ -142,4 +172,6 @@ def test_a_page_tells_that_a_sign_in_name_cannot_be_kept(app: Flask) -> None:
     visitor.post("/account/sign-in", {"sign_in_name": NUL, "password": "x"})
     is_sqlite = not installation(app).settings.database_url
     assert visitor.page.status_code == (200 if is_sqlite else 400)
-    assert ("The name or the password is wrong" if is_sqlite else "Something was wrong with that") in visitor.text
+    assert (
+        "The name or the password is wrong" if is_sqlite else "Something was wrong with that"
+    ) in visitor.text

@@ -32,12 +32,16 @@ def confirm(app: Flask, at: datetime, *, wall: datetime | None = None) -> None:
     """As an admin does at that moment, on the machine of `tests.days`."""
     with app.app_context():
         act = Act(session=db.session, keys=installation().keys, now=wall or at, by="admin")
-        clock.confirm(act, clock.Machine(host=HOST, uptime=(at - BOOTED).total_seconds()), was_off=False)
+        clock.confirm(
+            act, clock.Machine(host=HOST, uptime=(at - BOOTED).total_seconds()), was_off=False
+        )
 
 
 @both_databases
 @pytest.mark.parametrize("jump", [120 * DAY, 29 * DAY, -200 * DAY, timedelta(minutes=20)])
-def test_a_clock_that_jumps_deletes_nothing_until_somebody_confirms_it(app: Flask, jump: timedelta) -> None:
+def test_a_clock_that_jumps_deletes_nothing_until_somebody_confirms_it(
+    app: Flask, jump: timedelta
+) -> None:
     references = set(a_few(app, 3))
     pass_days(app, 85)
     now = datetime.now(UTC) + 86 * DAY
@@ -52,7 +56,9 @@ def test_a_clock_that_jumps_deletes_nothing_until_somebody_confirms_it(app: Flas
         purge(app, now + timedelta(minutes=5))  # right again: somebody has to say so
     assert kept(app) >= references
     assert "the clock jumped, and nobody has confirmed it" in flask(app, "verify", code=1).stderr
-    assert f"it jumped by {jump.total_seconds():+.0f} seconds" in flask(app, "doctor", code=1).stdout
+    assert (
+        f"it jumped by {jump.total_seconds():+.0f} seconds" in flask(app, "doctor", code=1).stdout
+    )
     confirm(app, now)
     assert pass_days(app, 95) == 3
     assert not kept(app) & references
@@ -97,21 +103,30 @@ def test_a_weekend_without_the_machine_needs_nobody(app: Flask) -> None:
     with app.app_context():
         monday = datetime.now(UTC) + 3 * DAY
         keys = installation().keys
-        clock.check(Act(session=db.session, keys=keys, now=datetime.now(UTC), by="a"), clock.this_machine())
-        clock.check(Act(session=db.session, keys=keys, now=monday, by="a"), clock.Machine(host=HOST, uptime=9))
+        clock.check(
+            Act(session=db.session, keys=keys, now=datetime.now(UTC), by="a"), clock.this_machine()
+        )
+        clock.check(
+            Act(session=db.session, keys=keys, now=monday, by="a"),
+            clock.Machine(host=HOST, uptime=9),
+        )
         restarted = Act(session=db.session, keys=keys, now=monday + DAY, by="a")
         clock.check(restarted, clock.Machine(host=HOST, uptime=5))
         assert clock.doubt(db.session) is None
         tomorrow = Act(session=db.session, keys=keys, now=monday + 30 * DAY, by="a")
-        with pytest.raises(ClockInDoubt):  # the same after a start, for longer than a clinic is closed unnoticed
+        # the same after a start, for longer than a clinic is closed unnoticed
+        with pytest.raises(ClockInDoubt):
             clock.check(tomorrow, clock.Machine(host="other", uptime=5))
 
 
 @both_databases
-def test_the_server_says_that_it_deletes_nothing(app: Flask, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_server_says_that_it_deletes_nothing(
+    app: Flask, caplog: pytest.LogCaptureFixture
+) -> None:
     background.once(app)
     with app.app_context(), write(db.session):
-        db.session.scalars(select(ClockRow)).one().at -= 3 * DAY  # as if the clock went forward since
+        # as if the clock went forward since
+        db.session.scalars(select(ClockRow)).one().at -= 3 * DAY
     Visitor(app).begin()
     change(app, "UPDATE drafts SET expires_at = '2020-01-01 00:00:00'")
     background.once(app)
@@ -143,7 +158,9 @@ def test_an_admin_confirms_the_clock_on_the_page_and_others_are_told(app: Flask)
     assert "boss,clock confirmed" in flask(app, "audit", "export").stdout
 
 
-def test_a_look_that_was_changed_behind_the_program_is_found_and_deletes_nothing(app: Flask) -> None:
+def test_a_look_that_was_changed_behind_the_program_is_found_and_deletes_nothing(
+    app: Flask,
+) -> None:
     background.once(app)
     change(app, "UPDATE clocks SET at = '2020-01-01 00:00:00'")
     assert "clocks.sealed_check" in flask(app, "verify", code=1).stderr
@@ -153,7 +170,8 @@ def test_a_look_that_was_changed_behind_the_program_is_found_and_deletes_nothing
     flask(app, "verify")
 
 
-# ---------------------------------------------------------------------------------------- announced, and not too many
+# ----------------------------------------------------------------------------------------
+# announced, and not too many
 
 
 def test_what_nobody_has_decided_on_is_announced_for_two_weeks(app: Flask) -> None:
@@ -176,7 +194,9 @@ def test_what_nobody_has_decided_on_is_announced_for_two_weeks(app: Flask) -> No
     assert kept(app) == {opened}
 
 
-def test_what_is_announced_is_announced_in_parts(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_announced_is_announced_in_parts(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(retention, "PART", 2)
     a_few(app, 5)
     with app.app_context():
@@ -185,7 +205,10 @@ def test_what_is_announced_is_announced_in_parts(app: Flask, monkeypatch: pytest
     pass_days(app, 80)
     with app.app_context():
         assert audit.count(db.session, "announced", after=0) == 5
-        assert db.session.scalar(text("SELECT count(*) FROM screenings WHERE announced_at IS NULL")) == 0
+        assert (
+            db.session.scalar(text("SELECT count(*) FROM screenings WHERE announced_at IS NULL"))
+            == 0
+        )
         assert len(writes) >= 3
 
 
@@ -203,7 +226,9 @@ def test_an_announcement_from_before_a_change_does_not_count(app: Flask) -> None
         assert row.subject == reference
 
 
-def test_the_server_by_itself_deletes_no_more_than_is_usual(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_server_by_itself_deletes_no_more_than_is_usual(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(retention, "LEAST_BY_ITSELF", 2)
     references = a_few(app, 5)
     pass_days(app, 89)
@@ -217,16 +242,20 @@ def test_the_server_by_itself_deletes_no_more_than_is_usual(app: Flask, monkeypa
     assert purge(app, later) == 3  # somebody asked for it
 
 
-# -------------------------------------------------------------------------------------- what else a wrong clock leaves
+# -------------------------------------------------------------------------------------- what else a
+# wrong clock leaves
 
 
 @both_databases
-def test_nothing_lasts_longer_because_the_clock_was_ahead(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_lasts_longer_because_the_clock_was_ahead(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
     dr = Colleague(app)
     assert dr.get("/clinic/").request.path == "/clinic/"
     with app.app_context(), write(db.session):
         row = db.session.scalars(select(SignInRow)).one()
-        row.begun_at, row.seen_at = row.begun_at + 3 * DAY, row.seen_at + 3 * DAY
+        row.begun_at = row.begun_at + 3 * DAY
+        row.seen_at = row.seen_at + 3 * DAY
     assert dr.get("/clinic/").request.path == "/account/sign-in"
     monkeypatch.setattr(people, "ATTEMPTS_PER_NAME_AND_ADDRESS", 1)
     dr.sign_in("wrong")

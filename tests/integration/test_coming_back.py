@@ -42,17 +42,23 @@ def test_the_language_that_was_chosen_comes_back_with_the_draft(patient: Visitor
     assert '<html lang="es"' in patient.get("/").text, "the next step has kept it"
 
 
-def test_a_forged_form_is_refused_after_the_browser_was_closed_too(sqlite_app: Flask, patient: Visitor) -> None:
+def test_a_forged_form_is_refused_after_the_browser_was_closed_too(
+    sqlite_app: Flask, patient: Visitor
+) -> None:
     stranger = Visitor(sqlite_app)
     stranger.begin()
     for _ in range(2):
         patient.page = stranger.page  # with a token for the stranger's own draft
-        assert patient.post("/questions/breastfeeding", {"breastfeeding": "unsure"}).status_code == 400
+        assert (
+            patient.post("/questions/breastfeeding", {"breastfeeding": "unsure"}).status_code == 400
+        )
         close_the_browser(patient)
     assert patient.get("/continue").request.path == "/questions/breastfeeding"
 
 
-def test_a_form_of_an_earlier_patient_is_refused_after_the_browser_was_closed(patient: Visitor) -> None:
+def test_a_form_of_an_earlier_patient_is_refused_after_the_browser_was_closed(
+    patient: Visitor,
+) -> None:
     of_the_first = patient.page
     patient.get("/")
     patient.post("/")
@@ -69,9 +75,16 @@ def test_without_cookies_a_page_names_them_and_leads_out(sqlite_app: Flask, path
     path = invited(sqlite_app)[1] if path == "/invited" else path
     back = "/leaflet" if path == "/language" else path
     for _ in range(2):
-        page = browser.post(path, data={"csrf_token": "x", "next": "/leaflet", **BORN}, follow_redirects=True)
+        page = browser.post(
+            path, data={"csrf_token": "x", "next": "/leaflet", **BORN}, follow_redirects=True
+        )
         assert page.request.path == "/cookies"
-        for words in ("does not keep cookies", "allow cookies", "on paper or by phone", f'href="{back}"'):
+        for words in (
+            "does not keep cookies",
+            "allow cookies",
+            "on paper or by phone",
+            f'href="{back}"',
+        ):
             assert words in page.text
     page = browser.post("/language", data={"next": back, "language": "es"}, follow_redirects=True)
     assert "Su navegador no guarda cookies" in page.text
@@ -79,7 +92,9 @@ def test_without_cookies_a_page_names_them_and_leads_out(sqlite_app: Flask, path
     assert 'href="//evil' not in browser.get("/cookies?next=//evil.example").text
 
 
-def test_a_browser_that_keeps_cookies_is_told_that_the_page_was_open_for_too_long(sqlite_app: Flask) -> None:
+def test_a_browser_that_keeps_cookies_is_told_that_the_page_was_open_for_too_long(
+    sqlite_app: Flask,
+) -> None:
     visitor = Visitor(sqlite_app)
     close_the_browser(visitor)
     visitor.post("/")
@@ -105,10 +120,16 @@ def test_what_was_refused_is_shown_after_a_redirect_and_on_every_reload(patient:
     long = "x" * 501
     typed = {"infection": "yes", "infection_symptoms": ["fever", "chills"], "infection_since": long}
     patient.post("/questions/infection", typed)
-    assert [(one.status_code, one.location) for one in patient.page.history] == [(303, "/questions/infection")]
+    assert [(one.status_code, one.location) for one in patient.page.history] == [
+        (303, "/questions/infection")
+    ]
     for _ in range(2):
         assert "<title>Error:" in patient.page.text
-        for name, value in (("infection", "yes"), ("infection_symptoms", "fever"), ("infection_symptoms", "chills")):
+        for name, value in (
+            ("infection", "yes"),
+            ("infection_symptoms", "fever"),
+            ("infection_symptoms", "chills"),
+        ):
             assert re.search(rf'name="{name}" value="{value}" checked', patient.page.text)
         assert long in patient.page.text
         patient.get("/questions/infection")
@@ -116,7 +137,9 @@ def test_what_was_refused_is_shown_after_a_redirect_and_on_every_reload(patient:
     assert "<title>Error:" in patient.page.text, "a change of language keeps the errors"
     assert "Escriba un poco menos" in patient.text
     patient.post("/questions/infection", {"infection": "no", "infection_since": long})
-    assert patient.path == "/questions/hypersensitivity", "a follow-up that is hidden now is not held against anybody"
+    assert patient.path == "/questions/hypersensitivity", (
+        "a follow-up that is hidden now is not held against anybody"
+    )
     assert long not in patient.get("/questions/infection").text
 
 
@@ -137,15 +160,21 @@ def test_back_lets_go_of_what_was_refused(sqlite_app: Flask) -> None:
     assert 'value="88"' not in visitor.page.text
 
 
-def test_a_page_before_the_refused_one_can_be_changed_without_losing_what_was_typed(patient: Visitor) -> None:
+def test_a_page_before_the_refused_one_can_be_changed_without_losing_what_was_typed(
+    patient: Visitor,
+) -> None:
     patient.answer({"breastfeeding": NO_TO_ALL["breastfeeding"]})
-    patient.post("/questions/infection", {"infection_since": "Tuesday", "infection_symptoms": "fever"})
+    patient.post(
+        "/questions/infection", {"infection_since": "Tuesday", "infection_symptoms": "fever"}
+    )
     patient.post("/questions/breastfeeding", {"breastfeeding": "unsure"})
     assert patient.path == "/questions/infection"
     assert "Tuesday" in patient.text
 
 
-def test_a_wrong_date_of_birth_of_an_invited_patient_is_shown_after_a_redirect(sqlite_app: Flask) -> None:
+def test_a_wrong_date_of_birth_of_an_invited_patient_is_shown_after_a_redirect(
+    sqlite_app: Flask,
+) -> None:
     _made, path = invited(sqlite_app)
     visitor = Visitor(sqlite_app)
     visitor.get(path)

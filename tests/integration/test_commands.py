@@ -52,7 +52,9 @@ def case_file(tmp_path: Path, content: object) -> str:
     return str(path)
 
 
-def test_screen_prints_the_assessment_as_json_without_a_database(bare_app: Flask, tmp_path: Path) -> None:
+def test_screen_prints_the_assessment_as_json_without_a_database(
+    bare_app: Flask, tmp_path: Path
+) -> None:
     code, out, _ = run(bare_app, "screen", case_file(tmp_path, CASE), "--json")
     assert code == 0
     printed = json.loads(out)
@@ -64,7 +66,12 @@ def test_screen_prints_the_assessment_as_json_without_a_database(bare_app: Flask
     ]
     assert set(printed["findings"][0]) == {"rule", "severity", "title", "reason", "cites"}
     edition = book().edition
-    expected = {"id": "azathioprine", "version": edition.version, "digest": edition.digest, "approved_by": []}
+    expected = {
+        "id": "azathioprine",
+        "version": edition.version,
+        "digest": edition.digest,
+        "approved_by": [],
+    }
     assert printed["edition"] == expected
     assert not (tmp_path / "nowhere").exists()
 
@@ -116,7 +123,8 @@ def test_screen_reports_every_fault_at_once(bare_app: Flask, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    "content", ["{", "[]", '"text"', "\x00", "[" * 200_000, '{"answers": {"iud": "yes", "iud": "no"}}']
+    "content",
+    ["{", "[]", '"text"', "\x00", "[" * 200_000, '{"answers": {"iud": "yes", "iud": "no"}}'],
 )
 def test_screen_refuses_what_is_not_a_case(bare_app: Flask, tmp_path: Path, content: str) -> None:
     code, _, err = run(bare_app, "screen", case_file(tmp_path, content))
@@ -128,7 +136,9 @@ def test_screen_without_its_file_is_wrong_usage(bare_app: Flask) -> None:
     assert run(bare_app, "screen", "missing.json")[0] == 2
 
 
-def test_summary_hands_over_a_stored_screening(app: Flask, visitor: Visitor, tmp_path: Path) -> None:
+def test_summary_hands_over_a_stored_screening(
+    app: Flask, visitor: Visitor, tmp_path: Path
+) -> None:
     visitor.fill_in({"infection": {"infection": "yes", "infection_since": "last Monday"}})
     reference = visitor.send()
     pdf = tmp_path / "summary.pdf"
@@ -138,7 +148,14 @@ def test_summary_hands_over_a_stored_screening(app: Flask, visitor: Visitor, tmp
     assert reference in out
     assert "Contraindication reported" in out
     text = PdfReader(pdf).pages[0].extract_text()
-    for words in (reference, "Sample Patient", "12-Mar-1988", "V-1", "last Monday", out.split("check code ")[1][:14]):
+    for words in (
+        reference,
+        "Sample Patient",
+        "12-Mar-1988",
+        "V-1",
+        "last Monday",
+        out.split("check code ")[1][:14],
+    ):
         assert words in text
 
 
@@ -158,7 +175,9 @@ def test_an_old_screening_is_shown_by_the_rules_it_was_made_under(sqlite_app: Fl
     visitor = Visitor(sqlite_app)
     visitor.fill_in({"iud": {"iud": "yes", "iud_type": "copper"}})
     reference = visitor.send()
-    put_in_force(sqlite_app, book().edition.content.replace('"topic":"IUD use"', '"topic":"Another topic"'))
+    put_in_force(
+        sqlite_app, book().edition.content.replace('"topic":"IUD use"', '"topic":"Another topic"')
+    )
     assert "Another topic" in [item.topic for item in book_in_force(sqlite_app).asked()]
     _, out, _ = run(sqlite_app, "summary", reference)
     assert "Consider: IUD use." in out
@@ -194,7 +213,9 @@ def test_rulebook_check_names_edition_and_digest(bare_app: Flask) -> None:
     assert "es: draft" in out
 
 
-@pytest.mark.parametrize(("language", "words"), [("en", "Are you pregnant?"), ("es", "¿Está embarazada?")])
+@pytest.mark.parametrize(
+    ("language", "words"), [("en", "Are you pregnant?"), ("es", "¿Está embarazada?")]
+)
 def test_rulebook_show_is_readable(bare_app: Flask, language: str, words: str) -> None:
     code, out, _ = run(bare_app, "rulebook", "show", "--language", language)
     assert code == 0

@@ -31,13 +31,16 @@ def milder(tmp_path: Path) -> str:
     text = AZATHIOPRINE.read_text(encoding="utf-8")
     assert SEVERITY in text
     file = tmp_path / "milder.toml"
-    file.write_text(text.replace(SEVERITY, SEVERITY.replace("contraindication", "caution")), encoding="utf-8")
+    file.write_text(
+        text.replace(SEVERITY, SEVERITY.replace("contraindication", "caution")), encoding="utf-8"
+    )
     return str(file)
 
 
 def send(app: Flask, days: int = 1, **answers: str) -> str:
     with app.app_context():
-        here, at = installation(), datetime.now(UTC) - timedelta(days=days)
+        here = installation()
+        at = datetime.now(UTC) - timedelta(days=days)
         return store(db.session, here.keys, here.books["en"], all_no(**answers), at=at).reference
 
 
@@ -53,7 +56,8 @@ def test_the_table_of_the_packaged_book_fits_one_page(sqlite_app: Flask) -> None
 
 def test_a_comparison_tells_what_would_have_come_out_differently(app: Flask, milder: str) -> None:
     infected = [send(app, infection="yes") for _ in range(2)]
-    pregnant, old = send(app, infection="yes", pregnancy="yes"), send(app, 91, infection="yes")
+    pregnant = send(app, infection="yes", pregnancy="yes")
+    old = send(app, 91, infection="yes")
     send(app)
     output = flask(app, "rulebook", "diff", "in-force", milder).output
     assert "  Active infection: Yes: was contraindication, is caution\n" in output
@@ -62,7 +66,9 @@ def test_a_comparison_tells_what_would_have_come_out_differently(app: Flask, mil
         in output
     )
     assert "  en rule.infection.severity: [-contraindication-]{+caution+}\n" in output
-    assert "Screenings of the last 90 days: 4, of which 3 would have come out differently\n" in output
+    assert (
+        "Screenings of the last 90 days: 4, of which 3 would have come out differently\n" in output
+    )
     assert "  contraindication -> caution: 2\n" in output
     assert "  contraindication -> contraindication (other findings): 1\n" in output
     assert not any(reference in output for reference in (*infected, pregnant, old))
@@ -76,23 +82,34 @@ def test_a_comparison_tells_what_would_have_come_out_differently(app: Flask, mil
 
 
 @pytest.mark.one_database
-def test_an_edition_that_is_kept_is_named_by_the_beginning_of_its_digest(sqlite_app: Flask, milder: str) -> None:
+def test_an_edition_that_is_kept_is_named_by_the_beginning_of_its_digest(
+    sqlite_app: Flask, milder: str
+) -> None:
     send(sqlite_app)
     with sqlite_app.app_context():
         digest = installation().books["en"].edition.digest
     assert "is caution" in flask(sqlite_app, "rulebook", "diff", digest[:8].upper(), milder).output
-    assert "All answers lead to what they led to." in flask(sqlite_app, "rulebook", "diff", digest, "packaged").output
+    assert (
+        "All answers lead to what they led to."
+        in flask(sqlite_app, "rulebook", "diff", digest, "packaged").output
+    )
     change(
         sqlite_app,
         f"INSERT INTO editions SELECT '{digest[:12]}' || substr(digest, 1, 52), content, first_used_at FROM editions",
     )
-    assert "begins several kept editions" in flask(sqlite_app, "rulebook", "diff", digest[:8], milder, code=1).output
+    assert (
+        "begins several kept editions"
+        in flask(sqlite_app, "rulebook", "diff", digest[:8], milder, code=1).output
+    )
 
 
 @pytest.mark.one_database
 @pytest.mark.parametrize("name", ["nowhere.toml", "abc", "packed"])
 def test_what_is_neither_file_nor_edition_is_refused_in_words(sqlite_app: Flask, name: str) -> None:
-    assert f"{name} is no file" in flask(sqlite_app, "rulebook", "diff", "packaged", name, code=1).output
+    assert (
+        f"{name} is no file"
+        in flask(sqlite_app, "rulebook", "diff", "packaged", name, code=1).output
+    )
 
 
 @pytest.mark.one_database
@@ -105,7 +122,9 @@ def test_an_unknown_digest_is_refused(sqlite_app: Flask) -> None:
 def test_every_fault_of_a_broken_file_is_told(sqlite_app: Flask, milder: str) -> None:
     file = Path(milder)
     file.write_text(
-        file.read_text(encoding="utf-8").replace('cites = ["F3"]', 'cites = ["F99"]').replace('ask = "', 'asks = "')
+        file.read_text(encoding="utf-8")
+        .replace('cites = ["F3"]', 'cites = ["F99"]')
+        .replace('ask = "', 'asks = "')
     )
     output = flask(sqlite_app, "rulebook", "diff", "packaged", milder, code=1).output
     assert "F99" in output
@@ -131,13 +150,16 @@ def test_without_a_database_two_files_are_still_compared(
 @pytest.mark.one_database
 def test_a_screening_that_cannot_be_opened_is_counted_apart(sqlite_app: Flask, milder: str) -> None:
     reference = send(sqlite_app, infection="yes")
-    change(sqlite_app, f"UPDATE screenings SET sealed_answers = x'00' WHERE reference = '{reference}'")
+    change(
+        sqlite_app, f"UPDATE screenings SET sealed_answers = x'00' WHERE reference = '{reference}'"
+    )
     output = flask(sqlite_app, "rulebook", "diff", "packaged", milder).output
     assert "Screenings of the last 90 days: 1, of which 0 would" in output
     assert "  1 cannot be opened and were not assessed; run: flask verify\n" in output
 
 
-# ---------------------------------------------------------------------------------------------------- part of a page
+# ----------------------------------------------------------------------------------------------------
+# part of a page
 
 PAGE = """{% extends "clinic/base.html" %}{% block title %}Rule book{% endblock %}
 {% block main %}<h1>Rule book</h1>{% include "clinic/_comparison.html" %}{% endblock %}"""
@@ -148,17 +170,32 @@ def edit(content: dict[str, Any]) -> None:
     rule = next(one for one in content["rule"] if one["id"] == "infection")
     rule["severity"] = "caution"
     joined = a_rule(id="joined", title="IUD & vaccine", when={"iud": ["yes"], "vaccines": ["yes"]})
-    smoking = {"id": "smoking", "topic": "Smoking", "ask": "Do you smoke?", "why": "It matters.", "clarify": "Ask."}
-    content["rule"] += [{**joined, "severity": "contraindication"}, a_rule(when={"smoking": ["yes"]})]
-    content["question"].append({**smoking, "choices": ["yes", "no", "unsure", "private"], "valid_for_hours": 24})
+    smoking = {
+        "id": "smoking",
+        "topic": "Smoking",
+        "ask": "Do you smoke?",
+        "why": "It matters.",
+        "clarify": "Ask.",
+    }
+    content["rule"] += [
+        {**joined, "severity": "contraindication"},
+        a_rule(when={"smoking": ["yes"]}),
+    ]
+    content["question"].append(
+        {**smoking, "choices": ["yes", "no", "unsure", "private"], "valid_for_hours": 24}
+    )
     content["question"][4]["follow_up"][0]["options"].append({"id": "none", "label": "<None>"})
     content["question"][2]["ask"] = "Do you have a bad infection today?"
 
 
-def page(app: Flask, found: Effect | None, *, references: bool = False, language: str = "en") -> str:
+def page(
+    app: Flask, found: Effect | None, *, references: bool = False, language: str = "en"
+) -> str:
     made = compare(books(), {"en": book_with(edit)})
     with app.test_request_context(headers={"Accept-Language": language}):
-        return render_template_string(PAGE, comparison=made, effect=found, days=90, references=references)
+        return render_template_string(
+            PAGE, comparison=made, effect=found, days=90, references=references
+        )
 
 
 def words(html: str) -> str:
@@ -170,7 +207,10 @@ def test_a_page_shows_a_comparison_by_word(sqlite_app: Flask) -> None:
     html = page(sqlite_app, None)
     shown = words(html)
     assert "Active infection: Yes In force: Contraindication This edition: Caution" in shown
-    assert "IUD use: Yes; Planned vaccines: Yes In force: Caution This edition: Contraindication" in shown
+    assert (
+        "IUD use: Yes; Planned vaccines: Yes In force: Caution This edition: Contraindication"
+        in shown
+    )
     assert "IUD &amp; vaccine: no finding → Contraindication" in shown
     assert "Smoking: Yes In force: Not asked This edition: Caution" in shown
     assert "Added: Type of IUD: &lt;None&gt;" in shown
@@ -184,7 +224,9 @@ def test_a_page_shows_a_comparison_by_word(sqlite_app: Flask) -> None:
 
 
 @pytest.mark.one_database
-def test_a_page_shows_how_many_screenings_would_have_come_out_differently(sqlite_app: Flask) -> None:
+def test_a_page_shows_how_many_screenings_would_have_come_out_differently(
+    sqlite_app: Flask,
+) -> None:
     differing = {(Severity.CONTRAINDICATION, Severity.CAUTION): ("7F3K-9QWD", "8F3K-9QWD")}
     found = Effect(total=9, unreadable=1, differing=differing)
     shown = words(page(sqlite_app, found))

@@ -97,7 +97,9 @@ def test_the_newest_device_has_the_answers_and_the_other_one_says_so(app: Flask)
     assert flask(app, "verify").exit_code == 0
 
 
-def test_what_was_refused_or_typed_before_stop_is_there_on_the_other_device(sqlite_app: Flask) -> None:
+def test_what_was_refused_or_typed_before_stop_is_there_on_the_other_device(
+    sqlite_app: Flask,
+) -> None:
     visitor = Visitor(sqlite_app)
     visitor.begin()
     visitor.answer({"pregnancy": NO_TO_ALL["pregnancy"], "breastfeeding": {"breastfeeding": "no"}})
@@ -138,7 +140,9 @@ def test_codes_are_short_have_no_vowels_and_nothing_that_looks_like_something_el
     assert all(re.fullmatch(r"(\w{3}-){2}\w{3}", one) for one in made)
 
 
-@pytest.mark.parametrize("fate", ["never was", "empty", "cut off", "sent", "deleted", "expired", "draft gone"])
+@pytest.mark.parametrize(
+    "fate", ["never was", "empty", "cut off", "sent", "deleted", "expired", "draft gone"]
+)
 def test_whatever_became_of_a_code_the_answer_is_the_same_and_keeps_what_was_typed(
     sqlite_app: Flask, fate: str
 ) -> None:
@@ -153,7 +157,9 @@ def test_whatever_became_of_a_code_the_answer_is_the_same_and_keeps_what_was_typ
     elif fate == "expired":
         change(sqlite_app, f"UPDATE drafts SET expires_at = '{LONG_AGO}'")
     elif fate == "draft gone":
-        change(sqlite_app, f"DELETE FROM drafts WHERE token_hash = '{hash_token(token_of(visitor))}'")
+        change(
+            sqlite_app, f"DELETE FROM drafts WHERE token_hash = '{hash_token(token_of(visitor))}'"
+        )
     else:
         code = {"never was": WRONG, "empty": "", "cut off": code[:7]}[fate]
     stranger = typed(sqlite_app, code)
@@ -164,10 +170,14 @@ def test_whatever_became_of_a_code_the_answer_is_the_same_and_keeps_what_was_typ
 
     pages = {re.sub(r' (name|value)="[^"]*"', "", one.page.text) for one in (stranger, other)}
     assert len(pages) == 1
-    assert [response.status_code for response in stranger.page.history] == [303], "Back sends no form once more"
+    assert [response.status_code for response in stranger.page.history] == [303], (
+        "Back sends no form once more"
+    )
 
 
-def test_what_was_typed_stays_with_its_error_when_the_language_is_switched(sqlite_app: Flask) -> None:
+def test_what_was_typed_stays_with_its_error_when_the_language_is_switched(
+    sqlite_app: Flask,
+) -> None:
     visitor = typed(sqlite_app, WRONG)
     visitor.post("/code", {"code": WRONG, "language": "es"})
     assert "No encontramos respuestas con este código" in visitor.text
@@ -180,7 +190,9 @@ def test_what_was_typed_stays_with_its_error_when_the_language_is_switched(sqlit
 
 
 @pytest.mark.parametrize("end", ["sent", "deleted"])
-def test_nothing_stays_of_a_code_once_the_answers_are_sent_or_deleted(sqlite_app: Flask, end: str) -> None:
+def test_nothing_stays_of_a_code_once_the_answers_are_sent_or_deleted(
+    sqlite_app: Flask, end: str
+) -> None:
     visitor, _code = half_way(sqlite_app)
     assert count(sqlite_app, DraftRow) == 2
     if end == "sent":
@@ -204,14 +216,18 @@ def test_a_code_lives_as_long_as_the_draft_and_ends_with_it(sqlite_app: Flask) -
     assert count(sqlite_app, DraftRow) == 0
 
 
-def test_the_database_shows_neither_code_nor_token_nor_which_rows_belong_together(sqlite_app: Flask) -> None:
+def test_the_database_shows_neither_code_nor_token_nor_which_rows_belong_together(
+    sqlite_app: Flask,
+) -> None:
     visitor, code = half_way(sqlite_app)
     with sqlite_app.app_context():
         rows = db.session.scalars(select(DraftRow)).all()
         assert len({len(row.sealed_draft) for row in rows}) == 1
         content = b"".join(row.sealed_draft + row.token_hash.encode() for row in rows)
         (way,) = {row.token_hash for row in rows} - {hash_token(token_of(visitor))}
-        log = " ".join(f"{row.subject} {row.detail}" for row in db.session.scalars(select(AuditRow)))
+        log = " ".join(
+            f"{row.subject} {row.detail}" for row in db.session.scalars(select(AuditRow))
+        )
     for form in (code, code.replace("-", "")):
         assert form not in log
         assert form.encode() not in content
@@ -226,22 +242,32 @@ def test_a_new_key_and_another_database_leave_a_code_as_it_is(
     flask(sqlite_app, "rotate-key")
     flask(sqlite_app, "verify")
     flask(sqlite_app, "move-database", target)
-    moved = start(Settings(instance=installation(sqlite_app).settings.instance, database_url=target))
+    moved = start(
+        Settings(instance=installation(sqlite_app).settings.instance, database_url=target)
+    )
     assert typed(moved, code).path == "/questions/breastfeeding"
     flask(moved, "verify")
 
 
-# ------------------------------------------------------------------------------------------------------------ misuse
+# ------------------------------------------------------------------------------------------------------------
+# misuse
 
 
 @both_databases
-def test_whoever_tries_codes_out_is_stopped_and_others_are_not(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_whoever_tries_codes_out_is_stopped_and_others_are_not(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(questionnaire, "MOST_WRONG", 3)
     _visitor, code = half_way(app)
-    for address in ("192.0.2.7", "127.0.0.1"):  # this machine too: a proxy that is not in the settings looks like it
-        assert [typed(app, f"000-000-00{n}", address).page.status_code for n in range(3)] == [200] * 3
+    # this machine too: a proxy that is not in the settings looks like it
+    for address in ("192.0.2.7", "127.0.0.1"):
+        assert [typed(app, f"000-000-00{n}", address).page.status_code for n in range(3)] == [
+            200
+        ] * 3
         stopped = typed(app, code, address)
-        assert stopped.page.status_code == 429, "the right one is not told from a wrong one any more"
+        assert stopped.page.status_code == 429, (
+            "the right one is not told from a wrong one any more"
+        )
         assert "Staff have the questions on paper" in stopped.text
     assert count(app, AttemptRow) == 6, "3 for each address"
     assert typed(app, code, "192.0.2.8").path == "/questions/breastfeeding"
@@ -249,7 +275,9 @@ def test_whoever_tries_codes_out_is_stopped_and_others_are_not(app: Flask, monke
     assert typed(app, code).path == "/questions/breastfeeding"
     with app.app_context():
         noted = db.session.scalars(
-            select(AuditRow.action).where(AuditRow.action.startswith("code ")).order_by(AuditRow.number)
+            select(AuditRow.action)
+            .where(AuditRow.action.startswith("code "))
+            .order_by(AuditRow.number)
         ).all()
     assert noted == ["code refused"] * 6 + ["code accepted"] * 2
 
@@ -286,10 +314,13 @@ def test_going_on_by_a_code_hides_what_the_last_person_here_had(sqlite_app: Flas
     other.post("/code", {"code": code})
     assert "Somebody Else" not in other.get("/about-you").text
     other.page = old
-    assert other.post("/questions/pregnancy", {"pregnancy": "yes"}).status_code == 400, "nor is their form accepted"
+    assert other.post("/questions/pregnancy", {"pregnancy": "yes"}).status_code == 400, (
+        "nor is their form accepted"
+    )
 
 
-# ------------------------------------------------------------------------------------------------------- who has none
+# -------------------------------------------------------------------------------------------------------
+# who has none
 
 
 def test_the_clinic_can_do_without_codes(make_app: Callable[..., Flask]) -> None:
@@ -318,7 +349,8 @@ def test_invited_patients_have_their_link_and_get_no_code(sqlite_app: Flask) -> 
         assert "code" not in visitor.text
         visitor.get("/about-you")
         visitor.post(
-            "/about-you", {"name": "Sample Patient", "birth_day": "12", "birth_month": "3", "birth_year": "1988"}
+            "/about-you",
+            {"name": "Sample Patient", "birth_day": "12", "birth_month": "3", "birth_year": "1988"},
         )
         visitor.answer(NO_TO_ALL)
         visitor.send()
@@ -337,45 +369,62 @@ def test_a_tablet_that_patients_take_in_turn_has_no_codes(sqlite_app: Flask) -> 
     assert desk.path == "/"
 
 
-# -------------------------------------------------------------------------------------------------------- all at once
+# --------------------------------------------------------------------------------------------------------
+# all at once
 
 
 @both_databases
-def test_of_all_that_is_done_at_once_one_device_has_the_answers_and_nobody_waits_in_a_circle(app: Flask) -> None:
+def test_of_all_that_is_done_at_once_one_device_has_the_answers_and_nobody_waits_in_a_circle(
+    app: Flask,
+) -> None:
     with app.app_context():
         books = installation().books
     for rival in ("record", "send", "delete", "go on"):
         for _ in range(4):
-            token, code = questionnaire.new_token(), drafts.new_code()
+            token = questionnaire.new_token()
+            code = drafts.new_code()
             with app.app_context():
                 act = act_of(app)
-                filled = Draft(patient=a_patient(), answers=read_answers(books["en"], all_no()), code=code)
+                filled = Draft(
+                    patient=a_patient(), answers=read_answers(books["en"], all_no()), code=code
+                )
                 with write(db.session):
-                    drafts.put(db.session, act.keys, hash_token(token), filled, expires_at=act.now + KEEP)
+                    drafts.put(
+                        db.session, act.keys, hash_token(token), filled, expires_at=act.now + KEEP
+                    )
 
             def go_on(code: str = code) -> str:
                 with app.app_context(), suppress(DraftMoved):
                     return questionnaire.go_on(act_of(app), code, address="192.0.2.7", keep=KEEP)
                 return ""
 
-            def other(rival: str = rival, token: str = token, go_on: Callable[[], str] = go_on) -> Any:
+            def other(
+                rival: str = rival, token: str = token, go_on: Callable[[], str] = go_on
+            ) -> Any:
                 if rival == "go on":
                     return go_on()
                 with app.app_context(), suppress(DraftMoved, DraftGone):
                     act = act_of(app)
                     if rival == "record":
-                        return questionnaire.record(act, token, lambda draft: draft, keep=KEEP) or "recorded"
+                        return (
+                            questionnaire.record(act, token, lambda draft: draft, keep=KEEP)
+                            or "recorded"
+                        )
                     if rival == "send":
                         return questionnaire.submit(act, token, books, "en", jobs=()).reference
                     return questionnaire.discard(act, token) or "deleted"
                 return ""
 
             with ThreadPoolExecutor(2) as threads:
-                going_on, doing = threads.submit(go_on), threads.submit(other)
-                given, done = going_on.result(30), doing.result(30)
+                going_on = threads.submit(go_on)
+                doing = threads.submit(other)
+                given = going_on.result(30)
+                done = doing.result(30)
             assert given or done
             if rival in ("send", "delete"):
                 assert bool(given) != bool(done), "sent or deleted, or gone on with, and never both"
             if rival == "record":
                 with app.app_context():
-                    assert drafts.find(db.session, act.keys, hash_token(given), now=act.now), "never lost"
+                    assert drafts.find(db.session, act.keys, hash_token(given), now=act.now), (
+                        "never lost"
+                    )

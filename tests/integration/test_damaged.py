@@ -68,7 +68,9 @@ WORDS: dict[str, tuple[str, ...] | None] = {
 
 def names(group: click.Group, before: str = "") -> Iterator[str]:
     for name, command in group.commands.items():
-        yield from names(command, f"{name} ") if isinstance(command, click.Group) else [before + name]
+        yield from (
+            names(command, f"{name} ") if isinstance(command, click.Group) else [before + name]
+        )
 
 
 def damage_file(app: Flask) -> None:
@@ -99,11 +101,24 @@ def test_every_command_is_tried() -> None:
             nullcontext,
             {"audit export", "backup", "doctor", "outbox run", "people add", "summary", "verify"},
         ),
-        (damage_row, nullcontext, {"audit export", "audit verify", "doctor", "export", "summary", "verify"}),
+        (
+            damage_row,
+            nullcontext,
+            {"audit export", "audit verify", "doctor", "export", "summary", "verify"},
+        ),
         (
             None,
             disk_full,
-            {"backup", "export", "invite", "outbox retry", "outbox run", "people add", "purge", "summary"},
+            {
+                "backup",
+                "export",
+                "invite",
+                "outbox retry",
+                "outbox run",
+                "people add",
+                "purge",
+                "summary",
+            },
         ),
     ],
     ids=["file", "row", "full disk"],
@@ -116,7 +131,8 @@ def test_commands_end_in_words(
     at_fault: set[str],
 ) -> None:
     app = make_app(channels={"archive": {"kind": "folder", "folder": str(tmp_path)}})
-    runner, reference = app.test_cli_runner(), sent(app, name=PATIENT)
+    runner = app.test_cli_runner()
+    reference = sent(app, name=PATIENT)
     assert runner.invoke(args=ADD).exit_code == 0
     (tmp_path / "backup").write_bytes(b"no backup")
     if damage:
@@ -124,20 +140,30 @@ def test_commands_end_in_words(
     ended = {}
     for name, words in WORDS.items():
         if words is not None:
-            given = [*name.split(), *(word.format(folder=tmp_path, reference=reference) for word in words)]
+            given = [
+                *name.split(),
+                *(word.format(folder=tmp_path, reference=reference) for word in words),
+            ]
             with during():
                 result = runner.invoke(args=given)
             assert isinstance(result.exception, SystemExit | None), (name, repr(result.exception))
-            assert result.exit_code == 0 or (result.exit_code == 1 and result.output.strip()), (name, result.output)
+            assert result.exit_code == 0 or (result.exit_code == 1 and result.output.strip()), (
+                name,
+                result.output,
+            )
             assert PATIENT not in result.output, name
             ended[name] = result.exit_code
     assert {name for name in at_fault if ended[name] == 0} == set()
 
 
-def test_of_what_nobody_expected_kind_and_place_are_told(sqlite_app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_what_nobody_expected_kind_and_place_are_told(
+    sqlite_app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(*_: object) -> NoReturn:
         raise LookupError(PATIENT)
 
     monkeypatch.setattr(printing, "waiting", fail)
     result = flask(sqlite_app, "outbox", "list", code=1)
-    assert re.fullmatch(r"LookupError at cli/printing.py:\d+; run: flask doctor; flask verify\n", result.output)
+    assert re.fullmatch(
+        r"LookupError at cli/printing.py:\d+; run: flask doctor; flask verify\n", result.output
+    )

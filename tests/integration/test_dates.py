@@ -20,7 +20,9 @@ from tests.integration.visitor import Visitor
 
 pytestmark = pytest.mark.one_database
 
-DAY, MONTH, YEAR = "birth_day", "birth_month", "birth_year"
+DAY = "birth_day"
+MONTH = "birth_month"
+YEAR = "birth_year"
 
 
 @pytest.mark.parametrize(
@@ -88,7 +90,11 @@ def test_a_list_reads_ordinals_as_well_but_never_two_days_as_a_date() -> None:
 
 @pytest.mark.parametrize(
     ("region", "birth_date", "appointment"),
-    [("", "1988-03-27", "2027-03-31 14:30"), ("US", "3/27/1988", "3/31/2027 14:30"), ("GB", "27/03/1988", None)],
+    [
+        ("", "1988-03-27", "2027-03-31 14:30"),
+        ("US", "3/27/1988", "3/31/2027 14:30"),
+        ("GB", "27/03/1988", None),
+    ],
 )
 def test_the_examples_for_a_list_are_written_as_in_the_region(
     tmp_path: Path, region: str, birth_date: str, appointment: str | None
@@ -124,18 +130,25 @@ def test_a_british_patient_types_and_reads_dates_as_at_home(make_app: Callable[.
     assert stored(app, reference).patient.birth_date == date(1952, 3, 4)
 
 
-def test_errors_lead_to_each_part_at_fault_in_the_order_shown(make_app: Callable[..., Flask]) -> None:
+def test_errors_lead_to_each_part_at_fault_in_the_order_shown(
+    make_app: Callable[..., Flask],
+) -> None:
     visitor = Visitor(make_app(clinic_region="US"))
     visitor.begin(name="", birth_day="45", birth_month="", birth_year="85", visit="9" * 41)
     assert names_of_inputs(visitor) == [MONTH, DAY, YEAR]
     assert linked(visitor) == ["name", MONTH, DAY, YEAR, "visit"]
     for part in (MONTH, DAY, YEAR):
-        assert re.search(rf'id="{part}"[^>]* aria-invalid="true" aria-describedby="{part}-error"', visitor.page.text)
+        assert re.search(
+            rf'id="{part}"[^>]* aria-invalid="true" aria-describedby="{part}-error"',
+            visitor.page.text,
+        )
         assert f'id="{part}-error"' in visitor.page.text
     visitor.begin(birth_day="", birth_month="", birth_year="")
     assert linked(visitor) == [MONTH]
 
 
 @pytest.mark.parametrize(("region", "order"), [("GB", "DayMonthYear"), ("US", "MonthDayYear")])
-def test_the_form_on_paper_has_the_same_order(make_app: Callable[..., Flask], region: str, order: str) -> None:
+def test_the_form_on_paper_has_the_same_order(
+    make_app: Callable[..., Flask], region: str, order: str
+) -> None:
     assert order in text_of(Visitor(make_app(clinic_region=region)).get("/paper/form/en.pdf").data)

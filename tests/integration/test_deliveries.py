@@ -79,7 +79,12 @@ def make(make_app: Callable[..., Flask], certificate: Certificate, database_url:
 
 
 def to_mail(mail: MailServer, **more: object) -> dict[str, object]:
-    given = {"host": "127.0.0.1", "port": mail.port, "sender": "screening@clinic.example", "to": "dr@clinic.example"}
+    given = {
+        "host": "127.0.0.1",
+        "port": mail.port,
+        "sender": "screening@clinic.example",
+        "to": "dr@clinic.example",
+    }
     files = {"user": "screening", "password_file": "mail.password", "ca_file": "ca.pem"}
     return {"kind": "email", **given, **files, **more}
 
@@ -90,7 +95,13 @@ def to_folder(folder: Path, **more: object) -> dict[str, object]:
 
 
 def to_fhir(records: FhirServer, **more: object) -> dict[str, object]:
-    return {"kind": "fhir_server", "address": records.address, "token_file": "fhir.token", "ca_file": "ca.pem", **more}
+    return {
+        "kind": "fhir_server",
+        "address": records.address,
+        "token_file": "fhir.token",
+        "ca_file": "ca.pem",
+        **more,
+    }
 
 
 def later(app: Flask) -> None:
@@ -107,11 +118,15 @@ def test_a_summary_goes_to_every_channel_and_is_the_very_pdf(
     visitor = Visitor(app)
     visitor.fill_in(IUD, name=MARKER, visit="V-77")
     reference = visitor.send()
-    assert {job.kind for job in jobs(app)} == {"summary", "to mail", "to archive", "to records"}, "with the screening"
+    assert {job.kind for job in jobs(app)} == {"summary", "to mail", "to archive", "to records"}, (
+        "with the screening"
+    )
     background.empty_outbox(app)
     assert jobs(app) == []
     (pdf,) = printed(app, reference)
-    assert {file.name: file.read_bytes() for file in folder.iterdir()} == {f"{reference}-1.pdf": pdf}
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == {
+        f"{reference}-1.pdf": pdf
+    }
     (message,) = mail.mails
     (attached,) = message.iter_attachments()
     assert attached.get_content() == pdf
@@ -145,20 +160,26 @@ def test_nothing_about_the_patient_is_outside_of_the_pdf(
     body = message.get_body()
     assert body is not None
     outside += [body.get_content(), *(str(part["Content-Disposition"]) for part in message.walk())]
-    outside += [*(file.name for file in folder.iterdir()), caplog.text, flask(app, "audit", "export").output]
+    outside += [
+        *(file.name for file in folder.iterdir()),
+        caplog.text,
+        flask(app, "audit", "export").output,
+    ]
     told = "\n".join(outside)
     assert not re.search(r"zyxwv|1988|V-77|pregnan|contraindic", told, re.IGNORECASE), told
 
 
 def test_each_channel_takes_the_outcomes_that_it_is_for(make: Make, tmp_path: Path) -> None:
-    urgent, other = tmp_path / "urgent", tmp_path / "other"
+    urgent = tmp_path / "urgent"
+    other = tmp_path / "other"
     app = make(
         {
             "urgent": to_folder(urgent, outcomes=["contraindication"]),
             "other": to_folder(other, outcomes=["clarify", "caution", "none"]),
         }
     )
-    pregnant, nothing = sent(app, PREGNANT), sent(app)
+    pregnant = sent(app, PREGNANT)
+    nothing = sent(app)
     assert len(jobs(app)) == 6, "the outbox does not tell the outcome"
     background.empty_outbox(app)
     assert [file.name for file in urgent.iterdir()] == [f"{pregnant}-1.pdf"]
@@ -166,8 +187,11 @@ def test_each_channel_takes_the_outcomes_that_it_is_for(make: Make, tmp_path: Pa
     assert jobs(app) == []
 
 
-def test_what_the_clinic_adds_goes_again_where_that_is_wanted(make: Make, records: FhirServer, tmp_path: Path) -> None:
-    once, always = tmp_path / "once", tmp_path / "always"
+def test_what_the_clinic_adds_goes_again_where_that_is_wanted(
+    make: Make, records: FhirServer, tmp_path: Path
+) -> None:
+    once = tmp_path / "once"
+    always = tmp_path / "always"
     app = make(
         {
             "once": to_folder(once),
@@ -175,11 +199,15 @@ def test_what_the_clinic_adds_goes_again_where_that_is_wanted(make: Make, record
             "r": to_fhir(records, every_edition=True),
         }
     )
-    dr, reference = Colleague(app), sent(app, IUD)
+    dr = Colleague(app)
+    reference = sent(app, IUD)
     dr.clarify(reference, "infection", infection="yes")
     background.empty_outbox(app)
     assert [file.name for file in once.iterdir()] == [f"{reference}-1.pdf"]
-    assert sorted(file.name for file in always.iterdir()) == [f"{reference}-1.pdf", f"{reference}-2.pdf"]
+    assert sorted(file.name for file in always.iterdir()) == [
+        f"{reference}-1.pdf",
+        f"{reference}-2.pdf",
+    ]
     first, second = records.of("QuestionnaireResponse")
     assert [first["status"], second["status"]] == ["completed", "amended"]
     assert len(records.of("DetectedIssue")) == 3, "each edition has its own findings"
@@ -279,7 +307,9 @@ def test_a_secret_of_two_lines_is_refused_and_not_repeated(make: Make, records: 
     ],
     ids=str,
 )
-def test_why_a_mail_does_not_go(make: Make, mail: MailServer, change: dict[str, object], fault: str) -> None:
+def test_why_a_mail_does_not_go(
+    make: Make, mail: MailServer, change: dict[str, object], fault: str
+) -> None:
     app = make({"mail": to_mail(mail, **change)})
     for name, password in (("wrong", "another password"), ("letters", "contraseña")):
         file = installation(app).settings.instance / name
@@ -299,9 +329,21 @@ def test_a_certificate_that_is_over_is_refused(make: Make, tmp_path: Path) -> No
         assert "(certificate 10)" in flask(app, "delivery", "test", "mail", code=1).output
 
 
-def test_tls_from_the_first_byte_and_a_pdf_with_a_password(make: Make, certificate: Certificate) -> None:
+def test_tls_from_the_first_byte_and_a_pdf_with_a_password(
+    make: Make, certificate: Certificate
+) -> None:
     with MailServer(certificate, starttls=False).running() as mail:
-        app = make({"mail": to_mail(mail, tls="implicit", user="", password_file="", pdf_password_file="pdf.password")})
+        app = make(
+            {
+                "mail": to_mail(
+                    mail,
+                    tls="implicit",
+                    user="",
+                    password_file="",
+                    pdf_password_file="pdf.password",
+                )
+            }
+        )
         sent(app, name=MARKER)
         background.empty_outbox(app)
         (attached,) = mail.mails[0].iter_attachments()
@@ -313,8 +355,12 @@ def test_tls_from_the_first_byte_and_a_pdf_with_a_password(make: Make, certifica
         assert "questionnaire-response.json" in reader.attachments
 
 
-@pytest.mark.parametrize(("status", "fault"), [(500, "refused 500"), (403, "sign-in 403"), (307, "refused 307")])
-def test_a_fhir_server_that_refuses_gets_it_later(make: Make, records: FhirServer, status: int, fault: str) -> None:
+@pytest.mark.parametrize(
+    ("status", "fault"), [(500, "refused 500"), (403, "sign-in 403"), (307, "refused 307")]
+)
+def test_a_fhir_server_that_refuses_gets_it_later(
+    make: Make, records: FhirServer, status: int, fault: str
+) -> None:
     app = make({"records": to_fhir(records)})
     records.refuse = [status]
     sent(app, IUD)
@@ -345,9 +391,13 @@ def test_the_questions_are_brought_once_and_a_server_that_has_them_twice_takes_t
     assert named == {f"{questions['url']}|{questions['version']}"}
 
 
-def test_every_outcome_makes_a_transaction_that_the_server_takes(make: Make, records: FhirServer) -> None:
+def test_every_outcome_makes_a_transaction_that_the_server_takes(
+    make: Make, records: FhirServer
+) -> None:
     app = make({"records": to_fhir(records)})
-    yes = dict.fromkeys(("pregnancy", "breastfeeding", "infection", "hypersensitivity", "iud", "vaccines"), "yes")
+    yes = dict.fromkeys(
+        ("pregnancy", "breastfeeding", "infection", "hypersensitivity", "iud", "vaccines"), "yes"
+    )
     unsure = dict.fromkeys(yes, "unsure")
     for answers in ({}, yes, unsure):
         sent(app, {"all": answers})
@@ -372,7 +422,9 @@ def test_a_folder_without_room_or_rights_keeps_nothing_half(
         try:
             deliver(channel, document)
         finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+            resource.setrlimit(
+                resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+            )
 
     with monkeypatch.context() as patch:
         patch.setattr(Folder, "deliver", on_a_full_disk)
@@ -389,9 +441,17 @@ def test_a_folder_without_room_or_rights_keeps_nothing_half(
     assert len(list(folder.iterdir())) == 2
 
 
-def test_a_file_name_can_tell_who_it_is_if_the_clinic_wants_that(make: Make, tmp_path: Path) -> None:
+def test_a_file_name_can_tell_who_it_is_if_the_clinic_wants_that(
+    make: Make, tmp_path: Path
+) -> None:
     folder = tmp_path / "out"
-    app = make({"archive": to_folder(folder, file_name="{name}_{born}_{visit}_{sent}_{reference}-{edition}.pdf")})
+    app = make(
+        {
+            "archive": to_folder(
+                folder, file_name="{name}_{born}_{visit}_{sent}_{reference}-{edition}.pdf"
+            )
+        }
+    )
     reference = sent(app, name="../Zoë O’Neil\n" + "王" * 90, visit="12/34")
     background.empty_outbox(app)
     (file,) = folder.iterdir()
@@ -403,7 +463,8 @@ def test_a_file_name_can_tell_who_it_is_if_the_clinic_wants_that(make: Make, tmp
 @both_databases
 def test_a_failed_delivery_is_seen_and_tried_again(make: Make, mail: MailServer) -> None:
     app = make({"mail": to_mail(mail)})
-    dr, reference = Colleague(app), sent(app)
+    dr = Colleague(app)
+    reference = sent(app)
     mail.answers = ["550 no"] * outbox.ATTEMPTS_TO_DELIVER
     background.empty_outbox(app)
     assert "not delivered" not in dr.get("/clinic/").text, "once is nothing"
@@ -415,7 +476,9 @@ def test_a_failed_delivery_is_seen_and_tried_again(make: Make, mail: MailServer)
     assert reference in dr.text
     staff = Colleague(app, "reception", "staff")
     assert "1 summary was not delivered" in staff.text
-    assert reference not in staff.text.partition("Search")[0], "where it was to go may tell its outcome"
+    assert reference not in staff.text.partition("Search")[0], (
+        "where it was to go may tell its outcome"
+    )
     with app.app_context(), write(db.session):
         (job,) = db.session.scalars(select(outbox.JobRow))
         job.attempts = outbox.ATTEMPTS_TO_DELIVER - 1
@@ -430,7 +493,9 @@ def test_a_failed_delivery_is_seen_and_tried_again(make: Make, mail: MailServer)
     assert len(mail.mails) == 1
 
 
-def test_nothing_is_delivered_before_it_is_printed(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_delivered_before_it_is_printed(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = tmp_path / "out"
     app = make({"archive": to_folder(folder)})
     sent(app)
@@ -453,14 +518,21 @@ def test_nothing_is_delivered_before_it_is_printed(make: Make, tmp_path: Path, m
         ("a" * 58 + "कि", "a" * 58),
         ("?!", "-"),
         ("\U0001f469\U0001f3fd\u200d\u2695\ufe0f", "-"),
-        ("\u0639\u0644\u06cc\u200c\u0631\u0636\u0627 \u2764\ufe0f", "\u0639\u0644\u06cc\u200c\u0631\u0636\u0627"),
+        (
+            "\u0639\u0644\u06cc\u200c\u0631\u0636\u0627 \u2764\ufe0f",
+            "\u0639\u0644\u06cc\u200c\u0631\u0636\u0627",
+        ),
     ],
 )
-def test_a_name_in_a_file_name_keeps_its_marks_and_is_cut_between_letters(name: str, file: str) -> None:
+def test_a_name_in_a_file_name_keeps_its_marks_and_is_cut_between_letters(
+    name: str, file: str
+) -> None:
     assert folder_channel._plain(name) == file
 
 
-def test_a_channel_that_was_taken_out_is_named_and_can_be_dropped(make: Make, tmp_path: Path) -> None:
+def test_a_channel_that_was_taken_out_is_named_and_can_be_dropped(
+    make: Make, tmp_path: Path
+) -> None:
     app = make({"archive": to_folder(tmp_path / "out")})
     sent(app)
     app = make({})
@@ -484,7 +556,10 @@ def test_the_test_command_delivers_a_summary_of_nobody(
     assert "TEST-TEST" in PdfReader(BytesIO(attached.get_content())).pages[0].extract_text()
     assert [file.name for file in folder.iterdir()] == ["TEST-TEST-1.pdf"]
     assert "There is no channel 'other'" in flask(app, "delivery", "test", "other", code=1).output
-    assert "mail\temail\tcontraindication, clarify, caution, none" in flask(app, "delivery", "list").output
+    assert (
+        "mail\temail\tcontraindication, clarify, caution, none"
+        in flask(app, "delivery", "list").output
+    )
 
 
 @pytest.mark.parametrize(
@@ -505,10 +580,22 @@ def test_the_test_command_delivers_a_summary_of_nobody(
             {"kind": "folder", "folder": "/x", "file_name": "{reference}.pdf"},
             "file_name: must be a file name with {reference} and {edition}",
         ),
-        ({"kind": "folder", "folder": "/x", "outcomes": ["bad"]}, "outcomes: must be a list of some of none, caution"),
-        ({"kind": "fhir_server", "address": "http://x/fhir"}, "address: 'http://x/fhir' must be like https://"),
-        ({"kind": "email", "host": "x", "sender": "a", "to": "b@c"}, "sender: 'a' must be one address"),
-        ({"kind": "email", "host": "x", "sender": "a@b", "to": "b@c, d@e"}, "to: 'b@c, d@e' must be one address"),
+        (
+            {"kind": "folder", "folder": "/x", "outcomes": ["bad"]},
+            "outcomes: must be a list of some of none, caution",
+        ),
+        (
+            {"kind": "fhir_server", "address": "http://x/fhir"},
+            "address: 'http://x/fhir' must be like https://",
+        ),
+        (
+            {"kind": "email", "host": "x", "sender": "a", "to": "b@c"},
+            "sender: 'a' must be one address",
+        ),
+        (
+            {"kind": "email", "host": "x", "sender": "a@b", "to": "b@c, d@e"},
+            "to: 'b@c, d@e' must be one address",
+        ),
         (
             {"kind": "email", "host": "x", "sender": "a@b", "to": "b@c", "tls": "none"},
             "tls: must be starttls or implicit",
@@ -536,7 +623,9 @@ def test_a_clock_that_is_set_back_leaves_leases_alone(make: Make, tmp_path: Path
         assert job is not None
         for later in (timedelta(0), outbox.LEASE / 2):
             with write(db.session):
-                assert outbox.take(db.session, outbox.SUMMARY, now=back + later) is None, "somebody works on it"
+                assert outbox.take(db.session, outbox.SUMMARY, now=back + later) is None, (
+                    "somebody works on it"
+                )
         with write(db.session):
             again = outbox.take(db.session, outbox.SUMMARY, now=back + outbox.LEASE)
         assert again is not None, "but not for a day"
@@ -544,7 +633,9 @@ def test_a_clock_that_is_set_back_leaves_leases_alone(make: Make, tmp_path: Path
             assert not outbox.finish(db.session, job)
 
 
-def test_a_channel_that_hangs_keeps_no_other_waiting(make: Make, mail: MailServer, tmp_path: Path) -> None:
+def test_a_channel_that_hangs_keeps_no_other_waiting(
+    make: Make, mail: MailServer, tmp_path: Path
+) -> None:
     folder = tmp_path / "out"
     mail.delay = 0.8
     app = make({"mail": to_mail(mail), "archive": to_folder(folder)})

@@ -35,7 +35,13 @@ def reference(sqlite_app: Flask) -> str:
         "vaccines": {"vaccines": "yes", "vaccines_which": "Flu"},
     }
     found = sent(sqlite_app, pages, name="=1+1", visit="@V")
-    dr.clarify(found, "infection", infection="yes", infection_symptoms=["fever", "chills"], infection_since="-2 days")
+    dr.clarify(
+        found,
+        "infection",
+        infection="yes",
+        infection_symptoms=["fever", "chills"],
+        infection_since="-2 days",
+    )
     dr.decide(found, "do_not_start")
     return found
 
@@ -46,7 +52,9 @@ def exported(app: Flask, folder: Path, kind: str) -> str:
     return (folder / "out").read_text(encoding="utf-8-sig" if kind == "csv" else "utf-8")
 
 
-def test_csv_has_every_answer_and_no_formula(sqlite_app: Flask, reference: str, tmp_path: Path) -> None:
+def test_csv_has_every_answer_and_no_formula(
+    sqlite_app: Flask, reference: str, tmp_path: Path
+) -> None:
     (row,) = csv.DictReader(exported(sqlite_app, tmp_path, "csv").splitlines())
     assert row["reference"] == reference
     assert row["patient"] == "'=1+1"
@@ -55,7 +63,11 @@ def test_csv_has_every_answer_and_no_formula(sqlite_app: Flask, reference: str, 
     assert row["infection_symptoms"] == "fever; chills"
     assert row["infection_since"] == "'-2 days"
     assert row["iud_type"] == "copper"
-    assert (row["outcome"], row["status"], row["decision"]) == ("contraindication", "reviewed", "do_not_start")
+    assert (row["outcome"], row["status"], row["decision"]) == (
+        "contraindication",
+        "reviewed",
+        "do_not_start",
+    )
     assert row["findings"].startswith("infection")
 
 
@@ -80,31 +92,61 @@ def test_a_cell_is_harmless_and_can_be_read_back(text: str) -> None:
 
 
 def test_usual_words_stay_as_they_are() -> None:
-    for text in ("Since May; fever, 38 °C\n\nthen chills", "O'Neill", "Anne-Marie", "a@b.example", "1 + 1 = 2"):
+    for text in (
+        "Since May; fever, 38 °C\n\nthen chills",
+        "O'Neill",
+        "Anne-Marie",
+        "a@b.example",
+        "1 + 1 = 2",
+    ):
         assert harmless(text) == text
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
-def test_no_separator_makes_a_formula_of_an_export(sqlite_app: Flask, tmp_path: Path, separator: str) -> None:
+def test_no_separator_makes_a_formula_of_an_export(
+    sqlite_app: Flask, tmp_path: Path, separator: str
+) -> None:
     sent(sqlite_app, PREGNANT, name="Eva;=1+1;x\t=2", visit='V,"=3')
     flask(sqlite_app, "export", str(tmp_path / "out"), "--since", "2020-01-01")
     content = (tmp_path / "out").read_bytes()
     assert content.startswith(b'\xef\xbb\xbf"reference","sent"')
     text = content.decode("utf-8-sig")
     assert text.count('"') >= 2 * len(next(csv.reader([text.splitlines()[0]])))
-    cells = [cell for line in csv.reader(io.StringIO(text, newline=""), delimiter=separator) for cell in line]
+    cells = [
+        cell
+        for line in csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+        for cell in line
+    ]
     assert not [cell for cell in cells if cell.lstrip(' "').startswith(("=", "+", "-", "@"))]
 
 
-def test_names_come_back_from_an_export_whatever_the_locale(sqlite_app: Flask, tmp_path: Path) -> None:
+def test_names_come_back_from_an_export_whatever_the_locale(
+    sqlite_app: Flask, tmp_path: Path
+) -> None:
     sent(sqlite_app, PREGNANT, name="André 王小明; =x")
-    env = {**os.environ, "SCREENING_INSTANCE": sqlite_app.instance_path, "PYTHONIOENCODING": "latin-1"}
+    env = {
+        **os.environ,
+        "SCREENING_INSTANCE": sqlite_app.instance_path,
+        "PYTHONIOENCODING": "latin-1",
+    }
     env |= {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     for locale in ("C", "POSIX"):
         target = tmp_path / locale
-        command = [sys.executable, "-m", "flask", "--app", "wsgi", "export", str(target), "--since", "2020-01-01"]
+        command = [
+            sys.executable,
+            "-m",
+            "flask",
+            "--app",
+            "wsgi",
+            "export",
+            str(target),
+            "--since",
+            "2020-01-01",
+        ]
         subprocess.run(
-            command, check=True, env={**env, "LC_ALL": locale, "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+            command,
+            check=True,
+            env={**env, "LC_ALL": locale, "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
         )
         (row,) = csv.DictReader(io.StringIO(target.read_text(encoding="utf-8-sig"), newline=""))
         assert plain(row["patient"]) == "André 王小明; =x"
@@ -129,7 +171,9 @@ def test_an_export_that_fails_leaves_nothing(
     assert [one.name for one in tmp_path.iterdir() if one.name.startswith("out")] == []
 
 
-def test_fhir_is_valid_and_its_parts_belong_together(sqlite_app: Flask, reference: str, tmp_path: Path) -> None:
+def test_fhir_is_valid_and_its_parts_belong_together(
+    sqlite_app: Flask, reference: str, tmp_path: Path
+) -> None:
     (line,) = exported(sqlite_app, tmp_path, "fhir").splitlines()
     bundle = json.loads(line)
     resources = {entry["fullUrl"]: entry["resource"] for entry in bundle["entry"]}
@@ -137,24 +181,39 @@ def test_fhir_is_valid_and_its_parts_belong_together(sqlite_app: Flask, referenc
     assert kinds.count("DetectedIssue") == 3
     assert len(resources) == len(bundle["entry"])
     by_kind = {resource["resourceType"]: resource for resource in resources.values()}
-    response, questionnaire = by_kind["QuestionnaireResponse"], by_kind["Questionnaire"]
+    response = by_kind["QuestionnaireResponse"]
+    questionnaire = by_kind["Questionnaire"]
     assert response["status"] == "amended"
     assert response["questionnaire"].split("|")[0] == questionnaire["url"]
     assert response["encounter"]["identifier"]["value"] == "@V"
 
     def link_ids(items: list[dict[str, Any]]) -> set[str]:
-        inner = [one for item in items for answer in item.get("answer", [item]) for one in answer.get("item", [])]
+        inner = [
+            one
+            for item in items
+            for answer in item.get("answer", [item])
+            for one in answer.get("item", [])
+        ]
         return {item["linkId"] for item in items} | (link_ids(inner) if inner else set())
 
-    asked, answered = link_ids(questionnaire["item"]), link_ids(response["item"])
+    asked = link_ids(questionnaire["item"])
+    answered = link_ids(response["item"])
     assert answered <= asked
-    assert {"infection", "infection_symptoms", "infection_since", "iud_type", "vaccines_which"} <= answered
+    assert {
+        "infection",
+        "infection_symptoms",
+        "infection_since",
+        "iud_type",
+        "vaccines_which",
+    } <= answered
 
     def references(value: object) -> list[str]:
         if isinstance(value, dict):
             own = [value["reference"]] if "reference" in value else []
             return own + [one for part in value.values() for one in references(part)]
-        return [one for part in value for one in references(part)] if isinstance(value, list) else []
+        return (
+            [one for part in value for one in references(part)] if isinstance(value, list) else []
+        )
 
     assert set(references(bundle)) <= set(resources)
     (medication,) = [one for one in resources.values() if one["resourceType"] == "Medication"]
@@ -171,17 +230,23 @@ def test_the_schema_would_notice_a_fault(sqlite_app: Flask, reference: str, tmp_
         assert fhir_faults(bundle) == []
 
 
-def test_the_same_screening_gives_the_same_bundle(sqlite_app: Flask, reference: str, tmp_path: Path) -> None:
+def test_the_same_screening_gives_the_same_bundle(
+    sqlite_app: Flask, reference: str, tmp_path: Path
+) -> None:
     first = exported(sqlite_app, tmp_path, "fhir")
     (tmp_path / "out").unlink()
     assert exported(sqlite_app, tmp_path, "fhir") == first
 
 
-def test_an_export_is_in_the_audit_log_and_replaces_no_file(sqlite_app: Flask, tmp_path: Path) -> None:
+def test_an_export_is_in_the_audit_log_and_replaces_no_file(
+    sqlite_app: Flask, tmp_path: Path
+) -> None:
     sent(sqlite_app, PREGNANT)
     exported(sqlite_app, tmp_path, "csv")
     assert "exported,,since 2020-01-01 as csv" in flask(sqlite_app, "audit", "export").stdout
-    result = sqlite_app.test_cli_runner().invoke(args=["export", str(tmp_path / "out"), "--since", "2020-01-01"])
+    result = sqlite_app.test_cli_runner().invoke(
+        args=["export", str(tmp_path / "out"), "--since", "2020-01-01"]
+    )
     assert result.exit_code == 1
     assert "cannot be written: File exists" in result.stderr
     flask(sqlite_app, "export", str(tmp_path / "later"), "--since", "2099-01-01")

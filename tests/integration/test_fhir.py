@@ -44,7 +44,12 @@ EVERYTHING = all_no(
     vaccines_which="Flu",
     vaccines_when="May",
 )
-CASES = [TRIAL["answers"], EVERYTHING, all_no(pregnancy="yes", infection="unsure", iud="private"), {}]
+CASES = [
+    TRIAL["answers"],
+    EVERYTHING,
+    all_no(pregnancy="yes", infection="unsure", iud="private"),
+    {},
+]
 
 pytestmark = pytest.mark.one_database
 
@@ -63,27 +68,39 @@ def screening_of(answers: Answers, language: str, **more: Any) -> Screening:
 
 def bundle_of(screening: Screening, edition: Any = None) -> Json:
     edition = edition or books()
-    return fhir.bundle(screening, evaluate(edition["en"], screening.established), edition, base=BASE)
+    return fhir.bundle(
+        screening, evaluate(edition["en"], screening.established), edition, base=BASE
+    )
 
 
 def of(bundle: Json, kind: str) -> Json:
     """The one resource of this type."""
-    (found,) = [entry["resource"] for entry in bundle["entry"] if entry["resource"]["resourceType"] == kind]
+    (found,) = [
+        entry["resource"] for entry in bundle["entry"] if entry["resource"]["resourceType"] == kind
+    ]
     return dict(found)
 
 
 @pytest.mark.parametrize("role", [None, *Role])
 @pytest.mark.parametrize("name", ["", "Ana Interpreter"])
-def test_who_gave_the_answers_is_their_author_and_a_guardian_their_source(role: Role | None, name: str) -> None:
+def test_who_gave_the_answers_is_their_author_and_a_guardian_their_source(
+    role: Role | None, name: str
+) -> None:
     respondent = role and Respondent(role=role, name="" if role is Role.PATIENT else name)
-    screening = replace(screening_of(answers_of(book(), **EVERYTHING), "en"), patient=a_patient(respondent=respondent))
+    screening = replace(
+        screening_of(answers_of(book(), **EVERYTHING), "en"),
+        patient=a_patient(respondent=respondent),
+    )
     made = bundle_of(screening)
-    stored = fhir.transaction(screening, evaluate(book(), screening.answers), books(), base=BASE, pdf=b"%PDF", name="x")
+    stored = fhir.transaction(
+        screening, evaluate(book(), screening.answers), books(), base=BASE, pdf=b"%PDF", name="x"
+    )
     assert fhir_faults(made) == fhir_faults(stored) == []
     for whole in (made, stored):
         response = of(whole, "QuestionnaireResponse")
         people = {f"#{one['id']}": one for one in response.get("contained", ())}
-        subject, author = response["subject"]["reference"], response.get("author", {}).get("reference")
+        subject = response["subject"]["reference"]
+        author = response.get("author", {}).get("reference")
         if role in (None, Role.PATIENT):
             assert author == (subject if role else None)
             assert not any(one["resourceType"] == "RelatedPerson" for one in people.values())
@@ -121,7 +138,8 @@ def wordings(value: Json, name: str) -> dict[str, str]:
 
 def disagreements(response: Json, asked: Json) -> list[str]:
     """Where a response names a question, a text or an option that its questionnaire does not have."""
-    language, questions = response["language"], items(asked)
+    language = response["language"]
+    questions = items(asked)
     found = []
     for link, given in items(response).items():
         if link not in questions:
@@ -130,9 +148,9 @@ def disagreements(response: Json, asked: Json) -> list[str]:
         if wordings(questions[link], "text")[language] != given["text"]:
             found.append(f"{link}: {given['text']}")
         options = {
-            (one["valueCoding"]["system"], one["valueCoding"]["code"]): wordings(one["valueCoding"], "display")[
-                language
-            ]
+            (one["valueCoding"]["system"], one["valueCoding"]["code"]): wordings(
+                one["valueCoding"], "display"
+            )[language]
             for one in questions[link].get("answerOption", [])
         }
         for answer in given.get("answer", []):
@@ -147,9 +165,12 @@ def disagreements(response: Json, asked: Json) -> list[str]:
 
 @pytest.mark.parametrize("values", CASES)
 @pytest.mark.parametrize("language", list(books()))
-def test_response_and_questionnaire_agree_on_every_text_and_option(language: str, values: Json) -> None:
+def test_response_and_questionnaire_agree_on_every_text_and_option(
+    language: str, values: Json
+) -> None:
     bundle = bundle_of(screening_of(answers_of(book(language), **values), language))
-    response, asked = of(bundle, "QuestionnaireResponse"), of(bundle, "Questionnaire")
+    response = of(bundle, "QuestionnaireResponse")
+    asked = of(bundle, "Questionnaire")
     assert response["language"] == language
     assert response["questionnaire"] == f"{asked['url']}|{asked['version']}"
     assert disagreements(response, asked) == []
@@ -160,14 +181,21 @@ def test_response_and_questionnaire_agree_on_every_text_and_option(language: str
 
 def test_a_disagreement_would_be_noticed() -> None:
     bundle = bundle_of(screening_of(answers_of(book("es"), **TRIAL["answers"]), "es"))
-    response, asked = of(bundle, "QuestionnaireResponse"), of(bundle, "Questionnaire")
-    for given in (items(response)["iud_type"], items(response)["infection_symptoms"]["answer"][0]["valueCoding"]):
+    response = of(bundle, "QuestionnaireResponse")
+    asked = of(bundle, "Questionnaire")
+    for given in (
+        items(response)["iud_type"],
+        items(response)["infection_symptoms"]["answer"][0]["valueCoding"],
+    ):
         given["text" if "text" in given else "display"] = "English"
     assert len(disagreements(response, asked)) == 2
 
 
 def test_spanish_answers_are_spanish_throughout() -> None:
-    response = of(bundle_of(screening_of(answers_of(book("es"), **TRIAL["answers"]), "es")), "QuestionnaireResponse")
+    response = of(
+        bundle_of(screening_of(answers_of(book("es"), **TRIAL["answers"]), "es")),
+        "QuestionnaireResponse",
+    )
     texts = {link: one["text"] for link, one in items(response).items()}
     assert texts["pregnancy_planned"] == "¿Usted o su pareja planean un embarazo?"
     assert texts["infection_symptoms"] == "¿Cuáles de estas señales tiene?"
@@ -184,7 +212,10 @@ def test_what_was_shown_in_another_language_stands_so_and_says_which() -> None:
         at=SENT + timedelta(hours=1),
         items=("infection", "infection_symptoms", "infection_since"),
         answers=answers_of(
-            book("en"), infection="unsure", infection_symptoms=["chills", "aches"], infection_since="Monday"
+            book("en"),
+            infection="unsure",
+            infection_symptoms=["chills", "aches"],
+            infection_since="Monday",
         ),
         why="asked",
     )
@@ -201,8 +232,13 @@ def test_what_was_shown_in_another_language_stands_so_and_says_which() -> None:
     assert by_link["iud_type"]["answer"][0]["valueCoding"]["display"] == "Hormonal"
     assert by_link["iud_type"]["answer"][0]["valueCoding"]["_display"] == english
     symptoms = [one["valueCoding"] for one in by_link["infection_symptoms"]["answer"]]
-    assert [(one["display"], one["_display"]) for one in symptoms] == [("Chills", english), ("Aches", english)]
-    assert by_link["infection_since"]["answer"] == [{"valueString": "Monday", "_valueString": english}]
+    assert [(one["display"], one["_display"]) for one in symptoms] == [
+        ("Chills", english),
+        ("Aches", english),
+    ]
+    assert by_link["infection_since"]["answer"] == [
+        {"valueString": "Monday", "_valueString": english}
+    ]
     assert by_link["pregnancy"]["text"] == "¿Está embarazada?"
     assert "_text" not in by_link["pregnancy"]
     assert fhir_faults(bundle) == []
@@ -214,10 +250,18 @@ def test_every_coding_has_a_system_and_ours_knows_the_code(values: Json) -> None
     assessment = evaluate(book(), screening.answers)
     ours = code_system(books(), base=BASE)
     known = {one["code"] for one in ours["concept"]}
-    for made in (bundle_of(screening), fhir.transaction(screening, assessment, books(), base=BASE, pdf=b"%", name="n")):
+    for made in (
+        bundle_of(screening),
+        fhir.transaction(screening, assessment, books(), base=BASE, pdf=b"%", name="n"),
+    ):
         codings = [one for one in walk(made) if "code" in one and isinstance(one["code"], str)]
         assert codings
-        assert {one["system"] for one in codings} <= {ours["url"], fhir.ATC, fhir.RXNORM, "http://loinc.org"}
+        assert {one["system"] for one in codings} <= {
+            ours["url"],
+            fhir.ATC,
+            fhir.RXNORM,
+            "http://loinc.org",
+        }
         assert {one["code"] for one in codings if one["system"] == ours["url"]} <= known
 
 
@@ -238,7 +282,11 @@ def test_the_medicine_of_an_issue_is_a_medication_with_its_codes() -> None:
     (address,) = [one["fullUrl"] for one in bundle["entry"] if one["resource"] == medication]
     sent = fhir.transaction(screening, assessment, books(), base=BASE, pdf=b"%", name="n")
     for made, reference in ((bundle, address), (sent, "#medication")):
-        issues = [one["resource"] for one in made["entry"] if one["resource"]["resourceType"] == "DetectedIssue"]
+        issues = [
+            one["resource"]
+            for one in made["entry"]
+            if one["resource"]["resourceType"] == "DetectedIssue"
+        ]
         assert len(issues) == len(assessment.findings)
         assert {one["reference"] for issue in issues for one in issue["implicated"]} == {reference}
         for inside in [one for issue in issues for one in issue.get("contained", [medication])]:
@@ -250,7 +298,11 @@ def test_the_medicine_of_an_issue_is_a_medication_with_its_codes() -> None:
 @pytest.mark.parametrize("languages", [["en"], ["en", "es"]])
 def test_an_old_edition_still_gives_valid_resources(languages: list[str]) -> None:
     """One from before there were codes, with or without a translation."""
-    content = {language: text for language, text in json.loads(book().edition.content).items() if language in languages}
+    content = {
+        language: text
+        for language, text in json.loads(book().edition.content).items()
+        if language in languages
+    }
     del content["en"]["medicine"]["rxnorm"]
     for question in content["en"]["question"]:
         question.pop("loinc", None)
@@ -260,7 +312,8 @@ def test_an_old_edition_still_gives_valid_resources(languages: list[str]) -> Non
     bundle = bundle_of(screening, edition)
     assert fhir_faults(bundle) == []
     assert [one["code"] for one in of(bundle, "Medication")["code"]["coding"]] == ["L04AX01"]
-    response, asked = of(bundle, "QuestionnaireResponse"), of(bundle, "Questionnaire")
+    response = of(bundle, "QuestionnaireResponse")
+    asked = of(bundle, "Questionnaire")
     assert disagreements(response, asked) == []
     today = questionnaire(books(), base=BASE)
     assert asked["url"] == today["url"]
@@ -296,7 +349,11 @@ def test_the_code_system_tells_each_option_in_each_language() -> None:
 def test_each_judge_notices_a_fault() -> None:
     def broken(change: Callable[[Json], object]) -> Json:
         bundle = bundle_of(screening_of(answers_of(book(), **EVERYTHING), "en"))
-        (issue, *_) = [one["resource"] for one in bundle["entry"] if one["resource"]["resourceType"] == "DetectedIssue"]
+        (issue, *_) = [
+            one["resource"]
+            for one in bundle["entry"]
+            if one["resource"]["resourceType"] == "DetectedIssue"
+        ]
         change(issue)
         return bundle
 
@@ -309,7 +366,9 @@ def test_each_judge_notices_a_fault() -> None:
 
 
 @pytest.mark.parametrize("make", [questionnaire, code_system])
-def test_a_definition_is_handed_out_at_its_canonical_address(sqlite_app: Flask, make: Callable[..., Json]) -> None:
+def test_a_definition_is_handed_out_at_its_canonical_address(
+    sqlite_app: Flask, make: Callable[..., Json]
+) -> None:
     here = installation(sqlite_app)
     with sqlite_app.app_context():
         expected = make(here.books, base=here.settings.fhir_base)
@@ -322,15 +381,29 @@ def test_a_definition_is_handed_out_at_its_canonical_address(sqlite_app: Flask, 
     assert "Set-Cookie" not in answer.headers
     again = client.get(path, headers={"If-None-Match": answer.headers["ETag"]})
     assert (again.status_code, again.data) == (304, b"")
-    assert json.loads(flask(sqlite_app, "rulebook", "fhir", expected["resourceType"]).stdout) == expected
+    assert (
+        json.loads(flask(sqlite_app, "rulebook", "fhir", expected["resourceType"]).stdout)
+        == expected
+    )
     assert client.get(f"{path}2").status_code == 404
     assert client.get("/fhir/Patient/azathioprine").status_code == 404
 
 
 def test_the_base_of_the_addresses_is_a_setting(tmp_path: Path) -> None:
-    assert Settings(instance=tmp_path, public_url="https://a.example").fhir_base == "https://a.example/fhir"
-    environ = {"SCREENING_INSTANCE": str(tmp_path), "SCREENING_FHIR_URL": "https://fhir.clinic.example/screening/"}
+    assert (
+        Settings(instance=tmp_path, public_url="https://a.example").fhir_base
+        == "https://a.example/fhir"
+    )
+    environ = {
+        "SCREENING_INSTANCE": str(tmp_path),
+        "SCREENING_FHIR_URL": "https://fhir.clinic.example/screening/",
+    }
     assert load_settings(environ).fhir_base == "https://fhir.clinic.example/screening"
-    for wrong in ("urn:uuid:1", "fhir.clinic.example", "https://a.example/x|1", "https://a.example/x?y=1"):
+    for wrong in (
+        "urn:uuid:1",
+        "fhir.clinic.example",
+        "https://a.example/x|1",
+        "https://a.example/x?y=1",
+    ):
         with pytest.raises(InvalidSettings, match=r"FHIR_URL: .* must be like https"):
             load_settings(environ | {"SCREENING_FHIR_URL": wrong})

@@ -32,10 +32,12 @@ def a_few(app: Flask, count: int, *, since: datetime = SENT, **answers: object) 
     """References, the oldest first, a minute apart."""
     with app.app_context():
         here = installation()
-        book, times = here.books["en"], [since + timedelta(minutes=number) for number in range(count)]
+        book = here.books["en"]
+        times = [since + timedelta(minutes=number) for number in range(count)]
         values = all_no(**answers)
         return [
-            store(db.session, here.keys, book, values, at=at, name=f"P {n}").reference for n, at in enumerate(times)
+            store(db.session, here.keys, book, values, at=at, name=f"P {n}").reference
+            for n, at in enumerate(times)
         ]
 
 
@@ -43,9 +45,13 @@ def listed(app: Flask, list_: Worklist) -> list[str]:
     """What the list has after another part of it was read, the newest first."""
     with (
         app.app_context(),
-        list_.current(db.session, installation().keys, timezone="UTC", today=TODAY, patience=0) as connection,
+        list_.current(
+            db.session, installation().keys, timezone="UTC", today=TODAY, patience=0
+        ) as connection,
     ):
-        lines, total = list_.page(connection, Filter(show="all"), by_severity=False, offset=0, limit=1000)
+        lines, total = list_.page(
+            connection, Filter(show="all"), by_severity=False, offset=0, limit=1000
+        )
         assert total == len(lines)
         return [line.reference for line in lines]
 
@@ -64,14 +70,21 @@ def test_the_list_of_a_new_process_is_read_in_parts_the_newest_first(
     dr.decide(references[6], "proceed")  # read already
     change(app, f"DELETE FROM screenings WHERE reference = '{references[1]}'")
     newer = a_few(app, 1, since=SENT + timedelta(days=1))
-    change(app, f"UPDATE screenings SET sealed_state = sealed_patient WHERE reference = '{references[2]}'")
+    change(
+        app,
+        f"UPDATE screenings SET sealed_state = sealed_patient WHERE reference = '{references[2]}'",
+    )
     while not list_.is_whole:
         listed(app, list_)
     stored = []
     with app.app_context():
         for one in (list_, Worklist()):
-            with one.current(db.session, installation().keys, timezone="UTC", today=TODAY) as connection:
-                found = one.page(connection, Filter(show="all"), by_severity=True, offset=0, limit=1000)[0]
+            with one.current(
+                db.session, installation().keys, timezone="UTC", today=TODAY
+            ) as connection:
+                found = one.page(
+                    connection, Filter(show="all"), by_severity=True, offset=0, limit=1000
+                )[0]
                 assert one.is_whole
                 assert found[0].reference == references[2]
                 assert found[0].outcome is None  # what cannot be opened stands at the top
@@ -163,7 +176,8 @@ def test_a_session_that_looked_earlier_does_not_begin_the_list_anew(app: Flask) 
     a_few(app, 2)
     list_ = Worklist()
     with app.app_context():
-        keys, old = installation().keys, db.sessionmaker()
+        keys = installation().keys
+        old = db.sessionmaker()
         with old:
             old.execute(text("SELECT count(*) FROM audit")).scalar()  # its snapshot
             a_few(app, 1, since=SENT + timedelta(days=1))
@@ -174,7 +188,9 @@ def test_a_session_that_looked_earlier_does_not_begin_the_list_anew(app: Flask) 
             assert list_._oldest is begun
 
 
-def test_of_very_many_stuck_jobs_the_inbox_reads_some(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_very_many_stuck_jobs_the_inbox_reads_some(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(outbox, "MOST_SHOWN", 3)
     references = a_few(app, 5)
     change(app, "UPDATE outbox SET failed = true, fault = 'broken'")
@@ -190,7 +206,9 @@ def test_of_very_many_stuck_jobs_the_inbox_reads_some(app: Flask, monkeypatch: p
 
 
 @both_databases
-def test_statistics_count_the_newest_and_say_so(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_statistics_count_the_newest_and_say_so(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
     now = datetime.now(UTC) - timedelta(hours=1)
     unsure = {item: value for page in UNSURE.values() for item, value in page.items()}
     (old,) = a_few(app, 1, since=now - timedelta(days=2), **unsure)

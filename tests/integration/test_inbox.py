@@ -35,29 +35,45 @@ def names(page: Visitor) -> list[str]:
 
 
 @contextmanager
-def list_of(app: Flask, chosen: Filter, *, today: date = TODAY, by_severity: bool = True) -> Iterator[list[Listed]]:
+def list_of(
+    app: Flask, chosen: Filter, *, today: date = TODAY, by_severity: bool = True
+) -> Iterator[list[Listed]]:
     """What a fresh process would list."""
     with app.app_context():
         fresh = Worklist()
-        with fresh.current(db.session, installation().keys, timezone="UTC", today=today) as connection:
+        with fresh.current(
+            db.session, installation().keys, timezone="UTC", today=today
+        ) as connection:
             yield fresh.page(connection, chosen, by_severity=by_severity, offset=0, limit=1000)[0]
 
 
 @pytest.fixture
 def filled(app: Flask) -> dict[str, str]:
     """Screenings of every outcome by the patient's name, sent in this order."""
-    pages = {"None One": {}, "Caution Two": CAUTION, "Contra Three": PREGNANT, "Clarify Four": UNSURE}
-    return {name: sent(app, answers, name=name) for name, answers in [*pages.items(), ("Contra Five", PREGNANT)]}
+    pages = {
+        "None One": {},
+        "Caution Two": CAUTION,
+        "Contra Three": PREGNANT,
+        "Clarify Four": UNSURE,
+    }
+    return {
+        name: sent(app, answers, name=name)
+        for name, answers in [*pages.items(), ("Contra Five", PREGNANT)]
+    }
 
 
-def test_the_most_severe_come_first_and_among_them_the_newest(app: Flask, filled: dict[str, str]) -> None:
+def test_the_most_severe_come_first_and_among_them_the_newest(
+    app: Flask, filled: dict[str, str]
+) -> None:
     dr = Colleague(app)
     dr.get("/clinic/")
     assert names(dr) == ["Contra Five", "Contra Three", "Clarify Four", "Caution Two", "None One"]
     assert "5 screenings" in dr.text
 
 
-def test_what_is_reviewed_leaves_the_list_of_what_is_to_do(app: Flask, filled: dict[str, str]) -> None:
+def test_what_is_reviewed_leaves_the_list_of_what_is_to_do(
+    app: Flask, filled: dict[str, str]
+) -> None:
     dr = Colleague(app)
     dr.decide(filled["Contra Five"], "do_not_start")
     dr.decide(filled["None One"], "defer", until=NEXT_YEAR)
@@ -70,10 +86,16 @@ def test_what_is_reviewed_leaves_the_list_of_what_is_to_do(app: Flask, filled: d
         "?show=deferred": ["None One"],
         "?show=all&outcome=contraindication": ["Contra Five", "Contra Three"],
         "?show=all&outcome=none": ["None One"],
-        f"?show=all&since={TODAY - timedelta(days=1)}&to={TODAY + timedelta(days=1)}": list(reversed(filled)),
+        f"?show=all&since={TODAY - timedelta(days=1)}&to={TODAY + timedelta(days=1)}": list(
+            reversed(filled)
+        ),
         "?show=all&since=2099-01-01": [],
         "?show=all&to=2000-01-01": [],
-        "?show=nonsense&outcome=nonsense&since=nonsense&page=nonsense": ["Contra Three", "Clarify Four", "Caution Two"],
+        "?show=nonsense&outcome=nonsense&since=nonsense&page=nonsense": [
+            "Contra Three",
+            "Clarify Four",
+            "Caution Two",
+        ],
     }
     for address, expected in shown.items():
         dr.get(f"/clinic/{address}")
@@ -82,7 +104,9 @@ def test_what_is_reviewed_leaves_the_list_of_what_is_to_do(app: Flask, filled: d
 
 
 @pytest.mark.both_databases
-def test_a_deferred_screening_returns_to_the_top_on_its_day(app: Flask, filled: dict[str, str]) -> None:
+def test_a_deferred_screening_returns_to_the_top_on_its_day(
+    app: Flask, filled: dict[str, str]
+) -> None:
     dr = Colleague(app)
     until = TODAY + timedelta(days=10)
     dr.decide(filled["None One"], "defer", until=until.isoformat())
@@ -119,7 +143,13 @@ def test_search_leads_to_the_patient_without_a_name_in_the_address(
 @pytest.mark.both_databases
 def test_search_by_what_is_on_the_paper(app: Flask, filled: dict[str, str]) -> None:
     dr = Colleague(app)
-    for typed, count in {filled["Clarify Four"]: 1, "12-Mar-1988": 0, "1988-03-12": 5, "V-1": 5, "nobody": 0}.items():
+    for typed, count in {
+        filled["Clarify Four"]: 1,
+        "12-Mar-1988": 0,
+        "1988-03-12": 5,
+        "V-1": 5,
+        "nobody": 0,
+    }.items():
         dr.get("/clinic/")
         dr.post("/clinic/search", {"search": typed})
         assert len(names(dr)) == count, typed
@@ -142,8 +172,11 @@ def test_long_lists_have_pages_that_keep_the_filter(app: Flask) -> None:
     assert "Kept Out" not in dr.text
 
 
-def test_staff_see_that_it_arrived_and_was_reviewed_and_no_more(app: Flask, filled: dict[str, str]) -> None:
-    dr, staff = Colleague(app, "dr"), Colleague(app, "desk", "staff")
+def test_staff_see_that_it_arrived_and_was_reviewed_and_no_more(
+    app: Flask, filled: dict[str, str]
+) -> None:
+    dr = Colleague(app, "dr")
+    staff = Colleague(app, "desk", "staff")
     dr.decide(filled["Contra Five"], "defer", until=NEXT_YEAR, note="Secret note")
     for address in (
         "/clinic/",
@@ -152,10 +185,18 @@ def test_staff_see_that_it_arrived_and_was_reviewed_and_no_more(app: Flask, fill
         "/clinic/?show=deferred",
     ):
         staff.get(address)
-        for word in ("Outcome", "Contraindication", "Caution</", "Deferred", "/clinic/screenings/", "Confirm answers"):
+        for word in (
+            "Outcome",
+            "Contraindication",
+            "Caution</",
+            "Deferred",
+            "/clinic/screenings/",
+            "Confirm answers",
+        ):
             assert word not in staff.page.text, (address, word)
     staff.get("/clinic/?show=all&outcome=contraindication")
-    assert names(staff) == list(reversed(filled))  # by time alone: the order must not tell the outcome
+    # by time alone: the order must not tell the outcome
+    assert names(staff) == list(reversed(filled))
     assert "Reviewed" in staff.text
     staff.get("/clinic/")
     assert "Contra Five" not in names(staff)
@@ -178,11 +219,15 @@ def test_new_arrivals_are_counted_without_keeping_the_sign_in_alive(app: Flask) 
         assert db.session.execute(text("SELECT seen_at FROM sign_ins")).scalar() == before
 
 
-def test_a_row_that_cannot_be_opened_is_shown_at_the_top_not_hidden(app: Flask, filled: dict[str, str]) -> None:
+def test_a_row_that_cannot_be_opened_is_shown_at_the_top_not_hidden(
+    app: Flask, filled: dict[str, str]
+) -> None:
     with app.app_context():
         broken = filled["None One"]
         db.session.execute(
-            update(ScreeningRow).where(ScreeningRow.reference == broken).values(sealed_state=b"k1:nonsense")
+            update(ScreeningRow)
+            .where(ScreeningRow.reference == broken)
+            .values(sealed_state=b"k1:nonsense")
         )
         db.session.commit()
     dr = Colleague(app)
@@ -196,7 +241,8 @@ def test_a_row_that_cannot_be_opened_is_shown_at_the_top_not_hidden(app: Flask, 
 def test_the_list_in_memory_is_what_a_fresh_process_would_list(app: Flask) -> None:
     """Two processes that follow the audit log, and a third that reads everything, always agree."""
     chance = random.Random(7)
-    dr, lists = Colleague(app), [Worklist(), Worklist()]
+    dr = Colleague(app)
+    lists = [Worklist(), Worklist()]
     references = [sent(app, pages) for pages in (PREGNANT, UNSURE, {}, CAUTION)]
     for step in range(12):
         reference = chance.choice(references)
@@ -206,13 +252,22 @@ def test_the_list_in_memory_is_what_a_fresh_process_would_list(app: Flask) -> No
             case 1:
                 dr.get(f"/clinic/screenings/{reference}")
             case 2:
-                dr.clarify(reference, "breastfeeding", breastfeeding=chance.choice(["yes", "no", "unsure"]))
+                dr.clarify(
+                    reference, "breastfeeding", breastfeeding=chance.choice(["yes", "no", "unsure"])
+                )
             case 3:
-                dr.decide(reference, "defer", until=(TODAY + timedelta(days=chance.randrange(1, 4))).isoformat())
+                dr.decide(
+                    reference,
+                    "defer",
+                    until=(TODAY + timedelta(days=chance.randrange(1, 4))).isoformat(),
+                )
             case 4:
                 with app.app_context():
                     db.session.execute(
-                        text("UPDATE screenings SET changed_at = changed_at WHERE reference = :one"), {"one": reference}
+                        text(
+                            "UPDATE screenings SET changed_at = changed_at WHERE reference = :one"
+                        ),
+                        {"one": reference},
                     )
                     db.session.commit()
         today = TODAY + timedelta(days=step // 4)
@@ -224,10 +279,16 @@ def test_the_list_in_memory_is_what_a_fresh_process_would_list(app: Flask) -> No
         ):
             with list_of(app, chosen, today=today) as expected, app.app_context():
                 for one in lists[: 1 + step % 2]:
-                    with one.current(db.session, installation().keys, timezone="UTC", today=today) as connection:
-                        listed, total = one.page(connection, chosen, by_severity=True, offset=0, limit=1000)
+                    with one.current(
+                        db.session, installation().keys, timezone="UTC", today=today
+                    ) as connection:
+                        listed, total = one.page(
+                            connection, chosen, by_severity=True, offset=0, limit=1000
+                        )
                         again = "SELECT day, value, count(*) FROM list, json_each(counted) GROUP BY 1, 2"
-                        counted = connection.execute("SELECT * FROM counts WHERE number > 0").fetchall()
+                        counted = connection.execute(
+                            "SELECT * FROM counts WHERE number > 0"
+                        ).fetchall()
                         assert counted == connection.execute(again).fetchall()
                     assert listed == expected
                     assert total == len(expected)

@@ -36,12 +36,20 @@ both_databases = pytest.mark.both_databases
 
 BORN = {"birth_day": "12", "birth_month": "3", "birth_year": "1988"}
 OTHER = {**BORN, "birth_day": "13"}
-TYPED = {"name": "Sample Patient", **BORN, "visit": "V-9", "appointment": "2027-03-31T14:30", "prescriber": "Dr House"}
+TYPED = {
+    "name": "Sample Patient",
+    **BORN,
+    "visit": "V-9",
+    "appointment": "2027-03-31T14:30",
+    "prescriber": "Dr House",
+}
 TYPED |= {"language": "en", "days": "7"}
 
 
 def act_of(app: Flask, *, now: datetime | None = None) -> Act:
-    return Act(session=db.session, keys=installation(app).keys, now=now or datetime.now(UTC), by="test")
+    return Act(
+        session=db.session, keys=installation(app).keys, now=now or datetime.now(UTC), by="test"
+    )
 
 
 def invited(app: Flask, *, language: str = "en", email: str = "") -> tuple[str, str]:
@@ -87,7 +95,10 @@ def test_staff_invite_and_the_patient_finds_name_and_visit_filled_in(app: Flask)
     assert "Answers sent" in staff.get("/clinic/invitations/?show=all").text
     assert reference in staff.get(page).text
     log = flask(app, "audit", "export").output
-    assert all(f" {action} " in log.replace("\t", " ").replace(",", " ") for action in ("invited", "link opened")), log
+    assert all(
+        f" {action} " in log.replace("\t", " ").replace(",", " ")
+        for action in ("invited", "link opened")
+    ), log
 
 
 def test_the_database_holds_neither_token_nor_name(app: Flask) -> None:
@@ -110,7 +121,9 @@ def test_a_wrong_date_of_birth_counts_in_the_database_whoever_tries(app: Flask) 
         assert "The clinic has another date of birth for this link." in stranger.text
         assert f"You can try {left} more time" in stranger.text
         assert "Sample" not in stranger.page.text
-    assert opened(app, path, {**BORN, "birth_day": "30", "birth_month": "2"}).page.status_code == 200
+    assert (
+        opened(app, path, {**BORN, "birth_day": "30", "birth_month": "2"}).page.status_code == 200
+    )
     assert opened(app, path, OTHER).page.status_code == 410
     right = opened(app, path)
     assert right.page.status_code == 410
@@ -140,7 +153,8 @@ def test_a_form_that_is_sent_twice_invites_once_and_a_changed_one_somebody_else(
 @both_databases
 def test_the_same_form_sent_several_times_at_once_invites_once(app: Flask) -> None:
     invited(app)  # the log has begun
-    same, one = invite.new_id(), Invitation(patient=Patient(name="A", birth_date=date(1988, 3, 12)), language="en")
+    same = invite.new_id()
+    one = Invitation(patient=Patient(name="A", birth_date=date(1988, 3, 12)), language="en")
 
     def create(_number: int) -> None:
         with app.app_context():
@@ -184,16 +198,26 @@ def test_whose_answers_may_still_come_is_listed_by_appointment(app: Flask) -> No
             invite_one(name, days)
         invite.revoke(act, invite_one("Withdrawn", 1))
         kept = invitations.awaited(db.session, act.keys, now=act.now)
-        assert [one.invitation and one.invitation.patient.name for one in kept] == ["Sooner", "Later", "Without a day"]
+        assert [one.invitation and one.invitation.patient.name for one in kept] == [
+            "Sooner",
+            "Later",
+            "Without a day",
+        ]
         late = invitations.find(db.session, act.keys, kept[1].id, now=act.now)
         assert late is not None
     staff = Colleague(app, "reception", "staff")
-    assert "The link ends before the appointment" in staff.get(f"/clinic/invitations/{late.id}").text
-    assert "The link ends before the appointment" not in staff.get(f"/clinic/invitations/{kept[0].id}").text
+    assert (
+        "The link ends before the appointment" in staff.get(f"/clinic/invitations/{late.id}").text
+    )
+    assert (
+        "The link ends before the appointment"
+        not in staff.get(f"/clinic/invitations/{kept[0].id}").text
+    )
 
 
 def test_until_a_day_means_to_its_end_at_the_clinic() -> None:
-    now = datetime(2026, 3, 20, 23, 30, tzinfo=UTC)  # the next day at the clinic, and the clocks change on the 29th
+    # the next day at the clinic, and the clocks change on the 29th
+    now = datetime(2026, 3, 20, 23, 30, tzinfo=UTC)
     until = last_moment(now=now, days=14, timezone="Europe/Madrid")
     assert until == datetime(2026, 4, 4, 21, 59, 59, tzinfo=UTC)
 
@@ -205,7 +229,10 @@ def test_links_that_do_not_work_say_what_to_do(app: Flask) -> None:
     staff.post(f"/clinic/invitations/{made}/revoke")
     assert "Withdrawn" in staff.text
     late = invited(app)[1]
-    change(app, "UPDATE invitations SET expires_at = '2020-01-01 00:00:00+00:00' WHERE revoked_at IS NULL")
+    change(
+        app,
+        "UPDATE invitations SET expires_at = '2020-01-01 00:00:00+00:00' WHERE revoked_at IS NULL",
+    )
     for address, status, words in (
         (path, 410, "The clinic has withdrawn this link"),
         (late, 410, "This link is too old"),
@@ -240,13 +267,18 @@ def test_of_fifty_who_redeem_at_once_the_last_has_the_draft(app: Flask) -> None:
         given = set(threads.map(redeem, range(50)))
     assert len(given) == 50
     with app.app_context():
-        act, found = act_of(app), []
+        act = act_of(app)
+        found = []
         for one in given:
             with suppress(DraftMoved):
-                found.append((one, drafts.find(db.session, act.keys, drafts.hash_token(one), now=act.now)))
+                found.append(
+                    (one, drafts.find(db.session, act.keys, drafts.hash_token(one), now=act.now))
+                )
         ((last, draft),) = found
         assert draft is not None
-        assert db.session.query(invitations.InvitationRow).one().draft_hash == invitations.hash_token(last)
+        assert db.session.query(
+            invitations.InvitationRow
+        ).one().draft_hash == invitations.hash_token(last)
 
 
 def test_the_page_is_in_the_patients_language_until_another_is_chosen(app: Flask) -> None:
@@ -304,7 +336,9 @@ def test_what_is_wrong_is_said_and_nothing_typed_is_lost(
     assert words in staff.text
     assert "<title>Error:" in staff.page.text
     for value in {**TYPED, **wrong}.values():
-        assert not value or value in staff.page.text or value.replace("T", " ") in staff.page.text, value
+        assert (
+            not value or value in staff.page.text or value.replace("T", " ") in staff.page.text
+        ), value
 
 
 def test_whoever_prints_a_slip_or_invites_again_is_in_the_audit_log(app: Flask) -> None:
@@ -330,13 +364,18 @@ def test_a_reminder_goes_by_mail_and_names_nobody(make: Make, mail: MailServer) 
     (message,) = mail.mails
     assert message["To"] == "patient@example.org"
     assert path in message.get_content()
-    assert not re.search("sample|1988|V-9", str(message.get_content()) + str(message["Subject"]), re.IGNORECASE)
+    assert not re.search(
+        "sample|1988|V-9", str(message.get_content()) + str(message["Subject"]), re.IGNORECASE
+    )
     assert "reminded" in staff.get("/clinic/invitations/").text
 
 
 def test_invitations_are_deleted_some_time_after_their_end(app: Flask) -> None:
     invited(app)
-    for days, left in ((7 + retention.INVITATIONS_KEPT.days - 1, 1), (7 + retention.INVITATIONS_KEPT.days + 1, 0)):
+    for days, left in (
+        (7 + retention.INVITATIONS_KEPT.days - 1, 1),
+        (7 + retention.INVITATIONS_KEPT.days + 1, 0),
+    ):
         pass_days(app, days)
         with app.app_context():
             assert invitations.count(db.session) == left
@@ -363,16 +402,24 @@ RIGHT = 'Ana Pérez,1988-03-12,V-1,2027-03-31 14:30,Dr House,es,ana@example.org\
 
 
 def test_a_table_of_patients_is_invited_with_slips(app: Flask, tmp_path: Path) -> None:
-    table, slips = tmp_path / "patients.csv", tmp_path / "slips"
+    table = tmp_path / "patients.csv"
+    slips = tmp_path / "slips"
     table.write_text(TABLE + RIGHT, encoding="utf-8-sig")
-    assert "2 can be invited; nothing was done" in flask(app, "invite", "--list", str(table), "--dry-run").output
-    result = flask(app, "invite", "--yes", "--list", str(table), "--slips", str(slips), "--days", "1")
+    assert (
+        "2 can be invited; nothing was done"
+        in flask(app, "invite", "--list", str(table), "--dry-run").output
+    )
+    result = flask(
+        app, "invite", "--yes", "--list", str(table), "--slips", str(slips), "--days", "1"
+    )
     assert "2 invited, until" in result.stderr
     assert "1 of these links end before the appointment" in result.stderr
     rows = list(csv.DictReader(result.stdout.splitlines()))
     assert [row["name"] for row in rows] == ["Ana Pérez", "'=Li, 王"]
     files = sorted(slips.iterdir())
-    assert [bool(re.fullmatch(r"invitation-\d{4}-[0-9a-f]{8}\.pdf", file.name)) for file in files] == [True, True]
+    assert [
+        bool(re.fullmatch(r"invitation-\d{4}-[0-9a-f]{8}\.pdf", file.name)) for file in files
+    ] == [True, True]
     assert all(file.stat().st_mode & 0o077 == 0 for file in files)
     assert "31 de marzo de 2027" in PdfReader(files[0]).pages[0].extract_text()
     path = rows[0]["link"].partition(":8000")[2]
@@ -385,7 +432,9 @@ def test_whoever_was_invited_before_something_failed_has_a_link(
     table = tmp_path / "patients.csv"
     table.write_text(TABLE + RIGHT, encoding="utf-8")
     monkeypatch.setattr("screening.services.invite.PART", 1)
-    full = "WHEN (SELECT count(*) FROM invitations) > 0 BEGIN SELECT RAISE(ABORT, 'no more room'); END"
+    full = (
+        "WHEN (SELECT count(*) FROM invitations) > 0 BEGIN SELECT RAISE(ABORT, 'no more room'); END"
+    )
     with sqlite_app.app_context(), write(db.session):
         db.session.execute(text(f"CREATE TRIGGER full BEFORE INSERT ON invitations {full}"))
     result = flask(sqlite_app, "invite", "--yes", "--list", str(table), code=1)
@@ -402,7 +451,9 @@ def test_every_bad_row_is_named_and_then_nobody_is_invited(app: Flask, tmp_path:
         "B,2999-01-01,,soon,,xx,a b@c",
         ",1988-03-12,,,,,",
     ]
-    table.write_text(TABLE + "Ana,1988-03-12,,9999-01-01 14:30,,,\n" + "\n".join(bad), encoding="utf-8")
+    table.write_text(
+        TABLE + "Ana,1988-03-12,,9999-01-01 14:30,,,\n" + "\n".join(bad), encoding="utf-8"
+    )
     output = flask(app, "invite", "--yes", "--list", str(table), code=1).output
     for line in (
         "row 4, birth_date: “12.3.88”: which century? Write the year with four digits, such as 1988.",
@@ -423,7 +474,9 @@ def test_every_bad_row_is_named_and_then_nobody_is_invited(app: Flask, tmp_path:
 def test_one_patient_is_invited_on_the_command_line(app: Flask) -> None:
     result = flask(app, "invite", "--name", "Ana", "--birth-date", "1988-03-12", "--days", "3")
     assert re.search(
-        r'^"Ana","","http://127.0.0.1:8000/invited/(?:[a-z2-7]{4}-){6}[a-z2-7]{2}"$', result.stdout, re.MULTILINE
+        r'^"Ana","","http://127.0.0.1:8000/invited/(?:[a-z2-7]{4}-){6}[a-z2-7]{2}"$',
+        result.stdout,
+        re.MULTILINE,
     )
     assert (
         "name: A name is needed here"

@@ -47,18 +47,24 @@ def test_the_newest_device_has_the_answers_and_the_other_one_says_so(app: Flask)
     assert "<title>Error:" in computer.page.text, "nor is anything lost that was typed"
     for path_of_phone in ("/questions/breastfeeding", "/check", "/continue"):
         assert phone.get(path_of_phone).status_code == 410
-        assert "You went on with these questions on another device or in another browser" in phone.text
+        assert (
+            "You went on with these questions on another device or in another browser" in phone.text
+        )
     for step in ("/questions/breastfeeding", "/submit"):
         assert phone.post(step, {"breastfeeding": "no"}).status_code == 410
         assert "open the link from the clinic on this device" in phone.text
-    assert phone.post("/finish").status_code == 410, "nobody is told that answers are deleted which live on elsewhere"
+    assert phone.post("/finish").status_code == 410, (
+        "nobody is told that answers are deleted which live on elsewhere"
+    )
     assert "Start now" in phone.get("/").text
     back = opened(app, path)
     assert back.path == "/questions/breastfeeding", "and back again"
     assert computer.get("/continue").status_code == 410
 
 
-def test_two_taps_on_continue_or_an_answer_that_was_lost_once_let_the_patient_in(app: Flask) -> None:
+def test_two_taps_on_continue_or_an_answer_that_was_lost_once_let_the_patient_in(
+    app: Flask,
+) -> None:
     _made, path = invited(app)
     visitor = Visitor(app)
     visitor.get(path)
@@ -139,7 +145,11 @@ def test_after_sending_link_and_date_of_birth_tell_that_the_answers_arrived(
     again = opened(app, path)
     at = stored(app, reference).submitted_at + timedelta(hours=9)
     assert again.path == f"{path}/sent"
-    for words in (reference, f"{at:%B} {at.day}, {at.year} at {at:%-I:%M}", "I need to change an answer"):
+    for words in (
+        reference,
+        f"{at:%B} {at.day}, {at.year} at {at:%-I:%M}",
+        "I need to change an answer",
+    ):
         assert words in again.text.replace("\u202f", " ")
     again.get("/")
     again.post("/")
@@ -165,7 +175,11 @@ def test_an_answer_is_changed_by_a_newer_screening_and_the_clinic_sees_both(app:
     third.post(f"{path}/sent")
     third.post("/questions/iud", {"iud": "private"})
     newest = third.send()
-    assert [stored(app, one).answers.value("iud") for one in (first, second, newest)] == ["no", "unsure", "private"]
+    assert [stored(app, one).answers.value("iud") for one in (first, second, newest)] == [
+        "no",
+        "unsure",
+        "private",
+    ]
     dr = Colleague(app, "dr", "prescriber", "staff")
     older = dr.get(f"/clinic/screenings/{first}").text
     assert "there is a newer screening" in older
@@ -192,7 +206,9 @@ def test_changing_twice_on_one_device_goes_on_with_what_was_begun(app: Flask) ->
     assert page is not None
 
 
-def test_answers_can_be_changed_for_a_time_that_the_clinic_sets(make_app: Callable[..., Flask]) -> None:
+def test_answers_can_be_changed_for_a_time_that_the_clinic_sets(
+    make_app: Callable[..., Flask],
+) -> None:
     app = make_app(change_hours=0)
     _made, path, _visitor, _reference = sent_by_link(app)
     again = opened(app, path)
@@ -204,23 +220,29 @@ def test_answers_can_be_changed_for_a_time_that_the_clinic_sets(make_app: Callab
 
 def test_what_has_to_be_fresh_is_asked_again_in_a_change(app: Flask) -> None:
     _made, path, _visitor, reference = sent_by_link(app)
-    token, at = path.rpartition("/")[2], stored(app, reference).submitted_at
+    token = path.rpartition("/")[2]
+    at = stored(app, reference).submitted_at
     with app.app_context():
         books = installation().books
     for question in books["en"].questions:
         later = at + timedelta(hours=question.valid_for_hours, minutes=1)
         with app.app_context():
             act = act_of(app, now=later)
-            until, keep = later + timedelta(hours=1), timedelta(hours=1)
+            until = later + timedelta(hours=1)
+            keep = timedelta(hours=1)
             given = invite.change(act, token, books, until=until, keep=keep)
             with pytest.raises(Incomplete):
                 questionnaire.submit(act, given, books, "en", jobs=())
 
 
 @pytest.mark.parametrize(
-    "other", [{"name": "Somebody Else"}, {"birth_day": "13"}, {"visit": "V-8"}], ids=["name", "birth date", "visit"]
+    "other",
+    [{"name": "Somebody Else"}, {"birth_day": "13"}, {"visit": "V-8"}],
+    ids=["name", "birth date", "visit"],
 )
-def test_the_clinic_sees_that_whoever_answered_is_not_as_invited(app: Flask, other: dict[str, str]) -> None:
+def test_the_clinic_sees_that_whoever_answered_is_not_as_invited(
+    app: Flask, other: dict[str, str]
+) -> None:
     made, path, _visitor, reference = sent_by_link(app, **other)
     dr = Colleague(app, "dr", "prescriber", "staff")
     for page in (f"/clinic/screenings/{reference}", f"/clinic/invitations/{made}"):
@@ -228,7 +250,9 @@ def test_the_clinic_sees_that_whoever_answered_is_not_as_invited(app: Flask, oth
     again = opened(app, path)
     again.post(f"{path}/sent")
     again.post("/questions/iud", {"iud": "unsure"})
-    assert "Not as invited" in dr.get(f"/clinic/screenings/{again.send()}").text, "nor is a change of it"
+    assert "Not as invited" in dr.get(f"/clinic/screenings/{again.send()}").text, (
+        "nor is a change of it"
+    )
     made, _path, _visitor, reference = sent_by_link(app, name=" sample  PATIENT")
     for page in (f"/clinic/screenings/{reference}", f"/clinic/invitations/{made}"):
         assert "Not as invited" not in dr.get(page).text
@@ -256,8 +280,11 @@ def test_of_sending_and_going_on_elsewhere_at_once_one_wins_and_nothing_is_lost(
 
         def go_on(token: str = token) -> bool:
             with app.app_context():
-                return invite.redeem(act_of(app), token, date(1988, 3, 12), keep=keep)[1] is not None
+                return (
+                    invite.redeem(act_of(app), token, date(1988, 3, 12), keep=keep)[1] is not None
+                )
 
         with ThreadPoolExecutor(2) as threads:
-            sending, going_on = threads.submit(send), threads.submit(go_on)
+            sending = threads.submit(send)
+            going_on = threads.submit(go_on)
             assert bool(sending.result()) != going_on.result()

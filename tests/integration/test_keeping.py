@@ -34,15 +34,24 @@ Start = Callable[[Settings], Flask]
 MARKER = "Zyxwvutina"
 
 
-def test_a_copied_database_shows_no_patient_data(app: Flask, visitor: Visitor, tmp_path: Path) -> None:
-    reaction = {"hypersensitivity": {"hypersensitivity": "yes", "hypersensitivity_reaction": f"{MARKER} welts"}}
+def test_a_copied_database_shows_no_patient_data(
+    app: Flask, visitor: Visitor, tmp_path: Path
+) -> None:
+    reaction = {
+        "hypersensitivity": {
+            "hypersensitivity": "yes",
+            "hypersensitivity_reaction": f"{MARKER} welts",
+        }
+    }
     visitor.fill_in(reaction, name=f"{MARKER} Patient", visit=f"{MARKER}-1")
     halfway = Visitor(app)
     halfway.begin(name=f"{MARKER} Halfway")
     visitor.send()
     with app.app_context():
         if db.engine.dialect.name == "sqlite":
-            kept = b"".join(file.read_bytes() for file in (tmp_path / "instance").glob("screening.db*"))
+            kept = b"".join(
+                file.read_bytes() for file in (tmp_path / "instance").glob("screening.db*")
+            )
         else:
             tables = ("drafts", "screenings", "editions", "key_checks")
             kept = b"".join(
@@ -63,7 +72,9 @@ def test_logs_name_nobody(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     visitor = Visitor(sqlite_app)
-    visitor.fill_in({"vaccines": {"vaccines": "yes", "vaccines_which": MARKER}}, name=MARKER, visit=MARKER)
+    visitor.fill_in(
+        {"vaccines": {"vaccines": "yes", "vaccines_which": MARKER}}, name=MARKER, visit=MARKER
+    )
     visitor.send()
 
     def fail() -> None:
@@ -85,11 +96,15 @@ def test_sealed_cells_cannot_be_swapped_between_rows(app: Flask) -> None:
         visitor.fill_in(visit=str(number))
         references.append(visitor.send())
     with app.app_context():
-        first, second = db.session.scalars(select(ScreeningRow).order_by(ScreeningRow.submitted_at)).all()
+        first, second = db.session.scalars(
+            select(ScreeningRow).order_by(ScreeningRow.submitted_at)
+        ).all()
         first.sealed_answers, second.sealed_answers = second.sealed_answers, first.sealed_answers
         db.session.commit()
         with pytest.raises(KeyFault, match=r"screenings.sealed_answers cannot be opened"):
-            screenings.find(db.session, installation().keys, ScreeningRow.reference == references[0])
+            screenings.find(
+                db.session, installation().keys, ScreeningRow.reference == references[0]
+            )
 
 
 FINDS = (
@@ -106,7 +121,9 @@ FINDS = (
 FINDS_NOTHING = ("jos", "ñandúes", "josé else", "1988", "1988-12-13", "", "  ", "v-104", "%", "*")
 
 
-def test_a_screening_is_found_however_it_is_asked_for_and_not_by_parts_of_words(app: Flask, visitor: Visitor) -> None:
+def test_a_screening_is_found_however_it_is_asked_for_and_not_by_parts_of_words(
+    app: Flask, visitor: Visitor
+) -> None:
     visitor.fill_in(name="José  ÑANDÚ", visit="V-1042")
     reference = visitor.send()
     other = Visitor(app)
@@ -119,14 +136,18 @@ def test_a_screening_is_found_however_it_is_asked_for_and_not_by_parts_of_words(
             assert search.find(db.session, installation().keys, typed) == [], typed
 
 
-def test_the_edition_is_kept_with_the_screening_and_a_changed_one_is_noticed(app: Flask, visitor: Visitor) -> None:
+def test_the_edition_is_kept_with_the_screening_and_a_changed_one_is_noticed(
+    app: Flask, visitor: Visitor
+) -> None:
     visitor.fill_in({"infection": {"infection": "yes"}})
     reference = visitor.send()
     with app.app_context():
         row = db.session.scalars(select(ScreeningRow)).one()
         edition = db.session.get_one(EditionRow, row.edition_digest)
         assert edition.content == installation().books["en"].edition.content
-        edition.content = edition.content.replace('"severity":"contraindication"', '"severity":"caution"')
+        edition.content = edition.content.replace(
+            '"severity":"contraindication"', '"severity":"caution"'
+        )
         db.session.commit()
     result = app.test_cli_runner().invoke(args=["summary", reference])
     assert result.exit_code == 1
@@ -136,7 +157,9 @@ def test_the_edition_is_kept_with_the_screening_and_a_changed_one_is_noticed(app
 @pytest.mark.parametrize(
     ("column", "value"), [("reference", "0000-0000"), ("draft_hash", "0" * 64), ("language", "es")]
 )
-def test_the_plain_part_of_a_row_cannot_be_exchanged(app: Flask, visitor: Visitor, column: str, value: str) -> None:
+def test_the_plain_part_of_a_row_cannot_be_exchanged(
+    app: Flask, visitor: Visitor, column: str, value: str
+) -> None:
     visitor.fill_in()
     visitor.send()
     with app.app_context():
@@ -144,7 +167,9 @@ def test_the_plain_part_of_a_row_cannot_be_exchanged(app: Flask, visitor: Visito
         setattr(row, column, value)
         db.session.commit()
         with pytest.raises(KeyFault, match="cannot be opened"):
-            screenings.find(db.session, installation().keys, ScreeningRow.reference == row.reference)
+            screenings.find(
+                db.session, installation().keys, ScreeningRow.reference == row.reference
+            )
 
 
 def test_a_lost_data_key_stops_the_start_and_is_never_replaced(app: Flask, start: Start) -> None:
@@ -168,14 +193,18 @@ def test_a_wrong_data_key_stops_the_start(app: Flask, start: Start) -> None:
 
 
 @pytest.mark.parametrize("name", ["data.key", "secret.key"])
-def test_a_key_that_others_can_read_stops_the_start(sqlite_app: Flask, name: str, start: Start) -> None:
+def test_a_key_that_others_can_read_stops_the_start(
+    sqlite_app: Flask, name: str, start: Start
+) -> None:
     file = installation(sqlite_app).settings.instance / name
     file.chmod(0o644)
     with pytest.raises(KeyFault, match=f"chmod 600 .*{name}"):
         check_ready(start(installation(sqlite_app).settings))
 
 
-@pytest.mark.parametrize("content", ["", "current = 1", 'current="k1"\nindex="AA=="\n[data]\nk1="AA=="', "\x00"])
+@pytest.mark.parametrize(
+    "content", ["", "current = 1", 'current="k1"\nindex="AA=="\n[data]\nk1="AA=="', "\x00"]
+)
 def test_a_damaged_key_file_says_so(sqlite_app: Flask, content: str, start: Start) -> None:
     installation(sqlite_app).key_file.write_text(content)
     with pytest.raises(KeyFault, match=r"is damaged .*; restore it from your copy"):
@@ -185,7 +214,8 @@ def test_a_damaged_key_file_says_so(sqlite_app: Flask, content: str, start: Star
 def test_a_changed_index_key_stops_the_start(sqlite_app: Flask, start: Start) -> None:
     file = installation(sqlite_app).key_file
     lines = [
-        line if not line.startswith("index") else f'index = "{"A" * 43}="' for line in file.read_text().splitlines()
+        line if not line.startswith("index") else f'index = "{"A" * 43}="'
+        for line in file.read_text().splitlines()
     ]
     file.write_text("\n".join(lines))
     with pytest.raises(KeyFault, match=f"index key in {file} is not"):
@@ -199,8 +229,12 @@ def test_an_empty_secret_key_stops_the_start(sqlite_app: Flask, start: Start) ->
 
 
 def test_a_database_that_cannot_be_reached_says_so(start: Start, sqlite_app: Flask) -> None:
-    away = replace(installation(sqlite_app).settings, database_url="postgresql://nobody@127.0.0.1:9/nothing")
-    with pytest.raises(DatabaseNotReady, match=r"The database at postgresql.*127\.0\.0\.1:9.* cannot be used"):
+    away = replace(
+        installation(sqlite_app).settings, database_url="postgresql://nobody@127.0.0.1:9/nothing"
+    )
+    with pytest.raises(
+        DatabaseNotReady, match=r"The database at postgresql.*127\.0\.0\.1:9.* cannot be used"
+    ):
         check_ready(start(away))
 
 
@@ -225,7 +259,12 @@ def test_sqlite_is_durable(sqlite_app: Flask) -> None:
             name: db.session.scalar(text(f"PRAGMA {name}"))
             for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
         }
-    assert values == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 10_000}
+    assert values == {
+        "journal_mode": "wal",
+        "synchronous": 2,
+        "foreign_keys": 1,
+        "busy_timeout": 10_000,
+    }
 
 
 def test_a_database_that_was_never_prepared_says_what_to_run(tmp_path: Path, start: Start) -> None:
@@ -234,7 +273,9 @@ def test_a_database_that_was_never_prepared_says_what_to_run(tmp_path: Path, sta
         check_ready(app)
 
 
-def test_a_database_without_tables_says_what_to_run(make_app: Callable[..., Flask], tmp_path: Path) -> None:
+def test_a_database_without_tables_says_what_to_run(
+    make_app: Callable[..., Flask], tmp_path: Path
+) -> None:
     app = make_app()
     with app.app_context():
         db.engine.dispose()
@@ -250,7 +291,9 @@ def test_a_writer_waits_for_another(sqlite_app: Flask, tmp_path: Path) -> None:
 
     visitor = Visitor(sqlite_app)
     visitor.fill_in()
-    other = sqlite3.connect(tmp_path / "instance" / "screening.db", isolation_level=None, check_same_thread=False)
+    other = sqlite3.connect(
+        tmp_path / "instance" / "screening.db", isolation_level=None, check_same_thread=False
+    )
     other.execute("BEGIN IMMEDIATE")
     release = threading.Timer(0.5, other.rollback)
     release.start()
@@ -273,11 +316,14 @@ def test_migrations_can_be_undone_and_done_again(app: Flask) -> None:
     assert app.test_cli_runner().invoke(args=["init"]).exit_code == 0
 
 
-# -------------------------------------------------------------------------------- what is missing as a whole is noticed
+# -------------------------------------------------------------------------------- what is missing
+# as a whole is noticed
 
 
 @pytest.mark.both_databases
-def test_commits_that_were_lost_are_found_by_the_end_noted_outside(app: Flask, start: Start) -> None:
+def test_commits_that_were_lost_are_found_by_the_end_noted_outside(
+    app: Flask, start: Start
+) -> None:
     sent(app)
     with app.app_context():
         older = {"audit": "number > 1", "search": "true", "outbox": "true", "screenings": "true"}
@@ -344,7 +390,8 @@ def test_a_database_file_that_is_gone_is_never_replaced_by_a_new_one(
         assert "flask restore FILE" in said
         with pytest.raises(DatabaseNotReady):
             check_ready(again)
-        for noted in settings.instance.glob("audit-*.head"):  # an installation of an older release has none
+        # an installation of an older release has none
+        for noted in settings.instance.glob("audit-*.head"):
             noted.unlink()
 
 
@@ -358,13 +405,22 @@ def test_an_init_that_was_interrupted_can_be_run_again(tmp_path: Path, start: St
 
 
 @pytest.mark.parametrize(
-    ("version", "words"), [("0001_first_tables", "of an older release"), ("9999_other", "of a newer release")]
+    ("version", "words"),
+    [("0001_first_tables", "of an older release"), ("9999_other", "of a newer release")],
 )
-def test_no_command_touches_tables_of_another_release(sqlite_app: Flask, version: str, words: str) -> None:
+def test_no_command_touches_tables_of_another_release(
+    sqlite_app: Flask, version: str, words: str
+) -> None:
     sent(sqlite_app)
     change(sqlite_app, f"UPDATE alembic_version SET version_num = '{version}'")
     before = installation(sqlite_app).key_file.read_bytes()
-    for command in (["rotate-key", "--forget"], ["purge"], ["verify"], ["outbox", "retry"], ["people", "list"]):
+    for command in (
+        ["rotate-key", "--forget"],
+        ["purge"],
+        ["verify"],
+        ["outbox", "retry"],
+        ["people", "list"],
+    ):
         assert words in flask(sqlite_app, *command, code=1).stderr
     assert installation(sqlite_app).key_file.read_bytes() == before
 
@@ -381,9 +437,18 @@ def test_every_row_that_a_bit_was_turned_in_is_found(app: Flask) -> None:
         tablet.begin(act, pin="x", sign_in="none", patient=None, draft="")
     flask(app, "verify")
     changes = {
-        "invitations": ("tries = 4", "expires_at = created_at", "revoked_at = created_at", "token_hash = 'x'"),
+        "invitations": (
+            "tries = 4",
+            "expires_at = created_at",
+            "revoked_at = created_at",
+            "token_hash = 'x'",
+        ),
         "tablets": ("state = 'staff'", "tries = 4", "pin = 'y'", "begun_by = 'me'"),
-        "sign_ins": ("begun_at = '2031-01-01 00:00:00'", "address = '192.0.2.1'", "token_hash = 'x'"),
+        "sign_ins": (
+            "begun_at = '2031-01-01 00:00:00'",
+            "address = '192.0.2.1'",
+            "token_hash = 'x'",
+        ),
         "drafts": ("expires_at = '2031-01-01 00:00:00'", "token_hash = 'x'"),
         "clocks": ("uptime = uptime + 1", "host = 'x'"),
     }
@@ -396,13 +461,18 @@ def test_every_row_that_a_bit_was_turned_in_is_found(app: Flask) -> None:
             assert f"{table} " in flask(app, "verify", code=1).stderr, (table, statement)
             column = statement.partition(" ")[0]
             with app.app_context(), write(db.session):
-                db.session.execute(text(f"UPDATE {table} SET {column} = :before"), {"before": before[column]})
+                db.session.execute(
+                    text(f"UPDATE {table} SET {column} = :before"), {"before": before[column]}
+                )
     flask(app, "verify")
 
 
 def test_a_damaged_time_is_named_and_the_rest_is_proved(sqlite_app: Flask) -> None:
-    first, second = sent(sqlite_app), sent(sqlite_app)
-    change(sqlite_app, f"UPDATE screenings SET submitted_at = 'nonsense' WHERE reference = '{first}'")
+    first = sent(sqlite_app)
+    second = sent(sqlite_app)
+    change(
+        sqlite_app, f"UPDATE screenings SET submitted_at = 'nonsense' WHERE reference = '{first}'"
+    )
     change(sqlite_app, f"UPDATE screenings SET language = 'es' WHERE reference = '{second}'")
     said = flask(sqlite_app, "verify", code=1).stderr
     assert f"{first}: " in said
@@ -411,7 +481,8 @@ def test_a_damaged_time_is_named_and_the_rest_is_proved(sqlite_app: Flask) -> No
 
 @pytest.mark.both_databases
 def test_what_the_release_before_has_stored_is_sealed_by_init(app: Flask) -> None:
-    colleague, halfway = Colleague(app), Visitor(app)
+    colleague = Colleague(app)
+    halfway = Visitor(app)
     _made, link = invited(app)
     sent(app)
     halfway.begin()

@@ -25,7 +25,17 @@ from screening.domain.entries import Decision
 from screening.extensions import db, installation
 from screening.reports.press import Printed
 from screening.rulebooks.load import load, load_content
-from screening.services import editions, invite, jobs, people, printing, questionnaire, retention, review, tablet
+from screening.services import (
+    editions,
+    invite,
+    jobs,
+    people,
+    printing,
+    questionnaire,
+    retention,
+    review,
+    tablet,
+)
 from screening.services.clock import this_machine
 from screening.storage import drafts, outbox, rotation
 from screening.storage.audit import Act
@@ -45,7 +55,8 @@ ORDER = (
 )
 LOCKS = re.compile(r"^(?:UPDATE|DELETE FROM) (\w+)|\bFROM (\w+)\b.*\bFOR UPDATE", re.DOTALL)
 ROUNDS = 2
-KEEP, OTHER_PASSWORD = timedelta(hours=1), "another correct horse"
+KEEP = timedelta(hours=1)
+OTHER_PASSWORD = "another correct horse"
 REFUSED = (
     *(review.ChangedMeanwhile, questionnaire.DraftGone, questionnaire.Incomplete, tablet.NoTablet),
     *(questionnaire.TooManyTries, drafts.DraftMoved),
@@ -73,19 +84,33 @@ class Things:
 
     def begin_anew(self) -> None:
         """A draft that can be sent, one that has expired, a tablet, jobs that have failed; nobody has tried much."""
-        act, book = self.act, installation().books["en"]
+        act = self.act
+        book = installation().books["en"]
         self.edition = load()["en"].edition.content.replace('"version":"', '"version":"own-')
-        self.draft, self.code = questionnaire.new_token(), drafts.new_code()
+        self.draft = questionnaire.new_token()
+        self.code = drafts.new_code()
         answers = read_answers(book, all_no())
         filled = drafts.Draft(patient=a_patient(), answers=answers, code=self.code)
         with write(db.session):
-            drafts.put(db.session, act.keys, drafts.hash_token(self.draft), filled, expires_at=act.now + KEEP)
+            drafts.put(
+                db.session,
+                act.keys,
+                drafts.hash_token(self.draft),
+                filled,
+                expires_at=act.now + KEEP,
+            )
             drafts.put(db.session, act.keys, "0" * 64, drafts.Draft(), expires_at=act.now)
-            row = db.session.scalars(select(ScreeningRow).where(ScreeningRow.reference == self.reference)).one()
+            row = db.session.scalars(
+                select(ScreeningRow).where(ScreeningRow.reference == self.reference)
+            ).one()
             outbox.add(db.session, ["summary", "to archive"], row, now=act.now)
-            db.session.execute(text("UPDATE outbox SET fault = 'x', due_at = due_at - interval '1 hour'"))
+            db.session.execute(
+                text("UPDATE outbox SET fault = 'x', due_at = due_at - interval '1 hour'")
+            )
             db.session.execute(text("UPDATE attempts SET at = at - interval '2 hours'"))
-            for link in db.session.scalars(select(InvitationRow).order_by(InvitationRow.id).with_for_update()):
+            for link in db.session.scalars(
+                select(InvitationRow).order_by(InvitationRow.id).with_for_update()
+            ):
                 link.tries = 0
         self.tablet, _ = tablet.begin(act, pin="x", sign_in="none", patient=None, draft="")
 
@@ -94,7 +119,8 @@ Verb = Callable[[Things], object]
 
 
 def create_invitations(things: Things) -> None:
-    act, one = things.act, invite.look(things.act, things.link.rpartition("/")[2])[1]
+    act = things.act
+    one = invite.look(things.act, things.link.rpartition("/")[2])[1]
     invite.create(act, {name * 32: one for name in "fe"}, until=act.now + KEEP)
 
 
@@ -120,19 +146,30 @@ def submit(things: Things) -> None:
 
 def decide(things: Things) -> None:
     what: dict[str, Any] = {"decision": Decision.PROCEED, "until": None, "note": "", "reason": "x"}
-    seen = db.session.scalar(select(ScreeningRow.entries).where(ScreeningRow.reference == things.reference))
-    review.decide(things.act, things.reference, **what, seen=seen or 0, today=date(2026, 1, 1), jobs=outbox.PRINT)
+    seen = db.session.scalar(
+        select(ScreeningRow.entries).where(ScreeningRow.reference == things.reference)
+    )
+    review.decide(
+        things.act,
+        things.reference,
+        **what,
+        seen=seen or 0,
+        today=date(2026, 1, 1),
+        jobs=outbox.PRINT,
+    )
 
 
 def approve(things: Things) -> None:
     """As somebody new each time; the edition is to come into force later."""
-    act, edition = replace(things.act, by=uuid4().hex), load_content(things.edition)["en"].edition
+    act = replace(things.act, by=uuid4().hex)
+    edition = load_content(things.edition)["en"].edition
     days = {"on": date(2026, 1, 1), "review_by": date(2099, 1, 1)}
     editions.approve(act, edition, role="x", **days, needed=1, from_at=act.now + KEEP)
 
 
 def withdraw(things: Things) -> None:
-    act, edition = things.act, load_content(things.edition)["en"].edition
+    act = things.act
+    edition = load_content(things.edition)["en"].edition
     given = approvals(db.session, act.keys, edition.digest)
     editions.withdraw(act, given[0].id if given else "", edition, why="x")
 
@@ -153,7 +190,9 @@ def sign_in(things: Things) -> FlaskClient:
 def change_password(things: Things) -> None:
     browser = sign_in(things)
     for old, new in ((PASSWORD, OTHER_PASSWORD), (OTHER_PASSWORD, PASSWORD)):
-        posted(browser, "/account/password", password=old, new_password=new, new_password_confirm=new)
+        posted(
+            browser, "/account/password", password=old, new_password=new, new_password_confirm=new
+        )
 
 
 # What each does, and what it notes each time it is not refused.
@@ -163,37 +202,77 @@ VERBS: dict[str, tuple[Verb, str]] = {
     "go on": (go_on, "link opened"),
     "revoke": (lambda things: invite.revoke(things.act, "e" * 32), ""),
     "begin": (lambda things: questionnaire.begin(things.act, address="192.0.2.1", keep=KEEP), ""),
-    "record": (lambda things: questionnaire.record(things.act, things.draft, lambda draft: draft, keep=KEEP), ""),
+    "record": (
+        lambda things: questionnaire.record(
+            things.act, things.draft, lambda draft: draft, keep=KEEP
+        ),
+        "",
+    ),
     "submit": (submit, ""),
     "discard": (lambda things: questionnaire.discard(things.act, things.draft), ""),
-    "by code": (lambda things: questionnaire.go_on(things.act, things.code, address="192.0.2.1", keep=KEEP), ""),
+    "by code": (
+        lambda things: questionnaire.go_on(things.act, things.code, address="192.0.2.1", keep=KEEP),
+        "",
+    ),
     "view": (lambda things: review.view(things.act, things.reference, action="copied"), "copied"),
     "decide": (decide, "reviewed"),
     "print": (lambda things: installation().printer.work(now=datetime.now(UTC)), ""),
     "take": (take_jobs, ""),
     "retry": (lambda things: jobs.retry(things.act), "retried"),
     "drop": (lambda things: jobs.drop(things.act, "archive"), "dropped"),
-    "hand over": (lambda things: tablet.hand_over(things.act, things.tablet, patient=None, draft=""), ""),
+    "hand over": (
+        lambda things: tablet.hand_over(things.act, things.tablet, patient=None, draft=""),
+        "",
+    ),
     "lock": (lambda things: tablet.lock(things.act, things.tablet, draft=things.draft), ""),
-    "unlock": (lambda things: tablet.unlock(things.act, things.tablet, fits=True, tries=0, draft=things.draft), ""),
+    "unlock": (
+        lambda things: tablet.unlock(
+            things.act, things.tablet, fits=True, tries=0, draft=things.draft
+        ),
+        "",
+    ),
     "begin tablet": (
-        lambda things: tablet.begin(things.act, pin="x", sign_in="", patient=None, draft=things.draft),
+        lambda things: tablet.begin(
+            things.act, pin="x", sign_in="", patient=None, draft=things.draft
+        ),
         "tablet begun",
     ),
-    "fail": (lambda things: people.failed(things.act, "boss", "192.0.2.1", "test"), "sign-in failed"),
+    "fail": (
+        lambda things: people.failed(things.act, "boss", "192.0.2.1", "test"),
+        "sign-in failed",
+    ),
     "change": (lambda things: people.change(things.act, "boss", active=True), ""),
     "reset": (lambda things: people.change(things.act, "boss", hashed=hash_password(PASSWORD)), ""),
-    "add": (lambda things: people.add(things.act, f"nurse{things.draft[:5].lower()}", "", ["staff"], "x"), ""),
+    "add": (
+        lambda things: people.add(
+            things.act, f"nurse{things.draft[:5].lower()}", "", ["staff"], "x"
+        ),
+        "",
+    ),
     "end": (lambda things: people.end(things.act, "boss", token_hash=None), ""),
     "approve": (approve, "rule book approved"),
     "withdraw": (withdraw, "approval withdrawn"),
-    "begin book": (lambda things: editions.begin(things.act, lambda: load()["en"].edition, adopted=False), ""),
+    "begin book": (
+        lambda things: editions.begin(things.act, lambda: load()["en"].edition, adopted=False),
+        "",
+    ),
     "purge": (lambda things: retention.purge(things.act, this_machine(), days=90), "purged"),
 }
 PAGES: dict[str, tuple[Verb, str]] = {"sign in": (sign_in, ""), "password": (change_password, "")}
 # Verbs about the same rows; of these, each is tried with each.
 SAME = (
-    ("begin", "record", "submit", "discard", "by code", "hand over", "lock", "unlock", "begin tablet", "purge"),
+    (
+        "begin",
+        "record",
+        "submit",
+        "discard",
+        "by code",
+        "hand over",
+        "lock",
+        "unlock",
+        "begin tablet",
+        "purge",
+    ),
     ("view", "decide", "print", "take", "retry", "drop", "purge"),
     ("invite", "redeem", "go on", "revoke", "purge"),
     ("approve", "withdraw", "begin book"),
@@ -209,7 +288,9 @@ def place(things: Things, name: str) -> AbstractContextManager[object]:
 @pytest.fixture
 def things(postgresql_app: Flask, monkeypatch: pytest.MonkeyPatch) -> Things:
     app = postgresql_app
-    monkeypatch.setattr(printing, "print_summary", lambda *_, **__: Printed(b"%PDF-1.7 fake", frozenset()))
+    monkeypatch.setattr(
+        printing, "print_summary", lambda *_, **__: Printed(b"%PDF-1.7 fake", frozenset())
+    )
     with app.app_context():
         name = db.engine.url.database
         change(app, f"ALTER DATABASE {name} SET deadlock_timeout = '20ms'")
@@ -223,7 +304,8 @@ def things(postgresql_app: Flask, monkeypatch: pytest.MonkeyPatch) -> Things:
 @pytest.mark.audit
 def test_no_two_wait_for_each_other_in_a_circle(things: Things) -> None:
     pairs = [pair for names in SAME for pair in combinations_with_replacement(names, 2)]
-    every, begins = VERBS | PAGES, threading.Barrier(2)
+    every = VERBS | PAGES
+    begins = threading.Barrier(2)
 
     def work(name: str) -> None:
         verb, noted = every[name]
@@ -242,11 +324,18 @@ def test_no_two_wait_for_each_other_in_a_circle(things: Things) -> None:
             faults += [f"{pair}: {one.exception()}" for one in done if one.exception()]
     assert faults == []
     with things.app.app_context():
-        counts = select(AuditRow.action, func.count()).where(AuditRow.detail != "password").group_by(AuditRow.action)
+        counts = (
+            select(AuditRow.action, func.count())
+            .where(AuditRow.detail != "password")
+            .group_by(AuditRow.action)
+        )
         told = dict(db.session.execute(counts).all())
         wrote = {action: number for action, number in things.wrote.items() if action}
     # begin_anew begins tablets too.
-    assert {action: told[action] for action in wrote} == {**wrote, "tablet begun": wrote["tablet begun"] + len(pairs)}
+    assert {action: told[action] for action in wrote} == {
+        **wrote,
+        "tablet begun": wrote["tablet begun"] + len(pairs),
+    }
     flask(things.app, "verify")
 
 
@@ -268,7 +357,10 @@ def test_two_admins_who_disable_each_other_do_not_both_succeed(things: Things) -
 
 @contextmanager
 def recorded(engine: Engine) -> Iterator[list[list[str]]]:
-    """The tables of which each transaction locks rows, in its order. Whatever skips locked rows waits for nobody."""
+    """The tables of which each transaction locks rows, in its order.
+
+    Whatever skips locked rows waits for nobody.
+    """
     transactions: list[list[str]] = [[]]
 
     def statement(_connection: object, _cursor: object, sql: str, *_: object) -> None:

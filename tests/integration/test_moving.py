@@ -36,7 +36,9 @@ def target(postgresql: str, prepared_postgresql: str, request: pytest.FixtureReq
     """A PostgreSQL database in which `flask init` was run with the keys of `sqlite_app`."""
     name = f"moved_{abs(hash(request.node.nodeid)):x}"
     with psycopg.connect(f"{postgresql}/postgres", autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {prepared_postgresql} STRATEGY FILE_COPY")
+        connection.execute(
+            f"CREATE DATABASE {name} TEMPLATE {prepared_postgresql} STRATEGY FILE_COPY"
+        )
     return f"{postgresql}/{name}"
 
 
@@ -67,7 +69,8 @@ def test_everything_is_there_after_the_move_and_goes_on(
     assert "All is as it was stored: 1 screenings" in flask(moved, "verify").stdout
     flask(moved, "audit", "verify")
     check_ready(moved)
-    # Who was halfway goes on with the same cookie, who was signed in still is, and new rows have new numbers.
+    # Who was halfway goes on with the same cookie, who was signed in still is, and new rows have
+    # new numbers.
     for somebody in (halfway, dr):
         cookies = somebody.client._cookies
         somebody.client = moved.test_client()
@@ -88,13 +91,20 @@ def test_everything_is_there_after_the_move_and_goes_on(
         left_running.execute("UPDATE drafts SET expires_at = expires_at")
 
 
-def test_a_source_that_cannot_be_closed_is_not_moved(sqlite_app: Flask, target: str, start: Start) -> None:
+def test_a_source_that_cannot_be_closed_is_not_moved(
+    sqlite_app: Flask, target: str, start: Start
+) -> None:
     """Such as where its disk is full; here the last thing that would close it is there already."""
     sent(sqlite_app)
     moved = start(replace(installation(sqlite_app).settings, database_url=target))
-    empty, keys = counts(moved), installation(sqlite_app).keys
+    empty = counts(moved)
+    keys = installation(sqlite_app).keys
     *_, last = moving._closing()
-    how: dict[str, Any] = {"now": datetime.now(UTC), "by": "test", "progress": lambda done, total: None}
+    how: dict[str, Any] = {
+        "now": datetime.now(UTC),
+        "by": "test",
+        "progress": lambda done, total: None,
+    }
     with sqlite_app.app_context(), db.engine.execution_options(writes=True).begin() as connection:
         connection.exec_driver_sql(last)
     with sqlite_app.app_context(), pytest.raises(CannotCopy, match="Nothing was moved"):
@@ -108,7 +118,9 @@ def test_a_source_that_cannot_be_closed_is_not_moved(sqlite_app: Flask, target: 
 
     with sqlite_app.app_context():
         event.listen(db.engine, "commit", fail)
-        with pytest.raises(CannotCopy, match=r"Everything is in PostgreSQL now, but .*: disk is full"):
+        with pytest.raises(
+            CannotCopy, match=r"Everything is in PostgreSQL now, but .*: disk is full"
+        ):
             moving.move(db.engine, installation(moved).settings.database, keys, **how)
     assert counts(moved)["screenings"] == 1
 
@@ -127,7 +139,9 @@ def test_nobody_writes_meanwhile_and_a_move_that_breaks_off_was_none(
 
     moved = start(replace(installation(sqlite_app).settings, database_url=target))
     empty = counts(moved)
-    url, keys, now = installation(moved).settings.database, installation(sqlite_app).keys, datetime.now(UTC)
+    url = installation(moved).settings.database
+    keys = installation(sqlite_app).keys
+    now = datetime.now(UTC)
     with sqlite_app.app_context(), pytest.raises(KeyboardInterrupt):
         moving.move(db.engine, url, keys, now=now, by="test", progress=write_then_stop)
     assert counts(moved) == empty
@@ -136,7 +150,9 @@ def test_nobody_writes_meanwhile_and_a_move_that_breaks_off_was_none(
     assert "All is as it was stored: 2 screenings" in flask(moved, "verify").stdout
 
 
-def test_a_target_that_is_not_ready_is_refused(sqlite_app: Flask, target: str, postgresql: str) -> None:
+def test_a_target_that_is_not_ready_is_refused(
+    sqlite_app: Flask, target: str, postgresql: str
+) -> None:
     sent(sqlite_app)
     refusals = {
         "postgresql://somebody:hidden@127.0.0.1:9/x": "Nothing was moved: connection",
@@ -160,5 +176,8 @@ def test_a_target_that_is_not_ready_is_refused(sqlite_app: Flask, target: str, p
 def test_an_audit_log_that_is_not_whole_is_not_moved(sqlite_app: Flask, target: str) -> None:
     sent(sqlite_app)
     change(sqlite_app, "UPDATE audit SET actor = 'nobody' WHERE number = 1")
-    assert "audit log is not whole:\nrow 1 " in flask(sqlite_app, "move-database", target, code=1).stderr
+    assert (
+        "audit log is not whole:\nrow 1 "
+        in flask(sqlite_app, "move-database", target, code=1).stderr
+    )
     change(sqlite_app, "DELETE FROM drafts")  # it is still open for writing

@@ -38,8 +38,13 @@ def test_a_marked_patient_leaves_no_trace_outside_the_sealed_cells(
     caplog.set_level(logging.DEBUG)
     addresses: list[str] = []
     sqlite_app.before_request(lambda: addresses.append(_request_url()))
-    name, visit, since, note, why = "Zyxwvutina Markerova", "MARKVISIT-77", "markersince", "markernote", "markerwhy"
-    visitor, dr = Visitor(sqlite_app), Colleague(sqlite_app)
+    name = "Zyxwvutina Markerova"
+    visit = "MARKVISIT-77"
+    since = "markersince"
+    note = "markernote"
+    why = "markerwhy"
+    visitor = Visitor(sqlite_app)
+    dr = Colleague(sqlite_app)
     infection = {"infection": "yes", "infection_symptoms": ["chills"], "infection_since": since}
     visitor.fill_in({"infection": infection}, name=name, visit=visit, birth_year="1961")
     reference = visitor.send()
@@ -82,7 +87,16 @@ def test_a_marked_patient_leaves_no_trace_outside_the_sealed_cells(
     }
     assert len(addresses) > 20
     assert "incident" in places["logs"]
-    for secret in ("Zyxwvutina", "Markerova", "MARKVISIT", since, note, why, "1961-03", "12.3.1961"):
+    for secret in (
+        "Zyxwvutina",
+        "Markerova",
+        "MARKVISIT",
+        since,
+        note,
+        why,
+        "1961-03",
+        "12.3.1961",
+    ):
         for place, content in places.items():
             assert secret.lower() not in content.lower(), f"{secret} in {place}"
     pass_days(sqlite_app, 91)
@@ -131,16 +145,25 @@ TEXTS = (
 OPEN = {next(iter(fields)): dict(fields) for fields in TEXTS}
 
 
-@pytest.mark.parametrize("part", [0, *(pytest.param(part, marks=pytest.mark.audit) for part in (1, 2, 3))])
-def test_naughty_strings_come_back_as_typed_or_are_refused_kindly(sqlite_app: Flask, tmp_path: Path, part: int) -> None:
+@pytest.mark.parametrize(
+    "part", [0, *(pytest.param(part, marks=pytest.mark.audit) for part in (1, 2, 3))]
+)
+def test_naughty_strings_come_back_as_typed_or_are_refused_kindly(
+    sqlite_app: Flask, tmp_path: Path, part: int
+) -> None:
     """Through every field of the patient and of the prescriber, into the database and CSV: no 5xx, exact.
 
-    Fields of one kind take turns, so that each string meets every kind and each field very many strings.
+    Fields of one kind take turns, so that each string meets every kind and each field very many
+    strings.
     """
-    strings, dr = naughty()[part::4], Colleague(sqlite_app)
+    strings = naughty()[part::4]
+    dr = Colleague(sqlite_app)
     expected: dict[str, dict[str, str]] = {}
-    for begin in range(0, len(strings), 40):  # a new screening now and then: hundreds of entries would take long
-        other, patient, notes = Visitor(sqlite_app), Visitor(sqlite_app), list[str]()
+    # a new screening now and then: hundreds of entries would take long
+    for begin in range(0, len(strings), 40):
+        other = Visitor(sqlite_app)
+        patient = Visitor(sqlite_app)
+        notes = list[str]()
         other.fill_in(OPEN)  # going past a contraindication, a reason is needed
         reference = other.send()
         dr.get(f"/clinic/screenings/{reference}")
@@ -160,12 +183,15 @@ def test_naughty_strings_come_back_as_typed_or_are_refused_kindly(sqlite_app: Fl
             taken = recorded(patient, f"/questions/{question}", typed)
             assert taken == (text_fault(words, 500, lines=True) is None), text
             kept |= dict.fromkeys(fields, words) if taken else {}
-            # The prescriber's fields: what stands on the page afterwards is looked at once for each screening.
+            # The prescriber's fields: what stands on the page afterwards is looked at once for each
+            # screening.
             page, said = (
                 ("clarify/iud", {"iud": "no", "why": text}),
                 ("review", {"decision": "proceed", "note": text, "reason": text}),
             )[number % 2]
-            taken = recorded(dr, f"/clinic/screenings/{reference}/{page}", {**said, "seen": str(len(notes))})
+            taken = recorded(
+                dr, f"/clinic/screenings/{reference}/{page}", {**said, "seen": str(len(notes))}
+            )
             note = tidy(text, lines=True)
             assert taken == (text_fault(note, 2000, lines=True) is None and bool(note)), text
             notes += [note] if taken else []
@@ -174,12 +200,19 @@ def test_naughty_strings_come_back_as_typed_or_are_refused_kindly(sqlite_app: Fl
         expected[patient.send()] = kept
     with sqlite_app.app_context():
         for reference, kept in expected.items():
-            found = screenings.find(db.session, installation().keys, ScreeningRow.reference == reference)
+            found = screenings.find(
+                db.session, installation().keys, ScreeningRow.reference == reference
+            )
             assert found is not None
-            came = {field: str(found.answers.value(field) or "") for field in kept.keys() - {"name", "visit"}}
+            came = {
+                field: str(found.answers.value(field) or "")
+                for field in kept.keys() - {"name", "visit"}
+            }
             assert {**came, "name": found.patient.name, "visit": found.patient.visit} == kept
     flask(sqlite_app, "export", str(tmp_path / "out.csv"), "--since", "2020-01-01")
-    rows = csv.DictReader(io.StringIO((tmp_path / "out.csv").read_bytes().decode("utf-8-sig"), newline=""))
+    rows = csv.DictReader(
+        io.StringIO((tmp_path / "out.csv").read_bytes().decode("utf-8-sig"), newline="")
+    )
     exported = {row["reference"]: row for row in rows}
     for reference, kept in expected.items():
         for field, value in kept.items():
@@ -195,7 +228,13 @@ def recorded(patient: Visitor, path: str, values: dict[str, str]) -> bool:
     assert token is not None
     answer = patient.client.post(path, data={**values, "csrf_token": token[1]})
     assert answer.status_code in (200, 303), (path, values)
-    refused = answer if answer.status_code == 200 else patient.client.get(path) if answer.location == path else None
+    refused = (
+        answer
+        if answer.status_code == 200
+        else patient.client.get(path)
+        if answer.location == path
+        else None
+    )
     assert refused is None or "error-summary" in refused.text
     return refused is None
 
@@ -220,7 +259,9 @@ def test_naughty_strings_on_the_pages_and_the_pdf(sqlite_app: Flask) -> None:
         infection = {"infection": "unsure", "infection_since": since}
         hypersensitivity = {"hypersensitivity": "yes", "hypersensitivity_reaction": reaction}
         vaccines = {"vaccines": "yes", "vaccines_which": which, "vaccines_when": when}
-        patient.fill_in({"infection": infection, "hypersensitivity": hypersensitivity, "vaccines": vaccines})
+        patient.fill_in(
+            {"infection": infection, "hypersensitivity": hypersensitivity, "vaccines": vaccines}
+        )
         reference = patient.send()
         page = dr.get(f"/clinic/screenings/{reference}")
         printed = dr.get(f"/clinic/screenings/{reference}/summary.pdf")

@@ -88,7 +88,8 @@ def test_what_is_sent_is_printed_and_kept_to_the_byte(app: Flask) -> None:
 
 
 def test_each_record_of_the_clinic_gives_another_edition_and_the_old_one_stays(app: Flask) -> None:
-    dr, reference = Colleague(app), sent(app)
+    dr = Colleague(app)
+    reference = sent(app)
     dr.get(f"/clinic/screenings/{reference}/summary.pdf")
     dr.clarify(reference, "infection", infection="no")
     dr.decide(reference, "proceed", note="Talked about it")
@@ -102,7 +103,11 @@ def test_each_record_of_the_clinic_gives_another_edition_and_the_old_one_stays(a
         (True, False),
         (True, True),
     ]
-    assert ["edition 1 " in editions[0], "edition 2 " in editions[1], "edition 3 " in editions[2]] == [True] * 3
+    assert [
+        "edition 1 " in editions[0],
+        "edition 2 " in editions[1],
+        "edition 3 " in editions[2],
+    ] == [True] * 3
     codes = {one.split("Check code ")[1][:14] for one in editions}
     assert len(codes) == 3
 
@@ -110,7 +115,8 @@ def test_each_record_of_the_clinic_gives_another_edition_and_the_old_one_stays(a
 def test_a_failure_is_tried_again_after_longer_and_longer_and_then_shown(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dr, reference = Colleague(app), sent(app)
+    dr = Colleague(app)
+    reference = sent(app)
     broken(monkeypatch, PrintingFailed("SIGKILL"))
     waits = []
     for attempt in range(1, outbox.ATTEMPTS + 1):
@@ -123,7 +129,9 @@ def test_a_failure_is_tried_again_after_longer_and_longer_and_then_shown(
         assert jobs(app)[0].attempts == attempt
         let_time_pass(app, timedelta(hours=1))
     nominal = [2, 4, 8, 16, 32, 64, 128, 256, 512, 600, 600, 600]
-    assert all(0.5 * whole <= wait <= 1.5 * whole + 1 for wait, whole in zip(waits, nominal, strict=True)), waits
+    assert all(
+        0.5 * whole <= wait <= 1.5 * whole + 1 for wait, whole in zip(waits, nominal, strict=True)
+    ), waits
     assert jobs(app)[0].failed
     dr.get("/clinic/")
     assert "The PDF of 1 screening could not be made." in dr.text
@@ -137,8 +145,11 @@ def test_a_failure_is_tried_again_after_longer_and_longer_and_then_shown(
 
 
 @pytest.mark.parametrize("by", ["page", "command"])
-def test_what_failed_can_be_tried_again(app: Flask, monkeypatch: pytest.MonkeyPatch, by: str) -> None:
-    dr, reference = Colleague(app, "reception", "staff"), sent(app)
+def test_what_failed_can_be_tried_again(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    dr = Colleague(app, "reception", "staff")
+    reference = sent(app)
     with monkeypatch.context() as patch:
         broken(patch, RuntimeError("Zyxwvutina had a word"))
         give_up(app)
@@ -165,7 +176,9 @@ def test_a_process_that_dies_while_printing_loses_nothing(app: Flask) -> None:
         with app.app_context(), write(db.session):
             later = now + attempt * 2 * outbox.LEASE
             assert outbox.take(db.session, outbox.SUMMARY, now=later) is not None
-            assert outbox.take(db.session, outbox.SUMMARY, now=later + outbox.LEASE / 2) is None, "leased"
+            assert outbox.take(db.session, outbox.SUMMARY, now=later + outbox.LEASE / 2) is None, (
+                "leased"
+            )
     background.empty_outbox(app)
     assert printed(app, reference) == []
     with app.app_context(), write(db.session):
@@ -207,13 +220,15 @@ def test_a_clock_that_is_set_back_keeps_no_job_waiting(app: Flask) -> None:
 
 
 def test_whoever_opens_the_pdf_need_not_wait_for_the_server(app: Flask) -> None:
-    dr, reference = Colleague(app), sent(app)
+    dr = Colleague(app)
+    reference = sent(app)
     assert dr.get(f"/clinic/screenings/{reference}/summary.pdf").data == printed(app, reference)[0]
     assert jobs(app) == []
 
 
 def test_a_lost_job_is_noticed_and_made_again_when_the_pdf_is_asked_for(app: Flask) -> None:
-    dr, reference = Colleague(app), sent(app)
+    dr = Colleague(app)
+    reference = sent(app)
     change(app, "DELETE FROM outbox")
     assert "printed summaries are missing: [1]" in flask(app, "verify", code=1).output
     assert dr.get(f"/clinic/screenings/{reference}/summary.pdf").data == printed(app, reference)[0]
@@ -221,10 +236,16 @@ def test_a_lost_job_is_noticed_and_made_again_when_the_pdf_is_asked_for(app: Fla
     flask(app, "verify")
 
 
-def test_a_signing_key_that_cannot_be_used_is_seen_and_nothing_goes_out_unsigned(app: Flask) -> None:
-    dr, reference = Colleague(app), sent(app)
+def test_a_signing_key_that_cannot_be_used_is_seen_and_nothing_goes_out_unsigned(
+    app: Flask,
+) -> None:
+    dr = Colleague(app)
+    reference = sent(app)
     key = installation(app).signing_file
-    for content, mode, words in (("any", 0o600, f"{key} must hold"), ("any", 0o644, "can be read by others")):
+    for content, mode, words in (
+        ("any", 0o600, f"{key} must hold"),
+        ("any", 0o644, "can be read by others"),
+    ):
         key.write_text(content)
         key.chmod(mode)
         let_time_pass(app, timedelta(hours=1))
@@ -265,7 +286,14 @@ def test_the_pdf_carries_what_was_answered_and_found_as_fhir(app: Flask) -> None
     (content,) = reader.attachments["questionnaire-response.json"]
     bundle = json.loads(content)
     kinds = [entry["resource"]["resourceType"] for entry in bundle["entry"]]
-    assert kinds == ["Patient", "Questionnaire", "QuestionnaireResponse", "Medication", "DetectedIssue", "Provenance"]
+    assert kinds == [
+        "Patient",
+        "Questionnaire",
+        "QuestionnaireResponse",
+        "Medication",
+        "DetectedIssue",
+        "Provenance",
+    ]
     assert bundle["identifier"]["value"] == reference
     file = installation(app).settings.instance / "exported"
     flask(app, "export", "--since", "2020-01-01", "--format", "fhir", str(file))
@@ -293,9 +321,12 @@ def test_a_new_key_seals_the_summaries_too_and_a_changed_one_is_found(app: Flask
     assert "summaries.sealed_pdf cannot be opened" in flask(app, "verify", code=1).output
 
 
-def test_jobs_of_many_are_done_whatever_fails_in_between(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_jobs_of_many_are_done_whatever_fails_in_between(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Forty jobs, of which a third of the attempts fail at random: each done once, none lost."""
-    references, chance = a_few(app, 40), random.Random(7)
+    references = a_few(app, 40)
+    chance = random.Random(7)
 
     def now_and_then(*_: object, **__: object) -> Printed:
         if chance.random() < 1 / 3:
@@ -313,7 +344,8 @@ def test_jobs_of_many_are_done_whatever_fails_in_between(app: Flask, monkeypatch
 
 
 def test_an_older_edition_that_is_missing_is_found(app: Flask) -> None:
-    dr, reference = Colleague(app), sent(app)
+    dr = Colleague(app)
+    reference = sent(app)
     dr.clarify(reference, "infection", infection="no")
     background.empty_outbox(app)
     flask(app, "verify")
@@ -324,7 +356,8 @@ def test_an_older_edition_that_is_missing_is_found(app: Flask) -> None:
 def test_many_failures_are_counted_by_screening_and_all_tried_again(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dr, references = Colleague(app), a_few(app, 12)
+    dr = Colleague(app)
+    references = a_few(app, 12)
     dr.clarify(references[0], "infection", infection="no")
     with monkeypatch.context() as patch:
         broken(patch, PrintingFailed("SIGKILL"))
@@ -338,8 +371,11 @@ def test_many_failures_are_counted_by_screening_and_all_tried_again(
     assert not any(job.failed for job in jobs(app))
 
 
-def test_who_opens_a_pdf_that_has_just_failed_is_told_at_once(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    dr, reference = Colleague(app), sent(app)
+def test_who_opens_a_pdf_that_has_just_failed_is_told_at_once(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dr = Colleague(app)
+    reference = sent(app)
     with monkeypatch.context() as patch:
         broken(patch, PrintingFailed("SIGKILL"))
         background.empty_outbox(app)
@@ -348,9 +384,13 @@ def test_who_opens_a_pdf_that_has_just_failed_is_told_at_once(app: Flask, monkey
         assert jobs(app)[0].attempts == 1
 
 
-@pytest.mark.parametrize(("name", "length"), [("Sample Patient", 64), ("فاطمة الزهراء", 64), ("王小明", 256)])
+@pytest.mark.parametrize(
+    ("name", "length"), [("Sample Patient", 64), ("فاطمة الزهراء", 64), ("王小明", 256)]
+)
 def test_what_is_stored_is_as_long_for_every_outcome(app: Flask, name: str, length: int) -> None:
-    yes = dict.fromkeys(("pregnancy", "breastfeeding", "infection", "hypersensitivity", "iud", "vaccines"), "yes")
+    yes = dict.fromkeys(
+        ("pregnancy", "breastfeeding", "infection", "hypersensitivity", "iud", "vaccines"), "yes"
+    )
     sent(app, name=name)
     sent(app, {"all": yes}, name=name)
     background.empty_outbox(app)

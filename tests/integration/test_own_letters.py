@@ -27,7 +27,14 @@ from screening.reports.pdf import press, print_summary
 from screening.reports.renderer import Page
 from screening.reports.summary import standing
 from tests.builders import book
-from tests.integration.test_printed_summary import NO_TO_ALL, clarified, recorded, screening_of, summary_of, words
+from tests.integration.test_printed_summary import (
+    NO_TO_ALL,
+    clarified,
+    recorded,
+    screening_of,
+    summary_of,
+    words,
+)
 
 # A name, or a word where we know of none, in each script that is in use today.
 NAMES = {
@@ -102,7 +109,8 @@ NAMES = {
     "Japanese": "山田 たろう タロウ",
     "Korean": "김민수",
 }
-# Readers that turn visible order round do so for these; for the rest of them the tag tree says what is written.
+# Readers that turn visible order round do so for these; for the rest of them the tag tree says what
+# is written.
 PLAIN = (
     "Hebrew",
     "Arabic",
@@ -139,7 +147,9 @@ def page(inner: str) -> Page:
 @cache
 def all_names() -> bytes:
     """A line for each name, and each in bold."""
-    lines = "".join(f'<p dir="auto">{name}</p><p dir="auto"><b>{name}</b></p>' for name in NAMES.values())
+    lines = "".join(
+        f'<p dir="auto">{name}</p><p dir="auto"><b>{name}</b></p>' for name in NAMES.values()
+    )
     printed = press().print(page(lines))
     assert printed.missing == frozenset()
     return printed.content
@@ -150,12 +160,14 @@ def same(text: str) -> str:
     return unicodedata.normalize("NFC", words(text))
 
 
-# ----------------------------------------------------------------------------------------------------- its own letters
+# -----------------------------------------------------------------------------------------------------
+# its own letters
 
 
 def test_names_in_every_script_of_today_are_printed_glyph_by_glyph() -> None:
     assert len(NAMES) >= 45
-    reader, drawn = PdfReader(io.BytesIO(all_names())), 0
+    reader = PdfReader(io.BytesIO(all_names()))
+    drawn = 0
     for one in reader.pages:
         for font, of, glyph in glyphs(one):
             assert 0 < glyph < of, f"{font} drew the sign for a missing glyph"
@@ -173,7 +185,8 @@ def glyphs(one: Any) -> Iterator[tuple[str, int, int]]:
         if operator == b"Tf":
             font = resources[operands[0]]
             descendant = font["/DescendantFonts"][0].get_object()
-            within, of = descendant["/CIDToGIDMap"], size_of(descendant["/FontDescriptor"])
+            within = descendant["/CIDToGIDMap"]
+            of = size_of(descendant["/FontDescriptor"])
             table = None if within == "/Identity" else within.get_object().get_data()
         elif operator == b"TJ":
             for text in operands[0]:
@@ -181,7 +194,11 @@ def glyphs(one: Any) -> Iterator[tuple[str, int, int]]:
                     code = text if isinstance(text, bytes) else text.original_bytes
                     for at in range(0, len(code), 2):
                         number = int.from_bytes(code[at : at + 2], "big")
-                        glyph = int.from_bytes(table[2 * number : 2 * number + 2], "big") if table else number
+                        glyph = (
+                            int.from_bytes(table[2 * number : 2 * number + 2], "big")
+                            if table
+                            else number
+                        )
                         yield font["/BaseFont"], of, glyph
 
 
@@ -204,20 +221,28 @@ def test_no_font_is_variable_and_none_shares_its_family_and_weight_with_another(
     assert len(seen) > 150
 
 
-def test_doctor_names_the_package_of_missing_fonts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_doctor_names_the_package_of_missing_fonts(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     assert fonts.missing_parts() == []
-    monkeypatch.setitem(fonts._NOTO, "fonts-noto-core", (tmp_path, "NotoSans-Regular.ttf", "most other scripts"))
-    assert fonts.missing_parts() == ["fonts for most other scripts: apt-get install fonts-noto-core"]
+    monkeypatch.setitem(
+        fonts._NOTO, "fonts-noto-core", (tmp_path, "NotoSans-Regular.ttf", "most other scripts")
+    )
+    assert fonts.missing_parts() == [
+        "fonts for most other scripts: apt-get install fonts-noto-core"
+    ]
 
 
-# --------------------------------------------------------------------------------------------------- its own direction
+# ---------------------------------------------------------------------------------------------------
+# its own direction
 
 
 def placed(pdf: bytes, number: int = 0) -> list[tuple[float, float, str]]:
     """Each letter of a page: its line, as the distance from the top, its left edge, and itself."""
     document = pypdfium2.PdfDocument(pdf)
     one = document[number]
-    text, height = one.get_textpage(), one.get_height()
+    text = one.get_textpage()
+    height = one.get_height()
     found = []
     for index in range(text.count_chars()):
         left, bottom, _right, _top = text.get_charbox(index, loose=True)
@@ -231,7 +256,10 @@ def lines_of(pdf: bytes, *letters: str) -> list[str]:
     lines: dict[float, list[tuple[float, str]]] = {}
     for line, left, letter in placed(pdf):
         lines.setdefault(line, []).append((left, letter))
-    seen = (words("".join(letter for _left, letter in sorted(line))) for _, line in sorted(lines.items()))
+    seen = (
+        words("".join(letter for _left, letter in sorted(line)))
+        for _, line in sorted(lines.items())
+    )
     return [line for line in seen if any(letter in line for letter in letters)]
 
 
@@ -254,7 +282,9 @@ def test_numbers_and_units_stand_side_by_side_as_on_the_screen(name: str) -> Non
 
 
 def test_a_sentence_of_ours_around_own_words_keeps_its_order() -> None:
-    printed = press().print(page(f"<p>Given: <bdi>{MIXED}</bdi>; 3 days</p><p>Said {'<bdi>עברית</bdi>'} 5 times</p>"))
+    printed = press().print(
+        page(f"<p>Given: <bdi>{MIXED}</bdi>; 3 days</p><p>Said {'<bdi>עברית</bdi>'} 5 times</p>")
+    )
     first, second = lines_of(printed.content, "ح", "ע")
     assert first == "Given:mg50" + reversed_words("حساسية بعد") + ";3days"
     assert second == "Said" + "עברית"[::-1] + "5times"
@@ -278,12 +308,22 @@ def test_what_takes_its_direction_from_letters_around_it_is_held_at_each_space()
 def test_marks_of_isolation_become_elements_and_are_not_printed() -> None:
     values = {**NO_TO_ALL, "hypersensitivity": "yes", "hypersensitivity_reaction": MIXED}
     summary = summary_of(values)[0]
-    by, items = "د. سارة", ("hypersensitivity", "hypersensitivity_reaction")
-    found = replace(clarified(hypersensitivity="yes", hypersensitivity_reaction=MIXED), items=items, by=by, why=MIXED)
+    by = "د. سارة"
+    items = ("hypersensitivity", "hypersensitivity_reaction")
+    found = replace(
+        clarified(hypersensitivity="yes", hypersensitivity_reaction=MIXED),
+        items=items,
+        by=by,
+        why=MIXED,
+    )
     summary = recorded(screening_of(values), found)
-    assert summary.findings[0].established.startswith(f"Yes; Reaction described: {isolated(MIXED)} ({isolated(by)}, ")
+    assert summary.findings[0].established.startswith(
+        f"Yes; Reaction described: {isolated(MIXED)} ({isolated(by)}, "
+    )
     assert summary.entries[0].what.endswith(f"Reaction described: {isolated(MIXED)}")
-    text = "".join(one.extract_text() for one in PdfReader(io.BytesIO(print_summary(summary).content)).pages)
+    text = "".join(
+        one.extract_text() for one in PdfReader(io.BytesIO(print_summary(summary).content)).pages
+    )
     assert not set("\u200e\u200f\u061c\u2068\u2069") & set(text)
 
 
@@ -292,21 +332,28 @@ def test_a_font_that_draws_nothing_is_not_embedded_as_a_whole() -> None:
     printed = press().print(page(f'<p dir="auto">{MIXED}</p>')).content
     (one,) = PdfReader(io.BytesIO(printed)).pages
     found: Any = one["/Resources"]["/Font"]  # type: ignore[index]
-    files = [font["/DescendantFonts"][0].get_object()["/FontDescriptor"]["/FontFile2"] for font in found.values()]
+    files = [
+        font["/DescendantFonts"][0].get_object()["/FontDescriptor"]["/FontFile2"]
+        for font in found.values()
+    ]
     assert len(files) == 3, "or this could not fail"
     assert max(len(file.get_object().get_data()) for file in files) < 40_000
 
 
 def test_a_long_answer_keeps_the_heading_of_its_table_on_each_page() -> None:
     values = {**NO_TO_ALL, "vaccines": "yes", "vaccines_which": "a\n" * 240}
-    pages = [one.extract_text() for one in PdfReader(io.BytesIO(print_summary(summary_of(values)[0]).content)).pages]
+    pages = [
+        one.extract_text()
+        for one in PdfReader(io.BytesIO(print_summary(summary_of(values)[0]).content)).pages
+    ]
     with_answers = [text for text in pages if re.search(r"\ba$", text, re.MULTILINE)]
     assert len(with_answers) >= 3
     assert len(re.findall(r"\ba$", "\n".join(pages), re.MULTILINE)) == 240
     assert all("Question as asked" in text for text in with_answers)
 
 
-# --------------------------------------------------------------------------------------------------------- to be copied
+# ---------------------------------------------------------------------------------------------------------
+# to be copied
 
 
 def said_by_pypdf(pdf: bytes) -> list[str]:
@@ -358,7 +405,8 @@ def said_by_pdfium(pdf: bytes) -> list[str]:
 @pytest.mark.parametrize("read", [said_by_pypdf, said_by_pdfium])
 def test_the_tag_tree_says_each_name_as_it_was_typed(read: Any) -> None:
     """Or the plain text does, where each letter is one glyph after the other."""
-    said, plain = read(all_names()), same(plain_by_pypdf(all_names()))
+    said = read(all_names())
+    plain = same(plain_by_pypdf(all_names()))
     for script, name in NAMES.items():
         assert said.count(name) == 2 or plain.count(same(name)) == 2, script
     for script in (*RIGHT_TO_LEFT, "Devanagari", "Tamil", "Khmer", "Tibetan"):
@@ -400,7 +448,8 @@ def test_the_name_on_a_summary_can_be_copied(script: str, read: Any) -> None:
 
 
 def test_who_approved_and_as_what_are_each_isolated() -> None:
-    by, role = 'ד"ר שלום כהן', "רופא 12-34 (MD)"
+    by = 'ד"ר שלום כהן'
+    role = "רופא 12-34 (MD)"
     approval = Approval(by=by, role=role, on=date(2026, 11, 29), review_by=None)
     edition = replace(book().edition, approvals=(approval,))
     said = standing(edition, "en", on=date(2026, 12, 1), own=isolated)

@@ -29,7 +29,9 @@ def test_each_text_stands_in_its_place_and_language(sqlite_app: Flask, folder: P
     (folder / "welcome.en.md").write_text("Welcome to **our** clinic.")
     (folder / "welcome.es.md").write_text("Bienvenido a la clínica.", encoding="utf-8")
     (folder / "next.en.md").write_text("- We call you by Friday.")
-    (folder / "privacy.en.md").write_text("# Who reads it\n\n[Ask us](mailto:privacy@clinic.example).")
+    (folder / "privacy.en.md").write_text(
+        "# Who reads it\n\n[Ask us](mailto:privacy@clinic.example)."
+    )
     visitor = Visitor(sqlite_app)
     assert "<p>Welcome to <strong>our</strong> clinic.</p>" in visitor.page.text
     assert 'href="/privacy"' in visitor.page.text
@@ -72,15 +74,31 @@ def test_a_file_that_is_not_utf_8_keeps_nobody_out(sqlite_app: Flask, folder: Pa
     [
         ("welcome.en.md", PLAIN, ""),
         ("welcome.en.md", PLAIN * 4, "welcome.en.md has 52 words; 40 are the most"),
-        ("privacy.en.md", "Appropriate organisational measures guarantee confidentiality.", "is harder to read"),
-        ("privacy.en.md", "Appropriate measures guarantee confidentiality. We do it. You can ask.", ""),
-        ("welcom.en.md", PLAIN, "welcom.en.md is shown nowhere; use a name such as next.en.md, privacy.en.md, welcome"),
+        (
+            "privacy.en.md",
+            "Appropriate organisational measures guarantee confidentiality.",
+            "is harder to read",
+        ),
+        (
+            "privacy.en.md",
+            "Appropriate measures guarantee confidentiality. We do it. You can ask.",
+            "",
+        ),
+        (
+            "welcom.en.md",
+            PLAIN,
+            "welcom.en.md is shown nowhere; use a name such as next.en.md, privacy.en.md, welcome",
+        ),
         ("next.en.md", b"\xff", "next.en.md cannot be read"),
     ],
 )
-def test_each_fault_of_a_file_is_told(tmp_path: Path, name: str, content: str | bytes, words: str) -> None:
+def test_each_fault_of_a_file_is_told(
+    tmp_path: Path, name: str, content: str | bytes, words: str
+) -> None:
     (tmp_path / "texts").mkdir()
-    (tmp_path / "texts" / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    (tmp_path / "texts" / name).write_bytes(
+        content if isinstance(content, bytes) else content.encode()
+    )
     found = "; ".join(texts.faults(tmp_path, ["en"]))
     assert words in found
     assert bool(found) is bool(words)
@@ -95,7 +113,9 @@ def test_a_text_that_one_language_lacks_is_told(sqlite_app: Flask, folder: Path)
 
 
 @pytest.mark.parametrize("language", ["en", "es"])
-def test_what_our_own_leaflet_says_is_plain_by_the_same_measure(tmp_path: Path, language: str) -> None:
+def test_what_our_own_leaflet_says_is_plain_by_the_same_measure(
+    tmp_path: Path, language: str
+) -> None:
     (tmp_path / "texts").mkdir()
     parts = "\n\n".join(
         f"{part.title}\n\n{part.text}\n" + "\n".join(f"- {one}" for one in part.points)

@@ -41,7 +41,8 @@ pytestmark = pytest.mark.one_database
 def text_of(pdf: bytes) -> str:
     """The words without spaces, and without what stands in the margins."""
     margins = (
-        r"(?:Name\s+Date of birth|Nombre\s+Fecha de nacimiento)?\s*Our clinic · azathioprine 2026\.\d+\s+\d+ / \d+\s*$"
+        r"(?:Name\s+Date of birth|Nombre\s+Fecha de nacimiento)?\s*"
+        r"Our clinic · azathioprine 2026\.\d+\s+\d+ / \d+\s*$"
     )
     pages = (page.extract_text() for page in PdfReader(io.BytesIO(pdf)).pages)
     return words("".join(re.sub(margins, "", page) for page in pages))
@@ -54,12 +55,15 @@ def shown(html: str) -> str:
 
 def screens(app: Flask, code: str) -> list[str]:
     """What the screen asks on each question's page, from "Question 1 of 6" on, follow-ups after all choices."""
-    visitor, found = Visitor(app), []
+    visitor = Visitor(app)
+    found = []
     visitor.post("/language", {"language": code})
     visitor.begin()
     for question, values in NO_TO_ALL.items():
         page = visitor.get(f"/questions/{question}").text
-        asked = re.search(r'<p class="progress">.*?(?=<button type="submit" class="primary">)', page, re.DOTALL)
+        asked = re.search(
+            r'<p class="progress">.*?(?=<button type="submit" class="primary">)', page, re.DOTALL
+        )
         assert asked is not None
         parsed = fragment_fromstring(asked[0], create_parent=True)
         for choices in parsed.find_class("choices"):
@@ -75,7 +79,8 @@ def test_the_form_asks_what_the_screen_asks_word_for_word(app: Flask, code: str,
     page = text_of(Visitor(app).get(f"/paper/{kind}/{code}.pdf").data)
     asked = screens(app, code)
     assert len(asked) == 6
-    on_screen = re.sub(r"(inquestion|enlapregunta)\d", "", page)  # follow-ups of long questions may be on another sheet
+    # follow-ups of long questions may be on another sheet
+    on_screen = re.sub(r"(inquestion|enlapregunta)\d", "", page)
     assert on_screen.endswith("".join(asked))
 
 
@@ -88,7 +93,9 @@ def test_every_sheet_of_the_form_has_room_for_name_and_date_of_birth(app: Flask,
 
 @pytest.mark.parametrize("kind", ["form", "form-large"])
 @pytest.mark.parametrize("code", LANGUAGES)
-def test_a_follow_up_is_on_the_sheet_of_its_question_or_names_it(app: Flask, code: str, kind: str) -> None:
+def test_a_follow_up_is_on_the_sheet_of_its_question_or_names_it(
+    app: Flask, code: str, kind: str
+) -> None:
     pages = PdfReader(io.BytesIO(Visitor(app).get(f"/paper/{kind}/{code}.pdf").data)).pages
     texts = [words(page.extract_text()) for page in pages]
     for number, question in enumerate(book(code).questions, start=1):
@@ -108,7 +115,9 @@ def test_the_form_asks_who_answers_in_the_words_of_the_screen(app: Flask, code: 
     visitor.get("/")
     visitor.post("/language", {"language": code})
     visitor.post("/")
-    asked = re.findall(r'<(?:label|legend)[^>]*>(.*?)</|class="hint"[^>]*>(.*?)</p>', visitor.page.text)
+    asked = re.findall(
+        r'<(?:label|legend)[^>]*>(.*?)</|class="hint"[^>]*>(.*?)</p>', visitor.page.text
+    )
     wanted = [shown(label or hint) for label, hint in asked if "27" not in hint]
     assert len(wanted) == 14
     assert all(one in page for one in wanted), [one for one in wanted if one not in page]
@@ -148,7 +157,10 @@ def test_the_patients_copy_has_every_answer_and_no_outcome(app: Flask, code: str
     visitor = Visitor(app)
     visitor.get("/")
     visitor.post("/language", {"language": code})
-    pages: dict[str, dict[str, Any]] = {"pregnancy": {"pregnancy": "yes"}, "infection": {"infection": "unsure"}}
+    pages: dict[str, dict[str, Any]] = {
+        "pregnancy": {"pregnancy": "yes"},
+        "infection": {"infection": "unsure"},
+    }
     visitor.fill_in(pages, name="فاطمة Markerova", visit="VISIT-7")
     reference = visitor.send()
     screen = visitor.get("/copy").text
@@ -188,7 +200,9 @@ def test_staff_find_what_can_be_printed(app: Flask) -> None:
         assert staff.get(link).data.startswith(b"%PDF")
 
 
-def test_paper_that_cannot_be_printed_is_said_kindly(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_paper_that_cannot_be_printed_is_said_kindly(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(*_: object) -> bytes:
         raise PrintingFailed("SIGKILL")
 

@@ -25,7 +25,9 @@ pytestmark = pytest.mark.one_database
 
 def stored(app: Flask, reference: str) -> Screening:
     with app.app_context():
-        screening = screenings.find(db.session, installation().keys, ScreeningRow.reference == reference)
+        screening = screenings.find(
+            db.session, installation().keys, ScreeningRow.reference == reference
+        )
         assert screening is not None
         return screening
 
@@ -37,7 +39,11 @@ def count(app: Flask, table: type) -> int:
 
 @pytest.mark.both_databases
 def test_answers_arrive_as_they_were_given(app: Flask, visitor: Visitor) -> None:
-    infection = {"infection": "yes", "infection_symptoms": ["aches", "fever"], "infection_since": "3 days ago"}
+    infection = {
+        "infection": "yes",
+        "infection_symptoms": ["aches", "fever"],
+        "infection_since": "3 days ago",
+    }
     visitor.fill_in({"infection": infection}, name="  José  Ñandú ", visit="V-77")
     screening = stored(app, visitor.send())
     assert screening.patient.name == "José  Ñandú"
@@ -64,7 +70,9 @@ def test_sending_twice_gives_one_screening(app: Flask, visitor: Visitor) -> None
 def test_sending_at_the_same_time_gives_one_screening(app: Flask, visitor: Visitor) -> None:
     visitor.fill_in()
     token = visitor.page.text.split('name="csrf_token"')[-1].split('value="')[1].split('"')[0]
-    cookies = "; ".join(f"{name}={visitor.client.get_cookie(name).value}" for name in ("session", "draft"))  # type: ignore[union-attr]
+    cookies = "; ".join(
+        f"{name}={visitor.client.get_cookie(name).value}" for name in ("session", "draft")
+    )  # type: ignore[union-attr]
 
     def send(_: int) -> int:
         return (
@@ -102,7 +110,9 @@ def test_a_changed_answer_drops_the_follow_ups_it_closes(app: Flask, visitor: Vi
 def test_switching_the_language_keeps_what_was_typed(app: Flask, visitor: Visitor) -> None:
     visitor.begin()
     visitor.answer({"pregnancy": NO_TO_ALL["pregnancy"], "breastfeeding": {"breastfeeding": "no"}})
-    visitor.post("/questions/infection", {"infection": "yes", "infection_since": "ayer", "language": "es"})
+    visitor.post(
+        "/questions/infection", {"infection": "yes", "infection_since": "ayer", "language": "es"}
+    )
     assert "¿Tiene ahora una infección?" in visitor.text
     assert "ayer" in visitor.text
     assert 'value="yes" checked' in visitor.page.text
@@ -116,7 +126,8 @@ def test_each_answer_keeps_the_language_it_was_given_in(app: Flask, visitor: Vis
     assert "Revise sus respuestas" in visitor.text
     visitor.post("/questions/iud", {"iud": "private"})
     answers = stored(app, visitor.send()).answers
-    changed, kept = answers.get("iud"), answers.get("vaccines")
+    changed = answers.get("iud")
+    kept = answers.get("vaccines")
     assert changed is not None
     assert kept is not None
     assert (changed.language, changed.shown) == ("es", "Prefiero decírselo al personal en privado")
@@ -171,7 +182,10 @@ def test_names_in_any_script_are_taken(sqlite_app: Flask, name: str) -> None:
         ({"birth_day": "32"}, "Enter the day as a number"),
         ({"birth_month": "Smarch"}, "Enter the month as a number"),
         ({"birth_year": "88"}, "Enter the year with 4 numbers"),
-        ({"birth_year": "2999"}, "The date of birth must be in the past. Use the Western calendar, such as 1985"),
+        (
+            {"birth_year": "2999"},
+            "The date of birth must be in the past. Use the Western calendar, such as 1985",
+        ),
         ({"birth_year": "1364"}, "Check the year of birth. Use the Western calendar, such as 1985"),
     ],
 )
@@ -193,7 +207,9 @@ def test_the_month_may_be_a_name_or_other_digits(sqlite_app: Flask, month: str) 
     assert stored(sqlite_app, visitor.send()).patient.birth_date.month == 3
 
 
-@pytest.mark.parametrize("path", ["/about-you", "/questions/iud", "/check", "/done", "/copy", "/continue"])
+@pytest.mark.parametrize(
+    "path", ["/about-you", "/questions/iud", "/check", "/done", "/copy", "/continue"]
+)
 def test_without_a_draft_every_step_leads_back_to_the_start(sqlite_app: Flask, path: str) -> None:
     visitor = Visitor(sqlite_app)
     assert visitor.get(path).status_code == 410
@@ -240,7 +256,10 @@ def test_each_step_puts_off_when_the_device_forgets(sqlite_app: Flask) -> None:
     visitor.begin()
     visitor.answer({"pregnancy": NO_TO_ALL["pregnancy"]})
     (saved,) = visitor.page.history
-    assert any("draft=" in cookie and "Max-Age=14400" in cookie for cookie in saved.headers.getlist("Set-Cookie"))
+    assert any(
+        "draft=" in cookie and "Max-Age=14400" in cookie
+        for cookie in saved.headers.getlist("Set-Cookie")
+    )
 
 
 def test_nobody_begins_very_many_questionnaires_from_one_address(
@@ -258,7 +277,9 @@ def test_nobody_begins_very_many_questionnaires_from_one_address(
 
     assert [begin("192.0.2.7") for _ in range(4)] == [200, 200, 200, 429]
     assert begin("192.0.2.8") == 200, "others may go on"
-    assert [begin("127.0.0.1") for _ in range(4)] == [200] * 4, "whoever is on this machine needs no form to fill it"
+    assert [begin("127.0.0.1") for _ in range(4)] == [200] * 4, (
+        "whoever is on this machine needs no form to fill it"
+    )
     change(sqlite_app, "UPDATE attempts SET at = '2020-01-01 00:00:00.000000'")
     assert begin("192.0.2.7") == 200
     assert count(sqlite_app, AttemptRow) == 1, "older ones are forgotten"
@@ -275,7 +296,9 @@ def test_a_forged_token_finds_nothing(sqlite_app: Flask) -> None:
 def test_an_expired_draft_is_gone(app: Flask, visitor: Visitor) -> None:
     visitor.fill_in()
     with app.app_context():
-        db.session.execute(update(DraftRow).values(expires_at=datetime.now(UTC) - timedelta(seconds=1)))
+        db.session.execute(
+            update(DraftRow).values(expires_at=datetime.now(UTC) - timedelta(seconds=1))
+        )
         db.session.commit()
     visitor.post("/submit")
     assert visitor.page.status_code == 410
@@ -326,7 +349,9 @@ def test_the_copy_is_closed_after_its_time_and_after_finish(
 
 
 def test_patients_never_see_severity_or_findings(app: Flask, visitor: Visitor) -> None:
-    adverse = {question: {question: "yes"} for question in NO_TO_ALL} | {"iud": {"iud": "yes", "iud_type": "copper"}}
+    adverse = {question: {question: "yes"} for question in NO_TO_ALL} | {
+        "iud": {"iud": "yes", "iud_type": "copper"}
+    }
     visitor.fill_in(adverse)
     seen = visitor.text
     visitor.send()
@@ -335,20 +360,25 @@ def test_patients_never_see_severity_or_findings(app: Flask, visitor: Visitor) -
         assert word not in seen.lower()
     calm = Visitor(app)
     calm.fill_in()
-    reference, done = calm.send(), calm.text
+    reference = calm.send()
+    done = calm.text
     adverse_visitor = Visitor(app)
     adverse_visitor.fill_in(adverse)
     other = adverse_visitor.send()
     assert adverse_visitor.text.replace(other, reference) == done
 
 
-def test_an_answer_to_a_question_worded_otherwise_is_asked_again(app: Flask, visitor: Visitor) -> None:
+def test_an_answer_to_a_question_worded_otherwise_is_asked_again(
+    app: Flask, visitor: Visitor
+) -> None:
     visitor.fill_in()
     with app.app_context():
         here = installation()
         row = db.session.scalars(select(DraftRow)).one()
         place = {"table": "drafts", "column": "sealed_draft", "row": row.token_hash}
-        old = here.keys.unseal(row.sealed_draft, **place).replace(b"Are you pregnant?", b"Another wording?")
+        old = here.keys.unseal(row.sealed_draft, **place).replace(
+            b"Are you pregnant?", b"Another wording?"
+        )
         row.sealed_draft = here.keys.seal(old, **place)
         db.session.commit()
     assert visitor.post("/submit").status_code == 409

@@ -52,7 +52,11 @@ def test_they_stand_on_paper_and_call_from_it(reachable: Visitor, path: str) -> 
     reachable.send()
     pdf = reachable.get(path).data
     assert words(MARKED) in text_of(pdf)
-    notes = (note.get_object() for page in PdfReader(io.BytesIO(pdf)).pages for note in page.get("/Annots", ()))
+    notes = (
+        note.get_object()
+        for page in PdfReader(io.BytesIO(pdf)).pages
+        for note in page.get("/Annots", ())
+    )
     assert {note["/A"]["/URI"] for note in notes} == {"tel:112", "tel:+34555010"}
 
 

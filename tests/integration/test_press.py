@@ -122,7 +122,8 @@ def test_a_renderer_that_cannot_start_says_what_it_was() -> None:
 
 def test_an_answer_that_nobody_waited_for_is_not_taken_for_the_next_one() -> None:
     """Ctrl-C, or a server's time-out, in the middle of a page: the next patient must not get it."""
-    press, asked = Press(FINE), threading.Event()
+    press = Press(FINE)
+    asked = threading.Event()
     exchange = press._exchange
 
     def interrupted(page: Page) -> dict[str, Any]:
@@ -158,7 +159,9 @@ def test_many_threads_share_one_press(press: Press) -> None:
     assert len(printed) == 6
 
 
-def test_the_renderer_knows_no_secret_and_no_application(press: Press, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_renderer_knows_no_secret_and_no_application(
+    press: Press, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SCREENING_DATABASE_URL", "postgresql://marker:secret@localhost/x")
     another = Press(FINE)
     try:
@@ -178,7 +181,8 @@ def test_the_renderer_knows_no_secret_and_no_application(press: Press, monkeypat
 def test_a_renderer_ends_with_the_process_that_started_it() -> None:
     press = Press(FINE)
     press.print(FINE)
-    pid, line = renderer_of(press), press._line
+    pid = renderer_of(press)
+    line = press._line
     assert line is not None
     line.close()  # what the kernel does when a process is killed
     assert press._process is not None

@@ -55,7 +55,11 @@ def books() -> dict[str, RuleBook]:
 
 
 def summary_of(
-    values: dict[str, Any], *, name: str = "Sample Patient", asked_in: str = "en", clinic_language: str = "en"
+    values: dict[str, Any],
+    *,
+    name: str = "Sample Patient",
+    asked_in: str = "en",
+    clinic_language: str = "en",
 ) -> tuple[Summary, Assessment]:
     screening = screening_of(values, name=name, asked_in=asked_in)
     clinic = Settings(
@@ -69,7 +73,9 @@ def summary_of(
     return summary, assessment
 
 
-def screening_of(values: dict[str, Any], *, name: str = "Sample Patient", asked_in: str = "en") -> Screening:
+def screening_of(
+    values: dict[str, Any], *, name: str = "Sample Patient", asked_in: str = "en"
+) -> Screening:
     return Screening(
         reference="7F3K-9QWD",
         submitted_at=datetime(2026, 11, 23, 10, 2, tzinfo=UTC),
@@ -82,14 +88,18 @@ def screening_of(values: dict[str, Any], *, name: str = "Sample Patient", asked_
 
 def recorded(screening: Screening, *entries: Entry) -> Summary:
     """The summary after professionals added these entries."""
-    clinic = Settings(instance=Path("nowhere"), clinic_name="Sample Clinic", clinic_timezone="Europe/Madrid")
+    clinic = Settings(
+        instance=Path("nowhere"), clinic_name="Sample Clinic", clinic_timezone="Europe/Madrid"
+    )
     return summarise(replace(screening, entries=entries), books(), clinic, "7F3K-9QWD-2MHX")
 
 
 def clarified(**values: Any) -> Clarification:
     """What was established about an infection."""
     items = tuple(item.id for item in books()["en"].questions[2].page)
-    return Clarification(by="Dr Sample", at=AT, items=items, answers=read_answers(books()["en"], values), why="Asked")
+    return Clarification(
+        by="Dr Sample", at=AT, items=items, answers=read_answers(books()["en"], values), why="Asked"
+    )
 
 
 def words(text: str) -> str:
@@ -105,7 +115,9 @@ def pages_of(pdf: bytes) -> int:
     return len(PdfReader(io.BytesIO(pdf)).pages)
 
 
-OWN_WORDS = st.text(alphabet=st.characters(codec="latin-1", categories=("L", "N", "P", "Sc", "Sm")), max_size=60)
+OWN_WORDS = st.text(
+    alphabet=st.characters(codec="latin-1", categories=("L", "N", "P", "Sc", "Sm")), max_size=60
+)
 
 
 @st.composite
@@ -135,7 +147,11 @@ def inner_answer(follow_up: FollowUp) -> st.SearchStrategy[Any]:
 
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(values=cases(), asked_in=st.sampled_from(["en", "es"]), clinic_language=st.sampled_from(["en", "es"]))
+@given(
+    values=cases(),
+    asked_in=st.sampled_from(["en", "es"]),
+    clinic_language=st.sampled_from(["en", "es"]),
+)
 def test_the_page_has_every_answer_and_every_finding_with_its_citation(
     values: dict[str, Any], asked_in: str, clinic_language: str
 ) -> None:
@@ -167,29 +183,45 @@ def test_a_usual_case_is_one_page(values: dict[str, Any], paper: str) -> None:
 
 
 def test_identity_and_page_number_stand_on_every_page() -> None:
-    longest = {"hypersensitivity_reaction": "long " * 99, "infection_since": "long " * 99, "vaccines_when": "x" * 500}
+    longest = {
+        "hypersensitivity_reaction": "long " * 99,
+        "infection_since": "long " * 99,
+        "vaccines_when": "x" * 500,
+    }
     pdf = print_summary(summary_of({**YES_TO_ALL, **longest})[0]).content
     pages = [page.extract_text() for page in PdfReader(io.BytesIO(pdf)).pages]
     assert len(pages) == 2
     for number, page in enumerate(pages, start=1):
-        assert words("Sample Patient · 14-Mar-1994 (32y) · V-2026-11-0042 · 7F3K-9QWD") in words(page)
+        assert words("Sample Patient · 14-Mar-1994 (32y) · V-2026-11-0042 · 7F3K-9QWD") in words(
+            page
+        )
         assert f"{number}/{len(pages)}" in words(page)
 
 
 def test_nothing_is_clipped_at_the_greatest_lengths() -> None:
-    texts = {key: key[0] * 500 for key in ("hypersensitivity_reaction", "infection_since", "vaccines_which")}
+    texts = {
+        key: key[0] * 500
+        for key in ("hypersensitivity_reaction", "infection_since", "vaccines_which")
+    }
     screening = screening_of({**YES_TO_ALL, **texts}, name="N" * 120)
-    found = replace(clarified(infection="yes", infection_since="s" * 500), by="B" * 80, why="w" * 2000)
-    decided = Review(by="B" * 80, at=AT, decision=Decision.PROCEED, note="n" * 2000, reason="r" * 2000)
+    found = replace(
+        clarified(infection="yes", infection_since="s" * 500), by="B" * 80, why="w" * 2000
+    )
+    decided = Review(
+        by="B" * 80, at=AT, decision=Decision.PROCEED, note="n" * 2000, reason="r" * 2000
+    )
     pdf = print_summary(recorded(screening, found, decided)).content
     page = text_of(pdf)
     for text in (*texts.values(), "N" * 120, "w" * 2000, "n" * 2000, "r" * 2000):
         assert page.count(text[0]) >= len(text)
     document = pypdfium2.PdfDocument(pdf)
     for one in document:
-        text, right = one.get_textpage(), one.get_width() - 36
+        text = one.get_textpage()
+        right = one.get_width() - 36
         boxes = [text.get_charbox(number) for number in range(text.count_chars())]
-        assert [box for box in boxes if not 36 <= box[0] <= box[2] <= right and box[0] != box[2]] == []
+        assert [
+            box for box in boxes if not 36 <= box[0] <= box[2] <= right and box[0] != box[2]
+        ] == []
     document.close()
 
 
@@ -202,12 +234,19 @@ def test_nothing_is_clipped_at_the_greatest_lengths() -> None:
         ({**NO_TO_ALL, "infection": "yes", "iud": "unsure"}, "Contraindication reported"),
     ],
 )
-def test_patient_outcome_and_first_finding_stand_in_the_top_third(values: dict[str, Any], headline: str) -> None:
+def test_patient_outcome_and_first_finding_stand_in_the_top_third(
+    values: dict[str, Any], headline: str
+) -> None:
     summary, assessment = summary_of(values)
     pdf = pypdfium2.PdfDocument(print_summary(summary).content)
-    page, height = pdf[0].get_textpage(), pdf[0].get_height()
+    page = pdf[0].get_textpage()
+    height = pdf[0].get_height()
     assert summary.headline == headline
-    for wanted in ("Sample Patient", headline, *(finding.title for finding in assessment.findings[:1])):
+    for wanted in (
+        "Sample Patient",
+        headline,
+        *(finding.title for finding in assessment.findings[:1]),
+    ):
         found = page.search(wanted).get_next()
         assert found is not None, wanted
         _left, bottom, _right, _top = page.get_charbox(found[0])
@@ -216,7 +255,13 @@ def test_patient_outcome_and_first_finding_stand_in_the_top_third(values: dict[s
 
 
 def test_the_outcome_names_every_topic_and_what_is_to_be_asked_alone() -> None:
-    values = {**NO_TO_ALL, "infection": "yes", "breastfeeding": "private", "iud": "unsure", "vaccines": "yes"}
+    values = {
+        **NO_TO_ALL,
+        "infection": "yes",
+        "breastfeeding": "private",
+        "iud": "unsure",
+        "vaccines": "yes",
+    }
     summary, _ = summary_of(values)
     assert summary.sentence == (
         "Confirm before any decision: Active infection. Discuss with the patient alone: Breastfeeding. "
@@ -228,55 +273,84 @@ def test_the_outcome_names_every_topic_and_what_is_to_be_asked_alone() -> None:
 
 def reported(summary: Summary, number: int = 1) -> list[str]:
     """What stands with a finding: the answer, then its follow-ups with their topics."""
-    return [f"{one.topic}: {one.text}".removeprefix(": ") for one in summary.findings[number - 1].reported]
+    return [
+        f"{one.topic}: {one.text}".removeprefix(": ")
+        for one in summary.findings[number - 1].reported
+    ]
 
 
 TINGLED = (
-    "My tongue tingled and my lips swelled up about an hour after the second tablet, so I went to the walk-in clinic."
+    "My tongue tingled and my lips swelled up about an hour after the second tablet, "
+    "so I went to the walk-in clinic."
 )
 
 
 def test_a_finding_shows_the_choice_the_follow_ups_and_the_patients_own_words() -> None:
     details = {"infection_symptoms": ["fever", "aches"], "infection_since": "Monday\n\nor Tuesday"}
     summary, _ = summary_of({**NO_TO_ALL, "infection": "yes", **details})
-    assert reported(summary) == ["Yes", "Signs of infection: Fever, Aches", "Onset of signs: Monday / or Tuesday"]
+    assert reported(summary) == [
+        "Yes",
+        "Signs of infection: Fever, Aches",
+        "Onset of signs: Monday / or Tuesday",
+    ]
 
 
 def test_a_described_reaction_stands_with_the_finding() -> None:
-    summary, _ = summary_of({**NO_TO_ALL, "hypersensitivity": "yes", "hypersensitivity_reaction": TINGLED})
+    summary, _ = summary_of(
+        {**NO_TO_ALL, "hypersensitivity": "yes", "hypersensitivity_reaction": TINGLED}
+    )
     assert reported(summary) == ["Yes", f"Reaction described: {TINGLED}"]
-    assert text_of(print_summary(summary).content).count(words(TINGLED)) == 2, "with the finding and in its row"
+    assert text_of(print_summary(summary).content).count(words(TINGLED)) == 2, (
+        "with the finding and in its row"
+    )
 
 
-def test_signs_of_a_reaction_stand_with_the_finding_and_ask_to_distinguish_it_from_intolerance() -> None:
+def test_signs_of_a_reaction_stand_with_the_finding_and_ask_to_distinguish_it_from_intolerance() -> (
+    None
+):
     signs = {"hypersensitivity_signs": ["nausea_vomiting", "rash_hives", "unsure"]}
     for answer, said in (("yes", "Yes"), ("unsure", "The patient is not sure")):
         summary, _ = summary_of({**NO_TO_ALL, "hypersensitivity": answer, **signs})
         ticked = "Rash or hives, I felt sick to my stomach or threw up, I am not sure"
         assert reported(summary) == [said, f"Signs of the reaction: {ticked}"]
         assert "distinguish hypersensitivity from intolerance" in summary.findings[0].confirm
-        assert text_of(print_summary(summary).content).count(words(ticked)) == 2, "with the finding and in its row"
+        assert text_of(print_summary(summary).content).count(words(ticked)) == 2, (
+            "with the finding and in its row"
+        )
 
 
 @pytest.mark.parametrize("status", ["draft", "approved"])
 def test_a_note_about_other_references_says_whether_it_is_approved(status: str) -> None:
     books_ = {"en": book_with(lambda content: content["rule"][0]["evidence"].update(status=status))}
     clinic = Settings(instance=Path("nowhere"))
-    summary = summarise(screening_of({**NO_TO_ALL, "pregnancy": "yes", "pregnancy_planned": None}), books_, clinic)
-    assert summary.findings[0].evidence.startswith(f"Sources disagree ({status} note). US labelling")
+    summary = summarise(
+        screening_of({**NO_TO_ALL, "pregnancy": "yes", "pregnancy_planned": None}), books_, clinic
+    )
+    assert summary.findings[0].evidence.startswith(
+        f"Sources disagree ({status} note). US labelling"
+    )
 
 
-@pytest.mark.parametrize(("language", "mark"), [("en", "ours, not the source’s"), ("es", "propio, no de la fuente")])
-def test_what_to_clarify_and_what_is_not_screened_are_marked_as_ours(language: str, mark: str) -> None:
+@pytest.mark.parametrize(
+    ("language", "mark"), [("en", "ours, not the source’s"), ("es", "propio, no de la fuente")]
+)
+def test_what_to_clarify_and_what_is_not_screened_are_marked_as_ours(
+    language: str, mark: str
+) -> None:
     page = text_of(print_summary(summary_of(UNSURE, clinic_language=language)[0]).content)
-    for heading in {"en": ("Clarify in the room", "Not screened, among others"),
-                    "es": ("Aclarar en la consulta", "No evaluado, entre otros aspectos")}[language]:  # fmt: skip
+    headings = {
+        "en": ("Clarify in the room", "Not screened, among others"),
+        "es": ("Aclarar en la consulta", "No evaluado, entre otros aspectos"),
+    }
+    for heading in headings[language]:
         assert words(f"{heading} {mark}") in page
 
 
 def test_a_long_answer_is_cut_at_a_word_and_names_its_row() -> None:
     story = "First my arms were red. " * 20
-    summary, _ = summary_of({**NO_TO_ALL, "hypersensitivity": "unsure", "hypersensitivity_reaction": story})
+    summary, _ = summary_of(
+        {**NO_TO_ALL, "hypersensitivity": "unsure", "hypersensitivity_reaction": story}
+    )
     said = summary.findings[0].reported[1]
     (row,) = [row for row in summary.answers if row.number == said.row]
     assert (row.asked, row.answer) == ("What happened?", story.strip())
@@ -304,7 +378,9 @@ def test_what_is_cut_off_ends_at_a_word_or_between_two_letters(text: str, expect
 
 
 def test_a_finding_that_is_open_says_so_and_shows_what_was_said_besides() -> None:
-    summary, _ = summary_of({**NO_TO_ALL, "infection": "unsure", "infection_symptoms": ["chills"], "iud": "private"})
+    summary, _ = summary_of(
+        {**NO_TO_ALL, "infection": "unsure", "infection_symptoms": ["chills"], "iud": "private"}
+    )
     assert reported(summary) == ["The patient is not sure", "Signs of infection: Chills"]
     assert len(reported(summary, 2)) == 1
     assert "private" in reported(summary, 2)[0]
@@ -323,21 +399,41 @@ def test_what_a_professional_established_is_not_shown_as_said_by_the_patient() -
     assert summary.findings[0].established == established
     assert words(f"Established {established}") in text_of(print_summary(summary).content)
     since = [row.established for row in summary.answers if row.id == "infection_since"]
-    assert since == ["No answer (Dr Sample, 23-Nov-2026 11:40 CET)"], "it was asked again, and not answered"
+    assert since == ["No answer (Dr Sample, 23-Nov-2026 11:40 CET)"], (
+        "it was asked again, and not answered"
+    )
 
 
 def test_the_outcome_box_tells_the_decision_and_reviewed_by_is_filled_in() -> None:
-    decided = Review(by="Dr Sample", at=AT, decision=Decision.DEFER, until=date(2026, 12, 1), note="Blood count first")
+    decided = Review(
+        by="Dr Sample",
+        at=AT,
+        decision=Decision.DEFER,
+        until=date(2026, 12, 1),
+        note="Blood count first",
+    )
     page = text_of(print_summary(recorded(screening_of(UNSURE), decided)).content)
-    assert words("Planned vaccines. Decision: defer until 01-Dec-2026 · Dr Sample, 23-Nov-2026 11:40 CET Draft") in page
+    assert (
+        words(
+            "Planned vaccines. Decision: defer until 01-Dec-2026 · Dr Sample, 23-Nov-2026 11:40 CET Draft"
+        )
+        in page
+    )
     assert words("Reviewed by Dr Sample Date 23-Nov-2026 11:40 CET") in page
     assert "ReviewedbyDate" in text_of(print_summary(summary_of(UNSURE)[0]).content)
 
 
 def test_after_something_was_clarified_a_decision_is_no_longer_said_to_stand() -> None:
     decided = Review(by="Dr Sample", at=AT, decision=Decision.PROCEED)
-    page = text_of(print_summary(recorded(screening_of(UNSURE), decided, clarified(infection="yes"))).content)
-    assert words("New decision needed: an answer has been clarified since “proceed” · Dr Sample, 23-Nov-2026") in page
+    page = text_of(
+        print_summary(recorded(screening_of(UNSURE), decided, clarified(infection="yes"))).content
+    )
+    assert (
+        words(
+            "New decision needed: an answer has been clarified since “proceed” · Dr Sample, 23-Nov-2026"
+        )
+        in page
+    )
     assert "ReviewedbyDate" in page
 
 
@@ -365,17 +461,24 @@ def test_the_check_code_stands_beside_the_qr_code() -> None:
 def test_drafts_are_said_to_be_drafts() -> None:
     assert "Draft rules" in summary_of(NO_TO_ALL)[0].standing
     assert not any("translations" in line for line in summary_of(NO_TO_ALL)[0].provenance)
-    assert any("Draft translations: Spanish" in line for line in summary_of(NO_TO_ALL, asked_in="es")[0].provenance)
+    assert any(
+        "Draft translations: Spanish" in line
+        for line in summary_of(NO_TO_ALL, asked_in="es")[0].provenance
+    )
 
 
 def test_patient_text_is_text_and_never_markup() -> None:
     attack = '<img src="http://127.0.0.1:9/x"><style>*{display:none}</style>{{ 7*7 }}</td>&amp;'
-    summary, _ = summary_of({**NO_TO_ALL, "vaccines": "yes", "vaccines_which": attack}, name="<b>Bold</b>")
+    summary, _ = summary_of(
+        {**NO_TO_ALL, "vaccines": "yes", "vaccines_which": attack}, name="<b>Bold</b>"
+    )
     assert words(attack) in text_of(print_summary(summary).content)
     assert "<b>Bold" not in summary_html(summary, paper="A4")
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:9/x.png", "file:///etc/passwd", "data:image/svg+xml,x"])
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:9/x.png", "file:///etc/passwd", "data:image/svg+xml,x"]
+)
 def test_a_page_that_asks_for_anything_is_not_printed(url: str) -> None:
     page = Page(
         html=f'<html lang="en"><title>x</title><img src="{url}"/></html>',
@@ -390,11 +493,19 @@ def test_a_page_that_asks_for_anything_is_not_printed(url: str) -> None:
 def test_every_element_of_a_printed_page_is_in_the_sheet_that_says_what_elements_are() -> None:
     """What is not in it would run on in the line, without a word."""
     sheet = re.sub(r"/\*.*?\*/", "", (STYLES / ELEMENTS).read_text(encoding="utf-8"), flags=re.S)
-    known = {one.strip() for selectors in re.findall(r"([^{}]+)\{", sheet) for one in selectors.split(",")}
+    known = {
+        one.strip()
+        for selectors in re.findall(r"([^{}]+)\{", sheet)
+        for one in selectors.split(",")
+    }
     inline = {"bdi", "span", "img"}
     within = {"meta", "title", "path", "circle"}  # of `head` and `svg`
     templates = ROOT / "templates"
-    printed = (*templates.glob("pdf/*.html"), templates / "macros/summary.html", templates / "macros/leaflet.html")
+    printed = (
+        *templates.glob("pdf/*.html"),
+        templates / "macros/summary.html",
+        templates / "macros/leaflet.html",
+    )
     for file in printed:
         used = set(re.findall(r"<([a-z][a-z0-9]*)", file.read_text(encoding="utf-8")))
         assert used - known - inline - within == set(), file
@@ -404,7 +515,10 @@ def test_the_same_screening_gives_the_same_bytes_in_another_process() -> None:
     """Each press is a process of its own with a hash seed of its own; HTML and attachment are compared with both."""
     code = f"import runpy; here = runpy.run_path({__file__!r}); print(here['page_of_everything'](), end='')"
     seeded = {**os.environ, "PYTHONHASHSEED": "2"}
-    assert subprocess.check_output([sys.executable, "-c", code], text=True, env=seeded) == page_of_everything()
+    assert (
+        subprocess.check_output([sys.executable, "-c", code], text=True, env=seeded)
+        == page_of_everything()
+    )
     page: Page = json.loads(page_of_everything())
     another = Press(page)
     assert another.print(page).content == press().print(page).content
@@ -456,7 +570,12 @@ def test_a_character_without_a_glyph_is_shown_by_its_code_point_and_never_silent
 def test_the_outcome_shows_in_greyscale_by_shape_and_words() -> None:
     """Each outcome's box differs from the others when all colour is gone."""
     boxes = set()
-    for values in (NO_TO_ALL, {**NO_TO_ALL, "iud": "yes"}, UNSURE, {**NO_TO_ALL, "infection": "yes"}):
+    for values in (
+        NO_TO_ALL,
+        {**NO_TO_ALL, "iud": "yes"},
+        UNSURE,
+        {**NO_TO_ALL, "infection": "yes"},
+    ):
         pdf = pypdfium2.PdfDocument(print_summary(summary_of(values)[0]).content)
         picture = pdf[0].render(scale=1).to_pil().convert("1")
         boxes.add(picture.crop((30, 70, 100, 125)).tobytes())

@@ -32,12 +32,16 @@ NOT_ALONE = "Not answered alone: the patient’s interpreter (Ana Interpreter) f
 
 
 @pytest.mark.both_databases
-def test_an_interpreter_is_named_wherever_the_answers_are_read(app: Flask, visitor: Visitor, tmp_path: Path) -> None:
+def test_an_interpreter_is_named_wherever_the_answers_are_read(
+    app: Flask, visitor: Visitor, tmp_path: Path
+) -> None:
     visitor.fill_in(PRIVATE, **INTERPRETER)
     assert "I am the interpreter – Ana Interpreter" in visitor.text
     assert "Your name" not in visitor.text
     reference = visitor.send()
-    assert stored(app, reference).patient.respondent == Respondent(role=Role.INTERPRETER, name="Ana Interpreter")
+    assert stored(app, reference).patient.respondent == Respondent(
+        role=Role.INTERPRETER, name="Ana Interpreter"
+    )
     assert "I am the interpreter – Ana Interpreter" in words_of(visitor, "/copy")
     assert words("I am the interpreter – Ana Interpreter") in text_of(visitor.get("/copy.pdf").data)
     dr = Colleague(app)
@@ -53,7 +57,9 @@ def test_an_interpreter_is_named_wherever_the_answers_are_read(app: Flask, visit
     assert (row["respondent"], row["respondent_name"]) == ("interpreter", "Ana Interpreter")
 
 
-def test_a_helper_who_leaves_the_name_empty_is_asked_for_that_of_the_patient(visitor: Visitor) -> None:
+def test_a_helper_who_leaves_the_name_empty_is_asked_for_that_of_the_patient(
+    visitor: Visitor,
+) -> None:
     visitor.begin(name="", **INTERPRETER)
     page = words_of(visitor, "/about-you")
     assert page.count("Enter the patient’s name") == 2
@@ -71,7 +77,10 @@ def words_of(browser: Visitor | Colleague, path: str) -> str:
 
 def test_a_patient_alone_and_one_who_does_not_say_get_no_such_lines(app: Flask) -> None:
     dr = Colleague(app)
-    for said, line in (({"respondent": "patient"}, "Answers given by the patient."), ({}, "Self-reported")):
+    for said, line in (
+        ({"respondent": "patient"}, "Answers given by the patient."),
+        ({}, "Self-reported"),
+    ):
         visitor = Visitor(app)
         visitor.fill_in(PRIVATE, **said)
         page = words_of(dr, f"/clinic/screenings/{visitor.send()}")
@@ -81,7 +90,9 @@ def test_a_patient_alone_and_one_who_does_not_say_get_no_such_lines(app: Flask) 
     assert "Answers given by" not in page
 
 
-def test_the_questions_say_that_they_are_about_the_patient_where_somebody_else_answers(visitor: Visitor) -> None:
+def test_the_questions_say_that_they_are_about_the_patient_where_somebody_else_answers(
+    visitor: Visitor,
+) -> None:
     visitor.begin(**INTERPRETER)
     assert "“You” means the patient: Sample Patient" in " ".join(visitor.text.split())
     visitor.post("/about-you", {**SAMPLE, "respondent": "patient"})
@@ -89,7 +100,9 @@ def test_the_questions_say_that_they_are_about_the_patient_where_somebody_else_a
     assert "“You” means the patient" not in visitor.text
 
 
-def test_the_name_is_asked_of_others_only_and_kept_when_it_is_too_long(app: Flask, visitor: Visitor) -> None:
+def test_the_name_is_asked_of_others_only_and_kept_when_it_is_too_long(
+    app: Flask, visitor: Visitor
+) -> None:
     visitor.begin(respondent="helper", respondent_name="x" * 121)
     assert visitor.path == "/about-you"
     assert 'href="#respondent_name"' in visitor.page.text
@@ -101,7 +114,8 @@ def test_the_name_is_asked_of_others_only_and_kept_when_it_is_too_long(app: Flas
 
 
 def test_what_an_older_release_stored_is_read_and_its_check_code_stays(app: Flask) -> None:
-    born, now = date(1988, 3, 12), datetime.now(UTC)
+    born = date(1988, 3, 12)
+    now = datetime.now(UTC)
     older = {"name": "Sample Patient", "birth_date": born.isoformat(), "visit": "V-1"}
     patient = Patient(name="Sample Patient", birth_date=born, visit="V-1")
     assert json.loads(records.encode(patient)) == older  # check codes are made of this
@@ -116,7 +130,10 @@ def test_what_an_older_release_stored_is_read_and_its_check_code_stays(app: Flas
 
 
 def test_a_case_file_tells_who_filled_it_in(app: Flask, tmp_path: Path) -> None:
-    case = {"patient": {"name": "Sample Patient", "birth_date": "1988-03-12"}, "answers": {"iud": "private"}}
+    case = {
+        "patient": {"name": "Sample Patient", "birth_date": "1988-03-12"},
+        "answers": {"iud": "private"},
+    }
     (tmp_path / "case").write_text(
         json.dumps({**case, "respondent": {"role": "interpreter", "name": "Ana Interpreter"}})
     )
@@ -151,7 +168,9 @@ def test_the_choice_of_a_private_talk_is_the_quietest_answer(visitor: Visitor) -
 
 def autofill(visitor: Visitor) -> dict[str, str]:
     """The token of each input that browsers may fill in."""
-    found = re.findall(r'<input type="text" id="(\w+)"[^>]* autocomplete="([\w-]+)"', visitor.page.text)
+    found = re.findall(
+        r'<input type="text" id="(\w+)"[^>]* autocomplete="([\w-]+)"', visitor.page.text
+    )
     return {name: token for name, token in found if token != "off"}
 
 

@@ -1,4 +1,7 @@
-"""A screening in the clinic: opened, clarified, decided. Nothing that was recorded is ever lost or overwritten."""
+"""A screening in the clinic: opened, clarified, decided.
+
+Nothing that was recorded is ever lost or overwritten.
+"""
 
 from __future__ import annotations
 
@@ -37,13 +40,16 @@ def sent(app: Flask, pages: dict[str, dict[str, object]] | None = None, **about:
     patient = {"name": "Sample Patient", "visit": "V-1", **about}
     with app.app_context():
         here = installation()
-        book, jobs = here.books["en"], here.jobs_of_sent
+        book = here.books["en"]
+        jobs = here.jobs_of_sent
         return store(db.session, here.keys, book, all_no(**values), jobs=jobs, **patient).reference
 
 
 def stored(app: Flask, reference: str) -> Screening:
     with app.app_context():
-        found = screenings.find(db.session, installation().keys, ScreeningRow.reference == reference)
+        found = screenings.find(
+            db.session, installation().keys, ScreeningRow.reference == reference
+        )
     assert found is not None
     return found
 
@@ -71,13 +77,17 @@ def test_fields_for_own_words_are_empty_at_first(app: Flask, dr: Colleague) -> N
         assert not any(text.strip() for text in texts)
 
 
-def test_a_sentence_of_ours_that_begins_with_own_words_keeps_our_direction(app: Flask, dr: Colleague) -> None:
+def test_a_sentence_of_ours_that_begins_with_own_words_keeps_our_direction(
+    app: Flask, dr: Colleague
+) -> None:
     """Browsers look into Unicode's isolates for the first letter of `bdi` and `dir="auto"`: the date was torn apart."""
     reference = sent(app, UNSURE)
     dr.clarify(reference, "infection", infection="yes", infection_since="منذ 3 أيام", why="Asked")
     for path in ("", "/clarify/infection"):
         dr.get(f"/clinic/screenings/{reference}{path}")
-        before = re.findall(r"<b>Established</b>\s*(\S*)\u2068منذ 3 أيام\u2069 \(Dr dr", dr.page.text)
+        before = re.findall(
+            r"<b>Established</b>\s*(\S*)\u2068منذ 3 أيام\u2069 \(Dr dr", dr.page.text
+        )
         assert before
         assert set(before) == {""}
         assert not re.search(r'dir="auto">[^<]*<b>Established', dr.page.text)
@@ -98,7 +108,12 @@ def test_a_clarification_stands_beside_the_patients_answer(app: Flask, dr: Colle
     assert found.established.value("infection_symptoms") is None
     dr.get(f"/clinic/screenings/{reference}/summary.pdf")
     words = " ".join(page.extract_text() for page in PdfReader(BytesIO(dr.page.data)).pages)
-    for expected in ("I am not sure", "Established No (Dr dr,", "Examined: no sign of infection", "Fever"):
+    for expected in (
+        "I am not sure",
+        "Established No (Dr dr,",
+        "Examined: no sign of infection",
+        "Fever",
+    ):
         assert expected in words
 
 
@@ -109,19 +124,32 @@ def test_every_version_is_kept_and_the_last_one_counts(app: Flask, dr: Colleague
     dr.clarify(reference, "pregnancy", pregnancy="unsure", why="Second test")
     assert "Still open after clarification." in dr.text
     entries = stored(app, reference).entries
-    assert [entry.why for entry in entries if isinstance(entry, Clarification)] == ["First test", "Second test"]
+    assert [entry.why for entry in entries if isinstance(entry, Clarification)] == [
+        "First test",
+        "Second test",
+    ]
     assert "First test" in dr.text
 
 
-def test_what_the_patient_answered_alone_can_be_clarified_with_its_follow_up(app: Flask, dr: Colleague) -> None:
+def test_what_the_patient_answered_alone_can_be_clarified_with_its_follow_up(
+    app: Flask, dr: Colleague
+) -> None:
     reference = sent(app)
-    dr.clarify(reference, "infection", infection="yes", infection_symptoms=["chills"], infection_since="today")
+    dr.clarify(
+        reference,
+        "infection",
+        infection="yes",
+        infection_symptoms=["chills"],
+        infection_since="today",
+    )
     assert "Contraindication reported" in dr.text
     assert "Signs of infection: Chills" in dr.text
     assert stored(app, reference).answers.value("infection") == "no"
 
 
-def test_a_clarification_needs_an_answer_and_how_it_was_established(app: Flask, dr: Colleague) -> None:
+def test_a_clarification_needs_an_answer_and_how_it_was_established(
+    app: Flask, dr: Colleague
+) -> None:
     reference = sent(app, UNSURE)
     dr.clarify(reference, "infection", why="  ", infection="private")
     for expected in ("Choose what was established", "Say how this was established"):
@@ -136,7 +164,9 @@ def test_a_clarification_needs_an_answer_and_how_it_was_established(app: Flask, 
 
 
 @pytest.mark.parametrize("decision", ["proceed", "proceed_with_changes"])
-def test_proceeding_past_a_contraindication_needs_a_reason(app: Flask, dr: Colleague, decision: str) -> None:
+def test_proceeding_past_a_contraindication_needs_a_reason(
+    app: Flask, dr: Colleague, decision: str
+) -> None:
     reference = sent(app, PREGNANT)
     dr.decide(reference, decision, note="As discussed", reason="   ")
     assert "A contraindication is reported: give your reason for proceeding" in dr.text
@@ -145,12 +175,18 @@ def test_proceeding_past_a_contraindication_needs_a_reason(app: Flask, dr: Colle
     dr.decide(reference, decision, note="As discussed", reason="Benefit outweighs")
     review = stored(app, reference).review
     assert isinstance(review, Review)
-    assert (review.decision, review.note, review.reason) == (decision, "As discussed", "Benefit outweighs")
+    assert (review.decision, review.note, review.reason) == (
+        decision,
+        "As discussed",
+        "Benefit outweighs",
+    )
     assert stored(app, reference).status == "reviewed"
 
 
 @pytest.mark.parametrize("until", ["", "2020-01-01", "soon", "2026-02-30"])
-def test_a_deferral_needs_a_day_that_is_still_to_come(app: Flask, dr: Colleague, until: str) -> None:
+def test_a_deferral_needs_a_day_that_is_still_to_come(
+    app: Flask, dr: Colleague, until: str
+) -> None:
     reference = sent(app, PREGNANT)
     dr.decide(reference, "defer", until=until, note="Kept")
     assert "Enter a date after today" in dr.text or "Enter the date as year-month-day" in dr.text
@@ -167,7 +203,9 @@ def test_a_decision_must_be_one_that_is_offered(app: Flask, dr: Colleague) -> No
     assert stored(app, reference).review is None
 
 
-def test_a_clarification_after_the_decision_opens_the_screening_again(app: Flask, dr: Colleague) -> None:
+def test_a_clarification_after_the_decision_opens_the_screening_again(
+    app: Flask, dr: Colleague
+) -> None:
     reference = sent(app, UNSURE)
     dr.decide(reference, "defer", until=NEXT_YEAR)
     assert stored(app, reference).status == "reviewed"
@@ -186,7 +224,9 @@ def test_the_decision_stands_in_the_outcome_box_of_the_page_and_of_the_pdf_made_
 
     def pdf() -> str:
         dr.get(f"/clinic/screenings/{reference}/summary.pdf")
-        return " ".join(" ".join(page.extract_text() for page in PdfReader(BytesIO(dr.page.data)).pages).split())
+        return " ".join(
+            " ".join(page.extract_text() for page in PdfReader(BytesIO(dr.page.data)).pages).split()
+        )
 
     assert "Reviewed by Date" in pdf()
     dr.decide(reference, "do_not_start")
@@ -198,10 +238,14 @@ def test_the_decision_stands_in_the_outcome_box_of_the_page_and_of_the_pdf_made_
     assert "Reviewed by Dr dr Date" in after
     with app.app_context():
         row = screenings.row_of(db.session, reference)
-        assert summaries.numbers(db.session, installation().keys, row.id) == {0, 1}, "the one made before is kept"
+        assert summaries.numbers(db.session, installation().keys, row.id) == {0, 1}, (
+            "the one made before is kept"
+        )
 
 
-def test_the_age_of_answers_is_shown_only_where_ages_differ_or_an_answer_is_too_old(app: Flask, dr: Colleague) -> None:
+def test_the_age_of_answers_is_shown_only_where_ages_differ_or_an_answer_is_too_old(
+    app: Flask, dr: Colleague
+) -> None:
     def columns(reference: str) -> list[str]:
         dr.get(f"/clinic/screenings/{reference}")
         return re.findall(r'<th scope="col">(.*?)</th>', dr.page.text)
@@ -212,7 +256,8 @@ def test_the_age_of_answers_is_shown_only_where_ages_differ_or_an_answer_is_too_
     dr.clarify(reference, "infection", infection="no")
     assert columns(reference) == [*same[:2], "Age", *same[2:]]
     with app.app_context():
-        here, long_ago = installation(), datetime.now(UTC) - timedelta(hours=49)
+        here = installation()
+        long_ago = datetime.now(UTC) - timedelta(hours=49)
         old = store(db.session, here.keys, here.books["en"], all_no(), at=long_ago).reference
     assert columns(old) == [*same[:2], "Age", *same[2:]]
     assert "Confirm again" in dr.text
@@ -225,7 +270,9 @@ def test_a_reaction_that_is_cut_off_leads_to_its_row(app: Flask, dr: Colleague) 
     assert '<tr id="answer-hypersensitivity_reaction"' in dr.page.text
 
 
-def test_what_to_clarify_and_what_is_not_screened_are_marked_as_ours(app: Flask, dr: Colleague) -> None:
+def test_what_to_clarify_and_what_is_not_screened_are_marked_as_ours(
+    app: Flask, dr: Colleague
+) -> None:
     address = f"/clinic/screenings/{sent(app, UNSURE)}"
     dr.get(address)
     assert dr.page.text.count("ours, not the source’s") == 2
@@ -240,14 +287,20 @@ def test_the_second_of_two_prescribers_is_told_and_loses_nothing(app: Flask, dr:
     dr.get(f"/clinic/screenings/{reference}")
     seen = dr.seen
     other.decide(reference, "do_not_start", note="Said first")
-    dr.post(f"/clinic/screenings/{reference}/review", {"decision": "proceed", "note": "Said second", "seen": seen})
+    dr.post(
+        f"/clinic/screenings/{reference}/review",
+        {"decision": "proceed", "note": "Said second", "seen": seen},
+    )
     assert dr.page.status_code == 409
     assert "Somebody else has recorded something in the meantime" in dr.text
     assert "Dr other" in dr.text
     assert "Said first" in dr.text
     assert "Said second" in dr.text
     assert len(stored(app, reference).entries) == 1
-    dr.post(f"/clinic/screenings/{reference}/review", {"decision": "proceed", "note": "Said second", "seen": dr.seen})
+    dr.post(
+        f"/clinic/screenings/{reference}/review",
+        {"decision": "proceed", "note": "Said second", "seen": dr.seen},
+    )
     assert [entry.by for entry in stored(app, reference).entries] == ["Dr other", "Dr dr"]
 
 
@@ -280,7 +333,9 @@ def test_answers_that_are_too_old_are_to_be_confirmed_again(app: Flask, dr: Coll
 
 
 @pytest.mark.parametrize("what", ["entry", "count", "status", "removed"])
-def test_an_entry_or_status_that_was_tampered_with_is_noticed(app: Flask, dr: Colleague, what: str) -> None:
+def test_an_entry_or_status_that_was_tampered_with_is_noticed(
+    app: Flask, dr: Colleague, what: str
+) -> None:
     reference = sent(app, UNSURE)
     dr.clarify(reference, "infection", infection="no")
     dr.decide(reference, "proceed")
@@ -305,7 +360,9 @@ def test_an_entry_or_status_that_was_tampered_with_is_noticed(app: Flask, dr: Co
         assert what == "entry" or "Cannot be opened" in dr.text
 
 
-def test_the_pdf_is_shown_inline_or_saved_under_a_name_without_identity(app: Flask, dr: Colleague) -> None:
+def test_the_pdf_is_shown_inline_or_saved_under_a_name_without_identity(
+    app: Flask, dr: Colleague
+) -> None:
     reference = sent(app, PREGNANT, name="Marker Name")
     dr.get(f"/clinic/screenings/{reference}/summary.pdf")
     assert dr.page.mimetype == "application/pdf"
@@ -314,7 +371,9 @@ def test_the_pdf_is_shown_inline_or_saved_under_a_name_without_identity(app: Fla
     assert dr.page.headers["Content-Disposition"] == f"attachment; filename=summary-{reference}.pdf"
 
 
-def test_the_patients_copy_is_in_the_patients_language_without_any_outcome(app: Flask, dr: Colleague) -> None:
+def test_the_patients_copy_is_in_the_patients_language_without_any_outcome(
+    app: Flask, dr: Colleague
+) -> None:
     visitor = Visitor(app)
     visitor.post("/language", {"language": "es", "next": "/"})
     visitor.fill_in(PREGNANT)
@@ -326,7 +385,9 @@ def test_the_patients_copy_is_in_the_patients_language_without_any_outcome(app: 
         assert word not in dr.text
 
 
-def test_a_reference_is_found_however_it_is_typed_and_an_unknown_one_is_a_kind_page(app: Flask, dr: Colleague) -> None:
+def test_a_reference_is_found_however_it_is_typed_and_an_unknown_one_is_a_kind_page(
+    app: Flask, dr: Colleague
+) -> None:
     reference = sent(app)
     assert dr.get(f"/clinic/screenings/{reference.lower().replace('-', '')}").status_code == 200
     assert dr.get("/clinic/screenings/0000-0000").status_code == 404
@@ -346,4 +407,7 @@ def test_each_view_print_copy_and_decision_is_in_the_audit_log(app: Flask, dr: C
     done = [line.split(",")[3] for line in lines if reference in line]
     for action in ("submitted", "opened", "viewed", "printed", "copied", "clarified", "reviewed"):
         assert action in done
-    assert [line.split(",")[2] for line in lines if reference in line] == ["patient", *["dr"] * (len(done) - 1)]
+    assert [line.split(",")[2] for line in lines if reference in line] == [
+        "patient",
+        *["dr"] * (len(done) - 1),
+    ]

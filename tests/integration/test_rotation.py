@@ -32,7 +32,9 @@ def _inside(app: Flask) -> Iterator[None]:
 def begin_drafts(keys: Keys, tokens: range) -> None:
     with write(db.session):
         for token in tokens:
-            drafts.put(db.session, keys, f"{token:064d}", Draft(), expires_at=NOW + timedelta(days=1))
+            drafts.put(
+                db.session, keys, f"{token:064d}", Draft(), expires_at=NOW + timedelta(days=1)
+            )
 
 
 def print_summaries(keys: Keys, *, screenings: int, editions: int) -> None:
@@ -85,11 +87,14 @@ def test_four_times_as_many_rows_take_four_times_the_work(monkeypatch: pytest.Mo
         rotated(keys)
         return steps(lambda: list(rotation.seal_anew(db.session, keys)))
 
-    few, many = rotate(100), rotate(400)
+    few = rotate(100)
+    many = rotate(400)
     assert many < 5 * few
 
 
-def test_every_edition_of_every_summary_is_sealed_anew_in_small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_edition_of_every_summary_is_sealed_anew_in_small_parts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(rotation, "PDFS", 2)
     keys = installation().keys
     print_summaries(keys, screenings=3, editions=3)
@@ -104,10 +109,13 @@ def test_every_edition_of_every_summary_is_sealed_anew_in_small_parts(monkeypatc
         assert summaries.pdf(row, keys) == f"{row.screening_id} {row.number}".encode()
 
 
-def test_what_comes_in_behind_with_an_old_key_is_sealed_anew_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_comes_in_behind_with_an_old_key_is_sealed_anew_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(rotation, "PART", 5)
     keys = installation().keys
-    slow = Keys(current=keys.current, data=keys.data, index=keys.index)  # of one who began before the new key
+    # of one who began before the new key
+    slow = Keys(current=keys.current, data=keys.data, index=keys.index)
     begin_drafts(keys, range(100, 120))
     rotated(keys)
     sealing = rotation.seal_anew(db.session, keys)
@@ -121,9 +129,12 @@ def test_what_comes_in_behind_with_an_old_key_is_sealed_anew_too(monkeypatch: py
     assert rotation.left(db.session, keys) == 0
 
 
-def test_a_summary_stored_while_the_key_changes_is_sealed_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_summary_stored_while_the_key_changes_is_sealed_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     keys = installation().keys
-    real, sealed = SummaryRow.seal, []
+    real = SummaryRow.seal
+    sealed = []
 
     def seal(row: SummaryRow, keys: Keys, column: str, plain: bytes) -> None:
         real(row, keys, column, plain)

@@ -156,7 +156,9 @@ def references(app: Flask, *names: str, **patient: str) -> dict[str, str]:
     with app.app_context():
         here = installation()
         return {
-            name: store(db.session, here.keys, here.books["en"], all_no(), name=name, **patient).reference
+            name: store(
+                db.session, here.keys, here.books["en"], all_no(), name=name, **patient
+            ).reference
             for name in dict.fromkeys(names)
         }
 
@@ -174,16 +176,28 @@ def test_a_name_is_found_however_it_is_typed_and_no_other_name_is(sqlite_app: Fl
             for name, typed in FOUND
             if stored[name] not in found(sqlite_app, typed)
         ),
-        *(f"{name!r} is found by {typed!r}" for name, typed in NOT_FOUND if stored[name] in found(sqlite_app, typed)),
+        *(
+            f"{name!r} is found by {typed!r}"
+            for name, typed in NOT_FOUND
+            if stored[name] in found(sqlite_app, typed)
+        ),
     ]
     assert not wrong
 
 
 def test_the_whole_of_a_name_finds_nobody_who_shares_a_part(sqlite_app: Flask) -> None:
     stored = references(
-        sqlite_app, "Anne-Marie Klein", "Anne Klein", "Marie Klein", "Marie-Anne Klein", "Annemarie Groß"
+        sqlite_app,
+        "Anne-Marie Klein",
+        "Anne Klein",
+        "Marie Klein",
+        "Marie-Anne Klein",
+        "Annemarie Groß",
     )
-    assert set(found(sqlite_app, "Anne-Marie")) == {stored["Anne-Marie Klein"], stored["Annemarie Groß"]}
+    assert set(found(sqlite_app, "Anne-Marie")) == {
+        stored["Anne-Marie Klein"],
+        stored["Annemarie Groß"],
+    }
     assert found(sqlite_app, "anne-marie klein") == [stored["Anne-Marie Klein"]]
     assert len(found(sqlite_app, "anne")) == 3
     assert len(found(sqlite_app, "klein")) == 4
@@ -201,12 +215,18 @@ STREWN = st.sampled_from(
 )
 
 
-@settings(deadline=None, derandomize=True, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None,
+    derandomize=True,
+    max_examples=60,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(st.lists(st.tuples(LETTERS, STREWN), min_size=1, max_size=12), st.booleans())
 def test_letters_of_any_script_with_unseen_characters_strewn_in_are_found(
     sqlite_app: Flask, strewn: list[tuple[str, str]], is_stored_so: bool
 ) -> None:
-    seen, typed = "".join(letter for letter, _ in strewn), "".join(map("".join, strewn))
+    seen = "".join(letter for letter, _ in strewn)
+    typed = "".join(map("".join, strewn))
     stored, sought = (typed, seen) if is_stored_so else (seen, typed)
     if name_fault(tidy(stored)):
         return
@@ -219,11 +239,15 @@ def age(app: Flask) -> None:
         db.session.execute(delete(SearchRow))
         keys = installation().keys
         for row in db.session.scalars(select(ScreeningRow)):
-            db.session.add(SearchRow(token=keys.authenticate("search", b"name ukasz"), screening_id=row.id))
+            db.session.add(
+                SearchRow(token=keys.authenticate("search", b"name ukasz"), screening_id=row.id)
+            )
 
 
 @both_databases
-def test_init_builds_an_older_index_anew_in_parts_and_can_be_ended(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_init_builds_an_older_index_anew_in_parts_and_can_be_ended(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(search, "PART", 2)
     stored = references(app, "Łukasz A", "Łukasz B", "Łukasz C", "Łukasz D", "Łukasz E")
     age(app)
@@ -255,7 +279,9 @@ def test_a_screening_that_cannot_be_read_does_not_stop_init(sqlite_app: Flask) -
     stored = references(sqlite_app, "Ana", "Eva")
     age(sqlite_app)
     with sqlite_app.app_context(), write(db.session):
-        row = db.session.scalars(select(ScreeningRow).where(ScreeningRow.reference == stored["Ana"])).one()
+        row = db.session.scalars(
+            select(ScreeningRow).where(ScreeningRow.reference == stored["Ana"])
+        ).one()
         row.sealed_patient = row.sealed_patient[:-1] + bytes([row.sealed_patient[-1] ^ 1])
     result = flask(sqlite_app, "init")
     assert f"1 screenings cannot be read, first {stored['Ana']}; run: flask verify" in result.stderr

@@ -16,7 +16,8 @@ from screening.web.headers import CONTENT_SECURITY_POLICY
 from tests.integration.colleague import Colleague
 from tests.integration.visitor import SAMPLE, Visitor
 
-# Who may open what. A route that is not listed here fails the test below until someone has thought about it.
+# Who may open what. A route that is not listed here fails the test below until someone has thought
+# about it.
 ROUTES = {
     "static": "everyone: style sheets and icons, nothing personal",
     "verify.ask": "everyone: reference, edition and time of a page that one holds, nothing personal",
@@ -129,7 +130,13 @@ def test_only_the_holder_of_the_token_sees_personal_pages(sqlite_app: Flask) -> 
     for rule in rules(sqlite_app):
         if "GET" in (rule.methods or ()) and rule.endpoint != "static":
             assert b"Marker Name" not in stranger.get(address(rule)).data
-            expected = 410 if "holder" in ROUTES[rule.endpoint] else 404 if "nobody" in ROUTES[rule.endpoint] else 200
+            expected = (
+                410
+                if "holder" in ROUTES[rule.endpoint]
+                else 404
+                if "nobody" in ROUTES[rule.endpoint]
+                else 200
+            )
             assert stranger.page.status_code == expected, rule.endpoint
             if expected == 200 and rule.rule.startswith(("/clinic", "/admin", "/account")):
                 assert stranger.path == "/account/sign-in"
@@ -147,10 +154,17 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> tuple[Flask, str, dict[st
 
 
 @pytest.mark.parametrize(
-    "endpoint", [name for name in ROUTES if name.startswith(("clinic.", "invitations.", "admin.", "tablet.begin"))]
+    "endpoint",
+    [
+        name
+        for name in ROUTES
+        if name.startswith(("clinic.", "invitations.", "admin.", "tablet.begin"))
+    ],
 )
 @pytest.mark.parametrize("role", [*ROLES, "nobody"])
-def test_role_by_route(house: tuple[Flask, str, dict[str, Colleague]], endpoint: str, role: str) -> None:
+def test_role_by_route(
+    house: tuple[Flask, str, dict[str, Colleague]], endpoint: str, role: str
+) -> None:
     app, reference, colleagues = house
     client = colleagues[role] if role in colleagues else Visitor(app)
     for rule in (one for one in rules(app) if one.endpoint == endpoint):
@@ -162,7 +176,11 @@ def test_role_by_route(house: tuple[Flask, str, dict[str, Colleague]], endpoint:
                 client.post(address(rule, reference))
             status = client.page.status_code
             if role == "nobody":
-                assert (status, client.path) == (200, "/account/sign-in") if method == "GET" else status == 401
+                assert (
+                    (status, client.path) == (200, "/account/sign-in")
+                    if method == "GET"
+                    else status == 401
+                )
             elif role in ROUTES[endpoint]:
                 there = (404,) if endpoint.startswith("invitations.") else ()  # no such invitation
                 assert status in (200, 409, *there), (method, client.text)
@@ -189,7 +207,10 @@ def test_every_answer_carries_the_security_headers(sqlite_app: Flask) -> None:
 
 def test_a_value_within_a_text_of_a_page_stays_words(make_app: Callable[..., Flask]) -> None:
     page = Visitor(make_app(clinic_name="<b>Rash</b> & Sons")).page.text
-    assert "Only the team that treats you at &lt;b&gt;Rash&lt;/b&gt; &amp; Sons reads your answers." in page
+    assert (
+        "Only the team that treats you at &lt;b&gt;Rash&lt;/b&gt; &amp; Sons reads your answers."
+        in page
+    )
 
 
 def test_pages_hold_no_script_and_no_inline_style(sqlite_app: Flask) -> None:
@@ -210,7 +231,9 @@ def test_nothing_changes_without_a_token(sqlite_app: Flask) -> None:
         if "POST" in (rule.methods or ()):
             response = visitor.client.post(address(rule), data={"iud": "yes", "language": "es"})
             if rule.endpoint in BEGINNINGS:
-                assert (response.status_code, response.location) == (303, address(rule)), "shown once more"
+                assert (response.status_code, response.location) == (303, address(rule)), (
+                    "shown once more"
+                )
                 continue
             assert response.status_code == 400, rule.endpoint
             assert "open for too long" in response.text
@@ -247,14 +270,16 @@ def test_a_file_sent_for_a_text_is_nothing(sqlite_app: Flask) -> None:
 
 
 def test_a_token_of_another_browser_is_refused(sqlite_app: Flask) -> None:
-    visitor, other = Visitor(sqlite_app), Visitor(sqlite_app)
+    visitor = Visitor(sqlite_app)
+    other = Visitor(sqlite_app)
     visitor.fill_in()
     visitor.page = other.page
     assert visitor.post("/submit").status_code == 400
 
 
 @pytest.mark.parametrize(
-    ("url", "prefix", "secure"), [("http://127.0.0.1:8000", "", False), ("https://localhost", "__Host-", True)]
+    ("url", "prefix", "secure"),
+    [("http://127.0.0.1:8000", "", False), ("https://localhost", "__Host-", True)],
 )
 def test_cookies_are_as_closed_as_the_connection_allows(
     make_app: Callable[..., Flask], url: str, prefix: str, secure: bool
@@ -305,7 +330,10 @@ def test_a_choice_that_is_not_offered_is_refused(sqlite_app: Flask, value: str) 
     visitor.begin()
     visitor.post("/questions/pregnancy", {"pregnancy": value})
     assert visitor.path == "/questions/pregnancy"
-    assert "Select whether you are pregnant. If you do not know, choose “I am not sure”" in visitor.text
+    assert (
+        "Select whether you are pregnant. If you do not know, choose “I am not sure”"
+        in visitor.text
+    )
 
 
 def test_the_database_being_away_is_a_kind_page(sqlite_app: Flask) -> None:

@@ -27,7 +27,12 @@ def test_the_environment_comes_before_the_file(tmp_path: Path) -> None:
 
 
 def test_values_have_types(tmp_path: Path) -> None:
-    settings = load(tmp_path, 'languages = ["es", "en"]\ndraft_hours = 2', allow_plain_http="true", copy_minutes="5")
+    settings = load(
+        tmp_path,
+        'languages = ["es", "en"]\ndraft_hours = 2',
+        allow_plain_http="true",
+        copy_minutes="5",
+    )
     assert settings.languages == ("es", "en")
     assert (settings.draft_hours, settings.copy_minutes, settings.allow_plain_http) == (2, 5, True)
 
@@ -35,7 +40,14 @@ def test_values_have_types(tmp_path: Path) -> None:
 def test_every_fault_is_reported_at_once_with_its_place(tmp_path: Path) -> None:
     file = 'paper = "A5"\nclinic_timezone = "Mars/Olympus"\nlanguages = []\nshoe_size = 43\nclinic_name = 7'
     with pytest.raises(InvalidSettings) as raised:
-        load(tmp_path, file, draft_hours="0", public_url="ftp://x", allow_plain_http="perhaps", colour="red")
+        load(
+            tmp_path,
+            file,
+            draft_hours="0",
+            public_url="ftp://x",
+            allow_plain_http="perhaps",
+            colour="red",
+        )
     told = "\n".join(raised.value.faults)
     for place in ("paper", "clinic_timezone", "languages", "shoe_size", "clinic_name"):
         assert f"settings.toml: {place}: " in told
@@ -51,14 +63,20 @@ def test_a_file_that_is_not_toml_says_so(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("url", ["http://192.168.1.5", "http://screening.clinic.example"])
 def test_plain_http_beyond_this_machine_needs_a_decision(tmp_path: Path, url: str) -> None:
-    with pytest.raises(InvalidSettings, match=r"SCREENING_PUBLIC_URL: .* unencrypted over the network"):
+    with pytest.raises(
+        InvalidSettings, match=r"SCREENING_PUBLIC_URL: .* unencrypted over the network"
+    ):
         load(tmp_path, public_url=url)
-    with pytest.raises(InvalidSettings, match=f"{tmp_path}/settings.toml: public_url: .* unencrypted"):
+    with pytest.raises(
+        InvalidSettings, match=f"{tmp_path}/settings.toml: public_url: .* unencrypted"
+    ):
         load(tmp_path, f'public_url = "{url}"')
     assert load(tmp_path, public_url=url, allow_plain_http="true").public_url == url
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:8000", "http://localhost", "https://screening.clinic.example"])
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:8000", "http://localhost", "https://screening.clinic.example"]
+)
 def test_loopback_and_tls_need_none(tmp_path: Path, url: str) -> None:
     assert load(tmp_path, public_url=url + "/").public_url == url
 
@@ -71,19 +89,27 @@ def test_postgresql_uses_the_driver_that_is_installed(tmp_path: Path) -> None:
 def test_the_settings_file_names_every_setting_at_its_default(tmp_path: Path) -> None:
     text = settings_file()
     assert tomllib.loads(text) == {}
-    lines = [line[2:] if line.startswith("# ") and " = " in line else "" for line in text.splitlines()]
+    lines = [
+        line[2:] if line.startswith("# ") and " = " in line else "" for line in text.splitlines()
+    ]
     assert load(tmp_path, "\n".join(lines)) == Settings(instance=tmp_path)
 
 
 def test_a_language_without_a_translation_of_the_pages_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InvalidSettings, match=f"{tmp_path}/settings.toml: languages: .* not translated into fr"):
+    with pytest.raises(
+        InvalidSettings, match=f"{tmp_path}/settings.toml: languages: .* not translated into fr"
+    ):
         create_app(load(tmp_path, 'languages = ["en", "fr"]'))
-    with pytest.raises(InvalidSettings, match="SCREENING_CLINIC_LANGUAGE: the pages are not translated into de"):
+    with pytest.raises(
+        InvalidSettings, match="SCREENING_CLINIC_LANGUAGE: the pages are not translated into de"
+    ):
         create_app(load(tmp_path, clinic_language="de"))
     create_app(Settings(instance=tmp_path, languages=("en", "es")))
 
 
-@pytest.mark.parametrize(("name", "words"), [("screening", "run `screening init`"), (None, "run `flask init`")])
+@pytest.mark.parametrize(
+    ("name", "words"), [("screening", "run `screening init`"), (None, "run `flask init`")]
+)
 def test_commands_are_named_as_they_are_called_here(
     monkeypatch: pytest.MonkeyPatch, name: str | None, words: str
 ) -> None:

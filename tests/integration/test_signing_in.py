@@ -53,17 +53,26 @@ def test_a_new_password_must_be_long_and_typed_twice_alike(app: Flask, dr: Colle
     values = {"password": PASSWORD, "new_password": "short", "new_password_confirm": "short"}
     dr.post("/account/password", values)
     assert "12 characters" in dr.text
-    dr.post("/account/password", {**values, "new_password": "long enough now", "new_password_confirm": "long enough"})
+    dr.post(
+        "/account/password",
+        {**values, "new_password": "long enough now", "new_password_confirm": "long enough"},
+    )
     assert "error-summary" in dr.page.text
     dr.post("/account/password", {**values, "password": "wrong", "new_password": PASSWORD + "!"})
     assert "error-summary" in dr.page.text
 
 
-def test_unknown_name_wrong_password_and_disabled_person_get_the_same_answer(app: Flask, dr: Colleague) -> None:
+def test_unknown_name_wrong_password_and_disabled_person_get_the_same_answer(
+    app: Flask, dr: Colleague
+) -> None:
     Colleague(app, "away", "staff")
     run(app, "people", "disable", "away")
     pages = []
-    for name, password in (("nobody", "wrong password"), ("dr", "wrong password"), ("away", PASSWORD)):
+    for name, password in (
+        ("nobody", "wrong password"),
+        ("dr", "wrong password"),
+        ("away", PASSWORD),
+    ):
         visitor = Visitor(app)
         visitor.get("/account/sign-in")
         visitor.post("/account/sign-in", {"sign_in_name": name, "password": password})
@@ -74,7 +83,9 @@ def test_unknown_name_wrong_password_and_disabled_person_get_the_same_answer(app
 
 
 @pytest.mark.parametrize("name", ["dr", "nobody"])
-def test_after_too_many_attempts_even_the_right_password_waits(app: Flask, dr: Colleague, name: str) -> None:
+def test_after_too_many_attempts_even_the_right_password_waits(
+    app: Flask, dr: Colleague, name: str
+) -> None:
     visitor = Visitor(app)
     visitor.get("/account/sign-in")
     for _ in range(people.ATTEMPTS_PER_NAME_AND_ADDRESS):
@@ -89,7 +100,9 @@ def test_after_too_many_attempts_even_the_right_password_waits(app: Flask, dr: C
     assert (visitor.path == "/clinic/") is (name == "dr")
 
 
-def test_attempts_are_counted_for_all_processes(app: Flask, dr: Colleague, start: Callable[..., Flask]) -> None:
+def test_attempts_are_counted_for_all_processes(
+    app: Flask, dr: Colleague, start: Callable[..., Flask]
+) -> None:
     other = start(installation(app).settings)
     for number in range(people.ATTEMPTS_PER_NAME_AND_ADDRESS):
         visitor = Visitor((app, other)[number % 2])
@@ -99,7 +112,9 @@ def test_attempts_are_counted_for_all_processes(app: Flask, dr: Colleague, start
     assert "Too many attempts failed" in visitor.text
 
 
-def test_a_password_typed_as_the_name_is_in_no_log(app: Flask, dr: Colleague, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_password_typed_as_the_name_is_in_no_log(
+    app: Flask, dr: Colleague, caplog: pytest.LogCaptureFixture
+) -> None:
     visitor = Visitor(app)
     visitor.get("/account/sign-in")
     visitor.post("/account/sign-in", {"sign_in_name": PASSWORD, "password": "x"})
@@ -118,11 +133,15 @@ def leave_idle(app: Flask) -> None:
 @pytest.mark.parametrize("column", ["seen_at", "begun_at"])
 def test_a_sign_in_ends_by_itself(app: Flask, dr: Colleague, column: str) -> None:
     with app.app_context():
-        long_ago = datetime.now(UTC) - (timedelta(minutes=21) if column == "seen_at" else timedelta(hours=13))
+        long_ago = datetime.now(UTC) - (
+            timedelta(minutes=21) if column == "seen_at" else timedelta(hours=13)
+        )
         db.session.execute(update(SignInRow).values({column: long_ago}))
         db.session.commit()
     assert dr.get("/clinic/?show=all").request.path == "/account/sign-in"
-    dr.post("/account/sign-in?next=/clinic/?show%3Dall", {"sign_in_name": "dr", "password": PASSWORD})
+    dr.post(
+        "/account/sign-in?next=/clinic/?show%3Dall", {"sign_in_name": "dr", "password": PASSWORD}
+    )
     assert dr.path == "/clinic/"
 
 
@@ -132,7 +151,11 @@ def test_what_was_typed_is_filled_in_again_after_signing_in(app: Flask, dr: Coll
     visitor.fill_in()
     page = f"/clinic/screenings/{visitor.send()}"
     review = {"decision": "do_not_start", "note": "Typed\nbefore"}
-    established = {"infection": "yes", "infection_symptoms": ["fever", "chills"], "why": "Asked again"}
+    established = {
+        "infection": "yes",
+        "infection_symptoms": ["fever", "chills"],
+        "why": "Asked again",
+    }
     for path, values, address in (
         (page, review, f"{page}/review"),
         (f"{page}/clarify/infection", established, f"{page}/clarify/infection"),
@@ -180,7 +203,9 @@ def test_what_somebody_typed_is_not_shown_to_the_next_person(app: Flask, dr: Col
 
 @pytest.mark.both_databases
 @pytest.mark.parametrize("words", [("disable", "dr"), ("reset-password", "dr")])
-def test_who_is_disabled_or_reset_is_out_at_the_next_request(app: Flask, dr: Colleague, words: tuple[str, ...]) -> None:
+def test_who_is_disabled_or_reset_is_out_at_the_next_request(
+    app: Flask, dr: Colleague, words: tuple[str, ...]
+) -> None:
     Colleague(app, "boss", "admin")
     assert dr.get("/clinic/").request.path == "/clinic/"
     run(app, "people", *words)
@@ -189,7 +214,10 @@ def test_who_is_disabled_or_reset_is_out_at_the_next_request(app: Flask, dr: Col
     with app.app_context():
         assert (
             db.session.scalar(
-                select(func.count()).select_from(SignInRow).join(PersonRow).where(PersonRow.sign_in_name == "dr")
+                select(func.count())
+                .select_from(SignInRow)
+                .join(PersonRow)
+                .where(PersonRow.sign_in_name == "dr")
             )
             == 0
         )
@@ -285,7 +313,9 @@ def test_there_are_no_recovery_codes_without_a_second_factor(app: Flask, dr: Col
 
 
 @pytest.mark.both_databases
-def test_with_a_second_factor_a_code_is_asked_for_and_good_only_once(app: Flask, dr: Colleague) -> None:
+def test_with_a_second_factor_a_code_is_asked_for_and_good_only_once(
+    app: Flask, dr: Colleague
+) -> None:
     phone = codes(dr)
     with app.app_context():  # as if some time had gone by since the code of the set-up
         db.session.execute(update(PersonRow).values(tf_last_counter=None))
@@ -379,21 +409,29 @@ def test_an_admin_manages_people_in_the_browser(app: Flask, dr: Colleague) -> No
     with app.app_context():
         person = people.find(db.session, "nurse")
         assert person is not None
-        assert (person.role_names, person.active, person.totp_required) == ("prescriber staff", True, False)
+        assert (person.role_names, person.active, person.totp_required) == (
+            "prescriber staff",
+            True,
+            False,
+        )
     dr.post("/admin/people/nurse", {"reset-password": "1"})
     assert "One-time password of nurse" in dr.text
     assert run(app, "audit", "export").count(",people,nurse,") == 7
 
 
 @pytest.mark.parametrize("change", [{"disable": "1"}, {"change-roles": "1", "roles": ["staff"]}])
-def test_the_last_admin_stays_an_admin(app: Flask, dr: Colleague, change: dict[str, object]) -> None:
+def test_the_last_admin_stays_an_admin(
+    app: Flask, dr: Colleague, change: dict[str, object]
+) -> None:
     dr.get("/admin/people")
     dr.post("/admin/people/dr", change)
     assert "That would leave nobody who can manage people" in dr.text
     assert dr.get("/admin/people").request.path == "/admin/people"
 
 
-def test_people_are_changed_only_shortly_after_the_password_was_given(app: Flask, dr: Colleague) -> None:
+def test_people_are_changed_only_shortly_after_the_password_was_given(
+    app: Flask, dr: Colleague
+) -> None:
     with dr.client.session_transaction() as session:
         session["fs_paa"] -= 16 * 60
     dr.get("/admin/people")
@@ -404,7 +442,9 @@ def test_people_are_changed_only_shortly_after_the_password_was_given(app: Flask
     assert dr.path == "/admin/people"
 
 
-@pytest.mark.parametrize("target", ["https://evil.example/", "//evil.example", "/\\evil.example", "/clinic/\\evil"])
+@pytest.mark.parametrize(
+    "target", ["https://evil.example/", "//evil.example", "/\\evil.example", "/clinic/\\evil"]
+)
 def test_signing_in_leads_to_no_other_site(app: Flask, dr: Colleague, target: str) -> None:
     visitor = Visitor(app)
     for in_address, in_form in ((target, ""), ("", target)):
@@ -466,7 +506,10 @@ def test_a_password_that_is_reset_while_it_is_tried_is_refused(
 
 @pytest.mark.usefixtures("slow_hashing")
 def test_an_unknown_name_takes_as_long_as_a_wrong_password(make_app: Callable[..., Flask]) -> None:
-    """Else the time would tell who works here. A name that costs no hashing answers ten times faster."""
+    """Else the time would tell who works here.
+
+    A name that costs no hashing answers ten times faster.
+    """
     app = make_app()
     Colleague(app)
 
@@ -499,7 +542,9 @@ def test_the_password_so_far_cannot_be_guessed_for_long(app: Flask, dr: Colleagu
     assert "Too many attempts failed" in dr.text
 
 
-def test_a_second_factor_is_changed_only_shortly_after_the_password_was_given(app: Flask, dr: Colleague) -> None:
+def test_a_second_factor_is_changed_only_shortly_after_the_password_was_given(
+    app: Flask, dr: Colleague
+) -> None:
     dr.get("/account/second-factor")
     dr.post("/account/second-factor", {"setup": "authenticator"})
     action = re.search(r'action="(/account/second-factor/[^"]+)"', dr.page.text)
@@ -520,7 +565,9 @@ def test_setting_up_a_second_factor_ends_every_other_sign_in(app: Flask, dr: Col
     assert second.get("/clinic/").request.path == "/account/sign-in"
 
 
-def test_a_form_left_open_is_not_sent_in_the_name_of_the_next_person(app: Flask, dr: Colleague) -> None:
+def test_a_form_left_open_is_not_sent_in_the_name_of_the_next_person(
+    app: Flask, dr: Colleague
+) -> None:
     Colleague(app, "other")
     visitor = Visitor(app)
     visitor.fill_in()
@@ -549,7 +596,9 @@ def test_a_stranger_elsewhere_does_not_lock_somebody_out(make_app: Callable[...,
     assert dr.path == "/clinic/"
 
 
-def test_lists_with_names_are_in_the_audit_log_without_what_was_searched_for(app: Flask, dr: Colleague) -> None:
+def test_lists_with_names_are_in_the_audit_log_without_what_was_searched_for(
+    app: Flask, dr: Colleague
+) -> None:
     dr.get("/clinic/")
     dr.post("/clinic/search", {"search": "Markerova"})
     log = run(app, "audit", "export")

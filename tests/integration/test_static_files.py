@@ -21,7 +21,9 @@ def addresses(visitor: Visitor) -> list[str]:
     return re.findall(r'(?:href|src)="(/static/[^"]+)"', visitor.page.text)
 
 
-def test_each_file_of_a_page_has_its_version_in_its_address_and_is_kept_for_ever(sqlite_app: Flask) -> None:
+def test_each_file_of_a_page_has_its_version_in_its_address_and_is_kept_for_ever(
+    sqlite_app: Flask,
+) -> None:
     found = addresses(Visitor(sqlite_app))
     assert len(found) >= 3
     for address in found:
@@ -36,7 +38,9 @@ def kept(app: Flask, address: str) -> tuple[int, str | None]:
 
 
 @pytest.mark.parametrize("query", ["", "?v=", "?v=0123456789ab"])
-def test_without_its_version_a_file_is_asked_for_again_each_time(sqlite_app: Flask, query: str) -> None:
+def test_without_its_version_a_file_is_asked_for_again_each_time(
+    sqlite_app: Flask, query: str
+) -> None:
     assert kept(sqlite_app, f"/static/css/app.css{query}") == (200, "no-cache")
 
 
@@ -51,9 +55,9 @@ def test_a_file_that_changed_has_another_address(
     style = tmp_path / "static" / "css" / "app.css"
     style.write_text(style.read_text(encoding="utf-8") + "\n/* changed */\n", encoding="utf-8")
     after = addresses(Visitor(app))
-    assert [old.partition("?")[0] for old, new in zip(before, after, strict=True) if old != new] == [
-        "/static/css/app.css"
-    ]
+    assert [
+        old.partition("?")[0] for old, new in zip(before, after, strict=True) if old != new
+    ] == ["/static/css/app.css"]
     (old,) = set(before) - set(after)
     (new,) = set(after) - set(before)
     assert kept(app, old) == (200, "no-cache")

@@ -65,7 +65,9 @@ def count(app: Flask, table: type) -> int:
 def noted(app: Flask) -> list[tuple[str, str, str]]:
     with app.app_context():
         return [
-            (row.actor, row.action, row.detail) for row in audit.rows(db.session) if row.action.startswith("tablet")
+            (row.actor, row.action, row.detail)
+            for row in audit.rows(db.session)
+            if row.action.startswith("tablet")
         ]
 
 
@@ -123,14 +125,19 @@ def test_what_a_tablet_answers_in_each_state(app: Flask, held: Tablet, state: st
     home = "/" if state == "patient" else "/tablet"
     allowed = {"static", "health.alive", *ANSWERS[state]}
     for rule in rules(app):
-        for method in (rule.methods or set()) & ({"GET"} if rule.endpoint in allowed else {"GET", "POST"}):
+        for method in (rule.methods or set()) & (
+            {"GET"} if rule.endpoint in allowed else {"GET", "POST"}
+        ):
             response = held.client.open(address(rule), method=method)
             response.close()
             if rule.endpoint in allowed:
                 assert response.status_code != 404, rule.endpoint
                 assert response.headers.get("Location") != "/tablet", rule.endpoint
             else:
-                assert (response.status_code, response.location) == (303, home), (method, rule.endpoint)
+                assert (response.status_code, response.location) == (303, home), (
+                    method,
+                    rule.endpoint,
+                )
     assert held.client.get("/nowhere").location == home
 
 
@@ -138,12 +145,24 @@ def test_what_belongs_to_no_patient_is_named(app: Flask) -> None:
     """Nothing of the clinic, of accounts or of papers to keep is ever among what a tablet answers."""
     answered = {endpoint for endpoints in ANSWERS.values() for endpoint in endpoints}
     assert answered <= {rule.endpoint for rule in rules(app)}
-    assert not {one for one in answered if one.startswith(("clinic", "admin", "account", "security", "verify"))}
-    assert not answered & {"tablet.begin", "patient.begin", "patient.copy", "patient.copy_pdf", "patient.blank"}
+    assert not {
+        one
+        for one in answered
+        if one.startswith(("clinic", "admin", "account", "security", "verify"))
+    }
+    assert not answered & {
+        "tablet.begin",
+        "patient.begin",
+        "patient.copy",
+        "patient.copy_pdf",
+        "patient.blank",
+    }
 
 
 @pytest.mark.parametrize("role", ["staff", "prescriber"])
-def test_whoever_starts_is_signed_out_and_the_old_cookie_is_worthless(app: Flask, role: str) -> None:
+def test_whoever_starts_is_signed_out_and_the_old_cookie_is_worthless(
+    app: Flask, role: str
+) -> None:
     colleague = Colleague(app, "desk", role)
     old = colleague.client.get_cookie("session")
     assert old is not None
@@ -168,7 +187,9 @@ def test_whoever_starts_is_signed_out_and_the_old_cookie_is_worthless(app: Flask
         ("2580", "2581", "same PIN twice"),
     ],
 )
-def test_a_pin_is_digits_hard_to_guess_typed_twice(sqlite_app: Flask, pin: str, again: str, why: str) -> None:
+def test_a_pin_is_digits_hard_to_guess_typed_twice(
+    sqlite_app: Flask, pin: str, again: str, why: str
+) -> None:
     colleague = Colleague(sqlite_app, "desk", "staff")
     start(colleague, FIRST, pin, again)
     assert why in colleague.text
@@ -178,7 +199,9 @@ def test_a_pin_is_digits_hard_to_guess_typed_twice(sqlite_app: Flask, pin: str, 
 
 
 @pytest.mark.parametrize("missing", ["name", "birth_day", "birth_year"])
-def test_the_visit_is_filled_in_as_a_whole_or_not_at_all(app: Flask, held: Tablet, missing: str) -> None:
+def test_the_visit_is_filled_in_as_a_whole_or_not_at_all(
+    app: Flask, held: Tablet, missing: str
+) -> None:
     held.in_state("staff")
     held.post("/tablet/hand-over", {**FIRST, missing: ""})
     assert "There is a problem" in held.text
@@ -228,7 +251,9 @@ def test_of_pins_sent_at_once_only_the_first_can_be_right(app: Flask, held: Tabl
     cookie = held.client.get_cookie("tablet")
     assert cookie is not None
     with app.app_context():
-        act = audit.Act(session=db.session, keys=installation().keys, now=datetime.now(UTC), by="test")
+        act = audit.Act(
+            session=db.session, keys=installation().keys, now=datetime.now(UTC), by="test"
+        )
         assert tablet.unlock(act, cookie.value, fits=False, tries=0, draft="") is False
         assert tablet.unlock(act, cookie.value, fits=True, tries=0, draft="") is False
         assert tablet.unlock(act, cookie.value, fits=True, tries=2, draft="") is True
@@ -276,10 +301,15 @@ def test_a_turn_ends_by_itself(app: Flask, held: Tablet, sent: bool) -> None:
         assert held.path == "/tablet"
         assert "This tablet is locked" in held.text
     assert held.client.get_cookie("draft") is None
-    refresh = re.search(r'<meta http-equiv="refresh" content="(\d+); url=/tablet">', held.in_state("staff").page.text)
+    refresh = re.search(
+        r'<meta http-equiv="refresh" content="(\d+); url=/tablet">',
+        held.in_state("staff").page.text,
+    )
     assert refresh is None
     held.post("/tablet/hand-over", NOBODY)
-    refresh = re.search(r'<noscript><meta http-equiv="refresh" content="(\d+); url=/tablet">', held.page.text)
+    refresh = re.search(
+        r'<noscript><meta http-equiv="refresh" content="(\d+); url=/tablet">', held.page.text
+    )
     assert refresh is not None
     assert int(refresh[1]) == tablet.TURN.total_seconds()
 

@@ -48,7 +48,10 @@ def a_few(app: Flask, count: int, *, at: datetime | None = None) -> list[str]:
     with app.app_context():
         here = installation()
         book = here.books["en"]
-        stored = [store(db.session, here.keys, book, all_no(), at=at, name=f"Person {n}") for n in range(count)]
+        stored = [
+            store(db.session, here.keys, book, all_no(), at=at, name=f"Person {n}")
+            for n in range(count)
+        ]
     return [screening.reference for screening in stored]
 
 
@@ -57,7 +60,8 @@ def change(app: Flask, statement: str) -> None:
         db.session.execute(text(statement))
 
 
-# ------------------------------------------------------------------------------------------------------------- audit
+# -------------------------------------------------------------------------------------------------------------
+# audit
 
 
 @pytest.mark.parametrize(
@@ -68,8 +72,14 @@ def change(app: Flask, statement: str) -> None:
         ("UPDATE audit SET subject = 'AAAA-AAAA' WHERE number = 4", "row 4 "),
         ("DELETE FROM audit WHERE number = 3", "row 3 is missing"),
         ("DELETE FROM audit WHERE number IN (2, 3)", "rows 2 to 3 are missing"),
-        ("DELETE FROM audit WHERE number = 5", "the chain ends at row 4, but row 5 was the last one written"),
-        ("UPDATE audit SET number = CASE number WHEN 2 THEN 100 ELSE number END", "row 2 is missing"),
+        (
+            "DELETE FROM audit WHERE number = 5",
+            "the chain ends at row 4, but row 5 was the last one written",
+        ),
+        (
+            "UPDATE audit SET number = CASE number WHEN 2 THEN 100 ELSE number END",
+            "row 2 is missing",
+        ),
         (
             "INSERT INTO audit SELECT 6, at, actor, action, subject, detail, mac FROM audit WHERE number = 5",
             "row 6 ",
@@ -106,10 +116,14 @@ def test_rows_cut_off_together_with_an_old_end_are_found_by_a_noted_end(app: Fla
         db.session.execute(text("DELETE FROM audit WHERE number > 3"))
         db.session.execute(text("UPDATE audit_head SET sealed_head = :old"), {"old": old})
     flask(app, "audit", "verify")
-    assert "does not contain the row that was noted: 5" in flask(app, "audit", "verify", "--head", noted, code=1).stderr
+    assert (
+        "does not contain the row that was noted: 5"
+        in flask(app, "audit", "verify", "--head", noted, code=1).stderr
+    )
 
 
-# --------------------------------------------------------------------------------------------------------- retention
+# ---------------------------------------------------------------------------------------------------------
+# retention
 
 
 def kept(app: Flask) -> set[str]:
@@ -177,9 +191,14 @@ def test_drafts_that_have_expired_go_within_a_minute(app: Flask) -> None:
         assert db.session.scalars(select(DraftRow)).all() == []
 
 
-def test_whoever_reads_while_the_journal_is_emptied_stops_nobody_who_writes(sqlite_app: Flask, tmp_path: Path) -> None:
+def test_whoever_reads_while_the_journal_is_emptied_stops_nobody_who_writes(
+    sqlite_app: Flask, tmp_path: Path
+) -> None:
     file = tmp_path / "instance" / "screening.db"
-    with closing(sqlite3.connect(file)) as reading, closing(sqlite3.connect(file, timeout=0.5)) as writing:
+    with (
+        closing(sqlite3.connect(file)) as reading,
+        closing(sqlite3.connect(file, timeout=0.5)) as writing,
+    ):
         a_few(sqlite_app, 1)
         pass_days(sqlite_app, 90)
         reading.execute("BEGIN")
@@ -208,7 +227,10 @@ def wait_until(ready: Callable[[], bool]) -> None:
     ("statement", "fault"),
     [
         ("DELETE FROM screenings WHERE reference = '{0}'", "{0}: it was sent and is missing"),
-        ("DELETE FROM search WHERE screening_id = (SELECT id FROM screenings WHERE reference = '{0}')", "searched by"),
+        (
+            "DELETE FROM search WHERE screening_id = (SELECT id FROM screenings WHERE reference = '{0}')",
+            "searched by",
+        ),
         ("UPDATE people SET role_names = 'prescriber admin'", "people desk: people.sealed_check"),
         (
             "UPDATE people SET password = (SELECT password FROM people WHERE sign_in_name = 'dr')",
@@ -216,7 +238,9 @@ def wait_until(ready: Callable[[], bool]) -> None:
         ),
     ],
 )
-def test_what_somebody_without_keys_changed_is_found(app: Flask, statement: str, fault: str) -> None:
+def test_what_somebody_without_keys_changed_is_found(
+    app: Flask, statement: str, fault: str
+) -> None:
     Colleague(app)
     desk = Colleague(app, "desk", "staff")
     reference = sent(app)
@@ -227,11 +251,14 @@ def test_what_somebody_without_keys_changed_is_found(app: Flask, statement: str,
 
 
 def test_an_older_state_that_was_put_back_is_found(app: Flask) -> None:
-    dr, reference = Colleague(app), sent(app)
+    dr = Colleague(app)
+    reference = sent(app)
     dr.get(f"/clinic/screenings/{reference}")
     with app.app_context():
         row = db.session.scalars(select(ScreeningRow)).one()
-        older = {name: getattr(row, name) for name in ("status", "entries", "changed_at", "sealed_state")}
+        older = {
+            name: getattr(row, name) for name in ("status", "entries", "changed_at", "sealed_state")
+        }
     dr.decide(reference, "do_not_start", note="Severe risk")
     with app.app_context(), write(db.session):
         db.session.execute(text("DELETE FROM entries"))
@@ -254,7 +281,13 @@ def test_of_what_was_purged_no_byte_is_left(sqlite_app: Flask, tmp_path: Path) -
     with sqlite_app.app_context():
         row = db.session.scalars(select(ScreeningRow)).one()
         entry = db.session.scalars(select(EntryRow)).one()
-        cells = [row.sealed_patient, row.sealed_answers, row.sealed_state, entry.sealed_entry, row.draft_hash.encode()]
+        cells = [
+            row.sealed_patient,
+            row.sealed_answers,
+            row.sealed_state,
+            entry.sealed_entry,
+            row.draft_hash.encode(),
+        ]
         cells += db.session.scalars(select(SearchRow.token))
         # The middle of each: a long cell is spread over pages with other bytes in between.
         parts = [cell[len(cell) // 2 : len(cell) // 2 + 16] for cell in cells]
@@ -269,7 +302,8 @@ def test_of_what_was_purged_no_byte_is_left(sqlite_app: Flask, tmp_path: Path) -
     assert not any(part in after for part in parts)
 
 
-# --------------------------------------------------------------------------------------------------- backup, restore
+# ---------------------------------------------------------------------------------------------------
+# backup, restore
 
 
 @pytest.mark.both_databases
@@ -282,7 +316,9 @@ def test_a_backup_restored_elsewhere_is_all_there(app: Flask, start: Start, tmp_
     assert "exists already" in flask(app, "backup", str(tmp_path / "copy"), code=1).stderr
 
     here = installation(app)
-    elsewhere = Settings(instance=tmp_path / "elsewhere", database_url=empty_database(here.settings))
+    elsewhere = Settings(
+        instance=tmp_path / "elsewhere", database_url=empty_database(here.settings)
+    )
     other = start(elsewhere)
     assert (
         f"Put your copy to {elsewhere.instance}/data.key first"
@@ -311,19 +347,23 @@ def empty_database(settings: Settings) -> str:
 
 
 @pytest.mark.parametrize("content", [b"", b"not a database", b"SQLite format 3\0" + b"x" * 5000])
-def test_what_is_no_backup_is_refused(sqlite_app: Flask, start: Start, tmp_path: Path, content: bytes) -> None:
+def test_what_is_no_backup_is_refused(
+    sqlite_app: Flask, start: Start, tmp_path: Path, content: bytes
+) -> None:
     (tmp_path / "copy").write_bytes(content)
     other = Settings(instance=tmp_path / "other")
     other.instance.mkdir(mode=0o700)
     write_keys(other.instance / "data.key", new_keys())
     assert (
-        "is not a backup of this application" in flask(start(other), "restore", str(tmp_path / "copy"), code=1).stderr
+        "is not a backup of this application"
+        in flask(start(other), "restore", str(tmp_path / "copy"), code=1).stderr
     )
 
 
 @pytest.mark.both_databases
 def test_verify_names_the_screening_that_is_not_as_it_was_stored(app: Flask) -> None:
-    first, second = sent(app, UNSURE), sent(app)
+    first = sent(app, UNSURE)
+    second = sent(app)
     assert "All is as it was stored: 2 screenings" in flask(app, "verify").stdout
     with app.app_context(), write(db.session):
         keys = installation().keys
@@ -342,7 +382,9 @@ def test_a_damaged_database_file_is_found(sqlite_app: Flask, tmp_path: Path) -> 
     file = tmp_path / "instance" / "screening.db"
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        page = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'search'").fetchone()[0]
+        page = connection.execute(
+            "SELECT rootpage FROM sqlite_schema WHERE name = 'search'"
+        ).fetchone()[0]
     content = bytearray(file.read_bytes())
     content[(page - 1) * 4096 + 8 : (page - 1) * 4096 + 200] = b"\xff" * 192
     file.write_bytes(content)
@@ -351,7 +393,8 @@ def test_a_damaged_database_file_is_found(sqlite_app: Flask, tmp_path: Path) -> 
     assert result.stderr.strip()
 
 
-# ------------------------------------------------------------------------------------------------------ key rotation
+# ------------------------------------------------------------------------------------------------------
+# key rotation
 
 
 @pytest.mark.both_databases
@@ -379,7 +422,9 @@ def test_a_rotated_key_seals_everything_and_running_servers_go_on(app: Flask) ->
     assert dr.get(f"/clinic/screenings/{reference}").status_code == 200
 
 
-def test_an_interrupted_rotation_goes_on_where_it_stopped(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_rotation_goes_on_where_it_stopped(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
     a_few(app, 7)
     monkeypatch.setattr(rotation, "PART", 2)
     real = rotation.seal_anew
@@ -404,7 +449,8 @@ def test_an_interrupted_rotation_goes_on_where_it_stopped(app: Flask, monkeypatc
     flask(app, "verify")
 
 
-# ------------------------------------------------------------------------------------------------------------ doctor
+# ------------------------------------------------------------------------------------------------------------
+# doctor
 
 
 @pytest.mark.both_databases
@@ -423,7 +469,11 @@ def test_doctor_says_what_is_well_and_what_is_not(app: Flask, tmp_path: Path) ->
     flask(app, "backup", str(tmp_path / "copy"))
     flask(app, "purge")
     said = flask(app, "doctor", code=1).stdout
-    for line in ("ok     last backup", "ok     last purge", "ok     people: 1 may sign in, 1 of them without"):
+    for line in (
+        "ok     last backup",
+        "ok     last purge",
+        "ok     people: 1 may sign in, 1 of them without",
+    ):
         assert line in said, said
     a_few(app, 2, at=datetime.now(UTC) - timedelta(days=3))
     assert "FAULT  unread: 2 screenings" in flask(app, "doctor", code=1).stdout
@@ -431,7 +481,10 @@ def test_doctor_says_what_is_well_and_what_is_not(app: Flask, tmp_path: Path) ->
     assert "FAULT  data.key" in flask(app, "doctor", code=1).stdout
     key = installation(app).key_file
     key.unlink()
-    assert f"FAULT  data.key: {key} is missing. If there are screenings" in flask(app, "doctor", code=1).stdout
+    assert (
+        f"FAULT  data.key: {key} is missing. If there are screenings"
+        in flask(app, "doctor", code=1).stdout
+    )
 
 
 def test_doctor_finds_a_draft_rule_book_no_fault_where_the_server_answers(
@@ -474,5 +527,8 @@ def test_doctor_notices_a_clock_that_was_set_back(app: Flask) -> None:
 
 def test_a_screening_that_is_gone_is_not_found(app: Flask) -> None:
     with app.app_context():
-        assert screenings.find(db.session, installation().keys, ScreeningRow.reference == "0000-0000") is None
+        assert (
+            screenings.find(db.session, installation().keys, ScreeningRow.reference == "0000-0000")
+            is None
+        )
     assert "There is no screening 0000-0000" in flask(app, "summary", "0000-0000", code=1).stderr

@@ -47,9 +47,14 @@ def upload(visitor: Visitor, content: bytes) -> str:
     visitor.get("/verify")
     token = re.search(r'name="csrf_token"[^>]* value="([^"]+)"', visitor.page.text)
     assert token is not None
-    # Written out here: Flask's test client would put a large file on the disk and forget to close it.
+    # Written out here: Flask's test client would put a large file on the disk and forget to close
+    # it.
     parts = [b'--x\r\nContent-Disposition: form-data; name="csrf_token"\r\n', token[1].encode()]
-    parts += [b'--x\r\nContent-Disposition: form-data; name="pdf"; filename="summary.pdf"\r\n', content, b"--x--\r\n"]
+    parts += [
+        b'--x\r\nContent-Disposition: form-data; name="pdf"; filename="summary.pdf"\r\n',
+        content,
+        b"--x--\r\n",
+    ]
     kind = "multipart/form-data; boundary=x"
     visitor.page = visitor.client.post("/verify", data=b"\r\n".join(parts), content_type=kind)
     assert NAME not in visitor.text
@@ -65,7 +70,8 @@ def test_an_unchanged_file_is_known(app: Flask, pdf: bytes) -> None:
 
 def test_one_changed_byte_anywhere_is_found(app: Flask, pdf: bytes) -> None:
     """The first and last bytes, and many in between; each with another bit changed."""
-    chance, visitor = random.Random(20261123), Visitor(app)
+    chance = random.Random(20261123)
+    visitor = Visitor(app)
     places = [0, 1, len(pdf) - 1, *chance.sample(range(len(pdf)), 200)]
     for place in places:
         changed = bytearray(pdf)
@@ -88,7 +94,8 @@ def test_what_is_not_from_here_is_not_known(app: Flask, pdf: bytes) -> None:
 
 
 def test_a_code_is_known_as_people_type_it(app: Flask, pdf: bytes) -> None:
-    visitor, code = Visitor(app), code_on(pdf)
+    visitor = Visitor(app)
+    code = code_on(pdf)
     for typed in (code, code.lower(), code.replace("-", " "), f" {code} "):
         visitor.get(f"/verify?code={typed}")
         assert "has made a summary with this check code" in visitor.text, typed
@@ -105,7 +112,9 @@ def test_look_alikes_are_read_as_one() -> None:
 def test_the_qr_code_leads_to_the_code(app: Flask, pdf: bytes) -> None:
     """What it says is in the tag tree, for whoever does not see it."""
     root: Any = PdfReader(BytesIO(pdf)).trailer["/Root"]
-    address = re.search(rf"QR: (\S+code={code_on(pdf)})", str(alternatives(root["/StructTreeRoot"])))
+    address = re.search(
+        rf"QR: (\S+code={code_on(pdf)})", str(alternatives(root["/StructTreeRoot"]))
+    )
     assert address is not None
     visitor = Visitor(app)
     visitor.get(address[1].removeprefix("http://127.0.0.1:8000"))

@@ -31,7 +31,9 @@ def figures(app: Flask, **asked: object) -> dict[str, float]:
     answer = app.test_client().get("/metrics", **asked)
     assert answer.status_code == 200
     lines = [line for line in answer.text.splitlines() if not line.startswith("#")]
-    assert all(re.fullmatch(r'screening_[a-z_]+(\{[a-z]+="[^"]*"\})? [0-9.e+-]+', line) for line in lines), lines
+    assert all(
+        re.fullmatch(r'screening_[a-z_]+(\{[a-z]+="[^"]*"\})? [0-9.e+-]+', line) for line in lines
+    ), lines
     return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
 
 
@@ -57,8 +59,15 @@ def test_the_figures_tell_what_waits_what_failed_and_how_long_printing_took(
     assert found['screening_outbox_failed{kind="to archive"}'] == 2
     assert 0 < found['screening_outbox_age_seconds{kind="to archive"}'] < 60
     assert found["screening_printed"] == 2
-    assert 0 < found['screening_print_seconds{quantile="0.5"}'] <= found['screening_print_seconds{quantile="1.0"}'] < 60
-    assert not re.search("zyxwv|V-77|pregnan", app.test_client().get("/metrics").text, re.IGNORECASE)
+    assert (
+        0
+        < found['screening_print_seconds{quantile="0.5"}']
+        <= found['screening_print_seconds{quantile="1.0"}']
+        < 60
+    )
+    assert not re.search(
+        "zyxwv|V-77|pregnan", app.test_client().get("/metrics").text, re.IGNORECASE
+    )
 
 
 @pytest.mark.parametrize(
@@ -67,11 +76,16 @@ def test_the_figures_tell_what_waits_what_failed_and_how_long_printing_took(
         {"environ_overrides": {"REMOTE_ADDR": "192.0.2.7"}},
         {"headers": {"X-Forwarded-For": "192.0.2.7"}},
         {"headers": {"Forwarded": "for=192.0.2.7"}},
-        {"headers": {"Authorization": "Bearer wrong"}, "environ_overrides": {"REMOTE_ADDR": "192.0.2.7"}},
+        {
+            "headers": {"Authorization": "Bearer wrong"},
+            "environ_overrides": {"REMOTE_ADDR": "192.0.2.7"},
+        },
     ],
     ids=str,
 )
-def test_the_figures_are_for_this_machine_or_with_a_token(sqlite_app: Flask, asked: dict[str, object]) -> None:
+def test_the_figures_are_for_this_machine_or_with_a_token(
+    sqlite_app: Flask, asked: dict[str, object]
+) -> None:
     file = installation(sqlite_app).settings.instance / "metrics.token"
     for _ in ("without a file", "with one"):
         assert sqlite_app.test_client().get("/metrics", **asked).status_code == 404
@@ -81,14 +95,18 @@ def test_the_figures_are_for_this_machine_or_with_a_token(sqlite_app: Flask, ask
     figures(sqlite_app, headers=right, environ_overrides={"REMOTE_ADDR": "192.0.2.7"})
 
 
-def test_whoever_watches_on_this_machine_need_not_know_the_public_name(make_app: Callable[..., Flask]) -> None:
+def test_whoever_watches_on_this_machine_need_not_know_the_public_name(
+    make_app: Callable[..., Flask],
+) -> None:
     app = make_app(public_url="https://screening.clinic.example")
     assert app.test_client().get("/healthz", base_url="http://127.0.0.1:8000").status_code == 200
     assert app.test_client().get("/healthz", base_url="http://other.example").status_code == 400
 
 
 @pytest.mark.both_databases
-def test_it_is_ready_while_keys_and_database_fit_together(app: Flask, caplog: pytest.LogCaptureFixture) -> None:
+def test_it_is_ready_while_keys_and_database_fit_together(
+    app: Flask, caplog: pytest.LogCaptureFixture
+) -> None:
     browser = app.test_client()
     assert browser.get("/readyz").text == "ready\n"
     change(app, "UPDATE alembic_version SET version_num = '0001_first_tables'")
@@ -115,7 +133,9 @@ def later(app: Flask) -> None:
     installation(app).write_proved = (-inf, installation(app).write_proved[1])
 
 
-def test_it_is_not_ready_while_the_disk_is_full(sqlite_app: Flask, caplog: pytest.LogCaptureFixture) -> None:
+def test_it_is_not_ready_while_the_disk_is_full(
+    sqlite_app: Flask, caplog: pytest.LogCaptureFixture
+) -> None:
     browser = sqlite_app.test_client()
     assert browser.get("/readyz").status_code == 200
     with disk_full():

@@ -46,5 +46,7 @@ def test_what_is_missing_is_said_in_the_language_of_the_page(sqlite_app: Flask) 
     assert "La fecha de nacimiento debe incluir el mes" in visitor.text
     visitor.post("/about-you", SAMPLE)
     visitor.post("/questions/pregnancy")
-    assert "Indique si está embarazada. Si no lo sabe, elija «No lo sé con seguridad»" in visitor.text
+    assert (
+        "Indique si está embarazada. Si no lo sabe, elija «No lo sé con seguridad»" in visitor.text
+    )
     assert "Si eligió «No»" in visitor.text

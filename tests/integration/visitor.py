@@ -17,7 +17,13 @@ NO_TO_ALL: dict[str, dict[str, object]] = {
     "iud": {"iud": "no"},
     "vaccines": {"vaccines": "no"},
 }
-SAMPLE = {"name": "Sample Patient", "birth_day": "12", "birth_month": "3", "birth_year": "1988", "visit": "V-1"}
+SAMPLE = {
+    "name": "Sample Patient",
+    "birth_day": "12",
+    "birth_month": "3",
+    "birth_year": "1988",
+    "visit": "V-1",
+}
 
 
 class Visitor:

@@ -39,18 +39,29 @@ def question(asked: str, of: RuleBook | None = None) -> Question:
         ({"pregnancy": {}}, {"pregnancy": Fault.WRONG_TYPE}),
         ({**ILL, "infection_symptoms": "fever"}, {"infection_symptoms": Fault.WRONG_TYPE}),
         ({**ILL, "infection_symptoms": [1]}, {"infection_symptoms": Fault.WRONG_TYPE}),
-        ({**ILL, "infection_symptoms": ["fever", "cough"]}, {"infection_symptoms": Fault.UNKNOWN_VALUE}),
+        (
+            {**ILL, "infection_symptoms": ["fever", "cough"]},
+            {"infection_symptoms": Fault.UNKNOWN_VALUE},
+        ),
         ({**ILL, "infection_symptoms": [""]}, {"infection_symptoms": Fault.UNKNOWN_VALUE}),
         ({**ILL, "infection_since": 3}, {"infection_since": Fault.WRONG_TYPE}),
         ({**ILL, "infection_since": "x" * 501}, {"infection_since": Fault.TOO_LONG}),
         ({**ILL, "infection_since": "3\x00 days"}, {"infection_since": Fault.CONTROL_CHARACTER}),
         ({"iud": "yes", "iud_type": "gold"}, {"iud_type": Fault.UNKNOWN_VALUE}),
-        ({"pregnancy": "yes", "pregnancy_planned": "no"}, {"pregnancy_planned": Fault.DOES_NOT_APPLY}),
+        (
+            {"pregnancy": "yes", "pregnancy_planned": "no"},
+            {"pregnancy_planned": Fault.DOES_NOT_APPLY},
+        ),
         ({"pregnancy_planned": "no"}, {"pregnancy_planned": Fault.DOES_NOT_APPLY}),
-        ({"infection": "private", "infection_since": "today"}, {"infection_since": Fault.DOES_NOT_APPLY}),
+        (
+            {"infection": "private", "infection_since": "today"},
+            {"infection_since": Fault.DOES_NOT_APPLY},
+        ),
     ],
 )
-def test_what_cannot_be_taken_is_refused_with_its_fault(values: dict[str, Any], fault: dict[str, Fault]) -> None:
+def test_what_cannot_be_taken_is_refused_with_its_fault(
+    values: dict[str, Any], fault: dict[str, Fault]
+) -> None:
     assert faults_of(values) == fault
 
 
@@ -63,7 +74,12 @@ def test_all_faults_are_reported_at_once() -> None:
         "hypersensitivity_reaction": Fault.CONTROL_CHARACTER,
         "iud_type": Fault.DOES_NOT_APPLY,
     }
-    values = {"breastfeeding": "maybe", "infection_symptoms": "fever", "infection_since": "x" * 501, "iud": "no"}
+    values = {
+        "breastfeeding": "maybe",
+        "infection_symptoms": "fever",
+        "infection_since": "x" * 501,
+        "iud": "no",
+    }
     more = {"teeth": "yes", "hypersensitivity_reaction": "a\x1bb", "iud_type": "copper"}
     assert faults_of({**ILL, "hypersensitivity": "yes", **values, **more}) == faults
 
@@ -79,16 +95,26 @@ def test_an_empty_value_is_a_missing_answer(asked: str, empty: object) -> None:
 
 
 def test_an_empty_answer_to_a_closed_follow_up_is_no_fault() -> None:
-    assert answers_of(book(), iud="no", iud_type="", vaccines="no", vaccines_which="  \n").value("iud") == "no"
+    assert (
+        answers_of(book(), iud="no", iud_type="", vaccines="no", vaccines_which="  \n").value("iud")
+        == "no"
+    )
 
 
 def test_white_space_alone_is_a_missing_answer() -> None:
-    assert answers_of(book(), infection="yes", infection_since=" \t\r\n ").get("infection_since") is None
+    assert (
+        answers_of(book(), infection="yes", infection_since=" \t\r\n ").get("infection_since")
+        is None
+    )
 
 
-@pytest.mark.parametrize("chosen", [["other", "fever"], ("other", "fever"), ["other", "fever", "other"]])
+@pytest.mark.parametrize(
+    "chosen", [["other", "fever"], ("other", "fever"), ["other", "fever", "other"]]
+)
 def test_several_options_are_kept_once_each_in_the_order_of_the_book(chosen: object) -> None:
-    answer = answers_of(book(), infection="yes", infection_symptoms=chosen).get("infection_symptoms")
+    answer = answers_of(book(), infection="yes", infection_symptoms=chosen).get(
+        "infection_symptoms"
+    )
     assert answer is not None
     assert answer.value == ("fever", "other")
     assert answer.shown == "Fever, Something else"
@@ -98,7 +124,12 @@ def test_several_options_are_kept_once_each_in_the_order_of_the_book(chosen: obj
 def test_an_answer_keeps_the_wording_and_the_language_shown(language: str) -> None:
     asked = question("pregnancy", book(language))
     label = next(option.label for option in asked.options if option.id == "unsure")
-    answers = answers_of(book(language), pregnancy="unsure", hypersensitivity="yes", hypersensitivity_reaction="Ñandú")
+    answers = answers_of(
+        book(language),
+        pregnancy="unsure",
+        hypersensitivity="yes",
+        hypersensitivity_reaction="Ñandú",
+    )
     assert answers.get("pregnancy") == Answer(
         id="pregnancy", value="unsure", asked=asked.ask, shown=label, language=language
     )
@@ -114,7 +145,9 @@ def test_answers_are_equal_in_any_order() -> None:
 
 
 def test_a_page_replaces_its_answers_and_drops_the_follow_ups_it_closed() -> None:
-    before = answers_of(book(), **all_no(iud="yes", iud_type="copper", infection="unsure", infection_since="today"))
+    before = answers_of(
+        book(), **all_no(iud="yes", iud_type="copper", infection="unsure", infection_since="today")
+    )
     after = before.with_page(question("iud"), answers_of(book(), iud="no"))
     assert after.value("iud") == "no"
     assert after.get("iud_type") is None
@@ -124,12 +157,19 @@ def test_a_page_replaces_its_answers_and_drops_the_follow_ups_it_closed() -> Non
 
 def test_a_page_sent_empty_takes_its_answers_back() -> None:
     after = answers_of(book(), **all_no()).with_page(question("pregnancy"), Answers())
-    assert (after.get("pregnancy"), after.get("pregnancy_planned"), after.value("iud")) == (None, None, "no")
+    assert (after.get("pregnancy"), after.get("pregnancy_planned"), after.value("iud")) == (
+        None,
+        None,
+        "no",
+    )
 
 
 def test_a_follow_up_applies_under_the_choices_that_open_it_and_never_under_none() -> None:
     (symptoms, _) = question("infection").follow_ups
-    opened_by = {value: answers_of(book(), infection=value).applies(symptoms) for value in ("yes", "unsure", "no")}
+    opened_by = {
+        value: answers_of(book(), infection=value).applies(symptoms)
+        for value in ("yes", "unsure", "no")
+    }
     assert opened_by == {"yes": True, "unsure": True, "no": False}
     assert not Answers().applies(symptoms)
 
@@ -157,12 +197,15 @@ def test_an_answer_in_a_language_no_longer_offered_is_asked_again() -> None:
 
 
 def test_an_answer_given_in_another_language_stays() -> None:
-    mixed = Answers(given=(*answers_of(book("es"), iud="no").given, *answers_of(book(), infection="no").given))
+    mixed = Answers(
+        given=(*answers_of(book("es"), iud="no").given, *answers_of(book(), infection="no").given)
+    )
     assert mixed.still_asked(books()) == mixed
 
 
 def test_questions_are_open_in_the_order_of_the_book() -> None:
-    answers, opened = Answers(), []
+    answers = Answers()
+    opened = []
     while (asked := answers.open_question(book())) is not None:
         opened.append(asked.id)
         answers = answers.with_page(asked, answers_of(book(), **{asked.id: "private"}))
@@ -176,6 +219,10 @@ def test_unsure_and_private_are_answers_and_leave_no_question_open(unknown: str)
 
 
 def test_a_follow_up_with_one_choice_keeps_its_question_open_and_details_do_not() -> None:
-    for changes, opened in (({"iud": "yes"}, "iud"), ({"pregnancy_planned": None}, "pregnancy"), (ILL, None)):
+    for changes, opened in (
+        ({"iud": "yes"}, "iud"),
+        ({"pregnancy_planned": None}, "pregnancy"),
+        (ILL, None),
+    ):
         asked = answers_of(book(), **all_no(**changes)).open_question(book())
         assert (asked.id if asked else None) == opened

@@ -43,34 +43,61 @@ def generated_books(draw: st.DrawFn) -> RuleBook:
     content = json.loads(KEPT)["en"]
     options: dict[str, list[str]] = {}
     opened: dict[str, tuple[str, list[str]]] = {}
-    content["question"], content["rule"] = [], []
+    content["question"] = []
+    content["rule"] = []
     for asked in draw(st.sampled_from([("a", "b"), ("b", "a"), ("a", "c"), ("b",)])):
         options[asked] = [*draw(st.lists(st.sampled_from(DECIDED), min_size=1, unique=True)), *OPEN]
         follow_ups = []
         if draw(st.booleans()):
-            name, kind = f"{asked}1", draw(st.sampled_from(["one", "several", "several", "text"]))
-            chosen = st.lists(st.sampled_from(["p", "q", "r", "unsure"]), min_size=1, max_size=3, unique=True)
+            name = f"{asked}1"
+            kind = draw(st.sampled_from(["one", "several", "several", "text"]))
+            chosen = st.lists(
+                st.sampled_from(["p", "q", "r", "unsure"]), min_size=1, max_size=3, unique=True
+            )
             inner = draw(chosen) if kind != "text" else []
-            when = draw(st.lists(st.sampled_from(options[asked]), min_size=1, max_size=3, unique=True))
-            labelled = {"options": [{"id": one, "label": one.upper()} for one in inner]} if inner else {}
+            when = draw(
+                st.lists(st.sampled_from(options[asked]), min_size=1, max_size=3, unique=True)
+            )
+            labelled = (
+                {"options": [{"id": one, "label": one.upper()} for one in inner]} if inner else {}
+            )
             words = {"ask": "?", "topic": name.upper(), "clarify": "Ask."}
             follow_ups.append({"id": name, "kind": kind, "when": when, **words, **labelled})
             if set(inner) - set(OPEN):
-                options[name], opened[name] = inner, (asked, when)
-        question = {"ask": "?", "why": "!", "topic": asked.upper(), "clarify": "Ask.", "valid_for_hours": 1}
+                options[name] = inner
+                opened[name] = (asked, when)
+        question = {
+            "ask": "?",
+            "why": "!",
+            "topic": asked.upper(),
+            "clarify": "Ask.",
+            "valid_for_hours": 1,
+        }
         more = {"follow_up": follow_ups} if follow_ups else {}
         content["question"].append({"id": asked, "choices": options[asked], **question, **more})
     read = [[one["id"]] for one in content["question"]]  # each question is read by a rule
-    read += draw(st.lists(st.lists(st.sampled_from(sorted(options)), min_size=1, max_size=3, unique=True), max_size=4))
+    read += draw(
+        st.lists(
+            st.lists(st.sampled_from(sorted(options)), min_size=1, max_size=3, unique=True),
+            max_size=4,
+        )
+    )
     for number, names in enumerate(read):
-        when = {one: draw(some_of([value for value in options[one] if value not in OPEN])) for one in names}
+        when = {
+            one: draw(some_of([value for value in options[one] if value not in OPEN]))
+            for one in names
+        }
         if any(
-            name in opened and opened[name][0] in when and not set(when[opened[name][0]]) & set(opened[name][1])
+            name in opened
+            and opened[name][0] in when
+            and not set(when[opened[name][0]]) & set(opened[name][1])
             for name in when
         ):
             continue  # could never apply
         severity = draw(st.sampled_from(["caution", "contraindication"]))
-        content["rule"].append(a_rule(id=f"rule{number}", when=when, severity=severity, cites=["F1"]))
+        content["rule"].append(
+            a_rule(id=f"rule{number}", when=when, severity=severity, cites=["F1"])
+        )
     return load_content(json.dumps({"en": content}))["en"]
 
 
@@ -87,7 +114,13 @@ def everything(*rule_books: RuleBook) -> Iterator[Chosen]:
     for versions in items.values():
         options = sorted({option.id for one in versions for option in one.options})
         most = 1 if all(one.kind is Kind.ONE for one in versions) else len(options)
-        ways.append([frozenset(chosen) for size in range(most + 1) for chosen in combinations(options, size)])
+        ways.append(
+            [
+                frozenset(chosen)
+                for size in range(most + 1)
+                for chosen in combinations(options, size)
+            ]
+        )
     for combination in product(*ways):
         yield dict(zip(items, combination, strict=True))
 
@@ -95,7 +128,13 @@ def everything(*rule_books: RuleBook) -> Iterator[Chosen]:
 def found(rules: RuleBook, chosen: Chosen) -> set[tuple[str, Severity]]:
     questions = {question.id for question in rules.questions}
     given = (
-        Answer(id=asked, value=min(values) if asked in questions else tuple(values), asked="", shown="", language="en")
+        Answer(
+            id=asked,
+            value=min(values) if asked in questions else tuple(values),
+            asked="",
+            shown="",
+            language="en",
+        )
         for asked, values in chosen.items()
         if values
     )
@@ -108,7 +147,8 @@ def keys(findings: tuple[Finding, ...]) -> set[tuple[str, Severity]]:
 
 def holds(condition: Condition, chosen: Chosen) -> bool:
     return all(
-        not limit.none & chosen[asked] and all(one & (chosen[asked] or {NOTHING}) for one in limit.some)
+        not limit.none & chosen[asked]
+        and all(one & (chosen[asked] or {NOTHING}) for one in limit.some)
         for asked, limit in condition.items()
     )
 
@@ -116,14 +156,21 @@ def holds(condition: Condition, chosen: Chosen) -> bool:
 def agrees_with_every_combination(old: RuleBook, new: RuleBook) -> None:
     changes = outcomes_changed(old, new)
     for chosen in everything(old, new):
-        was, now = found(old, chosen), found(new, chosen)
+        was = found(old, chosen)
+        now = found(new, chosen)
         here = [change for change in changes if holds(change.condition, chosen)]
-        gone = {(one.rule, before) for change in here for one, before, _ in change.findings if before}
+        gone = {
+            (one.rule, before) for change in here for one, before, _ in change.findings if before
+        }
         come = {(one.rule, after) for change in here for one, _, after in change.findings if after}
         assert (gone, come) == (was - now, now - was), chosen
         for change in here:
-            assert change.was is None or change.was <= max([severity for _, severity in was], default=Severity.NONE)
-            assert change.now is None or change.now <= max([severity for _, severity in now], default=Severity.NONE)
+            assert change.was is None or change.was <= max(
+                [severity for _, severity in was], default=Severity.NONE
+            )
+            assert change.now is None or change.now <= max(
+                [severity for _, severity in now], default=Severity.NONE
+            )
     for change in changes:
         assert any(holds(change.condition, chosen) for chosen in everything(old, new)), change
 
@@ -131,7 +178,12 @@ def agrees_with_every_combination(old: RuleBook, new: RuleBook) -> None:
 def table_agrees_with(rules: RuleBook, combinations_: Iterator[Chosen]) -> None:
     rows, joined = truth_table(rules)
     for chosen in combinations_:
-        told = {one for lead in (*rows, *joined) if holds(lead.condition, chosen) for one in keys(lead.findings)}
+        told = {
+            one
+            for lead in (*rows, *joined)
+            if holds(lead.condition, chosen)
+            for one in keys(lead.findings)
+        }
         assert told == found(rules, chosen), chosen
 
 
@@ -140,14 +192,18 @@ every_book = partial(settings, deadline=None, derandomize=True)
 
 @every_book(max_examples=30)
 @given(generated_books(), generated_books())
-def test_changed_outcomes_are_exactly_those_of_every_combination(old: RuleBook, new: RuleBook) -> None:
+def test_changed_outcomes_are_exactly_those_of_every_combination(
+    old: RuleBook, new: RuleBook
+) -> None:
     agrees_with_every_combination(old, new)
 
 
 @pytest.mark.audit
 @every_book(max_examples=1000)
 @given(generated_books(), generated_books())
-def test_changed_outcomes_are_exactly_those_of_every_combination_of_many_books(old: RuleBook, new: RuleBook) -> None:
+def test_changed_outcomes_are_exactly_those_of_every_combination_of_many_books(
+    old: RuleBook, new: RuleBook
+) -> None:
     agrees_with_every_combination(old, new)
 
 
@@ -159,10 +215,16 @@ def test_the_table_says_exactly_what_every_combination_gives(rules: RuleBook) ->
 
 def test_the_table_says_exactly_what_every_combination_of_the_packaged_book_gives() -> None:
     asked = [item.id for item in book().asked()]
-    every = [values for values in combinations_of(book()) if values["pregnancy"] != "private"]  # it is as "unsure" is
+    # it is as "unsure" is
+    every = [values for values in combinations_of(book()) if values["pregnancy"] != "private"]
     every += [{**all_no(), one: value} for one in all_no() for value in (*DECIDED, *OPEN)]
-    every += [{asked: value for asked, value in all_no().items() if asked != left_out} for left_out in all_no()]
-    table_agrees_with(book(), ({one: frozenset(values.get(one, "").split()) for one in asked} for values in every))
+    every += [
+        {asked: value for asked, value in all_no().items() if asked != left_out}
+        for left_out in all_no()
+    ]
+    table_agrees_with(
+        book(), ({one: frozenset(values.get(one, "").split()) for one in asked} for values in every)
+    )
 
 
 def outcomes(
@@ -198,7 +260,9 @@ def test_a_rule_that_joins_two_questions_is_one_line_of_both() -> None:
         )
     )
     said = [("IUD use", (("Yes",),), ()), ("Planned vaccines", (("Yes",),), ())]
-    assert outcomes(book(), joined) == [(said, Severity.CAUTION, Severity.CONTRAINDICATION, [], ["extra"])]
+    assert outcomes(book(), joined) == [
+        (said, Severity.CAUTION, Severity.CONTRAINDICATION, [], ["extra"])
+    ]
 
 
 def test_a_rule_that_is_narrower_tells_where_it_no_longer_applies() -> None:
@@ -210,7 +274,13 @@ def test_a_rule_that_is_narrower_tells_where_it_no_longer_applies() -> None:
     yes = ("Active infection", (("Yes",),), ())
     opened = ("Active infection", (("Yes", "I am not sure"),), ())
     assert outcomes(book(), book_with(narrower)) == [
-        ([yes, ("Signs of infection", (), signs[:2])], Severity.CONTRAINDICATION, Severity.NONE, ["infection"], []),
+        (
+            [yes, ("Signs of infection", (), signs[:2])],
+            Severity.CONTRAINDICATION,
+            Severity.NONE,
+            ["infection"],
+            [],
+        ),
         (
             [opened, ("Signs of infection", ((NOTHING,),), ())],
             Severity.NONE,
@@ -222,8 +292,12 @@ def test_a_rule_that_is_narrower_tells_where_it_no_longer_applies() -> None:
 
 
 def test_where_a_rule_reads_other_answers_no_condition_is_part_of_another() -> None:
-    moved = book_with(lambda content: rule(content, "iud").update(when={"breastfeeding": ["yes"], "iud": ["no"]}))
-    feeding, no, yes = ("Breastfeeding", (("Yes",),), ()), ("IUD use", (("No",),), ()), ("IUD use", (("Yes",),), ())
+    moved = book_with(
+        lambda content: rule(content, "iud").update(when={"breastfeeding": ["yes"], "iud": ["no"]})
+    )
+    feeding = ("Breastfeeding", (("Yes",),), ())
+    no = ("IUD use", (("No",),), ())
+    yes = ("IUD use", (("Yes",),), ())
     assert outcomes(book(), moved) == [
         ([yes], Severity.CAUTION, Severity.NONE, ["iud"], []),
         ([feeding, no], Severity.CONTRAINDICATION, Severity.CONTRAINDICATION, [], ["iud"]),
@@ -239,7 +313,11 @@ def test_not_sure_means_the_same_in_an_edition_that_does_not_offer_it() -> None:
 
     unsure = {"id": "unsure", "label": "I am not sure"}
     offering = book_with(lambda content: change(content, unsure))
-    assert outcomes_changed(offering, book_with(change)) == outcomes_changed(book_with(change), offering) == ()
+    assert (
+        outcomes_changed(offering, book_with(change))
+        == outcomes_changed(book_with(change), offering)
+        == ()
+    )
 
 
 def test_a_new_question_was_not_asked() -> None:
@@ -251,7 +329,9 @@ def test_a_new_question_was_not_asked() -> None:
             "why": "It matters.",
             "clarify": "Ask.",
         }
-        content["question"].append({**question, "choices": ["yes", "no", "unsure", "private"], "valid_for_hours": 24})
+        content["question"].append(
+            {**question, "choices": ["yes", "no", "unsure", "private"], "valid_for_hours": 24}
+        )
         content["rule"].append(a_rule(when={"smoking": ["yes"]}))
 
     new = book_with(change)
@@ -267,7 +347,9 @@ def test_a_new_question_was_not_asked() -> None:
 
 def test_a_new_option_was_not_asked_either() -> None:
     def change(content: Content) -> None:
-        content["question"][4]["follow_up"][0]["options"].append({"id": "none", "label": "None of these"})
+        content["question"][4]["follow_up"][0]["options"].append(
+            {"id": "none", "label": "None of these"}
+        )
         content["question"][4]["follow_up"][0]["clarify"] = "Establish the type."
         content["rule"].append(a_rule(when={"iud_type": ["none"]}))
 
@@ -275,7 +357,9 @@ def test_a_new_option_was_not_asked_either() -> None:
         AskedChange(topic="Type of IUD", option="None of these", added=True),
     )
     (changed,) = [
-        one for one in outcomes_changed(book(), book_with(change)) if one.said[-1].some == (("None of these",),)
+        one
+        for one in outcomes_changed(book(), book_with(change))
+        if one.said[-1].some == (("None of these",),)
     ]
     assert (changed.was, changed.now) == (None, Severity.CAUTION)
 
@@ -286,15 +370,19 @@ def test_many_options_that_are_ticked_do_not_take_long() -> None:
         symptoms["clarify"] = "Establish the signs."
         symptoms["options"] = [{"id": f"o{number}", "label": str(number)} for number in range(60)]
         for number in range(60 - less):
-            content["rule"].append(a_rule(id=f"r{number}", when={"infection_symptoms": [f"o{number}"]}))
+            content["rule"].append(
+                a_rule(id=f"r{number}", when={"infection_symptoms": [f"o{number}"]})
+            )
 
-    many, fewer = book_with(partial(change, less=0)), book_with(partial(change, less=1))
+    many = book_with(partial(change, less=0))
+    fewer = book_with(partial(change, less=1))
     (changed,) = outcomes_changed(many, fewer)
     assert changed.said[-1].some == (("59",),)
     assert len(truth_table(many)[0]) > 60
 
 
-# ------------------------------------------------------------------------------------------------------------- texts
+# -------------------------------------------------------------------------------------------------------------
+# texts
 
 
 def text_of(rules: RuleBook, other: RuleBook) -> list[tuple[str, str | None, str | None]]:
@@ -328,7 +416,9 @@ def test_numbers_lists_and_order_are_told_too() -> None:
         content["rule"][0]["cites"] = ["F3", "F9"]
         content["rule"].reverse()
 
-    order = "pregnancy; pregnancy_planned; breastfeeding; infection; hypersensitivity; iud; vaccines"
+    order = (
+        "pregnancy; pregnancy_planned; breastfeeding; infection; hypersensitivity; iud; vaccines"
+    )
     assert text_of(english(), book_with(change)) == [
         ("question.infection.valid_for_hours", "48", "24"),
         ("rule", order, "; ".join(reversed(order.split("; ")))),
@@ -362,12 +452,22 @@ def test_a_language_that_only_one_edition_has_is_one_change() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "pieces"),
     [
-        ("你有感染吗", "你有发烧吗", [("same", "你有"), ("old", "感染"), ("new", "发烧"), ("same", "吗")]),
+        (
+            "你有感染吗",
+            "你有发烧吗",
+            [("same", "你有"), ("old", "感染"), ("new", "发烧"), ("same", "吗")],
+        ),
         ("คุณมีไข้ไหม", "คุณมีไอไหม", [("same", "คุณมีไ"), ("old", "ข้"), ("new", "อ"), ("same", "ไหม")]),
-        ("क्या बुखार है", "क्या दर्द है", [("same", "क्या "), ("old", "बुखार"), ("new", "दर्द"), ("same", " है")]),
+        (
+            "क्या बुखार है",
+            "क्या दर्द है",
+            [("same", "क्या "), ("old", "बुखार"), ("new", "दर्द"), ("same", " है")],
+        ),
     ],
 )
-def test_words_are_told_apart_in_languages_without_spaces(old: str, new: str, pieces: list[tuple[str, str]]) -> None:
+def test_words_are_told_apart_in_languages_without_spaces(
+    old: str, new: str, pieces: list[tuple[str, str]]
+) -> None:
     assert list(word_by_word(old, new)) == pieces
 
 
@@ -381,18 +481,31 @@ def test_the_pieces_make_both_texts_again(old: str, new: str) -> None:
 
 @every_book(max_examples=60)
 @given(generated_books(), generated_books())
-def test_no_difference_of_two_editions_is_left_out_of_the_texts(old: RuleBook, new: RuleBook) -> None:
+def test_no_difference_of_two_editions_is_left_out_of_the_texts(
+    old: RuleBook, new: RuleBook
+) -> None:
     changed = texts_changed({"en": old}, {"en": new})
     assert bool(changed) == (old.edition.digest != new.edition.digest)
-    assert compare({"en": old}, {"en": old}).texts == outcomes_changed(old, old) == asked_changed(old, old) == ()
+    assert (
+        compare({"en": old}, {"en": old}).texts
+        == outcomes_changed(old, old)
+        == asked_changed(old, old)
+        == ()
+    )
 
 
 def test_tables_without_an_id_are_told_by_their_number() -> None:
     def with_references(publisher: str) -> Mapping[str, RuleBook]:
         """A content that the loader of another release may read."""
         content = json.loads(book().edition.content)
-        content["en"]["rule"][0]["evidence"]["references"] = [{"publisher": "FDA"}, {"publisher": publisher}]
-        translated = {str(number): {"publisher": {"of": "0", "text": f"{publisher}{number}"}} for number in (1, 2)}
+        content["en"]["rule"][0]["evidence"]["references"] = [
+            {"publisher": "FDA"},
+            {"publisher": publisher},
+        ]
+        translated = {
+            str(number): {"publisher": {"of": "0", "text": f"{publisher}{number}"}}
+            for number in (1, 2)
+        }
         content["es"]["rule"]["pregnancy"]["evidence"]["references"] = translated
         return {"en": replace(book(), edition=replace(book().edition, content=json.dumps(content)))}
 

@@ -20,4 +20,7 @@ def test_the_domain_needs_nothing_installed(file: Path) -> None:
         elif isinstance(node, ast.ImportFrom):
             modules.append(node.module or "")
     for module in modules:
-        assert module.startswith("screening.domain") or module.partition(".")[0] in sys.stdlib_module_names, module
+        assert (
+            module.startswith("screening.domain")
+            or module.partition(".")[0] in sys.stdlib_module_names
+        ), module

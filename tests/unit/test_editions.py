@@ -124,7 +124,9 @@ def test_a_file_gives_the_content_and_the_digest_that_it_gave_before(tmp_path: P
 def test_content_that_was_kept_before_is_read_as_the_file_is(tmp_path: Path) -> None:
     book = load_content(KEPT)["en"]
     assert book == tiny(tmp_path)
-    assert book.edition == Edition(id="tiny", version="1", digest=DIGEST, content=KEPT, approvals=())
+    assert book.edition == Edition(
+        id="tiny", version="1", digest=DIGEST, content=KEPT, approvals=()
+    )
 
 
 def test_an_early_edition_is_read_with_who_approved_it(tmp_path: Path) -> None:
@@ -133,7 +135,10 @@ def test_an_early_edition_is_read_with_who_approved_it(tmp_path: Path) -> None:
     assert approval == Approval(by="Dr Okafor", role="", on=date(2026, 1, 31), review_by=None)
     assert edition.digest == EARLY_DIGEST
     assert edition.overdue_since(date(2099, 1, 1)) is None
-    assert load_content(EARLY.replace('approved","version', 'draft","version'))["en"].edition.approvals == ()
+    assert (
+        load_content(EARLY.replace('approved","version', 'draft","version'))["en"].edition.approvals
+        == ()
+    )
 
 
 def test_what_may_be_left_out_of_kept_content_is_empty() -> None:
@@ -142,7 +147,15 @@ def test_what_may_be_left_out_of_kept_content_is_empty() -> None:
     (height,) = question.follow_ups
     (source,) = book.sources
     (part,) = book.leaflet
-    empty = (question.hint, question.unanswered, height.hint, height.unanswered, height.clarify, source.note, part.text)
+    empty = (
+        question.hint,
+        question.unanswered,
+        height.hint,
+        height.unanswered,
+        height.clarify,
+        source.note,
+        part.text,
+    )
     assert set(empty) == {""}
     assert not part.urgent
     assert book.rules[0].finding.evidence is None
@@ -152,7 +165,11 @@ def test_a_finding_of_kept_content_says_what_it_said_before() -> None:
     book = load_content(KEPT)["en"]
     (rule,) = book.rules
     assert rule.when == (("fever", frozenset({"yes"})),)
-    assert (rule.finding.severity, rule.finding.title, rule.finding.answer) == (Severity.CAUTION, "Fever", "fever")
+    assert (rule.finding.severity, rule.finding.title, rule.finding.answer) == (
+        Severity.CAUTION,
+        "Fever",
+        "fever",
+    )
     assert [(one.reason, one.confirm) for one in book.open_findings.values()] == [
         ("Unsure.", "Ask about fever."),
         ("Wants to talk.", "Alone: Ask about fever."),

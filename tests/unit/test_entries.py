@@ -22,7 +22,9 @@ def clarified(question: str, *, hours: int = 1, **values: Any) -> Clarification:
     assert asked is not None
     items = tuple(item.id for item in asked.page)
     answers = read_answers(book(), values)
-    return Clarification(by="Dr A", at=SENT + timedelta(hours=hours), items=items, answers=answers, why="asked")
+    return Clarification(
+        by="Dr A", at=SENT + timedelta(hours=hours), items=items, answers=answers, why="asked"
+    )
 
 
 def decided(decision: Decision = Decision.PROCEED) -> Review:
@@ -55,7 +57,9 @@ def test_what_was_established_decides_whatever_the_patient_said(
 
 
 def test_a_clarification_replaces_the_whole_page_of_its_question() -> None:
-    found = screening(clarified("pregnancy", pregnancy="yes"), pregnancy="no", pregnancy_planned="yes")
+    found = screening(
+        clarified("pregnancy", pregnancy="yes"), pregnancy="no", pregnancy_planned="yes"
+    )
     assert found.established.value("pregnancy_planned") is None
     assert found.answers.value("pregnancy_planned") == "yes"
     assert [one.rule for one in evaluate(book(), found.established).findings] == ["pregnancy"]
@@ -67,7 +71,11 @@ def test_a_follow_up_that_the_clarification_leaves_out_is_still_open() -> None:
 
 
 def test_the_last_clarification_of_a_question_counts() -> None:
-    entries = (clarified("iud", iud="yes", iud_type="copper"), decided(), clarified("iud", hours=3, iud="no"))
+    entries = (
+        clarified("iud", iud="yes", iud_type="copper"),
+        decided(),
+        clarified("iud", hours=3, iud="no"),
+    )
     found = screening(*entries)
     assert found.established.value("iud") == "no"
     assert found.established.value("iud_type") is None
@@ -78,7 +86,9 @@ def test_the_last_clarification_of_a_question_counts() -> None:
 def test_a_decision_stands_until_something_is_clarified_after_it() -> None:
     assert screening().review is None
     assert screening(decided()).review == decided()
-    assert screening(decided(), decided(Decision.DO_NOT_START)).review == decided(Decision.DO_NOT_START)
+    assert screening(decided(), decided(Decision.DO_NOT_START)).review == decided(
+        Decision.DO_NOT_START
+    )
     assert screening(decided(), clarified("iud", iud="no")).review is None
 
 
@@ -88,4 +98,6 @@ def test_an_answer_is_outdated_only_after_its_hours_and_fresh_again_once_establi
     end = SENT + timedelta(hours=asked.valid_for_hours)
     assert not screening().outdated(asked, end)
     assert screening().outdated(asked, end + timedelta(seconds=1))
-    assert not screening(clarified("infection", hours=5, infection="no")).outdated(asked, end + timedelta(seconds=1))
+    assert not screening(clarified("infection", hours=5, infection="no")).outdated(
+        asked, end + timedelta(seconds=1)
+    )

@@ -1,7 +1,7 @@
 """Every combination of answers has exactly the outcome and the findings that the source's facts ask for.
 
-The rules are stated here a second time and in another form: not as conditions, but as what each page of answers puts
-on one of three shelves, from which the findings are then read off.
+The rules are stated here a second time and in another form: not as conditions, but as what each
+page of answers puts on one of three shelves, from which the findings are then read off.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from tests.builders import book
 
 SHELVES = ("contraindication", "clarify", "caution")  # the most severe first
 
-# The first page asks two things. F3: pregnant is a contraindication. F10: planning a pregnancy is a caution.
-# A dot is an answer that is not given; the second column is only asked when the first is "no".
+# The first page asks two things. F3: pregnant is a contraindication. F10: planning a pregnancy is a
+# caution. A dot is an answer that is not given; the second column is only asked when the first is
+# "no".
 PREGNANCY_PAGE = """
     pregnancy  pregnancy_planned  shelf             finding
     yes        .                  contraindication  pregnancy
@@ -71,7 +72,9 @@ def read_off(pages: tuple[Page, ...]) -> tuple[str, list[str]]:
     return outcome, [finding for shelf in SHELVES for finding in found[shelf]]
 
 
-@pytest.mark.parametrize("first", pregnancy_pages(), ids=lambda page: "-".join(page[0].values()) or "missing")
+@pytest.mark.parametrize(
+    "first", pregnancy_pages(), ids=lambda page: "-".join(page[0].values()) or "missing"
+)
 def test_every_combination_gives_exactly_what_the_facts_ask_for(first: Page) -> None:
     rules = book()
     wrong = []
@@ -83,21 +86,29 @@ def test_every_combination_gives_exactly_what_the_facts_ask_for(first: Page) -> 
         if got != read_off(pages):
             wrong.append((values, got, read_off(pages)))
         combinations += 1
-    assert not wrong, f"{len(wrong)} of {combinations}, such as (answers, got, expected): {wrong[0]}"
+    assert not wrong, (
+        f"{len(wrong)} of {combinations}, such as (answers, got, expected): {wrong[0]}"
+    )
     assert combinations == 5**5
 
 
 def test_no_choice_and_no_question_that_rules_read_is_left_out_of_the_combinations() -> None:
     tried: dict[str, set[str]] = {}
-    for values, _, _ in [*pregnancy_pages(), *(page for question in YES_GOES_TO for page in other_pages(question))]:
+    for values, _, _ in [
+        *pregnancy_pages(),
+        *(page for question in YES_GOES_TO for page in other_pages(question)),
+    ]:
         for asked, value in values.items():
             tried.setdefault(asked, set()).add(value)
     read_by_rules = {asked for rule in book().rules for asked, _ in rule.when}
-    assert {item.id: set(item.option_ids) for item in book().asked() if item.id in read_by_rules} == tried
+    assert {
+        item.id: set(item.option_ids) for item in book().asked() if item.id in read_by_rules
+    } == tried
 
 
-# The signs of a reaction to azathioprine, as a patient may tick them. F6 alone decides: a sign never changes the
-# finding, because only the prescriber can tell hypersensitivity from intolerance. An x is a tick, in this order.
+# The signs of a reaction to azathioprine, as a patient may tick them. F6 alone decides: a sign
+# never changes the finding, because only the prescriber can tell hypersensitivity from intolerance.
+# An x is a tick, in this order.
 SIGNS = (
     "rash_hives",
     "swelling_breathing",
@@ -141,11 +152,18 @@ REACTIONS = [line.split() for line in REACTION_PAGE.strip().splitlines()[1:]]
 def reaction(answer: str, signs: list[str]) -> tuple[str, str]:
     """The outcome and the finding where everything else is "no", or `refused`."""
     rest = dict.fromkeys(("pregnancy", "pregnancy_planned", *YES_GOES_TO), "no")
-    values = rest | {"hypersensitivity": None if answer == "." else answer, "hypersensitivity_signs": signs}
+    values = rest | {
+        "hypersensitivity": None if answer == "." else answer,
+        "hypersensitivity_signs": signs,
+    }
     try:
         assessment = evaluate(book(), read_answers(book(), values))
     except UnacceptableAnswers as err:
-        return ("refused" if err.faults == {"hypersensitivity_signs": Fault.DOES_NOT_APPLY} else str(err)), "."
+        return (
+            "refused"
+            if err.faults == {"hypersensitivity_signs": Fault.DOES_NOT_APPLY}
+            else str(err)
+        ), "."
     return assessment.outcome.word, ",".join(finding.rule for finding in assessment.findings) or "."
 
 

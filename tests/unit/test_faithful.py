@@ -1,7 +1,8 @@
 """The book says what its source says, neither more strongly nor more weakly, and tells what it adds.
 
-Each text that rests on a fact has exactly the hedges and strengths that its row in TABLE names: a word too few fails as
-a word too many does. The words are those of the document, in English and in Spanish.
+Each text that rests on a fact has exactly the hedges and strengths that its row in TABLE names: a
+word too few fails as a word too many does. The words are those of the document, in English and in
+Spanish.
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ from tests.builders import book
 WORDS = {
     "can": (r"\bcan\b", r"\bpuede\b|\bconsiderar\b"),  # Spanish has one word for can and may
     "may": (r"\bmay\b|\bconsider\b", r"\bpuede\b|\bconsiderar\b"),
-    "might": (r"\bmight\b|\bcould\b|\bperhaps\b|\blikely\b|\bpossibl", r"podría|quizá|tal vez|posible"),
+    "might": (
+        r"\bmight\b|\bcould\b|\bperhaps\b|\blikely\b|\bpossibl",
+        r"podría|quizá|tal vez|posible",
+    ),
     "sometimes": (r"\bsometimes\b", r"\ba veces\b"),
     "usually": (r"\busually\b", r"por lo general"),
     "mostly": (r"\bmost\b|\bmostly\b|\boften\b", r"la mayoría|a menudo"),
@@ -31,14 +35,20 @@ WORDS = {
     "must": (r"\bmust\b|\bhas to\b|\bshould\b(?! not)|\bcannot\b", r"\bdeben?\b|\bobligatori"),
     "never": (r"\bnever\b", r"\bnunca\b|\bjamás\b"),
     "always": (r"\balways\b|\ball\b", r"\bsiempre\b|\btodos\b"),
-    "contraindicated": (r"contraindicat|\bforbidden\b|\bdangerous\b", r"contraindica|prohib|peligros"),
+    "contraindicated": (
+        r"contraindicat|\bforbidden\b|\bdangerous\b",
+        r"contraindica|prohib|peligros",
+    ),
     "serious": (r"\bserious\b", r"\bgraves\b"),
     "severe": (r"\bsevere\b", r"\bgrave\b"),
     "at once": (r"\bat once\b|\bright away\b", r"\bde inmediato\b"),
     "exactly": (r"\bexactly\b", r"\bexactamente\b"),
     "regular": (r"\bregular\b", r"\bperiódicos\b"),
     "effective": (r"\beffective\b|\bworks well\b", r"\beficaz\b|\bfuncione bien\b"),
-    "less effective": (r"lower the effectiveness|work less well", r"reducir la eficacia|funcione peor"),
+    "less effective": (
+        r"lower the effectiveness|work less well",
+        r"reducir la eficacia|funcione peor",
+    ),
     "matters": (r"\bmatters\b", r"\bimporta\b"),
     "men and women": (r"\bmen and women\b", r"hombres (y|como a) mujeres"),
     "help": (r"\bhelp (prevent|stop|the s)", r"\bayudar\b"),
@@ -123,21 +133,28 @@ def texts(language: str) -> dict[str, str]:
     said = {f"fact.{fact.id}": fact.says for fact in rules.facts} if language == "en" else {}
     said |= {f"rule.{rule.finding.rule}": rule.finding.reason for rule in rules.rules}
     said |= {f"checklist.{item.id}": item.text for item in rules.checklist}
-    said |= {f"leaflet.{part.id}": "\n".join((part.title, part.text, *part.points)) for part in rules.leaflet}
+    said |= {
+        f"leaflet.{part.id}": "\n".join((part.title, part.text, *part.points))
+        for part in rules.leaflet
+    }
     return {place: OURS.sub("", text) for place, text in said.items()}
 
 
 def found(text: str, language: str) -> set[str]:
     """The names of the hedges and strengths in a text."""
     place = ["en", "es"].index(language)
-    return {name for name, patterns in WORDS.items() if re.search(patterns[place], text, re.IGNORECASE)}
+    return {
+        name for name, patterns in WORDS.items() if re.search(patterns[place], text, re.IGNORECASE)
+    }
 
 
 CASES = [(language, place) for language in ("en", "es") for place in rows(language)]
 
 
 @pytest.mark.parametrize(("language", "place"), CASES)
-def test_a_text_has_the_hedges_and_strengths_of_the_document_and_no_others(language: str, place: str) -> None:
+def test_a_text_has_the_hedges_and_strengths_of_the_document_and_no_others(
+    language: str, place: str
+) -> None:
     text = texts(language)[place]
     assert found(text, language) == rows(language)[place], text
 
@@ -156,21 +173,30 @@ def test_every_text_that_rests_on_a_fact_has_a_row(language: str) -> None:
         ("es", "Quizá la mayoría debe.", {"might", "mostly", "must"}),
     ],
 )
-def test_words_that_no_text_has_are_found_where_they_are(language: str, text: str, names: set[str]) -> None:
+def test_words_that_no_text_has_are_found_where_they_are(
+    language: str, text: str, names: set[str]
+) -> None:
     assert found(text, language) == names
 
 
 @LANGUAGES
 def test_a_rule_names_the_source_as_the_one_that_says_so(language: str) -> None:
     beginning = {"en": "According to the source, ", "es": "Según la fuente, "}[language]
-    assert [one.finding.reason for one in book(language).rules if not one.finding.reason.startswith(beginning)] == []
+    assert [
+        one.finding.reason
+        for one in book(language).rules
+        if not one.finding.reason.startswith(beginning)
+    ] == []
 
 
 @LANGUAGES
 def test_what_the_document_does_not_say_to_patients_is_called_our_advice(language: str) -> None:
     whole = "\n".join(f"{part.title}\n{part.text}" for part in book(language).leaflet)
     advice = [match[0] for match in OURS.finditer(whole)]
-    ours = {"en": r"emergency|before you change|worries", "es": r"emergencias|cambiar nada|preocupa"}[language]
+    ours = {
+        "en": r"emergency|before you change|worries",
+        "es": r"emergencias|cambiar nada|preocupa",
+    }[language]
     assert len(advice) == len(re.findall(ours, whole)) == 4
     assert all(re.search(ours, one) for one in advice)
 
@@ -188,7 +214,8 @@ def test_what_to_do_says_nothing_about_evidence(language: str) -> None:
 @LANGUAGES
 def test_evidence_says_nothing_about_what_to_do(language: str) -> None:
     to_do = re.compile(
-        r"(^|[.;:] )(ask|confirm|consider|discuss|establish|remove|stop|pregunt|confirm|considerar|hablar)\b", re.I
+        r"(^|[.;:] )(ask|confirm|consider|discuss|establish|remove|stop|pregunt|confirm|considerar|hablar)\b",
+        re.I,
     )
     for rule in book(language).rules:
         assert rule.finding.evidence is not None
@@ -198,7 +225,9 @@ def test_evidence_says_nothing_about_what_to_do(language: str) -> None:
 def test_a_reference_has_publisher_section_and_date_or_is_to_be_checked() -> None:
     for rule in book().rules:
         assert rule.finding.evidence is not None
-        assert rule.finding.evidence.status == "draft", "until a clinician of the clinic has approved it"
+        assert rule.finding.evidence.status == "draft", (
+            "until a clinician of the clinic has approved it"
+        )
         for reference in rule.finding.evidence.references:
             assert "," in reference, "publisher or document, and section"
             assert DATED.search(reference) or reference.endswith(TO_CHECK), reference

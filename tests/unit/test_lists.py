@@ -37,7 +37,11 @@ def invited(content: str | bytes, order: Order | None = None) -> list[tuple[str,
 
 
 def faults(found: InvitationList) -> list[str]:
-    cells = [f"row {row.number}, {column}: {fault}" for row in found.rows for column, fault in row.faults.items()]
+    cells = [
+        f"row {row.number}, {column}: {fault}"
+        for row in found.rows
+        for column, fault in row.faults.items()
+    ]
     return [*map(str, found.faults), *cells]
 
 
@@ -54,13 +58,18 @@ def appointment(text: str, more: str = "", head: str = "") -> datetime | None:
     return one.appointment
 
 
-# ------------------------------------------------------------------------------------------------- files and encodings
+# -------------------------------------------------------------------------------------------------
+# files and encodings
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"])
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"]
+)
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
-def test_every_way_in_which_a_spreadsheet_saves_text(separator: str, encoding: str, line_end: str) -> None:
+def test_every_way_in_which_a_spreadsheet_saves_text(
+    separator: str, encoding: str, line_end: str
+) -> None:
     lines = ["name,birth_date,visit", "André Müller,1988-03-12,V-1", "Zoë Peña,1990-01-02,"]
     content = line_end.join(line.replace(",", separator) for line in lines).encode(encoding)
     assert invited(content) == [("André Müller", BORN, "V-1"), ("Zoë Peña", date(1990, 1, 2), "")]
@@ -73,7 +82,10 @@ def test_names_in_every_script(encoding: str) -> None:
 
 
 def test_letters_that_are_only_likely_are_said_to_be() -> None:
-    assert any("letters" in str(note) for note in read("name,birth_date\nJosé,1988-03-12\n".encode("cp1252")).notes)
+    assert any(
+        "letters" in str(note)
+        for note in read("name,birth_date\nJosé,1988-03-12\n".encode("cp1252")).notes
+    )
     assert not read("name,birth_date\nJosé,1988-03-12\n").notes
     assert not read(b"name,birth_date\nJose,1988-03-12\n").notes
 
@@ -91,8 +103,14 @@ def test_letters_that_are_only_likely_are_said_to_be() -> None:
         (b'name;birth_date\nAna;"1988"-03-12\n', "Row 2 cannot be read: a quotation mark"),
         (b"name,birth_date\n", "There are no rows below the headings"),
         (b"Ana,1988-03-12\n", "No column has the patients’ names"),
-        (b"name,visit\nAna,V-1\n", "No column has the dates of birth. Head it “Date of birth”. Found: name, visit"),
-        (b"name,birth_date\n" + b"Ana,1988-03-12\n" * 5001, "Split the list: 5000 can be invited at once"),
+        (
+            b"name,visit\nAna,V-1\n",
+            "No column has the dates of birth. Head it “Date of birth”. Found: name, visit",
+        ),
+        (
+            b"name,birth_date\n" + b"Ana,1988-03-12\n" * 5001,
+            "Split the list: 5000 can be invited at once",
+        ),
     ],
     ids=lambda one: one if isinstance(one, str) else "",
 )
@@ -110,7 +128,9 @@ def test_cells_with_line_breaks_separators_and_quotes_stay_one() -> None:
 
 def test_empty_rows_and_columns_are_passed_over_and_rows_keep_their_numbers() -> None:
     content = "March\n\n,,,,\n,name,,birth_date,visit,,\n,,,,,,\n,Ana,,1988-03-12,V-1,,\n,,,,,,\n,Bo,,x,,,\n,,,,,,\n"
-    assert faults(read(content)) == ["row 8, birth_date: “x” cannot be read: write it such as 1988-03-27."]
+    assert faults(read(content)) == [
+        "row 8, birth_date: “x” cannot be read: write it such as 1988-03-27."
+    ]
     assert invited(content.replace("x", "1990-01-02"))[0] == ("Ana", BORN, "V-1")
 
 
@@ -130,12 +150,16 @@ def test_what_nobody_can_see_is_no_cell_no_row_and_no_heading() -> None:
 
 
 def test_a_cell_that_is_far_too_long_is_refused_at_once() -> None:
-    marks, brackets = "a" + "\u0301\u0323" * 20000, "(" * 100000
+    marks = "a" + "\u0301\u0323" * 20000
+    brackets = "(" * 100000
     content = f"name;birth_date;{marks};{brackets}\nAna;{marks};;\n{marks};1988-03-12;;\n"
     begun = process_time()
     found = read(content)
     assert process_time() - begun < 2
-    assert [(row.number, [*row.faults]) for row in found.rows] == [(2, ["birth_date"]), (3, ["name"])]
+    assert [(row.number, [*row.faults]) for row in found.rows] == [
+        (2, ["birth_date"]),
+        (3, ["name"]),
+    ]
     assert max(len(fault) for fault in faults(found)) < 1200
 
 
@@ -148,7 +172,8 @@ def test_a_name_is_too_long_before_it_is_cut() -> None:
             assert "Too long" in fault
 
 
-# ------------------------------------------------------------------------------------------------------------ headings
+# ------------------------------------------------------------------------------------------------------------
+# headings
 
 
 @pytest.mark.parametrize(
@@ -177,7 +202,10 @@ def test_every_heading_means_one_field() -> None:
 
 
 def test_a_name_in_parts_is_put_together() -> None:
-    assert invited("Apellidos;Nombre;Fecha nacimiento\nRuiz Peña;Ana;1988-03-12\n")[0][0] == "Ana Ruiz Peña"
+    assert (
+        invited("Apellidos;Nombre;Fecha nacimiento\nRuiz Peña;Ana;1988-03-12\n")[0][0]
+        == "Ana Ruiz Peña"
+    )
     assert invited("First name;Last name;DOB\nAna;Ruiz;1988-03-12\n")[0][0] == "Ana Ruiz"
     content = "Nombre;Primer apellido;Segundo apellido;F. nac.\nAna;Ruiz;Peña;1988-03-12\n"
     assert invited(content)[0][0] == "Ana Ruiz Peña"
@@ -186,7 +214,9 @@ def test_a_name_in_parts_is_put_together() -> None:
 def test_a_whole_name_is_not_put_together_with_its_parts() -> None:
     content = "Name;First name;Last name;DOB\nAna Ruiz;Ana;Ruiz;1988-03-12\n"
     assert invited(content) == [("Ana Ruiz", BORN, "")]
-    assert [str(note) for note in read(content).notes] == ["These columns are not read: First name, Last name."]
+    assert [str(note) for note in read(content).notes] == [
+        "These columns are not read: First name, Last name."
+    ]
 
 
 @pytest.mark.parametrize(
@@ -197,7 +227,9 @@ def test_a_whole_name_is_not_put_together_with_its_parts() -> None:
         ("name,born,visit,Visit No", ("“visit”, “Visit No”",)),
     ],
 )
-def test_a_heading_that_stands_twice_is_refused_by_name(headings: str, named: tuple[str, ...]) -> None:
+def test_a_heading_that_stands_twice_is_refused_by_name(
+    headings: str, named: tuple[str, ...]
+) -> None:
     found = read(f"{headings}\nPatient One,1988-03-12,Mother Two,1960-01-01\n")
     for one in named:
         assert f"These columns are for the same: {one}. Keep one of them." in faults(found)
@@ -210,15 +242,36 @@ def test_columns_that_are_not_read_are_named() -> None:
     assert len(found.to_invite(SEED)) == 1
 
 
-# ------------------------------------------------------------------------------------------------------ days and times
+# ------------------------------------------------------------------------------------------------------
+# days and times
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        *("1988-03-12", "12.03.1988", "12.3.1988", "12. 3. 1988", "12 Mar 1988", "12-Mar-1988", "12 mar. 1988"),
-        *("March 12, 1988", "12 de marzo de 1988", "12th March 1988", "Saturday, 12 March 1988", "1988/03/12"),
-        *("1988-03-12T00:00:00", "1988-03-12 00:00", "19880312", "12/3/1988 12:00 AM", " １２.０３.１９８８ "),
+        *(
+            "1988-03-12",
+            "12.03.1988",
+            "12.3.1988",
+            "12. 3. 1988",
+            "12 Mar 1988",
+            "12-Mar-1988",
+            "12 mar. 1988",
+        ),
+        *(
+            "March 12, 1988",
+            "12 de marzo de 1988",
+            "12th March 1988",
+            "Saturday, 12 March 1988",
+            "1988/03/12",
+        ),
+        *(
+            "1988-03-12T00:00:00",
+            "1988-03-12 00:00",
+            "19880312",
+            "12/3/1988 12:00 AM",
+            " １２.０３.１９８８ ",
+        ),
         *("12/mar/1988", "sábado 12 marzo 1988", "12.03.1988.", "12 MAR 1988"),
         *("12\u201103\u20111988", "12\u201303\u20131988", "1988\u201003\u201012"),
         *("１２／０３／１９８８", "１２．０３．１９８８"),
@@ -231,8 +284,26 @@ def test_a_day_as_people_write_it(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        *("", "soon", "32214", "30.02.1988", "31/04/1988", "13.13.1988", "1988-13-01", "~1988-03-12", "12 Foo 1988"),
-        *("1988", "03/1988", "1988-03-12 14:30", "1988-03-12 or 13", "12031988", "2999-01-01", "1850-01-01"),
+        *(
+            "",
+            "soon",
+            "32214",
+            "30.02.1988",
+            "31/04/1988",
+            "13.13.1988",
+            "1988-13-01",
+            "~1988-03-12",
+            "12 Foo 1988",
+        ),
+        *(
+            "1988",
+            "03/1988",
+            "1988-03-12 14:30",
+            "1988-03-12 or 13",
+            "12031988",
+            "2999-01-01",
+            "1850-01-01",
+        ),
     ],
 )
 def test_what_is_no_date_of_birth_is_a_fault_at_its_cell(text: str) -> None:
@@ -261,7 +332,9 @@ def test_the_column_decides_where_one_day_can_be_read_in_one_way_only() -> None:
     assert born("03/12/1988", "25/12/1990") == [date(1988, 12, 3), date(1990, 12, 25)]
     assert born("03/12/1988", "12/25/1990") == [BORN, date(1990, 12, 25)]
     assert born("05/05/1988") == [date(1988, 5, 5)]
-    assert read("name;birth_date\nAna;03/12/1988\nBo;31/02/1990\n").asked, "no day in either order proves nothing"
+    assert read("name;birth_date\nAna;03/12/1988\nBo;31/02/1990\n").asked, (
+        "no day in either order proves nothing"
+    )
 
 
 def test_days_that_contradict_each_other_decide_nothing() -> None:
@@ -278,9 +351,25 @@ def test_full_stops_mean_day_first_whatever_was_said() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        *("2027-03-31 14:30", "2027-03-31T14:30", "2027-03-31T14:30:00", "2027-03-31 14:30:00.000", "31.03.2027 14.30"),
-        *("31/03/2027 2:30 pm", "31/03/2027, 2:30 p. m.", "31 mar 2027 a las 14:30", "2027-03-31T12:30:00Z"),
-        *("31.03.2027 14h30", "31/3/2027 14:30 h", "2027-03-31T14:30+02:00", "March 31, 2027 at 2:30 PM"),
+        *(
+            "2027-03-31 14:30",
+            "2027-03-31T14:30",
+            "2027-03-31T14:30:00",
+            "2027-03-31 14:30:00.000",
+            "31.03.2027 14.30",
+        ),
+        *(
+            "31/03/2027 2:30 pm",
+            "31/03/2027, 2:30 p. m.",
+            "31 mar 2027 a las 14:30",
+            "2027-03-31T12:30:00Z",
+        ),
+        *(
+            "31.03.2027 14h30",
+            "31/3/2027 14:30 h",
+            "2027-03-31T14:30+02:00",
+            "March 31, 2027 at 2:30 PM",
+        ),
     ],
 )
 def test_a_time_as_people_write_it(text: str) -> None:
@@ -290,7 +379,9 @@ def test_a_time_as_people_write_it(text: str) -> None:
 def test_day_and_time_in_two_columns() -> None:
     for day in ("31/03/2027", "2027-03-31 00:00"):
         assert appointment(day, ";2:30 pm", ";Time") == datetime(2027, 3, 31, 12, 30, tzinfo=UTC)
-    assert appointment("31.03.2027", ";14:30:00", ";Hora de la cita") == datetime(2027, 3, 31, 12, 30, tzinfo=UTC)
+    assert appointment("31.03.2027", ";14:30:00", ";Hora de la cita") == datetime(
+        2027, 3, 31, 12, 30, tzinfo=UTC
+    )
     assert appointment("", ";", ";Time") is None
 
 
@@ -314,17 +405,23 @@ def test_what_is_no_appointment_is_a_fault_at_its_cell(text: str, words: str) ->
     assert words in fault
 
 
-# ------------------------------------------------------------------------------------------------- other cells, doubles
+# -------------------------------------------------------------------------------------------------
+# other cells, doubles
 
 
 def test_every_fault_of_a_row_is_told_at_its_cell() -> None:
-    content = f"name;birth_date;visit;language;email;prescriber\n?;x;{'V' * 41};xx;a b@c;{'D' * 121}\n"
+    content = (
+        f"name;birth_date;visit;language;email;prescriber\n?;x;{'V' * 41};xx;a b@c;{'D' * 121}\n"
+    )
     assert [fault.partition(":")[0] for fault in faults(read(content))] == [
-        f"row 2, {one}" for one in ("name", "visit", "prescriber", "birth_date", "language", "email")
+        f"row 2, {one}"
+        for one in ("name", "visit", "prescriber", "birth_date", "language", "email")
     ]
 
 
-@pytest.mark.parametrize("text", ["es", "ES", "es-ES", "es_MX", "Spanish", "español", "Espanol", "SPANISH"])
+@pytest.mark.parametrize(
+    "text", ["es", "ES", "es-ES", "es_MX", "Spanish", "español", "Espanol", "SPANISH"]
+)
 def test_a_language_by_code_or_name(text: str) -> None:
     (one,) = read(f"name;birth_date;language\nAna;1988-03-12;{text}\n").to_invite(SEED).values()
     assert one.language == "es"
@@ -349,7 +446,9 @@ def test_what_cannot_be_seen_makes_nobody_another_patient() -> None:
         ("श्\u200dयाम", "श्याम"),
         ("Ana Ruiz", "A\u200bna\u00a0Ruiz\u200e"),
     ):
-        found = read(f"name,birth_date,visit\n{name},1988-03-12,V-1\n{again},1988-03-12,Ｖ-\u20601\n")
+        found = read(
+            f"name,birth_date,visit\n{name},1988-03-12,V-1\n{again},1988-03-12,Ｖ-\u20601\n"
+        )
         assert [row.number for row in found.rows if row.double] == [3], ascii(name)
     kept = read("name,birth_date,visit\nAna,1988-03-12,V-1\n")
     (one,) = kept.to_invite(SEED).values()  # an older release kept some of it
@@ -362,11 +461,14 @@ def test_who_has_an_open_invitation_is_a_double_but_not_of_the_same_list() -> No
     made = found.to_invite(SEED)
     assert with_doubles(found, made, SEED).to_invite(SEED) == made, "the button was pressed twice"
     again = with_doubles(found, made, "1" * 32)
-    assert [str(row.double) for row in again.rows] == ["This patient is already invited to this visit"]
+    assert [str(row.double) for row in again.rows] == [
+        "This patient is already invited to this visit"
+    ]
     assert again.to_invite("1" * 32) == {}
 
 
-# ----------------------------------------------------------------------------------------------------------- workbooks
+# -----------------------------------------------------------------------------------------------------------
+# workbooks
 
 _MAIN = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
 _RELATED = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
@@ -374,13 +476,17 @@ Cells = list[list[str | float | date]]
 
 
 def xlsx(*sheets: tuple[str, Cells], dimension: str = "") -> bytes:
-    """A workbook with these sheets. Style 1 is a day, style 2 a day with a time; a name with `!` is hidden."""
+    """A workbook with these sheets.
+
+    Style 1 is a day, style 2 a day with a time; a name with `!` is hidden.
+    """
     files = {
         "[Content_Types].xml": '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"/>',
         "xl/styles.xml": f'<styleSheet {_MAIN}><cellXfs><xf numFmtId="0"/><xf numFmtId="14"/><xf numFmtId="22"/>'
         '<xf numFmtId="20"/></cellXfs></styleSheet>',
     }
-    names, related = "", ""
+    names = ""
+    related = ""
     for number, (name, rows) in enumerate(sheets, 1):
         lines = ""
         for row, cells in enumerate(rows, 1):
@@ -396,16 +502,22 @@ def xlsx(*sheets: tuple[str, Cells], dimension: str = "") -> bytes:
                     lines += f'<c r="{place}" t="inlineStr"><is><t>{escape(value)}</t></is></c>'
             lines += "</row>"
         lines += f'<row r="1048576"><c r="{dimension}"><v>1</v></c></row>' if dimension else ""
-        files[f"xl/worksheets/sheet{number}.xml"] = f"<worksheet {_MAIN}><sheetData>{lines}</sheetData></worksheet>"
+        files[f"xl/worksheets/sheet{number}.xml"] = (
+            f"<worksheet {_MAIN}><sheetData>{lines}</sheetData></worksheet>"
+        )
         state = ' state="hidden"' if "!" in name else ""
         names += f'<sheet name="{name}" sheetId="{number}" r:id="r{number}"{state}/>'
         related += f'<Relationship Id="r{number}" Type="{_RELATED}/worksheet" Target="worksheets/sheet{number}.xml"/>'
-    files["xl/workbook.xml"] = f'<workbook {_MAIN} xmlns:r="{_RELATED}"><sheets>{names}</sheets></workbook>'
+    files["xl/workbook.xml"] = (
+        f'<workbook {_MAIN} xmlns:r="{_RELATED}"><sheets>{names}</sheets></workbook>'
+    )
     inside = "http://schemas.openxmlformats.org/package/2006/relationships"
     main = f'<Relationship Id="w" Type="{_RELATED}/officeDocument" Target="xl/workbook.xml"/>'
     files["_rels/.rels"] = f'<Relationships xmlns="{inside}">{main}</Relationships>'
     related += f'<Relationship Id="s" Type="{_RELATED}/styles" Target="styles.xml"/>'
-    files["xl/_rels/workbook.xml.rels"] = f'<Relationships xmlns="{inside}">{related}</Relationships>'
+    files["xl/_rels/workbook.xml.rels"] = (
+        f'<Relationships xmlns="{inside}">{related}</Relationships>'
+    )
     return zipped(files)
 
 
@@ -424,7 +536,8 @@ def ods(rows: Cells) -> bytes:
                 lines += f'<table:table-cell office:value-type="string">{text}</table:table-cell>'
         lines += "</table:table-row>"
     names = " ".join(
-        f'xmlns:{one}="urn:oasis:names:tc:opendocument:xmlns:{one}:1.0"' for one in ("office", "table", "text")
+        f'xmlns:{one}="urn:oasis:names:tc:opendocument:xmlns:{one}:1.0"'
+        for one in ("office", "table", "text")
     )
     sheet = f'<table:table table:name="March">{lines}</table:table>'
     content = f"<office:body><office:spreadsheet>{sheet}</office:spreadsheet></office:body>"
@@ -458,12 +571,17 @@ ROWS: Cells = [
 def test_a_workbook_is_read_with_its_days_and_numbers(content: bytes) -> None:
     assert invited(content) == [("André Müller", BORN, "10042"), ("王小明", BORN, "V-2")]
     found = read(content)
-    assert {one.appointment for one in found.to_invite(SEED).values()} == {datetime(2027, 3, 31, 12, 30, tzinfo=UTC)}
+    assert {one.appointment for one in found.to_invite(SEED).values()} == {
+        datetime(2027, 3, 31, 12, 30, tzinfo=UTC)
+    }
     assert [row.number for row in found.rows] == [2, 4]
 
 
 def test_a_workbook_with_day_and_time_in_two_columns() -> None:
-    rows: Cells = [["Name", "DOB", "Appointment", "Time"], ["Ana", BORN, date(2027, 3, 31), 14.5 / 24]]
+    rows: Cells = [
+        ["Name", "DOB", "Appointment", "Time"],
+        ["Ana", BORN, date(2027, 3, 31), 14.5 / 24],
+    ]
     found = read(xlsx(("March", rows)))
     assert faults(found) == []
     (one,) = found.to_invite(SEED).values()
@@ -472,7 +590,9 @@ def test_a_workbook_with_day_and_time_in_two_columns() -> None:
 
 def test_of_several_sheets_the_visible_one_with_the_list_is_read_and_the_others_are_named() -> None:
     other: Cells = [["Read me"], ["Nothing"]]
-    content = xlsx(("About", other), ("Old!", ROWS), ("March", ROWS[:2]), ("April", [HEADS[:2], ["Bo", BORN]]))
+    content = xlsx(
+        ("About", other), ("Old!", ROWS), ("March", ROWS[:2]), ("April", [HEADS[:2], ["Bo", BORN]])
+    )
     assert [name for name, *_ in invited(content)] == ["André Müller"]
     assert "Only the sheet “March” was read, not: About, April." in map(str, read(content).notes)
 
@@ -492,7 +612,10 @@ def test_a_small_workbook_with_very_much_text_is_refused_before_the_server_holds
 @pytest.mark.parametrize("fraction", [0.60416666, 0.604166666666666, 0.60416667])
 def test_a_time_of_a_workbook_is_that_which_the_spreadsheet_shows(fraction: float) -> None:
     at = datetime(2027, 3, 31) + timedelta(days=fraction)  # noqa: DTZ001 - as spreadsheets keep it
-    two: Cells = [["Name", "DOB", "Appointment", "Time"], ["Ana", BORN, date(2027, 3, 31), fraction]]
+    two: Cells = [
+        ["Name", "DOB", "Appointment", "Time"],
+        ["Ana", BORN, date(2027, 3, 31), fraction],
+    ]
     one_column: Cells = [["Name", "DOB", "Appointment"], ["Ana", BORN, at]]
     for rows in (two, one_column):
         found = read(xlsx(("March", rows)))

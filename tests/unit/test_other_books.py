@@ -21,7 +21,13 @@ Content = dict[str, Any]
 
 
 def a_rule(**changes: Any) -> Content:
-    rule = {"id": "extra", "severity": "caution", "title": "Extra", "reason": "Because.", "confirm": "Confirm."}
+    rule = {
+        "id": "extra",
+        "severity": "caution",
+        "title": "Extra",
+        "reason": "Because.",
+        "confirm": "Confirm.",
+    }
     return {**rule, "cites": ["F9"], **changes}
 
 
@@ -42,7 +48,9 @@ def fever_book(*more_options: Content) -> RuleBook:
 
 
 def ids(rules: RuleBook, **changes: Any) -> list[str]:
-    return [finding.rule for finding in evaluate(rules, answers_of(rules, **all_no(**changes))).findings]
+    return [
+        finding.rule for finding in evaluate(rules, answers_of(rules, **all_no(**changes))).findings
+    ]
 
 
 def test_a_rule_over_two_questions_fires_only_when_both_hold() -> None:
@@ -68,22 +76,33 @@ def test_a_finding_over_two_questions_rests_on_the_one_asked_last() -> None:
 
 def test_a_rule_reads_any_of_several_options_chosen() -> None:
     rules = fever_book()
-    assert ids(rules, infection="yes", infection_symptoms=["fever", "aches"]) == ["infection", "extra"]
-    assert ids(rules, infection="yes", infection_symptoms=["fever", "chills"]) == ["infection", "extra"]
+    assert ids(rules, infection="yes", infection_symptoms=["fever", "aches"]) == [
+        "infection",
+        "extra",
+    ]
+    assert ids(rules, infection="yes", infection_symptoms=["fever", "chills"]) == [
+        "infection",
+        "extra",
+    ]
     assert ids(rules, infection="yes", infection_symptoms=["aches"]) == ["infection"]
 
 
 @pytest.mark.parametrize("nothing", [None, []])
 def test_several_options_of_which_none_is_chosen_are_open(nothing: object) -> None:
     rules = fever_book()
-    assert ids(rules, infection="yes", infection_symptoms=nothing) == ["infection", "clarify-infection_symptoms"]
+    assert ids(rules, infection="yes", infection_symptoms=nothing) == [
+        "infection",
+        "clarify-infection_symptoms",
+    ]
     assert ids(rules, infection="unsure") == ["clarify-infection", "clarify-infection_symptoms"]
     assert ids(rules, infection="no") == []
 
 
 @pytest.mark.parametrize("chosen", [["unsure"], ["private"], ["aches", "unsure"]])
 def test_unsure_or_private_among_several_options_asks_to_clarify(chosen: list[str]) -> None:
-    rules = fever_book({"id": "unsure", "label": "I am not sure"}, {"id": "private", "label": "In private"})
+    rules = fever_book(
+        {"id": "unsure", "label": "I am not sure"}, {"id": "private", "label": "In private"}
+    )
     assert "clarify-infection_symptoms" in ids(rules, infection="yes", infection_symptoms=chosen)
 
 
@@ -96,11 +115,21 @@ def test_findings_stand_in_the_order_asked_in_whatever_order_rules_are_written()
     rules = book_with(lambda content: content["rule"].reverse())
     every = {question.id: "yes" for question in rules.questions}
     assert ids(rules, **every) == ids(book(), **every)
-    assert ids(rules, **every) == ["pregnancy", "breastfeeding", "infection", "hypersensitivity", "iud", "vaccines"]
+    assert ids(rules, **every) == [
+        "pregnancy",
+        "breastfeeding",
+        "infection",
+        "hypersensitivity",
+        "iud",
+        "vaccines",
+    ]
 
 
 def test_findings_of_one_question_stand_in_the_order_of_the_rules() -> None:
-    assert ids(book_with_rule(when={"breastfeeding": ["yes"]}, severity="contraindication"), breastfeeding="yes") == [
+    assert ids(
+        book_with_rule(when={"breastfeeding": ["yes"]}, severity="contraindication"),
+        breastfeeding="yes",
+    ) == [
         "breastfeeding",
         "extra",
     ]
@@ -120,10 +149,18 @@ def test_another_book_has_another_digest_in_its_assessments() -> None:
     assert assessment.outcome is Severity.CLARIFY
 
 
-keys = st.sampled_from(["yes", "unsure", "id", "ask", "when", "iud", "of", "text", "points", "1", " ", "é"])
-words = st.sampled_from(["", " ", "yes", "unsure", "iud", "F1", "draft", "one", "text", "caution", "2026-01-31", "é"])
-scalars = st.none() | st.booleans() | st.integers(-5, 5) | st.floats(-1, 1) | words | st.text(max_size=5)
-junk = st.recursive(scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=3))
+keys = st.sampled_from(
+    ["yes", "unsure", "id", "ask", "when", "iud", "of", "text", "points", "1", " ", "é"]
+)
+words = st.sampled_from(
+    ["", " ", "yes", "unsure", "iud", "F1", "draft", "one", "text", "caution", "2026-01-31", "é"]
+)
+scalars = (
+    st.none() | st.booleans() | st.integers(-5, 5) | st.floats(-1, 1) | words | st.text(max_size=5)
+)
+junk = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=3)
+)
 EDITS = ("replace", "remove", "rename", "repeat", "add")
 
 
@@ -163,7 +200,9 @@ def load_or_faults(content: Content) -> Mapping[str, RuleBook] | list[RuleBookFa
 
 @settings(deadline=None, derandomize=True, max_examples=300)
 @given(st.data())
-def test_an_edited_book_either_loads_or_is_refused_with_faults_that_say_where(data: st.DataObject) -> None:
+def test_an_edited_book_either_loads_or_is_refused_with_faults_that_say_where(
+    data: st.DataObject,
+) -> None:
     content = json.loads(book().edition.content)
     if data.draw(st.booleans()):
         del content["es"]  # English alone can be reworded
@@ -172,7 +211,9 @@ def test_an_edited_book_either_loads_or_is_refused_with_faults_that_say_where(da
     result = load_or_faults(content)
     if isinstance(result, list):
         assert result
-        assert all(fault.file and fault.place and fault.problem and fault.remedy for fault in result)
+        assert all(
+            fault.file and fault.place and fault.problem and fault.remedy for fault in result
+        )
     else:
         assert load_content(result["en"].edition.content) == result
         assert evaluate(result["en"], Answers()).outcome is Severity.CLARIFY

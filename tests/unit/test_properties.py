@@ -33,7 +33,9 @@ WORDS = st.text("abc ñé\u0645\u0631 12.", max_size=12)
 DETAILS: dict[str, st.SearchStrategy[Any]] = {
     "infection_symptoms": st.lists(st.sampled_from(["fever", "chills", "aches", "other"])),
     "infection_since": WORDS,
-    "hypersensitivity_signs": st.lists(st.sampled_from(["rash_hives", "nausea_vomiting", "other", "unsure"])),
+    "hypersensitivity_signs": st.lists(
+        st.sampled_from(["rash_hives", "nausea_vomiting", "other", "unsure"])
+    ),
     "hypersensitivity_reaction": WORDS,
     "iud_type": st.sampled_from(["copper", "hormonal", "unsure"]),
     "vaccines_which": WORDS,
@@ -80,14 +82,18 @@ def extra(asked: str, value: str | tuple[str, ...]) -> Answer:
 
 @every_case
 @given(filled_in, st.sampled_from(READ_BY_RULES))
-def test_an_adverse_answer_in_place_of_no_never_lowers_the_outcome(values: dict[str, Any], asked: str) -> None:
+def test_an_adverse_answer_in_place_of_no_never_lowers_the_outcome(
+    values: dict[str, Any], asked: str
+) -> None:
     values = values | ({"pregnancy": "no"} if asked == "pregnancy_planned" else {})
     assert assess(values | {asked: "yes"}).outcome >= assess(values | {asked: "no"}).outcome
 
 
 @every_case
 @given(filled_in, st.sampled_from(READ_BY_RULES))
-def test_an_adverse_answer_is_always_found_whatever_else_is_answered(values: dict[str, Any], asked: str) -> None:
+def test_an_adverse_answer_is_always_found_whatever_else_is_answered(
+    values: dict[str, Any], asked: str
+) -> None:
     values = values | ({"pregnancy": "no"} if asked == "pregnancy_planned" else {})
     adverse = assess(values | {asked: "yes"})
     assert asked in ids(adverse)
@@ -95,7 +101,10 @@ def test_an_adverse_answer_is_always_found_whatever_else_is_answered(values: dic
 
 
 @every_case
-@given(filled_in, st.sampled_from([asked for asked, at in WHEN_YES.items() if at is Severity.CONTRAINDICATION]))
+@given(
+    filled_in,
+    st.sampled_from([asked for asked, at in WHEN_YES.items() if at is Severity.CONTRAINDICATION]),
+)
 def test_reporting_a_contraindication_never_lowers_the_outcome_whatever_was_said_before(
     values: dict[str, Any], asked: str
 ) -> None:
@@ -104,7 +113,9 @@ def test_reporting_a_contraindication_never_lowers_the_outcome_whatever_was_said
 
 @every_case
 @given(filled_in, st.sampled_from(READ_BY_RULES), st.sampled_from(["unsure", "private", None]))
-def test_unknown_never_counts_as_no(values: dict[str, Any], asked: str, unknown: str | None) -> None:
+def test_unknown_never_counts_as_no(
+    values: dict[str, Any], asked: str, unknown: str | None
+) -> None:
     values = values | ({"pregnancy": "no"} if asked == "pregnancy_planned" else {})
     opened = assess(values | {asked: unknown})
     assert opened.outcome >= Severity.CLARIFY
@@ -122,7 +133,11 @@ def test_the_order_of_answers_never_matters(values: dict[str, Any], random: Any)
     as_stored = list(answers.given)
     random.shuffle(as_stored)
     assert answers == again == Answers(given=tuple(as_stored))
-    assert evaluate(book(), answers) == evaluate(book(), again) == evaluate(book(), Answers(given=tuple(as_stored)))
+    assert (
+        evaluate(book(), answers)
+        == evaluate(book(), again)
+        == evaluate(book(), Answers(given=tuple(as_stored)))
+    )
 
 
 @every_case
@@ -130,7 +145,9 @@ def test_the_order_of_answers_never_matters(values: dict[str, Any], random: Any)
 def test_findings_stand_by_severity_then_in_the_order_asked(values: dict[str, Any]) -> None:
     asked = [item.id for item in book().asked()]
     findings = assess(values).findings
-    assert list(findings) == sorted(findings, key=lambda one: (-one.severity, asked.index(one.answer)))
+    assert list(findings) == sorted(
+        findings, key=lambda one: (-one.severity, asked.index(one.answer))
+    )
 
 
 @every_case
@@ -147,13 +164,17 @@ def test_every_finding_cites_a_fact_and_names_an_answer(values: dict[str, Any]) 
 
 @every_case
 @given(filled_in)
-def test_the_assessment_is_the_same_in_every_language_but_for_its_words(values: dict[str, Any]) -> None:
+def test_the_assessment_is_the_same_in_every_language_but_for_its_words(
+    values: dict[str, Any],
+) -> None:
     english = assess(values)
     assert len(books()) > 1
     for language in books():
         assessment = assess(values, language)
         assert ids(assessment) == ids(english)
-        assert [one.severity for one in assessment.findings] == [one.severity for one in english.findings]
+        assert [one.severity for one in assessment.findings] == [
+            one.severity for one in english.findings
+        ]
         assert assessment.digest == english.digest
 
 
@@ -169,7 +190,11 @@ def test_an_edition_kept_in_storage_gives_the_same_assessment(values: dict[str, 
 def test_a_follow_up_that_does_not_apply_never_changes_the_findings(
     values: dict[str, Any], data: st.DataObject
 ) -> None:
-    closed = [asked for asked, (above, opened_by) in OPENED_BY.items() if values.get(above) not in opened_by]
+    closed = [
+        asked
+        for asked, (above, opened_by) in OPENED_BY.items()
+        if values.get(above) not in opened_by
+    ]
     answers = read_answers(book(), values)
     left_over = []
     for asked in data.draw(st.lists(st.sampled_from(closed), unique=True)) if closed else []:
@@ -187,11 +212,21 @@ def test_a_follow_up_that_no_rule_reads_never_changes_the_findings(values: dict[
 
 
 @every_case
-@given(st.dictionaries(st.sampled_from(READ_BY_RULES), st.sampled_from(["maybe", "YES", " yes", "0"]), min_size=1))
-def test_a_value_the_book_does_not_know_is_open_and_never_counts_as_no(unknown: dict[str, str]) -> None:
+@given(
+    st.dictionaries(
+        st.sampled_from(READ_BY_RULES), st.sampled_from(["maybe", "YES", " yes", "0"]), min_size=1
+    )
+)
+def test_a_value_the_book_does_not_know_is_open_and_never_counts_as_no(
+    unknown: dict[str, str],
+) -> None:
     values = {**dict.fromkeys(READ_BY_RULES, "no"), **unknown}
-    known = answers_of(book(), **without_closed({asked: values[asked] for asked in values if asked not in unknown}))
-    findings = evaluate(book(), Answers(given=(*known.given, *map(extra, unknown, unknown.values())))).findings
+    known = answers_of(
+        book(), **without_closed({asked: values[asked] for asked in values if asked not in unknown})
+    )
+    findings = evaluate(
+        book(), Answers(given=(*known.given, *map(extra, unknown, unknown.values())))
+    ).findings
     asked = {item for item in unknown if item != "pregnancy_planned" or "pregnancy" not in unknown}
     assert {finding.rule for finding in findings} == {f"clarify-{item}" for item in asked}
     assert book().open_findings[min(asked), Open.MISSING] in findings

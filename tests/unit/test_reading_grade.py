@@ -13,7 +13,8 @@ HIGHEST_GRADE = 6.0
 
 # Names and medical words that cannot be said more simply count as a short word.
 NAMES = re.compile(
-    r"\b(azathioprine|Imuran|IUD|DMARD|vaccines?|psoriatic arthritis|psoriasis|lymphoma|purines)\b", re.IGNORECASE
+    r"\b(azathioprine|Imuran|IUD|DMARD|vaccines?|psoriatic arthritis|psoriasis|lymphoma|purines)\b",
+    re.IGNORECASE,
 )
 
 
@@ -26,11 +27,17 @@ def grade(*texts: str) -> float:
 def too_hard(texts: Mapping[str, list[str]]) -> dict[str, tuple[float, list[str]]]:
     """Those above the highest grade, with their grade."""
     assert texts
-    return {place: (grade(*words), words) for place, words in texts.items() if grade(*words) > HIGHEST_GRADE}
+    return {
+        place: (grade(*words), words)
+        for place, words in texts.items()
+        if grade(*words) > HIGHEST_GRADE
+    }
 
 
 def test_each_question_and_follow_up_is_plain() -> None:
-    assert not too_hard({item.id: [item.ask, item.hint, item.unanswered] for item in book().asked()})
+    assert not too_hard(
+        {item.id: [item.ask, item.hint, item.unanswered] for item in book().asked()}
+    )
 
 
 def test_each_reason_why_we_ask_is_plain() -> None:
@@ -38,7 +45,11 @@ def test_each_reason_why_we_ask_is_plain() -> None:
 
 
 def test_each_question_with_the_options_to_choose_from_is_plain() -> None:
-    asked = {item.id: [item.ask, *(option.label for option in item.options)] for item in book().asked() if item.options}
+    asked = {
+        item.id: [item.ask, *(option.label for option in item.options)]
+        for item in book().asked()
+        if item.options
+    }
     assert not too_hard(asked)
 
 

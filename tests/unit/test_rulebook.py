@@ -75,7 +75,9 @@ def test_every_fact_of_the_source_is_in_the_book(language: str) -> None:
 
 @LANGUAGES
 @pytest.mark.parametrize("fact", FACTS)
-def test_every_fact_is_reachable_from_a_rule_the_checklist_or_the_leaflet(language: str, fact: str) -> None:
+def test_every_fact_is_reachable_from_a_rule_the_checklist_or_the_leaflet(
+    language: str, fact: str
+) -> None:
     rules = book(language)
     cited: list[Fact] = [
         *(one for rule in rules.rules for one in rule.finding.cites),
@@ -88,7 +90,12 @@ def test_every_fact_is_reachable_from_a_rule_the_checklist_or_the_leaflet(langua
 @LANGUAGES
 def test_every_part_of_the_book_cites_facts_of_the_book(language: str) -> None:
     rules = book(language)
-    parts = [*(rule.finding for rule in rules.rules), *rules.open_findings.values(), *rules.checklist, *rules.leaflet]
+    parts = [
+        *(rule.finding for rule in rules.rules),
+        *rules.open_findings.values(),
+        *rules.checklist,
+        *rules.leaflet,
+    ]
     assert all(part.cites and set(part.cites) <= set(rules.facts) for part in parts)
 
 
@@ -97,14 +104,25 @@ def test_a_fact_is_cited_by_source_section_and_id() -> None:
 
 
 def test_the_leaflet_marks_what_is_urgent() -> None:
-    assert [[fact.id for fact in part.cites] for part in book().leaflet if part.urgent] == [["F16"], ["F20"]]
+    assert [[fact.id for fact in part.cites] for part in book().leaflet if part.urgent] == [
+        ["F16"],
+        ["F20"],
+    ]
 
 
 @LANGUAGES
 def test_the_prescriber_is_told_what_is_not_screened(language: str) -> None:
     for text, words in zip(
         book(language).not_screened,
-        ["TPMT", "methotrexate|metotrexato", "alk|alqu", "malig|cáncer", "kidney|renal", "hepatitis", "age|edad"],
+        [
+            "TPMT",
+            "methotrexate|metotrexato",
+            "alk|alqu",
+            "malig|cáncer",
+            "kidney|renal",
+            "hepatitis",
+            "age|edad",
+        ],
         strict=True,
     ):
         assert any(word.lower() in text.lower() for word in words.split("|")), text
@@ -112,12 +130,28 @@ def test_the_prescriber_is_told_what_is_not_screened(language: str) -> None:
 
 @LANGUAGES
 def test_no_text_for_the_prescriber_decides_for_them(language: str) -> None:
-    findings = [*(rule.finding for rule in book(language).rules), *book(language).open_findings.values()]
+    findings = [
+        *(rule.finding for rule in book(language).rules),
+        *book(language).open_findings.values(),
+    ]
     texts = [text for one in findings for text in (one.title, one.reason, one.confirm)]
     texts += [item.text for item in book(language).checklist]
-    refused = ("safe", "do not prescribe", "stop", "remove", "segur", "no recet", "retir", "suspend")
+    refused = (
+        "safe",
+        "do not prescribe",
+        "stop",
+        "remove",
+        "segur",
+        "no recet",
+        "retir",
+        "suspend",
+    )
     patient_is_unsure = {"The patient is not sure.", "La persona no está segura."}
-    assert not [text for text in texts if text not in patient_is_unsure and any(one in text.lower() for one in refused)]
+    assert not [
+        text
+        for text in texts
+        if text not in patient_is_unsure and any(one in text.lower() for one in refused)
+    ]
 
 
 def test_the_same_content_has_the_same_digest_and_gives_equal_books() -> None:

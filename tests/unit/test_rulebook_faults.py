@@ -11,7 +11,8 @@ from screening.rulebooks.load import AZATHIOPRINE, UNREADABLE, InvalidRuleBook, 
 from screening.rulebooks.reading import RuleBookFault
 from screening.rulebooks.translation import wording_hash
 
-EN, ES = "azathioprine.toml", "azathioprine.es.toml"
+EN = "azathioprine.toml"
+ES = "azathioprine.es.toml"
 IUD = 'when = { iud = ["yes"] }'
 PLANNED = 'when = { pregnancy_planned = ["yes"] }'
 EDITION = "\n\n[medicine]"
@@ -28,7 +29,9 @@ def damaged(folder: Path, *damages: Damage) -> Path:
         shutil.copy(AZATHIOPRINE.with_name(file), folder / file)
     for file, old, new in damages:
         text = (folder / file).read_text(encoding="utf-8", errors="surrogateescape")
-        assert text.count(old) == 1, f"{file} has {old!r} {text.count(old)} times: correct this test"
+        assert text.count(old) == 1, (
+            f"{file} has {old!r} {text.count(old)} times: correct this test"
+        )
         (folder / file).write_bytes(text.replace(old, new).encode(errors="surrogateescape"))
     return folder / EN
 
@@ -41,7 +44,8 @@ def faults_of(path: Path) -> list[RuleBookFault]:
     return caught.value.faults
 
 
-# What is wrong; the damage; the fault's file, place, problem and remedy (the beginnings of the last two).
+# What is wrong; the damage; the fault's file, place, problem and remedy (the beginnings of the last
+# two).
 TABLE: list[tuple[str, Damage, str, str, str, str]] = [
     ("version that no address or file name can hold", (EN, 'version = "', 'version = "a\\"b'),
      EN, "edition.version", "'a\"b2026.3' is not a version", "use at most 40 letters, digits, blanks"),
@@ -153,14 +157,17 @@ TABLE: list[tuple[str, Damage, str, str, str, str]] = [
 
 
 @pytest.mark.parametrize(
-    ("damage", "file", "place", "problem", "remedy"), [pytest.param(*row, id=what) for what, *row in TABLE]
+    ("damage", "file", "place", "problem", "remedy"),
+    [pytest.param(*row, id=what) for what, *row in TABLE],
 )
 def test_a_fault_names_the_file_the_place_and_the_remedy(
     tmp_path: Path, damage: Damage, file: str, place: str, problem: str, remedy: str
 ) -> None:
     faults = faults_of(damaged(tmp_path, damage))
     found = [fault for fault in faults if (fault.file, fault.place) == (file, place)]
-    assert any(fault.problem.startswith(problem) and fault.remedy.startswith(remedy) for fault in found), faults
+    assert any(
+        fault.problem.startswith(problem) and fault.remedy.startswith(remedy) for fault in found
+    ), faults
 
 
 def test_undamaged_copies_load(tmp_path: Path) -> None:
@@ -187,11 +194,26 @@ def test_a_fault_reads_as_one_line() -> None:
 
 def test_ten_faults_are_reported_at_once(tmp_path: Path) -> None:
     ten = {
-        *("unknown value in when", "rule that can never fire", "cites unknown fact", "duplicate fact id", "not an id"),
-        *("missing key", "approved in the file", "text for a flag", "options for own words", "missing translation"),
+        *(
+            "unknown value in when",
+            "rule that can never fire",
+            "cites unknown fact",
+            "duplicate fact id",
+            "not an id",
+        ),
+        *(
+            "missing key",
+            "approved in the file",
+            "text for a flag",
+            "options for own words",
+            "missing translation",
+        ),
     }
     rows = [row for row in TABLE if row[0] in ten]
     faults = faults_of(damaged(tmp_path, *(row[1] for row in rows)))
     assert len(rows) == 10
     for _, _, file, place, problem, _ in rows:
-        assert any((one.file, one.place) == (file, place) and one.problem.startswith(problem) for one in faults), place
+        assert any(
+            (one.file, one.place) == (file, place) and one.problem.startswith(problem)
+            for one in faults
+        ), place

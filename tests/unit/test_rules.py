@@ -12,7 +12,8 @@ from tests.builders import all_no, answers_of, book
 
 KINDS = {"fires", "stays quiet", "unsure", "private", "missing"}
 
-# Rule, kind of row, the answers that differ from "no" to everything (None: not answered), all findings in order.
+# Rule, kind of row, the answers that differ from "no" to everything (None: not answered), all
+# findings in order.
 ROWS: list[tuple[str, str, dict[str, str | None], list[str]]] = [
     ("pregnancy", "fires", {"pregnancy": "yes"}, ["pregnancy"]),
     ("pregnancy", "stays quiet", {"pregnancy": "no"}, []),
@@ -24,7 +25,12 @@ ROWS: list[tuple[str, str, dict[str, str | None], list[str]]] = [
     ("pregnancy_planned", "stays quiet", {"pregnancy": "yes"}, ["pregnancy"]),
     ("pregnancy_planned", "unsure", {"pregnancy_planned": "unsure"}, ["clarify-pregnancy_planned"]),
     ("pregnancy_planned", "unsure", {"pregnancy": "unsure"}, ["clarify-pregnancy"]),
-    ("pregnancy_planned", "private", {"pregnancy_planned": "private"}, ["clarify-pregnancy_planned"]),
+    (
+        "pregnancy_planned",
+        "private",
+        {"pregnancy_planned": "private"},
+        ["clarify-pregnancy_planned"],
+    ),
     ("pregnancy_planned", "private", {"pregnancy": "private"}, ["clarify-pregnancy"]),
     ("pregnancy_planned", "missing", {"pregnancy_planned": None}, ["clarify-pregnancy_planned"]),
     ("pregnancy_planned", "missing", {"pregnancy": None}, ["clarify-pregnancy"]),
@@ -56,7 +62,8 @@ ROWS: list[tuple[str, str, dict[str, str | None], list[str]]] = [
     ("vaccines", "missing", {"vaccines": None}, ["clarify-vaccines"]),
 ]
 
-# Rule, severity, the facts it rests on, the beginning of how far other references agree ("" where nothing is noted).
+# Rule, severity, the facts it rests on, the beginning of how far other references agree ("" where
+# nothing is noted).
 FINDINGS = [
     ("pregnancy", Severity.CONTRAINDICATION, ["F3"], "Sources disagree"),
     ("pregnancy_planned", Severity.CAUTION, ["F10"], "Sources disagree"),
@@ -69,7 +76,10 @@ FINDINGS = [
 
 
 def findings_of(**changes: Any) -> list[str]:
-    return [finding.rule for finding in evaluate(book(), answers_of(book(), **all_no(**changes))).findings]
+    return [
+        finding.rule
+        for finding in evaluate(book(), answers_of(book(), **all_no(**changes))).findings
+    ]
 
 
 @pytest.mark.parametrize(("rule", "kind", "changes", "findings"), ROWS)
@@ -80,13 +90,18 @@ def test_rule(rule: str, kind: str, changes: dict[str, str | None], findings: li
 
 def test_every_rule_has_a_row_of_every_kind() -> None:
     kinds = {
-        rule.finding.rule: {kind for name, kind, _, _ in ROWS if name == rule.finding.rule} for rule in book().rules
+        rule.finding.rule: {kind for name, kind, _, _ in ROWS if name == rule.finding.rule}
+        for rule in book().rules
     }
     assert kinds == dict.fromkeys(kinds, KINDS)
-    assert {name for name, *_ in ROWS} == set(kinds), "a row is about a rule that the book does not have"
+    assert {name for name, *_ in ROWS} == set(kinds), (
+        "a row is about a rule that the book does not have"
+    )
 
 
-@pytest.mark.parametrize(("rule", "severity", "facts", "agreement"), FINDINGS, ids=[row[0] for row in FINDINGS])
+@pytest.mark.parametrize(
+    ("rule", "severity", "facts", "agreement"), FINDINGS, ids=[row[0] for row in FINDINGS]
+)
 def test_rule_has_the_severity_and_the_facts_of_the_source(
     rule: str, severity: Severity, facts: list[str], agreement: str
 ) -> None:
@@ -100,7 +115,9 @@ def test_every_rule_has_a_severity_stated_here() -> None:
     assert [rule.finding.rule for rule in book().rules] == [name for name, *_ in FINDINGS]
 
 
-@pytest.mark.parametrize(("value", "reason"), [("unsure", "not sure"), ("private", "in private"), (None, "No answer")])
+@pytest.mark.parametrize(
+    ("value", "reason"), [("unsure", "not sure"), ("private", "in private"), (None, "No answer")]
+)
 @pytest.mark.parametrize("asked", [name for name, *_ in FINDINGS])
 def test_a_clarify_finding_says_how_the_question_is_open_and_what_to_establish(
     asked: str, value: str | None, reason: str
@@ -108,7 +125,11 @@ def test_a_clarify_finding_says_how_the_question_is_open_and_what_to_establish(
     (finding,) = evaluate(book(), answers_of(book(), **all_no(**{asked: value}))).findings
     item = next(item for item in book().asked() if item.id == asked)
     rule = next(rule.finding for rule in book().rules if rule.finding.rule == asked)
-    assert (finding.rule, finding.answer, finding.severity) == (f"clarify-{asked}", asked, Severity.CLARIFY)
+    assert (finding.rule, finding.answer, finding.severity) == (
+        f"clarify-{asked}",
+        asked,
+        Severity.CLARIFY,
+    )
     confirm = f"Alone with the patient: {item.clarify}" if value == "private" else item.clarify
     assert (finding.title, finding.confirm, finding.cites) == (item.topic, confirm, rule.cites)
     assert reason in finding.reason
@@ -133,7 +154,12 @@ def test_nothing_answered_asks_to_clarify_every_question_and_never_a_closed_foll
 
 
 def test_severity_comes_before_the_order_of_the_questions() -> None:
-    changes = {"pregnancy_planned": "yes", "breastfeeding": "unsure", "iud": "yes", "hypersensitivity": "yes"}
+    changes = {
+        "pregnancy_planned": "yes",
+        "breastfeeding": "unsure",
+        "iud": "yes",
+        "hypersensitivity": "yes",
+    }
     assert findings_of(**changes, vaccines="private", infection="yes") == [
         "infection",
         "hypersensitivity",
@@ -145,7 +171,9 @@ def test_severity_comes_before_the_order_of_the_questions() -> None:
 
 
 def test_the_outcome_is_the_most_severe_finding_and_each_severity_can_be_asked_for() -> None:
-    assessment = evaluate(book(), answers_of(book(), **all_no(iud="yes", vaccines="yes", infection="yes")))
+    assessment = evaluate(
+        book(), answers_of(book(), **all_no(iud="yes", vaccines="yes", infection="yes"))
+    )
     assert assessment.outcome is Severity.CONTRAINDICATION
     assert [finding.rule for finding in assessment.of(Severity.CAUTION)] == ["iud", "vaccines"]
     assert assessment.of(Severity.CLARIFY) == ()

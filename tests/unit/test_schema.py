@@ -39,7 +39,9 @@ def test_the_schema_beside_the_rule_book_is_the_one_that_is_printed(
 ) -> None:
     app = create_app(Settings(instance=tmp_path))
     printed = app.test_cli_runner().invoke(args=["rulebook", "schema", *option]).stdout
-    assert printed == AZATHIOPRINE.with_name(name).read_text(encoding="utf-8"), f"flask rulebook schema > {name}"
+    assert printed == AZATHIOPRINE.with_name(name).read_text(encoding="utf-8"), (
+        f"flask rulebook schema > {name}"
+    )
 
 
 @pytest.mark.parametrize(
@@ -59,8 +61,13 @@ def test_an_editor_marks_what_reading_refuses(damage: Callable[[Any], object]) -
     assert list(Draft202012Validator(schema("azathioprine.schema.json")).iter_errors(book)) != []
 
 
-@pytest.mark.parametrize("entry", [{"of": "xyz", "text": "Sí"}, {"of": "0123abcd", "text": ""}, "Sí"])
+@pytest.mark.parametrize(
+    "entry", [{"of": "xyz", "text": "Sí"}, {"of": "0123abcd", "text": ""}, "Sí"]
+)
 def test_an_editor_marks_a_translation_without_its_mark_or_words(entry: object) -> None:
     book = tomllib.loads(TRANSLATION.read_text(encoding="utf-8"))
     book["choice"]["yes"] = entry
-    assert list(Draft202012Validator(schema("azathioprine.translation.schema.json")).iter_errors(book)) != []
+    assert (
+        list(Draft202012Validator(schema("azathioprine.translation.schema.json")).iter_errors(book))
+        != []
+    )

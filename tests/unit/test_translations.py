@@ -10,10 +10,14 @@ from babel.messages.pofile import read_po
 from tests.builders import books
 from tests.check_translations import CATALOGUES, collected, every_text, not_collected
 
-IMPORTS = "from flask_babel import gettext as _, lazy_gettext as _l, lazy_ngettext, ngettext, {} as {}\n"
+IMPORTS = (
+    "from flask_babel import gettext as _, lazy_gettext as _l, lazy_ngettext, ngettext, {} as {}\n"
+)
 
 
-def found(call: str, function: str = "gettext", name: str = "gettext", known: tuple[str, ...] = ()) -> list[str]:
+def found(
+    call: str, function: str = "gettext", name: str = "gettext", known: tuple[str, ...] = ()
+) -> list[str]:
     return list(not_collected(IMPORTS.format(function, name) + call, set(known)))
 
 
@@ -34,7 +38,9 @@ def test_every_form_of_call_needs_its_texts_in_the_catalogue(call: str) -> None:
     assert all("is not collected" in one for one in found(call))
 
 
-@pytest.mark.parametrize("text", ['f"Hello {name}"', '"Hello " + name', '"Yes" if sure else "No"', "2"])
+@pytest.mark.parametrize(
+    "text", ['f"Hello {name}"', '"Hello " + name', '"Yes" if sure else "No"', "2"]
+)
 def test_a_text_put_together_in_the_call_is_a_fault(text: str) -> None:
     assert found(f"_({text})") == [f"line 2: {text.replace(chr(34), chr(39))} is not collected"]
 
@@ -44,10 +50,15 @@ def test_a_text_that_is_marked_elsewhere_is_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("function", "name"), [("gettext", "say"), ("lazy_gettext", "later"), ("lazy_ngettext", "_l"), ("ngettext", "_")]
+    ("function", "name"),
+    [("gettext", "say"), ("lazy_gettext", "later"), ("lazy_ngettext", "_l"), ("ngettext", "_")],
 )
-def test_a_function_under_a_name_of_which_nothing_is_collected_is_a_fault(function: str, name: str) -> None:
-    assert found("", function, name) == [f"line 1: {function} is called {name}, a name that is not collected"]
+def test_a_function_under_a_name_of_which_nothing_is_collected_is_a_fault(
+    function: str, name: str
+) -> None:
+    assert found("", function, name) == [
+        f"line 1: {function} is called {name}, a name that is not collected"
+    ]
 
 
 def test_lazy_texts_of_pages_are_collected() -> None:
@@ -56,9 +67,19 @@ def test_lazy_texts_of_pages_are_collected() -> None:
 
 def test_spanish_has_quotation_marks_of_one_kind_and_words_of_both_sides_of_the_atlantic() -> None:
     with (CATALOGUES / "es/LC_MESSAGES/messages.po").open("rb") as file:
-        interface = [text for message in read_po(file) if message.id for text in [message.string or ""]]
+        interface = [
+            text for message in read_po(file) if message.id for text in [message.string or ""]
+        ]
     said = [text for one in interface for text in (one if isinstance(one, tuple) else (one,))]
-    said += [text for item in books()["es"].asked() for text in (item.ask, item.hint, item.unanswered)]
-    said += [text for part in books()["es"].leaflet for text in (part.title, part.text, *part.points)]
+    said += [
+        text for item in books()["es"].asked() for text in (item.ask, item.hint, item.unanswered)
+    ]
+    said += [
+        text for part in books()["es"].leaflet for text in (part.title, part.text, *part.points)
+    ]
     assert len(said) > 500
-    assert [text for text in said if re.search('[“”"]|\\b(puls[eaó]r?|ordenador|móvil|comprimidos)\\b', text)] == []
+    assert [
+        text
+        for text in said
+        if re.search('[“”"]|\\b(puls[eaó]r?|ordenador|móvil|comprimidos)\\b', text)
+    ] == []

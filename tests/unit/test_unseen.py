@@ -19,8 +19,26 @@ from tests.builders import books
 
 every_case = settings(deadline=None, derandomize=True, max_examples=300)
 
-DIRECTION = ["\u200e", "\u200f", "\u061c", *map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x206A))]
-HIDDEN = ["\u200b", "\u2060", "\ufeff", "\u00ad", "\u034f", "\u180e", "\u2063", "\u206f", "\ufff9", "\u115f", "\u17b4"]
+DIRECTION = [
+    "\u200e",
+    "\u200f",
+    "\u061c",
+    *map(chr, range(0x202A, 0x202F)),
+    *map(chr, range(0x2066, 0x206A)),
+]
+HIDDEN = [
+    "\u200b",
+    "\u2060",
+    "\ufeff",
+    "\u00ad",
+    "\u034f",
+    "\u180e",
+    "\u2063",
+    "\u206f",
+    "\ufff9",
+    "\u115f",
+    "\u17b4",
+]
 SELECTORS = ["\ufe00", "\ufe0e", "\ufe0f", "\U000e0100", "\U000e0041", "\U000e007f", "\u180b"]
 JOINERS = ["\u200c", "\u200d"]
 UNSEEN = [*DIRECTION, *HIDDEN, *SELECTORS]
@@ -36,7 +54,9 @@ def test_what_cannot_be_seen_is_taken_out_of_latin_words(unseen: str) -> None:
     assert tidy(f"e{unseen}\u0301") == "é"
 
 
-@pytest.mark.parametrize("unseen", [*UNSEEN, *JOINERS, "\u3164", "\u2800", "\u2028", "\u00a0"], ids=numbered)
+@pytest.mark.parametrize(
+    "unseen", [*UNSEEN, *JOINERS, "\u3164", "\u2800", "\u2028", "\u00a0"], ids=numbered
+)
 def test_a_text_of_nothing_that_can_be_seen_is_empty(unseen: str) -> None:
     assert tidy(unseen) == tidy(f" {unseen} {unseen}\n", lines=True) == ""
 
@@ -46,7 +66,10 @@ TRIALS = [
     ("\u200f\u05d3\u05d5\u05d3 \u05dc\u05d5\u05d9", "\u05d3\u05d5\u05d3 \u05dc\u05d5\u05d9"),
     ("Ana\u200bRuiz", "AnaRuiz"),
     ("since\u200b Monday", "since Monday"),
-    ("\u0645\u0646\u0630\u200f 3 \u0623\u064a\u0627\u0645", "\u0645\u0646\u0630 3 \u0623\u064a\u0627\u0645"),
+    (
+        "\u0645\u0646\u0630\u200f 3 \u0623\u064a\u0627\u0645",
+        "\u0645\u0646\u0630 3 \u0623\u064a\u0627\u0645",
+    ),
     ("\ufeffAna", "Ana"),
     ("\u2068Ana\u2069\u202c", "Ana"),
     ("Schmidt\u00adbauer", "Schmidtbauer"),
@@ -62,7 +85,9 @@ def test_trials_are_accepted_as_they_are_seen(typed: str, kept: str) -> None:
     assert text_fault(tidy(typed, lines=True), 500, lines=True) is None
 
 
-@pytest.mark.parametrize("separator", ["\r\n", "\r", "\x0b", "\x0c", "\x85", "\u2028", "\u2029"], ids=ascii)
+@pytest.mark.parametrize(
+    "separator", ["\r\n", "\r", "\x0b", "\x0c", "\x85", "\u2028", "\u2029"], ids=ascii
+)
 def test_every_line_end_is_a_line_end(separator: str) -> None:
     assert tidy(f"rash{separator}fever", lines=True) == "rash\nfever"
     assert tidy(f"Ana{separator}Ruiz") == "Ana Ruiz"
@@ -110,7 +135,10 @@ def test_what_shapes_letters_or_an_emoji_stays(text: str) -> None:
         ("\U0001f469\u200d", "\U0001f469"),
         ("a\u200d\U0001f469", "a\U0001f469"),
         ("\U0001f3f4\U000e0067\U000e0062", "\U0001f3f4"),
-        (f"\U0001f3f4{''.join(chr(0xE0000 + ord(one)) for one in 'hiddenwords')}\U000e007f", "\U0001f3f4"),
+        (
+            f"\U0001f3f4{''.join(chr(0xE0000 + ord(one)) for one in 'hiddenwords')}\U000e007f",
+            "\U0001f3f4",
+        ),
         ("\u2764\ufe0f\ufe0f", "\u2764\ufe0f"),
         ("\u0e2a\u200c\u0e21", "\u0e2a\u0e21"),
         ("\uae40\u200d\ubbfc", "\uae40\ubbfc"),
@@ -126,12 +154,23 @@ def test_a_text_is_not_too_long_for_what_cannot_be_seen() -> None:
 
 
 def test_a_case_file_is_read_as_it_is_seen() -> None:
-    patient = {"name": "\ufeffAna\u200b", "birth_date": "\u200e1988-03-12\u200f", "visit": "V\u00ad1"}
-    answers: dict[str, Any] = {"infection\u200b": "y\u2060es", "infection_symptoms": ["fe\u200bver"]}
+    patient = {
+        "name": "\ufeffAna\u200b",
+        "birth_date": "\u200e1988-03-12\u200f",
+        "visit": "V\u00ad1",
+    }
+    answers: dict[str, Any] = {
+        "infection\u200b": "y\u2060es",
+        "infection_symptoms": ["fe\u200bver"],
+    }
     answers["infection_since"] = "since\u200b Monday"
     content = {"patient": patient, "language": "en\u200e", "answers": answers}
     case = read_case(books(), content, today=date(2026, 3, 14))
-    assert (case.patient.name, case.patient.birth_date, case.patient.visit) == ("Ana", date(1988, 3, 12), "V1")
+    assert (case.patient.name, case.patient.birth_date, case.patient.visit) == (
+        "Ana",
+        date(1988, 3, 12),
+        "V1",
+    )
     assert case.answers.value("infection_symptoms") == ("fever",)
     assert case.answers.value("infection_since") == "since Monday"
 
@@ -146,13 +185,20 @@ LETTERS = st.characters(categories=["Lu", "Ll", "Lt", "Lo", "Mn", "Mc", "Nd"]).f
 
 
 @every_case
-@given(st.lists(st.tuples(LETTERS, st.text(st.sampled_from(UNSEEN), max_size=3)), min_size=1, max_size=12))
+@given(
+    st.lists(
+        st.tuples(LETTERS, st.text(st.sampled_from(UNSEEN), max_size=3)), min_size=1, max_size=12
+    )
+)
 def test_letters_of_any_script_with_unseen_characters_strewn_in_are_kept_as_they_are_seen(
     strewn: list[tuple[str, str]],
 ) -> None:
     # Variants of Mongolian letters are seen.
-    strewn = [(letter, unseen.replace("\u180b", "").replace("\u180e", "")) for letter, unseen in strewn]
-    typed, seen = "".join(map("".join, strewn)), "".join(letter for letter, _ in strewn)
+    strewn = [
+        (letter, unseen.replace("\u180b", "").replace("\u180e", "")) for letter, unseen in strewn
+    ]
+    typed = "".join(map("".join, strewn))
+    seen = "".join(letter for letter, _ in strewn)
     assert tidy(typed) == unicodedata.normalize("NFC", seen).strip()
     has_letter = any(unicodedata.category(one)[0] in "LN" for one in seen)
     assert not has_letter or name_fault(tidy(typed)) == name_fault(tidy(seen))
@@ -161,7 +207,14 @@ def test_letters_of_any_script_with_unseen_characters_strewn_in_are_kept_as_they
 @every_case
 @given(
     st.text(
-        st.sampled_from([*UNSEEN, *JOINERS, *map(chr, range(0x1F468, 0x1F46A)), *"a1\u0639\u0915\u094d\u2764\u20e3 \n"])
+        st.sampled_from(
+            [
+                *UNSEEN,
+                *JOINERS,
+                *map(chr, range(0x1F468, 0x1F46A)),
+                *"a1\u0639\u0915\u094d\u2764\u20e3 \n",
+            ]
+        )
     )
 )
 def test_what_was_cleaned_once_stays_as_it_is(text: str) -> None:
@@ -175,4 +228,9 @@ def test_every_format_character_is_unseen_or_prints() -> None:
         for one in map(chr, range(sys.maxunicode))
         if unicodedata.category(one) == "Cf" and without_unseen(f"a{one}b") != "ab"
     ]
-    assert {unicodedata.name(one).split()[0] for one in kept} == {"ARABIC", "SYRIAC", "KAITHI", "EGYPTIAN"}
+    assert {unicodedata.name(one).split()[0] for one in kept} == {
+        "ARABIC",
+        "SYRIAC",
+        "KAITHI",
+        "EGYPTIAN",
+    }

@@ -25,7 +25,9 @@ DEVANAGARI = "\u0936\u094d\u200d\u092f\u093e\u092e"  # Shyam
 
 
 def own_words(text: str) -> object:
-    return answers_of(book(), hypersensitivity="yes", hypersensitivity_reaction=text).value("hypersensitivity_reaction")
+    return answers_of(book(), hypersensitivity="yes", hypersensitivity_reaction=text).value(
+        "hypersensitivity_reaction"
+    )
 
 
 @pytest.mark.parametrize(
@@ -52,7 +54,9 @@ CONTROL = ["\x00", "\x07", "\x08", "\x1b", "\x7f", "\x9f", "\ud800"]
 
 
 @pytest.mark.parametrize("character", [*CONTROL, "\u0301" * 9], ids=ascii)
-def test_control_characters_and_piles_of_marks_are_refused_everywhere_and_can_be_shown(character: str) -> None:
+def test_control_characters_and_piles_of_marks_are_refused_everywhere_and_can_be_shown(
+    character: str,
+) -> None:
     text = f"x{character}b"
     assert text_fault(tidy(text, lines=True), 500, lines=True) is Fault.CONTROL_CHARACTER
     assert text_fault(tidy(text), 500) is Fault.CONTROL_CHARACTER
@@ -107,7 +111,9 @@ def test_a_name_of_nothing_is_missing(typed: str) -> None:
     assert name_fault(tidy(typed)) is Fault.MISSING
 
 
-@pytest.mark.parametrize(("fault_of", "longest"), [(name_fault, 120), (visit_fault, 40)], ids=["name", "visit"])
+@pytest.mark.parametrize(
+    ("fault_of", "longest"), [(name_fault, 120), (visit_fault, 40)], ids=["name", "visit"]
+)
 def test_names_and_visit_references_have_a_longest_length(fault_of, longest) -> None:
     assert fault_of(tidy("e\u0301" * longest)) is None
     assert fault_of("é" * (longest + 1)) is Fault.TOO_LONG
@@ -136,5 +142,7 @@ def test_a_visit_reference_may_be_left_out() -> None:
         (date(2024, 2, 29), None),
     ],
 )
-def test_a_date_of_birth_is_neither_in_the_future_nor_too_long_ago(born: date, fault: Fault | None) -> None:
+def test_a_date_of_birth_is_neither_in_the_future_nor_too_long_ago(
+    born: date, fault: Fault | None
+) -> None:
     assert birth_date_fault(born, today=TODAY) is fault

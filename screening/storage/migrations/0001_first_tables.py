@@ -37,7 +37,9 @@ def upgrade() -> None:
         sa.Column("draft_hash", sa.String(64), nullable=False, unique=True),
         sa.Column("submitted_at", MOMENT, nullable=False, index=True),
         sa.Column("language", sa.String(16), nullable=False),
-        sa.Column("edition_digest", sa.String(64), sa.ForeignKey("editions.digest"), nullable=False),
+        sa.Column(
+            "edition_digest", sa.String(64), sa.ForeignKey("editions.digest"), nullable=False
+        ),
         sa.Column("status", sa.String(16), nullable=False),
         sa.Column("entries", sa.Integer, nullable=False),
         sa.Column("changed_at", MOMENT, nullable=False, index=True),
@@ -47,7 +49,12 @@ def upgrade() -> None:
     )
     op.create_table(
         "entries",
-        sa.Column("screening_id", sa.String(32), sa.ForeignKey("screenings.id", ondelete="CASCADE"), primary_key=True),
+        sa.Column(
+            "screening_id",
+            sa.String(32),
+            sa.ForeignKey("screenings.id", ondelete="CASCADE"),
+            primary_key=True,
+        ),
         sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("kind", sa.String(16), nullable=False),
         sa.Column("made_at", MOMENT, nullable=False, index=True),

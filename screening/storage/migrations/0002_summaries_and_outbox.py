@@ -15,7 +15,12 @@ def upgrade() -> None:
     """Create both tables, with a job to print the summary of each screening that was sent before."""
     op.create_table(
         "summaries",
-        sa.Column("screening_id", sa.String(32), sa.ForeignKey("screenings.id", ondelete="CASCADE"), primary_key=True),
+        sa.Column(
+            "screening_id",
+            sa.String(32),
+            sa.ForeignKey("screenings.id", ondelete="CASCADE"),
+            primary_key=True,
+        ),
         sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("made_at", MOMENT, nullable=False),
         sa.Column("code", sa.LargeBinary, nullable=False, index=True),

@@ -38,7 +38,9 @@ def upgrade() -> None:
         sa.Column("sent", sa.Boolean),
     )
     with op.batch_alter_table("outbox") as outbox:
-        outbox.alter_column("kind", type_=sa.String(64), existing_type=sa.String(16), existing_nullable=False)
+        outbox.alter_column(
+            "kind", type_=sa.String(64), existing_type=sa.String(16), existing_nullable=False
+        )
         outbox.add_column(sa.Column("added_at", MOMENT))
 
 
@@ -46,7 +48,9 @@ def downgrade() -> None:
     """Drop them, with the jobs that older releases do not know."""
     op.execute("DELETE FROM outbox WHERE kind <> 'summary'")
     with op.batch_alter_table("outbox") as outbox:
-        outbox.alter_column("kind", type_=sa.String(16), existing_type=sa.String(64), existing_nullable=False)
+        outbox.alter_column(
+            "kind", type_=sa.String(16), existing_type=sa.String(64), existing_nullable=False
+        )
         outbox.drop_column("added_at")
     op.drop_table("tablets")
     op.drop_table("invitations")

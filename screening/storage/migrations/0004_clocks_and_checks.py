@@ -27,7 +27,9 @@ def upgrade() -> None:
     op.execute("DELETE FROM tablets")
     op.execute("DELETE FROM sign_ins")
     for table in CHECKED:
-        op.add_column(table, sa.Column("sealed_check", sa.LargeBinary, nullable=False, server_default=empty))
+        op.add_column(
+            table, sa.Column("sealed_check", sa.LargeBinary, nullable=False, server_default=empty)
+        )
         with op.batch_alter_table(table) as changed:
             changed.alter_column("sealed_check", existing_type=sa.LargeBinary, server_default=None)
 

@@ -13,7 +13,12 @@ def upgrade() -> None:
     """Create their table."""
     op.create_table(
         "copies",
-        sa.Column("screening_id", sa.String(32), sa.ForeignKey("screenings.id", ondelete="CASCADE"), primary_key=True),
+        sa.Column(
+            "screening_id",
+            sa.String(32),
+            sa.ForeignKey("screenings.id", ondelete="CASCADE"),
+            primary_key=True,
+        ),
         sa.Column("language", sa.String(16), primary_key=True),
         sa.Column("sealed_digest", sa.LargeBinary, nullable=False),
         sa.Column("sealed_pdf", sa.LargeBinary, nullable=False),

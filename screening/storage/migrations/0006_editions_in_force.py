@@ -16,7 +16,9 @@ def upgrade() -> None:
     op.create_table(
         "approvals",
         sa.Column("id", sa.String(32), primary_key=True),
-        sa.Column("edition_digest", sa.String(64), sa.ForeignKey("editions.digest"), nullable=False),
+        sa.Column(
+            "edition_digest", sa.String(64), sa.ForeignKey("editions.digest"), nullable=False
+        ),
         sa.Column("person", sa.String(64), nullable=False),
         sa.Column("full_name", sa.String(120), nullable=False),
         sa.Column("role", sa.String(120), nullable=False),
@@ -33,7 +35,9 @@ def upgrade() -> None:
     op.create_table(
         "in_force",
         sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
-        sa.Column("edition_digest", sa.String(64), sa.ForeignKey("editions.digest"), nullable=False),
+        sa.Column(
+            "edition_digest", sa.String(64), sa.ForeignKey("editions.digest"), nullable=False
+        ),
         sa.Column("from_at", MOMENT, nullable=False),
         sa.Column("added_at", MOMENT, nullable=False),
         sa.Column("sealed_check", sa.LargeBinary, nullable=False),

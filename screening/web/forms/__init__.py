@@ -21,7 +21,9 @@ class TypedForm(Form):
             """What was sent, as it is seen."""
             if not formdata:
                 return formdata
-            return MultiDict((name, without_unseen(value)) for name, value in formdata.items(multi=True))
+            return MultiDict(
+                (name, without_unseen(value)) for name, value in formdata.items(multi=True)
+            )
 
 
 def words(fault: Fault | None, longest: int, missing: str = "") -> str:

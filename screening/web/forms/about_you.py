@@ -42,9 +42,15 @@ class BirthDateForm(TypedForm):
         return " ".join(example[part] for part in self.date_parts)
 
     def check(self, *, languages: tuple[str, ...], today: date) -> bool:
-        """Whether everything is acceptable; each field at fault gets its error. Month names of `languages` count."""
+        """Whether everything is acceptable; each field at fault gets its error.
+
+        Month names of `languages` count.
+        """
         self.validate()
-        typed = {part: unicodedata.normalize("NFKC", (self[part].data or "")[:100]).strip() for part in DATE_PARTS}
+        typed = {
+            part: unicodedata.normalize("NFKC", (self[part].data or "")[:100]).strip()
+            for part in DATE_PARTS
+        }
         born = _birth_date(typed, languages, today)
         if isinstance(born, date):
             self.birth_date = born
@@ -58,7 +64,10 @@ class BirthDateForm(TypedForm):
         """The errors in the order of the page."""
         shown = ["respondent", "respondent_name", "name", *self.date_parts, "visit"]
         return dict(
-            sorted(super().errors.items(), key=lambda one: shown.index(one[0]) if one[0] in shown else len(shown))
+            sorted(
+                super().errors.items(),
+                key=lambda one: shown.index(one[0]) if one[0] in shown else len(shown),
+            )
         )
 
 
@@ -81,7 +90,10 @@ class AboutYouForm(BirthDateForm):
     @staticmethod
     def of_patient(patient: answers.Patient) -> dict[str, str]:
         """What the fields hold for a patient."""
-        born = {part: str(getattr(patient.birth_date, part.removeprefix("birth_"))) for part in DATE_PARTS}
+        born = {
+            part: str(getattr(patient.birth_date, part.removeprefix("birth_")))
+            for part in DATE_PARTS
+        }
         said = patient.respondent
         who = {"respondent": said.role, "respondent_name": said.name} if said else {}
         return {"name": patient.name, "visit": patient.visit, **born, **who}
@@ -92,19 +104,30 @@ class AboutYouForm(BirthDateForm):
         return self.respondent.data in (None, "", Role.PATIENT)
 
     def check(self, *, languages: tuple[str, ...], today: date) -> bool:
-        """Whether everything is acceptable; each field at fault gets its error. Month names of `languages` count."""
+        """Whether everything is acceptable; each field at fault gets its error.
+
+        Month names of `languages` count.
+        """
         is_date = super().check(languages=languages, today=today)
-        name, visit = answers.tidy(self.name.data or ""), answers.tidy(self.visit.data or "")
+        name = answers.tidy(self.name.data or "")
+        visit = answers.tidy(self.visit.data or "")
         of_name = {
             Fault.MISSING: str(self.name_missing if self.by_patient else VisitForm.name_missing),
-            Fault.TOO_LONG: _("Enter a shorter name: at most %(most)s letters", most=answers.NAME_LENGTH),
+            Fault.TOO_LONG: _(
+                "Enter a shorter name: at most %(most)s letters", most=answers.NAME_LENGTH
+            ),
             Fault.CONTROL_CHARACTER: _("Type the name again. It has a sign that cannot be printed"),
         }
         of_visit = {
-            Fault.TOO_LONG: _("Enter a shorter visit number: at most %(most)s letters", most=answers.VISIT_LENGTH),
-            Fault.CONTROL_CHARACTER: _("Type the visit number again. It has a sign that cannot be printed"),
+            Fault.TOO_LONG: _(
+                "Enter a shorter visit number: at most %(most)s letters", most=answers.VISIT_LENGTH
+            ),
+            Fault.CONTROL_CHARACTER: _(
+                "Type the visit number again. It has a sign that cannot be printed"
+            ),
         }
-        name_fault, visit_fault = answers.name_fault(name), answers.visit_fault(visit)
+        name_fault = answers.name_fault(name)
+        visit_fault = answers.visit_fault(visit)
         if name_fault:
             self.name.errors = [of_name[name_fault]]
         if visit_fault:
@@ -112,14 +135,17 @@ class AboutYouForm(BirthDateForm):
         respondent = self._respondent()
         if name_fault or visit_fault or not is_date or self.respondent_name.errors:
             return False
-        self.patient = answers.Patient(name=name, birth_date=self.birth_date, visit=visit, respondent=respondent)
+        self.patient = answers.Patient(
+            name=name, birth_date=self.birth_date, visit=visit, respondent=respondent
+        )
         return True
 
     def _respondent(self) -> Respondent | None:
         """Who fills this in, or None where that was left open; the name only where the page asks for it."""
         if self.respondent.data not in list(Role):
             return None
-        role, name = Role(self.respondent.data), answers.tidy(self.respondent_name.data or "")
+        role = Role(self.respondent.data)
+        name = answers.tidy(self.respondent_name.data or "")
         if role is Role.PATIENT:
             return Respondent(role=role)
         if message := words(answers.text_fault(name, answers.NAME_LENGTH), answers.NAME_LENGTH):
@@ -133,7 +159,9 @@ class VisitForm(AboutYouForm):
     name_missing = _l("Enter the patient’s name")
 
 
-def _birth_date(typed: dict[str, str], languages: tuple[str, ...], today: date) -> date | dict[str, str]:
+def _birth_date(
+    typed: dict[str, str], languages: tuple[str, ...], today: date
+) -> date | dict[str, str]:
     """The date of birth, or a message for each field at fault."""
     filled = [part for part in DATE_PARTS if typed[part]]
     missing = {
@@ -152,11 +180,20 @@ def _birth_date(typed: dict[str, str], languages: tuple[str, ...], today: date) 
         return {filled[0]: _("Put the day, the month and the year each in its own box")}
     read = {
         "birth_day": day_number(typed["birth_day"]),
-        "birth_month": _number(typed["birth_month"]) or month_by_name(typed["birth_month"], languages),
+        "birth_month": _number(typed["birth_month"])
+        or month_by_name(typed["birth_month"], languages),
         "birth_year": _number(typed["birth_year"]),
     }
-    allowed = {"birth_day": range(1, 32), "birth_month": range(1, 13), "birth_year": range(1000, 10_000)}
-    faults = {part: (wrong if part in filled else missing)[part] for part in read if read[part] not in allowed[part]}
+    allowed = {
+        "birth_day": range(1, 32),
+        "birth_month": range(1, 13),
+        "birth_year": range(1000, 10_000),
+    }
+    faults = {
+        part: (wrong if part in filled else missing)[part]
+        for part in read
+        if read[part] not in allowed[part]
+    }
     if faults:
         return faults
     day, month, year = (read[part] or 0 for part in DATE_PARTS)
@@ -166,9 +203,15 @@ def _birth_date(typed: dict[str, str], languages: tuple[str, ...], today: date) 
         return {"birth_day": _("That month does not have that day. Check the date")}
     match answers.birth_date_fault(born, today=today):
         case Fault.IN_FUTURE:
-            return {"birth_year": _("The date of birth must be in the past. Use the Western calendar, such as 1985")}
+            return {
+                "birth_year": _(
+                    "The date of birth must be in the past. Use the Western calendar, such as 1985"
+                )
+            }
         case Fault.TOO_LONG_AGO:
-            return {"birth_year": _("Check the year of birth. Use the Western calendar, such as 1985")}
+            return {
+                "birth_year": _("Check the year of birth. Use the Western calendar, such as 1985")
+            }
     return born
 
 

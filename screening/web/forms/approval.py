@@ -29,10 +29,16 @@ class ApprovalForm(TypedForm):
                 field.errors = [_("Enter the date as year-month-day, such as 2027-03-31")]
         if not self.role.data or len(self.role.data) > ROLE_LENGTH or "\n" in self.role.data:
             self.role.errors = [_("Enter your role or registration number, in one line")]
-        if not self.review_by.errors and (self.review_by.data is None or self.review_by.data <= today):
-            self.review_by.errors = [_("Enter a date after today (%(today)s)", today=today.isoformat())]
+        if not self.review_by.errors and (
+            self.review_by.data is None or self.review_by.data <= today
+        ):
+            self.review_by.errors = [
+                _("Enter a date after today (%(today)s)", today=today.isoformat())
+            ]
         if self.from_day.data is not None and self.from_day.data < today:
-            self.from_day.errors = [_("Enter today (%(today)s) or a later date", today=today.isoformat())]
+            self.from_day.errors = [
+                _("Enter today (%(today)s) or a later date", today=today.isoformat())
+            ]
         if not self.read.data:
             self.read.errors = [_("Tick this box if you have read it")]
         return not self.errors

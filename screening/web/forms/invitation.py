@@ -25,7 +25,9 @@ class InvitationForm(VisitForm):
     """An invitation; after a successful `check`, `invitation` holds it."""
 
     id = HiddenField()
-    appointment = DateTimeLocalField(format=["%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"], validators=[Optional()])
+    appointment = DateTimeLocalField(
+        format=["%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"], validators=[Optional()]
+    )
     prescriber = StringField()
     language = SelectField()
     email = StringField()
@@ -34,9 +36,13 @@ class InvitationForm(VisitForm):
     invitation: Invitation
 
     def check(self, *, languages: tuple[str, ...], today: date, timezone: str = "UTC") -> bool:
-        """Whether everything is acceptable; each field at fault gets its error. Times are those of `timezone`."""
+        """Whether everything is acceptable; each field at fault gets its error.
+
+        Times are those of `timezone`.
+        """
         is_patient = super().check(languages=languages, today=today)
-        prescriber, email = tidy(self.prescriber.data or ""), tidy(self.email.data or "")
+        prescriber = tidy(self.prescriber.data or "")
+        email = tidy(self.email.data or "")
         local: datetime | None = self.appointment.data
         if self.appointment.errors or (local and appointment_fault(local.date(), today=today)):
             self.appointment.errors = [_("Enter a day and time to come, such as 2027-03-31 14:30")]
@@ -46,7 +52,9 @@ class InvitationForm(VisitForm):
             self.prescriber.data = with_faults_shown(prescriber)
             self.prescriber.errors = [_("Prescriber: %(fault)s", fault=message)]
         if email and not is_mailbox(email):
-            self.email.errors = [_("Enter an e-mail address such as name@example.org, or leave it empty")]
+            self.email.errors = [
+                _("Enter an e-mail address such as name@example.org, or leave it empty")
+            ]
         if not is_patient or self.errors:
             return False
         self.invitation = Invitation(
@@ -60,13 +68,23 @@ class InvitationForm(VisitForm):
 
     @classmethod
     def read(
-        cls, sent: Any, earlier: Invitation | None, *, languages: list[tuple[str, str]], settings: Settings
+        cls,
+        sent: Any,
+        earlier: Invitation | None,
+        *,
+        languages: list[tuple[str, str]],
+        settings: Settings,
     ) -> InvitationForm:
         """The form with what was sent, or else with what an `earlier` invitation has."""
         filled: dict[str, object] = {"days": settings.invitation_days, "language": languages[0][0]}
         if earlier is not None:
-            at = earlier.appointment and earlier.appointment.astimezone(ZoneInfo(settings.clinic_timezone))
-            filled |= cls.of_patient(earlier.patient) | {"language": earlier.language, "appointment": at}
+            at = earlier.appointment and earlier.appointment.astimezone(
+                ZoneInfo(settings.clinic_timezone)
+            )
+            filled |= cls.of_patient(earlier.patient) | {
+                "language": earlier.language,
+                "appointment": at,
+            }
             filled |= {"prescriber": earlier.prescriber, "email": earlier.email}
         form = cls(formdata=sent, data=filled)
         form.language.choices = languages

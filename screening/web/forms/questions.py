@@ -1,4 +1,7 @@
-"""RuleBook question -> WTForms form. The wording and the rules of what is acceptable come from the rule book alone."""
+"""RuleBook question -> WTForms form.
+
+The wording and the rules of what is acceptable come from the rule book alone.
+"""
 
 from typing import Any, TypeVar
 
@@ -6,7 +9,14 @@ from flask_babel import gettext as _
 from werkzeug.datastructures import MultiDict
 from wtforms import Field, RadioField, SelectMultipleField, TextAreaField
 
-from screening.domain.answers import TEXT_LENGTH, Answers, Fault, UnacceptableAnswers, read_answers, with_faults_shown
+from screening.domain.answers import (
+    TEXT_LENGTH,
+    Answers,
+    Fault,
+    UnacceptableAnswers,
+    read_answers,
+    with_faults_shown,
+)
 from screening.domain.rules import FollowUp, Kind, Question, RuleBook
 from screening.reports.paper import follow_up_places
 from screening.web.forms import TypedForm, words
@@ -43,7 +53,9 @@ class QuestionForm(TypedForm):
                 faults[item.id] = Fault.MISSING
             if item.id in faults:
                 missing = item.unanswered or _("Choose an answer for “%(ask)s”", ask=item.ask)
-                missing = _("%(missing)s. If you do not know, choose “I am not sure”", missing=missing)
+                missing = _(
+                    "%(missing)s. If you do not know, choose “I am not sure”", missing=missing
+                )
                 self[item.id].errors = [words(faults[item.id], TEXT_LENGTH, missing)]
             if faults.get(item.id) is Fault.CONTROL_CHARACTER:
                 self[item.id].data = with_faults_shown(self[item.id].data)
@@ -51,7 +63,8 @@ class QuestionForm(TypedForm):
 
 
 NONE = Answers()
-# Building a class takes longer than a form of it: one for each question in each language of each edition.
+# Building a class takes longer than a form of it: one for each question in each language of each
+# edition.
 _FORM_CLASSES: dict[tuple[str, str, str, type[QuestionForm]], Any] = {}
 Built = TypeVar("Built", bound=QuestionForm)
 
@@ -69,8 +82,12 @@ def question_form(
         # In the order shown, which errors have as well.
         fields = {question.id: _field(question)}
         fields |= {place.item.id: _field(place.item) for place in follow_up_places(question)}
-        _FORM_CLASSES[key] = type("BuiltQuestionForm", (kind,), {"book": book, "question": question, **fields})
-    form: Built = _FORM_CLASSES[key](formdata=sent, data={item.id: answers.value(item.id) for item in question.page})
+        _FORM_CLASSES[key] = type(
+            "BuiltQuestionForm", (kind,), {"book": book, "question": question, **fields}
+        )
+    form: Built = _FORM_CLASSES[key](
+        formdata=sent, data={item.id: answers.value(item.id) for item in question.page}
+    )
     return form
 
 

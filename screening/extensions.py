@@ -15,13 +15,11 @@ from flask_alembic import Alembic
 from flask_babel import Babel
 from flask_sqlalchemy_lite import SQLAlchemy
 from flask_wtf import CSRFProtect
-from sqlalchemy import event
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import Session
 
 from screening.delivery.channel import Channel
 from screening.domain.rules import BASE_LANGUAGE
-from screening.reports.signature import Signature
+from screening.printing.signature import Signature
 from screening.rulebooks.load import AZATHIOPRINE, load, load_content
 from screening.services import editions
 from screening.services.deliver import Carrier
@@ -29,8 +27,9 @@ from screening.services.printing import Printer
 from screening.settings import InvalidSettings, Settings
 from screening.storage import outbox
 from screening.storage.editions import content, in_force
-from screening.storage.encryption import KeyFault, Keys, read_keys, read_private
-from screening.storage.tables import Base, Checked
+from screening.storage.encryption import Keys, read_keys
+from screening.storage.private_files import KeyFault, read_private
+from screening.storage.tables import Base
 from screening.storage.worklist import Worklist
 
 db = SQLAlchemy()
@@ -219,11 +218,3 @@ def lines_of_ours(error: BaseException) -> list[str]:
     """Where an exception went through this program, as `file:line`; the last one is nearest to its cause."""
     ours = [one for one in extract_tb(error.__traceback__) if "/screening/" in one.filename]
     return [f"{one.filename.rpartition('/screening/')[2]}:{one.lineno}" for one in ours]
-
-
-@event.listens_for(Session, "before_flush")
-def _seal_checked(session: Session, *given: object) -> None:
-    """Seal each row that somebody without the keys must not change, also those that Flask-Security writes."""
-    for row in {*session.new, *session.dirty}:
-        if isinstance(row, Checked):
-            row.seal(installation().keys, "sealed_check", b"")

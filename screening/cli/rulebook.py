@@ -28,7 +28,7 @@ from screening.services import compare as effects
 from screening.settings import as_called
 from screening.storage import editions
 from screening.storage.database import DatabaseNotReady
-from screening.storage.encryption import KeyFault
+from screening.storage.private_files import KeyFault
 
 
 @commands.group()

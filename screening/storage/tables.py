@@ -18,10 +18,11 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    event,
     inspect,
 )
 from sqlalchemy.ext.mutable import MutableList
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from screening.storage.encryption import Keys
 
@@ -94,12 +95,20 @@ class Sealed(Base):
 class Checked(Sealed):
     """A row whose `sealed_check` holds nothing, and is bound to all that nobody without the keys may change.
 
-    It is sealed whenever such a row is written (`screening.extensions`).
+    It is sealed whenever such a row is written, with the keys in `Session.info`.
     """
 
     __abstract__ = True
 
     sealed_check: Mapped[bytes]
+
+
+@event.listens_for(Session, "before_flush")
+def _seal_checked(session: Session, *given: object) -> None:
+    """Seal each row that nobody without the keys may change, whoever writes it."""
+    for row in {*session.new, *session.dirty}:
+        if isinstance(row, Checked):
+            row.seal(session.info["keys"](), "sealed_check", b"")
 
 
 class KeyCheckRow(Sealed):

@@ -18,7 +18,7 @@ from screening.services.questionnaire import DraftGone, TooManyTries
 from screening.services.review import NeverShown
 from screening.storage.database import DatabaseNotReady
 from screening.storage.drafts import DraftMoved
-from screening.storage.encryption import KeyFault
+from screening.storage.private_files import KeyFault
 from screening.web import language
 
 Page = str | Response | tuple[str, int]

@@ -12,7 +12,7 @@ from screening.domain.rules import RuleBook
 from screening.extensions import installation
 from screening.reports.paper import locale_of
 from screening.reports.summary import translations
-from screening.web import device
+from screening.web.patient import draft_cookie
 
 _OWN_PATH = re.compile(r"(/[a-z][a-z0-9/_-]*)?/?")
 
@@ -30,7 +30,7 @@ def chosen() -> str:
         here = installation()
         if request.blueprint in STAFF_PAGES:
             language = here.settings.clinic_language
-        elif (wanted := device.language()) in here.languages:
+        elif (wanted := draft_cookie.language()) in here.languages:
             language = wanted
         else:
             language = request.accept_languages.best_match(here.languages) or here.languages[0]
@@ -70,8 +70,8 @@ def switch_page() -> Response:
     switch()
     target = own_path(request.form.get("next", "/"))
     return (
-        device.remember(device.draft_token(), target)
-        if device.draft_token()
+        draft_cookie.remember(draft_cookie.draft_token(), target)
+        if draft_cookie.draft_token()
         else redirect(target, code=303)
     )
 

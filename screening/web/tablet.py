@@ -19,11 +19,13 @@ from screening.services import tablet
 from screening.services.tablet import LOCKED, MOST_TRIES, PATIENT, STAFF, NoTablet
 from screening.storage.drafts import hash_token
 from screening.storage.tables import TabletRow
-from screening.web import device, language, patient
+from screening.web import language
 from screening.web.errors import Page
 from screening.web.forms.about_you import VisitForm
 from screening.web.headers import cookie
-from screening.web.sign_in import acting, needs
+from screening.web.patient import draft as patient_draft
+from screening.web.patient import draft_cookie
+from screening.web.sign_in.guards import acting, needs
 
 blueprint = Blueprint("tablet", __name__)
 
@@ -39,8 +41,6 @@ PATIENTS_WAY = {
     "check",
     "submit",
     "done",
-    "leaflet",
-    "privacy",
 }
 # What answers in each state, beside style sheets and the sign of life; everything else leads to the
 # first of these.
@@ -49,6 +49,8 @@ ANSWERS = {
         "patient.start",
         "language.switch_page",
         "tablet.lock",
+        "papers.leaflet",
+        "papers.privacy",
         *(f"patient.{name}" for name in PATIENTS_WAY),
     ),
     LOCKED: ("tablet.page", "tablet.unlock"),
@@ -83,7 +85,7 @@ def _for_templates() -> dict[str, object]:
 def _hands(state: str) -> str | None:
     """In whose hands this browser is, for `hands.js`; None where nobody hands it around: it is a patient's own."""
     if state:
-        return f"{state} {hash_token(device.draft_token())[:8] if state == PATIENT else ''}"
+        return f"{state} {hash_token(draft_cookie.draft_token())[:8] if state == PATIENT else ''}"
     return "" if request.blueprint in language.STAFF_PAGES else None
 
 
@@ -94,10 +96,10 @@ def _keep_to_its_state() -> Response | None:
         return None
     row = tablet.find(db.session, _token(), now=datetime.now(UTC))
     g.tablet = row.state if row else ENDED
-    if g.tablet == PATIENT and not patient.is_here():
+    if g.tablet == PATIENT and not patient_draft.is_here():
         g.tablet = LOCKED  # nobody has taken a step for so long that the draft's time is over
-        if device.draft_token():
-            return device.forget(redirect(url_for("tablet.page"), code=303))
+        if draft_cookie.draft_token():
+            return draft_cookie.forget(redirect(url_for("tablet.page"), code=303))
     answers = ANSWERS[g.tablet]
     return None if request.endpoint in answers else redirect(url_for(answers[0]), code=303)
 
@@ -117,7 +119,7 @@ def begin() -> Page:
         if not errors:
             pin = hash_password(request.form["pin"])
             signed_in = session["sign_in"]
-            draft = device.draft_token()
+            draft = draft_cookie.draft_token()
             given = tablet.begin(
                 acting(), pin=pin, sign_in=signed_in, patient=_patient(form), draft=draft
             )
@@ -149,16 +151,18 @@ def hand_over() -> Page:
     form = VisitForm.filled_with(None, request.form or None)
     if errors := _visit_errors(form):
         return render_template("tablet/next.html", form=form, errors=errors, sent=_row().sent)
-    act = patient.acting(_row().begun_by)
-    draft = tablet.hand_over(act, _token(), patient=_patient(form), draft=device.draft_token())
+    act = patient_draft.acting(_row().begun_by)
+    draft = tablet.hand_over(
+        act, _token(), patient=_patient(form), draft=draft_cookie.draft_token()
+    )
     return _handed_over(_token(), draft)
 
 
 @blueprint.post("/tablet/lock")
 def lock() -> Page:
     """End the turn of a patient."""
-    tablet.lock(patient.acting("tablet"), _token(), draft=device.draft_token())
-    return device.forget(redirect(url_for("tablet.page"), code=303))
+    tablet.lock(patient_draft.acting("tablet"), _token(), draft=draft_cookie.draft_token())
+    return draft_cookie.forget(redirect(url_for("tablet.page"), code=303))
 
 
 @blueprint.post("/tablet/unlock")
@@ -170,9 +174,9 @@ def unlock() -> Page:
     fits = verify_password(request.form.get("pin", "")[:100], row.pin)
     by = begun_by if fits else "tablet"
     if tablet.unlock(
-        patient.acting(by), _token(), fits=fits, tries=tries, draft=device.draft_token()
+        patient_draft.acting(by), _token(), fits=fits, tries=tries, draft=draft_cookie.draft_token()
     ):
-        return device.forget(redirect(url_for("tablet.page"), code=303))
+        return draft_cookie.forget(redirect(url_for("tablet.page"), code=303))
     left = MOST_TRIES - tries - 1
     if left <= 0:
         return redirect(url_for("tablet.page"), code=303)
@@ -188,9 +192,9 @@ def unlock() -> Page:
 def end() -> Page:
     """Make this browser an ordinary one again."""
     if g.tablet != ENDED:
-        tablet.end(patient.acting(_row().begun_by), _token())
+        tablet.end(patient_draft.acting(_row().begun_by), _token())
     session.clear()  # whoever signed in while the tablet began
-    response = device.forget(redirect(url_for_security("login"), code=303))
+    response = draft_cookie.forget(redirect(url_for_security("login"), code=303))
     response.delete_cookie(**cookie("tablet"))
     return response
 
@@ -203,7 +207,7 @@ def _no_tablet(error: NoTablet) -> Page:
 def _handed_over(token: str, draft: str) -> Response:
     """To the patient's way, without anything of whoever had the tablet before."""
     session.clear()
-    response = device.remember(draft, url_for("patient.start"))
+    response = draft_cookie.remember(draft, url_for("patient.start"))
     response.headers["Clear-Site-Data"] = '"cache"'
     response.set_cookie(**cookie("tablet"), value=token, max_age=KEPT)
     return response
@@ -242,7 +246,7 @@ def _visit_errors(form: VisitForm) -> Errors:
     """What is wrong with who answers; nothing, where all of it is left to the patient."""
     here = installation().settings
     if not any(field.data for field in form) or form.check(
-        languages=here.languages, today=patient.today()
+        languages=here.languages, today=installation().today()
     ):
         return {}
     return {name: list(messages) for name, messages in form.errors.items()}

@@ -20,7 +20,7 @@ from screening.services import people
 from screening.storage import editions
 from screening.storage.audit import Act
 from screening.storage.database import write
-from screening.storage.encryption import KeyFault
+from screening.storage.private_files import KeyFault
 from screening.storage.tables import ApprovalRow
 from tests.integration.colleague import Colleague
 from tests.integration.test_approving import ADDRESS, adopted, approve, changed, in_force

@@ -64,7 +64,7 @@ def test_a_marked_patient_leaves_no_trace_outside_the_sealed_cells(
         raise RuntimeError(f"{name} {visit} {since} {note} {why}")
 
     with monkeypatch.context() as broken:
-        for endpoint in ("clinic.screening", "patient.copy"):
+        for endpoint in ("clinic.screening", "papers.copy"):
             broken.setitem(sqlite_app.view_functions, endpoint, fail)
         pages = [dr.get(f"/clinic/screenings/{reference}").text, visitor.get("/copy").text]
         assert all("Something went wrong on our side" in page for page in pages)

@@ -17,7 +17,7 @@ from sqlalchemy import func, select
 
 from screening import background
 from screening.extensions import db, installation
-from screening.reports.press import Printed, PrintingFailed
+from screening.printing.renderer_process import Printed, PrintingFailed
 from screening.services import printing
 from screening.storage import outbox, summaries
 from screening.storage.database import write

@@ -339,7 +339,7 @@ def test_the_copy_is_closed_after_its_time_and_after_finish(
     assert visitor.get("/copy").status_code == 200
     later = datetime.now(UTC) + timedelta(minutes=6)
     with monkeypatch.context() as patched:
-        patched.setattr("screening.web.patient._now", lambda: later)
+        patched.setattr("screening.web.patient.draft._now", lambda: later)
         assert visitor.get("/copy").status_code == 409
         assert "The clinic has them" in visitor.text
         assert visitor.get("/done").status_code == 409

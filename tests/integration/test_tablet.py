@@ -153,9 +153,9 @@ def test_what_belongs_to_no_patient_is_named(app: Flask) -> None:
     assert not answered & {
         "tablet.begin",
         "patient.begin",
-        "patient.copy",
-        "patient.copy_pdf",
-        "patient.blank",
+        "papers.copy",
+        "papers.copy_pdf",
+        "papers.blank",
     }
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pydyf
 
-from screening.reports import copying
+from screening.printing import text_extraction
 
 VARIANT = "pdf/a-3a"
 SIGNATURE_FIELD = "Signature"
@@ -65,8 +65,8 @@ class Repair:
                     _place(pdf, element)
         for number, page in enumerate(_object(pdf, page) for page in pdf.page_references):
             _take_out_margins(pdf, page, number, tree)
-            copying.say(_owners(pdf, number), _object(pdf, page["Contents"]), tree)
-        copying.map_codes(document, pdf)
+            text_extraction.say(_owners(pdf, number), _object(pdf, page["Contents"]), tree)
+        text_extraction.map_codes(document, pdf)
         metadata = _object(pdf, pdf.catalog["Metadata"])
         metadata.compress = False  # archives, and `/verify`, read them without a PDF reader
         _name_files_once(pdf)

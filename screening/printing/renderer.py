@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, NoReturn, TypedDict
 from xml.etree import ElementTree
 
-from screening.reports import conformance, copying, directions, fonts
+from screening.printing import conformance, fonts, text_extraction
+from screening.reports import bidi
 
 STYLES = Path(__file__).parent.parent.parent / "static" / "css"
 ELEMENTS = "pdf-base.css"
@@ -82,7 +83,7 @@ class Renderer:
                     return super().fetch(url, headers)
                 raise FatalURLFetchingError(f"a printed page asked for {url[:100]!r}")
 
-        copying.install()
+        text_extraction.install()
         self._weasyprint = weasyprint
         self._fonts = FontConfiguration()
         self._fetcher = RefuseOthers(allowed_protocols=("data",))
@@ -99,7 +100,7 @@ class Renderer:
 
             def __init__(self, text: str) -> None:
                 self.etree_element = ElementTree.fromstring(text)  # noqa: S314 - it has no entities but those of XML
-                directions.resolve(self.etree_element)
+                bidi.resolve(self.etree_element)
                 self.wrapper_element = ElementWrapper.from_html_root(
                     self.etree_element, content_language=None
                 )

@@ -13,7 +13,7 @@ from typing import Any
 
 import pydyf
 
-from screening.reports.directions import has_right_to_left
+from screening.reports.bidi import has_right_to_left
 
 SIMPLE = "\u02ff"  # up to here each letter is one glyph
 NOTHING = 0x200C  # a character whose glyph is empty and takes no room

@@ -1,51 +1,30 @@
-"""`flask init | settings | doctor`: prepare an installation, and say how it is."""
+"""What is examined by `flask doctor`."""
 
-import fcntl
-import logging
-import os
-import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPException
 from importlib.metadata import version
-from pathlib import Path
 from urllib.request import ProxyHandler, build_opener
 
-import click
 from alembic.util import CommandError
 from sqlalchemy.exc import OperationalError
 
-from screening.cli.common import (
-    SECRET_BYTES,
-    START_FAULTS,
-    acting,
-    commands,
-    not_reachable,
-    progress,
-)
 from screening.domain.rules import BASE_LANGUAGE
-from screening.extensions import Installation, alembic, db, installation
-from screening.reports import fonts
-from screening.reports.signature import CannotSign
+from screening.extensions import Installation, db, installation
+from screening.operating.clock import doubt
+from screening.operating.readiness import START_FAULTS, not_reachable
+from screening.printing import fonts
+from screening.printing.signature import CannotSign
 from screening.reports.summary import standing
 from screening.rulebooks.adopt import is_packaged_newer
-from screening.rulebooks.load import AZATHIOPRINE, InvalidRuleBook
-from screening.services import editions, texts
-from screening.services.clock import doubt
+from screening.rulebooks.load import InvalidRuleBook
+from screening.services import texts
 from screening.services.people import everyone
-from screening.settings import FILE_NAME, as_called, load_settings, settings_file
 from screening.storage import audit, database, outbox, screenings, search
 from screening.storage.editions import VersionUsed, refuse_used_version
-from screening.storage.encryption import (
-    KeyFault,
-    new_keys,
-    read_keys,
-    read_private,
-    write_keys,
-    write_private,
-)
+from screening.storage.encryption import read_keys
+from screening.storage.private_files import KeyFault, read_private
 from screening.storage.tables import ScreeningRow
 
 DISK_GIB = 1
@@ -56,122 +35,7 @@ LATE = timedelta(days=2)  # for what is to happen daily
 APART = timedelta(seconds=10)
 
 
-@commands.command()
-def init() -> None:
-    """Prepare the instance folder, keys and database, or bring an older database up to date."""
-    here = installation()
-    instance = here.settings.instance
-    instance.mkdir(mode=0o700, parents=True, exist_ok=True)
-    instance.chmod(0o700)
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    with _alone(instance):
-        database.make_private(db.engine)
-        _make_missing_files(here, stored=database.has_tables(db.session))
-        db.session.rollback()
-        alembic.upgrade()
-        with database.write(db.session):
-            database.note_keys(db.session, here.keys)
-            audit.prepare(db.session, here.keys)
-            database.seal_unsealed(db.session)
-        database.check_keys(db.session, here.keys)
-        _begin_rule_book(here)
-        _index_anew(here)
-        # the last thing that is made: it tells that the database was ready once
-        if not here.secret_file.exists():
-            write_private(here.secret_file, secrets.token_hex(SECRET_BYTES) + "\n")
-    for missing in fonts.missing_parts():
-        click.echo(f"Missing: {missing}", err=True)
-    if words := _not_offered(here):
-        click.echo(f"Languages {words}", err=True)
-    click.echo(
-        f"Ready: {instance}. Keep a copy of {here.key_file} apart from your database backups."
-    )
-
-
-def _begin_rule_book(here: Installation) -> None:
-    """Put the rule book in force that came with this release, where the clinic has approved none."""
-    try:
-        editions.begin(
-            acting(),
-            lambda: here.read(here.rule_book_file)[BASE_LANGUAGE].edition,
-            adopted=here.rule_book_file != AZATHIOPRINE,
-        )
-    except VersionUsed as err:
-        click.echo(f"The rule book in force stays: {err}", err=True)
-
-
-def _index_anew(here: Installation) -> None:
-    """Let what an older release made of names be found as this one looks for them."""
-    if search.is_current(db.session, here.keys):
-        return
-    with progress("Indexing names") as tell:
-        unread = search.build(db.session, here.keys, tell)
-    if unread:
-        click.echo(
-            f"{len(unread)} screenings cannot be read, first {unread[0]}; run: flask verify",
-            err=True,
-        )
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Wait until no other process does this: two at once would both make keys and migrate."""
-    lock = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(lock)
-
-
-def _make_missing_files(here: Installation, *, stored: bool) -> None:
-    """Write the settings file and the keys of a new installation; never a new data key beside old data."""
-    if not here.key_file.exists():
-        if stored:
-            raise KeyFault(
-                f"{here.key_file} is missing, but the database was sealed with it. Restore the file from your copy; "
-                "a new key could not read what is stored"
-            )
-        write_keys(here.key_file, new_keys())
-    was_used = audit.head_file(db.session, here.keys).exists()
-    if not stored and (was_used or (not here.settings.database_url and here.secret_file.exists())):
-        raise database.DatabaseNotReady(
-            f"{db.engine.url.render_as_string()} is empty, but it was in use: what it held is missing. Bring the file "
-            "back, or a backup: `flask restore FILE`. Only where nothing is to be kept, move "
-            f"{here.settings.instance} away and run `flask init` again"
-        )
-    if not (file := here.settings.instance / FILE_NAME).exists():
-        write_private(file, settings_file())
-
-
-@commands.command()
-def settings() -> None:
-    """Print each setting, where it came from and what it does. Secrets are hidden."""
-    for name, value, came_from, what in load_settings().described():
-        click.echo(f"{name} = {value!s}  [{came_from}]\n    {what}")
-
-
-# ------------------------------------------------------------------------------------------------------------
-# doctor
-
-
-@commands.command()
-def doctor() -> None:
-    """Say on one page what is well and what is not. Exit code 1 where something is not."""
-    well = True
-    for ok, what, words in _examined():
-        well = well and ok is not False
-        note = (
-            click.style("note ", fg="yellow")
-            if ok is None
-            else click.style("FAULT", fg="red", bold=True)
-        )
-        mark = click.style("ok   ", fg="green") if ok else note
-        click.echo(f"{mark}  {what}: {as_called(words)}")
-    raise SystemExit(0 if well else 1)
-
-
-def _examined() -> Iterator[tuple[bool | None, str, str]]:
+def examined() -> Iterator[tuple[bool | None, str, str]]:
     """Whether it is well (None for what is only to be known), what was looked at, and what was found."""
     here = installation()
     yield (
@@ -287,7 +151,7 @@ def _examined_data(now: datetime) -> Iterator[tuple[bool | None, str, str]]:
     )
 
 
-def _not_offered(here: Installation) -> str:
+def not_offered(here: Installation) -> str:
     """Say which languages of the settings patients are not offered, and why; "" where they are offered all."""
     codes = ", ".join(sorted({*here.settings.languages} - {*here.languages}))
     return (
@@ -301,7 +165,7 @@ def _examined_rule_book(here: Installation) -> Iterator[tuple[bool | None, str, 
     overdue = edition.overdue_since(here.today())
     words = f"{edition.id} {edition.version}: {standing(edition, 'en', on=here.today())}"
     yield not overdue if edition.approvals else None, "rule book", words
-    if words := _not_offered(here):
+    if words := not_offered(here):
         yield None, "languages", words
     try:
         candidate = here.read(here.rule_book_file)[BASE_LANGUAGE].edition

@@ -19,7 +19,8 @@ from sqlalchemy.orm import Session
 
 from screening.storage import audit
 from screening.storage.database import check_keys, make_private, prove, write
-from screening.storage.encryption import Keys, sync_folder
+from screening.storage.encryption import Keys
+from screening.storage.private_files import sync_folder
 from screening.storage.tables import AuditRow, DraftRow, KeyCheckRow, SignInRow, TabletRow
 
 PAGES = 2000  # copied in one step

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from screening.storage import audit
 from screening.storage.audit import Act
 from screening.storage.database import write
-from screening.storage.encryption import KeyFault
+from screening.storage.private_files import KeyFault
 from screening.storage.tables import AuditRow, ClockRow
 
 # between two looks of one machine at its clock, which follow within a minute

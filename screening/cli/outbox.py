@@ -1,7 +1,6 @@
-"""`flask outbox | signing-key`: what is still to be printed, and the key that signs it."""
+"""`flask outbox`: what is still to be printed and delivered."""
 
 import time
-from datetime import UTC, datetime
 
 import click
 from flask import current_app
@@ -9,10 +8,8 @@ from flask import current_app
 from screening import background
 from screening.cli.common import acting, commands, fail, on_a_ready_installation
 from screening.extensions import db, installation
-from screening.reports.signature import new_key
 from screening.services import jobs
 from screening.storage.database import prove_writable
-from screening.storage.encryption import write_private
 from screening.storage.outbox import waiting
 
 WATCH_EVERY = 5.0  # seconds
@@ -62,38 +59,3 @@ def outbox_list() -> None:
 def outbox_retry(references: tuple[str, ...]) -> None:
     """Let what failed be tried again: about the screenings with these REFERENCES, or about all."""
     click.echo(f"{jobs.retry(acting(), list(references))} jobs will be tried again.")
-
-
-@commands.group("signing-key")
-def signing_key() -> None:
-    """The key that signs PDFs, in signing.pem in the instance folder."""
-
-
-@signing_key.command("create")
-def signing_key_create() -> None:
-    """Make a key (EC P-256) with a certificate that it signs itself.
-
-    From then on each PDF is signed.
-
-    To use a certificate of an authority instead, write its key and then its certificates into
-    signing.pem (mode 0600).
-    """
-    here = installation()
-    try:
-        write_private(here.signing_file, new_key(here.settings.clinic_name, now=datetime.now(UTC)))
-    except FileExistsError:
-        fail(
-            f"{here.signing_file} is there already and stays; move it away first if you want a new one"
-        )
-    except OSError as err:
-        fail(f"{here.signing_file} cannot be written: {err.strerror}; run `flask init` first")
-    click.get_current_context().invoke(signing_key_show)
-
-
-@signing_key.command("show")
-def signing_key_show() -> None:
-    """Print whose certificate it is, until when it holds, and its fingerprint, to be compared with a PDF reader's."""
-    signature = installation().signature
-    if signature is None:
-        fail("There is no key, PDFs are not signed; run: flask signing-key create")
-    click.echo(signature.described)

@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from screening.reports.renderer import BY_SIGNAL, MEMORY, SECONDS, Page
+from screening.printing.renderer import BY_SIGNAL, MEMORY, SECONDS, Page
 
 ROOT = Path(__file__).parent.parent.parent
 KEPT = ("PATH", "HOME", "XDG_CACHE_HOME", "TMPDIR")
@@ -29,7 +29,7 @@ import sys, types
 screening = types.ModuleType("screening")
 screening.__path__ = [sys.argv[1]]
 sys.modules["screening"] = screening
-from screening.reports.renderer import serve
+from screening.printing.renderer import serve
 serve(*map(int, sys.argv[2:]))
 """
 # nothing from the working folder or the user's own packages

@@ -1,24 +1,25 @@
 """What is printed: a template of templates/pdf, filled in, through the press."""
 
 import atexit
+import json
 import logging
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from functools import cache, partial
 from typing import Any
 
 import segno
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-from screening.domain.rules import Severity
-from screening.reports.directions import with_elements
-from screening.reports.press import ROOT, Press, Printed
-from screening.reports.renderer import Attached, Page
-from screening.reports.summary import AnswerRow, FindingEntry, Said, Summary, translations
+from screening.domain.assessment import Assessment, Screening
+from screening.domain.rules import RuleBook, Severity
+from screening.printing.renderer import Attached, Page
+from screening.printing.renderer_process import Press, Printed
+from screening.reports import fhir
+from screening.reports.summary import AnswerRow, FindingEntry, Said, Summary
+from screening.reports.templates import filled_in
 
-NOT_IN_XML = (*range(9), 11, 12, *range(14, 32), 0xFFFE, 0xFFFF)
 _beginning = threading.Lock()  # two threads at once must not make two
 log = logging.getLogger("screening")
 
@@ -124,37 +125,14 @@ def summary_html(summary: Summary, paper: str, missing: frozenset[str] = frozens
     )
 
 
-def filled_in(
-    template: str,
-    language: str,
-    *,
-    paper: str,
-    missing: frozenset[str] = frozenset(),
-    **values: Any,
-) -> str:
-    """A template in a language, as HTML and XML at once. Everything in `values` is escaped.
-
-    What is `missing`, or cannot be in XML, is shown by code points.
-    """
-    found = _environment(language).get_template(f"pdf/{template}.html")
-    html = with_elements(found.render(paper=paper.lower(), missing=bool(missing), **values))
-    return html.translate({code: f"[U+{code:04X}]" for code in (*NOT_IN_XML, *map(ord, missing))})
-
-
-def plain_text(template: str, language: str, **values: Any) -> str:
-    """Fill in a template in a language. Nothing is escaped."""
-    return _environment(language).get_template(template).render(**values)
-
-
-@cache
-def _environment(language: str) -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(ROOT / "templates"),
-        autoescape=select_autoescape(["html"]),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        extensions=["jinja2.ext.i18n"],
+def fhir_attachment(
+    screening: Screening, assessment: Assessment, books: Mapping[str, RuleBook], *, base: str
+) -> Attached:
+    """Return the FHIR Bundle as the file that a printed summary carries."""
+    made = fhir.bundle(screening, assessment, books, base=base)
+    return Attached(
+        name="questionnaire-response.json",
+        description="The answers and findings as a FHIR R4 Bundle",
+        content=json.dumps(made, ensure_ascii=False, separators=(",", ":")),
+        created=screening.changed_at.isoformat(timespec="seconds"),
     )
-    environment.install_gettext_translations(translations(language), newstyle=True)  # type: ignore[attr-defined]
-    return environment

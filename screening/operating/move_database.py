@@ -18,8 +18,8 @@ from sqlalchemy import (
 from sqlalchemy.exc import ArgumentError, DatabaseError
 from sqlalchemy.orm import Session
 
+from screening.operating.backup import CannotCopy, Progress
 from screening.storage import audit
-from screening.storage.backup import CannotCopy, Progress
 from screening.storage.database import MOVED, check_keys
 from screening.storage.encryption import Keys
 from screening.storage.tables import AuditHeadRow, Base, EditionRow, InForceRow, KeyCheckRow

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 
-from screening.reports.conformance import SIGNATURE_FIELD
+from screening.printing.conformance import SIGNATURE_FIELD
 
 VALID = timedelta(days=5 * 365)
 # bytes: what is signed, a name and the largest usual signature take some hundred each

@@ -7,12 +7,12 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from screening.domain.entries import Status
-from screening.services import clock
-from screening.services.clock import Machine
+from screening.operating import clock
+from screening.operating.clock import Machine
 from screening.storage import audit, drafts, screenings
 from screening.storage.audit import Act
 from screening.storage.database import delete_in_order, empty_journal, write
-from screening.storage.encryption import KeyFault
+from screening.storage.private_files import KeyFault
 from screening.storage.tables import (
     AuditRow,
     CopyRow,

@@ -11,7 +11,11 @@ from flask import Flask
 from flask.cli import AppGroup
 
 FOLDER = Path(__file__).parent
-NOT_COMMANDS = {"__init__", "common"}
+FILES = {
+    file.stem.replace("_", "-"): file.stem
+    for file in FOLDER.glob("*.py")
+    if file.stem not in ("__init__", "common")
+}
 
 
 class LazyCommands(AppGroup):
@@ -19,20 +23,14 @@ class LazyCommands(AppGroup):
 
     def list_commands(self, context: click.Context) -> list[str]:
         """Return the names of all commands."""
-        names = {file.stem.replace("_", "-") for file in FOLDER.glob("*.py")} - NOT_COMMANDS
-        return sorted({*names, *super().list_commands(context)} - NOT_COMMANDS)
+        return sorted({*FILES, *self.commands})
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         """Return a command, or None where there is none of this name."""
-        module = name.replace("-", "_")
-        if (
-            name not in self.commands
-            and (FOLDER / f"{module}.py").exists()
-            and module not in NOT_COMMANDS
-        ):
+        if name not in self.commands and name in FILES:
             from screening.cli.common import commands
 
-            import_module(f"screening.cli.{module}")
+            import_module(f"screening.cli.{FILES[name]}")
             self.commands.update(commands.commands)
         return super().get_command(context, name)
 

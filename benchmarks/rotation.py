@@ -17,7 +17,8 @@ from sqlalchemy.orm import Session
 from benchmarks.filling import fill
 from benchmarks.installed import installed
 from benchmarks.timing import Progress, Table, milliseconds
-from screening.extensions import db, installation
+from screening.extensions import db
+from screening.installation import installation
 from screening.operating import rotate_key
 from screening.storage import summaries
 from screening.storage.database import write

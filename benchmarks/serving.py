@@ -20,7 +20,7 @@ from typing import IO, cast
 import psycopg
 from flask import Flask
 
-from screening.extensions import installation
+from screening.installation import installation
 from screening.printing.renderer_process import ROOT
 
 THREADS = 4  # of each worker, as `make run` has it

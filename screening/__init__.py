@@ -9,7 +9,8 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from screening import cli
 from screening.delivery.load import load_channels
-from screening.extensions import Installation, alembic, babel, csrf, db
+from screening.extensions import alembic, babel, csrf, db
+from screening.installation import Installation
 from screening.reports.summary import is_translated
 from screening.settings import InvalidSettings, Settings, load_settings
 from screening.storage.database import configure

@@ -12,7 +12,8 @@ from itertools import repeat
 from flask import Flask
 
 from screening.delivery.channel import Channel
-from screening.extensions import Installation, db, installation
+from screening.extensions import db
+from screening.installation import Installation, installation
 from screening.operating import retention
 from screening.operating.clock import ClockInDoubt, this_machine
 from screening.settings import as_called

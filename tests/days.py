@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 from flask import Flask
 
-from screening.extensions import db, installation
+from screening.extensions import db
+from screening.installation import installation
 from screening.operating import retention
 from screening.operating.clock import Machine
 from screening.storage.audit import Act

@@ -10,7 +10,8 @@ from screening.cli.common import (
     on_a_ready_installation,
     print_table,
 )
-from screening.extensions import db, installation
+from screening.extensions import db
+from screening.installation import installation
 from screening.storage import audit as audit_log
 
 

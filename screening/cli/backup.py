@@ -9,7 +9,8 @@ from screening.cli.common import (
     commands,
     progress,
 )
-from screening.extensions import db, installation
+from screening.extensions import db
+from screening.installation import installation
 from screening.operating import backup as copies
 from screening.storage.database import check_keys
 

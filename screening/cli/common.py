@@ -19,8 +19,10 @@ from alembic.util import CommandError
 from flask.cli import AppGroup
 from sqlalchemy.exc import DatabaseError
 
-from screening.extensions import db, installation, lines_of_ours
+from screening.extensions import db
+from screening.installation import installation
 from screening.operating.backup import CannotCopy
+from screening.operating.own_lines import lines_of_ours
 from screening.operating.readiness import START_FAULTS, not_reachable
 from screening.printing.signature import CannotSign
 from screening.reports.spreadsheet import write_row

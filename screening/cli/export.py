@@ -15,7 +15,8 @@ from screening.cli.common import (
     progress,
 )
 from screening.domain.rules import BASE_LANGUAGE
-from screening.extensions import db, installation
+from screening.extensions import db
+from screening.installation import installation
 from screening.reports import fhir, spreadsheet
 from screening.services import export as export_service
 from screening.storage import screenings

@@ -12,7 +12,8 @@ import click
 
 from screening.cli.common import acting, commands, progress
 from screening.domain.rules import BASE_LANGUAGE
-from screening.extensions import Installation, alembic, db, installation
+from screening.extensions import alembic, db
+from screening.installation import Installation, installation
 from screening.operating.doctor import not_offered
 from screening.operating.readiness import SECRET_BYTES
 from screening.printing import fonts

@@ -18,7 +18,7 @@ from screening.cli.common import (
 )
 from screening.domain.invitation import LONGEST_DAYS, Invitation, last_moment
 from screening.domain.rules import BASE_LANGUAGE
-from screening.extensions import installation
+from screening.installation import installation
 from screening.printing import paper as printed_paper
 from screening.printing.renderer_process import PrintingFailed
 from screening.reports.spreadsheet import Table, as_seen

@@ -10,7 +10,8 @@ from screening.cli.common import (
     on_a_ready_installation,
     progress,
 )
-from screening.extensions import db, installation
+from screening.extensions import db
+from screening.installation import installation
 from screening.operating.move_database import move
 from screening.settings import FILE_NAME, as_called
 

@@ -7,7 +7,8 @@ from flask import current_app
 
 from screening import background
 from screening.cli.common import acting, commands, fail, on_a_ready_installation
-from screening.extensions import db, installation
+from screening.extensions import db
+from screening.installation import installation
 from screening.services import jobs
 from screening.storage.database import prove_writable
 from screening.storage.outbox import waiting

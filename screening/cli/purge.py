@@ -9,7 +9,7 @@ from screening.cli.common import (
     on_a_ready_installation,
     progress,
 )
-from screening.extensions import installation
+from screening.installation import installation
 from screening.operating import retention
 from screening.operating.clock import ClockInDoubt, this_machine
 

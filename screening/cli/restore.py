@@ -11,7 +11,8 @@ from screening.cli.common import (
     fail,
     progress,
 )
-from screening.extensions import db, installation
+from screening.extensions import db
+from screening.installation import installation
 from screening.operating import backup as copies
 from screening.settings import as_called
 from screening.storage import audit as audit_log

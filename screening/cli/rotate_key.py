@@ -8,7 +8,8 @@ from screening.cli.common import (
     on_a_ready_installation,
     progress,
 )
-from screening.extensions import db, installation
+from screening.extensions import db
+from screening.installation import installation
 from screening.operating.rotate_key import forget as forget_old_keys
 from screening.operating.rotate_key import left, seal_anew
 from screening.settings import as_called

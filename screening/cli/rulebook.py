@@ -18,7 +18,8 @@ from screening.domain.comparison import compare
 from screening.domain.conditions import truth_table
 from screening.domain.evaluate import evaluate
 from screening.domain.rules import BASE_LANGUAGE, Question, RuleBook
-from screening.extensions import db, installation
+from screening.extensions import db
+from screening.installation import installation
 from screening.reports.fhir_definitions import DEFINITIONS
 from screening.reports.summary import standing
 from screening.rulebooks import shape

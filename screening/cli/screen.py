@@ -17,7 +17,7 @@ from screening.domain.assessment import Assessment, Screening
 from screening.domain.case import InvalidCase, read_case
 from screening.domain.evaluate import evaluate
 from screening.domain.rules import RuleBook
-from screening.extensions import installation
+from screening.installation import installation
 from screening.printing.pdf import print_summary
 from screening.printing.renderer_process import PrintingFailed
 from screening.reports.summary import Summary, summarise

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import click
 
 from screening.cli.common import commands, fail
-from screening.extensions import installation
+from screening.installation import installation
 from screening.printing.signature import new_key
 from screening.storage.private_files import write_private
 

@@ -12,7 +12,7 @@ from screening.cli.common import (
     on_a_ready_installation,
     write_file,
 )
-from screening.extensions import installation
+from screening.installation import installation
 from screening.services import printing, review
 from screening.storage import screenings
 from screening.storage.search import normal_reference

@@ -8,7 +8,8 @@ from screening.cli.common import (
     on_a_ready_installation,
     progress,
 )
-from screening.extensions import db, installation
+from screening.extensions import db
+from screening.installation import installation
 from screening.operating.verify import faults_of
 from screening.storage import audit as audit_log
 from screening.storage import screenings

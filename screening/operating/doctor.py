@@ -11,7 +11,8 @@ from alembic.util import CommandError
 from sqlalchemy.exc import OperationalError
 
 from screening.domain.rules import BASE_LANGUAGE
-from screening.extensions import Installation, db, installation
+from screening.extensions import db
+from screening.installation import Installation, installation
 from screening.operating.clock import doubt
 from screening.operating.readiness import START_FAULTS, not_reachable
 from screening.printing import fonts

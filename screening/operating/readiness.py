@@ -6,7 +6,8 @@ from alembic.util import CommandError
 from flask import Flask
 from sqlalchemy.exc import OperationalError
 
-from screening.extensions import db, installation
+from screening.extensions import db
+from screening.installation import installation
 from screening.rulebooks.load import InvalidRuleBook
 from screening.settings import InvalidSettings, as_called
 from screening.storage import audit, search

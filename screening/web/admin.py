@@ -7,7 +7,8 @@ from flask_babel import gettext as _
 from flask_security import hash_password
 from werkzeug.wrappers import Response
 
-from screening.extensions import db, installation
+from screening.extensions import db
+from screening.installation import installation
 from screening.operating import clock
 from screening.services import people as service
 from screening.storage import audit as audit_log

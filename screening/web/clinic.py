@@ -22,7 +22,8 @@ from screening.domain.assessment import Screening
 from screening.domain.entries import Decision, Entry
 from screening.domain.invitation import is_same
 from screening.domain.rules import RuleBook, Severity
-from screening.extensions import db, installation
+from screening.extensions import db
+from screening.installation import installation
 from screening.operating import clock, retention
 from screening.printing.paper import BLANKS
 from screening.reports.paper import follow_up_places

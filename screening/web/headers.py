@@ -9,7 +9,7 @@ from typing import Any
 from flask import Flask, request
 from werkzeug.wrappers import Response
 
-from screening.extensions import installation
+from screening.installation import installation
 from screening.settings import ROOT
 
 CONTENT_SECURITY_POLICY = "; ".join(

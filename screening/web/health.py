@@ -12,7 +12,8 @@ from flask import Blueprint, abort, current_app, request
 from sqlalchemy.exc import SQLAlchemyError
 
 from screening import background
-from screening.extensions import Installation, db, installation
+from screening.extensions import db
+from screening.installation import Installation, installation
 from screening.settings import LOOPBACK, as_called
 from screening.storage import audit, statistics
 from screening.storage.database import DatabaseNotReady, check_keys, check_release, prove_writable

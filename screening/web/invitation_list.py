@@ -17,7 +17,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from screening.domain.answers import tidy
 from screening.domain.invitation import LONGEST_DAYS, Invitation, last_moment
-from screening.extensions import installation
+from screening.installation import installation
 from screening.reports.spreadsheet import ENCODING, write_row
 from screening.services import invite
 from screening.services.dates import Order, readings

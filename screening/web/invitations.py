@@ -15,7 +15,8 @@ from screening.delivery.channel import REASONS, DeliveryFailed
 from screening.delivery.email import Email
 from screening.domain.answers import Patient
 from screening.domain.invitation import Invitation, is_same, last_moment
-from screening.extensions import db, installation
+from screening.extensions import db
+from screening.installation import installation
 from screening.printing import paper as printed_paper
 from screening.printing.renderer_process import PrintingFailed
 from screening.services import invite, review

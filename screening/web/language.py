@@ -9,7 +9,7 @@ from markupsafe import Markup
 from werkzeug.wrappers import Response
 
 from screening.domain.rules import RuleBook
-from screening.extensions import installation
+from screening.installation import installation
 from screening.reports.paper import locale_of
 from screening.reports.summary import translations
 from screening.web.patient import draft_cookie

@@ -12,7 +12,8 @@ from werkzeug.wrappers import Response
 
 from screening.domain.comparison import Comparison, compare
 from screening.domain.rules import BASE_LANGUAGE
-from screening.extensions import db, installation
+from screening.extensions import db
+from screening.installation import installation
 from screening.printing import rule_book as printed_rule_book
 from screening.reports import rule_book as report
 from screening.rulebooks.adopt import is_packaged_newer

@@ -6,7 +6,7 @@ from flask_security import (
     current_user,
 )
 
-from screening.extensions import installation
+from screening.installation import installation
 
 
 def sealed_for_me(content: bytes, *, table: str, column: str, row: str = "") -> str:

@@ -14,7 +14,8 @@ from flask_security import hash_password, logout_user, url_for_security, verify_
 from werkzeug.wrappers import Response
 
 from screening.domain.answers import Patient
-from screening.extensions import db, installation
+from screening.extensions import db
+from screening.installation import installation
 from screening.services import tablet
 from screening.services.tablet import LOCKED, MOST_TRIES, PATIENT, STAFF, NoTablet
 from screening.storage.drafts import hash_token

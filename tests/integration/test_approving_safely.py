@@ -12,7 +12,8 @@ from flask import Flask, g
 from sqlalchemy import text
 
 from screening.domain.rules import BASE_LANGUAGE, Edition
-from screening.extensions import db, installation
+from screening.extensions import db
+from screening.installation import installation
 from screening.rulebooks.adopt import basis
 from screening.rulebooks.load import load
 from screening.services import editions as service

@@ -13,7 +13,8 @@ from sqlalchemy import text
 
 from screening import background
 from screening.cli import outbox as commands
-from screening.extensions import db, installation
+from screening.extensions import db
+from screening.installation import installation
 from screening.printing.renderer_process import Printed
 from screening.services import printing
 from screening.storage import outbox

@@ -9,7 +9,8 @@ from flask import Flask
 from sqlalchemy import event, select, text
 
 from screening import background
-from screening.extensions import db, installation
+from screening.extensions import db
+from screening.installation import installation
 from screening.operating import clock, retention
 from screening.operating.clock import ClockInDoubt
 from screening.services import people

@@ -14,7 +14,8 @@ from flask import Flask
 
 from screening.cli import LazyCommands
 from screening.cli import outbox as outbox_command
-from screening.extensions import db, installation
+from screening.extensions import db
+from screening.installation import installation
 from tests.integration.test_review import sent
 from tests.integration.test_upkeep import change, flask
 from tests.integration.test_watching import disk_full

@@ -14,7 +14,8 @@ from sqlalchemy import select, text
 
 from screening import background
 from screening.domain.invitation import Invitation
-from screening.extensions import alembic, db, installation
+from screening.extensions import alembic, db
+from screening.installation import installation
 from screening.operating.readiness import check_ready
 from screening.services import invite, tablet
 from screening.settings import Settings

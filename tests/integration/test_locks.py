@@ -22,7 +22,8 @@ from sqlalchemy import Engine, event, func, select, text
 
 from screening.domain.answers import read_answers
 from screening.domain.entries import Decision
-from screening.extensions import db, installation
+from screening.extensions import db
+from screening.installation import installation
 from screening.operating import retention, rotate_key
 from screening.operating.clock import this_machine
 from screening.printing.renderer_process import Printed

@@ -16,7 +16,8 @@ from flask import Flask
 from sqlalchemy import event, func, select
 from sqlalchemy.exc import OperationalError
 
-from screening.extensions import db, installation
+from screening.extensions import db
+from screening.installation import installation
 from screening.operating import move_database
 from screening.operating.backup import CannotCopy
 from screening.operating.readiness import check_ready

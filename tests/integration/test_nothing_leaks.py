@@ -16,7 +16,8 @@ from pypdf import PdfReader
 
 from screening import background
 from screening.domain.answers import name_fault, text_fault, tidy
-from screening.extensions import db, installation
+from screening.extensions import db
+from screening.installation import installation
 from screening.storage import screenings
 from screening.storage.tables import ScreeningRow
 from tests.days import pass_days

@@ -16,7 +16,8 @@ from pypdf import PdfReader
 from sqlalchemy import func, select
 
 from screening import background
-from screening.extensions import db, installation
+from screening.extensions import db
+from screening.installation import installation
 from screening.printing.renderer_process import Printed, PrintingFailed
 from screening.services import printing
 from screening.storage import outbox, summaries

@@ -13,7 +13,8 @@ from sqlalchemy import func, select, update
 
 from screening import background
 from screening.domain.assessment import Screening
-from screening.extensions import db, installation
+from screening.extensions import db
+from screening.installation import installation
 from screening.services import questionnaire
 from screening.storage import screenings
 from screening.storage.tables import AttemptRow, DraftRow, EditionRow, ScreeningRow

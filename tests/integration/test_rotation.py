@@ -10,7 +10,8 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from screening.extensions import db, installation
+from screening.extensions import db
+from screening.installation import installation
 from screening.operating import rotate_key
 from screening.storage import drafts, summaries
 from screening.storage.database import note_keys, write

@@ -15,7 +15,8 @@ from passlib.totp import TOTP
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from screening.extensions import db, installation
+from screening.extensions import db
+from screening.installation import installation
 from screening.services import people
 from screening.storage.tables import AttemptRow, PersonRow, SignInRow
 from screening.web.sign_in import forms as sign_in_forms

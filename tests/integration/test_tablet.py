@@ -9,7 +9,8 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select, update
 
-from screening.extensions import db, installation
+from screening.extensions import db
+from screening.installation import installation
 from screening.services import tablet
 from screening.services.tablet import MOST_TRIES
 from screening.storage import audit

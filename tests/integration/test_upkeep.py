@@ -19,7 +19,8 @@ from sqlalchemy import func, select, text, update
 from werkzeug.serving import make_server
 
 from screening import background
-from screening.extensions import db, installation
+from screening.extensions import db
+from screening.installation import installation
 from screening.operating import rotate_key
 from screening.settings import Settings
 from screening.storage import screenings

@@ -6,7 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from screening.domain.assessment import Screening
-from screening.extensions import db, installation
+from screening.extensions import db
+from screening.installation import installation
 from screening.services import questionnaire
 from screening.services.questionnaire import DraftGone
 from screening.storage import drafts, screenings

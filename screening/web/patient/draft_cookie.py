@@ -5,7 +5,7 @@ from datetime import timedelta
 from flask import Flask, g, redirect, request, session
 from werkzeug.wrappers import Response
 
-from screening.extensions import installation
+from screening.installation import installation
 from screening.services import tablet
 from screening.web.headers import cookie
 

@@ -6,7 +6,8 @@ from werkzeug.wrappers import Response
 
 from screening.domain.assessment import Screening
 from screening.domain.rules import RuleBook
-from screening.extensions import db, installation
+from screening.extensions import db
+from screening.installation import installation
 from screening.printing import paper as printed_paper
 from screening.reports import paper
 from screening.services import texts

@@ -9,7 +9,8 @@ from sqlalchemy import select
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
-from screening.extensions import db, installation
+from screening.extensions import db
+from screening.installation import installation
 from screening.reports import paper
 from screening.reports.paper import follow_up_places
 from screening.services import questionnaire

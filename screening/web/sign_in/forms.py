@@ -24,7 +24,8 @@ from flask_security.recovery_codes import MfRecoveryCodesUtil, MfRecoveryForm
 from werkzeug.wrappers import Response
 from wtforms import PasswordField, StringField
 
-from screening.extensions import db, installation
+from screening.extensions import db
+from screening.installation import installation
 from screening.services import people
 from screening.storage.database import begin_write
 from screening.storage.tables import PersonRow

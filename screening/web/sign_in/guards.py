@@ -23,7 +23,8 @@ from flask_security import (
 )
 from werkzeug.datastructures import MultiDict
 
-from screening.extensions import db, installation
+from screening.extensions import db
+from screening.installation import installation
 from screening.services import people, questionnaire
 from screening.storage import drafts
 from screening.storage.audit import Act

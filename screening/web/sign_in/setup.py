@@ -29,7 +29,8 @@ from flask_security import (
     user_authenticated,
 )
 
-from screening.extensions import Installation, db
+from screening.extensions import db
+from screening.installation import Installation
 from screening.services import people
 from screening.storage.drafts import hash_token
 from screening.storage.tables import PersonRow

@@ -7,7 +7,7 @@ from flask import Flask
 from jinja2 import StrictUndefined
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from screening import cli
+from screening import cli, features
 from screening.delivery.load import load_channels
 from screening.extensions import alembic, babel, csrf, db
 from screening.installation import Installation
@@ -25,8 +25,8 @@ from screening.web import (
     invitation_list,  # noqa: F401 - adds its page to those of invitations
     invitations,
     language,
+    navigation,
     rule_book,
-    tablet,
     uploads,
     verify,
 )
@@ -97,11 +97,12 @@ def create_app(settings: Settings | None = None) -> Flask:
         db.sessionmaker.configure(info={"keys": lambda: here.keys})
     alembic.init_app(app)
     uploads.init_app(app)
-    tablet.init_app(app)
+    features.init_app(app, here)
     draft_cookie.init_app(app)
     csrf.init_app(app)
     babel.init_app(app, locale_selector=lambda: settings.locale(language.chosen()))
     app.jinja_env.globals["clinic"] = settings
+    app.jinja_env.globals["sections"] = navigation.sections
     sign_in_setup.init_app(app, here)
     for part in (
         patient,

@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from screening.delivery.channel import Channel
 from screening.domain.rules import BASE_LANGUAGE
+from screening.extension_points import ExtensionPoints
 from screening.extensions import db
 from screening.printing.signature import Signature
 from screening.rulebooks.load import AZATHIOPRINE, load, load_content
@@ -34,6 +35,7 @@ class Installation:
 
     settings: Settings
     channels: Mapping[str, Channel]
+    points: ExtensionPoints = field(default_factory=ExtensionPoints)
     worklist: Worklist = field(default_factory=Worklist)
     asleep: list[Event] = field(default_factory=list)  # of what works in the background
     # when each began its last piece of work (monotonic)

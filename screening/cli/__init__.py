@@ -1,4 +1,4 @@
-"""The `flask` commands, each in a file of its name.
+"""The `flask` commands, each in a file of its name, here or in the folder `commands` of a feature.
 
 Exit codes: 0 done, 1 the input or the installation is at fault, 2 wrong usage.
 """
@@ -10,10 +10,12 @@ import click
 from flask import Flask
 from flask.cli import AppGroup
 
-FOLDER = Path(__file__).parent
-FILES = {
-    file.stem.replace("_", "-"): file.stem
-    for file in FOLDER.glob("*.py")
+ROOT = Path(__file__).parent.parent
+FOLDERS = [ROOT / "cli", *ROOT.glob("features/*/commands")]
+MODULES = {
+    file.stem.replace("_", "-"): ".".join(file.relative_to(ROOT.parent).with_suffix("").parts)
+    for folder in FOLDERS
+    for file in folder.glob("*.py")
     if file.stem not in ("__init__", "common")
 }
 
@@ -23,14 +25,14 @@ class LazyCommands(AppGroup):
 
     def list_commands(self, context: click.Context) -> list[str]:
         """Return the names of all commands."""
-        return sorted({*FILES, *self.commands})
+        return sorted({*MODULES, *self.commands})
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         """Return a command, or None where there is none of this name."""
-        if name not in self.commands and name in FILES:
+        if name not in self.commands and name in MODULES:
             from screening.cli.common import commands
 
-            import_module(f"screening.cli.{FILES[name]}")
+            import_module(MODULES[name])
             self.commands.update(commands.commands)
         return super().get_command(context, name)
 

@@ -21,14 +21,18 @@ from screening.storage import audit
 from screening.storage.database import check_keys, make_private, prove, write
 from screening.storage.encryption import Keys
 from screening.storage.private_files import sync_folder
-from screening.storage.tables import AuditRow, DraftRow, KeyCheckRow, SignInRow, TabletRow
+from screening.storage.tables import AuditRow, KeyCheckRow, Sealed, tables_in_lock_order
 
 PAGES = 2000  # copied in one step
 UNFINISHED = ".unfinished"  # what the name of a copy ends with until it is whole
 # what backups begin with; SQLite writes its header last
 HEADERS = (b"SQLite format 3\0", bytes(16), b"PGDMP")
-NOT_RESTORED = (SignInRow, TabletRow, DraftRow)  # what a cookie from before could open
 Progress = Callable[[int, int], None]
+
+
+def not_restored() -> list[type[Sealed]]:
+    """Return the tables that a restore leaves out: a cookie from before could open what is in them."""
+    return [table for table in tables_in_lock_order() if not table.is_restored]
 
 
 class CannotCopy(Exception):
@@ -132,7 +136,7 @@ def restore(engine: Engine, keys: Keys, source: Path, progress: Progress) -> Non
     _refuse_unless_empty(engine)
     _prove_dump(keys, source)
     left_out = re.compile(
-        rf" TABLE DATA public ({'|'.join(table.__tablename__ for table in NOT_RESTORED)}) "
+        rf" TABLE DATA public ({'|'.join(table.__tablename__ for table in not_restored())}) "
     )
     listing = _run("pg_restore", "--list", str(source)).splitlines()
     wanted = [line for line in listing if not left_out.search(line)]
@@ -171,7 +175,7 @@ def _restore_file(engine: Engine, keys: Keys, source: Path, progress: Progress) 
                 # older copies lack some
                 there = set(inspect(session.connection()).get_table_names())
                 with write(session):
-                    for table in NOT_RESTORED:
+                    for table in not_restored():
                         if table.__tablename__ in there:
                             session.execute(delete(table))
             make_private(engine)

@@ -25,7 +25,6 @@ from screening.storage.encryption import Keys
 from screening.storage.tables import AuditHeadRow, Base, EditionRow, InForceRow, KeyCheckRow
 
 ROWS = 500  # read and written at once
-TABLES = Base.metadata.sorted_tables  # parents first
 # `flask init` has filled these, children first.
 PREPARED = [
     Base.metadata.tables[row.__tablename__]
@@ -78,16 +77,20 @@ def _refuse_unless_prepared(here: Connection, there: Connection, keys: Keys) -> 
         raise CannotCopy("One of the databases is of another release; run `flask init` for both")
     with Session(there) as session:
         check_keys(session, keys)
-    if filled := [table.name for table in TABLES if table not in PREPARED and _count(there, table)]:
+    if filled := [
+        table.name
+        for table in Base.metadata.sorted_tables
+        if table not in PREPARED and _count(there, table)
+    ]:
         raise CannotCopy(f"The target is not empty ({', '.join(filled)}); nothing is ever replaced")
 
 
 def _copy(here: Connection, there: Connection, progress: Progress) -> int:
     for table in PREPARED:
         there.execute(table.delete())
-    total = sum(_count(here, table) for table in TABLES)
+    total = sum(_count(here, table) for table in Base.metadata.sorted_tables)
     done = 0
-    for table in TABLES:
+    for table in Base.metadata.sorted_tables:
         for part in _parts(here, table):
             there.execute(insert(table), part)
             done += len(part)
@@ -132,7 +135,7 @@ def _continue_log(there: Connection, keys: Keys, *, now: datetime, by: str, rows
 
 
 def _closing() -> Iterator[str]:
-    for table in TABLES:
+    for table in Base.metadata.sorted_tables:
         for verb in ("INSERT", "UPDATE", "DELETE"):
             name = f"{MOVED}_{table.name}_{verb.lower()}"
             refuse = "SELECT RAISE(ABORT, 'this database was moved to PostgreSQL');"

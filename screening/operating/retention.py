@@ -1,9 +1,9 @@
 """Deleting what the clinic no longer needs to keep. Nothing about a patient stays behind."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import ColumnElement, delete, func, inspect, select, update
 from sqlalchemy.orm import Session
 
 from screening.domain.entries import Status
@@ -16,18 +16,16 @@ from screening.storage.private_files import KeyFault
 from screening.storage.tables import (
     AuditRow,
     CopyRow,
+    DraftRow,
     EntryRow,
-    InvitationRow,
     JobRow,
     ScreeningRow,
-    SignInRow,
     SummaryRow,
-    TabletRow,
+    tables_in_lock_order,
 )
 
 PART = 100  # screenings deleted or announced in one transaction, so that nobody waits long
 ONE_DAY = timedelta(days=1)
-INVITATIONS_KEPT = timedelta(days=30)  # after their time, so that staff can see what came of them
 # how long the inbox tells that something undecided will be deleted
 ANNOUNCED_FOR = timedelta(days=14)
 LEAST_BY_ITSELF = 100  # what the server deletes at once without being asked
@@ -123,6 +121,43 @@ def _announce(act: Act, *, days: int) -> None:
                 act.note("announced", reference)
 
 
+def _delete(session: Session, condition: ColumnElement[bool]) -> Sequence[str]:
+    """Delete screenings with all that goes with them, locked in the order of all locks."""
+    drafts_of = select(ScreeningRow.draft_hash)
+    going = {}
+    for table in tables_in_lock_order():
+        if table.deleted_with_draft:
+            column = getattr(table, table.deleted_with_draft)
+            (key,) = inspect(table).primary_key
+            rows = select(key).where(column.in_(drafts_of.where(condition)))
+            going[table] = (key, session.scalars(rows.order_by(key).with_for_update()).all())
+    rows = select(ScreeningRow.reference).where(condition).order_by(ScreeningRow.id)
+    references = session.scalars(rows.with_for_update()).all()
+    these = ScreeningRow.reference.in_(references)
+    for child in (EntryRow, SummaryRow, CopyRow, JobRow):
+        child_key = child.__table__.primary_key
+        whole = select(*child_key).where(
+            child.screening_id.in_(select(ScreeningRow.id).where(these))
+        )
+        session.execute(whole.order_by(*child_key).with_for_update()).all()
+    for table, (key, ids) in going.items():
+        column = getattr(table, table.deleted_with_draft)
+        session.execute(delete(table).where(key.in_(ids), column.in_(drafts_of.where(these))))
+    session.execute(delete(ScreeningRow).where(these))
+    return references
+
+
+def _delete_expired(act: Act) -> None:
+    """Delete what has expired, in the order of all locks."""
+    for table in tables_in_lock_order():
+        condition = table.expired(act.now)
+        if table is DraftRow:
+            drafts.remove_expired(act.session, now=act.now)
+        elif condition is not None:
+            (key,) = inspect(table).primary_key
+            delete_in_order(act.session, getattr(table, key.name), condition, wait=False)
+
+
 def purge(
     act: Act,
     machine: Machine,
@@ -152,44 +187,12 @@ def purge(
             still = ScreeningRow.reference.in_(references) & (
                 ScreeningRow.changed_at <= act.now - timedelta(days=days)
             )
-            whose = InvitationRow.draft_hash.in_(select(ScreeningRow.draft_hash).where(still))
-            invited = (
-                select(InvitationRow.id).where(whose).order_by(InvitationRow.id).with_for_update()
-            )
-            invitation_ids = act.session.scalars(invited).all()
-            rows = (
-                select(ScreeningRow.reference)
-                .where(still)
-                .order_by(ScreeningRow.id)
-                .with_for_update()
-            )
-            deleted = act.session.scalars(rows).all()
-            these = ScreeningRow.reference.in_(deleted)
-            of_these = InvitationRow.draft_hash.in_(select(ScreeningRow.draft_hash).where(these))
-            # that go with them, in the order of all locks
-            for child in (EntryRow, SummaryRow, CopyRow, JobRow):
-                key = child.__table__.primary_key
-                whole = (
-                    select(*key)
-                    .where(child.screening_id.in_(select(ScreeningRow.id).where(these)))
-                    .order_by(*key)
-                )
-                act.session.execute(whole.with_for_update()).all()
-            act.session.execute(
-                delete(InvitationRow).where(InvitationRow.id.in_(invitation_ids), of_these)
-            )
-            act.session.execute(delete(ScreeningRow).where(these))
+            deleted = _delete(act.session, still)
             for reference in deleted:
                 act.note("deleted", reference)
         progress(begin + len(references), len(found))
     with write(act.session):
-        is_old = InvitationRow.expires_at < act.now - INVITATIONS_KEPT
-        delete_in_order(act.session, InvitationRow.id, is_old, wait=False)
-        delete_in_order(act.session, TabletRow.token_hash, TabletRow.ends_at <= act.now, wait=False)
-        drafts.remove_expired(act.session, now=act.now)
-        delete_in_order(
-            act.session, SignInRow.token_hash, SignInRow.begun_at <= act.now - ONE_DAY, wait=False
-        )
+        _delete_expired(act)
         act.note(
             clock.PURGED,
             detail=f"{len(found)} screenings, {never_opened} never opened, {left} left for later",

@@ -5,37 +5,24 @@ from collections.abc import Callable, Iterator
 from sqlalchemy import ColumnElement, delete, func, inspect, or_, select, text, tuple_
 from sqlalchemy.orm import Session
 
-from screening.storage import tables
 from screening.storage.database import write
 from screening.storage.encryption import Keys
-from screening.storage.tables import CopyRow, KeyCheckRow, Sealed, SummaryRow
+from screening.storage.tables import CopyRow, KeyCheckRow, Sealed, SummaryRow, tables_in_lock_order
 
 PART = 50  # rows sealed anew in one transaction; those with a PDF, which are long
 PDFS = 10
-# In the order in which other transactions lock them, so that none of them waits for another in a
-# circle.
-TABLES: tuple[type[Sealed], ...] = (
-    tables.InvitationRow,
-    tables.TabletRow,
-    tables.DraftRow,
-    tables.ScreeningRow,
-    tables.EntryRow,
-    tables.SummaryRow,
-    CopyRow,
-    tables.PersonRow,
-    tables.SignInRow,
-    tables.ClockRow,
-    tables.InForceRow,
-    tables.ApprovalRow,
-    tables.AuditHeadRow,
-)
+
+
+def tables() -> list[type[Sealed]]:
+    """Return the tables to seal anew. The check texts stay: each is sealed with its own key."""
+    return [table for table in tables_in_lock_order() if table is not KeyCheckRow]
 
 
 def left(session: Session, keys: Keys) -> int:
     """How many rows have a cell that is sealed with another key than the current one."""
     return sum(
         session.scalar(select(func.count()).select_from(one).where(_old(one, keys))) or 0
-        for one in TABLES
+        for one in tables()
     )
 
 
@@ -45,7 +32,7 @@ def seal_anew(session: Session, keys: Keys) -> Iterator[int]:
     May be begun again any time.
     """
     while left(session, keys):  # once more only where somebody has sealed with an old key meanwhile
-        for table in TABLES:
+        for table in tables():
             for part in _parts(session, keys, table):
                 with write(session):
                     done = _seal(session, keys, table, part)
@@ -59,7 +46,7 @@ def forget(session: Session, keys: Keys, write_file: Callable[[], None]) -> None
         # key was written. Who begins after them follows data.key. SQLite has only one writer
         # anyway.
         if session.get_bind().dialect.name == "postgresql":
-            names = ", ".join(table.__tablename__ for table in TABLES)
+            names = ", ".join(table.__tablename__ for table in tables())
             session.execute(text(f"LOCK TABLE {names} IN EXCLUSIVE MODE"))
     for _ in seal_anew(session, keys):
         pass

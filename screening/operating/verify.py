@@ -79,8 +79,8 @@ def prove(session: Session, keys: Keys) -> Iterator[str]:
     for reference, done in told.items():
         if done["submitted"] > done["deleted"]:
             yield f"{reference}: it was sent and is missing"
-    others: tuple[type[Sealed], ...] = (DraftRow, *Checked.__subclasses__())
-    for table in others:
+    tables: list[type[Sealed]] = [DraftRow, *Checked.__subclasses__()]
+    for table in tables:
         yield from _faults_of_table(session, keys, table)
 
 

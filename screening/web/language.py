@@ -16,11 +16,15 @@ from screening.web.patient import draft_cookie
 
 _OWN_PATH = re.compile(r"(/[a-z][a-z0-9/_-]*)?/?")
 
-STAFF_PAGES = frozenset(
-    {"clinic", "invitations", "rule_book", "admin", "account", "security", "tablet"}
-)
+STAFF_BLUEPRINTS = frozenset({"clinic", "invitations", "rule_book", "admin", "account", "security"})
 
 blueprint = Blueprint("language", __name__)
+
+
+def is_for_staff() -> bool:
+    """Return whether the page is one for staff, which is in the clinic's language."""
+    staff = STAFF_BLUEPRINTS | installation().points.staff_blueprints
+    return request.blueprint in staff
 
 
 def chosen() -> str:
@@ -28,7 +32,7 @@ def chosen() -> str:
     language: str | None = g.get("page_language")
     if language is None:
         here = installation()
-        if request.blueprint in STAFF_PAGES:
+        if is_for_staff():
             language = here.settings.clinic_language
         elif (wanted := draft_cookie.language()) in here.languages:
             language = wanted
@@ -82,7 +86,7 @@ def _for_templates(setup: BlueprintSetupState) -> None:
         "_": _text,
         "page_language": chosen,
         "page_direction": lambda: locale_of(chosen()).text_direction,
-        "languages_offered": lambda: [] if request.blueprint in STAFF_PAGES else offered(),
+        "languages_offered": lambda: [] if is_for_staff() else offered(),
     }
 
 

@@ -15,9 +15,10 @@ from sqlalchemy import select, text
 from screening import background
 from screening.domain.invitation import Invitation
 from screening.extensions import alembic, db
+from screening.features.tablet import service as tablet
 from screening.installation import installation
 from screening.operating.readiness import check_ready
-from screening.services import invite, tablet
+from screening.services import invite
 from screening.settings import Settings
 from screening.storage import audit, screenings, search
 from screening.storage.audit import Act

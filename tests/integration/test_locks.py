@@ -23,6 +23,7 @@ from sqlalchemy import Engine, event, func, select, text
 from screening.domain.answers import read_answers
 from screening.domain.entries import Decision
 from screening.extensions import db
+from screening.features.tablet import service as tablet
 from screening.installation import installation
 from screening.operating import retention, rotate_key
 from screening.operating.clock import this_machine
@@ -36,7 +37,6 @@ from screening.services import (
     printing,
     questionnaire,
     review,
-    tablet,
 )
 from screening.storage import drafts, outbox
 from screening.storage.audit import Act
@@ -397,5 +397,5 @@ def test_rows_are_locked_in_one_order(things: Things) -> None:
 
 
 def test_keys_are_rotated_in_the_order_of_locks() -> None:
-    tables = [table.__tablename__ for table in rotate_key.TABLES if table.__tablename__ in ORDER]
+    tables = [table.__tablename__ for table in rotate_key.tables() if table.__tablename__ in ORDER]
     assert tables == sorted(tables, key=ORDER.index)

@@ -6,7 +6,6 @@ from flask import Flask, g, redirect, request, session
 from werkzeug.wrappers import Response
 
 from screening.installation import installation
-from screening.services import tablet
 from screening.web.headers import cookie
 
 
@@ -20,13 +19,13 @@ def init_app(app: Flask) -> None:
 
 def keep_draft() -> timedelta:
     """How long answers are kept after the last step."""
-    return tablet.TURN if g.tablet else timedelta(hours=installation().settings.draft_hours)
+    return g.get("longest_turn") or timedelta(hours=installation().settings.draft_hours)
 
 
 def keep_copy() -> timedelta:
     """How long after sending the answers can be seen."""
     longest = timedelta(minutes=installation().settings.copy_minutes)
-    return min(longest, tablet.TURN) if g.tablet else longest
+    return min(longest, g.get("longest_turn", longest))
 
 
 def _cookie() -> tuple[str, str]:

@@ -10,12 +10,13 @@ from flask import Flask
 from sqlalchemy import func, select, update
 
 from screening.extensions import db
+from screening.features.tablet import service as tablet
+from screening.features.tablet.service import MOST_TRIES
+from screening.features.tablet.tables import TabletRow
+from screening.features.tablet.views import ANSWERS
 from screening.installation import installation
-from screening.services import tablet
-from screening.services.tablet import MOST_TRIES
 from screening.storage import audit
-from screening.storage.tables import DraftRow, ScreeningRow, SignInRow, TabletRow
-from screening.web.tablet import ANSWERS
+from screening.storage.tables import DraftRow, ScreeningRow, SignInRow
 from tests.integration.colleague import Colleague
 from tests.integration.test_security import address, rules
 from tests.integration.visitor import NO_TO_ALL, SAMPLE, Visitor
@@ -124,8 +125,10 @@ def test_what_a_tablet_answers_in_each_state(app: Flask, held: Tablet, state: st
     own_texts.mkdir()
     (own_texts / "privacy.en.md").write_text("We keep it safe.")
     home = "/" if state == "patient" else "/tablet"
-    allowed = {"static", "health.alive", *ANSWERS[state]}
-    for rule in rules(app):
+    allowed = {"static", "tablet.static", "health.alive", *ANSWERS[state]}
+    with held.client.get("/static/tablet/tablet.css") as style:
+        assert style.status_code == 200
+    for rule in (rule for rule in rules(app) if rule.endpoint != "tablet.static"):
         for method in (rule.methods or set()) & (
             {"GET"} if rule.endpoint in allowed else {"GET", "POST"}
         ):

@@ -7,13 +7,14 @@ from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from screening.domain.answers import Patient
+from screening.features.tablet.tables import TabletRow
 from screening.services import questionnaire
 from screening.services.people import AHEAD
 from screening.storage import drafts, screenings
 from screening.storage.audit import Act
 from screening.storage.database import write
 from screening.storage.drafts import Draft, hash_token
-from screening.storage.tables import ScreeningRow, SignInRow, TabletRow
+from screening.storage.tables import ScreeningRow, SignInRow
 
 LONGEST = timedelta(hours=12)  # then staff must sign in again
 # without a step, after which what a patient has begun is gone from the server too

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from flask import Blueprint, Flask, g, redirect, render_template, request, session, url_for
+from flask import Blueprint, g, redirect, render_template, request, session, url_for
 from flask_babel import force_locale, ngettext
 from flask_babel import gettext as _
 from flask_security import hash_password, logout_user, url_for_security, verify_password
@@ -15,11 +15,11 @@ from werkzeug.wrappers import Response
 
 from screening.domain.answers import Patient
 from screening.extensions import db
+from screening.features.tablet import service
+from screening.features.tablet.service import LOCKED, MOST_TRIES, PATIENT, STAFF, NoTablet
+from screening.features.tablet.tables import TabletRow
 from screening.installation import installation
-from screening.services import tablet
-from screening.services.tablet import LOCKED, MOST_TRIES, PATIENT, STAFF, NoTablet
 from screening.storage.drafts import hash_token
-from screening.storage.tables import TabletRow
 from screening.web import language
 from screening.web.errors import Page
 from screening.web.forms.about_you import VisitForm
@@ -28,7 +28,13 @@ from screening.web.patient import draft as patient_draft
 from screening.web.patient import draft_cookie
 from screening.web.sign_in.guards import acting, needs
 
-blueprint = Blueprint("tablet", __name__)
+blueprint = Blueprint(
+    "tablet",
+    __name__,
+    template_folder="templates",
+    static_folder="static",
+    static_url_path="/static/tablet",
+)
 
 # what a browser is that was a tablet: only who presses a button there makes it an ordinary one
 ENDED = "ended"
@@ -64,39 +70,32 @@ _RUNS = "01234567890 09876543210"
 Errors = dict[str, list[str]]
 
 
-def init_app(app: Flask) -> None:
-    """Keep tablets to what belongs to their state.
-
-    Has to come before whatever refuses forms that are too old.
-    """
-    app.before_request(_keep_to_its_state)
-    app.context_processor(_for_templates)
-    app.register_blueprint(blueprint)
-
-
-def _for_templates() -> dict[str, object]:
+def for_templates() -> dict[str, object]:
+    """Return what the templates of every page get."""
     state = g.get("tablet", "")
     return {
         "tablet": state,
-        "tablet_turn": int(tablet.TURN.total_seconds()),
-        "hands": _hands(state),
+        "tablet_turn": int(service.TURN.total_seconds()),
+        "holder": _holder(state),
     }
 
 
-def _hands(state: str) -> str | None:
-    """In whose hands this browser is, for `hands.js`; None where nobody hands it around: it is a patient's own."""
+def _holder(state: str) -> str | None:
+    """Return who holds this browser, for `holder.js`; None where it is a patient's own."""
     if state:
         return f"{state} {hash_token(draft_cookie.draft_token())[:8] if state == PATIENT else ''}"
-    return "" if request.blueprint in language.STAFF_PAGES else None
+    return "" if language.is_for_staff() else None
 
 
-def _keep_to_its_state() -> Response | None:
+def keep_to_its_state() -> Response | None:
     """Lead elsewhere from what does not belong to the state of this tablet; `g.tablet` is "" in other browsers."""
     g.tablet = ""
-    if not _token() or request.endpoint in ("static", "health.alive"):
+    if not _token() or request.endpoint in ("static", "tablet.static", "health.alive"):
         return None
-    row = tablet.find(db.session, _token(), now=datetime.now(UTC))
+    row = service.find(db.session, _token(), now=datetime.now(UTC))
     g.tablet = row.state if row else ENDED
+    g.shared_device = True
+    g.longest_turn = service.TURN
     if g.tablet == PATIENT and not patient_draft.is_here():
         g.tablet = LOCKED  # nobody has taken a step for so long that the draft's time is over
         if draft_cookie.draft_token():
@@ -121,12 +120,12 @@ def begin() -> Page:
             pin = hash_password(request.form["pin"])
             signed_in = session["sign_in"]
             draft = draft_cookie.draft_token()
-            given = tablet.begin(
+            given = service.begin(
                 acting(), pin=pin, sign_in=signed_in, patient=_patient(form), draft=draft
             )
             logout_user()
             return _handed_over(*given)
-    return render_template("clinic/tablet.html", form=form, errors=errors)
+    return render_template("tablet/begin.html", form=form, errors=errors)
 
 
 @blueprint.get("/tablet")
@@ -153,7 +152,7 @@ def hand_over() -> Page:
     if errors := _visit_errors(form):
         return render_template("tablet/next.html", form=form, errors=errors, sent=_row().sent)
     act = patient_draft.acting(_row().begun_by)
-    draft = tablet.hand_over(
+    draft = service.hand_over(
         act, _token(), patient=_patient(form), draft=draft_cookie.draft_token()
     )
     return _handed_over(_token(), draft)
@@ -162,7 +161,7 @@ def hand_over() -> Page:
 @blueprint.post("/tablet/lock")
 def lock() -> Page:
     """End the turn of a patient."""
-    tablet.lock(patient_draft.acting("tablet"), _token(), draft=draft_cookie.draft_token())
+    service.lock(patient_draft.acting("tablet"), _token(), draft=draft_cookie.draft_token())
     return draft_cookie.forget(redirect(url_for("tablet.page"), code=303))
 
 
@@ -174,7 +173,7 @@ def unlock() -> Page:
     begun_by = row.begun_by
     fits = verify_password(request.form.get("pin", "")[:100], row.pin)
     by = begun_by if fits else "tablet"
-    if tablet.unlock(
+    if service.unlock(
         patient_draft.acting(by), _token(), fits=fits, tries=tries, draft=draft_cookie.draft_token()
     ):
         return draft_cookie.forget(redirect(url_for("tablet.page"), code=303))
@@ -193,7 +192,7 @@ def unlock() -> Page:
 def end() -> Page:
     """Make this browser an ordinary one again."""
     if g.tablet != ENDED:
-        tablet.end(patient_draft.acting(_row().begun_by), _token())
+        service.end(patient_draft.acting(_row().begun_by), _token())
     session.clear()  # whoever signed in while the tablet began
     response = draft_cookie.forget(redirect(url_for_security("login"), code=303))
     response.delete_cookie(**cookie("tablet"))
@@ -259,7 +258,7 @@ def _patient(form: VisitForm) -> Patient | None:
 
 def _row() -> TabletRow:
     """This tablet. Raises NoTablet."""
-    row = tablet.find(db.session, _token(), now=datetime.now(UTC))
+    row = service.find(db.session, _token(), now=datetime.now(UTC))
     if row is None:
         raise NoTablet
     return row

@@ -1,11 +1,11 @@
 """Keeping the data: `flask audit | purge | backup | restore | move-database | verify | rotate-key`."""
 
-from dataclasses import replace
 from datetime import datetime
 from itertools import chain
 from pathlib import Path
 
 import click
+from pydantic import SecretStr
 
 from screening.cli.common import (
     READABLE,
@@ -187,7 +187,7 @@ def move_database(url: str) -> None:
     """
     here = installation()
     act = acting()
-    target = replace(here.settings, database_url=url)
+    target = here.settings.model_copy(update={"database_url": SecretStr(url)})
     with progress("Moving") as tell:
         rows = moving.move(
             db.engine, target.database, here.keys, now=act.now, by=act.by, progress=tell

@@ -27,6 +27,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from screening.domain.faults import InvalidInput
 from screening.domain.invitation import LONGEST_DAYS
 
 PREFIX = "SCREENING_"
@@ -43,12 +44,8 @@ def as_called(words: str) -> str:
     return re.sub(r"\bflask (?=[a-z])", os.environ.get("COMMAND_NAME", "flask") + " ", words)
 
 
-class InvalidSettings(Exception):
-    """Raised with every wrong setting at once, one per line."""
-
-    def __init__(self, faults: list[str]) -> None:
-        super().__init__("\n".join(faults))
-        self.faults = faults
+class InvalidSettings(InvalidInput[list[str]]):
+    """Each fault names its file or variable, the setting and the remedy."""
 
 
 def _timezone(name: str) -> str:

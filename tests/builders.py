@@ -1,9 +1,12 @@
-"""Builders that tests share: a sound value with as little said as possible, changed by what a test is about."""
+"""Builders that tests share: a sound value with as little said as possible, changed by what a test is about.
+
+The rule book here is the shipped one. Tests of the engine take `tests/unit/small_book.py` instead.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from functools import cache
 from typing import Any
@@ -26,9 +29,20 @@ def book(language: str = "en") -> RuleBook:
 
 def book_with(change: Callable[[dict[str, Any]], object]) -> RuleBook:
     """The shipped English rule book after `change` has edited its parsed TOML; translations are left out."""
-    content = json.loads(book().edition.content)["en"]
+    return edited(book(), change)
+
+
+def edited(rules: RuleBook, change: Callable[[dict[str, Any]], object]) -> RuleBook:
+    """The English rule book after `change` has edited its parsed TOML; translations are left out."""
+    content = json.loads(rules.edition.content)["en"]
     change(content)
     return load_content(json.dumps({"en": content}))["en"]
+
+
+def a_rule(**changes: Any) -> dict[str, Any]:
+    """The parsed TOML of a rule, which needs its `when`; it cites a fact that every book of the tests has."""
+    words = {"title": "Extra", "reason": "Because.", "confirm": "Confirm."}
+    return {"id": "extra", "severity": "caution", **words, "cites": ["F1"], **changes}
 
 
 def a_patient(**changes: Any) -> Patient:
@@ -39,12 +53,17 @@ def a_patient(**changes: Any) -> Patient:
 
 
 def all_no(**changes: Any) -> dict[str, Any]:
-    """Values that say no to everything rules read, except for `changes`; None leaves an answer out.
+    """Values that say no to everything the shipped rules read, except for `changes`.
 
-    The follow-up about a planned pregnancy is only there while pregnancy is "no", unless `changes`
-    has it.
+    None leaves an answer out. The follow-up about a planned pregnancy is only there while pregnancy
+    is "no", unless `changes` has it.
     """
     main = ("pregnancy", "breastfeeding", "infection", "hypersensitivity", "iud", "vaccines")
+    return no_to(main, changes)
+
+
+def no_to(main: Iterable[str], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Values that say no to these main questions and to a planned pregnancy, except for `changes`."""
     values = {**dict.fromkeys(main, "no"), "pregnancy_planned": "no", **changes}
     if values["pregnancy"] != "no" and "pregnancy_planned" not in changes:
         del values["pregnancy_planned"]

@@ -12,7 +12,8 @@ from screening.domain.assessment import Screening
 from screening.domain.entries import Clarification, Decision, Entry, Review
 from screening.domain.evaluate import evaluate
 from screening.domain.rules import Severity
-from tests.builders import a_patient, all_no, answers_of, book
+from tests.builders import a_patient, answers_of
+from tests.unit.small_book import all_no, book
 
 SENT = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 
@@ -51,9 +52,9 @@ def screening(*entries: Entry, **values: Any) -> Screening:
 def test_what_was_established_decides_whatever_the_patient_said(
     said: str | None, established: str, outcome: Severity
 ) -> None:
-    found = screening(clarified("breastfeeding", breastfeeding=established), breastfeeding=said)
+    found = screening(clarified("infection", infection=established), infection=said)
     assert evaluate(book(), found.established).outcome is outcome
-    assert found.answers.value("breastfeeding") == said
+    assert found.answers.value("infection") == said
 
 
 def test_a_clarification_replaces_the_whole_page_of_its_question() -> None:

@@ -1,0 +1,101 @@
+"""A clinic that adds a question to the shipped rule book breaks no test of the engine."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from screening.rulebooks.load import load
+from screening.rulebooks.translation import wording_hash
+
+REPOSITORY = Path(__file__).parents[3]
+COPIED = ("screening", "templates", "static", "tests", "pyproject.toml")
+BOOKS = Path("screening") / "rulebooks"
+THIS_FOLDER = Path(__file__).parent.relative_to(REPOSITORY)
+MEETS_IT = "test_the_questions_and_follow_ups_are_asked_in_this_order"
+
+QUESTION = """
+[[question]]
+id = "wishes"
+ask = "Is there something you wish to ask?"
+unanswered = "Select whether you wish to ask something"
+why = "Your doctor will take time for it."
+topic = "Questions of the patient"
+clarify = "Ask what the patient wishes to know."
+choices = ["yes", "no", "unsure", "private"]
+valid_for_hours = 24
+
+[[rule]]
+id = "wishes"
+when = { wishes = ["yes"] }
+severity = "caution"
+title = "The patient wishes to ask something"
+reason = "According to the source, the instructions are to be followed exactly."
+confirm = "Answer the questions."
+cites = ["F13"]
+
+"""
+TRANSLATED = {
+    "question.wishes": ("ask", "unanswered", "why", "topic", "clarify"),
+    "rule.wishes": ("title", "reason", "confirm"),
+}
+
+
+def put_before_the_first_question(folder: Path) -> None:
+    """Add a question and its rule before all others, where every place and number changes."""
+    english = folder / "azathioprine.toml"
+    text = english.read_text(encoding="utf-8")
+    english.write_text(text.replace("[[question]]", f"{QUESTION}[[question]]", 1), encoding="utf-8")
+    with (folder / "azathioprine.es.toml").open("a", encoding="utf-8") as spanish:
+        for table, keys in TRANSLATED.items():
+            spanish.write(f"\n[{table}]\n")
+            for key in keys:
+                (words,) = (
+                    line.removeprefix(f'{key} = "').removesuffix('"')
+                    for line in QUESTION.splitlines()
+                    if line.startswith(f'{key} = "')
+                )
+                of = wording_hash(words)
+                spanish.write(f'{key} = {{ of = "{of}", text = "({words})" }}\n')
+
+
+def repository_with_another_question(folder: Path) -> Path:
+    """Return a copy of the repository whose shipped rule book asks one question more."""
+    for name in COPIED:
+        source = REPOSITORY / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, folder)
+    put_before_the_first_question(folder / BOOKS)
+    return folder
+
+
+def pytest_in(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.audit
+def test_the_tests_of_the_engine_pass_when_the_shipped_book_asks_one_question_more(
+    tmp_path: Path,
+) -> None:
+    folder = repository_with_another_question(tmp_path)
+    assert [question.id for question in load(folder / BOOKS / "azathioprine.toml")["es"].questions][
+        :2
+    ] == ["wishes", "pregnancy"]
+    engine = pytest_in(folder, "tests/unit", f"--ignore={THIS_FOLDER}")
+    assert engine.returncode == 0, engine.stdout
+    shipped = pytest_in(folder, str(THIS_FOLDER), "-k", MEETS_IT)
+    assert "2 failed" in shipped.stdout, "the copy is not what was tested"

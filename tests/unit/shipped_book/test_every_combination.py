@@ -10,9 +10,11 @@ from itertools import combinations, product
 
 import pytest
 
+from screening.cli.rulebook import combinations as combinations_of
 from screening.domain.answers import Fault, UnacceptableAnswers, read_answers
 from screening.domain.evaluate import evaluate
-from tests.builders import book
+from tests.builders import all_no, book
+from tests.unit.test_comparison import table_agrees_with
 
 SHELVES = ("contraindication", "clarify", "caution")  # the most severe first
 
@@ -104,6 +106,20 @@ def test_no_choice_and_no_question_that_rules_read_is_left_out_of_the_combinatio
     assert {
         item.id: set(item.option_ids) for item in book().asked() if item.id in read_by_rules
     } == tried
+
+
+def test_the_table_for_prescribers_says_exactly_what_every_combination_gives() -> None:
+    asked = [item.id for item in book().asked()]
+    # it is as "unsure" is
+    every = [values for values in combinations_of(book()) if values["pregnancy"] != "private"]
+    every += [
+        {**all_no(), one: value}
+        for one in all_no()
+        for value in ("yes", "no", "unsure", "private", "")
+    ]
+    table_agrees_with(
+        book(), ({one: frozenset(values.get(one, "").split()) for one in asked} for values in every)
+    )
 
 
 # The signs of a reaction to azathioprine, as a patient may tick them. F6 alone decides: a sign

@@ -6,7 +6,7 @@ The rule book here is the shipped one. Tests of the engine take `tests/unit/smal
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from functools import cache
 from typing import Any
@@ -55,19 +55,21 @@ def a_patient(**changes: Any) -> Patient:
 def all_no(**changes: Any) -> dict[str, Any]:
     """Values that say no to everything the shipped rules read, except for `changes`.
 
-    None leaves an answer out. The follow-up about a planned pregnancy is only there while pregnancy
-    is "no", unless `changes` has it.
+    None leaves an answer out.
     """
-    main = ("pregnancy", "breastfeeding", "infection", "hypersensitivity", "iud", "vaccines")
-    return no_to(main, changes)
+    return no_to(book(), changes)
 
 
-def no_to(main: Iterable[str], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Values that say no to these main questions and to a planned pregnancy, except for `changes`."""
-    values = {**dict.fromkeys(main, "no"), "pregnancy_planned": "no", **changes}
-    if values["pregnancy"] != "no" and "pregnancy_planned" not in changes:
-        del values["pregnancy_planned"]
-    return values
+def no_to(rules: RuleBook, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Values that say no to each question, and to each follow-up that "no" opens, except for `changes`."""
+    values: dict[str, Any] = {}
+    for question in rules.questions:
+        values[question.id] = "no"
+        if changes.get(question.id, "no") == "no":
+            values |= dict.fromkeys(
+                (one.id for one in question.follow_ups if one.required and "no" in one.when), "no"
+            )
+    return values | changes
 
 
 def answers_of(rules: RuleBook, /, **values: Any) -> Answers:

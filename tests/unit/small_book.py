@@ -35,9 +35,5 @@ def book_with(change: Callable[[dict[str, Any]], object]) -> RuleBook:
 
 
 def all_no(**changes: Any) -> dict[str, Any]:
-    """Return values that say no to everything rules read, except for `changes`.
-
-    None leaves an answer out. The follow-up about a planned pregnancy is only there while pregnancy
-    is "no", unless `changes` has it.
-    """
-    return no_to(("pregnancy", "infection", "iud", "vaccines"), changes)
+    """Return values that say no to everything rules read, except for `changes`; None leaves an answer out."""
+    return no_to(book(), changes)

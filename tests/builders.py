@@ -1,4 +1,4 @@
-"""Builders that tests share: a sound value with as little said as possible, changed by what a test is about.
+"""Builders that tests share: a sound value, changed by what a test is about.
 
 The rule book here is the shipped one. Tests of the engine take `tests/unit/small_book.py` instead.
 """
@@ -28,19 +28,19 @@ def book(language: str = "en") -> RuleBook:
 
 
 def book_with(change: Callable[[dict[str, Any]], object]) -> RuleBook:
-    """The shipped English rule book after `change` has edited its parsed TOML; translations are left out."""
+    """The shipped book, in English alone, after `change` has edited its parsed TOML."""
     return edited(book(), change)
 
 
 def edited(rules: RuleBook, change: Callable[[dict[str, Any]], object]) -> RuleBook:
-    """The English rule book after `change` has edited its parsed TOML; translations are left out."""
+    """A rule book, in English alone, after `change` has edited its parsed TOML."""
     content = json.loads(rules.edition.content)["en"]
     change(content)
     return load_content(json.dumps({"en": content}))["en"]
 
 
 def a_rule(**changes: Any) -> dict[str, Any]:
-    """The parsed TOML of a rule, which needs its `when`; it cites a fact that every book of the tests has."""
+    """The parsed TOML of a rule; `when` must be given. Each book of the tests has the fact."""
     words = {"title": "Extra", "reason": "Because.", "confirm": "Confirm."}
     return {"id": "extra", "severity": "caution", **words, "cites": ["F1"], **changes}
 
@@ -61,7 +61,10 @@ def all_no(**changes: Any) -> dict[str, Any]:
 
 
 def no_to(rules: RuleBook, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Values that say no to each question, and to each follow-up that "no" opens, except for `changes`."""
+    """Values that say no to each question, except for `changes`.
+
+    The follow-ups that "no" opens are answered "no" too.
+    """
     values: dict[str, Any] = {}
     for question in rules.questions:
         values[question.id] = "no"

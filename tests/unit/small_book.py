@@ -1,6 +1,7 @@
 """The small rule book that tests of the engine stand on, and answers to it.
 
-A test of what the shipped rule book says stands in `shipped_book/` and takes it from `tests.builders`.
+Tests of what the shipped rule book says stand in `shipped_book/` and load that one by
+`tests.builders`.
 """
 
 from __future__ import annotations
@@ -30,10 +31,13 @@ def book(language: str = "en") -> RuleBook:
 
 
 def book_with(change: Callable[[dict[str, Any]], object]) -> RuleBook:
-    """Return the small English rule book after `change` has edited its parsed TOML, without translations."""
+    """Return the small book, in English alone, after `change` has edited its parsed TOML."""
     return edited(book(), change)
 
 
 def all_no(**changes: Any) -> dict[str, Any]:
-    """Return values that say no to everything rules read, except for `changes`; None leaves an answer out."""
+    """Return values that say no to everything rules read, except for `changes`.
+
+    None leaves an answer out.
+    """
     return no_to(book(), changes)

@@ -1,4 +1,4 @@
-"""Rule books that could be written: what the engine and the loader promise beyond the books that are here."""
+"""Rule books that could be written: what evaluation and loading promise for each of them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def book_with_rule(**rule: Any) -> RuleBook:
 
 
 def fever_book(*more_options: Content) -> RuleBook:
-    """A book with a rule that reads the signs of infection, of which the patient may choose several."""
+    """A book with a rule that reads the signs of infection, of which several may be chosen."""
 
     def change(content: Content) -> None:
         symptoms = content["question"][1]["follow_up"][0]

@@ -1,4 +1,4 @@
-"""The small rule book has each thing that a rule book can say, so that the tests of the engine meet it."""
+"""The small rule book has each thing that a rule book can say: so tests of the engine meet it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every combination of answers has exactly the outcome and the findings that the source's facts ask for.
+"""Every combination of answers has the outcome and the findings that the facts ask for.
 
 The rules are stated here a second time and in another form: not as conditions, but as what each
 page of answers puts on one of three shelves, from which the findings are then read off.
@@ -68,7 +68,7 @@ def other_pages(question: str) -> list[Page]:
 
 
 def read_off(pages: tuple[Page, ...]) -> tuple[str, list[str]]:
-    """The outcome and the ids of the findings, by putting each page's finding on its shelf in turn."""
+    """The outcome and the ids of the findings, read from the shelves in their order."""
     found = {shelf: [finding for _, on, finding in pages if on == shelf] for shelf in SHELVES}
     outcome = next((shelf for shelf in SHELVES if found[shelf]), "none")
     return outcome, [finding for shelf in SHELVES for finding in found[shelf]]
@@ -110,7 +110,7 @@ def test_no_choice_and_no_question_that_rules_read_is_left_out_of_the_combinatio
 
 def test_the_table_for_prescribers_says_exactly_what_every_combination_gives() -> None:
     asked = [item.id for item in book().asked()]
-    # it is as "unsure" is
+    # "private" gives the same findings as "unsure".
     every = [values for values in combinations_of(book()) if values["pregnancy"] != "private"]
     every += [
         {**all_no(), one: value}

@@ -1,4 +1,4 @@
-"""The book says what its source says, neither more strongly nor more weakly, and tells what it adds.
+"""The book says what its source says, as strongly, and tells what it adds.
 
 Each text that rests on a fact has exactly the hedges and strengths that its row in TABLE names: a
 word too few fails as a word too many does. The words are those of the document, in English and in

@@ -1,4 +1,4 @@
-"""Each rule as a table: when it fires, when it stays quiet, and what an open answer does instead."""
+"""Each rule of the shipped book as a table: when it applies, and what an open answer does."""
 
 from __future__ import annotations
 

@@ -70,7 +70,8 @@ def no_to(rules: RuleBook, changes: Mapping[str, Any]) -> dict[str, Any]:
         values[question.id] = "no"
         if changes.get(question.id, "no") == "no":
             values |= dict.fromkeys(
-                (one.id for one in question.follow_ups if one.required and "no" in one.when), "no"
+                (item.id for item in question.follow_ups if item.required and "no" in item.when),
+                "no",
             )
     return values | changes
 

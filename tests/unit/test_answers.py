@@ -21,7 +21,7 @@ def faults_of(values: dict[str, Any], **limits: Any) -> dict[str, Fault]:
 
 
 def question(asked: str, of: RuleBook | None = None) -> Question:
-    return next(one for one in (of or book()).questions if one.id == asked)
+    return next(question for question in (of or book()).questions if question.id == asked)
 
 
 @pytest.mark.parametrize(
@@ -140,9 +140,9 @@ def test_an_answer_keeps_the_wording_and_the_language_shown(language: str) -> No
 
 
 def test_answers_are_equal_in_any_order() -> None:
-    one, other = answers_of(book(), iud="no", infection="no").given
-    assert Answers(given=(one, other)) == Answers(given=(other, one))
-    assert Answers(given=(one,)) != Answers(given=(other,))
+    first, other = answers_of(book(), iud="no", infection="no").given
+    assert Answers(given=(first, other)) == Answers(given=(other, first))
+    assert Answers(given=(first,)) != Answers(given=(other,))
 
 
 def test_a_page_replaces_its_answers_and_drops_the_follow_ups_it_closed() -> None:

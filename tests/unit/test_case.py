@@ -1,4 +1,4 @@
-"""A case read from plain values, such as a JSON file: what is taken, and every fault with its place and remedy."""
+"""A case read from plain values, such as a JSON file, or refused with place and remedy."""
 
 from __future__ import annotations
 

@@ -19,7 +19,9 @@ LANGUAGES = pytest.mark.parametrize("language", ["en", "es"])
 def test_the_same_content_has_the_same_digest_and_gives_equal_books() -> None:
     assert load(ENGLISH) == load(ENGLISH)
     digests = {
-        one.edition.digest for loaded in (load(ENGLISH), load(ENGLISH)) for one in loaded.values()
+        rules.edition.digest
+        for loaded in (load(ENGLISH), load(ENGLISH))
+        for rules in loaded.values()
     }
     assert digests == {hashlib.sha256(book().edition.content.encode()).hexdigest()}
 
@@ -44,11 +46,11 @@ LISTS_OF_WORDS = {"points", "references"}
 def wordings(content: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     """The path of every wording in parsed TOML."""
     for key, value in content.items() if isinstance(content, dict) else enumerate(content):
-        here = (*path, key)
+        place = (*path, key)
         if isinstance(value, dict | list):
-            yield from wordings(value, here)
+            yield from wordings(value, place)
         elif key in WORDING or (path and path[-1] in LISTS_OF_WORDS):
-            yield here
+            yield place
 
 
 def reworded(content: dict[str, Any], path: tuple[Any, ...]) -> str:

@@ -97,8 +97,8 @@ def test_unsure_or_private_among_several_options_asks_to_clarify(chosen: list[st
 
 
 def test_an_adverse_follow_up_is_found_although_its_question_is_unsure() -> None:
-    found = ids(fever_book(), infection="unsure", infection_symptoms=["fever"])
-    assert found == ["clarify-infection", "extra"]
+    findings = ids(fever_book(), infection="unsure", infection_symptoms=["fever"])
+    assert findings == ["clarify-infection", "extra"]
 
 
 def test_findings_stand_in_the_order_asked_in_whatever_order_rules_are_written() -> None:

@@ -162,8 +162,8 @@ def test_the_assessment_is_the_same_in_every_language_but_for_its_words(
     for language in books():
         assessment = assess(values, language)
         assert ids(assessment) == ids(english)
-        assert [one.severity for one in assessment.findings] == [
-            one.severity for one in english.findings
+        assert [finding.severity for finding in assessment.findings] == [
+            finding.severity for finding in english.findings
         ]
         assert assessment.digest == english.digest
 

@@ -165,9 +165,10 @@ def test_a_fault_names_the_file_the_place_and_the_remedy(
     tmp_path: Path, damage: Damage, file: str, place: str, problem: str, remedy: str
 ) -> None:
     faults = faults_of(damaged(tmp_path, damage))
-    found = [fault for fault in faults if (fault.file, fault.place) == (file, place)]
+    same_place = [fault for fault in faults if (fault.file, fault.place) == (file, place)]
     assert any(
-        fault.problem.startswith(problem) and fault.remedy.startswith(remedy) for fault in found
+        fault.problem.startswith(problem) and fault.remedy.startswith(remedy)
+        for fault in same_place
     ), faults
 
 
@@ -215,6 +216,6 @@ def test_ten_faults_are_reported_at_once(tmp_path: Path) -> None:
     assert len(rows) == 10
     for _, _, file, place, problem, _ in rows:
         assert any(
-            (one.file, one.place) == (file, place) and one.problem.startswith(problem)
-            for one in faults
+            (fault.file, fault.place) == (file, place) and fault.problem.startswith(problem)
+            for fault in faults
         ), place

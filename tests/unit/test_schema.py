@@ -1,4 +1,4 @@
-"""The JSON Schema that an editor checks a rule book by: as it is printed, and as strict as the reading."""
+"""The JSON Schema of rule books: it is the one that is printed, and as strict as reading."""
 
 from __future__ import annotations
 

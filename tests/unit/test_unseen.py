@@ -1,4 +1,4 @@
-"""Nobody is refused for what cannot be seen: it is taken away, and what shapes letters or emoji stays."""
+"""Characters that cannot be seen are taken away, except those that shape letters or emoji."""
 
 from __future__ import annotations
 

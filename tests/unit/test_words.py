@@ -1,4 +1,4 @@
-"""Words that people type: which are kept as typed, which are refused, and names and dates of birth."""
+"""Texts that people type, names and dates of birth: what is kept as typed, what is refused."""
 
 from __future__ import annotations
 

@@ -69,9 +69,9 @@ def other_pages(question: str) -> list[Page]:
 
 def read_off(pages: tuple[Page, ...]) -> tuple[str, list[str]]:
     """The outcome and the ids of the findings, read from the shelves in their order."""
-    found = {shelf: [finding for _, on, finding in pages if on == shelf] for shelf in SHELVES}
-    outcome = next((shelf for shelf in SHELVES if found[shelf]), "none")
-    return outcome, [finding for shelf in SHELVES for finding in found[shelf]]
+    shelved = {shelf: [finding for _, on, finding in pages if on == shelf] for shelf in SHELVES}
+    outcome = next((shelf for shelf in SHELVES if shelved[shelf]), "none")
+    return outcome, [finding for shelf in SHELVES for finding in shelved[shelf]]
 
 
 @pytest.mark.parametrize(
@@ -113,12 +113,13 @@ def test_the_table_for_prescribers_says_exactly_what_every_combination_gives() -
     # "private" gives the same findings as "unsure".
     every = [values for values in combinations_of(book()) if values["pregnancy"] != "private"]
     every += [
-        {**all_no(), one: value}
-        for one in all_no()
+        {**all_no(), item: value}
+        for item in all_no()
         for value in ("yes", "no", "unsure", "private", "")
     ]
     table_agrees_with(
-        book(), ({one: frozenset(values.get(one, "").split()) for one in asked} for values in every)
+        book(),
+        ({item: frozenset(values.get(item, "").split()) for item in asked} for values in every),
     )
 
 

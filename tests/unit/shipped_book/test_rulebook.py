@@ -35,7 +35,7 @@ LANGUAGES = pytest.mark.parametrize("language", ["en", "es"])
 
 def test_the_book_loads_in_english_first_and_spanish() -> None:
     assert list(load()) == ["en", "es"]
-    assert [one.language for one in load().values()] == ["en", "es"]
+    assert [rules.language for rules in load().values()] == ["en", "es"]
 
 
 @LANGUAGES
@@ -79,11 +79,11 @@ def test_every_fact_is_reachable_from_a_rule_the_checklist_or_the_leaflet(
 ) -> None:
     rules = book(language)
     cited: list[Fact] = [
-        *(one for rule in rules.rules for one in rule.finding.cites),
-        *(one for item in rules.checklist for one in item.cites),
-        *(one for part in rules.leaflet for one in part.cites),
+        *(cite for rule in rules.rules for cite in rule.finding.cites),
+        *(cite for item in rules.checklist for cite in item.cites),
+        *(cite for part in rules.leaflet for cite in part.cites),
     ]
-    assert fact in {one.id for one in cited}
+    assert fact in {cite.id for cite in cited}
 
 
 @LANGUAGES
@@ -133,7 +133,9 @@ def test_no_text_for_the_prescriber_decides_for_them(language: str) -> None:
         *(rule.finding for rule in book(language).rules),
         *book(language).open_findings.values(),
     ]
-    texts = [text for one in findings for text in (one.title, one.reason, one.confirm)]
+    texts = [
+        text for finding in findings for text in (finding.title, finding.reason, finding.confirm)
+    ]
     texts += [item.text for item in book(language).checklist]
     refused = (
         "safe",
@@ -149,7 +151,7 @@ def test_no_text_for_the_prescriber_decides_for_them(language: str) -> None:
     assert not [
         text
         for text in texts
-        if text not in patient_is_unsure and any(one in text.lower() for one in refused)
+        if text not in patient_is_unsure and any(word in text.lower() for word in refused)
     ]
 
 

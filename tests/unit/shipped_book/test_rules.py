@@ -105,7 +105,7 @@ def test_every_rule_has_a_row_of_every_kind() -> None:
 def test_rule_has_the_severity_and_the_facts_of_the_source(
     rule: str, severity: Severity, facts: list[str], agreement: str
 ) -> None:
-    finding = next(one.finding for one in book().rules if one.finding.rule == rule)
+    finding = next(shipped.finding for shipped in book().rules if shipped.finding.rule == rule)
     assert finding.severity is severity
     assert [fact.id for fact in finding.cites] == facts
     assert (finding.evidence.agreement if finding.evidence else "") == agreement

@@ -5,7 +5,7 @@ import os
 import sys
 
 from screening import background, create_app
-from screening.cli import START_FAULTS, check_ready
+from screening.operating.readiness import START_FAULTS, check_ready
 from screening.settings import as_called
 
 # Commands such as `flask init` must run where nothing is ready yet; `flask run` serves and must

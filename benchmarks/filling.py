@@ -17,7 +17,8 @@ from screening.domain.assessment import Screening
 from screening.domain.entries import Decision, Review, Status
 from screening.domain.evaluate import evaluate
 from screening.domain.rules import Kind, RuleBook
-from screening.extensions import db, installation
+from screening.extensions import db
+from screening.installation import installation
 from screening.storage import screenings
 from screening.storage.audit import Act
 from screening.storage.tables import AuditRow, EntryRow, ScreeningRow, SearchRow

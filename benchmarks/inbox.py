@@ -21,7 +21,8 @@ from benchmarks.installed import installed
 from benchmarks.serving import Served, csrf_token, get, serve
 from benchmarks.timing import Side, Table, Times, fastest, milliseconds, seconds, take_turns
 from screening.domain.answers import Patient
-from screening.extensions import db, installation
+from screening.extensions import db
+from screening.installation import installation
 
 FEW = 1_000
 MANY = 100_000

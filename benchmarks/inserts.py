@@ -17,7 +17,7 @@ from typing import IO, Self, cast
 
 import psycopg
 
-from screening.reports.press import ROOT
+from screening.printing.renderer_process import ROOT
 
 SQLITE = "sqlite:///"
 BUSY_SECONDS = 10

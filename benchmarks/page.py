@@ -15,7 +15,8 @@ from benchmarks.installed import installed
 from benchmarks.timing import Side, Table, fastest, milliseconds, take_turns
 from benchmarks.usual_case import usual_patient
 from screening.domain.answers import read_answers
-from screening.extensions import db, installation
+from screening.extensions import db
+from screening.installation import installation
 from screening.services import questionnaire
 from screening.storage.audit import Act
 from screening.storage.drafts import Draft

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import IO, Self, cast
 
 from benchmarks.worker import Printed
-from screening.reports.press import ROOT
+from screening.printing.renderer_process import ROOT
 
 
 class Press:

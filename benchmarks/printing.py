@@ -30,9 +30,9 @@ from benchmarks.worker import (
     WITHOUT_SUBSET,
     family,
 )
-from screening.reports import fonts
-from screening.reports.pdf import summary_html
-from screening.reports.press import ROOT
+from screening.printing import fonts
+from screening.printing.pdf import summary_html
+from screening.printing.renderer_process import ROOT
 from screening.storage import records
 
 CHROMIUM = Path("/usr/bin/chromium")

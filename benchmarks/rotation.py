@@ -17,8 +17,10 @@ from sqlalchemy.orm import Session
 from benchmarks.filling import fill
 from benchmarks.installed import installed
 from benchmarks.timing import Progress, Table, milliseconds
-from screening.extensions import db, installation
-from screening.storage import rotation, summaries
+from screening.extensions import db
+from screening.installation import installation
+from screening.operating import rotate_key
+from screening.storage import summaries
 from screening.storage.database import write
 from screening.storage.tables import ScreeningRow
 
@@ -63,7 +65,7 @@ def measure(quick: bool) -> Table:
 
 
 def _rotate(count: int) -> tuple[float, float]:
-    """The processor seconds of a rotation, and the seconds of its longest write transaction."""
+    """The processor seconds of a rotate_key, and the seconds of its longest write transaction."""
     with installed() as app:
         fill(app, count, reviewed=0, now=datetime.now(UTC))
         _add_summaries(app, count)
@@ -77,7 +79,7 @@ def _rotate(count: int) -> tuple[float, float]:
             writes.append(time.perf_counter() - begun)
 
         begun = time.process_time()
-        with patch.object(rotation, "write", timed):
+        with patch.object(rotate_key, "write", timed):
             result = app.test_cli_runner().invoke(args=["rotate-key", "--forget"])
         processor = time.process_time() - begun
         if result.exit_code != 0:

@@ -20,8 +20,8 @@ from typing import IO, cast
 import psycopg
 from flask import Flask
 
-from screening.extensions import installation
-from screening.reports.press import ROOT
+from screening.installation import installation
+from screening.printing.renderer_process import ROOT
 
 THREADS = 4  # of each worker, as `make run` has it
 ANSWER_SECONDS = 300

@@ -33,7 +33,8 @@ from benchmarks.serving import (
 from benchmarks.timing import Progress, Side, Table, Times, milliseconds, seconds, take_turns
 from benchmarks.usual_case import usual_answers, usual_patient
 from screening.domain.answers import read_answers
-from screening.extensions import db, installation
+from screening.extensions import db
+from screening.installation import installation
 from screening.services import questionnaire
 from screening.storage.audit import Act
 from screening.storage.drafts import Draft

@@ -11,8 +11,8 @@ from screening.domain.answers import Patient, read_answers
 from screening.domain.assessment import Screening
 from screening.domain.evaluate import evaluate
 from screening.domain.rules import RuleBook, Severity
-from screening.reports import fhir
-from screening.reports.renderer import ELEMENTS, STYLES, Attached
+from screening.printing.pdf import fhir_attachment
+from screening.printing.renderer import ELEMENTS, STYLES, Attached
 from screening.reports.summary import Summary, summarise
 from screening.rulebooks.load import load
 from screening.settings import Settings
@@ -76,7 +76,7 @@ def usual_source(number: int) -> Attached:
         raise RuntimeError(
             f"the usual case is no longer one of each severity: {found}; correct its answers"
         )
-    return fhir.attached(
+    return fhir_attachment(
         screening, assessment, books(), base="https://screening.clinic.example/fhir"
     )
 

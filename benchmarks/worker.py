@@ -18,10 +18,10 @@ from typing import Any
 
 from benchmarks import rivals
 from benchmarks.usual_case import PAPER, usual_source, usual_style, usual_summary
-from screening.reports import fonts, pdf
-from screening.reports.pdf import press
-from screening.reports.renderer import Page, Renderer
-from screening.reports.signature import Signature, new_key
+from screening.printing import fonts, pdf
+from screening.printing.pdf import press
+from screening.printing.renderer import Page, Renderer
+from screening.printing.signature import Signature, new_key
 
 # as clinics get it: isolated, tagged, both conformances, its source attached, signed
 COMPLETE = "complete"

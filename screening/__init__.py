@@ -7,17 +7,17 @@ from flask import Flask
 from jinja2 import StrictUndefined
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from screening import cli
+from screening import cli, features
 from screening.delivery.load import load_channels
-from screening.extensions import Installation, alembic, babel, csrf, db
+from screening.extensions import alembic, babel, csrf, db
+from screening.installation import Installation
 from screening.reports.summary import is_translated
 from screening.settings import InvalidSettings, Settings, load_settings
 from screening.storage.database import configure
-from screening.storage.encryption import read_private
+from screening.storage.private_files import read_private
 from screening.web import (
     admin,
     clinic,
-    device,
     errors,
     fhir,
     headers,
@@ -25,13 +25,14 @@ from screening.web import (
     invitation_list,  # noqa: F401 - adds its page to those of invitations
     invitations,
     language,
-    patient,
+    navigation,
     rule_book,
-    sign_in,
-    tablet,
     uploads,
     verify,
 )
+from screening.web.patient import draft_cookie, papers
+from screening.web.patient import views as patient
+from screening.web.sign_in import setup as sign_in_setup
 
 ROOT = Path(__file__).parent.parent
 REQUEST_BYTES = 64 * 1024  # a full questionnaire in a four-byte script is under 20 kB
@@ -93,15 +94,28 @@ def create_app(settings: Settings | None = None) -> Flask:
     ]
     with app.app_context():
         configure(db.engine)
+        db.sessionmaker.configure(info={"keys": lambda: here.keys})
     alembic.init_app(app)
     uploads.init_app(app)
-    tablet.init_app(app)
-    device.init_app(app)
+    features.init_app(app, here)
+    draft_cookie.init_app(app)
     csrf.init_app(app)
     babel.init_app(app, locale_selector=lambda: settings.locale(language.chosen()))
     app.jinja_env.globals["clinic"] = settings
-    sign_in.init_app(app, here)
-    for part in (patient, clinic, invitations, rule_book, admin, verify, language, health, fhir):
+    app.jinja_env.globals["sections"] = navigation.sections
+    sign_in_setup.init_app(app, here)
+    for part in (
+        patient,
+        papers,
+        clinic,
+        invitations,
+        rule_book,
+        admin,
+        verify,
+        language,
+        health,
+        fhir,
+    ):
         app.register_blueprint(part.blueprint)
     app.register_blueprint(invitations.link)
     headers.init_app(app)

@@ -12,9 +12,10 @@ from itertools import repeat
 from flask import Flask
 
 from screening.delivery.channel import Channel
-from screening.extensions import Installation, db, installation
-from screening.services import retention
-from screening.services.clock import ClockInDoubt, this_machine
+from screening.extensions import db
+from screening.installation import Installation, installation
+from screening.operating import retention
+from screening.operating.clock import ClockInDoubt, this_machine
 from screening.settings import as_called
 from screening.storage.audit import Act
 

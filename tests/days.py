@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 from flask import Flask
 
-from screening.extensions import db, installation
-from screening.services import retention
-from screening.services.clock import Machine
+from screening.extensions import db
+from screening.installation import installation
+from screening.operating import retention
+from screening.operating.clock import Machine
 from screening.storage.audit import Act
 from screening.storage.tables import ClockRow
 

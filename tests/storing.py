@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 from screening.domain.answers import read_answers
 from screening.domain.assessment import Screening
 from screening.domain.rules import RuleBook
-from screening.extensions import db, installation
+from screening.extensions import db
+from screening.installation import installation
 from screening.rulebooks.load import load_content
 from screening.storage import editions, outbox, screenings
 from screening.storage.audit import Act

@@ -1,16 +1,42 @@
-"""The `flask` commands.
+"""The `flask` commands, each in a file of its name, here or in the folder `commands` of a feature.
 
 Exit codes: 0 done, 1 the input or the installation is at fault, 2 wrong usage.
 """
 
+from importlib import import_module
+from pathlib import Path
+
+import click
 from flask import Flask
+from flask.cli import AppGroup
 
-from screening.cli import delivery, invite, keeping, people, printing, rulebook, screenings, setup  # noqa: F401 - they add their commands
-from screening.cli.common import START_FAULTS, check_ready, commands
+ROOT = Path(__file__).parent.parent
+FOLDERS = [ROOT / "cli", *ROOT.glob("features/*/commands")]
+MODULES = {
+    file.stem.replace("_", "-"): ".".join(file.relative_to(ROOT.parent).with_suffix("").parts)
+    for folder in FOLDERS
+    for file in folder.glob("*.py")
+    if file.stem not in ("__init__", "common")
+}
 
-__all__ = ["START_FAULTS", "check_ready", "init_app"]
+
+class LazyCommands(AppGroup):
+    """Commands whose files are read when they are needed: the server needs none of them."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        """Return the names of all commands."""
+        return sorted({*MODULES, *self.commands})
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        """Return a command, or None where there is none of this name."""
+        if name not in self.commands and name in MODULES:
+            from screening.cli.common import commands
+
+            import_module(MODULES[name])
+            self.commands.update(commands.commands)
+        return super().get_command(context, name)
 
 
 def init_app(app: Flask) -> None:
     """Add the commands to the application."""
-    app.cli.commands.update(commands.commands)
+    app.cli = LazyCommands(app.cli.name, commands=app.cli.commands)

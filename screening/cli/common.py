@@ -4,7 +4,6 @@ Exit codes: 0 done, 1 the input or the installation is at fault, 2 wrong usage.
 """
 
 import getpass
-import logging
 import os
 import stat
 import sys
@@ -17,55 +16,23 @@ from typing import Any, NoReturn
 
 import click
 from alembic.util import CommandError
-from flask import Flask
 from flask.cli import AppGroup
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import DatabaseError
 
-from screening.extensions import db, installation, lines_of_ours
-from screening.reports.signature import CannotSign
+from screening.extensions import db
+from screening.installation import installation
+from screening.operating.backup import CannotCopy
+from screening.operating.own_lines import lines_of_ours
+from screening.operating.readiness import START_FAULTS, not_reachable
+from screening.printing.signature import CannotSign
 from screening.reports.spreadsheet import write_row
-from screening.rulebooks.load import InvalidRuleBook
 from screening.services.people import NotAccepted
-from screening.settings import InvalidSettings, as_called
-from screening.storage import audit, search
+from screening.settings import as_called
 from screening.storage.audit import Act
-from screening.storage.backup import CannotCopy
-from screening.storage.database import DatabaseNotReady, check_keys, check_release
-from screening.storage.editions import VersionUsed
-from screening.storage.encryption import KeyFault, read_private
+from screening.storage.database import check_keys, check_release
 
-START_FAULTS = (InvalidSettings, InvalidRuleBook, VersionUsed, KeyFault, DatabaseNotReady)
-SECRET_BYTES = 32
 READABLE = click.Path(exists=True, dir_okay=False, path_type=Path)
 WRITABLE = click.Path(dir_okay=False, path_type=Path)
-
-
-def check_ready(app: Flask) -> None:
-    """Raise KeyFault, DatabaseNotReady or InvalidSettings unless this installation can serve."""
-    here = installation(app)
-    if len(read_private(here.secret_file)) < SECRET_BYTES:
-        raise KeyFault(f"{here.secret_file} is too short; remove it and run `flask init`")
-    with app.app_context():
-        try:
-            check_keys(db.session, here.keys)
-            check_release(db.session)
-            search.check(db.session, here.keys)
-            here.check_languages(here.books)
-            if lost := audit.lost(db.session, here.keys):
-                logging.getLogger("screening").error("%s", as_called(lost))
-        except (OperationalError, CommandError) as err:
-            raise not_reachable(err) from err
-        finally:
-            db.session.close()
-            db.engine.dispose()  # no connection is handed on to another process
-
-
-def not_reachable(err: Exception) -> DatabaseNotReady:
-    """The fault for a database that does not answer or is not ours."""
-    reason = str(getattr(err, "orig", err)).strip().splitlines()[0]
-    return DatabaseNotReady(
-        f"The database at {db.engine.url.render_as_string()} cannot be used: {reason}"
-    )
 
 
 def fail(*lines: str) -> NoReturn:
@@ -156,3 +123,14 @@ def progress(label: str) -> Iterator[Callable[[int, int], None]]:
 
         yield tell
         bar.update((bar.length or 1) - bar.pos)
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write health data to a file that nobody else can read. Ends the command where it cannot."""
+    try:
+        path.touch(mode=0o600)
+        path.chmod(0o600)
+        path.write_bytes(content)
+    except OSError as err:
+        fail(f"{path} cannot be written: {err.strerror}")
+    click.echo(f"Wrote {path} ({len(content)} bytes)", err=True)

@@ -4,8 +4,9 @@ import click
 
 from screening.cli.common import acting, commands, fail, on_a_ready_installation
 from screening.delivery.channel import REASONS, DeliveryFailed
-from screening.extensions import db, installation
-from screening.reports.press import PrintingFailed
+from screening.extensions import db
+from screening.installation import installation
+from screening.printing.renderer_process import PrintingFailed
 from screening.services import jobs
 from screening.storage import outbox
 

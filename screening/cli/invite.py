@@ -18,9 +18,9 @@ from screening.cli.common import (
 )
 from screening.domain.invitation import LONGEST_DAYS, Invitation, last_moment
 from screening.domain.rules import BASE_LANGUAGE
-from screening.extensions import installation
-from screening.reports import paper
-from screening.reports.press import PrintingFailed
+from screening.installation import installation
+from screening.printing import paper as printed_paper
+from screening.printing.renderer_process import PrintingFailed
 from screening.reports.spreadsheet import Table, as_seen
 from screening.reports.summary import day, moment
 from screening.services import invite as service
@@ -188,7 +188,9 @@ def _print_slips(folder: Path, made: Mapping[str, Invitation], *, until: datetim
             for done, (invitation_id, invitation) in enumerate(made.items(), start=1):
                 book = here.books.get(invitation.language, here.books[BASE_LANGUAGE])
                 link = service.address(here.settings, acting(), invitation_id)
-                slip = paper.slip(invitation, book, here.settings, address=link, until=until)
+                slip = printed_paper.slip(
+                    invitation, book, here.settings, address=link, until=until
+                )
                 file = folder / f"invitation-{done:04}-{invitation_id[: service.SHORT_ID]}.pdf"
                 file.touch(mode=0o600)
                 file.write_bytes(slip.content)

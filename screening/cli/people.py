@@ -4,7 +4,8 @@ import click
 from flask_security import hash_password
 
 from screening.cli.common import acting, commands, on_a_ready_installation
-from screening.extensions import db, installation
+from screening.extensions import db
+from screening.installation import installation
 from screening.services import people as service
 from screening.settings import as_called
 

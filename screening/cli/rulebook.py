@@ -18,7 +18,8 @@ from screening.domain.comparison import compare
 from screening.domain.conditions import truth_table
 from screening.domain.evaluate import evaluate
 from screening.domain.rules import BASE_LANGUAGE, Question, RuleBook
-from screening.extensions import db, installation
+from screening.extensions import db
+from screening.installation import installation
 from screening.reports.fhir_definitions import DEFINITIONS
 from screening.reports.summary import standing
 from screening.rulebooks import shape
@@ -28,7 +29,7 @@ from screening.services import compare as effects
 from screening.settings import as_called
 from screening.storage import editions
 from screening.storage.database import DatabaseNotReady
-from screening.storage.encryption import KeyFault
+from screening.storage.private_files import KeyFault
 
 
 @commands.group()

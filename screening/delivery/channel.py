@@ -15,8 +15,8 @@ from screening.domain.assessment import Assessment, Screening
 from screening.domain.rules import RuleBook, Severity
 from screening.reports.summary import N_
 from screening.settings import flag, setting, text
-from screening.storage.encryption import KeyFault, read_private
 from screening.storage.outbox import TO
+from screening.storage.private_files import KeyFault, read_private
 
 # for one delivery; with one more wait for the network, less than the lease of its job
 SECONDS = 25.0

@@ -23,7 +23,7 @@ from screening.delivery.channel import (
     in_time,
 )
 from screening.domain.invitation import is_mailbox
-from screening.reports.pdf import plain_text
+from screening.reports.templates import plain_text
 from screening.settings import Settings, filled, port, setting, text
 
 TLS = {"starttls": 587, "implicit": 465}

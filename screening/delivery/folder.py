@@ -11,7 +11,7 @@ from pathlib import Path
 from screening.delivery.channel import Channel, DeliveryFailed, Document, Fault
 from screening.domain.unseen import without_unseen
 from screening.settings import setting, text
-from screening.storage.encryption import sync_folder
+from screening.storage.private_files import sync_folder
 
 PARTS = ("reference", "edition", "sent", "name", "born", "visit")
 # characters of the pattern, and bytes of a name or visit in it: file names have up to 255 bytes

@@ -5,7 +5,6 @@
 
 import base64
 import hashlib
-import json
 from datetime import date
 from urllib.parse import urlencode
 from uuid import NAMESPACE_URL, uuid5
@@ -14,7 +13,6 @@ from screening.domain.answers import Answer, Answers, Role
 from screening.domain.assessment import Assessment, Screening
 from screening.domain.rules import BASE_LANGUAGE, Kind, Medicine, Question, Severity
 from screening.reports.fhir_definitions import LANGUAGE, Books, Json, canonical, questionnaire
-from screening.reports.renderer import Attached
 from screening.reports.summary import label, respondent_words, standing
 
 URI = "urn:ietf:rfc:3986"  # the system of identifiers that are URIs
@@ -148,17 +146,6 @@ def _created(address: str, resource: Json, **unless: str) -> Json:
 
 def _identifier(address: str) -> Json:
     return {"system": URI, "value": address}
-
-
-def attached(screening: Screening, assessment: Assessment, books: Books, *, base: str) -> Attached:
-    """The Bundle as the file that a printed summary carries."""
-    made = bundle(screening, assessment, books, base=base)
-    return Attached(
-        name="questionnaire-response.json",
-        description="The answers and findings as a FHIR R4 Bundle",
-        content=json.dumps(made, ensure_ascii=False, separators=(",", ":")),
-        created=screening.changed_at.isoformat(timespec="seconds"),
-    )
 
 
 def _issues(

@@ -2,16 +2,13 @@
 
 from collections.abc import Mapping
 from datetime import date
-from functools import partial
 from typing import Any
 
 from babel import Locale
 
-from screening.domain.comparison import Comparison
 from screening.domain.rules import BASE_LANGUAGE, RuleBook, Severity
-from screening.reports.directions import has_right_to_left, isolated
-from screening.reports.paper import STYLE, follow_up_places
-from screening.reports.pdf import filled_in, print_page
+from screening.reports.bidi import has_right_to_left, isolated
+from screening.reports.paper import follow_up_places
 from screening.reports.summary import label, standing
 from screening.settings import Settings
 
@@ -43,18 +40,3 @@ def values(books: Books, settings: Settings, *, on: date) -> dict[str, Any]:
 
 def _own(text: str) -> str:
     return isolated(text) if has_right_to_left(text) else text
-
-
-def printed(
-    books: Books, comparison: Comparison | None, settings: Settings, *, on: date, needed: int
-) -> bytes:
-    """Return the edition as a PDF. Raises PrintingFailed."""
-    given = values(books, settings, on=on) | {
-        "comparison": comparison,
-        "needed": needed,
-        "paper": settings.paper,
-    }
-    direction = settings.locale(given["book"].language).text_direction
-    given |= {"clinic": settings, "direction": direction, "large": False}
-    html = partial(filled_in, "rule_book", settings.clinic_language, **given)
-    return print_page(lambda missing: html(missing=missing), style=STYLE).content

@@ -31,7 +31,7 @@ from screening.domain.rules import (
     RuleBook,
     Severity,
 )
-from screening.reports.directions import has_right_to_left, isolated
+from screening.reports.bidi import has_right_to_left, isolated
 from screening.settings import Settings
 
 TRANSLATIONS = Path(__file__).parent.parent / "translations"

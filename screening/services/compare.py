@@ -8,7 +8,7 @@ from screening.domain.evaluate import evaluate
 from screening.domain.rules import RuleBook, Severity
 from screening.storage import screenings
 from screening.storage.audit import Act
-from screening.storage.encryption import KeyFault
+from screening.storage.private_files import KeyFault
 from screening.storage.tables import ScreeningRow
 
 DAYS = 90  # for which screenings are assessed again

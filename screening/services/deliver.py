@@ -12,7 +12,7 @@ from screening.domain.answers import Answers, Patient
 from screening.domain.assessment import Assessment, Screening
 from screening.domain.evaluate import evaluate
 from screening.domain.rules import BASE_LANGUAGE, RuleBook
-from screening.reports.pdf import print_summary
+from screening.printing.pdf import print_summary
 from screening.reports.summary import summarise
 from screening.services import jobs
 from screening.services.editions import assess

@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 from sqlalchemy.orm import Session
 
 from screening.delivery.channel import DeliveryFailed
-from screening.reports.press import PrintingFailed
-from screening.reports.signature import CannotSign
+from screening.printing.renderer_process import PrintingFailed
+from screening.printing.signature import CannotSign
 from screening.storage import outbox
 from screening.storage.audit import Act
 from screening.storage.database import write
-from screening.storage.encryption import KeyFault
+from screening.storage.private_files import KeyFault
 
 
 def work(

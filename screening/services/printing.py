@@ -9,9 +9,9 @@ from sqlalchemy.orm import Session
 
 from screening.domain.assessment import Screening
 from screening.domain.rules import RuleBook
-from screening.reports import fhir, paper
-from screening.reports.pdf import print_summary
-from screening.reports.signature import Signature
+from screening.printing import paper as printed_paper
+from screening.printing.pdf import fhir_attachment, print_summary
+from screening.printing.signature import Signature
 from screening.reports.summary import Summary, summarise
 from screening.services import jobs
 from screening.services.editions import Books, assess, books_of
@@ -59,7 +59,7 @@ class Printer:
         screening = screenings.edition(self.session, self.keys, job.screening_id, job.number)
         books, assessment = assess(self.session, self.keys, screening)
         summary = self._summarised(screening, books)
-        attached = fhir.attached(screening, assessment, books, base=self.settings.fhir_base)
+        attached = fhir_attachment(screening, assessment, books, base=self.settings.fhir_base)
         self.session.rollback()  # nobody should wait for what is being printed
         signature = self.signature()
         printed = print_summary(
@@ -124,7 +124,7 @@ class Printer:
         if kept is not None:
             return kept
         self.session.rollback()  # nobody should wait for what is being printed
-        pdf = paper.copy(screening, book, self.settings).content
+        pdf = printed_paper.copy(screening, book, self.settings).content
         with write(self.session):
             row = screenings.row_of(self.session, screening.reference, lock=True)
             summaries.add_copy(

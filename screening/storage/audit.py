@@ -19,7 +19,8 @@ from sqlalchemy.orm import Session
 
 from screening.storage import records
 from screening.storage.database import write
-from screening.storage.encryption import KeyFault, Keys
+from screening.storage.encryption import Keys
+from screening.storage.private_files import KeyFault
 from screening.storage.tables import AuditHeadRow, AuditRow
 
 BEGINNING = b"\0" * 32
@@ -58,6 +59,11 @@ class Act:
     now: datetime
     by: str
     full_name: str = ""
+
+    def __post_init__(self) -> None:
+        self.session.info.setdefault(
+            "keys", lambda: self.keys
+        )  # for rows that are sealed when written
 
     def note(self, action: str, subject: str = "", detail: str = "") -> None:
         """Add one event to the log.

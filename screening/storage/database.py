@@ -32,7 +32,8 @@ from sqlalchemy import (
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from screening.storage.encryption import KeyFault, Keys
+from screening.storage.encryption import Keys
+from screening.storage.private_files import KeyFault
 from screening.storage.tables import InvitationRow, KeyCheckRow
 
 BUSY_SECONDS = 10

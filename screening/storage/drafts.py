@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 from screening.domain.answers import Answers, Patient
 from screening.storage import records
 from screening.storage.database import delete_in_order
-from screening.storage.encryption import KeyFault, Keys
+from screening.storage.encryption import Keys
+from screening.storage.private_files import KeyFault
 from screening.storage.tables import DraftRow
 
 PAD = 4096  # bytes; more than the answers of a usual questionnaire need

@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 from screening.domain.rules import BASE_LANGUAGE, Edition
 from screening.storage import audit
 from screening.storage.audit import Act
-from screening.storage.encryption import KeyFault, Keys
+from screening.storage.encryption import Keys
+from screening.storage.private_files import KeyFault
 from screening.storage.tables import ApprovalRow, AuditRow, EditionRow, InForceRow
 
 APPROVED = "rule book approved"  # in the audit log

@@ -4,27 +4,18 @@ import base64
 import binascii
 import hashlib
 import hmac
-import os
 import secrets
-import stat
 import tomllib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TextIO
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from screening.storage.private_files import KeyFault, read_private, write_private
+
 KEY_BYTES = 32
 _NONCE_BYTES = 12
-
-
-class KeyFault(Exception):
-    """A key is missing, unreadable, exposed or not the one the data was sealed with.
-
-    Says what to do.
-    """
 
 
 class Keys:
@@ -187,80 +178,3 @@ def _key(encoded: str) -> bytes:
     if len(key) != KEY_BYTES:
         raise ValueError(f"a key is not {KEY_BYTES} bytes long")
     return key
-
-
-def write_private(path: Path, text: str, *, instead: bool = False) -> None:
-    """Create a file with mode 0600 and this text, on disk when this returns.
-
-    Raises FileExistsError, leaving it be.
-
-    With `instead`, it takes the place of the file that was there, in one step.
-    """
-    # always the same: a killed run leaves no second copy
-    unfinished = path.with_name(f"{path.name}.unfinished")
-    unfinished.unlink(missing_ok=True)
-    with os.fdopen(
-        os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8"
-    ) as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    if instead:
-        unfinished.replace(path)
-    else:
-        try:
-            os.link(unfinished, path)  # whole or not at all, and never over another
-        finally:
-            unfinished.unlink()
-    sync_folder(path.parent)
-
-
-@contextmanager
-def new_file(path: Path, *, encoding: str) -> Iterator[TextIO]:
-    """A file that only its owner can read: there whole at the end, or not at all.
-
-    Raises FileExistsError.
-    """
-    # its name is ours from now on
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-    unfinished = path.with_name(f"{path.name}.unfinished")
-    try:
-        unfinished.unlink(missing_ok=True)
-        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding=encoding, newline="") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
-        path.unlink()
-        raise
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Let the names of the files in a folder be on disk when this returns."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def read_private(path: Path, advice: str = "It is only for cookies") -> str:
-    """The text of a file that nobody but its owner may read.
-
-    Raises KeyFault; with `advice` if it is missing.
-    """
-    try:
-        mode = stat.S_IMODE(path.stat().st_mode)
-        if mode & 0o077:
-            raise KeyFault(f"{path} can be read by others (mode {mode:04o}); run: chmod 600 {path}")
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError as err:
-        raise KeyFault(f"{path} is missing. {advice}: run `flask init`") from err
-    except (OSError, UnicodeDecodeError) as err:
-        raise KeyFault(
-            f"{path} cannot be read ({err}); give it to the user who runs this: chown"
-        ) from err

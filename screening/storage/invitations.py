@@ -16,7 +16,8 @@ from screening.domain.assessment import Screening
 from screening.domain.invitation import Invitation
 from screening.storage import records
 from screening.storage.drafts import hash_token
-from screening.storage.encryption import KeyFault, Keys
+from screening.storage.encryption import Keys
+from screening.storage.private_files import KeyFault
 from screening.storage.tables import InvitationRow, ScreeningRow
 
 PAD = 1024  # bytes

@@ -16,7 +16,8 @@ from screening.domain.entries import Clarification, Entry, Status
 from screening.domain.evaluate import evaluate
 from screening.domain.rules import RuleBook
 from screening.storage import editions, outbox, records, search
-from screening.storage.encryption import KeyFault, Keys
+from screening.storage.encryption import Keys
+from screening.storage.private_files import KeyFault
 from screening.storage.tables import EntryRow, ScreeningRow
 
 SHORT_PAD = 512  # bytes: sealed cells are as long as a usual one, whatever they say

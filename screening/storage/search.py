@@ -16,7 +16,8 @@ from screening.domain.answers import Patient
 from screening.domain.unseen import without_unseen
 from screening.storage import records
 from screening.storage.database import DatabaseNotReady, write
-from screening.storage.encryption import KeyFault, Keys
+from screening.storage.encryption import Keys
+from screening.storage.private_files import KeyFault
 from screening.storage.tables import ScreeningRow, SearchRow
 
 FOUND_AT_MOST = 1000

@@ -10,7 +10,8 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
-from screening.storage.encryption import KeyFault, Keys
+from screening.storage.encryption import Keys
+from screening.storage.private_files import KeyFault
 from screening.storage.tables import CopyRow, ScreeningRow, SummaryRow
 
 # Bytes: nearly every summary has the first length, with Chinese, Japanese or Korean words the

@@ -3,12 +3,13 @@
 Columns named `sealed_*` hold encrypted bytes; nothing else identifies a patient or tells an answer.
 """
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import ClassVar
 
 from flask_security import RoleMixin, UserMixin
 from sqlalchemy import (
     JSON,
+    ColumnElement,
     DateTime,
     Dialect,
     ForeignKey,
@@ -18,12 +19,16 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    event,
     inspect,
 )
 from sqlalchemy.ext.mutable import MutableList
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from screening.storage.encryption import Keys
+
+INVITATIONS_KEPT = timedelta(days=30)  # after their time, so that staff see what came of them
+ONE_DAY = timedelta(days=1)
 
 
 class Instant(TypeDecorator[datetime]):
@@ -63,9 +68,19 @@ class Sealed(Base):
     """A row with sealed cells, in columns named `sealed_*`."""
 
     __abstract__ = True
+    lock_order: ClassVar[int]  # place in the order in which transactions lock: see storage.database
+    is_restored: ClassVar[bool] = True  # whether a backup brings its rows back
+    deleted_with_draft: ClassVar[str] = (
+        ""  # the column with the draft of the screening it goes with
+    )
     bound_to: ClassVar[str]  # the plain columns that its sealed cells are bound to
     # those that `sealed_state` and `sealed_check` are bound to as well
     state_bound_to: ClassVar[str] = ""
+
+    @classmethod
+    def expired(cls, now: datetime) -> ColumnElement[bool] | None:
+        """Return the condition of rows that have expired, or None where rows of this table never do."""
+        return None
 
     @classmethod
     def sealed_columns(cls) -> list[str]:
@@ -94,7 +109,7 @@ class Sealed(Base):
 class Checked(Sealed):
     """A row whose `sealed_check` holds nothing, and is bound to all that nobody without the keys may change.
 
-    It is sealed whenever such a row is written (`screening.extensions`).
+    It is sealed whenever such a row is written, with the keys in `Session.info`.
     """
 
     __abstract__ = True
@@ -102,10 +117,25 @@ class Checked(Sealed):
     sealed_check: Mapped[bytes]
 
 
+def tables_in_lock_order() -> list[type[Sealed]]:
+    """Return all tables with sealed cells, those of features too, in the order of locks."""
+    tables = [*Sealed.__subclasses__(), *Checked.__subclasses__()]
+    return sorted((one for one in tables if one is not Checked), key=lambda one: one.lock_order)
+
+
+@event.listens_for(Session, "before_flush")
+def _seal_checked(session: Session, *given: object) -> None:
+    """Seal each row that nobody without the keys may change, whoever writes it."""
+    for row in {*session.new, *session.dirty}:
+        if isinstance(row, Checked):
+            row.seal(session.info["keys"](), "sealed_check", b"")
+
+
 class KeyCheckRow(Sealed):
     """A known text sealed with each data key, to notice a lost or wrong key file before any data is touched."""
 
     __tablename__ = "key_checks"
+    lock_order = 150
 
     bound_to = "key_id"
 
@@ -130,6 +160,7 @@ class ApprovalRow(Checked):
     """
 
     __tablename__ = "approvals"
+    lock_order = 130
     bound_to = "id edition_digest person full_name role given_at given_on review_by needed"
     state_bound_to = "withdrawn_at withdrawn_by withdrawn_why"
 
@@ -151,6 +182,7 @@ class InForceRow(Checked):
     """From which moment an edition is in force, until another one is."""
 
     __tablename__ = "in_force"
+    lock_order = 120
     bound_to = "number edition_digest from_at added_at"
 
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
@@ -163,6 +195,8 @@ class DraftRow(Sealed):
     """A questionnaire being filled in, found by the SHA-256 of the token in the patient's cookie."""
 
     __tablename__ = "drafts"
+    lock_order = 30
+    is_restored = False
 
     bound_to = "token_hash"  # not to the expiry, which is put off
 
@@ -179,6 +213,8 @@ class InvitationRow(Checked):
     """
 
     __tablename__ = "invitations"
+    lock_order = 10
+    deleted_with_draft = "draft_hash"
     bound_to = "id token_hash created_at created_by expires_at"
     state_bound_to = "tries opened_at draft_hash revoked_at reminded_at"
 
@@ -194,25 +230,10 @@ class InvitationRow(Checked):
     reminded_at: Mapped[datetime | None]
     sealed_invitation: Mapped[bytes]
 
-
-class TabletRow(Checked):
-    """A device of the clinic that is handed to patients, by the SHA-256 of the token in its cookie.
-
-    `state` is `staff` (in staff's hands), `patient` (shows the form) or `locked` (wants the PIN).
-    `tries` counts PINs that were wrong. `sent` tells whether the last patient has sent the answers;
-    None where nobody knows.
-    """
-
-    __tablename__ = "tablets"
-    bound_to = "token_hash begun_by ends_at pin state tries sent"
-
-    token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
-    begun_by: Mapped[str] = mapped_column(String(64))
-    ends_at: Mapped[datetime]
-    pin: Mapped[str] = mapped_column(String(255))
-    state: Mapped[str] = mapped_column(String(16))
-    tries: Mapped[int]
-    sent: Mapped[bool | None]
+    @classmethod
+    def expired(cls, now: datetime) -> ColumnElement[bool]:
+        """Return the condition of invitations that nobody needs to see any more."""
+        return cls.expires_at < now - INVITATIONS_KEPT
 
 
 class ScreeningRow(Sealed):
@@ -225,6 +246,7 @@ class ScreeningRow(Sealed):
     """
 
     __tablename__ = "screenings"
+    lock_order = 40
     # all that never changes
     bound_to = "id reference draft_hash submitted_at language edition_digest"
     state_bound_to = "status entries changed_at"
@@ -248,6 +270,7 @@ class EntryRow(Sealed):
     """What a professional added to a screening: the number makes two at once impossible."""
 
     __tablename__ = "entries"
+    lock_order = 50
     bound_to = "screening_id number kind made_at"
 
     screening_id: Mapped[str] = mapped_column(
@@ -267,6 +290,7 @@ class SummaryRow(Sealed):
     """
 
     __tablename__ = "summaries"
+    lock_order = 60
     bound_to = "screening_id number made_at code file"
 
     screening_id: Mapped[str] = mapped_column(
@@ -284,6 +308,7 @@ class CopyRow(Sealed):
     """A patient's own copy of the answers as a PDF, printed when it was first asked for in this language."""
 
     __tablename__ = "copies"
+    lock_order = 70
     bound_to = "screening_id language"
 
     screening_id: Mapped[str] = mapped_column(
@@ -350,6 +375,7 @@ class AuditHeadRow(Sealed):
     """The number and the mac of the newest audit row, sealed; locked by whoever adds one."""
 
     __tablename__ = "audit_head"
+    lock_order = 140
     bound_to = "id"
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -360,6 +386,7 @@ class PersonRow(UserMixin, Checked):
     """Somebody who signs in. The names of the columns are those that Flask-Security reads."""
 
     __tablename__ = "people"
+    lock_order = 90
 
     id: Mapped[int] = mapped_column(primary_key=True)
     sign_in_name: Mapped[str] = mapped_column(String(64), unique=True)
@@ -406,6 +433,8 @@ class SignInRow(Checked):
     """
 
     __tablename__ = "sign_ins"
+    lock_order = 100
+    is_restored = False
     bound_to = "token_hash person_id begun_at seen_at address"
 
     token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
@@ -413,6 +442,11 @@ class SignInRow(Checked):
     begun_at: Mapped[datetime]
     seen_at: Mapped[datetime]
     address: Mapped[str] = mapped_column(String(64))
+
+    @classmethod
+    def expired(cls, now: datetime) -> ColumnElement[bool]:
+        """Return the condition of sign-ins that are over, however long they may last."""
+        return cls.begun_at <= now - ONE_DAY
 
 
 class AttemptRow(Base):
@@ -429,6 +463,7 @@ class ClockRow(Checked):
     """What the clock of a machine showed (`at`) when the machine had been running for `uptime` seconds."""
 
     __tablename__ = "clocks"
+    lock_order = 110
     bound_to = "host at uptime"
 
     host: Mapped[str] = mapped_column(String(64), primary_key=True)

@@ -7,11 +7,13 @@ from flask_babel import gettext as _
 from flask_security import hash_password
 from werkzeug.wrappers import Response
 
-from screening.extensions import db, installation
-from screening.services import clock
+from screening.extensions import db
+from screening.installation import installation
+from screening.operating import clock
 from screening.services import people as service
 from screening.storage import audit as audit_log
-from screening.web.sign_in import acting, needs, page_number
+from screening.web.paging import page_number
+from screening.web.sign_in.guards import acting, needs
 
 blueprint = Blueprint("admin", __name__, url_prefix="/admin")
 

@@ -22,30 +22,28 @@ from screening.domain.assessment import Screening
 from screening.domain.entries import Decision, Entry
 from screening.domain.invitation import is_same
 from screening.domain.rules import RuleBook, Severity
-from screening.extensions import db, installation
-from screening.reports.paper import BLANKS, follow_up_places
+from screening.extensions import db
+from screening.installation import installation
+from screening.operating import clock, retention
+from screening.printing.paper import BLANKS
+from screening.reports.paper import follow_up_places
 from screening.reports.statistics import HEIGHT, WIDTH, bars
 from screening.reports.summary import age, day, in_language_of, label, moment
-from screening.services import clock, editions, jobs, printing, retention, review
+from screening.services import editions, jobs, printing, review
 from screening.storage import audit, invitations, outbox, screenings
 from screening.storage import search as search_index
 from screening.storage import statistics as figures
-from screening.storage.encryption import KeyFault
+from screening.storage.private_files import KeyFault
 from screening.storage.worklist import Filter, Listed
 from screening.web import language, troubles
 from screening.web.errors import Page
 from screening.web.forms.questions import question_form
 from screening.web.forms.review import ClarifyForm, ReviewForm
-from screening.web.patient import copy_page, copy_response, in_turn, pdf_response, today
-from screening.web.sign_in import (
-    acting,
-    forget_kept,
-    kept_form,
-    needs,
-    opened_for_me,
-    page_number,
-    sealed_for_me,
-)
+from screening.web.paging import page_number
+from screening.web.patient.papers import copy_page, copy_response
+from screening.web.pdf import in_turn, pdf_response
+from screening.web.sealed_values import opened_for_me, sealed_for_me
+from screening.web.sign_in.guards import acting, forget_kept, kept_form, needs
 
 blueprint = Blueprint("clinic", __name__, url_prefix="/clinic")
 
@@ -70,7 +68,7 @@ def inbox() -> Page:
     here = installation()
     number = page_number()
     with here.worklist.current(
-        db.session, here.keys, timezone=here.settings.clinic_timezone, today=today()
+        db.session, here.keys, timezone=here.settings.clinic_timezone, today=installation().today()
     ) as list_:
         listed, total = here.worklist.page(
             list_,
@@ -91,7 +89,7 @@ def inbox() -> Page:
         confirm_after=timedelta(
             hours=min(one.valid_for_hours for one in language.book().questions)
         ),
-        today=today(),
+        today=installation().today(),
         age=age,
         total=total,
         number=number,
@@ -213,7 +211,7 @@ def decide(reference: str) -> Page:
                 note=form.note.data,
                 reason=form.reason.data,
                 seen=form.seen.data or 0,
-                today=today(),
+                today=installation().today(),
                 jobs=installation().jobs_of_entry,
             )
             forget_kept(url_for("clinic.screening", reference=reference))
@@ -221,7 +219,7 @@ def decide(reference: str) -> Page:
             return redirect(url_for("clinic.screening", reference=reference), code=303)
         except review.DayNeeded:
             form.until.errors = [
-                _("Enter a date after today (%(today)s)", today=today().isoformat())
+                _("Enter a date after today (%(today)s)", today=installation().today().isoformat())
             ]
         except review.ReasonNeeded:
             form.reason.errors = [
@@ -341,9 +339,9 @@ def statistics() -> Page:
     Names nobody.
     """
     here = installation()
-    first = today() - timedelta(days=STATISTICS_DAYS - 1)
+    first = installation().today() - timedelta(days=STATISTICS_DAYS - 1)
     with here.worklist.current(
-        db.session, here.keys, timezone=here.settings.clinic_timezone, today=today()
+        db.session, here.keys, timezone=here.settings.clinic_timezone, today=installation().today()
     ) as list_:
         per_day = here.worklist.per_day(list_, since=first)
         unread = _unread(list_)

@@ -13,12 +13,14 @@ from sqlalchemy.exc import DataError
 from werkzeug.exceptions import BadRequest, HTTPException, SecurityError
 from werkzeug.wrappers import Response
 
-from screening.extensions import db, installation, lines_of_ours
+from screening.extensions import db
+from screening.installation import installation
+from screening.operating.own_lines import lines_of_ours
 from screening.services.questionnaire import DraftGone, TooManyTries
 from screening.services.review import NeverShown
 from screening.storage.database import DatabaseNotReady
 from screening.storage.drafts import DraftMoved
-from screening.storage.encryption import KeyFault
+from screening.storage.private_files import KeyFault
 from screening.web import language
 
 Page = str | Response | tuple[str, int]

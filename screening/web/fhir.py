@@ -7,7 +7,7 @@ import json
 
 from flask import Blueprint, Response, abort, request
 
-from screening.extensions import installation
+from screening.installation import installation
 from screening.reports.fhir_definitions import DEFINITIONS, MEDIA_TYPE
 
 blueprint = Blueprint("fhir", __name__, url_prefix="/fhir")

@@ -9,7 +9,7 @@ from typing import Any
 from flask import Flask, request
 from werkzeug.wrappers import Response
 
-from screening.extensions import installation
+from screening.installation import installation
 from screening.settings import ROOT
 
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -35,32 +35,45 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 # they say themselves how long a copy may be kept
-ABOUT_NOBODY = frozenset({"static", "fhir.definition"})
+ABOUT_NOBODY = {"fhir.definition"}
+STATIC = {"static": f"{ROOT}/static"}  # folders by endpoint
 ONE_YEAR = 31_536_000  # seconds
 
 
 def init_app(app: Flask) -> None:
     """Add the headers to everything this application answers, and the version of its content to a file's address."""
-    folder = f"{ROOT}/static"
 
     @app.template_global("static")
     def _address(name: str) -> str:
-        return f"{request.script_root}/static/{name}?v={_version(f'{folder}/{name}')}"
+        return f"{request.script_root}/static/{name}?v={_version(_file(name))}"
 
     @app.after_request
     def _add(response: Response) -> Response:
         response.headers.update(HEADERS)
-        if request.endpoint not in ABOUT_NOBODY:
+        is_static = request.endpoint in STATIC
+        if not is_static and request.endpoint not in ABOUT_NOBODY:
             response.headers["Cache-Control"] = "no-store"
         # Only under the version that it has now: during an upgrade an old page may ask for a new
         # file.
-        if request.endpoint == "static" and response.status_code == 200:
-            given = request.args.get("v")
-            if given == _version(f"{folder}/{(request.view_args or {})['filename']}"):
+        if is_static and response.status_code == 200:
+            name = request.path.removeprefix("/static/")
+            if request.args.get("v") == _version(_file(name)):
                 response.headers["Cache-Control"] = f"public, max-age={ONE_YEAR}, immutable"
         if installation(app).settings.over_tls:
             response.headers["Strict-Transport-Security"] = f"max-age={ONE_YEAR}"
         return response
+
+
+def serve_static(name: str) -> None:
+    """Let the files of a feature's blueprint of this name have a version, as those of the core."""
+    STATIC[f"{name}.static"] = f"{ROOT}/screening/features/{name}/static"
+
+
+def _file(name: str) -> str:
+    """Return the path of a file by its address below `/static/`: those of a feature begin with its name."""
+    feature, _slash, rest = name.partition("/")
+    folder = STATIC.get(f"{feature}.static")
+    return f"{folder}/{rest}" if folder else f"{STATIC['static']}/{name}"
 
 
 def cookie(name: str) -> dict[str, Any]:

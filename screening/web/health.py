@@ -12,11 +12,12 @@ from flask import Blueprint, abort, current_app, request
 from sqlalchemy.exc import SQLAlchemyError
 
 from screening import background
-from screening.extensions import Installation, db, installation
+from screening.extensions import db
+from screening.installation import Installation, installation
 from screening.settings import LOOPBACK, as_called
 from screening.storage import audit, statistics
 from screening.storage.database import DatabaseNotReady, check_keys, check_release, prove_writable
-from screening.storage.encryption import KeyFault, read_private
+from screening.storage.private_files import KeyFault, read_private
 
 blueprint = Blueprint("health", __name__)
 log = logging.getLogger("screening")

@@ -17,7 +17,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from screening.domain.answers import tidy
 from screening.domain.invitation import LONGEST_DAYS, Invitation, last_moment
-from screening.extensions import installation
+from screening.installation import installation
 from screening.reports.spreadsheet import ENCODING, write_row
 from screening.services import invite
 from screening.services.dates import Order, readings
@@ -28,11 +28,11 @@ from screening.services.invitation_list import (
     read_list,
     with_doubles,
 )
-from screening.storage.encryption import KeyFault
-from screening.web import patient
+from screening.storage.private_files import KeyFault
 from screening.web.errors import Page
 from screening.web.invitations import blueprint
-from screening.web.sign_in import acting, needs, opened_for_me, sealed_for_me
+from screening.web.sealed_values import opened_for_me, sealed_for_me
+from screening.web.sign_in.guards import acting, needs
 from screening.web.uploads import FILE_BYTES, read_the_rest
 
 TOLD_EVERY = 100  # patients who are invited
@@ -70,7 +70,7 @@ def many() -> Page:
     dates = request.form.get("dates", "")
     order = Order(dates) if dates in [*Order] else None
     act = acting()
-    found = read_list(content, settings=settings, today=patient.today(), order=order)
+    found = read_list(content, settings=settings, today=installation().today(), order=order)
     found = with_doubles(found, invite.open_ones(act), seed)
     several = found.to_invite(seed)
     if "links" in request.form:

@@ -15,21 +15,26 @@ from screening.delivery.channel import REASONS, DeliveryFailed
 from screening.delivery.email import Email
 from screening.domain.answers import Patient
 from screening.domain.invitation import Invitation, is_same, last_moment
-from screening.extensions import db, installation
-from screening.reports import paper
-from screening.reports.press import PrintingFailed
+from screening.extensions import db
+from screening.installation import installation
+from screening.printing import paper as printed_paper
+from screening.printing.renderer_process import PrintingFailed
 from screening.services import invite, review
 from screening.services.invite import NotUsable, TooLate, WrongPatient
 from screening.storage import invitations, screenings
 from screening.storage.drafts import hash_token
-from screening.storage.encryption import KeyFault
 from screening.storage.invitations import TRIES, Kept
+from screening.storage.private_files import KeyFault
 from screening.storage.tables import ScreeningRow
-from screening.web import device, language, patient
+from screening.web import language
 from screening.web.errors import Page
 from screening.web.forms.about_you import BirthDateForm
 from screening.web.forms.invitation import InvitationForm
-from screening.web.sign_in import acting, needs, page_number
+from screening.web.paging import page_number
+from screening.web.patient import draft as patient_draft
+from screening.web.patient import draft_cookie
+from screening.web.pdf import not_printed, pdf_response
+from screening.web.sign_in.guards import acting, needs
 
 blueprint = Blueprint("invitations", __name__, url_prefix="/clinic/invitations")
 link = Blueprint("invited", __name__)
@@ -77,7 +82,9 @@ def new() -> Page:
         earlier = kept.invitation
     form = InvitationForm.read(sent, earlier, languages=language.offered(), settings=settings)
     if sent is not None and form.check(
-        languages=settings.languages, today=patient.today(), timezone=settings.clinic_timezone
+        languages=settings.languages,
+        today=installation().today(),
+        timezone=settings.clinic_timezone,
     ):
         act = acting()
         until = last_moment(
@@ -131,12 +138,12 @@ def slip(invitation_id: str) -> Page:
     db.session.rollback()  # nobody should wait for what is being printed
     try:
         book = here.books.get(kept.invitation.language, language.book())
-        printed = paper.slip(
+        printed = printed_paper.slip(
             kept.invitation, book, here.settings, address=address, until=kept.expires_at
         )
     except PrintingFailed:
-        return patient.not_printed(back)
-    return patient.pdf_response(printed.content, f"invitation-{kept.id[: invite.SHORT_ID]}.pdf")
+        return not_printed(back)
+    return pdf_response(printed.content, f"invitation-{kept.id[: invite.SHORT_ID]}.pdf")
 
 
 @blueprint.post("/<invitation_id>/revoke")
@@ -194,11 +201,14 @@ def _mail() -> Email | None:
 @link.route("/invited/<token>", methods=["GET", "POST"], strict_slashes=False)
 def open_link(token: str) -> Page:
     """Ask for the date of birth; with the right one, begin or go on with the questions, or tell that they were sent."""
-    row, invitation = invite.look(patient.acting(), token)
+    row, invitation = invite.look(patient_draft.acting(), token)
     _in_their_language(invitation)
     if request.method == "POST":
         return _say_birth_date(row.id, token)
-    if row.draft_hash == hash_token(device.draft_token()) and patient.find_draft() is not None:
+    if (
+        row.draft_hash == hash_token(draft_cookie.draft_token())
+        and patient_draft.find_draft() is not None
+    ):
         return redirect(url_for("patient.resume"), code=303)
     born = session.get("born", {})
     is_here = born.get("path") == request.path
@@ -213,7 +223,7 @@ def open_link(token: str) -> Page:
                 TRIES - row.tries,
             )
         ]
-    others = patient.find_draft() is not None
+    others = patient_draft.find_draft() is not None
     until = format_date(row.expires_at, "long")
     return render_template(
         "patient/invited.html", form=form, book=language.book(), others=others, until=until
@@ -221,7 +231,7 @@ def open_link(token: str) -> Page:
 
 
 def _fits(form: BirthDateForm) -> bool:
-    return form.check(languages=installation().settings.languages, today=patient.today())
+    return form.check(languages=installation().settings.languages, today=installation().today())
 
 
 def _say_birth_date(invitation_id: str, token: str) -> Response:
@@ -234,12 +244,14 @@ def _say_birth_date(invitation_id: str, token: str) -> Response:
     if not switched and _fits(form):
         try:
             keep = timedelta(hours=installation().settings.draft_hours)
-            draft_token, draft = invite.redeem(patient.acting(), token, form.birth_date, keep=keep)
+            draft_token, draft = invite.redeem(
+                patient_draft.acting(), token, form.birth_date, keep=keep
+            )
             session["language"] = language.chosen()
             if draft is None:
                 session["proved"] = [invitation_id, time.time()]
                 return redirect(url_for("invited.arrived", token=token), code=303)
-            return device.remember(
+            return draft_cookie.remember(
                 draft_token,
                 url_for("patient.resume" if draft.answers.given else "patient.about_you"),
             )
@@ -258,23 +270,27 @@ def _say_birth_date(invitation_id: str, token: str) -> Response:
 @link.route("/invited/<token>/sent", methods=["GET", "POST"])
 def arrived(token: str) -> Page:
     """Tell, after the date of birth, that the answers arrived and when; for some time they can be changed."""
-    row, invitation = invite.look(patient.acting(), token)
+    row, invitation = invite.look(patient_draft.acting(), token)
     _in_their_language(invitation)
     here = installation()
     (proved, at) = session.get("proved", ("", 0))
-    sent = invite.latest(patient.acting(), row)
+    sent = invite.latest(patient_draft.acting(), row)
     if sent is None or proved != row.id or time.time() - at > here.settings.copy_minutes * 60:
         return redirect(url_for("invited.open_link", token=token), code=303)
     until = sent.submitted_at + timedelta(hours=here.settings.change_hours)
     if request.method == "POST":
-        if (draft := patient.find_draft()) is None or draft.replaces != (
+        if (draft := patient_draft.find_draft()) is None or draft.replaces != (
             sent.replaces or sent.reference
         ):
             with suppress(TooLate):
                 given = invite.change(
-                    patient.acting(), token, here.books, until=until, keep=device.keep_draft()
+                    patient_draft.acting(),
+                    token,
+                    here.books,
+                    until=until,
+                    keep=draft_cookie.keep_draft(),
                 )
-                return device.remember(given, url_for("patient.resume"))
+                return draft_cookie.remember(given, url_for("patient.resume"))
         return redirect(
             url_for("invited.arrived", token=token) if draft is None else url_for("patient.resume"),
             303,
@@ -285,8 +301,8 @@ def arrived(token: str) -> Page:
 
 
 def _in_their_language(invitation: Invitation) -> None:
-    """Let the page be in the language of whom the link is for, unless another was chosen on this device."""
-    if device.language() is None:
+    """Let the page be in the language of whom the link is for, unless another was chosen on this draft_cookie."""
+    if draft_cookie.language() is None:
         g.page_language = invitation.language
         refresh()
 

@@ -9,18 +9,22 @@ from markupsafe import Markup
 from werkzeug.wrappers import Response
 
 from screening.domain.rules import RuleBook
-from screening.extensions import installation
+from screening.installation import installation
 from screening.reports.paper import locale_of
 from screening.reports.summary import translations
-from screening.web import device
+from screening.web.patient import draft_cookie
 
 _OWN_PATH = re.compile(r"(/[a-z][a-z0-9/_-]*)?/?")
 
-STAFF_PAGES = frozenset(
-    {"clinic", "invitations", "rule_book", "admin", "account", "security", "tablet"}
-)
+STAFF_BLUEPRINTS = frozenset({"clinic", "invitations", "rule_book", "admin", "account", "security"})
 
 blueprint = Blueprint("language", __name__)
+
+
+def is_for_staff() -> bool:
+    """Return whether the page is one for staff, which is in the clinic's language."""
+    staff = STAFF_BLUEPRINTS | installation().points.staff_blueprints
+    return request.blueprint in staff
 
 
 def chosen() -> str:
@@ -28,9 +32,9 @@ def chosen() -> str:
     language: str | None = g.get("page_language")
     if language is None:
         here = installation()
-        if request.blueprint in STAFF_PAGES:
+        if is_for_staff():
             language = here.settings.clinic_language
-        elif (wanted := device.language()) in here.languages:
+        elif (wanted := draft_cookie.language()) in here.languages:
             language = wanted
         else:
             language = request.accept_languages.best_match(here.languages) or here.languages[0]
@@ -70,8 +74,8 @@ def switch_page() -> Response:
     switch()
     target = own_path(request.form.get("next", "/"))
     return (
-        device.remember(device.draft_token(), target)
-        if device.draft_token()
+        draft_cookie.remember(draft_cookie.draft_token(), target)
+        if draft_cookie.draft_token()
         else redirect(target, code=303)
     )
 
@@ -82,7 +86,7 @@ def _for_templates(setup: BlueprintSetupState) -> None:
         "_": _text,
         "page_language": chosen,
         "page_direction": lambda: locale_of(chosen()).text_direction,
-        "languages_offered": lambda: [] if request.blueprint in STAFF_PAGES else offered(),
+        "languages_offered": lambda: [] if is_for_staff() else offered(),
     }
 
 

@@ -12,7 +12,9 @@ from werkzeug.wrappers import Response
 
 from screening.domain.comparison import Comparison, compare
 from screening.domain.rules import BASE_LANGUAGE
-from screening.extensions import db, installation
+from screening.extensions import db
+from screening.installation import installation
+from screening.printing import rule_book as printed_rule_book
 from screening.reports import rule_book as report
 from screening.rulebooks.adopt import is_packaged_newer
 from screening.rulebooks.load import InvalidRuleBook
@@ -24,8 +26,9 @@ from screening.storage import editions
 from screening.storage.editions import VersionUsed
 from screening.web.errors import Page
 from screening.web.forms.approval import ApprovalForm, WithdrawalForm, errors_of
-from screening.web.patient import in_turn, pdf_response, today
-from screening.web.sign_in import ProofForm, acting, needs
+from screening.web.pdf import in_turn, pdf_response
+from screening.web.sign_in.forms import ProofForm
+from screening.web.sign_in.guards import acting, needs
 
 blueprint = Blueprint("rule_book", __name__, url_prefix="/clinic/rule-book")
 
@@ -46,10 +49,10 @@ def pdf(digest: str) -> Page:
     books = _books(digest)
     here = installation()
     comparison = _comparison(books)
-    day = today()
+    day = installation().today()
 
     def make() -> Response:
-        content = report.printed(
+        content = printed_rule_book.printed(
             books, comparison, here.settings, on=day, needed=here.settings.approvals_needed
         )
         return pdf_response(content, f"rule-book-{books[BASE_LANGUAGE].edition.version}.pdf")
@@ -66,7 +69,7 @@ def approve(digest: str) -> Page:
     form = ApprovalForm(request.form)
     proof = ProofForm(user=current_user)
     review_by = form.review_by.data
-    if not (form.check(today()) and review_by and proof.validate()):
+    if not (form.check(installation().today()) and review_by and proof.validate()):
         return _page(books, form, proof)
     act = acting()
     zone = ZoneInfo(settings.clinic_timezone)
@@ -81,7 +84,7 @@ def approve(digest: str) -> Page:
             act,
             books[BASE_LANGUAGE].edition,
             role=form.role.data,
-            on=today(),
+            on=installation().today(),
             review_by=review_by,
             needed=settings.approvals_needed,
             from_at=from_at,
@@ -167,12 +170,14 @@ def _page(books: Books, form: ApprovalForm | None = None, proof: ProofForm | Non
             acting(), comparison.old, comparison.new, since=now - timedelta(days=effects.DAYS)
         )
         effects.seen(acting(), effect)
-    form = form or ApprovalForm(MultiDict({"review_by": (today() + A_YEAR).isoformat()}))
+    form = form or ApprovalForm(
+        MultiDict({"review_by": (installation().today() + A_YEAR).isoformat()})
+    )
     approvals = editions.approvals(db.session, here.keys, edition.digest)
     proof = proof or ProofForm(formdata=None, user=current_user)
     return render_template(
         "clinic/rule_book.html",
-        **report.values(books, here.settings, on=today()),
+        **report.values(books, here.settings, on=installation().today()),
         current=here.approved_books[BASE_LANGUAGE].edition,
         file=here.rule_book_file,
         is_adopted=here.rule_book_folder.exists(),
@@ -188,7 +193,7 @@ def _page(books: Books, form: ApprovalForm | None = None, proof: ProofForm | Non
         withdrawn=editions.withdrawn(db.session, here.keys, edition.digest),
         has_approved=current_user.sign_in_name in [row.person for row in approvals],
         needed=here.settings.approvals_needed,
-        is_overdue=edition.overdue_since(today()) is not None,
+        is_overdue=edition.overdue_since(installation().today()) is not None,
         form=form,
         proof=proof,
         errors=errors_of(form, proof),

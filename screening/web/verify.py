@@ -6,7 +6,8 @@ from flask import Blueprint, render_template, request, url_for
 from flask_security import current_user
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from screening.extensions import db, installation
+from screening.extensions import db
+from screening.installation import installation
 from screening.storage import screenings, summaries
 from screening.storage.search import normal_reference
 from screening.storage.summaries import Known

@@ -15,7 +15,8 @@ from flask.sessions import SecureCookieSessionInterface
 from playwright.sync_api import Locator, Page
 
 from screening import create_app
-from screening.extensions import db, installation
+from screening.extensions import db
+from screening.installation import installation
 from screening.services.people import find
 from screening.settings import Settings
 from tests.browser import journey

@@ -8,7 +8,8 @@ from pathlib import Path
 from playwright.sync_api import Browser, expect
 
 from screening import background, create_app
-from screening.extensions import db, installation
+from screening.extensions import db
+from screening.installation import installation
 from screening.settings import load_settings
 from screening.storage import outbox
 from tests.browser import colleague, journey

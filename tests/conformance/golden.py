@@ -14,7 +14,7 @@ from PIL import Image
 
 from screening.domain.answers import read_answers
 from screening.domain.entries import Clarification, Decision, Review
-from screening.reports.pdf import print_summary
+from screening.printing.pdf import print_summary
 from screening.reports.summary import Summary, summarise
 from screening.settings import Settings
 from tests.integration.test_printed_summary import (

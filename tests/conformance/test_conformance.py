@@ -22,11 +22,12 @@ from pypdf.generic import DictionaryObject, NullObject
 from screening.domain.answers import NAME_LENGTH, TEXT_LENGTH, Respondent, Role
 from screening.domain.comparison import compare
 from screening.domain.invitation import Invitation
-from screening.reports import fhir, paper, rule_book
-from screening.reports.conformance import SIGNATURE_FIELD
-from screening.reports.pdf import print_summary
-from screening.reports.renderer import Attached
-from screening.reports.signature import Signature, new_key
+from screening.printing import paper as printed_paper
+from screening.printing import rule_book as printed_rule_book
+from screening.printing.conformance import SIGNATURE_FIELD
+from screening.printing.pdf import fhir_attachment, print_summary
+from screening.printing.renderer import Attached
+from screening.printing.signature import Signature, new_key
 from screening.reports.summary import Summary, summarise
 from screening.settings import Settings
 from tests.builders import book_with
@@ -143,10 +144,13 @@ def cases() -> Iterator[tuple[str, Callable[[], bytes]]]:
     yield "signed", lambda: signed(YES_TO_ALL)
     yield "signed, two pages", lambda: signed({**YES_TO_ALL, **LONG})
     for language, book in books().items():
-        for kind in paper.BLANKS:
-            yield f"{kind} {language}", partial(paper.blank, kind, book, CLINIC)
+        for kind in printed_paper.BLANKS:
+            yield f"{kind} {language}", partial(printed_paper.blank, kind, book, CLINIC)
         screening = screening_of(YES_TO_ALL, name=NAMES["Arabic"], asked_in=language)
-        yield f"copy {language}", lambda it=(screening, book, CLINIC): paper.copy(*it).content  # type: ignore[misc]
+        yield (
+            f"copy {language}",
+            lambda it=(screening, book, CLINIC): printed_paper.copy(*it).content,
+        )  # type: ignore[misc]
     yield "slip", slip
     yield "rule book, long", long_rule_book
     yield "all scripts", all_names
@@ -158,7 +162,7 @@ def slip() -> bytes:
         patient=patient, language="en", appointment=datetime(2026, 12, 1, tzinfo=UTC)
     )
     link = "https://screening.clinic.example/invited/" + "x" * 27
-    return paper.slip(
+    return printed_paper.slip(
         invitation, books()["en"], CLINIC, address=link, until=datetime(2026, 12, 1, tzinfo=UTC)
     ).content
 
@@ -176,7 +180,9 @@ def long_rule_book() -> bytes:
 
     new = {"en": book_with(edit)}
     settings = replace(CLINIC, clinic_language="es")
-    return rule_book.printed(new, compare(books(), new), settings, on=date(2026, 12, 1), needed=2)
+    return printed_rule_book.printed(
+        new, compare(books(), new), settings, on=date(2026, 12, 1), needed=2
+    )
 
 
 def printed_summary(summary: Summary, attached: Attached | None = None, **how: Any) -> bytes:
@@ -185,7 +191,9 @@ def printed_summary(summary: Summary, attached: Attached | None = None, **how: A
 
 def with_its_source(values: dict[str, Any]) -> tuple[Summary, Attached]:
     summary, assessment = summary_of(values)
-    return summary, fhir.attached(screening_of(values), assessment, books(), base=CLINIC.fhir_base)
+    return summary, fhir_attachment(
+        screening_of(values), assessment, books(), base=CLINIC.fhir_base
+    )
 
 
 def signed(values: dict[str, Any]) -> bytes:
@@ -242,7 +250,9 @@ def test_everything_that_is_printed_conforms(
 @pytest.mark.audit
 def test_the_packaged_rule_book_conforms(tmp_path: Path) -> None:
     file = tmp_path / "rule-book.pdf"
-    file.write_bytes(rule_book.printed(books(), None, CLINIC, on=date(2026, 12, 1), needed=1))
+    file.write_bytes(
+        printed_rule_book.printed(books(), None, CLINIC, on=date(2026, 12, 1), needed=1)
+    )
     assert judged(file) == []
 
 

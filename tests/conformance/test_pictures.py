@@ -10,7 +10,7 @@ import pypdfium2
 import pytest
 from PIL import Image, ImageChops
 
-from screening.reports.pdf import print_summary
+from screening.printing.pdf import print_summary
 from screening.reports.summary import Summary
 from tests.conformance.golden import cases, name_of, pictures
 

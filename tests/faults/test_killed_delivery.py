@@ -14,7 +14,8 @@ import pytest
 from sqlalchemy import select
 
 from screening import create_app
-from screening.extensions import db, installation
+from screening.extensions import db
+from screening.installation import installation
 from screening.settings import Settings
 from screening.storage import summaries
 from screening.storage.database import write

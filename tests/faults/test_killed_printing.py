@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from screening import create_app
-from screening.extensions import db, installation
+from screening.extensions import db
+from screening.installation import installation
 from screening.settings import Settings
 from tests.builders import all_no
 from tests.faults.serving import Server, children, served

@@ -12,9 +12,10 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import click
 import pytest
 
-from screening.cli.common import commands
+from screening.cli import LazyCommands
 from tests.browser.server import ROOT, environment
 from tests.hosting.served import unit_environment
 from tests.hosting.units import DEPLOY, Unit, systemd_analyze
@@ -76,7 +77,7 @@ def test_the_page_for_the_clinic_names_only_commands_that_there_are() -> None:
     page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
     named = set(re.findall(r"(?:^|&& |`|SCREENING_\S+ )screening ([a-z][a-z-]+)", page, re.M))
     assert {"init", "restore", "move-database", "doctor", "db"} <= named
-    assert named - {"db"} <= set(commands.commands)
+    assert named - {"db"} <= set(LazyCommands().list_commands(click.Context(LazyCommands())))
 
 
 def test_what_the_service_cannot_read_is_named_with_the_remedy() -> None:

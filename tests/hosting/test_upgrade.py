@@ -11,8 +11,9 @@ import pytest
 from flask import Flask
 from sqlalchemy import text
 
-from screening.cli import check_ready
-from screening.extensions import alembic, db, installation
+from screening.extensions import alembic, db
+from screening.installation import installation
+from screening.operating.readiness import check_ready
 from screening.settings import Settings
 from screening.storage.database import DatabaseNotReady, write
 from tests.integration.test_review import sent

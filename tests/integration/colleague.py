@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from flask import Flask
 from flask_security import hash_password
 
-from screening.extensions import db, installation
+from screening.extensions import db
+from screening.installation import installation
 from screening.services import people
 from screening.storage.audit import Act
 from tests.integration.visitor import Visitor

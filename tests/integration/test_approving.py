@@ -13,7 +13,8 @@ from flask import Flask
 from sqlalchemy import text, update
 
 from screening.domain.rules import BASE_LANGUAGE
-from screening.extensions import db, installation
+from screening.extensions import db
+from screening.installation import installation
 from screening.rulebooks.load import AZATHIOPRINE, load
 from screening.services import editions as service
 from screening.settings import InvalidSettings, Settings

@@ -12,7 +12,8 @@ from flask import Flask, g
 from sqlalchemy import text
 
 from screening.domain.rules import BASE_LANGUAGE, Edition
-from screening.extensions import db, installation
+from screening.extensions import db
+from screening.installation import installation
 from screening.rulebooks.adopt import basis
 from screening.rulebooks.load import load
 from screening.services import editions as service
@@ -20,7 +21,7 @@ from screening.services import people
 from screening.storage import editions
 from screening.storage.audit import Act
 from screening.storage.database import write
-from screening.storage.encryption import KeyFault
+from screening.storage.private_files import KeyFault
 from screening.storage.tables import ApprovalRow
 from tests.integration.colleague import Colleague
 from tests.integration.test_approving import ADDRESS, adopted, approve, changed, in_force

@@ -12,9 +12,10 @@ from flask import Flask
 from sqlalchemy import text
 
 from screening import background
-from screening.cli import printing as commands
-from screening.extensions import db, installation
-from screening.reports.press import Printed
+from screening.cli import outbox as commands
+from screening.extensions import db
+from screening.installation import installation
+from screening.printing.renderer_process import Printed
 from screening.services import printing
 from screening.storage import outbox
 from tests.integration.test_outbox import jobs

@@ -12,9 +12,10 @@ import pytest
 from flask import Flask
 from sqlalchemy import inspect
 
-from screening.extensions import db, installation
+from screening.extensions import db
+from screening.installation import installation
+from screening.operating import backup
 from screening.settings import Settings
-from screening.storage import backup
 from screening.storage.encryption import new_keys, write_keys
 from tests.integration.colleague import Colleague
 from tests.integration.test_review import sent

@@ -13,7 +13,7 @@ from flask import Flask
 from werkzeug.routing import Rule
 
 import screening.web
-from screening.extensions import installation
+from screening.installation import installation
 from tests.integration.colleague import Colleague
 from tests.integration.test_invitations import invited
 from tests.integration.test_review import PREGNANT, sent

@@ -9,9 +9,11 @@ from flask import Flask
 from sqlalchemy import event, select, text
 
 from screening import background
-from screening.extensions import db, installation
-from screening.services import clock, people, retention
-from screening.services.clock import ClockInDoubt
+from screening.extensions import db
+from screening.installation import installation
+from screening.operating import clock, retention
+from screening.operating.clock import ClockInDoubt
+from screening.services import people
 from screening.storage import audit
 from screening.storage.audit import Act
 from screening.storage.database import write

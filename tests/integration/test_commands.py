@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 from pypdf import PdfReader
 
-from screening.extensions import installation
+from screening.installation import installation
 from screening.rulebooks.load import load
 from screening.settings import Settings
 from tests.builders import all_no, book

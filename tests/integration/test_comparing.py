@@ -13,7 +13,8 @@ from flask import Flask, render_template_string
 
 from screening.domain.comparison import compare
 from screening.domain.rules import Severity
-from screening.extensions import db, installation
+from screening.extensions import db
+from screening.installation import installation
 from screening.rulebooks.load import AZATHIOPRINE
 from screening.services.compare import Effect
 from screening.settings import Settings

@@ -14,7 +14,8 @@ from flask import Flask
 from sqlalchemy import select
 
 from screening.domain.answers import read_answers
-from screening.extensions import db, installation
+from screening.extensions import db
+from screening.installation import installation
 from screening.services import questionnaire
 from screening.services.questionnaire import DraftGone
 from screening.settings import Settings

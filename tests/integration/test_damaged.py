@@ -12,9 +12,10 @@ import click
 import pytest
 from flask import Flask
 
-from screening.cli import printing
-from screening.cli.common import commands
-from screening.extensions import db, installation
+from screening.cli import LazyCommands
+from screening.cli import outbox as outbox_command
+from screening.extensions import db
+from screening.installation import installation
 from tests.integration.test_review import sent
 from tests.integration.test_upkeep import change, flask
 from tests.integration.test_watching import disk_full
@@ -67,7 +68,9 @@ WORDS: dict[str, tuple[str, ...] | None] = {
 
 
 def names(group: click.Group, before: str = "") -> Iterator[str]:
-    for name, command in group.commands.items():
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
         yield from (
             names(command, f"{name} ") if isinstance(command, click.Group) else [before + name]
         )
@@ -90,7 +93,7 @@ def damage_row(app: Flask) -> None:
 
 
 def test_every_command_is_tried() -> None:
-    assert set(names(commands)) == set(WORDS)
+    assert set(names(LazyCommands())) == set(WORDS)
 
 
 @pytest.mark.parametrize(
@@ -162,8 +165,8 @@ def test_of_what_nobody_expected_kind_and_place_are_told(
     def fail(*_: object) -> NoReturn:
         raise LookupError(PATIENT)
 
-    monkeypatch.setattr(printing, "waiting", fail)
+    monkeypatch.setattr(outbox_command, "waiting", fail)
     result = flask(sqlite_app, "outbox", "list", code=1)
     assert re.fullmatch(
-        r"LookupError at cli/printing.py:\d+; run: flask doctor; flask verify\n", result.output
+        r"LookupError at cli/outbox.py:\d+; run: flask doctor; flask verify\n", result.output
     )

@@ -22,7 +22,8 @@ from screening.delivery import channel as channels
 from screening.delivery import folder as folder_channel
 from screening.delivery.channel import Document
 from screening.delivery.folder import Folder
-from screening.extensions import db, installation
+from screening.extensions import db
+from screening.installation import installation
 from screening.settings import InvalidSettings
 from screening.storage import outbox
 from screening.storage.database import write

@@ -17,7 +17,7 @@ from screening.domain.assessment import Screening
 from screening.domain.entries import Clarification
 from screening.domain.evaluate import evaluate
 from screening.domain.rules import RuleBook
-from screening.extensions import installation
+from screening.installation import installation
 from screening.reports import fhir
 from screening.reports.fhir_definitions import LANGUAGE, TRANSLATION, code_system, questionnaire
 from screening.rulebooks.load import load_content

@@ -10,7 +10,8 @@ from flask import Flask
 from sqlalchemy import text
 
 from screening import background
-from screening.extensions import db, installation
+from screening.extensions import db
+from screening.installation import installation
 from screening.storage import outbox, statistics, worklist
 from screening.storage.worklist import Filter, Worklist
 from tests.builders import all_no

@@ -13,7 +13,8 @@ from flask import Flask
 from sqlalchemy import text, update
 
 from screening.domain.rules import Severity
-from screening.extensions import db, installation
+from screening.extensions import db
+from screening.installation import installation
 from screening.storage.tables import ScreeningRow
 from screening.storage.worklist import Filter, Listed, Worklist
 from tests.builders import all_no

@@ -14,7 +14,8 @@ import pytest
 from flask import Flask
 from sqlalchemy import text
 
-from screening.extensions import db, installation
+from screening.extensions import db
+from screening.installation import installation
 from screening.storage import invitations
 from screening.storage.database import write
 from tests.integration.colleague import Colleague

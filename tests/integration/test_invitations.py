@@ -18,8 +18,10 @@ from sqlalchemy import text
 
 from screening.domain.answers import Patient
 from screening.domain.invitation import Invitation, last_moment
-from screening.extensions import db, installation
-from screening.services import invite, retention
+from screening.extensions import db
+from screening.installation import installation
+from screening.operating import retention
+from screening.services import invite
 from screening.storage import drafts, invitations
 from screening.storage.audit import Act
 from screening.storage.database import write

@@ -10,7 +10,7 @@ from datetime import date, timedelta
 import pytest
 from flask import Flask
 
-from screening.extensions import installation
+from screening.installation import installation
 from screening.services import invite, questionnaire
 from screening.services.questionnaire import DraftGone, Incomplete
 from screening.storage.drafts import DraftMoved

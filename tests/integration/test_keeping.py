@@ -13,15 +13,18 @@ from flask import Flask
 from sqlalchemy import select, text
 
 from screening import background
-from screening.cli import check_ready
 from screening.domain.invitation import Invitation
-from screening.extensions import alembic, db, installation
-from screening.services import invite, tablet
+from screening.extensions import alembic, db
+from screening.features.tablet import service as tablet
+from screening.installation import installation
+from screening.operating.readiness import check_ready
+from screening.services import invite
 from screening.settings import Settings
 from screening.storage import audit, screenings, search
 from screening.storage.audit import Act
 from screening.storage.database import DatabaseNotReady, write
-from screening.storage.encryption import KeyFault, new_keys, write_keys
+from screening.storage.encryption import new_keys, write_keys
+from screening.storage.private_files import KeyFault
 from screening.storage.tables import EditionRow, ScreeningRow
 from tests.builders import a_patient
 from tests.integration.colleague import Colleague
@@ -80,7 +83,7 @@ def test_logs_name_nobody(
     def fail() -> None:
         raise RuntimeError(MARKER)
 
-    monkeypatch.setitem(sqlite_app.view_functions, "patient.copy", fail)
+    monkeypatch.setitem(sqlite_app.view_functions, "papers.copy", fail)
     page = visitor.get("/copy")
     assert page.status_code == 500
     out, err = capfd.readouterr()

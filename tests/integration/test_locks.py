@@ -22,8 +22,12 @@ from sqlalchemy import Engine, event, func, select, text
 
 from screening.domain.answers import read_answers
 from screening.domain.entries import Decision
-from screening.extensions import db, installation
-from screening.reports.press import Printed
+from screening.extensions import db
+from screening.features.tablet import service as tablet
+from screening.installation import installation
+from screening.operating import retention, rotate_key
+from screening.operating.clock import this_machine
+from screening.printing.renderer_process import Printed
 from screening.rulebooks.load import load, load_content
 from screening.services import (
     editions,
@@ -32,12 +36,9 @@ from screening.services import (
     people,
     printing,
     questionnaire,
-    retention,
     review,
-    tablet,
 )
-from screening.services.clock import this_machine
-from screening.storage import drafts, outbox, rotation
+from screening.storage import drafts, outbox
 from screening.storage.audit import Act
 from screening.storage.database import write
 from screening.storage.editions import approvals
@@ -396,5 +397,5 @@ def test_rows_are_locked_in_one_order(things: Things) -> None:
 
 
 def test_keys_are_rotated_in_the_order_of_locks() -> None:
-    tables = [table.__tablename__ for table in rotation.TABLES if table.__tablename__ in ORDER]
+    tables = [table.__tablename__ for table in rotate_key.tables() if table.__tablename__ in ORDER]
     assert tables == sorted(tables, key=ORDER.index)

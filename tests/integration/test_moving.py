@@ -16,11 +16,12 @@ from flask import Flask
 from sqlalchemy import event, func, select
 from sqlalchemy.exc import OperationalError
 
-from screening.cli import check_ready
-from screening.extensions import db, installation
+from screening.extensions import db
+from screening.installation import installation
+from screening.operating import move_database
+from screening.operating.backup import CannotCopy
+from screening.operating.readiness import check_ready
 from screening.settings import Settings
-from screening.storage import moving
-from screening.storage.backup import CannotCopy
 from screening.storage.database import DatabaseNotReady
 from screening.storage.tables import Base
 from tests.integration.colleague import Colleague, add_person
@@ -99,7 +100,7 @@ def test_a_source_that_cannot_be_closed_is_not_moved(
     moved = start(replace(installation(sqlite_app).settings, database_url=target))
     empty = counts(moved)
     keys = installation(sqlite_app).keys
-    *_, last = moving._closing()
+    *_, last = move_database._closing()
     how: dict[str, Any] = {
         "now": datetime.now(UTC),
         "by": "test",
@@ -108,7 +109,7 @@ def test_a_source_that_cannot_be_closed_is_not_moved(
     with sqlite_app.app_context(), db.engine.execution_options(writes=True).begin() as connection:
         connection.exec_driver_sql(last)
     with sqlite_app.app_context(), pytest.raises(CannotCopy, match="Nothing was moved"):
-        moving.move(db.engine, installation(moved).settings.database, keys, **how)
+        move_database.move(db.engine, installation(moved).settings.database, keys, **how)
     assert counts(moved) == empty
     with sqlite_app.app_context(), db.engine.execution_options(writes=True).begin() as connection:
         connection.exec_driver_sql(f"DROP TRIGGER {last.split()[2]}")
@@ -121,7 +122,7 @@ def test_a_source_that_cannot_be_closed_is_not_moved(
         with pytest.raises(
             CannotCopy, match=r"Everything is in PostgreSQL now, but .*: disk is full"
         ):
-            moving.move(db.engine, installation(moved).settings.database, keys, **how)
+            move_database.move(db.engine, installation(moved).settings.database, keys, **how)
     assert counts(moved)["screenings"] == 1
 
 
@@ -143,7 +144,7 @@ def test_nobody_writes_meanwhile_and_a_move_that_breaks_off_was_none(
     keys = installation(sqlite_app).keys
     now = datetime.now(UTC)
     with sqlite_app.app_context(), pytest.raises(KeyboardInterrupt):
-        moving.move(db.engine, url, keys, now=now, by="test", progress=write_then_stop)
+        move_database.move(db.engine, url, keys, now=now, by="test", progress=write_then_stop)
     assert counts(moved) == empty
     sent(sqlite_app)
     flask(sqlite_app, "move-database", target)

@@ -16,7 +16,8 @@ from pypdf import PdfReader
 
 from screening import background
 from screening.domain.answers import name_fault, text_fault, tidy
-from screening.extensions import db, installation
+from screening.extensions import db
+from screening.installation import installation
 from screening.storage import screenings
 from screening.storage.tables import ScreeningRow
 from tests.days import pass_days
@@ -64,7 +65,7 @@ def test_a_marked_patient_leaves_no_trace_outside_the_sealed_cells(
         raise RuntimeError(f"{name} {visit} {since} {note} {why}")
 
     with monkeypatch.context() as broken:
-        for endpoint in ("clinic.screening", "patient.copy"):
+        for endpoint in ("clinic.screening", "papers.copy"):
             broken.setitem(sqlite_app.view_functions, endpoint, fail)
         pages = [dr.get(f"/clinic/screenings/{reference}").text, visitor.get("/copy").text]
         assert all("Something went wrong on our side" in page for page in pages)

@@ -16,8 +16,9 @@ from pypdf import PdfReader
 from sqlalchemy import func, select
 
 from screening import background
-from screening.extensions import db, installation
-from screening.reports.press import Printed, PrintingFailed
+from screening.extensions import db
+from screening.installation import installation
+from screening.printing.renderer_process import Printed, PrintingFailed
 from screening.services import printing
 from screening.storage import outbox, summaries
 from screening.storage.database import write

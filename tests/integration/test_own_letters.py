@@ -21,10 +21,10 @@ from pypdf import PdfReader
 from pypdf.generic import ArrayObject, ContentStream, DictionaryObject
 
 from screening.domain.rules import Approval
-from screening.reports import fonts
-from screening.reports.directions import independent, isolated
-from screening.reports.pdf import press, print_summary
-from screening.reports.renderer import Page
+from screening.printing import fonts
+from screening.printing.pdf import press, print_summary
+from screening.printing.renderer import Page
+from screening.reports.bidi import independent, isolated
 from screening.reports.summary import standing
 from tests.builders import book
 from tests.integration.test_printed_summary import (

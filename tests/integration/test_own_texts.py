@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from screening.extensions import installation
+from screening.installation import installation
 from screening.services import texts
 from tests.builders import book
 from tests.integration.visitor import Visitor

@@ -18,12 +18,12 @@ from screening import background
 from screening.domain.assessment import Screening
 from screening.domain.rules import RuleBook
 from screening.extensions import db
-from screening.reports import paper
-from screening.reports.press import Printed, PrintingFailed
+from screening.printing import paper as printed_paper
+from screening.printing.renderer_process import Printed, PrintingFailed
 from screening.settings import Settings
 from screening.storage import summaries
 from screening.storage.tables import CopyRow
-from screening.web import patient
+from screening.web import pdf
 from tests.builders import book
 from tests.integration.colleague import Colleague
 from tests.integration.test_printed_summary import words
@@ -138,7 +138,7 @@ def test_the_leaflet_says_what_the_screen_says(app: Flask, code: str, kind: str)
     assert page == shown(screen[0])
 
 
-@pytest.mark.parametrize("kind", [kind for kind in paper.BLANKS if kind.endswith("large")])
+@pytest.mark.parametrize("kind", [kind for kind in printed_paper.BLANKS if kind.endswith("large")])
 def test_large_print_is_large_everywhere(app: Flask, kind: str) -> None:
     document = pypdfium2.PdfDocument(Visitor(app).get(f"/paper/{kind}/en.pdf").data)
     sizes = {
@@ -194,7 +194,7 @@ def test_an_unknown_paper_does_not_exist(app: Flask) -> None:
 def test_staff_find_what_can_be_printed(app: Flask) -> None:
     staff = Colleague(app, "reception", "staff")
     links = re.findall(r'href="(/paper/[^"]+)"', staff.get("/clinic/paper").text)
-    assert len(links) == len(paper.BLANKS) * len(LANGUAGES)
+    assert len(links) == len(printed_paper.BLANKS) * len(LANGUAGES)
     for link in links:
         assert staff.get(link).data.startswith(b"%PDF")
 
@@ -205,7 +205,7 @@ def test_paper_that_cannot_be_printed_is_said_kindly(
     def fail(*_: object) -> bytes:
         raise PrintingFailed("SIGKILL")
 
-    monkeypatch.setattr(paper, "_printed", fail)
+    monkeypatch.setattr(printed_paper, "_printed", fail)
     visitor = Visitor(app)
     assert visitor.get("/paper/form/en.pdf").status_code == 503
     assert "Please try again later" in visitor.text
@@ -220,8 +220,8 @@ def printed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         found.append(book.language)
         return real(screening, book, settings)
 
-    real = paper.copy
-    monkeypatch.setattr(paper, "copy", print_and_note)
+    real = printed_paper.copy
+    monkeypatch.setattr(printed_paper, "copy", print_and_note)
     return found
 
 
@@ -270,7 +270,7 @@ def test_nobody_waits_for_the_pdf_of_somebody_else(app: Flask) -> None:
     visitor = Visitor(app)
     visitor.fill_in()
     visitor.send()
-    with patient._patients_turn:
+    with pdf._patients_turn:
         for path in ("/copy.pdf", "/paper/form/en.pdf?download=1"):
             page = visitor.get(path)
             assert (page.status_code, page.headers["Refresh"]) == (503, "2")

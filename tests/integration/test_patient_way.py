@@ -13,7 +13,8 @@ from sqlalchemy import func, select, update
 
 from screening import background
 from screening.domain.assessment import Screening
-from screening.extensions import db, installation
+from screening.extensions import db
+from screening.installation import installation
 from screening.services import questionnaire
 from screening.storage import screenings
 from screening.storage.tables import AttemptRow, DraftRow, EditionRow, ScreeningRow
@@ -339,7 +340,7 @@ def test_the_copy_is_closed_after_its_time_and_after_finish(
     assert visitor.get("/copy").status_code == 200
     later = datetime.now(UTC) + timedelta(minutes=6)
     with monkeypatch.context() as patched:
-        patched.setattr("screening.web.patient._now", lambda: later)
+        patched.setattr("screening.web.patient.draft._now", lambda: later)
         assert visitor.get("/copy").status_code == 409
         assert "The clinic has them" in visitor.text
         assert visitor.get("/done").status_code == 409

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from pypdf import PdfReader
 
-from screening.reports.press import Press, PrintingFailed
-from screening.reports.renderer import Page
+from screening.printing.renderer import Page
+from screening.printing.renderer_process import Press, PrintingFailed
 
 
 def page(inner: str) -> Page:

@@ -26,10 +26,9 @@ from screening.domain.assessment import Assessment, Screening
 from screening.domain.entries import Clarification, Decision, Entry, Review
 from screening.domain.evaluate import evaluate
 from screening.domain.rules import FollowUp, Kind, RuleBook
-from screening.reports import fhir
-from screening.reports.pdf import press, print_summary, summary_html
-from screening.reports.press import ROOT, Press, PrintingFailed
-from screening.reports.renderer import ELEMENTS, STYLES, Page
+from screening.printing.pdf import fhir_attachment, press, print_summary, summary_html
+from screening.printing.renderer import ELEMENTS, STYLES, Page
+from screening.printing.renderer_process import ROOT, Press, PrintingFailed
 from screening.reports.summary import Summary, beginning, summarise
 from screening.rulebooks.load import load
 from screening.settings import Settings
@@ -515,7 +514,7 @@ def test_the_same_screening_gives_the_same_bytes_in_another_process() -> None:
 
 def page_of_everything() -> str:
     summary, assessment = summary_of(YES_TO_ALL)
-    attached = fhir.attached(
+    attached = fhir_attachment(
         screening_of(YES_TO_ALL), assessment, books(), base="https://screening.clinic.example/fhir"
     )
     html = summary_html(summary, paper="A4")

@@ -12,7 +12,8 @@ import pytest
 from flask import Flask
 
 from screening.domain.answers import Answers, Patient, Respondent, Role
-from screening.extensions import db, installation
+from screening.extensions import db
+from screening.installation import installation
 from screening.storage import drafts, records
 from screening.storage.drafts import Draft
 from screening.storage.tables import DraftRow

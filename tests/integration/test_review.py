@@ -18,9 +18,10 @@ from sqlalchemy import select, update
 from screening.domain.answers import Answers
 from screening.domain.assessment import Screening
 from screening.domain.entries import Clarification, Review
-from screening.extensions import db, installation
+from screening.extensions import db
+from screening.installation import installation
 from screening.storage import screenings, summaries
-from screening.storage.encryption import KeyFault
+from screening.storage.private_files import KeyFault
 from screening.storage.tables import EntryRow, ScreeningRow
 from tests.builders import all_no
 from tests.integration.colleague import Colleague

@@ -10,8 +10,10 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from screening.extensions import db, installation
-from screening.storage import drafts, rotation, summaries
+from screening.extensions import db
+from screening.installation import installation
+from screening.operating import rotate_key
+from screening.storage import drafts, summaries
 from screening.storage.database import note_keys, write
 from screening.storage.drafts import Draft
 from screening.storage.encryption import Keys, with_new_key, write_keys
@@ -79,13 +81,13 @@ def steps(job: Callable[[], object]) -> int:
 
 @pytest.mark.one_database
 def test_four_times_as_many_rows_take_four_times_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rotation, "PART", 5)
+    monkeypatch.setattr(rotate_key, "PART", 5)
     keys = installation().keys
 
     def rotate(rows: int) -> int:
         begin_drafts(keys, range(rows))
         rotated(keys)
-        return steps(lambda: list(rotation.seal_anew(db.session, keys)))
+        return steps(lambda: list(rotate_key.seal_anew(db.session, keys)))
 
     few = rotate(100)
     many = rotate(400)
@@ -95,15 +97,15 @@ def test_four_times_as_many_rows_take_four_times_the_work(monkeypatch: pytest.Mo
 def test_every_edition_of_every_summary_is_sealed_anew_in_small_parts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(rotation, "PDFS", 2)
+    monkeypatch.setattr(rotate_key, "PDFS", 2)
     keys = installation().keys
     print_summaries(keys, screenings=3, editions=3)
     rotated(keys)
-    before = rotation.left(db.session, keys)
-    parts = list(rotation.seal_anew(db.session, keys))
+    before = rotate_key.left(db.session, keys)
+    parts = list(rotate_key.seal_anew(db.session, keys))
     assert sum(parts) == before
     assert parts.count(2) >= 4  # of nine summaries
-    assert rotation.left(db.session, keys) == 0
+    assert rotate_key.left(db.session, keys) == 0
     for row in db.session.scalars(select(SummaryRow)).all():
         assert row.sealed_pdf.startswith(b"k2:")
         assert summaries.pdf(row, keys) == f"{row.screening_id} {row.number}".encode()
@@ -112,21 +114,21 @@ def test_every_edition_of_every_summary_is_sealed_anew_in_small_parts(
 def test_what_comes_in_behind_with_an_old_key_is_sealed_anew_too(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(rotation, "PART", 5)
+    monkeypatch.setattr(rotate_key, "PART", 5)
     keys = installation().keys
     # of one who began before the new key
     slow = Keys(current=keys.current, data=keys.data, index=keys.index)
     begin_drafts(keys, range(100, 120))
     rotated(keys)
-    sealing = rotation.seal_anew(db.session, keys)
+    sealing = rotate_key.seal_anew(db.session, keys)
     next(sealing)
     begin_drafts(slow, range(10))
     list(sealing)
-    assert rotation.left(db.session, keys) == 0
+    assert rotate_key.left(db.session, keys) == 0
     begin_drafts(slow, range(10))
-    assert rotation.left(db.session, keys) == 10
-    rotation.forget(db.session, keys, lambda: None)
-    assert rotation.left(db.session, keys) == 0
+    assert rotate_key.left(db.session, keys) == 10
+    rotate_key.forget(db.session, keys, lambda: None)
+    assert rotate_key.left(db.session, keys) == 0
 
 
 def test_a_summary_stored_while_the_key_changes_is_sealed_anew(
@@ -148,6 +150,6 @@ def test_a_summary_stored_while_the_key_changes_is_sealed_anew(
         print_summaries(keys, screenings=1, editions=1)
     row = db.session.scalars(select(SummaryRow)).one()
     assert (row.sealed_digest[:3], row.sealed_pdf[:3]) == (b"k1:", b"k2:")
-    list(rotation.seal_anew(db.session, keys))
+    list(rotate_key.seal_anew(db.session, keys))
     row = db.session.scalars(select(SummaryRow)).one()
     assert (row.sealed_digest[:3], row.sealed_pdf[:3]) == (b"k2:", b"k2:")

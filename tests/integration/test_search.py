@@ -10,9 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, select
 
-from screening.cli import check_ready
 from screening.domain.answers import name_fault, tidy
-from screening.extensions import db, installation
+from screening.extensions import db
+from screening.installation import installation
+from screening.operating.readiness import check_ready
 from screening.storage import search
 from screening.storage.database import DatabaseNotReady, write
 from screening.storage.tables import ScreeningRow, SearchRow

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -30,17 +32,17 @@ ROUTES = {
     "patient.start": "everyone",
     "patient.begin": "everyone",
     "patient.resume_by_code": "everyone: shows only what this browser has typed there",
-    "patient.leaflet": "everyone: the same for all",
-    "patient.privacy": "everyone, where the clinic has written one; nobody else",
+    "papers.leaflet": "everyone: the same for all",
+    "papers.privacy": "everyone, where the clinic has written one; nobody else",
     "patient.resume": "the holder of the draft's token",
     "patient.about_you": "the holder of the draft's token",
     "patient.question": "the holder of the draft's token",
     "patient.check": "the holder of the draft's token",
     "patient.submit": "the holder of the draft's token",
     "patient.done": "the holder of the draft's token, for copy_minutes",
-    "patient.copy": "the holder of the draft's token, for copy_minutes",
-    "patient.copy_pdf": "the holder of the draft's token, for copy_minutes",
-    "patient.blank": "everyone: the same for all",
+    "papers.copy": "the holder of the draft's token, for copy_minutes",
+    "papers.copy_pdf": "the holder of the draft's token, for copy_minutes",
+    "papers.blank": "everyone: the same for all",
     "patient.stop": "the holder of the draft's token",
     "patient.delete": "the holder of the draft's token",
     "patient.finish": "everyone: only forgets",
@@ -84,12 +86,6 @@ ROUTES = {
     "rule_book.approve": "prescriber",
     "rule_book.withdraw": "prescriber",
     "clinic.retry": "prescriber, staff",
-    "tablet.begin": "prescriber, staff",
-    "tablet.page": "everyone: who has no tablet is led to start one",
-    "tablet.hand_over": "the browser of a tablet, after its PIN",
-    "tablet.lock": "the browser of a tablet",
-    "tablet.unlock": "the browser of a tablet",
-    "tablet.end": "the browser of a tablet, after its PIN or its time",
     "fhir.definition": "everyone: it holds no patient",
     "admin.people": "admin",
     "admin.add_person": "admin",
@@ -98,6 +94,9 @@ ROUTES = {
     "admin.settings": "admin",
     "admin.confirm_clock": "admin",
 }
+# Those of features stand with their tests.
+for file in Path(__file__).parent.glob("*/routes.py"):
+    ROUTES |= import_module(f"tests.integration.{file.parent.name}.routes").ROUTES
 ROLES = ("prescriber", "staff", "admin")
 
 
@@ -128,7 +127,7 @@ def test_only_the_holder_of_the_token_sees_personal_pages(sqlite_app: Flask) -> 
     visitor.fill_in(name="Marker Name")
     stranger = Visitor(sqlite_app)
     for rule in rules(sqlite_app):
-        if "GET" in (rule.methods or ()) and rule.endpoint != "static":
+        if "GET" in (rule.methods or ()) and not rule.endpoint.endswith("static"):
             assert b"Marker Name" not in stranger.get(address(rule)).data
             expected = (
                 410
@@ -200,7 +199,7 @@ def test_every_answer_carries_the_security_headers(sqlite_app: Flask) -> None:
             assert response.headers["X-Content-Type-Options"] == "nosniff"
             assert response.headers["Referrer-Policy"] == "no-referrer"
             assert "Permissions-Policy" in response.headers
-            if rule.endpoint not in ("static", "fhir.definition"):
+            if not rule.endpoint.endswith("static") and rule.endpoint != "fhir.definition":
                 assert response.headers["Cache-Control"] == "no-store"
             response.close()
 

@@ -15,10 +15,11 @@ from passlib.totp import TOTP
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from screening.extensions import db, installation
+from screening.extensions import db
+from screening.installation import installation
 from screening.services import people
 from screening.storage.tables import AttemptRow, PersonRow, SignInRow
-from screening.web import sign_in
+from screening.web.sign_in import forms as sign_in_forms
 from tests.integration.colleague import PASSWORD, Colleague, add_person
 from tests.integration.visitor import Visitor
 
@@ -490,16 +491,16 @@ def test_a_password_that_was_hashed_otherwise_is_accepted(
 def test_a_password_that_is_reset_while_it_is_tried_is_refused(
     app: Flask, dr: Colleague, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begin_write = sign_in.begin_write
+    begin_write = sign_in_forms.begin_write
 
     def reset_before(session: Session) -> None:
-        monkeypatch.setattr(sign_in, "begin_write", begin_write)
+        monkeypatch.setattr(sign_in_forms, "begin_write", begin_write)
         run(app, "people", "reset-password", "dr")
         begin_write(session)
 
     dr.post("/account/sign-out")
     dr.get("/account/sign-in")
-    monkeypatch.setattr(sign_in, "begin_write", reset_before)
+    monkeypatch.setattr(sign_in_forms, "begin_write", reset_before)
     dr.post("/account/sign-in", {"sign_in_name": "dr", "password": PASSWORD})
     assert "The name or the password is wrong" in dr.text
 

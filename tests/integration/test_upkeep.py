@@ -19,9 +19,11 @@ from sqlalchemy import func, select, text, update
 from werkzeug.serving import make_server
 
 from screening import background
-from screening.extensions import db, installation
+from screening.extensions import db
+from screening.installation import installation
+from screening.operating import rotate_key
 from screening.settings import Settings
-from screening.storage import rotation, screenings
+from screening.storage import screenings
 from screening.storage.database import clock, write
 from screening.storage.encryption import new_keys, write_keys
 from screening.storage.tables import AuditRow, DraftRow, EntryRow, ScreeningRow, SearchRow
@@ -408,7 +410,7 @@ def test_a_rotated_key_seals_everything_and_running_servers_go_on(app: Flask) ->
     keys = installation(app).keys
     assert (keys.current, set(keys.data)) == ("k2", {"k1", "k2"})
     with app.app_context():
-        assert rotation.left(db.session, keys) == 0
+        assert rotate_key.left(db.session, keys) == 0
         for table in (DraftRow, ScreeningRow, EntryRow):
             assert db.session.scalar(select(func.count()).select_from(table)) == 1
     dr.get(f"/clinic/screenings/{reference}")
@@ -426,8 +428,8 @@ def test_an_interrupted_rotation_goes_on_where_it_stopped(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     a_few(app, 7)
-    monkeypatch.setattr(rotation, "PART", 2)
-    real = rotation.seal_anew
+    monkeypatch.setattr(rotate_key, "PART", 2)
+    real = rotate_key.seal_anew
 
     def interrupted(*given: object) -> object:
         for number, done in enumerate(real(*given)):  # type: ignore[arg-type]
@@ -436,16 +438,16 @@ def test_an_interrupted_rotation_goes_on_where_it_stopped(
             yield done
 
     with monkeypatch.context() as patched:
-        patched.setattr(rotation, "seal_anew", interrupted)
+        patched.setattr("screening.cli.rotate_key.seal_anew", interrupted)
         assert app.test_cli_runner().invoke(args=["rotate-key"]).exit_code != 0
     keys = installation(app).keys
     with app.app_context():
-        assert 0 < rotation.left(db.session, keys) < 8
+        assert 0 < rotate_key.left(db.session, keys) < 8
     flask(app, "verify")
     flask(app, "rotate-key")
     assert installation(app).keys.current == "k2"
     with app.app_context():
-        assert rotation.left(db.session, keys) == 0
+        assert rotate_key.left(db.session, keys) == 0
     flask(app, "verify")
 
 

@@ -13,7 +13,7 @@ from flask import Flask
 from pypdf import PdfReader
 
 from screening.domain.answers import NAME_LENGTH, TEXT_LENGTH
-from screening.extensions import installation
+from screening.installation import installation
 from screening.storage.search import normal_reference
 from screening.web.uploads import FILE_BYTES
 from tests.integration.colleague import Colleague

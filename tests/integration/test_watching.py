@@ -16,7 +16,8 @@ from flask import Flask
 from sqlalchemy import text
 
 from screening import background
-from screening.extensions import db, installation
+from screening.extensions import db
+from screening.installation import installation
 from screening.storage import outbox
 from screening.storage.database import BUSY_SECONDS, write
 from tests.integration.test_outbox import let_time_pass

@@ -14,7 +14,7 @@ from wtforms import RadioField, StringField
 
 from screening.domain import answers
 from screening.domain.answers import Fault, Respondent, Role
-from screening.extensions import installation
+from screening.installation import installation
 from screening.reports.paper import DATE_PARTS, date_part_order
 from screening.services.dates import day_number, month_by_name
 from screening.web import language

@@ -15,7 +15,7 @@ from screening.rulebooks.load import load
 from screening.rulebooks.translation import UNTRANSLATED, wording_hash
 
 REPOSITORY = Path(__file__).parents[3]
-COPIED = ("screening", "templates", "static", "tests", "pyproject.toml")
+NOT_COPIED = shutil.ignore_patterns(".*", "__pycache__", "build", "instance", "wheels")
 BOOKS = Path("screening") / "rulebooks"
 THIS_FOLDER = Path(__file__).parent.relative_to(REPOSITORY)
 MEETS_IT = "test_the_questions_and_follow_ups_are_asked_in_this_order"
@@ -60,12 +60,7 @@ def put_before_the_first_question(folder: Path) -> None:
 
 def repository_with_another_question(folder: Path) -> Path:
     """Return a copy of the repository whose shipped rule book asks one question more."""
-    for name in COPIED:
-        source = REPOSITORY / name
-        if source.is_dir():
-            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(source, folder)
+    shutil.copytree(REPOSITORY, folder, ignore=NOT_COPIED, dirs_exist_ok=True)
     put_before_the_first_question(folder / BOOKS)
     return folder
 

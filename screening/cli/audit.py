@@ -1,0 +1,65 @@
+"""`flask audit`: prove the audit log, write it out, note its end."""
+
+from itertools import chain
+
+import click
+
+from screening.cli.common import (
+    commands,
+    fail,
+    on_a_ready_installation,
+    print_table,
+)
+from screening.extensions import db
+from screening.installation import installation
+from screening.storage import audit as audit_log
+
+
+@commands.group()
+def audit() -> None:
+    """The audit log: prove it, write it out, note its end."""
+
+
+@audit.command("verify")
+@click.option(
+    "--head",
+    default="",
+    help="An end of the chain noted earlier; finds rows removed from the end too.",
+)
+@on_a_ready_installation()
+def audit_verify(head: str) -> None:
+    """Prove that no row was edited, removed, inserted or moved."""
+    keys = installation().keys
+    faults = list(audit_log.verify(db.session, keys, kept=head))
+    if faults:
+        fail(*faults)
+    end = audit_log.head(db.session, keys)
+    click.echo(f"The chain is whole: {audit_log.size(db.session)} rows. Its end: {end}")
+
+
+@audit.command("head")
+@on_a_ready_installation()
+def audit_head() -> None:
+    """Print the end of the chain, to be kept elsewhere."""
+    click.echo(audit_log.head(db.session, installation().keys))
+
+
+@audit.command("export")
+@on_a_ready_installation()
+def audit_export() -> None:
+    """Write the log to standard output as CSV. It names staff and references, no patient."""
+    rows = (
+        (
+            one.number,
+            one.at.isoformat(),
+            one.actor,
+            one.action,
+            one.subject,
+            one.detail,
+            one.mac.hex(),
+        )
+        for one in audit_log.rows(db.session)
+    )
+    print_table(
+        chain([("number", "at", "actor", "action", "subject", "detail", "mac")], rows), is_log=True
+    )

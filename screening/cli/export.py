@@ -1,0 +1,64 @@
+"""`flask export`: write screenings as a table or as FHIR."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from screening.cli.common import (
+    WRITABLE,
+    acting,
+    commands,
+    fail,
+    on_a_ready_installation,
+    progress,
+)
+from screening.domain.rules import BASE_LANGUAGE
+from screening.extensions import db
+from screening.installation import installation
+from screening.reports import fhir, spreadsheet
+from screening.services import export as export_service
+from screening.storage import screenings
+from screening.storage.private_files import new_file
+from screening.storage.tables import ScreeningRow
+
+
+@commands.command()
+@click.argument("target", type=WRITABLE)
+@click.option(
+    "--since",
+    type=click.DateTime(["%Y-%m-%d"]),
+    required=True,
+    help="Sent on this day or later (UTC).",
+)
+@click.option(
+    "--format", "kind", type=click.Choice(["csv", "fhir"]), default="csv", show_default=True
+)
+@on_a_ready_installation()
+def export(target: Path, since: datetime, kind: str) -> None:
+    """Write screenings to the new file TARGET: a table (CSV), or FHIR R4 Bundles, one on each line (NDJSON)."""
+    here = installation()
+    since = since.replace(tzinfo=UTC)
+    book = here.approved_books[BASE_LANGUAGE]
+    total = screenings.count(db.session, ScreeningRow.submitted_at >= since)
+    try:
+        with new_file(target, encoding=spreadsheet.ENCODING if kind == "csv" else "utf-8") as file:
+            found = export_service.export(acting(), since=since, kind=kind)
+            columns = spreadsheet.columns(book)
+            if kind == "csv":
+                spreadsheet.write_row(file, columns)
+            with progress("Exporting") as tell:
+                for done, (screening, assessment, books) in enumerate(found, start=1):
+                    if kind == "csv":
+                        row = spreadsheet.row(screening, assessment, books[BASE_LANGUAGE])
+                        spreadsheet.write_row(file, (row.get(column, "") for column in columns))
+                    else:
+                        made = fhir.bundle(
+                            screening, assessment, books, base=here.settings.fhir_base
+                        )
+                        file.write(f"{json.dumps(made, ensure_ascii=False)}\n")
+                    tell(done, total)
+    except OSError as err:
+        fail(f"{target} cannot be written: {err.strerror}")
+    click.echo(f"Wrote {target}")

@@ -1,0 +1,114 @@
+"""`flask init`: prepare an installation, or bring an older one up to date."""
+
+import fcntl
+import logging
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from screening.cli.common import acting, commands, progress
+from screening.domain.rules import BASE_LANGUAGE
+from screening.extensions import alembic, db
+from screening.installation import Installation, installation
+from screening.operating.doctor import not_offered
+from screening.operating.readiness import SECRET_BYTES
+from screening.printing import fonts
+from screening.rulebooks.load import AZATHIOPRINE
+from screening.services import editions
+from screening.settings import FILE_NAME, settings_file
+from screening.storage import audit, database, search
+from screening.storage.editions import VersionUsed
+from screening.storage.encryption import new_keys, write_keys
+from screening.storage.private_files import KeyFault, write_private
+
+
+@commands.command()
+def init() -> None:
+    """Prepare the instance folder, keys and database, or bring an older database up to date."""
+    here = installation()
+    instance = here.settings.instance
+    instance.mkdir(mode=0o700, parents=True, exist_ok=True)
+    instance.chmod(0o700)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    with _alone(instance):
+        database.make_private(db.engine)
+        _make_missing_files(here, stored=database.has_tables(db.session))
+        db.session.rollback()
+        alembic.upgrade()
+        with database.write(db.session):
+            database.note_keys(db.session, here.keys)
+            audit.prepare(db.session, here.keys)
+            database.seal_unsealed(db.session)
+        database.check_keys(db.session, here.keys)
+        _begin_rule_book(here)
+        _index_anew(here)
+        # the last thing that is made: it tells that the database was ready once
+        if not here.secret_file.exists():
+            write_private(here.secret_file, secrets.token_hex(SECRET_BYTES) + "\n")
+    for missing in fonts.missing_parts():
+        click.echo(f"Missing: {missing}", err=True)
+    if words := not_offered(here):
+        click.echo(f"Languages {words}", err=True)
+    click.echo(
+        f"Ready: {instance}. Keep a copy of {here.key_file} apart from your database backups."
+    )
+
+
+def _begin_rule_book(here: Installation) -> None:
+    """Put the rule book in force that came with this release, where the clinic has approved none."""
+    try:
+        editions.begin(
+            acting(),
+            lambda: here.read(here.rule_book_file)[BASE_LANGUAGE].edition,
+            adopted=here.rule_book_file != AZATHIOPRINE,
+        )
+    except VersionUsed as err:
+        click.echo(f"The rule book in force stays: {err}", err=True)
+
+
+def _index_anew(here: Installation) -> None:
+    """Let what an older release made of names be found as this one looks for them."""
+    if search.is_current(db.session, here.keys):
+        return
+    with progress("Indexing names") as tell:
+        unread = search.build(db.session, here.keys, tell)
+    if unread:
+        click.echo(
+            f"{len(unread)} screenings cannot be read, first {unread[0]}; run: flask verify",
+            err=True,
+        )
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Wait until no other process does this: two at once would both make keys and migrate."""
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _make_missing_files(here: Installation, *, stored: bool) -> None:
+    """Write the settings file and the keys of a new installation; never a new data key beside old data."""
+    if not here.key_file.exists():
+        if stored:
+            raise KeyFault(
+                f"{here.key_file} is missing, but the database was sealed with it. Restore the file from your copy; "
+                "a new key could not read what is stored"
+            )
+        write_keys(here.key_file, new_keys())
+    was_used = audit.head_file(db.session, here.keys).exists()
+    if not stored and (was_used or (not here.settings.database_url and here.secret_file.exists())):
+        raise database.DatabaseNotReady(
+            f"{db.engine.url.render_as_string()} is empty, but it was in use: what it held is missing. Bring the file "
+            "back, or a backup: `flask restore FILE`. Only where nothing is to be kept, move "
+            f"{here.settings.instance} away and run `flask init` again"
+        )
+    if not (file := here.settings.instance / FILE_NAME).exists():
+        write_private(file, settings_file())

@@ -1,0 +1,39 @@
+"""`flask move-database`: from SQLite to PostgreSQL."""
+
+from dataclasses import replace
+
+import click
+
+from screening.cli.common import (
+    acting,
+    commands,
+    on_a_ready_installation,
+    progress,
+)
+from screening.extensions import db
+from screening.installation import installation
+from screening.operating.move_database import move
+from screening.settings import FILE_NAME, as_called
+
+
+@commands.command("move-database")
+@click.argument("url")
+@on_a_ready_installation()
+def move_database(url: str) -> None:
+    """Move everything from SQLite to the PostgreSQL database URL, in which `flask init` was run with these keys.
+
+    Stop the server first. The SQLite file stays, closed for writing.
+    """
+    here = installation()
+    act = acting()
+    target = replace(here.settings, database_url=url)
+    with progress("Moving") as tell:
+        rows = move(db.engine, target.database, here.keys, now=act.now, by=act.by, progress=tell)
+    click.echo(
+        f"Moved {rows} rows; each was compared, and keys and audit chain fit. Nothing is written here any more."
+    )
+    click.echo(
+        as_called(
+            f"Now set database_url in {here.settings.instance / FILE_NAME}, run flask verify, start the server."
+        )
+    )

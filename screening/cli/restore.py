@@ -1,0 +1,48 @@
+"""`flask restore`: bring a backup into an empty place."""
+
+from pathlib import Path
+
+import click
+
+from screening.cli.common import (
+    READABLE,
+    acting,
+    commands,
+    fail,
+    progress,
+)
+from screening.extensions import db
+from screening.installation import installation
+from screening.operating import backup as copies
+from screening.settings import as_called
+from screening.storage import audit as audit_log
+from screening.storage import screenings
+
+
+@commands.command()
+@click.argument("source", type=READABLE)
+def restore(source: Path) -> None:
+    """Bring the backup SOURCE into an empty place, in which data.key is already.
+
+    Then run: flask init; flask verify.
+    """
+    here = installation()
+    if not here.key_file.exists():
+        fail(f"Put your copy to {here.key_file} first: without that key the backup cannot be read")
+    with progress("Copying") as tell:
+        copies.restore(db.engine, here.keys, source, tell)
+    noted, end = audit_log.begin_anew(acting(), source.name)
+    click.echo(
+        as_called(
+            f"Restored {screenings.count(db.session)} screenings. Now run: flask init; flask verify"
+        )
+    )
+    if noted.number > end.number:
+        click.echo(
+            f"The audit log here went to row {noted.number}, that of the backup to {end.number}."
+        )
+    click.echo(
+        as_called(
+            "Whoever was disabled since the copy was made can sign in again: see flask people list"
+        )
+    )

@@ -1,0 +1,60 @@
+"""`flask rotate-key`: seal everything anew."""
+
+import click
+
+from screening.cli.common import (
+    acting,
+    commands,
+    on_a_ready_installation,
+    progress,
+)
+from screening.extensions import db
+from screening.installation import installation
+from screening.operating.rotate_key import forget as forget_old_keys
+from screening.operating.rotate_key import left, seal_anew
+from screening.settings import as_called
+from screening.storage.database import note_keys, write
+from screening.storage.encryption import only_current, with_new_key, write_keys
+
+
+@commands.command("rotate-key")
+@click.option(
+    "--forget",
+    is_flag=True,
+    help="Afterwards forget the old keys: backups made before cannot be read then.",
+)
+@on_a_ready_installation()
+def rotate_key(forget: bool) -> None:
+    """Make a new data key and seal everything anew with it.
+
+    May be interrupted: run it again to go on.
+    """
+    here = installation()
+    total = left(db.session, here.keys)
+    if not total and not (forget and len(here.keys.data) > 1):
+        write_keys(here.key_file, with_new_key(here.keys), instead=True)
+        here.keys.follow()
+        total = left(db.session, here.keys)
+    with write(db.session):
+        note_keys(db.session, here.keys)
+    done = 0
+    with progress("Sealing anew") as tell:
+        for part in seal_anew(db.session, here.keys):
+            done += part
+            tell(done, max(total, done))
+    acting().note_at_once("key rotated", detail=here.keys.current)
+    if forget:
+        kept = only_current(here.keys)
+        forget_old_keys(
+            db.session, here.keys, lambda: write_keys(here.key_file, kept, instead=True)
+        )
+        here.keys.follow()
+    click.echo(
+        f"{done} rows are sealed with {here.keys.current} now. Copy {here.key_file} to its safe place again."
+    )
+    if not forget and len(here.keys.data) > 1:
+        click.echo(
+            as_called(
+                "Old keys stay in it for the backups made before; `flask rotate-key --forget` drops them."
+            )
+        )

@@ -1,0 +1,71 @@
+"""Where features add to the core. A feature is a package in `screening/features`; the core knows none of them.
+
+Tables of a feature say for themselves how they are locked, cleared and restored: see
+`storage.tables.Sealed`.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple, Protocol
+
+from flask_babel import LazyString
+from sqlalchemy.orm import Session
+
+from screening.domain.assessment import Screening
+
+
+class Check(NamedTuple):
+    """What `flask doctor` says of one subject. `is_well` is None for what is only to be known."""
+
+    is_well: bool | None
+    subject: str
+    words: str
+
+
+class Section(NamedTuple):
+    """An entry of the navigation for staff, for people with one of the roles. The lowest `place` comes first."""
+
+    place: int
+    endpoint: str
+    label: LazyString
+    roles: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobKind:
+    """Jobs that follow from a screening that was sent.
+
+    They follow from each entry of the clinic too where they are wanted for `every_edition`. `work`
+    does the job that has been due for longest, and returns False where none is due.
+    """
+
+    kind: str
+    label: str
+    every_edition: bool
+    work: Callable[[datetime], bool]
+
+
+class Mailer(Protocol):
+    """Sends mail for a feature that does not know how."""
+
+    def send_text(self, to: str, subject: str, text: str, *, language: str) -> None:
+        """Send a text. Raises JobFailed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtensionPoints:
+    """What features have added. Each adds in its `init_app`, once, before the first request."""
+
+    sections: list[Section] = field(default_factory=list)
+    staff_blueprints: set[str] = field(
+        default_factory=set
+    )  # whose pages are in the clinic's language
+    notices: list[Callable[[Screening], str]] = field(
+        default_factory=list
+    )  # HTML above a screening
+    draft_owners: list[Callable[[Session, str], bool]] = field(default_factory=list)
+    checks: list[Callable[[], Iterator[Check]]] = field(default_factory=list)
+    job_kinds: list[JobKind] = field(default_factory=list)
+    reasons: dict[str, str] = field(default_factory=dict)  # why a job failed, in words for staff
+    mailers: list[Mailer] = field(default_factory=list)

@@ -1,0 +1,145 @@
+"""A tablet of the clinic that patients take in turn: begun, handed over, locked, unlocked with a PIN, ended."""
+
+import secrets
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete
+from sqlalchemy.orm import Session
+
+from screening.domain.answers import Patient
+from screening.features.tablet.tables import TabletRow
+from screening.services import questionnaire
+from screening.services.people import AHEAD
+from screening.storage import drafts, screenings
+from screening.storage.audit import Act
+from screening.storage.database import write
+from screening.storage.drafts import Draft, hash_token
+from screening.storage.tables import ScreeningRow, SignInRow
+
+LONGEST = timedelta(hours=12)  # then staff must sign in again
+# without a step, after which what a patient has begun is gone from the server too
+TURN = timedelta(minutes=30)
+MOST_TRIES = 5
+
+STAFF = "staff"
+PATIENT = "patient"
+LOCKED = "locked"
+
+
+class NoTablet(Exception):
+    """There is no such tablet in a state in which that can be done: it has ended, or somebody was faster."""
+
+
+def find(session: Session, token: str, *, now: datetime) -> TabletRow | None:
+    """The tablet with this token, or None if it has ended."""
+    row = session.get(TabletRow, hash_token(token))
+    return row if row is not None and _is_alive(row, now) else None
+
+
+def _is_alive(row: TabletRow, now: datetime) -> bool:
+    """Whether its time is not over; nor is it one that was begun while the clock was ahead."""
+    return now < row.ends_at <= now + LONGEST + AHEAD
+
+
+def begin(
+    act: Act, *, pin: str, sign_in: str, patient: Patient | None, draft: str
+) -> tuple[str, str]:
+    """Begin with a hashed PIN and hand over to the first patient; the tokens of the tablet and of the draft.
+
+    The sign-in with the token `sign_in` ends: nothing of the clinic stays open on the tablet.
+    """
+    token = secrets.token_urlsafe(32)
+    row = TabletRow(
+        token_hash=hash_token(token), begun_by=act.by, pin=pin, tries=0, ends_at=act.now + LONGEST
+    )
+    with write(act.session):
+        act.session.add(row)
+        given = _give(act, row, patient, draft)
+        act.session.execute(delete(SignInRow).where(SignInRow.token_hash == hash_token(sign_in)))
+        act.note("signed out", act.by, "for a tablet")
+        act.note("tablet begun", _name(row))
+    return token, given
+
+
+def hand_over(act: Act, token: str, *, patient: Patient | None, draft: str) -> str:
+    """Hand over to the next patient; the token of the new draft. Raises NoTablet."""
+    with write(act.session):
+        row = _row(act, token, STAFF)
+        given = _give(act, row, patient, draft)
+        act.note("tablet handed over", _name(row))
+    return given
+
+
+def lock(act: Act, token: str, *, draft: str) -> None:
+    """End the turn of a patient: what was not sent is deleted. Raises NoTablet."""
+    with write(act.session):
+        row = _row(act, token, STAFF, PATIENT)
+        _end_turn(act, row, draft)
+        row.state = LOCKED
+        act.note("tablet locked", _name(row))
+
+
+def unlock(act: Act, token: str, *, fits: bool, tries: int, draft: str) -> bool:
+    """Take the tablet back with a PIN that `fits`; a wrong one is counted, and one too many ends the tablet.
+
+    `tries` is how many were wrong when it was looked at: of several sent at once only the first can
+    be right. Whether the PIN was accepted. Raises NoTablet.
+    """
+    with write(act.session):
+        row = _row(act, token, PATIENT, LOCKED)
+        _end_turn(act, row, draft)
+        right = fits and row.tries == tries
+        if right:
+            row.state = STAFF
+            row.tries = 0
+            act.note("tablet unlocked", _name(row))
+        elif row.tries + 1 < MOST_TRIES:
+            row.state = LOCKED
+            row.tries = row.tries + 1
+            act.note("tablet locked", _name(row), "wrong PIN")
+        else:
+            act.session.delete(row)
+            act.note("tablet ended", _name(row), "too many wrong PINs")
+    return right
+
+
+def end(act: Act, token: str) -> None:
+    """End it; only what is in staff's hands can be. Raises NoTablet."""
+    with write(act.session):
+        row = _row(act, token, STAFF)
+        act.session.delete(row)
+        act.note("tablet ended", _name(row))
+
+
+def _end_turn(act: Act, row: TabletRow, draft: str) -> None:
+    """Delete what was not sent, and remember whether anything was."""
+    if draft:
+        drafts.remove(act.session, hash_token(draft))
+        row.sent = screenings.count(act.session, ScreeningRow.draft_hash == hash_token(draft)) > 0
+
+
+def _row(act: Act, token: str, *states: str) -> TabletRow:
+    row = act.session.get(
+        TabletRow, hash_token(token), with_for_update=True, populate_existing=True
+    )
+    if row is None or not _is_alive(row, act.now) or row.state not in states:
+        raise NoTablet
+    row.unseal(act.keys, "sealed_check")
+    return row
+
+
+def _give(act: Act, row: TabletRow, patient: Patient | None, draft: str) -> str:
+    """A draft for the next patient instead of `draft`, perhaps with who it is filled in."""
+    token = questionnaire.new_token()
+    row.state = PATIENT
+    row.sent = None
+    drafts.remove(act.session, hash_token(draft))
+    drafts.put(
+        act.session, act.keys, hash_token(token), Draft(patient=patient), expires_at=act.now + TURN
+    )
+    return token
+
+
+def _name(row: TabletRow) -> str:
+    """What the log calls a tablet."""
+    return row.token_hash[:8]

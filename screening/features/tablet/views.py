@@ -1,0 +1,268 @@
+"""A tablet that patients take in turn.
+
+Its browser answers what belongs to its state, and nothing else.
+"""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+from flask import Blueprint, g, redirect, render_template, request, session, url_for
+from flask_babel import force_locale, ngettext
+from flask_babel import gettext as _
+from flask_security import hash_password, logout_user, url_for_security, verify_password
+from werkzeug.wrappers import Response
+
+from screening.domain.answers import Patient
+from screening.extensions import db
+from screening.features.tablet import service
+from screening.features.tablet.service import LOCKED, MOST_TRIES, PATIENT, STAFF, NoTablet
+from screening.features.tablet.tables import TabletRow
+from screening.installation import installation
+from screening.storage.drafts import hash_token
+from screening.web import language
+from screening.web.errors import Page
+from screening.web.forms.about_you import VisitForm
+from screening.web.headers import cookie
+from screening.web.patient import draft as patient_draft
+from screening.web.patient import draft_cookie
+from screening.web.sign_in.guards import acting, needs
+
+blueprint = Blueprint(
+    "tablet",
+    __name__,
+    template_folder="templates",
+    static_folder="static",
+    static_url_path="/static/tablet",
+)
+
+# what a browser is that was a tablet: only who presses a button there makes it an ordinary one
+ENDED = "ended"
+# longer than any draft of the tablet, so that no draft is ever left to an ordinary browser
+KEPT = timedelta(days=1)
+PATIENTS_WAY = {
+    "start",
+    "about_you",
+    "resume",
+    "question",
+    "check",
+    "submit",
+    "done",
+}
+# What answers in each state, beside style sheets and the sign of life; everything else leads to the
+# first of these.
+ANSWERS = {
+    PATIENT: (
+        "patient.start",
+        "language.switch_page",
+        "tablet.lock",
+        "papers.leaflet",
+        "papers.privacy",
+        *(f"patient.{name}" for name in PATIENTS_WAY),
+    ),
+    LOCKED: ("tablet.page", "tablet.unlock"),
+    STAFF: ("tablet.page", "tablet.hand_over", "tablet.lock", "tablet.end"),
+    ENDED: ("tablet.page", "tablet.end"),
+}
+_PIN = re.compile(r"[0-9]{4,8}")
+_RUNS = "01234567890 09876543210"
+
+Errors = dict[str, list[str]]
+
+
+def for_templates() -> dict[str, object]:
+    """Return what the templates of every page get."""
+    state = g.get("tablet", "")
+    return {
+        "tablet": state,
+        "tablet_turn": int(service.TURN.total_seconds()),
+        "holder": _holder(state),
+    }
+
+
+def _holder(state: str) -> str | None:
+    """Return who holds this browser, for `holder.js`; None where it is a patient's own."""
+    if state:
+        return f"{state} {hash_token(draft_cookie.draft_token())[:8] if state == PATIENT else ''}"
+    return "" if language.is_for_staff() else None
+
+
+def keep_to_its_state() -> Response | None:
+    """Lead elsewhere from what does not belong to the state of this tablet; `g.tablet` is "" in other browsers."""
+    g.tablet = ""
+    if not _token() or request.endpoint in ("static", "tablet.static", "health.alive"):
+        return None
+    row = service.find(db.session, _token(), now=datetime.now(UTC))
+    g.tablet = row.state if row else ENDED
+    g.shared_device = True
+    g.longest_turn = service.TURN
+    if g.tablet == PATIENT and not patient_draft.is_here():
+        g.tablet = LOCKED  # nobody has taken a step for so long that the draft's time is over
+        if draft_cookie.draft_token():
+            return draft_cookie.forget(redirect(url_for("tablet.page"), code=303))
+    answers = ANSWERS[g.tablet]
+    return None if request.endpoint in answers else redirect(url_for(answers[0]), code=303)
+
+
+@blueprint.route("/clinic/tablet", methods=["GET", "POST"])
+@needs("prescriber", "staff")
+def begin() -> Page:
+    """Make this browser a tablet and hand it to the first patient; whoever does so is signed out."""
+    form = VisitForm.filled_with(None, request.form or None)
+    errors = {}
+    if request.method == "POST":
+        of_pin = _pin_errors()
+        of_visit = _visit_errors(form)
+        if of_visit and not of_pin:  # it is not sent back with the page
+            of_pin = {"pin": [_("Type the PIN again")]}
+        errors = {**of_pin, **of_visit}
+        if not errors:
+            pin = hash_password(request.form["pin"])
+            signed_in = session["sign_in"]
+            draft = draft_cookie.draft_token()
+            given = service.begin(
+                acting(), pin=pin, sign_in=signed_in, patient=_patient(form), draft=draft
+            )
+            logout_user()
+            return _handed_over(*given)
+    return render_template("tablet/begin.html", form=form, errors=errors)
+
+
+@blueprint.get("/tablet")
+def page() -> Page:
+    """What whoever holds the tablet can do with it now."""
+    if g.tablet == STAFF:
+        return render_template(
+            "tablet/next.html",
+            form=VisitForm.filled_with(None, request.form or None),
+            errors={},
+            sent=_row().sent,
+        )
+    if g.tablet == ENDED:
+        return render_template("tablet/ended.html")
+    if g.tablet == LOCKED:
+        return _locked_page({})
+    return redirect(url_for("tablet.begin"))
+
+
+@blueprint.post("/tablet/hand-over")
+def hand_over() -> Page:
+    """Hand the tablet to the next patient."""
+    form = VisitForm.filled_with(None, request.form or None)
+    if errors := _visit_errors(form):
+        return render_template("tablet/next.html", form=form, errors=errors, sent=_row().sent)
+    act = patient_draft.acting(_row().begun_by)
+    draft = service.hand_over(
+        act, _token(), patient=_patient(form), draft=draft_cookie.draft_token()
+    )
+    return _handed_over(_token(), draft)
+
+
+@blueprint.post("/tablet/lock")
+def lock() -> Page:
+    """End the turn of a patient."""
+    service.lock(patient_draft.acting("tablet"), _token(), draft=draft_cookie.draft_token())
+    return draft_cookie.forget(redirect(url_for("tablet.page"), code=303))
+
+
+@blueprint.post("/tablet/unlock")
+def unlock() -> Page:
+    """Take the tablet back."""
+    row = _row()
+    tries = row.tries
+    begun_by = row.begun_by
+    fits = verify_password(request.form.get("pin", "")[:100], row.pin)
+    by = begun_by if fits else "tablet"
+    if service.unlock(
+        patient_draft.acting(by), _token(), fits=fits, tries=tries, draft=draft_cookie.draft_token()
+    ):
+        return draft_cookie.forget(redirect(url_for("tablet.page"), code=303))
+    left = MOST_TRIES - tries - 1
+    if left <= 0:
+        return redirect(url_for("tablet.page"), code=303)
+    wrong = ngettext(
+        "That is not the PIN. %(num)s try is left",
+        "That is not the PIN. %(num)s tries are left",
+        left,
+    )
+    return _locked_page({"pin": [wrong]})
+
+
+@blueprint.post("/tablet/end")
+def end() -> Page:
+    """Make this browser an ordinary one again."""
+    if g.tablet != ENDED:
+        service.end(patient_draft.acting(_row().begun_by), _token())
+    session.clear()  # whoever signed in while the tablet began
+    response = draft_cookie.forget(redirect(url_for_security("login"), code=303))
+    response.delete_cookie(**cookie("tablet"))
+    return response
+
+
+@blueprint.errorhandler(NoTablet)
+def _no_tablet(error: NoTablet) -> Page:
+    return redirect(url_for("tablet.page"), code=303)
+
+
+def _handed_over(token: str, draft: str) -> Response:
+    """To the patient's way, without anything of whoever had the tablet before."""
+    session.clear()
+    response = draft_cookie.remember(draft, url_for("patient.start"))
+    response.headers["Clear-Site-Data"] = '"cache"'
+    response.set_cookie(**cookie("tablet"), value=token, max_age=KEPT)
+    return response
+
+
+def _locked_page(errors: Errors) -> str:
+    return render_template(
+        "tablet/locked.html", errors=errors, thanks=list(_thanks(sent=_row().sent))
+    )
+
+
+def _thanks(*, sent: bool | None) -> Iterator[tuple[str, str]]:
+    """What the patient reads, in each language: which one was theirs is forgotten already."""
+    for code, _name in language.offered():
+        with force_locale(code.replace("-", "_")):
+            kept = (
+                _("Your answers were sent to the clinic.")
+                if sent
+                else _("Answers that were not sent were deleted.")
+            )
+            thanks = _("Thank you. Please give the tablet back to staff.")
+            yield code, f"{kept} {thanks}"
+
+
+def _pin_errors() -> Errors:
+    pin = request.form.get("pin", "")
+    again = request.form.get("again", "")
+    if not _PIN.fullmatch(pin):
+        return {"pin": [_("Choose a PIN of 4 to 8 digits")]}
+    if len(set(pin)) == 1 or pin in _RUNS:
+        return {"pin": [_("Choose a PIN that is harder to guess")]}
+    return {} if pin == again else {"again": [_("Type the same PIN twice")]}
+
+
+def _visit_errors(form: VisitForm) -> Errors:
+    """What is wrong with who answers; nothing, where all of it is left to the patient."""
+    here = installation().settings
+    if not any(field.data for field in form) or form.check(
+        languages=here.languages, today=installation().today()
+    ):
+        return {}
+    return {name: list(messages) for name, messages in form.errors.items()}
+
+
+def _patient(form: VisitForm) -> Patient | None:
+    return getattr(form, "patient", None)
+
+
+def _row() -> TabletRow:
+    """This tablet. Raises NoTablet."""
+    row = service.find(db.session, _token(), now=datetime.now(UTC))
+    if row is None:
+        raise NoTablet
+    return row
+
+
+def _token() -> str:
+    return request.cookies.get(cookie("tablet")["key"], "")

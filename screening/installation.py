@@ -1,0 +1,206 @@
+"""What one clinic has installed: settings, rule books, keys, and what features add."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
+from functools import cached_property, lru_cache
+from math import inf
+from pathlib import Path
+from threading import Event, Thread
+from zoneinfo import ZoneInfo
+
+from flask import Flask, current_app, g
+from sqlalchemy.exc import SQLAlchemyError
+
+from screening.delivery.channel import Channel
+from screening.domain.rules import BASE_LANGUAGE
+from screening.extension_points import ExtensionPoints
+from screening.extensions import db
+from screening.printing.signature import Signature
+from screening.rulebooks.load import AZATHIOPRINE, load, load_content
+from screening.services import editions
+from screening.services.deliver import Carrier
+from screening.services.printing import Printer
+from screening.settings import InvalidSettings, Settings
+from screening.storage import outbox
+from screening.storage.editions import content, in_force
+from screening.storage.encryption import Keys, read_keys
+from screening.storage.private_files import KeyFault, read_private
+from screening.storage.worklist import Worklist
+
+
+@dataclass
+class Installation:
+    """What one clinic has installed."""
+
+    settings: Settings
+    channels: Mapping[str, Channel]
+    points: ExtensionPoints = field(default_factory=ExtensionPoints)
+    worklist: Worklist = field(default_factory=Worklist)
+    asleep: list[Event] = field(default_factory=list)  # of what works in the background
+    # when each began its last piece of work (monotonic)
+    rounds: dict[Thread, float] = field(default_factory=dict)
+    # the edition in force, by its digest
+    loaded: dict[str, editions.Books] = field(default_factory=dict)
+    # when it was last tried to write (monotonic), and what failed
+    write_proved: tuple[float, str] = (-inf, "")
+
+    def wake(self) -> None:
+        """Let what works in the background look at once whether there is anything to do."""
+        for one in self.asleep:
+            one.set()
+
+    def today(self) -> date:
+        """The day at the clinic."""
+        return datetime.now(ZoneInfo(self.settings.clinic_timezone)).date()
+
+    @property
+    def rule_book_file(self) -> Path:
+        """Where the rule book is changed: in the clinic's own folder, if it has adopted the one that came with it."""
+        own = self.rule_book_folder / AZATHIOPRINE.name
+        return own if self.rule_book_folder.exists() else AZATHIOPRINE
+
+    @property
+    def rule_book_folder(self) -> Path:
+        """Where the clinic's own rule book is, once it has adopted one."""
+        return self.settings.instance / "rulebook"
+
+    @property
+    def books(self) -> editions.Books:
+        """The rule book in force, in each of its languages; one request sees one. Raises KeyFault.
+
+        Patients are asked by it, whoever approved it. Before `flask init` it is the one in the
+        file.
+        """
+        if "books" not in g:
+            if not self.key_file.exists():
+                g.books = self.read(self.rule_book_file)
+            elif digest := in_force(db.session, self.keys, now=datetime.now(UTC)):
+                g.books = self.loaded.get(digest) or load_content(content(db.session, digest))
+                self.loaded = {digest: g.books}  # an edition never changes
+            else:
+                raise KeyFault(
+                    "the database does not say which rule book is in force; restore a backup"
+                )
+        found: editions.Books = g.books
+        return found
+
+    @property
+    def approved_books(self) -> editions.Books:
+        """The rule book in force with its approvals as of now. Raises KeyFault."""
+        if not self.key_file.exists():
+            return self.books
+        digest = self.books[BASE_LANGUAGE].edition.digest
+        return editions.approved(self.books, editions.given(db.session, self.keys, digest))
+
+    def read(self, file: Path) -> editions.Books:
+        """The rule book in a file, complete in what this clinic offers. Raises InvalidRuleBook."""
+        own = self.settings.clinic_language
+        settings = self.settings
+        return load(
+            file, offered={own, *settings.languages}, drafts={own, *settings.unreviewed_languages}
+        )
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The languages offered to patients: those reviewed, and those that a setting lets be unreviewed."""
+        try:
+            return self._languages_of(self.books)
+        except (SQLAlchemyError, KeyFault):  # the page that says so has a language too
+            return self.settings.languages
+
+    def _languages_of(self, books: editions.Books) -> tuple[str, ...]:
+        drafts = {code for code in books if books[code].translation_status == "draft"}
+        unwanted = drafts - {*self.settings.unreviewed_languages}
+        return tuple(
+            code for code in self.settings.languages if code in books and code not in unwanted
+        )
+
+    @property
+    def offering(self) -> Settings:
+        """The settings with no other languages than those offered to patients now."""
+        return replace(self.settings, languages=self.languages)
+
+    def check_languages(self, books: editions.Books) -> None:
+        """Raise InvalidSettings unless the rule book has the clinic's language and one for patients."""
+        settings = self.settings
+        own = self.settings.clinic_language
+        place = self.settings.place
+        if own not in books:
+            raise InvalidSettings(
+                [f"{place('clinic_language')}: the rule book has no {own}, only {', '.join(books)}"]
+            )
+        if not self._languages_of(books):
+            codes = ", ".join(settings.languages)
+            why = "nobody has reviewed the translation; see unreviewed_languages"
+            raise InvalidSettings(
+                [f"{place('languages')}: the rule book has none of {codes}, or {why}"]
+            )
+
+    @property
+    def jobs_of_sent(self) -> list[str]:
+        """What is to be done about answers that a patient sends: print them, and deliver that everywhere."""
+        return [outbox.SUMMARY, *(channel.job for channel in self.channels.values())]
+
+    @property
+    def jobs_of_entry(self) -> list[str]:
+        """What is to be done about what a professional adds."""
+        return [
+            outbox.SUMMARY,
+            *(channel.job for channel in self.channels.values() if channel.every_edition),
+        ]
+
+    @property
+    def key_file(self) -> Path:
+        """Where the data keys are."""
+        return self.settings.instance / "data.key"
+
+    @property
+    def secret_file(self) -> Path:
+        """Where the key that signs cookies is."""
+        return self.settings.instance / "secret.key"
+
+    @property
+    def signing_file(self) -> Path:
+        """Where the key that signs PDFs is, if there is one."""
+        return self.settings.instance / "signing.pem"
+
+    @property
+    def signature(self) -> Signature | None:
+        """What signs PDFs, or None without a key. Raises KeyFault where others can read it."""
+        return (
+            _signature(read_private(self.signing_file), self.signing_file)
+            if self.signing_file.exists()
+            else None
+        )
+
+    @property
+    def printer(self) -> Printer:
+        """Prints the summaries of this installation. Raises KeyFault."""
+        return Printer(
+            session=db.session,
+            keys=self.keys,
+            settings=self.settings,
+            signature=lambda: self.signature,
+        )
+
+    @property
+    def carrier(self) -> Carrier:
+        """Delivers the summaries of this installation. Raises KeyFault."""
+        return Carrier(session=db.session, keys=self.keys, settings=self.settings)
+
+    @cached_property
+    def keys(self) -> Keys:
+        """The data keys; they follow their file. Raises KeyFault where they are lost or exposed."""
+        return read_keys(self.key_file)
+
+
+@lru_cache(maxsize=1)
+def _signature(pem: str, file: Path) -> Signature:
+    return Signature(pem.encode(), file)
+
+
+def installation(app: Flask | None = None) -> Installation:
+    """The installation of the given or current application."""
+    found: Installation = (app or current_app).extensions["screening"]
+    return found

@@ -1,0 +1,1 @@
+"""Operating an installation: backup, restore, keys, retention, proof of what is stored."""

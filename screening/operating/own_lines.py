@@ -1,0 +1,9 @@
+"""Where an exception went through this program: what a log may tell of it."""
+
+from traceback import extract_tb
+
+
+def lines_of_ours(error: BaseException) -> list[str]:
+    """Where an exception went through this program, as `file:line`; the last one is nearest to its cause."""
+    ours = [one for one in extract_tb(error.__traceback__) if "/screening/" in one.filename]
+    return [f"{one.filename.rpartition('/screening/')[2]}:{one.lineno}" for one in ours]

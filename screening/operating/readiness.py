@@ -1,0 +1,47 @@
+"""Whether this installation can serve: keys, database, release and rule book fit together."""
+
+import logging
+
+from alembic.util import CommandError
+from flask import Flask
+from sqlalchemy.exc import OperationalError
+
+from screening.extensions import db
+from screening.installation import installation
+from screening.rulebooks.load import InvalidRuleBook
+from screening.settings import InvalidSettings, as_called
+from screening.storage import audit, search
+from screening.storage.database import DatabaseNotReady, check_keys, check_release
+from screening.storage.editions import VersionUsed
+from screening.storage.private_files import KeyFault, read_private
+
+START_FAULTS = (InvalidSettings, InvalidRuleBook, VersionUsed, KeyFault, DatabaseNotReady)
+SECRET_BYTES = 32
+
+
+def check_ready(app: Flask) -> None:
+    """Raise KeyFault, DatabaseNotReady or InvalidSettings unless this installation can serve."""
+    here = installation(app)
+    if len(read_private(here.secret_file)) < SECRET_BYTES:
+        raise KeyFault(f"{here.secret_file} is too short; remove it and run `flask init`")
+    with app.app_context():
+        try:
+            check_keys(db.session, here.keys)
+            check_release(db.session)
+            search.check(db.session, here.keys)
+            here.check_languages(here.books)
+            if lost := audit.lost(db.session, here.keys):
+                logging.getLogger("screening").error("%s", as_called(lost))
+        except (OperationalError, CommandError) as err:
+            raise not_reachable(err) from err
+        finally:
+            db.session.close()
+            db.engine.dispose()  # no connection is handed on to another process
+
+
+def not_reachable(err: Exception) -> DatabaseNotReady:
+    """The fault for a database that does not answer or is not ours."""
+    reason = str(getattr(err, "orig", err)).strip().splitlines()[0]
+    return DatabaseNotReady(
+        f"The database at {db.engine.url.render_as_string()} cannot be used: {reason}"
+    )

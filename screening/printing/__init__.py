@@ -1,0 +1,1 @@
+"""Printing: processes of their own, fonts, conformance, signatures."""

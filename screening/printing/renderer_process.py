@@ -1,0 +1,160 @@
+"""The press: pages go to the renderer's process, PDFs come back.
+
+A page that breaks it breaks nothing else.
+"""
+
+import base64
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from itertools import count
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from screening.printing.renderer import BY_SIGNAL, MEMORY, SECONDS, Page
+
+ROOT = Path(__file__).parent.parent.parent
+KEPT = ("PATH", "HOME", "XDG_CACHE_HOME", "TMPDIR")
+PATIENCE = SECONDS + 5  # seconds; the renderer's own limits come first
+# The package without its __init__: the renderer needs neither the application nor the memory that
+# it takes.
+_START = """
+import sys, types
+screening = types.ModuleType("screening")
+screening.__path__ = [sys.argv[1]]
+sys.modules["screening"] = screening
+from screening.printing.renderer import serve
+serve(*map(int, sys.argv[2:]))
+"""
+# nothing from the working folder or the user's own packages
+_PYTHON = (sys.executable, "-P", "-s", "-c", _START)
+
+
+class PrintingFailed(Exception):
+    """A page could not be printed. Says why, in words that tell nothing about the page."""
+
+
+class Printed(NamedTuple):
+    """The PDF's bytes, and the characters that have no glyph."""
+
+    content: bytes
+    missing: frozenset[str]
+
+
+class Press:
+    """One renderer, started when it is first needed and again after it ended.
+
+    For any number of threads.
+
+    It begins with a `sample`. A page may take that many `seconds`, and bytes of `memory` (address
+    space).
+    """
+
+    def __init__(self, sample: Page, *, seconds: int = SECONDS, memory: int = MEMORY) -> None:
+        self._sample = sample
+        self._numbers = count(1)
+        self._limits = (str(seconds), str(memory))
+        self._lock = threading.Lock()
+        self._line: Connection | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def print(self, page: Page) -> Printed:
+        """The page as a PDF. Raises PrintingFailed."""
+        if not self._lock.acquire(timeout=PATIENCE):
+            raise PrintingFailed("busy")
+        try:
+            if self._process is not None and self._process.poll() is not None:
+                self.close()  # it was killed while nobody needed it
+            if self._line is None:
+                self._start()
+            reply = self._exchange(page)
+        except (EOFError, OSError) as err:
+            raise PrintingFailed(self._why()) from err
+        except BaseException:
+            # an answer that nobody waits for any more must not be taken for the next one
+            self.close()
+            raise
+        finally:
+            self._lock.release()
+        if reply["error"]:
+            raise PrintingFailed(reply["error"])
+        return Printed(base64.b64decode(reply["content"]), frozenset(reply["missing"]))
+
+    def forget(self) -> None:
+        """Leave the renderer to the process that this one was forked from."""
+        if self._line is not None:
+            self._line.close()
+        self._line = self._process = None
+
+    def _start(self) -> None:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            # Nothing of the environment but where its files are: there may be secrets in it.
+            kept = {name: value for name, value in os.environ.items() if name in KEPT}
+            self._process = subprocess.Popen(  # noqa: S603 - all of it is ours
+                [*_PYTHON, str(ROOT / "screening"), str(theirs.fileno()), *self._limits],
+                env=kept,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,  # WeasyPrint's warnings may repeat what a patient wrote
+                pass_fds=(theirs.fileno(),),
+                process_group=0,  # with its child; Ctrl-C and a hang-up are not for them
+            )
+        self._line = Connection(ours.detach())
+        if error := self._exchange(self._sample)["error"]:
+            self.close()
+            raise PrintingFailed(error)
+
+    def _exchange(self, page: Page) -> dict[str, Any]:
+        """Send a page and wait for its answer, for as long as PATIENCE.
+
+        Raises EOFError, OSError.
+        """
+        line = self._line
+        process = self._process
+        number = next(self._numbers)
+        assert line is not None  # noqa: S101
+        assert process is not None  # noqa: S101
+        watch = threading.Timer(PATIENCE, _kill, (process,))
+        watch.start()
+        try:
+            line.send_bytes(json.dumps({"number": number, "page": page}).encode())
+            answer: dict[str, Any] = json.loads(line.recv_bytes())
+        finally:
+            watch.cancel()
+        if answer["number"] != number:
+            raise RuntimeError("the renderer answered another page")
+        return answer
+
+    def _why(self) -> str:
+        """End the renderer, which does not answer any more, and say why that is."""
+        code = None
+        if self._process is not None:
+            with suppress(subprocess.TimeoutExpired):
+                code = self._process.wait(1)
+        self.close()
+        if code is None:
+            return "no answer"
+        number = -code if code < 0 else code - BY_SIGNAL
+        return signal.Signals(number).name if number in set(signal.Signals) else f"exit code {code}"
+
+    def close(self) -> None:
+        """End the renderer, whatever it is doing; the next page begins another."""
+        if self._line is not None:
+            self._line.close()
+        if self._process is not None:
+            _kill(self._process)
+            self._process.wait()
+        self._line = self._process = None
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill a renderer with its child, if it is still there: they are a group of their own."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)

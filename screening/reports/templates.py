@@ -1,0 +1,49 @@
+"""Templates of printed pages and mails, filled in outside of a request."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+from screening.reports.bidi import with_elements
+from screening.reports.summary import translations
+
+ROOT = Path(__file__).parent.parent.parent
+NOT_IN_XML = (*range(9), 11, 12, *range(14, 32), 0xFFFE, 0xFFFF)
+
+
+def filled_in(
+    template: str,
+    language: str,
+    *,
+    paper: str,
+    missing: frozenset[str] = frozenset(),
+    **values: Any,
+) -> str:
+    """A template in a language, as HTML and XML at once. Everything in `values` is escaped.
+
+    What is `missing`, or cannot be in XML, is shown by code points.
+    """
+    found = _environment(language).get_template(f"pdf/{template}.html")
+    html = with_elements(found.render(paper=paper.lower(), missing=bool(missing), **values))
+    return html.translate({code: f"[U+{code:04X}]" for code in (*NOT_IN_XML, *map(ord, missing))})
+
+
+def plain_text(template: str, language: str, **values: Any) -> str:
+    """Fill in a template in a language. Nothing is escaped."""
+    return _environment(language).get_template(template).render(**values)
+
+
+@cache
+def _environment(language: str) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(ROOT / "templates"),
+        autoescape=select_autoescape(["html"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    environment.install_gettext_translations(translations(language), newstyle=True)  # type: ignore[attr-defined]
+    return environment

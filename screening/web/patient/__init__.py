@@ -1,0 +1,1 @@
+"""The pages that patients see, and what their device keeps."""

@@ -1,0 +1,156 @@
+"""Who may open a page: roles, sign-ins that have ended, and forms that outlive a sign-in."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import wraps
+from typing import Any
+
+from flask import (
+    abort,
+    flash,
+    redirect,
+    render_template,
+    request,
+    session,
+    url_for,
+)
+from flask_babel import gettext as _
+from flask_security import (
+    current_user,
+    logout_user,
+    url_for_security,
+)
+from werkzeug.datastructures import MultiDict
+
+from screening.extensions import db
+from screening.installation import installation
+from screening.services import people, questionnaire
+from screening.storage import drafts
+from screening.storage.audit import Act
+from screening.storage.drafts import Typed, hash_token
+from screening.storage.tables import PersonRow, SignInRow
+
+# how long ago the password was given for a change of people or credentials
+FRESH = timedelta(minutes=15)
+# Forms that are kept when a sign-in ends, and the pages on which they are filled in.
+KEPT = {"clinic.decide": "clinic.screening", "clinic.clarify": "clinic.clarify"}
+
+
+def needs(
+    *roles: str, fresh: bool = False, counts: bool = True
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """A view for people who hold one of the roles (none given: for anybody signed in).
+
+    `fresh` asks for the password again when that was long ago; `counts` is False for what a page
+    asks by itself, which must not put off the idle time-out.
+    """
+
+    def decorate(view: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(view)
+        def checked(*args: Any, **kwargs: Any) -> Any:
+            return _refusal(roles, fresh=fresh, counts=counts) or view(*args, **kwargs)
+
+        return checked
+
+    return decorate
+
+
+def _refusal(roles: tuple[str, ...], *, fresh: bool, counts: bool) -> Any:
+    """Where this person must go first, or None."""
+    if not current_user.is_authenticated:
+        return _sign_in_first()
+    row = current_sign_in()
+    if row is None:
+        forget_sign_in()
+        return _sign_in_first()
+    if counts and row.seen_at < datetime.now(UTC) - people.SEEN_EVERY:
+        people.seen(session=db.session, token_hash=row.token_hash, now=datetime.now(UTC))
+    if current_user.password_is_one_time:
+        return redirect(url_for_security("change_password"))
+    if current_user.totp_required and not current_user.tf_totp_secret:
+        return redirect(url_for_security("two_factor_setup"))
+    if roles and not any(current_user.has_role(role) for role in roles):
+        abort(403)
+    if fresh and not is_fresh():
+        return redirect(url_for_security("verify", next=url_for("admin.people")))
+    return None
+
+
+def is_fresh() -> bool:
+    """Return whether the password was given a short while ago."""
+    return bool(0 <= time.time() - session.get("fs_paa", 0) < FRESH.total_seconds())
+
+
+def current_sign_in() -> SignInRow | None:
+    """The sign-in of this browser, unless it is over."""
+    settings = installation().settings
+    idle = timedelta(minutes=settings.idle_minutes)
+    longest = timedelta(hours=settings.longest_hours)
+    token_hash = hash_token(session.get("sign_in", ""))
+    row = people.signed_in(
+        db.session, token_hash, idle=idle, longest=longest, now=datetime.now(UTC)
+    )
+    if row is None or row.person_id != current_user.id:
+        return None
+    for one in (row, current_user):
+        one.unseal(installation().keys, "sealed_check")
+    return row
+
+
+def forget_sign_in() -> None:
+    """Forget who was signed in; a form that is still open can be sent after signing in again."""
+    form_token = session.get("csrf_token")
+    person = current_user.id
+    logout_user()
+    session.pop("sign_in", None)
+    if form_token:
+        session["csrf_token"] = form_token
+        session["form_of"] = person
+
+
+def _sign_in_first() -> Any:
+    if request.method != "POST":
+        return redirect(url_for_security("login", next=request.full_path.rstrip("?")))
+    path = ""
+    if request.endpoint in KEPT and "form_of" in session:
+        path = url_for(KEPT[request.endpoint], **request.view_args or {})
+        values = {name: given for name, given in request.form.lists() if name != "csrf_token"}
+        keep = timedelta(hours=installation().settings.draft_hours)
+        typed = Typed(path=path, values=values, checked=False)
+        session["kept"] = [path, questionnaire.keep(acting(), typed, keep=keep)]
+    return render_template("clinic/signed_out.html", kept_for=path), 401
+
+
+def kept_form() -> MultiDict[str, str] | None:
+    """What this person typed on this page before the sign-in ended, if anything."""
+    path, token = session.get("kept", ("", ""))
+    if path != request.path or request.method != "GET":
+        return None
+    draft = drafts.find(db.session, installation().keys, hash_token(token), now=datetime.now(UTC))
+    if draft is None or draft.typed is None:
+        return None
+    flash(
+        _("What you typed before you were signed out is filled in again. It is not recorded yet.")
+    )
+    return MultiDict(draft.typed.values)
+
+
+def forget_kept(path: str) -> None:
+    """Let go of what was kept for the page at `path`: it is recorded."""
+    if session.get("kept", ("",))[0] == path:
+        questionnaire.discard(acting(), session.pop("kept")[1])
+
+
+def acting(person: PersonRow | None = None) -> Act:
+    """What this person, or whoever is signed in, does now."""
+    who = person or current_user
+    by = getattr(who, "sign_in_name", "unknown")
+    full_name = getattr(who, "full_name", "")
+    return Act(
+        session=db.session,
+        keys=installation().keys,
+        now=datetime.now(UTC),
+        by=by,
+        full_name=full_name,
+    )

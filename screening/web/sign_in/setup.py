@@ -1,0 +1,188 @@
+"""Flask-Security as this application uses it, and what is noted when somebody signs in or out."""
+
+import base64
+import hashlib
+import re
+import secrets
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from flask import (
+    Flask,
+    abort,
+    g,
+    redirect,
+    request,
+    session,
+    url_for,
+)
+from flask_login import user_logged_out
+from flask_security import (
+    FSQLALiteUserDatastore,
+    RoleMixin,
+    Security,
+    current_user,
+    tf_disabled,
+    tf_profile_changed,
+    url_for_security,
+    user_authenticated,
+)
+
+from screening.extensions import db
+from screening.installation import Installation
+from screening.services import people
+from screening.storage.drafts import hash_token
+from screening.storage.tables import PersonRow
+from screening.web.sign_in import views
+from screening.web.sign_in.forms import (
+    CODE_WINDOW,
+    ChangeForm,
+    CodeForm,
+    ConfirmForm,
+    NotedCodes,
+    OnceOnlyTotp,
+    RecoveryForm,
+    SignInForm,
+    begin_write_about,
+)
+from screening.web.sign_in.guards import FRESH, acting, current_sign_in, forget_sign_in, is_fresh
+
+OWN_PATH = re.compile(r"/(clinic|admin|account)/[\w./?=&%:@+-]*")
+NOT_USED = {"security.two_factor_rescue", "security.tf_select"}
+CHANGES = {
+    "security.two_factor_setup",
+    "security.two_factor_setup_validate",
+    "security.mf_recovery_codes",
+}
+
+
+def init_app(app: Flask, here: Installation) -> None:
+    """Set up Flask-Security. Raises KeyFault where the data key is there but cannot be read."""
+    # Derived from the index key, which is never rotated; before there is one, nobody can sign in.
+    index = here.keys.index if here.key_file.exists() else secrets.token_bytes(32)
+    totp, codes = (
+        hashlib.sha256(purpose + index).digest() for purpose in (b"totp", b"recovery codes")
+    )
+    app.config.from_mapping(
+        SECURITY_URL_PREFIX="/account",
+        SECURITY_LOGIN_URL="/sign-in",
+        SECURITY_LOGOUT_URL="/sign-out",
+        SECURITY_CHANGE_URL="/password",
+        SECURITY_VERIFY_URL="/confirm",
+        SECURITY_TWO_FACTOR_SETUP_URL="/second-factor",
+        SECURITY_TWO_FACTOR_TOKEN_VALIDATION_URL="/code",  # noqa: S106 - an address
+        SECURITY_MULTI_FACTOR_RECOVERY_CODES_URL="/recovery-codes",
+        SECURITY_MULTI_FACTOR_RECOVERY_URL="/recovery",
+        SECURITY_POST_LOGIN_VIEW="/clinic/",
+        SECURITY_POST_LOGOUT_VIEW="/account/sign-in",
+        SECURITY_POST_CHANGE_VIEW="/account/",
+        SECURITY_TWO_FACTOR_POST_SETUP_VIEW="/account/recovery-codes?show_codes=1",
+        SECURITY_STATIC_FOLDER=None,
+        SECURITY_USER_IDENTITY_ATTRIBUTES=[{"sign_in_name": {"mapper": people.normal_name}}],
+        SECURITY_PASSWORD_SALT=totp.hex(),
+        SECURITY_PASSWORD_SCHEMES=["argon2"],
+        SECURITY_DEPRECATED_PASSWORD_SCHEMES=[],
+        SECURITY_PASSWORD_LENGTH_MIN=12,
+        SECURITY_CHANGEABLE=True,
+        SECURITY_SEND_PASSWORD_CHANGE_EMAIL=False,
+        SECURITY_TWO_FACTOR=True,
+        SECURITY_TWO_FACTOR_ENABLED_METHODS=["authenticator"],
+        SECURITY_TWO_FACTOR_AUTHENTICATOR_VALIDITY=CODE_WINDOW,
+        SECURITY_TWO_FACTOR_RESCUE_EMAIL=False,
+        SECURITY_MULTI_FACTOR_RECOVERY_CODES=True,
+        SECURITY_MULTI_FACTOR_RECOVERY_CODES_KEYS=[base64.urlsafe_b64encode(codes)],
+        SECURITY_TOTP_SECRETS={"1": totp.hex()},
+        SECURITY_TOTP_ISSUER=here.settings.clinic_name.replace(":", " "),
+        SECURITY_FRESHNESS=FRESH,
+        SECURITY_FRESHNESS_GRACE_PERIOD=timedelta(0),
+        SECURITY_API_ENABLED_METHODS=["session"],
+        SECURITY_JOIN_USER_ROLES=False,
+        SECURITY_CLI_USERS_NAME=None,
+        SECURITY_CLI_ROLES_NAME=None,
+    )
+    Security(
+        app,
+        FSQLALiteUserDatastore(db, PersonRow, RoleMixin),
+        login_form=SignInForm,
+        verify_form=ConfirmForm,
+        two_factor_verify_code_form=CodeForm,
+        mf_recovery_form=RecoveryForm,
+        mf_recovery_codes_util_cls=NotedCodes,
+        change_password_form=ChangeForm,
+        totp_cls=OnceOnlyTotp,
+    )
+    app.before_request(_before)
+    user_authenticated.connect(_began, app)
+    user_logged_out.connect(_ended, app)
+    tf_profile_changed.connect(partial(_second_factor, "second factor set up"), app, weak=False)
+    tf_disabled.connect(partial(_second_factor, "second factor removed"), app, weak=False)
+    app.register_blueprint(views.blueprint)
+
+
+def _before() -> Any:
+    """What must hold on the pages of Flask-Security too: an ended sign-in is over, changes need the password."""
+    if request.blueprint != "security":
+        return None
+    if request.is_json:
+        abort(415)  # nothing of ours sends it
+    if request.endpoint in NOT_USED:
+        abort(404)
+    targets = [
+        target.removeprefix(request.host_url[:-1]) for target in request.values.getlist("next")
+    ]
+    if any(not OWN_PATH.fullmatch(target) for target in targets if target):
+        abort(400)  # Flask-Security lets some addresses of other sites pass
+    if not current_user.is_authenticated:
+        return None
+    if current_sign_in() is None:
+        forget_sign_in()
+        return None
+    if request.endpoint == "security.two_factor_token_validation":
+        return redirect(url_for("account.own"))  # it would sign out who asks for it without need
+    if request.endpoint in CHANGES:
+        if not is_fresh():
+            return redirect(url_for_security("verify", next=url_for_security("two_factor_setup")))
+        if request.endpoint == "security.mf_recovery_codes" and not current_user.tf_totp_secret:
+            return redirect(url_for("account.own"))  # they stand in for a second factor
+        if request.method == "POST":
+            begin_write_about(current_user)
+    return None
+
+
+def _began(app: Flask, user: PersonRow, authn_via: list[str] | None = None, **more: object) -> None:
+    """Note the sign-in; Flask-Security commits it.
+
+    After a change of password all others have ended.
+    """
+    if not user.active:
+        abort(403)
+    act = acting(user)
+    token = secrets.token_urlsafe(32)
+    if session.pop("form_of", None) != user.id:  # a form that is still open was somebody else's
+        session.pop("csrf_token", None)
+        session.pop("kept", None)
+        g.pop("csrf_token", None)
+    session["sign_in"] = token
+    changed = ""
+    if authn_via == ["change"]:
+        user.password_is_one_time = False
+        changed = "password changed"
+    people.began(
+        act, user, token_hash=hash_token(token), address=request.remote_addr or "", changed=changed
+    )
+
+
+def _ended(app: Flask, **more: object) -> None:
+    """End the sign-in in the database too."""
+    token = session.pop("sign_in", None)
+    if token and request.endpoint == "security.logout":
+        people.end(acting(), current_user.sign_in_name, token_hash=hash_token(token))
+
+
+def _second_factor(what: str, app: Flask, user: PersonRow, **more: object) -> None:
+    """Note that somebody's second factor changed, within the transaction of whoever changes it."""
+    user.mf_recovery_codes = None  # those of the one before
+    if user.tf_totp_secret:
+        app.extensions["security"].mf_recovery_codes_util.create_recovery_codes(user)
+    people.changed_credentials(acting(user), user, what, but=hash_token(session.get("sign_in", "")))

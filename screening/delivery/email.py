@@ -1,17 +1,17 @@
-"""By e-mail, over TLS with a certificate that is checked; the PDF attached, and nothing about the patient beside it."""
+"""Delivery by e-mail over checked TLS: the PDF is attached, the mail names no patient."""
 
 import smtplib
 import ssl
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from io import BytesIO
-from typing import Any
+from typing import Annotated, Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date
+from pydantic import AfterValidator, Field
 
 from screening.delivery.channel import (
     SECONDS,
@@ -24,49 +24,55 @@ from screening.delivery.channel import (
 )
 from screening.domain.invitation import is_mailbox
 from screening.reports.templates import plain_text
-from screening.settings import Settings, filled, port, setting, text
+from screening.settings import Number, Settings, setting
 
 TLS = {"starttls": 587, "implicit": 465}
 
 
-def _mailbox(raw: object) -> str:
-    if not is_mailbox(text(raw)):
-        raise ValueError(f"{raw!r} must be one address such as screening@clinic.example")
-    return text(raw)
+def _mailbox(address: str) -> str:
+    if not is_mailbox(address):
+        raise ValueError(f"{address!r} must be one address such as screening@clinic.example")
+    return address
 
 
-def _tls(raw: object) -> str:
-    if text(raw) not in TLS:
+def _tls(kind: str) -> str:
+    if kind not in TLS:
         raise ValueError("must be starttls or implicit; mail without TLS is not sent")
-    return text(raw)
+    return kind
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+Mailbox = Annotated[str, AfterValidator(_mailbox)]
+
+
 class Email(Channel):
-    """The mail server, and who writes to whom."""
+    """The mail server, the sender and the receiver."""
 
-    host: str = setting(filled, "the mail server's name, as its certificate has it")
-    sender: str = setting(_mailbox, "the address that mails come from")
-    to: str = setting(
-        _mailbox, "the one address that mails go to; for several, declare several channels"
+    host: Annotated[str, Field(min_length=1)] = setting(
+        ..., "the mail server's name, as its certificate has it"
     )
-    tls: str = setting(_tls, "starttls (port 587) or implicit (port 465)", "starttls")
-    port: int = setting(port, "the mail server's port; 0: as usual for its kind of TLS", 0)
-    user: str = setting(text, "the name to sign in with; empty: without", "")
+    sender: Mailbox = setting(..., "the address that mails come from")
+    to: Mailbox = setting(
+        ..., "the one address that mails go to; for several, declare several channels"
+    )
+    tls: Annotated[str, AfterValidator(_tls)] = setting(
+        "starttls", "starttls (port 587) or implicit (port 465)"
+    )
+    port: Annotated[Number, Field(ge=0, le=65535)] = setting(
+        0, "the mail server's port; 0: as usual for its kind of TLS"
+    )
+    user: str = setting("", "the name to sign in with; empty: without")
     password_file: str = setting(
-        text, "the file with the password, in the instance folder, mode 0600", ""
+        "", "the file with the password, in the instance folder, mode 0600"
     )
     ca_file: str = setting(
-        text,
-        "the file with the authority that vouches for the server, if the machine knows it not",
-        "",
+        "", "the file with the authority that vouches for the server, if the machine knows it not"
     )
     pdf_password_file: str = setting(
-        text, "the file with the password that PDFs are encrypted with; empty: they are not", ""
+        "", "the file with the password that PDFs are encrypted with; empty: they are not"
     )
 
     def deliver(self, document: Document) -> None:
-        """Send the PDF, with a Message-ID by which a second one can be told.
+        """Send the PDF, with a Message-ID that is the same when it is sent twice.
 
         Raises DeliveryFailed.
         """
@@ -83,7 +89,7 @@ class Email(Channel):
 def remind_by_mail(
     options: Email, to: str, link: str, *, language: str, until: datetime, settings: Settings
 ) -> None:
-    """Send a patient the link to the questions, without a word about who it is for or what about."""
+    """Send a patient the link to the questions; the mail names neither patient nor medicine."""
     at = until.astimezone(ZoneInfo(settings.clinic_timezone))
     day = format_date(at, "long", locale=settings.locale(language))
     words = plain_text("mail/reminder.txt", language, clinic=settings, link=link, day=day)
@@ -104,7 +110,7 @@ def _message(options: Email, to: str, words: str, *, name: str, at: datetime) ->
 
 
 def _send(options: Email, message: EmailMessage) -> None:
-    """Hand a message to the mail server. Raises DeliveryFailed."""
+    """Send a message. Raises DeliveryFailed."""
     context = options.trusting(options.ca_file)
     password = options.secret(options.password_file) if options.password_file else ""
     with in_time() as held:
@@ -126,12 +132,12 @@ def _send(options: Email, message: EmailMessage) -> None:
             if isinstance(err, smtplib.SMTPServerDisconnected):
                 raise
             raise DeliveryFailed(Fault.REFUSED, "TLS or sign-in not offered") from err
-        with suppress(OSError):  # it is accepted; how the other side says good-bye does not matter
+        with suppress(OSError):  # the mail is accepted already
             server.quit()
 
 
 class _Smtp(smtplib.SMTP):
-    """Can be hung up on from its first moment: a server may be slow to say its name."""
+    """A connection that can be closed from its first moment: a server may be slow to greet."""
 
     def __init__(self, held: Held, *args: Any, **options: Any) -> None:
         held.append(self)
@@ -151,8 +157,8 @@ def _connected(options: Email, context: ssl.SSLContext, held: Held) -> smtplib.S
 
 
 def _encrypted(pdf: bytes, password: str) -> bytes:
-    """A copy that opens with the password alone; a signature does not hold for it."""
-    # only here: few clinics encrypt, and it takes long to load
+    """Return a copy that needs the password; a signature is not valid in it."""
+    # Few clinics encrypt, and this import is slow.
     from pyhanko.pdf_utils.reader import PdfFileReader
     from pyhanko.pdf_utils.writer import copy_into_new_writer
 

@@ -1,16 +1,18 @@
-"""Into a folder, such as one that the clinic's record system watches: whole or not at all."""
+"""Delivery into a folder, such as one that the clinic's record system watches."""
 
 import errno
 import os
 import re
 import unicodedata
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator
 
 from screening.delivery.channel import Channel, DeliveryFailed, Document, Fault
 from screening.domain.unseen import without_unseen
-from screening.settings import setting, text
+from screening.settings import setting
 from screening.storage.private_files import sync_folder
 
 PARTS = ("reference", "edition", "sent", "name", "born", "visit")
@@ -18,15 +20,15 @@ PARTS = ("reference", "edition", "sent", "name", "born", "visit")
 LONGEST = 60
 
 
-def _folder(raw: object) -> str:
-    if not Path(text(raw)).is_absolute():
+def _folder(folder: str) -> str:
+    if not Path(folder).is_absolute():
         raise ValueError("must be a whole path, such as /srv/summaries")
-    return text(raw)
+    return folder
 
 
-def _pattern(raw: object) -> str:
-    parts = set(re.findall(r"{(.*?)}", text(raw)))
-    plain = re.sub(r"{.*?}", "x", text(raw))
+def _pattern(pattern: str) -> str:
+    parts = set(re.findall(r"{(.*?)}", pattern))
+    plain = re.sub(r"{.*?}", "x", pattern)
     if not parts <= set(PARTS) or set(plain) & set("{}"):
         raise ValueError("can have these parts: " + ", ".join(f"{{{part}}}" for part in PARTS))
     is_name = (
@@ -38,31 +40,31 @@ def _pattern(raw: object) -> str:
     )
     if not is_name or not parts >= {"reference", "edition"}:
         raise ValueError("must be a file name with {reference} and {edition} that ends in .pdf")
-    return text(raw)
+    return pattern
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Folder(Channel):
-    """Where to, and how files are named."""
+    """The folder and the names of its files."""
 
-    folder: str = setting(_folder, "the folder that summaries are put into; it must be there")
-    file_name: str = setting(
-        _pattern,
-        "how files are named; {name}, {born} and {visit} tell who it is",
+    folder: Annotated[str, AfterValidator(_folder)] = setting(
+        ..., "the folder that summaries are put into; it must be there"
+    )
+    file_name: Annotated[str, AfterValidator(_pattern)] = setting(
         "{reference}-{edition}.pdf",
+        "how files are named; {name}, {born} and {visit} tell who it is",
     )
 
     def deliver(self, document: Document) -> None:
-        """Put the PDF there, with a name that is always the same for it. Raises DeliveryFailed."""
+        """Write the PDF, whole or not at all, always under the same name. Raises DeliveryFailed."""
         folder = Path(self.folder)
         mine = f".{document.id}."
         unfinished = folder / f"{mine}{os.getpid()}"
         try:
-            for left in folder.glob(f"{mine}*"):  # of somebody who was stopped in the middle
+            for left in folder.glob(f"{mine}*"):  # of a process that was killed
                 left.unlink(missing_ok=True)
             try:
                 with unfinished.open("xb") as file:
-                    # for the folder's group too: a record system is another user
+                    # The folder's group reads it too: a record system is another user.
                     os.fchmod(file.fileno(), 0o640)
                     file.write(document.pdf)
                     file.flush()
@@ -95,9 +97,10 @@ def _named(pattern: str, document: Document) -> str:
 
 
 def _plain(value: str) -> str:
-    """Letters of any script with their marks, and digits, as many whole ones as LONGEST bytes hold; all else as `-`."""
+    """Return letters with their marks and digits, cut to LONGEST bytes; all else becomes `-`."""
     words = "".join(
-        one if _is_part_of_word(one) else "-" for one in unicodedata.normalize("NFC", value)
+        character if _is_part_of_word(character) else "-"
+        for character in unicodedata.normalize("NFC", value)
     )
     kept = without_unseen(words).strip("-")  # an emoji leaves its joiners behind
     short = kept.encode()[:LONGEST].decode(errors="ignore")
@@ -106,5 +109,6 @@ def _plain(value: str) -> str:
     return short or "-"
 
 
-def _is_part_of_word(one: str) -> bool:
-    return one.isalnum() or unicodedata.category(one).startswith("M") or one in "\u200c\u200d"
+def _is_part_of_word(character: str) -> bool:
+    is_mark = unicodedata.category(character).startswith("M")
+    return character.isalnum() or is_mark or character in "\u200c\u200d"

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from screening.domain import answers as said
+from screening.domain.faults import InvalidInput
 from screening.domain.rules import FollowUp, Kind, RuleBook
 from screening.domain.unseen import without_unseen
 
@@ -18,12 +19,8 @@ class Case:
     answers: said.Answers
 
 
-class InvalidCase(Exception):
-    """Raised with every fault of a case as `place: what is wrong and what to write`."""
-
-    def __init__(self, faults: list[str]) -> None:
-        super().__init__("\n".join(faults))
-        self.faults = faults
+class InvalidCase(InvalidInput[list[str]]):
+    """Each fault is `place: what is wrong and what to write`."""
 
 
 def read_case(books: Mapping[str, RuleBook], content: object, *, today: date) -> Case:
@@ -91,30 +88,34 @@ def _respondent(content: object, faults: list[str]) -> said.Respondent | None:
 def _patient(top: Mapping[str, object], faults: list[str], today: date) -> said.Patient | None:
     given = _object(top.get("patient"), "patient", ("name", "birth_date", "visit"), faults)
     texts = {}
+    wrong = {}
     for key in ("name", "birth_date", "visit"):
         value = given.get(key, "")
-        if isinstance(value, str):
-            texts[key] = said.tidy(value)
-        else:
-            faults.append(f"patient.{key}: {value!r} must be a text between quotes")
-    for key, fault_of, longest in (
-        ("name", said.name_fault, said.NAME_LENGTH),
-        ("visit", said.visit_fault, said.VISIT_LENGTH),
-    ):
-        if key in texts and (fault := fault_of(texts[key])):
-            faults.append(f"patient.{key}: {_words(fault, longest, texts[key])}")
-    if "birth_date" not in texts:
-        return None
+        texts[key] = said.tidy(value) if isinstance(value, str) else ""
+        if not isinstance(value, str):
+            wrong[key] = f"{value!r} must be a text between quotes"
+    born = _day(texts["birth_date"])
+    patient = None
     try:
-        born = datetime.strptime(texts["birth_date"], "%Y-%m-%d").date()  # noqa: DTZ007 - a day has no time zone
-    except ValueError:
-        faults.append(
-            f"patient.birth_date: {texts['birth_date']!r} is not a date; write it as 1988-03-12"
+        patient = said.read_patient(
+            name=texts["name"], birth_date=born, visit=texts["visit"], today=today
         )
+    except said.UnacceptablePatient as err:
+        longest = {"name": said.NAME_LENGTH, "visit": said.VISIT_LENGTH}
+        for key, fault in err.faults.items():
+            words = _words(fault, longest.get(key, 0), texts[key])
+            if key == "birth_date" and born is None:
+                words = f"{texts[key]!r} is not a date; write it as 1988-03-12"
+            wrong.setdefault(key, words)
+    faults.extend(f"patient.{key}: {words}" for key, words in wrong.items())
+    return patient
+
+
+def _day(written: str) -> date | None:
+    try:
+        return datetime.strptime(written, "%Y-%m-%d").date()  # noqa: DTZ007 - a day has no time zone
+    except ValueError:
         return None
-    if date_fault := said.birth_date_fault(born, today=today):
-        faults.append(f"patient.birth_date: {_words(date_fault)}")
-    return said.Patient(name=texts.get("name", ""), birth_date=born, visit=texts.get("visit", ""))
 
 
 def _answers(book: RuleBook, top: Mapping[str, object], faults: list[str]) -> said.Answers:

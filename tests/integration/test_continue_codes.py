@@ -27,7 +27,6 @@ from tests.builders import a_patient, all_no
 from tests.integration.test_invitations import act_of, invited, opened
 from tests.integration.test_moving import target
 from tests.integration.test_patient_way import count
-from tests.integration.test_tablet import Tablet
 from tests.integration.test_upkeep import change, flask
 from tests.integration.visitor import NO_TO_ALL, Visitor
 
@@ -357,17 +356,6 @@ def test_invited_patients_have_their_link_and_get_no_code(sqlite_app: Flask) -> 
         visitor.send()
         visitor = opened(sqlite_app, path)
         visitor.post(f"{path}/sent")
-
-
-def test_a_tablet_that_patients_take_in_turn_has_no_codes(sqlite_app: Flask) -> None:
-    _visitor, code = half_way(sqlite_app)
-    desk = Tablet(sqlite_app)
-    assert "Go on with my code" not in desk.get("/").text
-    assert desk.get("/code").request.path == "/"
-    desk.post("/code", {"code": code})
-    assert desk.path == "/"
-    desk.post("/stop")
-    assert desk.path == "/"
 
 
 # --------------------------------------------------------------------------------------------------------

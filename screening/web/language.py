@@ -1,6 +1,7 @@
 """Which language a page is in, and switching it without losing what was typed."""
 
 import re
+from functools import cache
 
 from flask import Blueprint, g, redirect, request, session
 from flask.blueprints import BlueprintSetupState
@@ -88,5 +89,10 @@ def _for_templates(setup: BlueprintSetupState) -> None:
 
 def _text(english: str, **values: object) -> Markup:
     """Translate a text of a template, as Flask-Babel does, which asks for the language anew for each text."""
-    translated = Markup(translations(chosen()).gettext(english))  # noqa: S704 - our own text; values are escaped
+    translated = _translated(chosen(), english)
     return translated % values if values else translated
+
+
+@cache  # as many as the templates have texts in all languages
+def _translated(code: str, english: str) -> Markup:
+    return Markup(translations(code).gettext(english))  # noqa: S704 - our own text; values are escaped

@@ -1,7 +1,7 @@
 """Which language a page is in, and switching it without losing what was typed."""
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 
 from flask import Blueprint, g, redirect, request, session
 from flask.blueprints import BlueprintSetupState
@@ -83,8 +83,17 @@ def _for_templates(setup: BlueprintSetupState) -> None:
         "_": _text,
         "page_language": chosen,
         "page_direction": lambda: locale_of(chosen()).text_direction,
+        "if_chosen": lambda choices: _if_chosen(chosen(), choices),
         "languages_offered": lambda: [] if request.blueprint in STAFF_PAGES else offered(),
     }
+
+
+@lru_cache(maxsize=256)  # an edition has a few dozen
+def _if_chosen(code: str, choices: tuple[str, ...]) -> str:
+    """Return when a follow-up is asked, with the choices in the quotation marks of the language."""
+    _ = translations(code).gettext
+    quoted = " / ".join(_("“%(choice)s”") % {"choice": choice} for choice in choices)
+    return _("If you chose %(choices)s:") % {"choices": quoted}
 
 
 def _text(english: str, **values: object) -> Markup:

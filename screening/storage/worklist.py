@@ -264,9 +264,7 @@ def _midnight(day: date, zone: ZoneInfo) -> int:
     return _microseconds(datetime(day.year, day.month, day.day, tzinfo=zone))
 
 
-def _conditions(
-    chosen: Filter, zone: ZoneInfo, *, ranked: bool
-) -> tuple[list[str], list[object]]:
+def _conditions(chosen: Filter, zone: ZoneInfo, *, ranked: bool) -> tuple[list[str], list[object]]:
     """Return the conditions and their values.
 
     Where the list is `ranked`, all ranks in question are named: SQLite then finds in one index those

@@ -56,6 +56,12 @@ run: run-packages $(VENV)/run-installed ## Install what is missing, prepare the 
 .PHONY: install
 install: run-packages $(VENV)/run-installed ## Install what serving needs, and nothing else (docs/operations.md)
 
+# Temporary files stay in memory where there is room for them, and compiled code is kept from one run to the next.
+MEMORY := /dev/shm
+MEMORY_NEEDED := 2000000 # kB
+test test-fast: export TMPDIR := $(shell df -Pk $(MEMORY) 2>/dev/null | awk 'NR == 2 && $$4 > $(MEMORY_NEEDED) { print "$(MEMORY)"; found = 1 } END { if (!found) print "$(or $(TMPDIR),/tmp)" }')
+test test-fast: export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: test
 test: test-packages $(VENV)/dev-installed $(VENV)/npm-installed ## Run all tests, a real browser and a real PostgreSQL included
 	@$(BIN)/pytest -n 3 --dist worksteal

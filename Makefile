@@ -56,10 +56,10 @@ run: run-packages $(VENV)/run-installed ## Install what is missing, prepare the 
 .PHONY: install
 install: run-packages $(VENV)/run-installed ## Install what serving needs, and nothing else (docs/operations.md)
 
-# Temporary files stay in memory where there is room for them, and compiled code is kept from one run to the next.
-MEMORY := /dev/shm
-MEMORY_NEEDED := 2000000 # kB
-test test-fast: export TMPDIR := $(shell df -Pk $(MEMORY) 2>/dev/null | awk 'NR == 2 && $$4 > $(MEMORY_NEEDED) { print "$(MEMORY)"; found = 1 } END { if (!found) print "$(or $(TMPDIR),/tmp)" }')
+# Temporary files stay in memory where 2 GB are free, and compiled code is kept for the next run.
+FREE_KB := df --output=avail /dev/shm | tail -1
+test test-fast: export TMPDIR := $(shell { [ -w /dev/shm ] && (( $$($(FREE_KB)) > 2000000 )); } \
+  2>/dev/null && echo /dev/shm || echo "$${TMPDIR:-/tmp}")
 test test-fast: export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: test

@@ -9,7 +9,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from screening import cli
 from screening.delivery.load import load_channels
-from screening.extensions import Installation, alembic, babel, csrf, db
+from screening.extensions import Installation, babel, csrf, db
 from screening.reports.summary import is_translated
 from screening.settings import InvalidSettings, Settings, load_settings
 from screening.storage.database import configure
@@ -93,7 +93,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     ]
     with app.app_context():
         configure(db.engine)
-    alembic.init_app(app)
     uploads.init_app(app)
     tablet.init_app(app)
     device.init_app(app)

@@ -8,16 +8,17 @@ from math import inf
 from pathlib import Path
 from threading import Event, Thread
 from traceback import extract_tb
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from flask import Flask, current_app, g
-from flask_alembic import Alembic
 from flask_babel import Babel
 from flask_sqlalchemy_lite import SQLAlchemy
 from flask_wtf import CSRFProtect
 from sqlalchemy import event
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
+from werkzeug.local import LocalProxy
 
 from screening.delivery.channel import Channel
 from screening.domain.rules import BASE_LANGUAGE
@@ -34,9 +35,24 @@ from screening.storage.tables import Base, Checked
 from screening.storage.worklist import Worklist
 
 db = SQLAlchemy()
-alembic = Alembic(run_mkdir=False, metadatas=Base.metadata)
 babel = Babel()
 csrf = CSRFProtect()
+
+
+def _alembic() -> Any:
+    """Return the migrations of the current application, imported where a command needs them.
+
+    The first use must come before the first request.
+    """
+    from flask_alembic import Alembic
+
+    app = current_app
+    if "alembic" not in app.extensions:
+        Alembic(run_mkdir=False, metadatas=Base.metadata).init_app(app._get_current_object())  # type: ignore[attr-defined]
+    return app.extensions["alembic"]
+
+
+alembic: Any = LocalProxy(_alembic)
 
 
 @dataclass

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import click
-from alembic.util import CommandError
 from flask import Flask
 from flask.cli import AppGroup
 from sqlalchemy.exc import DatabaseError, OperationalError
@@ -53,7 +52,7 @@ def check_ready(app: Flask) -> None:
             here.check_languages(here.books)
             if lost := audit.lost(db.session, here.keys):
                 logging.getLogger("screening").error("%s", as_called(lost))
-        except (OperationalError, CommandError) as err:
+        except OperationalError as err:
             raise not_reachable(err) from err
         finally:
             db.session.close()
@@ -94,7 +93,7 @@ class InWords(click.Command):
             raise  # click ends these itself
         except (*START_FAULTS, CannotCopy, CannotSign, NotAccepted) as err:
             fail(str(err))
-        except (DatabaseError, CommandError) as err:
+        except DatabaseError as err:
             fail(str(not_reachable(err)))
         except OSError as err:
             fail(f"{err.filename or 'A file'} cannot be used: {err.strerror or type(err).__name__}")

@@ -14,7 +14,6 @@ from pathlib import Path
 from urllib.request import ProxyHandler, build_opener
 
 import click
-from alembic.util import CommandError
 from sqlalchemy.exc import OperationalError
 
 from screening.cli.common import (
@@ -68,7 +67,7 @@ def init() -> None:
         database.make_private(db.engine)
         _make_missing_files(here, stored=database.has_tables(db.session))
         db.session.rollback()
-        alembic.upgrade()
+        _migrate()
         with database.write(db.session):
             database.note_keys(db.session, here.keys)
             audit.prepare(db.session, here.keys)
@@ -86,6 +85,15 @@ def init() -> None:
     click.echo(
         f"Ready: {instance}. Keep a copy of {here.key_file} apart from your database backups."
     )
+
+
+def _migrate() -> None:
+    from alembic.util import CommandError
+
+    try:
+        alembic.upgrade()
+    except CommandError as err:
+        raise not_reachable(err) from err
 
 
 def _begin_rule_book(here: Installation) -> None:
@@ -215,7 +223,7 @@ def _examined() -> Iterator[tuple[bool | None, str, str]]:
         yield from _examined_data(datetime.now(UTC))
     except START_FAULTS as err:
         yield False, "database", str(err)
-    except (OperationalError, CommandError) as err:
+    except OperationalError as err:
         yield False, "database", str(not_reachable(err))
 
 

@@ -13,8 +13,6 @@ from pathlib import Path
 from types import MappingProxyType
 
 from screening.domain import rules as domain
-from screening.rulebooks import shape
-from screening.rulebooks.build import build
 from screening.rulebooks.proof import Proof
 from screening.rulebooks.reading import Content, RuleBookFault, keep_sound
 from screening.rulebooks.translation import translated
@@ -99,6 +97,10 @@ def _read(
     offered: Collection[str],
     drafts: Collection[str],
 ) -> Mapping[str, domain.RuleBook]:
+    # Here: they need pydantic, which most commands do not.
+    from screening.rulebooks import shape
+    from screening.rulebooks.build import build
+
     notes = {language: partial(_note, faults, name) for language, name in names.items()}
     note = notes[domain.BASE_LANGUAGE]
     english = content[domain.BASE_LANGUAGE]

@@ -17,7 +17,7 @@ from jinja2 import FileSystemBytecodeCache
 from passlib.hash import argon2
 
 from screening import create_app
-from screening.extensions import db
+from screening.extensions import alembic, db
 from screening.settings import Settings
 from tests.integration.visitor import Visitor
 
@@ -152,6 +152,8 @@ def start(compiled_templates: FileSystemBytecodeCache) -> Iterator[Callable[[Set
     def start(settings: Settings) -> Flask:
         started.append(create_app(settings))
         started[-1].jinja_env.bytecode_cache = compiled_templates
+        with started[-1].app_context():
+            _ = alembic.config  # before the first request, as in a command; tests mix the two
         return started[-1]
 
     yield start

@@ -21,7 +21,7 @@ from screening.domain.evaluate import evaluate
 from screening.domain.rules import BASE_LANGUAGE, RuleBook
 from screening.extensions import db, installation
 from screening.reports import fhir, spreadsheet
-from screening.reports.pdf import print_summary
+from screening.reports.pdf import press, print_summary
 from screening.reports.press import PrintingFailed
 from screening.reports.summary import Summary, summarise
 from screening.services import export as export_service
@@ -43,6 +43,8 @@ def screen(answers: Path, pdf: Path | None, as_json: bool) -> None:
     2: wrong usage.
     """
     here = installation()
+    if pdf is not None:
+        press().begin()  # loads what it needs while the answers are read
     try:
         content = json.loads(answers.read_text(encoding="utf-8-sig"), object_pairs_hook=_once)
         case = read_case(here.books, content, today=here.today())

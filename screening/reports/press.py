@@ -69,22 +69,25 @@ class Press:
         if not self._lock.acquire(timeout=PATIENCE):
             raise PrintingFailed("busy")
         try:
-            if self._process is not None and self._process.poll() is not None:
-                self.close()  # it was killed while nobody needed it
-            if self._line is None:
-                self._start()
+            self._begin()
             reply = self._exchange(page)
+            if reply["error"]:
+                raise PrintingFailed(reply["error"])
         except (EOFError, OSError) as err:
             raise PrintingFailed(self._why()) from err
         except BaseException:
-            # an answer that nobody waits for any more must not be taken for the next one
+            # The next page begins another renderer: this one may not have started as it should,
+            # and an answer that nobody waits for any more must not be taken for the next one.
             self.close()
             raise
         finally:
             self._lock.release()
-        if reply["error"]:
-            raise PrintingFailed(reply["error"])
         return Printed(base64.b64decode(reply["content"]), frozenset(reply["missing"]))
+
+    def begin(self) -> None:
+        """Start the renderer, if it is not there, so that it loads while the page is prepared."""
+        with self._lock:
+            self._begin()
 
     def forget(self) -> None:
         """Leave the renderer to the process that this one was forked from."""
@@ -92,7 +95,11 @@ class Press:
             self._line.close()
         self._line = self._process = None
 
-    def _start(self) -> None:
+    def _begin(self) -> None:
+        if self._process is not None and self._process.poll() is not None:
+            self.close()  # it was killed while nobody needed it
+        if self._line is not None:
+            return
         ours, theirs = socket.socketpair()
         with theirs:
             # Nothing of the environment but where its files are: there may be secrets in it.
@@ -107,9 +114,7 @@ class Press:
                 process_group=0,  # with its child; Ctrl-C and a hang-up are not for them
             )
         self._line = Connection(ours.detach())
-        if error := self._exchange(self._sample)["error"]:
-            self.close()
-            raise PrintingFailed(error)
+        self._line.send_bytes(json.dumps(self._sample).encode())
 
     def _exchange(self, page: Page) -> dict[str, Any]:
         """Send a page and wait for its answer, for as long as PATIENCE.

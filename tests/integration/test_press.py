@@ -115,6 +115,7 @@ def test_each_page_has_a_process_of_its_own(press: Press) -> None:
 
 def test_a_renderer_that_cannot_start_says_what_it_was() -> None:
     press = Press({**FINE, "style": "missing.css"})
+    press.print(FINE)  # before the sample
     with pytest.raises(PrintingFailed, match="at start: KeyError"):
         press.print(FINE)
     press.close()

@@ -7,13 +7,18 @@ import sys
 
 gc.disable()  # what is imported stays: looking for garbage takes a tenth of the time to start
 # ruff: noqa: E402
+from screening.reports.press import press
+
+command = "FLASK_RUN_FROM_CLI" in os.environ
+if command and {"screen", "--pdf"} <= {*sys.argv}:
+    press().begin()  # what prints loads beside what evaluates
+
 from screening import background, create_app
 from screening.cli import START_FAULTS, check_ready
 from screening.settings import as_called
 
 # Commands such as `flask init` must run where nothing is ready yet; `flask run` serves and must
 # not.
-command = "FLASK_RUN_FROM_CLI" in os.environ
 try:
     app = create_app()
     gc.freeze()

@@ -19,7 +19,7 @@ from typing import Any
 from benchmarks import rivals
 from benchmarks.usual_case import PAPER, usual_source, usual_style, usual_summary
 from screening.reports import fonts, pdf
-from screening.reports.pdf import press
+from screening.reports.press import press
 from screening.reports.renderer import Page, Renderer
 from screening.reports.signature import Signature, new_key
 

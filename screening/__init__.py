@@ -1,49 +1,57 @@
 """Pre-visit contraindication screening: wiring only."""
 
-from inspect import iscoroutinefunction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from flask import Flask
-from jinja2 import StrictUndefined
-from werkzeug.middleware.proxy_fix import ProxyFix
+if TYPE_CHECKING:
+    from flask import Flask
 
-from screening import cli
-from screening.delivery.load import load_channels
-from screening.extensions import Installation, babel, csrf, db
-from screening.reports.summary import is_translated
-from screening.settings import InvalidSettings, Settings, load_settings
-from screening.storage.database import configure
-from screening.storage.encryption import read_private
-from screening.web import (
-    admin,
-    clinic,
-    device,
-    errors,
-    fhir,
-    headers,
-    health,
-    invitation_list,  # noqa: F401 - adds its page to those of invitations
-    invitations,
-    language,
-    patient,
-    rule_book,
-    sign_in,
-    tablet,
-    uploads,
-    verify,
-)
+    from screening.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 REQUEST_BYTES = 64 * 1024  # a full questionnaire in a four-byte script is under 20 kB
 
 
-def create_app(settings: Settings | None = None) -> Flask:
+def create_app(settings: "Settings | None" = None) -> "Flask":
     """The application.
 
     Reads files and touches no database; `storage.database.check_keys` proves it can serve.
 
     Raises InvalidSettings or KeyFault.
     """
+    # Imported here: the process that renders pages imports this package too, and needs none of it.
+    from inspect import iscoroutinefunction
+
+    from flask import Flask
+    from jinja2 import StrictUndefined
+    from werkzeug.middleware.proxy_fix import ProxyFix
+
+    from screening import cli
+    from screening.delivery.load import load_channels
+    from screening.extensions import Installation, babel, csrf, db
+    from screening.reports.summary import is_translated
+    from screening.settings import InvalidSettings, load_settings
+    from screening.storage.database import configure
+    from screening.storage.encryption import read_private
+    from screening.web import (
+        admin,
+        clinic,
+        device,
+        errors,
+        fhir,
+        headers,
+        health,
+        invitation_list,  # noqa: F401 - adds its page to those of invitations
+        invitations,
+        language,
+        patient,
+        rule_book,
+        sign_in,
+        tablet,
+        uploads,
+        verify,
+    )
+
     settings = settings or load_settings()
     wanted = {"clinic_language": (settings.clinic_language,), "languages": settings.languages}
     half = [

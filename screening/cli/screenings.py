@@ -21,8 +21,8 @@ from screening.domain.evaluate import evaluate
 from screening.domain.rules import BASE_LANGUAGE, RuleBook
 from screening.extensions import db, installation
 from screening.reports import fhir, spreadsheet
-from screening.reports.pdf import press, print_summary
-from screening.reports.press import PrintingFailed
+from screening.reports.pdf import print_summary
+from screening.reports.press import PrintingFailed, press
 from screening.reports.summary import Summary, summarise
 from screening.services import export as export_service
 from screening.services import printing, review

@@ -23,7 +23,8 @@ from pypdf.generic import ArrayObject, ContentStream, DictionaryObject
 from screening.domain.rules import Approval
 from screening.reports import fonts
 from screening.reports.directions import independent, isolated
-from screening.reports.pdf import press, print_summary
+from screening.reports.pdf import print_summary
+from screening.reports.press import press
 from screening.reports.renderer import Page
 from screening.reports.summary import standing
 from tests.builders import book

@@ -27,8 +27,8 @@ from screening.domain.entries import Clarification, Decision, Entry, Review
 from screening.domain.evaluate import evaluate
 from screening.domain.rules import FollowUp, Kind, RuleBook
 from screening.reports import fhir
-from screening.reports.pdf import press, print_summary, summary_html
-from screening.reports.press import ROOT, Press, PrintingFailed
+from screening.reports.pdf import print_summary, summary_html
+from screening.reports.press import ROOT, Press, PrintingFailed, press
 from screening.reports.renderer import ELEMENTS, STYLES, Page
 from screening.reports.summary import Summary, beginning, summarise
 from screening.rulebooks.load import load
@@ -520,7 +520,7 @@ def test_the_same_screening_gives_the_same_bytes_in_another_process() -> None:
         == page_of_everything()
     )
     page: Page = json.loads(page_of_everything())
-    another = Press(page)
+    another = Press()
     assert another.print(page).content == press().print(page).content
     another.close()
 

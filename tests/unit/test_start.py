@@ -1,0 +1,38 @@
+"""What a new process imports: each process pays for it when it starts, and the server keeps it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.mark.parametrize(
+    ("code", "not_wanted"),
+    [
+        (
+            "import wsgi",
+            {"alembic", "cryptography.x509", "markdown_it", "pydantic", "pyhanko", "weasyprint"}
+            | {"screening.cli.setup"},
+        ),
+        ("import screening.reports.renderer", {"flask", "sqlalchemy", "cryptography"}),
+    ],
+    ids=["the server", "the process that renders"],
+)
+def test_a_process_imports_nothing_that_it_does_not_use(
+    code: str, not_wanted: set[str], tmp_path: Path
+) -> None:
+    environment = os.environ | {
+        "SCREENING_INSTANCE": str(tmp_path),
+        "FLASK_RUN_FROM_CLI": "true",  # does not serve: nothing is prepared here
+    }
+    code = f"import sys; {code}; print(*sys.modules)"
+    printed = subprocess.check_output(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, text=True
+    )
+    assert set(printed.split()) & not_wanted == set()

@@ -18,8 +18,8 @@ class CommandsOnDemand(AppGroup):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of all commands."""
-        _load("db")
-        return sorted({*commands.commands, *super().list_commands(ctx)})
+        _load("")
+        return sorted({*commands.commands, *super().list_commands(ctx), "db"})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return the command with this name."""

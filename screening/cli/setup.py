@@ -62,7 +62,6 @@ def init() -> None:
     instance = here.settings.instance
     instance.mkdir(mode=0o700, parents=True, exist_ok=True)
     instance.chmod(0o700)
-    logging.getLogger("alembic").setLevel(logging.WARNING)
     with _alone(instance):
         database.make_private(db.engine)
         _make_missing_files(here, stored=database.has_tables(db.session))
@@ -90,8 +89,10 @@ def init() -> None:
 def _migrate() -> None:
     from alembic.util import CommandError
 
+    upgrade = alembic.upgrade
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # after Flask-Alembic has set it
     try:
-        alembic.upgrade()
+        upgrade()
     except CommandError as err:
         raise not_reachable(err) from err
 

@@ -36,3 +36,17 @@ def test_a_process_imports_nothing_that_it_does_not_use(
         [sys.executable, "-c", code], cwd=ROOT, env=environment, text=True
     )
     assert set(printed.split()) & not_wanted == set()
+
+
+def test_every_command_is_listed_and_init_prints_what_matters_alone(tmp_path: Path) -> None:
+    environment = os.environ | {"SCREENING_INSTANCE": str(tmp_path)}
+
+    def flask(*words: str) -> str:
+        command = [sys.executable, "-m", "flask", *words]
+        return subprocess.check_output(
+            command, cwd=ROOT, env=environment, text=True, stderr=subprocess.STDOUT
+        )
+
+    listed = {line.split()[0] for line in flask("--help").splitlines() if line.strip()}
+    assert {"db", "doctor", "init", "invite", "screen", "verify"} <= listed
+    assert "INFO" not in flask("init")

@@ -19,8 +19,8 @@ from typing import Any
 from benchmarks import rivals
 from benchmarks.usual_case import PAPER, usual_source, usual_style, usual_summary
 from screening.printing import fonts, pdf
-from screening.printing.pdf import press
 from screening.printing.renderer import Page, Renderer
+from screening.printing.renderer_process import press
 from screening.printing.signature import Signature, new_key
 
 # as clinics get it: isolated, tagged, both conformances, its source attached, signed

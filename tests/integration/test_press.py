@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from pypdf import PdfReader
 
+from screening.printing import renderer_process as press_module
 from screening.printing.renderer import Page
 from screening.printing.renderer_process import Press, PrintingFailed
 
@@ -31,7 +32,7 @@ ENDLESS = page('<table><tr><td colspan="1000000">wide</td></tr></table>' * 50)
 @pytest.fixture(scope="module")
 def press() -> Iterator[Press]:
     """One that gives up soon."""
-    press = Press(FINE, seconds=3, memory=300_000_000)
+    press = Press(seconds=3, memory=300_000_000)
     assert press.print(FINE).content.startswith(b"%PDF")
     yield press
     press.close()
@@ -62,7 +63,7 @@ def test_a_page_beyond_its_limits_fails_alone(press: Press, broken: Page, how: s
 
 
 def test_a_page_that_takes_too_much_memory_fails_alone() -> None:
-    press = Press(FINE, memory=300_000_000)  # not given up before it has taken it
+    press = Press(memory=300_000_000)  # not given up before it has taken it
     with pytest.raises(PrintingFailed, match="MemoryError"):
         press.print(page("<p>" + "many words " * 1_500_000 + "</p>"))
     assert press.print(FINE).content.startswith(b"%PDF")
@@ -113,8 +114,11 @@ def test_each_page_has_a_process_of_its_own(press: Press) -> None:
     assert len(set(seen)) == 4
 
 
-def test_a_renderer_that_cannot_start_says_what_it_was() -> None:
-    press = Press({**FINE, "style": "missing.css"})
+def test_a_renderer_that_cannot_start_says_what_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    fault = "from screening.printing import renderer; del renderer.WARM_UP['style']; serve("
+    *python, start = press_module._PYTHON
+    monkeypatch.setattr(press_module, "_PYTHON", (*python, start.replace("serve(", fault, 1)))
+    press = Press()
     with pytest.raises(PrintingFailed, match="at start: KeyError"):
         press.print(FINE)
     press.close()
@@ -122,7 +126,7 @@ def test_a_renderer_that_cannot_start_says_what_it_was() -> None:
 
 def test_an_answer_that_nobody_waited_for_is_not_taken_for_the_next_one() -> None:
     """Ctrl-C, or a server's time-out, in the middle of a page: the next patient must not get it."""
-    press = Press(FINE)
+    press = Press()
     asked = threading.Event()
     exchange = press._exchange
 
@@ -163,7 +167,7 @@ def test_the_renderer_knows_no_secret_and_no_application(
     press: Press, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SCREENING_DATABASE_URL", "postgresql://marker:secret@localhost/x")
-    another = Press(FINE)
+    another = Press()
     try:
         another.print(FINE)
         pid = renderer_of(another)
@@ -179,7 +183,7 @@ def test_the_renderer_knows_no_secret_and_no_application(
 
 
 def test_a_renderer_ends_with_the_process_that_started_it() -> None:
-    press = Press(FINE)
+    press = Press()
     press.print(FINE)
     pid = renderer_of(press)
     line = press._line

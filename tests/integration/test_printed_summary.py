@@ -26,9 +26,9 @@ from screening.domain.assessment import Assessment, Screening
 from screening.domain.entries import Clarification, Decision, Entry, Review
 from screening.domain.evaluate import evaluate
 from screening.domain.rules import FollowUp, Kind, RuleBook
-from screening.printing.pdf import fhir_attachment, press, print_summary, summary_html
+from screening.printing.pdf import fhir_attachment, print_summary, summary_html
 from screening.printing.renderer import ELEMENTS, STYLES, Page
-from screening.printing.renderer_process import ROOT, Press, PrintingFailed
+from screening.printing.renderer_process import ROOT, Press, PrintingFailed, press
 from screening.reports.summary import Summary, beginning, summarise
 from screening.rulebooks.load import load
 from screening.settings import Settings
@@ -507,7 +507,7 @@ def test_the_same_screening_gives_the_same_bytes_in_another_process() -> None:
         == page_of_everything()
     )
     page: Page = json.loads(page_of_everything())
-    another = Press(page)
+    another = Press()
     assert another.print(page).content == press().print(page).content
     another.close()
 

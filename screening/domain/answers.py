@@ -171,7 +171,7 @@ class Answers:
 
 
 class UnacceptableAnswers(InvalidInput[Mapping[str, Fault]]):
-    """The faults are by the id of the question or follow-up."""
+    """Raised for answers. The faults are by the id of the question or follow-up."""
 
 
 def read_answers(book: RuleBook, values: Mapping[str, object]) -> Answers:
@@ -252,7 +252,7 @@ def tidy(text: str, *, lines: bool = False) -> str:
 
 
 def text_fault(text: str, longest: int, *, lines: bool = False) -> Fault | None:
-    """Return why a tidied text is not accepted: its length, or a character that is not printed."""
+    """Return why a tidied text is not accepted: too long, or with characters not printed."""
     if len(text) > longest:
         return Fault.TOO_LONG
     is_one_line = lines or not set(text) & {"\n", "\t"}

@@ -58,13 +58,14 @@ class AskedChange:
 class OutcomeChange:
     """The findings whose severity differs between two editions wherever `condition` holds.
 
-    `findings` are triples of a finding, its old and its new severity; None stands for no finding.
+    `limits` are the condition in words. `findings` are triples of a finding, its old and its new
+    severity; None stands for no finding.
     `was` and `now` are the outcomes of all findings that follow from these answers alone; None
     where that edition does not ask for them.
     """
 
     condition: Condition
-    said: tuple[LimitInWords, ...]
+    limits: tuple[LimitInWords, ...]
     was: Severity | None
     now: Severity | None
     findings: tuple[tuple[Finding, Severity | None, Severity | None], ...]
@@ -214,13 +215,13 @@ def outcomes_changed(old: RuleBook, new: RuleBook) -> tuple[OutcomeChange, ...]:
     ] = {}
     for side, in_this, in_other in ((0, before, after), (1, after, before)):
         for key, (finding, condition) in in_this.items():
-            other, other_condition = in_other.get(key, (None, {}))
-            pieces = (
-                [condition] if other is None else conditions.without(condition, other_condition)
-            )
-            if other is not None and other.severity is not finding.severity:
+            pieces = [condition]
+            if key in in_other:
+                other, other_condition = in_other[key]
+                pieces = conditions.without(condition, other_condition)
                 both = conditions.meet(condition, other_condition)
-                pieces += [] if both is None else [both]
+                if both is not None and other.severity is not finding.severity:
+                    pieces.append(both)
             for piece in pieces:
                 severities = changes.setdefault(frozenset(piece.items()), ({}, {}))
                 severities[side][finding.rule] = finding.severity
@@ -230,7 +231,7 @@ def outcomes_changed(old: RuleBook, new: RuleBook) -> tuple[OutcomeChange, ...]:
         outcome_changes.append(
             OutcomeChange(
                 condition=condition,
-                said=conditions.in_words(condition),
+                limits=conditions.in_words(condition),
                 was=_outcome(before, old_items, condition),
                 now=_outcome(after, new_items, condition),
                 findings=tuple(

@@ -87,8 +87,8 @@ class Conditions:
                 none = frozenset()
             if any(group <= none for group in groups):
                 return None
-            smallest = (group for group in groups if not any(other < group for other in groups))
-            met[item_id] = Limit(frozenset(smallest), none)
+            wider = {group for group in groups for other in groups if other < group}
+            met[item_id] = Limit(groups - wider, none)
         return met
 
     def without(self, condition: Condition, excluded: Condition) -> list[Condition]:
@@ -133,7 +133,7 @@ class Conditions:
 
     def lead(self, condition: Condition, findings: tuple[Finding, ...]) -> Lead:
         """Return the findings together with their condition, also in words."""
-        return Lead(condition=condition, said=self.in_words(condition), findings=findings)
+        return Lead(condition=condition, limits=self.in_words(condition), findings=findings)
 
     def in_words(self, condition: Condition) -> tuple[LimitInWords, ...]:
         """Return the limits in the order asked, in the words of the newest book that has them."""
@@ -160,10 +160,13 @@ class Conditions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lead:
-    """The findings that follow from answers that fulfil the condition, without any others."""
+    """The findings that follow from answers that fulfil the condition, without any others.
+
+    `limits` are the condition in words.
+    """
 
     condition: Condition
-    said: tuple[LimitInWords, ...]
+    limits: tuple[LimitInWords, ...]
     findings: tuple[Finding, ...]
 
 
@@ -185,13 +188,13 @@ def truth_table(book: RuleBook) -> tuple[tuple[Lead, ...], tuple[Lead, ...]]:
             if value == NOTHING and not conditions.chooses_one(item.id):
                 limit = Limit(none=item.option_ids)
             answer = {**opened(item), item.id: limit}
-            own = [
+            keys = [
                 key
                 for key, (_finding, condition) in all_findings.items()
                 if item.id in condition and covers(condition, answer)
             ]
-            leads.setdefault(tuple(all_findings[key][0] for key in own), []).append(value)
-            for key in own:
+            leads.setdefault(tuple(all_findings[key][0] for key in keys), []).append(value)
+            for key in keys:
                 joined.pop(key, None)
         rows += [
             conditions.lead({**opened(item), item.id: some(values)}, findings)

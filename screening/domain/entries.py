@@ -65,6 +65,6 @@ def established(answers: Answers, entries: tuple[Entry, ...]) -> Answers:
     """Return the patient's answers, replaced by clarifications where there are any."""
     for entry in entries:
         if isinstance(entry, Clarification):
-            kept = (answer for answer in answers.given if answer.id not in entry.items)
-            answers = Answers(given=(*kept, *entry.answers.given))
+            others = (answer for answer in answers.given if answer.id not in entry.items)
+            answers = Answers(given=(*others, *entry.answers.given))
     return answers

@@ -29,7 +29,7 @@ class Severity(IntEnum):
 
 
 class Kind(StrEnum):
-    """How a question is answered."""
+    """The kind of answer that a question takes."""
 
     ONE = "one"  # exactly one option
     SEVERAL = "several"  # any number of options
@@ -73,7 +73,7 @@ class FollowUp:
 
     @property
     def required(self) -> bool:
-        """Return whether the page requires an answer: not for several options or own words."""
+        """Return whether an answer is required: only where exactly one option is to be chosen."""
         return self.kind is Kind.ONE
 
 
@@ -242,7 +242,7 @@ class Edition:
     approvals: tuple[Approval, ...]
 
     def overdue_since(self, today: date) -> date | None:
-        """Return the day by which the edition had to be reviewed, if that day is over."""
+        """Return the day by which the edition had to be reviewed, if that day is past."""
         days = [
             approval.review_by
             for approval in self.approvals

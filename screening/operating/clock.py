@@ -109,8 +109,8 @@ def _jump(act: Act, machine: Machine) -> timedelta:
         return jump if abs(jump) > TOLERATED else timedelta(0)
     newest = audit.last(act.session)
     checked_at = act.session.scalar(select(func.max(ClockRow.at)))
-    known = [at for at in (checked_at, newest.at if newest else None) if at is not None]
-    gap = act.now - max(known, default=act.now)
+    times = [at for at in (checked_at, newest.at if newest else None) if at is not None]
+    gap = act.now - max(times, default=act.now)
     return timedelta(0) if -TOLERATED <= gap <= LONGEST_OFF else gap
 
 

@@ -172,7 +172,7 @@ def purge(
 ) -> tuple[int, int, int]:
     """Delete the screenings that are due, and all rows that have expired.
 
-    Returns how many screenings were deleted, how many of them were never opened, and how many are
+    Return how many screenings were deleted, how many of them were never opened, and how many are
     left. `by_itself` limits their number to TIMES_USUAL usual days, or LEAST_BY_ITSELF. `progress`
     takes the numbers done and in all. Raises ClockInDoubt.
     """

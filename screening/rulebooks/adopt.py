@@ -15,9 +15,9 @@ def adopt(folder: Path) -> list[Path]:
     Raises FileExistsError.
     """
     folder.mkdir(mode=0o700, parents=True)
-    own = [Path(shutil.copy(file, folder)) for file in _packaged()]
+    copies = [Path(shutil.copy(file, folder)) for file in _packaged()]
     note_basis(folder)
-    return own
+    return copies
 
 
 def note_basis(folder: Path) -> None:
@@ -37,7 +37,7 @@ def basis(folder: Path) -> Path:
 
 
 def is_packaged_newer(folder: Path) -> bool:
-    """Return whether the packaged rule book differs from the adopted one, or that is unreadable."""
+    """Return whether the packaged book differs from the adopted copy, or that is unreadable."""
     try:
         return basis(folder).exists() and _digest(basis(folder)) != _digest(AZATHIOPRINE)
     except (OSError, InvalidRuleBook):

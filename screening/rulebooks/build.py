@@ -21,16 +21,16 @@ def build(
     """
     facts = {table.id: _value(domain.Fact, table) for table in book.fact}
     questions = tuple(_question(table, dict(book.choice)) for table in book.question)
-    asked = [item for question in questions for item in question.page]
-    rank = {item.id: index * RANKS for index, item in enumerate(asked)}
+    items = [item for question in questions for item in question.page]
+    rank = {item.id: index * RANKS for index, item in enumerate(items)}
     reasons = dict(book.open)
     alone = f"{reasons['alone']} "
     read_by_rules: dict[str, list[domain.Fact]] = {}
     rules = []
     for number, rule in enumerate(book.rule, start=1):
         cites = _cited(rule, facts)
-        for item in rule.when:
-            read_by_rules.setdefault(item, []).extend(cites)
+        for item_id in rule.when:
+            read_by_rules.setdefault(item_id, []).extend(cites)
         answer = max(rule.when, key=rank.__getitem__)
         finding = _value(
             domain.Finding,
@@ -43,7 +43,7 @@ def build(
             cites=cites,
             rank=rank[answer] + number,
         )
-        when = tuple(sorted((item, frozenset(values)) for item, values in rule.when.items()))
+        when = tuple(sorted((item_id, frozenset(values)) for item_id, values in rule.when.items()))
         rules.append(domain.Rule(when=when, finding=finding))
     open_findings = {
         (item.id, how): domain.Finding(
@@ -58,7 +58,7 @@ def build(
             cites=tuple(dict.fromkeys(read_by_rules[item.id])),
             rank=rank[item.id],
         )
-        for item in asked
+        for item in items
         if item.id in read_by_rules
         for how in domain.Open
     }
@@ -105,9 +105,9 @@ def _question(table: shape.Question, labels: Mapping[str, str]) -> domain.Questi
 
 
 def _options(table: shape.Question | shape.FollowUp, labels: Mapping[str, str]) -> dict[str, Any]:
-    own = () if isinstance(table, shape.Question) else table.options
+    own_options = () if isinstance(table, shape.Question) else table.options
     options = [domain.Option(id=choice, label=labels[choice]) for choice in table.choices]
-    options += [_value(domain.Option, option) for option in own if not table.choices]
+    options += [_value(domain.Option, option) for option in own_options if not table.choices]
     return {"options": tuple(options), "option_ids": frozenset(option.id for option in options)}
 
 

@@ -29,7 +29,7 @@ EARLY = ("status", "approved_by", "approved_on")  # keys of [edition] in early e
 
 
 class InvalidRuleBook(InvalidInput[list[RuleBookFault]]):
-    """The faults are those of a rule book and its translations."""
+    """Raised for a rule book, with the faults of its translations too."""
 
 
 def load(

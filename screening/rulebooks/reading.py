@@ -45,7 +45,7 @@ class RuleBookFault:
 
 
 def keep_sound(content: Content, shape: "type[BaseModel]", note: Note) -> None:
-    """Take out of the content what does not fit the shape, and note a fault for it."""
+    """Remove from the content all that does not fit the shape, and note a fault for each part."""
     from pydantic import ValidationError
 
     try:

@@ -18,7 +18,7 @@ _SENTENCE_END = re.compile(r"[.!?:]+\s|\n\s*(?:\n|[-*#\d])")
 def html(folder: Path, place: str, language: str) -> str:
     """Return the clinic's text for a place as HTML; empty where it has none in this language."""
     try:
-        # A file that is not UTF-8 must not keep patients out; `faults` tells of it.
+        # A file that is not UTF-8 must not keep patients out; `faults` reports it.
         text = _file(folder, place, language).read_text(encoding="utf-8-sig", errors="replace")
     except OSError:
         return ""
@@ -32,23 +32,23 @@ def html(folder: Path, place: str, language: str) -> str:
 
 @cache
 def _markdown() -> Any:
-    from markdown_it import MarkdownIt  # here: most clinics have no texts of their own
+    from markdown_it import MarkdownIt  # imported here: most clinics have no own texts
 
     return MarkdownIt("commonmark", {"html": False}).disable("image")
 
 
 def faults(folder: Path, languages: Iterable[str]) -> Iterator[str]:
     """Yield each fault of the files with its remedy."""
-    known = {
+    places = {
         _file(folder, place, language): place for place in MOST_WORDS for language in languages
     }
     present = set((folder / "texts").glob("*"))
-    for file in sorted(present - set(known)):
-        names = ", ".join(sorted(path.name for path in known))
+    for file in sorted(present - set(places)):
+        names = ", ".join(sorted(path.name for path in places))
         yield f"{file} is shown nowhere; use a name such as {names}"
-    for file, place in known.items():
+    for file, place in places.items():
         if file not in present:
-            if any(known.get(other) == place for other in present):
+            if any(places.get(other) == place for other in present):
                 yield f"{file} is missing: patients with that language see nothing in its place"
             continue
         try:

@@ -52,7 +52,7 @@ def assess(session: Session, keys: Keys, screening: Screening) -> tuple[Books, A
 def approvals_at(
     session: Session, keys: Keys, digest: str, *, at: datetime | None = None
 ) -> tuple[Approval, ...]:
-    """Return the approvals of an edition now or at a moment; none where some were missing.
+    """Return the approvals of an edition now or at a moment, or () where it had too few.
 
     Raises KeyFault.
     """

@@ -174,7 +174,7 @@ def change(
 def _limits(keys: Keys, sign_in_name: str, address: str) -> dict[bytes, int]:
     """Return how many sign-ins may fail, by the keys under which they are counted.
 
-    A name has a high limit of its own, so that attempts from elsewhere lock nobody out at once.
+    The limit of a name alone is high: a few attempts from elsewhere must not lock a person out.
     """
     name = normal_name(sign_in_name)
     limits = {

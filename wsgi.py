@@ -7,11 +7,11 @@ import sys
 
 gc.disable()  # what is imported stays: looking for garbage takes a tenth of the time to start
 # ruff: noqa: E402
-from screening.printing.renderer_process import press
+from screening.printing.renderer_process import current_renderer
 
 command = "FLASK_RUN_FROM_CLI" in os.environ
 if command and {"screen", "--pdf"} <= {*sys.argv}:
-    press().begin()  # what prints loads beside what evaluates
+    current_renderer().begin()  # what prints loads beside what evaluates
 
 from screening import background
 from screening.application import create_app

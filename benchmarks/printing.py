@@ -16,7 +16,7 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from benchmarks.press import Press
+from benchmarks.press import RendererProcess
 from benchmarks.timing import Side, Table, milliseconds, seconds, take_turns
 from benchmarks.usual_case import PAPER, usual_answers, usual_patient, usual_style, usual_summary
 from benchmarks.worker import (
@@ -59,7 +59,7 @@ def measure(quick: bool) -> Table:
     """Ours and each other way take turns at the same summary; building its HTML counts for all of them."""
     fonts.use_own_fonts()  # for Chromium too: it finds its fonts in the same way
     with ExitStack() as stack:
-        presses = {name: stack.enter_context(Press(name)) for name in PRINTERS}
+        presses = {name: stack.enter_context(RendererProcess(name)) for name in PRINTERS}
         rows = []
         for rival in _rivals(stack, presses):
             own, other = take_turns(
@@ -108,7 +108,7 @@ def measure(quick: bool) -> Table:
     )
 
 
-def _rivals(stack: ExitStack, presses: dict[str, Press]) -> Iterator[Rival]:
+def _rivals(stack: ExitStack, presses: dict[str, RendererProcess]) -> Iterator[Rival]:
     """Each other way, ready to print; what it opened is closed with the stack."""
 
     def kept(ours: str, other: str, rounds: int, to_reach: str = "for information") -> Rival:
@@ -160,7 +160,7 @@ def _rivals(stack: ExitStack, presses: dict[str, Press]) -> Iterator[Rival]:
     yield Rival(ours=COMPLETE, side=cold, rounds=8, size=lambda: target.stat().st_size)
 
 
-def _side(press: Press, name: str, in_a_row: int = 1) -> Side:
+def _side(press: RendererProcess, name: str, in_a_row: int = 1) -> Side:
     """Printing so many pages in a row; a run tells the seconds of one."""
     return Side(
         name=name,

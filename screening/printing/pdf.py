@@ -1,4 +1,4 @@
-"""What is printed: a template of templates/pdf, filled in, through the press."""
+"""Print a page: fill in a template of templates/pdf and hand it to the renderer."""
 
 import json
 import logging
@@ -10,7 +10,7 @@ import segno
 from screening.domain.assessment import Assessment, Screening
 from screening.domain.rules import RuleBook
 from screening.printing.renderer import Attached, Page
-from screening.printing.renderer_process import Printed, press
+from screening.printing.renderer_process import Printed, current_renderer
 from screening.reports import fhir
 from screening.reports.summary import Summary
 from screening.reports.templates import filled_in
@@ -44,11 +44,11 @@ def print_page(
     def page(missing: frozenset[str]) -> Page:
         return Page(html=html(missing), style=style, to_be_signed=to_be_signed, attached=attached)
 
-    printed = press().print(page(frozenset()))
+    printed = current_renderer().print(page(frozenset()))
     if not printed.missing:
         return printed
     log.warning("a page has characters without a glyph; their code points are printed")
-    return Printed(press().print(page(printed.missing)).content, printed.missing)
+    return Printed(current_renderer().print(page(printed.missing)).content, printed.missing)
 
 
 def summary_html(summary: Summary, paper: str, missing: frozenset[str] = frozenset()) -> str:

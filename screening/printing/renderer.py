@@ -1,7 +1,7 @@
 """WeasyPrint, in processes of its own: a helper that stays, and one child of it for each page, which may use little.
 
 The helper reads nothing that a patient wrote. It is started without the rest of the application
-(see press.py).
+(see renderer_process.py).
 """
 
 import base64
@@ -173,7 +173,7 @@ def serve(descriptor: int, seconds: int, memory: int) -> NoReturn:
     os.nice(10)  # patients who fill in the form go first
     # nothing that a patient wrote is to be left behind
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    line = Connection(descriptor)
+    connection = Connection(descriptor)
     gc.disable()  # next to nothing of what is made here is ever garbage
     try:
         renderer = Renderer()
@@ -181,25 +181,25 @@ def serve(descriptor: int, seconds: int, memory: int) -> NoReturn:
         gc.freeze()  # children share this memory for as long as nobody writes to it
     except Exception as err:  # noqa: BLE001 - whatever it was, it must be told
         why = str(err) if isinstance(err, Missing) else f"at start: {type(err).__name__}"
-        line.send_bytes(_reply(json.loads(line.recv_bytes())["number"], error=why))
+        connection.send_bytes(_reply(json.loads(connection.recv_bytes())["number"], error=why))
         os._exit(0)
     while True:
         child = os.fork()  # before there is anything to do, so that nobody waits for it
         if child == 0:
-            _child(renderer, line, seconds, memory)
+            _child(renderer, connection, seconds, memory)
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         if code != 0:
             os._exit(0 if code == _CLOSED else BY_SIGNAL - code if code < 0 else code)
 
 
-def _child(renderer: Renderer, line: Connection, seconds: int, memory: int) -> NoReturn:
+def _child(renderer: Renderer, connection: Connection, seconds: int, memory: int) -> NoReturn:
     """Render one page within limits that the kernel keeps, answer, end."""
     code = 1
     try:
-        if not line.poll():
+        if not connection.poll():
             renderer.render(WARM_UP)
         try:
-            asked = line.recv_bytes()
+            asked = connection.recv_bytes()
         except (EOFError, ConnectionError):
             code = _CLOSED
             return  # type: ignore[misc] # the last line ends the process
@@ -217,7 +217,7 @@ def _child(renderer: Renderer, line: Connection, seconds: int, memory: int) -> N
             reply = _reply(request["number"], content=printed, missing="".join(sorted(missing)))
         except BaseException as err:  # noqa: BLE001 - whatever it was, only its name may be told
             reply = _reply(request["number"], error=type(err).__name__)
-        line.send_bytes(reply)
+        connection.send_bytes(reply)
         code = 0
     finally:
         os._exit(code)

@@ -1,7 +1,4 @@
-"""The press: pages go to the renderer's process, PDFs come back.
-
-A page that breaks it breaks nothing else.
-"""
+"""The renderer's process: it gets pages and returns PDFs. A page that ends it harms no other page."""
 
 import atexit
 import base64
@@ -46,7 +43,7 @@ class Printed(NamedTuple):
     missing: frozenset[str]
 
 
-class Press:
+class RendererProcess:
     """One renderer, started when it is first needed and again after it ended.
 
     For any number of threads.
@@ -58,7 +55,7 @@ class Press:
         self._numbers = count(1)
         self._limits = (str(seconds), str(memory))
         self._lock = threading.Lock()
-        self._line: Connection | None = None
+        self._connection: Connection | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
     def print(self, page: Page) -> Printed:
@@ -88,14 +85,14 @@ class Press:
 
     def forget(self) -> None:
         """Leave the renderer to the process that this one was forked from."""
-        if self._line is not None:
-            self._line.close()
-        self._line = self._process = None
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = self._process = None
 
     def _begin(self) -> None:
         if self._process is not None and self._process.poll() is not None:
             self.close()  # it was killed while nobody needed it
-        if self._line is not None:
+        if self._connection is not None:
             return
         ours, theirs = socket.socketpair()
         with theirs:
@@ -110,23 +107,23 @@ class Press:
                 pass_fds=(theirs.fileno(),),
                 process_group=0,  # with its child; Ctrl-C and a hang-up are not for them
             )
-        self._line = Connection(ours.detach())
+        self._connection = Connection(ours.detach())
 
     def _exchange(self, page: Page) -> dict[str, Any]:
         """Send a page and wait for its answer, for as long as PATIENCE.
 
         Raises EOFError, OSError.
         """
-        line = self._line
+        connection = self._connection
         process = self._process
         number = next(self._numbers)
-        assert line is not None  # noqa: S101
+        assert connection is not None  # noqa: S101
         assert process is not None  # noqa: S101
         watch = threading.Timer(PATIENCE, _kill, (process,))
         watch.start()
         try:
-            line.send_bytes(json.dumps({"number": number, "page": page}).encode())
-            answer: dict[str, Any] = json.loads(line.recv_bytes())
+            connection.send_bytes(json.dumps({"number": number, "page": page}).encode())
+            answer: dict[str, Any] = json.loads(connection.recv_bytes())
         finally:
             watch.cancel()
         if answer["number"] != number:
@@ -147,30 +144,30 @@ class Press:
 
     def close(self) -> None:
         """End the renderer, whatever it is doing; the next page begins another."""
-        if self._line is not None:
-            self._line.close()
+        if self._connection is not None:
+            self._connection.close()
         if self._process is not None:
             _kill(self._process)
             self._process.wait()
-        self._line = self._process = None
+        self._connection = self._process = None
 
 
-def press() -> Press:
-    """The press of this process."""
+def current_renderer() -> RendererProcess:
+    """Return the renderer of this process."""
     with _beginning:
-        return _press()
+        return _renderer()
 
 
 @cache
-def _press() -> Press:
-    made = Press()
+def _renderer() -> RendererProcess:
+    made = RendererProcess()
     atexit.register(made.close)
 
     def begin_anew() -> None:
-        # A process forked from this one begins with a press of its own: one line is not for two.
+        # A process forked from this one begins with a renderer of its own: a connection is not for two.
         atexit.unregister(made.close)
         made.forget()
-        _press.cache_clear()
+        _renderer.cache_clear()
 
     os.register_at_fork(after_in_child=begin_anew)
     return made

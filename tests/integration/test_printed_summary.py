@@ -28,7 +28,12 @@ from screening.domain.evaluate import evaluate
 from screening.domain.rules import FollowUp, Kind, RuleBook
 from screening.printing.pdf import fhir_attachment, print_summary, summary_html
 from screening.printing.renderer import ELEMENTS, STYLES, Page
-from screening.printing.renderer_process import ROOT, Press, PrintingFailed, press
+from screening.printing.renderer_process import (
+    ROOT,
+    PrintingFailed,
+    RendererProcess,
+    current_renderer,
+)
 from screening.reports.summary import Summary, beginning, summarise
 from screening.rulebooks.load import load
 from screening.settings import Settings
@@ -474,7 +479,7 @@ def test_a_page_that_asks_for_anything_is_not_printed(url: str) -> None:
         attached=None,
     )
     with pytest.raises(PrintingFailed, match="FatalURLFetchingError"):
-        press().print(page)
+        current_renderer().print(page)
 
 
 def test_every_element_of_a_printed_page_is_in_the_sheet_that_says_what_elements_are() -> None:
@@ -507,8 +512,8 @@ def test_the_same_screening_gives_the_same_bytes_in_another_process() -> None:
         == page_of_everything()
     )
     page: Page = json.loads(page_of_everything())
-    another = Press()
-    assert another.print(page).content == press().print(page).content
+    another = RendererProcess()
+    assert another.print(page).content == current_renderer().print(page).content
     another.close()
 
 

@@ -34,23 +34,11 @@ from screening.printing import fonts
 from screening.printing.pdf import summary_html
 from screening.printing.renderer_process import ROOT
 from screening.storage import records
+from tests.browser.server import CHROMIUM, CHROMIUM_ARGS, launch_options
 
-CHROMIUM = Path("/usr/bin/chromium")
 QUICK_ROUNDS = 3
 LOOK_EVERY = 0.02  # seconds
 LOOK_FOR = 2.0
-# As one would script it, and without a word to the network.
-CHROMIUM_OPTIONS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--host-resolver-rules=MAP * ~NOTFOUND",
-)
 NUMBER = 17
 
 
@@ -228,7 +216,7 @@ def _print_by_chromium(folder: Path) -> None:
         done = subprocess.run(
             [
                 CHROMIUM,
-                *CHROMIUM_OPTIONS,
+                *CHROMIUM_ARGS,
                 f"--user-data-dir={profile}",
                 f"--print-to-pdf={target}",
                 source.as_uri(),
@@ -245,7 +233,7 @@ def _print_by_chromium(folder: Path) -> None:
 def _open_chromium() -> Iterator[Callable[[], bytes]]:
     """A function that prints in one page of a browser that stays open."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(CHROMIUM_OPTIONS))
+        browser = playwright.chromium.launch(**launch_options())
         page = browser.new_page()
 
         def print_page() -> bytes:

@@ -68,7 +68,7 @@ def serve(app: Flask, *, workers: int) -> Iterator[Served]:
     }
     environ = kept | {
         "SCREENING_INSTANCE": str(settings.instance),
-        "SCREENING_DATABASE_URL": settings.database_url,
+        "SCREENING_DATABASE_URL": settings.database_url.get_secret_value(),
     }
     # The listening socket is handed over, so that no other process can take the port in between.
     with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -1,7 +1,7 @@
 """What one clinic has installed: settings, rule books, keys, and what features add."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import cached_property, lru_cache
 from math import inf
@@ -119,7 +119,7 @@ class Installation:
     @property
     def offering(self) -> Settings:
         """The settings with no other languages than those offered to patients now."""
-        return replace(self.settings, languages=self.languages)
+        return self.settings.model_copy(update={"languages": self.languages})
 
     def check_languages(self, books: editions.Books) -> None:
         """Raise InvalidSettings unless the rule book has the clinic's language and one for patients."""

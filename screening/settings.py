@@ -8,21 +8,31 @@ import os
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import MISSING, dataclass, field, fields
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from babel import Locale, UnknownLocaleError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+)
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 
+from screening.domain.faults import InvalidInput
 from screening.domain.invitation import LONGEST_DAYS
 
 PREFIX = "SCREENING_"
 FILE_NAME = "settings.toml"
 ROOT = Path(__file__).parent.parent
-Options = TypeVar("Options")
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -34,63 +44,11 @@ def as_called(words: str) -> str:
     return re.sub(r"\bflask (?=[a-z])", os.environ.get("COMMAND_NAME", "flask") + " ", words)
 
 
-class InvalidSettings(Exception):
-    """Raised with every wrong setting at once, one per line."""
-
-    def __init__(self, faults: list[str]) -> None:
-        super().__init__("\n".join(faults))
-        self.faults = faults
+class InvalidSettings(InvalidInput[list[str]]):
+    """Each fault names its file or variable, the setting and the remedy."""
 
 
-def text(raw: object) -> str:
-    """A text, without blanks around it. Raises ValueError."""
-    if not isinstance(raw, str):
-        raise ValueError(f"{raw!r} must be a text; write it between quotes")
-    return raw.strip()
-
-
-def filled(raw: object) -> str:
-    """A text that is not empty. Raises ValueError."""
-    if not text(raw):
-        raise ValueError("must not be empty")
-    return text(raw)
-
-
-def number(lowest: int, highest: int) -> Callable[[object], int]:
-    """What reads a whole number between these. It raises ValueError."""
-
-    def read(raw: object) -> int:
-        digits = str(raw).strip()
-        if isinstance(raw, bool) or not digits.isdecimal() or not lowest <= int(digits) <= highest:
-            raise ValueError(f"must be a whole number from {lowest} to {highest}")
-        return int(digits)
-
-    return read
-
-
-whole = number(1, 9999)
-count = number(0, 9999)
-port = number(0, 65535)
-
-
-def flag(raw: object) -> bool:
-    """True or false. Raises ValueError."""
-    words = {
-        "true": True,
-        "1": True,
-        "yes": True,
-        "false": False,
-        "0": False,
-        "no": False,
-        "": False,
-    }
-    if str(raw).strip().lower() not in words:
-        raise ValueError("must be true or false")
-    return words[str(raw).strip().lower()]
-
-
-def _timezone(raw: object) -> str:
-    name = text(raw)
+def _timezone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (OSError, ValueError, ZoneInfoNotFoundError) as err:
@@ -98,8 +56,7 @@ def _timezone(raw: object) -> str:
     return name
 
 
-def _language(raw: object) -> str:
-    code = text(raw)
+def _language(code: str) -> str:
     try:
         Locale.parse(code, sep="-")
     except (UnknownLocaleError, ValueError) as err:
@@ -107,8 +64,8 @@ def _language(raw: object) -> str:
     return code
 
 
-def _region(raw: object) -> str:
-    code = text(raw).upper()
+def _region(code: str) -> str:
+    code = code.upper()
     if code and not (len(code) == 2 and code in Locale("en").territories):
         raise ValueError(
             f"{code!r} is not a country or region; write its two letters, such as US, GB or ES"
@@ -116,36 +73,21 @@ def _region(raw: object) -> str:
     return code
 
 
-def _languages(raw: object) -> tuple[str, ...]:
-    codes = (
-        raw if isinstance(raw, list) else [part for part in text(raw).split(",") if part.strip()]
-    )
-    if not codes:
-        raise ValueError("must name at least one language")
-    return tuple(dict.fromkeys(_language(code) for code in codes))
+def _split(raw: object) -> object:
+    """Return the codes of a text such as "en, es"."""
+    return [part for part in raw.split(",") if part.strip()] if isinstance(raw, str) else raw
 
 
-def _no_languages(raw: object) -> tuple[str, ...]:
-    return _languages(raw) if raw else ()
-
-
-def _paper(raw: object) -> str:
-    for paper in ("A4", "Letter"):
-        if text(raw).lower() == paper.lower():
-            return paper
-    raise ValueError("must be A4 or Letter")
-
-
-def _url(raw: object) -> str:
-    url = text(raw).rstrip("/")
+def _url(url: str) -> str:
+    url = url.rstrip("/")
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.path or parts.query:
         raise ValueError(f"{url!r} must be like https://screening.clinic.example, without a path")
     return url
 
 
-def _fhir_url(raw: object) -> str:
-    url = text(raw).rstrip("/")
+def _fhir_url(url: str) -> str:
+    url = url.rstrip("/")
     parts = urlsplit(url)
     if url and (
         parts.scheme not in ("http", "https") or not parts.hostname or set("|?# ") & set(url)
@@ -154,117 +96,175 @@ def _fhir_url(raw: object) -> str:
     return url
 
 
-def _database_url(raw: object) -> str:
-    url = text(raw)
+def _database_url(secret: SecretStr) -> SecretStr:
+    url = secret.get_secret_value()
     if url and not url.startswith(
         ("sqlite:///", "postgresql://", "postgres://", "postgresql+psycopg://")
     ):
         raise ValueError("must be like postgresql://user@host/database, or empty for SQLite")
-    return url
+    return secret
 
 
-def setting(
-    read: Callable[[object], Any], what: str, default: Any = MISSING, *, secret: bool = False
-) -> Any:
-    """A field that is read from a settings file, with what it is for.
-
-    Without a default it must be there.
-    """
-    return field(default=default, metadata={"read": read, "what": what, "secret": secret})
+def _paper(raw: object) -> object:
+    return raw.strip().capitalize() if isinstance(raw, str) else raw
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+def _flag(raw: object) -> object:
+    """Return False for an empty variable of the environment."""
+    return raw.strip() or False if isinstance(raw, str) else raw
+
+
+def _digits(raw: object) -> object:
+    """Return None for what pydantic would read as a number, such as true or "1_0"."""
+    return None if isinstance(raw, bool) or not str(raw).strip().isdecimal() else raw
+
+
+Flag = Annotated[bool, BeforeValidator(_flag)]
+Number = Annotated[int, BeforeValidator(_digits)]
+Count = Annotated[Number, Field(ge=0, le=9999)]
+Whole = Annotated[Number, Field(ge=1, le=9999)]
+Language = Annotated[str, AfterValidator(_language)]
+Languages = Annotated[
+    tuple[Language, ...],
+    BeforeValidator(_split),
+    AfterValidator(lambda codes: tuple(dict.fromkeys(codes))),
+]
+Paper = Annotated[Literal["A4", "Letter"], BeforeValidator(_paper)]
+
+
+def setting(default: Any, description: str) -> Any:
+    """Declare an option that is read from the settings file; `...` stands for no default."""
+    return Field(default, description=description)
+
+
+class Options(BaseModel):
+    """Options, checked. Those with a description are read from a table of the settings file."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", str_strip_whitespace=True, defer_build=True
+    )
+
+    @classmethod
+    def declared(cls) -> dict[str, FieldInfo]:
+        """Return the fields that are read, by name."""
+        return {name: field for name, field in cls.model_fields.items() if field.description}
+
+    @classmethod
+    def read(
+        cls, written: Mapping[str, object], place: Callable[[str], str], **values: object
+    ) -> Self:
+        """Return the options that were written. Raises InvalidSettings with every fault.
+
+        `place` tells where a name stands; `values` fill the fields that are not read.
+        """
+        declared = cls.declared()
+        known = {name: value for name, value in written.items() if name in declared}
+        unknown = [name for name in written if name not in declared]
+        faults = dict.fromkeys(unknown, f"is not known; there are {', '.join(declared)}")
+        try:
+            options = cls(**known, **values)
+        except ValidationError as err:
+            for error in err.errors():
+                name = str(error["loc"][0])
+                faults.setdefault(name, _fault(declared[name], error))
+        if faults:
+            raise InvalidSettings([f"{place(name)}: {fault}" for name, fault in faults.items()])
+        return options
+
+
+def _fault(field: FieldInfo, error: ErrorDetails) -> str:
+    """Return our words for an error of pydantic."""
+    match error["type"].split("_"):
+        case ["value", "error"]:
+            return str(error["ctx"]["error"])
+        case ["missing"]:
+            return f"is missing: {field.description}"
+        case ["string" | "tuple", "type"]:
+            return f"{error['input']!r} must be a text; write it between quotes"
+        case ["string", "too", "short"]:
+            return "must not be empty"
+        case ["too", "short"]:
+            return "must name at least one language"
+        case ["bool", _]:
+            return "must be true or false"
+        case ["literal", _]:
+            return f"must be {error['ctx']['expected'].replace(chr(39), '')}"
+    _digits, at_least, at_most = field.metadata
+    return f"must be a whole number from {at_least.ge} to {at_most.le}"
+
+
+class Settings(Options):
     """All settings, checked. `instance` is the folder with keys, settings file and database."""
 
     instance: Path
-    came_from: Mapping[str, str] = field(default_factory=dict, compare=False)
+    came_from: Mapping[str, str] = {}
     # as written; `delivery` reads them
-    channels: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
-    database_url: str = setting(
-        _database_url,
-        "database as a SQLAlchemy URL; empty: SQLite in the instance folder",
+    channels: Mapping[str, Mapping[str, object]] = {}
+    database_url: Annotated[SecretStr, AfterValidator(_database_url)] = setting(
+        SecretStr(""), "database as a SQLAlchemy URL; empty: SQLite in the instance folder"
+    )
+    public_url: Annotated[str, AfterValidator(_url)] = setting(
+        "http://127.0.0.1:8000", "the address patients open; its host is the only one answered"
+    )
+    fhir_url: Annotated[str, AfterValidator(_fhir_url)] = setting(
         "",
-        secret=True,
+        "where the addresses of our FHIR definitions begin, for ever; empty: /fhir at public_url",
     )
-    public_url: str = setting(
-        _url,
-        "the address patients open; its host is the only one answered",
-        "http://127.0.0.1:8000",
-    )
-    fhir_url: str = setting(
-        _fhir_url,
-        "where the addresses of our FHIR questions and codes begin, the same for ever; empty: /fhir at public_url",
-        "",
-    )
-    allow_plain_http: bool = setting(
-        flag,
-        "serve without TLS beyond this machine: anyone on the network can then read the answers",
+    allow_plain_http: Flag = setting(
         False,
+        "serve without TLS beyond this machine: anyone on the network can then read the answers",
     )
-    proxies: int = setting(
-        count,
-        "how many reverse proxies stand in front, such as nginx; their X-Forwarded headers are believed",
+    proxies: Count = setting(
         0,
+        "number of reverse proxies in front, such as nginx; their X-Forwarded headers are believed",
     )
-    clinic_name: str = setting(text, "shown on every page and on the summary", "Our clinic")
-    clinic_phone: str = setting(
-        text, "shown to patients who need to talk to someone; may be empty", ""
-    )
+    clinic_name: str = setting("Our clinic", "shown on every page and on the summary")
+    clinic_phone: str = setting("", "shown to patients who need to talk to someone; may be empty")
     emergency_phone: str = setting(
-        text, "emergency number, shown to patients who feel very unwell; may be empty", ""
+        "", "emergency number, shown to patients who feel very unwell; may be empty"
     )
-    clinic_timezone: str = setting(_timezone, "for the times on pages and summaries", "UTC")
-    clinic_language: str = setting(
-        _language, "language of the summary, whatever the patient's", "en"
+    clinic_timezone: Annotated[str, AfterValidator(_timezone)] = setting(
+        "UTC", "for the times on pages and summaries"
     )
-    clinic_region: str = setting(
-        _region,
-        "country whose dates are shown and asked for, such as US or GB; empty: as the language has them",
+    clinic_language: Language = setting("en", "language of the summary, whatever the patient's")
+    clinic_region: Annotated[str, AfterValidator(_region)] = setting(
         "",
+        "country whose dates are shown and asked for, such as US; empty: as the language has them",
     )
-    languages: tuple[str, ...] = setting(
-        _languages, "languages offered to patients, the first is the default", ("en", "es")
+    languages: Annotated[Languages, Field(min_length=1)] = setting(
+        ("en", "es"), "languages offered to patients, the first is the default"
     )
-    unreviewed_languages: tuple[str, ...] = setting(
-        _no_languages, "languages that are offered although nobody has reviewed the translation", ()
+    unreviewed_languages: Languages = setting(
+        (), "languages that are offered although nobody has reviewed the translation"
     )
-    approvals_needed: int = setting(
-        number(1, 2),
-        "how many prescribers must approve a rule book before it comes into force: 1 or 2",
-        1,
+    approvals_needed: Annotated[Number, Field(ge=1, le=2)] = setting(
+        1, "how many prescribers must approve a rule book before it comes into force: 1 or 2"
     )
-    paper: str = setting(_paper, "paper of the summary: A4 or Letter", "A4")
-    draft_hours: int = setting(whole, "hours after which answers that were not sent are deleted", 4)
-    continue_codes: bool = setting(
-        flag, "whether patients without an invitation get a code to go on elsewhere", True
+    paper: Paper = setting("A4", "paper of the summary: A4 or Letter")
+    draft_hours: Whole = setting(4, "hours after which answers that were not sent are deleted")
+    continue_codes: Flag = setting(
+        True, "whether patients without an invitation get a code to go on elsewhere"
     )
-    invitation_days: int = setting(
-        number(1, LONGEST_DAYS), "days for which the link of an invitation can be used", 14
+    invitation_days: Annotated[Number, Field(ge=1, le=LONGEST_DAYS)] = setting(
+        14, "days for which the link of an invitation can be used"
     )
-    change_hours: int = setting(
-        count,
-        "hours after sending for which an invited patient can change answers by the link; 0: not at all",
-        24,
+    change_hours: Count = setting(
+        24, "hours after sending in which an invited patient can change answers; 0: not at all"
     )
-    retention_days: int = setting(
-        whole,
-        "days after which a screening is deleted, counted from its review, or else from when it was sent",
+    retention_days: Whole = setting(
         90,
+        "days after which a screening is deleted, counted from its review, or else from its sending",
     )
-    outbox_in_server: bool = setting(
-        flag,
-        "whether the server itself prints and delivers summaries; if not, keep `flask outbox run` running",
+    outbox_in_server: Flag = setting(
         True,
+        "whether the server prints and delivers summaries; if not, keep `flask outbox run` running",
     )
-    idle_minutes: int = setting(
-        whole, "minutes without use after which a signed-in person is signed out", 20
+    idle_minutes: Whole = setting(
+        20, "minutes without use after which a signed-in person is signed out"
     )
-    longest_hours: int = setting(
-        whole, "hours after which a signed-in person must sign in again", 12
-    )
-    copy_minutes: int = setting(
-        whole, "minutes for which a patient can open their own copy after sending", 60
+    longest_hours: Whole = setting(12, "hours after which a signed-in person must sign in again")
+    copy_minutes: Whole = setting(
+        60, "minutes for which a patient can open their own copy after sending"
     )
 
     def described(self) -> Iterator[tuple[str, object, str, str]]:
@@ -275,17 +275,13 @@ class Settings:
             self.came_from.get("instance", "default"),
             "folder with keys and database",
         )
-        for one in fields(self):
-            if "read" in one.metadata:
-                value = getattr(self, one.name)
-                value = ", ".join(value) if isinstance(value, tuple) else value
-                hidden = "(hidden)" if one.metadata["secret"] and value else value
-                yield (
-                    one.name,
-                    hidden,
-                    self.came_from.get(one.name, "default"),
-                    one.metadata["what"],
-                )
+        for name, field in self.declared().items():
+            value = getattr(self, name)
+            if isinstance(value, SecretStr):
+                value = "(hidden)" if value else ""
+            elif isinstance(value, tuple):
+                value = ", ".join(value)
+            yield name, value, self.came_from.get(name, "default"), str(field.description)
 
     def place(self, name: str) -> str:
         """Where a setting was written, or is to be."""
@@ -297,12 +293,10 @@ class Settings:
 
         A PostgreSQL URL without a driver gets psycopg, the one installed.
         """
-        if not self.database_url:
+        url = self.database_url.get_secret_value()
+        if not url:
             return f"sqlite:///{(self.instance / 'screening.db').as_posix()}"
-        for scheme in ("postgresql://", "postgres://"):
-            if self.database_url.startswith(scheme):
-                return "postgresql+psycopg://" + self.database_url.removeprefix(scheme)
-        return self.database_url
+        return re.sub("^postgres(ql)?://", "postgresql+psycopg://", url)
 
     @property
     def fhir_base(self) -> str:
@@ -354,6 +348,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         isinstance(one, dict) for one in channels.values()
     ):
         faults.append(f'{file}: deliver: must be tables such as [deliver.mail] with kind = "email"')
+        channels = {}
     variables = {
         name.removeprefix(PREFIX).lower(): value
         for name, value in environ.items()
@@ -364,7 +359,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     place = partial(_place, came_from=came_from, instance=instance)
     try:
         given = {"instance": instance, "came_from": came_from, "channels": channels}
-        settings = read_options(Settings, written | variables, place, **given)
+        settings = Settings.read(written | variables, place, **given)
     except InvalidSettings as err:
         raise InvalidSettings(faults + err.faults) from err
     if urlsplit(settings.public_url).hostname not in LOOPBACK and not (
@@ -379,43 +374,13 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     return settings
 
 
-def read_options(
-    declared: type[Options],
-    written: Mapping[str, object],
-    place: Callable[[str], str],
-    **values: Any,
-) -> Options:
-    """What was written, as a dataclass of settings. Raises InvalidSettings with every fault.
-
-    `place` tells where a name stands; `values` fill the fields that are not read.
-    """
-    known = {one.name: one for one in fields(declared) if "read" in one.metadata}  # type: ignore[arg-type]
-    faults = [
-        f"{place(name)}: is not known; there are {', '.join(known)}"
-        for name in written
-        if name not in known
-    ]
-    for name, one in known.items():
-        try:
-            if name in written:
-                values[name] = one.metadata["read"](written[name])
-            elif one.default is MISSING:
-                faults.append(f"{place(name)}: is missing: {one.metadata['what']}")
-        except ValueError as err:
-            faults.append(f"{place(name)}: {err}")
-    if faults:
-        raise InvalidSettings(faults)
-    return declared(**values)
-
-
 def settings_file() -> str:
     """The text of a new settings file: every setting with what it does, all commented out at their defaults."""
     lines = [
         "# Settings of this installation. Remove the # before a line to change it; restart afterwards.",
         f"# Each can also be set in the environment, as {PREFIX} and its name in capitals.",
     ]
-    for one in fields(Settings):
-        if "read" in one.metadata:
-            default = list(one.default) if isinstance(one.default, tuple) else one.default
-            lines += ["", f"# {one.metadata['what']}", f"# {one.name} = {json.dumps(default)}"]
+    for name, field in Settings.declared().items():
+        default = json.dumps(field.default, default=str)
+        lines += ["", f"# {field.description}", f"# {name} = {default}"]
     return "\n".join(lines) + "\n"

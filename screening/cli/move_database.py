@@ -1,8 +1,7 @@
 """`flask move-database`: from SQLite to PostgreSQL."""
 
-from dataclasses import replace
-
 import click
+from pydantic import SecretStr
 
 from screening.cli.common import (
     acting,
@@ -26,7 +25,7 @@ def move_database(url: str) -> None:
     """
     here = installation()
     act = acting()
-    target = replace(here.settings, database_url=url)
+    target = here.settings.model_copy(update={"database_url": SecretStr(url)})
     with progress("Moving") as tell:
         rows = move(db.engine, target.database, here.keys, now=act.now, by=act.by, progress=tell)
     click.echo(

@@ -9,12 +9,14 @@ from enum import StrEnum
 from http.client import HTTPException
 from pathlib import Path
 from threading import Event, Thread
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator
 
 from screening.domain.assessment import Assessment, Screening
 from screening.domain.rules import RuleBook, Severity
 from screening.reports.summary import N_
-from screening.settings import flag, setting, text
+from screening.settings import Flag, Options, setting
 from screening.storage.outbox import TO
 from screening.storage.private_files import KeyFault, read_private
 
@@ -93,8 +95,7 @@ def _outcomes(raw: object) -> frozenset[Severity]:
     return frozenset(words[one] for one in raw)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Channel:
+class Channel(Options):
     """A way for summaries out of the house.
 
     Files that it names are in the `instance` folder, or have a whole path.
@@ -102,12 +103,12 @@ class Channel:
 
     name: str
     instance: Path
-    kind: str = setting(text, "email, folder or fhir_server")
-    outcomes: frozenset[Severity] = setting(
-        _outcomes, "the outcomes of which summaries go there", frozenset(Severity)
+    kind: str = setting(..., "email, folder or fhir_server")
+    outcomes: Annotated[frozenset[Severity], BeforeValidator(_outcomes)] = setting(
+        frozenset(Severity), "the outcomes of which summaries go there"
     )
-    every_edition: bool = setting(
-        flag, "whether they go again each time the clinic has added something", False
+    every_edition: Flag = setting(
+        False, "whether they go again each time the clinic has added something"
     )
 
     @property

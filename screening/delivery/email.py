@@ -3,15 +3,15 @@
 import smtplib
 import ssl
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from io import BytesIO
-from typing import Any
+from typing import Annotated, Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date
+from pydantic import AfterValidator, Field
 
 from screening.delivery.channel import (
     SECONDS,
@@ -24,45 +24,51 @@ from screening.delivery.channel import (
 )
 from screening.domain.invitation import is_mailbox
 from screening.reports.templates import plain_text
-from screening.settings import Settings, filled, port, setting, text
+from screening.settings import Number, Settings, setting
 
 TLS = {"starttls": 587, "implicit": 465}
 
 
-def _mailbox(raw: object) -> str:
-    if not is_mailbox(text(raw)):
-        raise ValueError(f"{raw!r} must be one address such as screening@clinic.example")
-    return text(raw)
+def _mailbox(address: str) -> str:
+    if not is_mailbox(address):
+        raise ValueError(f"{address!r} must be one address such as screening@clinic.example")
+    return address
 
 
-def _tls(raw: object) -> str:
-    if text(raw) not in TLS:
+def _tls(kind: str) -> str:
+    if kind not in TLS:
         raise ValueError("must be starttls or implicit; mail without TLS is not sent")
-    return text(raw)
+    return kind
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+Mailbox = Annotated[str, AfterValidator(_mailbox)]
+
+
 class Email(Channel):
     """The mail server, and who writes to whom."""
 
-    host: str = setting(filled, "the mail server's name, as its certificate has it")
-    sender: str = setting(_mailbox, "the address that mails come from")
-    to: str = setting(
-        _mailbox, "the one address that mails go to; for several, declare several channels"
+    host: Annotated[str, Field(min_length=1)] = setting(
+        ..., "the mail server's name, as its certificate has it"
     )
-    tls: str = setting(_tls, "starttls (port 587) or implicit (port 465)", "starttls")
-    port: int = setting(port, "the mail server's port; 0: as usual for its kind of TLS", 0)
-    user: str = setting(text, "the name to sign in with; empty: without", "")
+    sender: Mailbox = setting(..., "the address that mails come from")
+    to: Mailbox = setting(
+        ..., "the one address that mails go to; for several, declare several channels"
+    )
+    tls: Annotated[str, AfterValidator(_tls)] = setting(
+        "starttls", "starttls (port 587) or implicit (port 465)"
+    )
+    port: Annotated[Number, Field(ge=0, le=65535)] = setting(
+        0, "the mail server's port; 0: as usual for its kind of TLS"
+    )
+    user: str = setting("", "the name to sign in with; empty: without")
     password_file: str = setting(
-        text, "the file with the password, in the instance folder, mode 0600", ""
+        "", "the file with the password, in the instance folder, mode 0600"
     )
     ca_file: str = setting(
-        text,
-        "the file with the authority that vouches for the server, if the machine knows it not",
-        "",
+        "", "the file with the authority that vouches for the server, if the machine knows it not"
     )
     pdf_password_file: str = setting(
-        text, "the file with the password that PDFs are encrypted with; empty: they are not", ""
+        "", "the file with the password that PDFs are encrypted with; empty: they are not"
     )
 
     def deliver(self, document: Document) -> None:

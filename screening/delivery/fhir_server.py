@@ -1,10 +1,12 @@
 """To a FHIR R4 server: one transaction, in which nothing is created that is there already."""
 
 import json
-from dataclasses import dataclass
 from http.client import HTTPSConnection
 from types import SimpleNamespace
+from typing import Annotated
 from urllib.parse import urlsplit
+
+from pydantic import AfterValidator
 
 from screening.delivery.channel import (
     SECONDS,
@@ -17,30 +19,29 @@ from screening.delivery.channel import (
 )
 from screening.reports import fhir
 from screening.reports.fhir_definitions import MEDIA_TYPE, Json
-from screening.settings import setting, text
+from screening.settings import setting
 
 LONGEST = 10 * 1024 * 1024  # bytes of an answer
 
 
-def _address(raw: object) -> str:
-    parts = urlsplit(text(raw))
+def _address(address: str) -> str:
+    parts = urlsplit(address)
     if parts.scheme != "https" or not parts.hostname or parts.query or parts.username:
-        raise ValueError(f"{raw!r} must be like https://records.clinic.example/fhir")
-    return text(raw).rstrip("/")
+        raise ValueError(f"{address!r} must be like https://records.clinic.example/fhir")
+    return address.rstrip("/")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class FhirServer(Channel):
     """The server, and how it knows us."""
 
-    address: str = setting(_address, "the base address of the server, by https")
+    address: Annotated[str, AfterValidator(_address)] = setting(
+        ..., "the base address of the server, by https"
+    )
     token_file: str = setting(
-        text, "the file with the bearer token, in the instance folder, mode 0600; empty: none", ""
+        "", "the file with the bearer token, in the instance folder, mode 0600; empty: none"
     )
     ca_file: str = setting(
-        text,
-        "the file with the authority that vouches for the server, if the machine knows it not",
-        "",
+        "", "the file with the authority that vouches for the server, if the machine knows it not"
     )
 
     def deliver(self, document: Document) -> None:

@@ -5,12 +5,14 @@ import os
 import re
 import unicodedata
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator
 
 from screening.delivery.channel import Channel, DeliveryFailed, Document, Fault
 from screening.domain.unseen import without_unseen
-from screening.settings import setting, text
+from screening.settings import setting
 from screening.storage.private_files import sync_folder
 
 PARTS = ("reference", "edition", "sent", "name", "born", "visit")
@@ -18,15 +20,15 @@ PARTS = ("reference", "edition", "sent", "name", "born", "visit")
 LONGEST = 60
 
 
-def _folder(raw: object) -> str:
-    if not Path(text(raw)).is_absolute():
+def _folder(folder: str) -> str:
+    if not Path(folder).is_absolute():
         raise ValueError("must be a whole path, such as /srv/summaries")
-    return text(raw)
+    return folder
 
 
-def _pattern(raw: object) -> str:
-    parts = set(re.findall(r"{(.*?)}", text(raw)))
-    plain = re.sub(r"{.*?}", "x", text(raw))
+def _pattern(pattern: str) -> str:
+    parts = set(re.findall(r"{(.*?)}", pattern))
+    plain = re.sub(r"{.*?}", "x", pattern)
     if not parts <= set(PARTS) or set(plain) & set("{}"):
         raise ValueError("can have these parts: " + ", ".join(f"{{{part}}}" for part in PARTS))
     is_name = (
@@ -38,18 +40,18 @@ def _pattern(raw: object) -> str:
     )
     if not is_name or not parts >= {"reference", "edition"}:
         raise ValueError("must be a file name with {reference} and {edition} that ends in .pdf")
-    return text(raw)
+    return pattern
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Folder(Channel):
     """Where to, and how files are named."""
 
-    folder: str = setting(_folder, "the folder that summaries are put into; it must be there")
-    file_name: str = setting(
-        _pattern,
-        "how files are named; {name}, {born} and {visit} tell who it is",
+    folder: Annotated[str, AfterValidator(_folder)] = setting(
+        ..., "the folder that summaries are put into; it must be there"
+    )
+    file_name: Annotated[str, AfterValidator(_pattern)] = setting(
         "{reference}-{edition}.pdf",
+        "how files are named; {name}, {born} and {visit} tell who it is",
     )
 
     def deliver(self, document: Document) -> None:

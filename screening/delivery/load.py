@@ -8,7 +8,7 @@ from screening.delivery.channel import Channel
 from screening.delivery.email import Email
 from screening.delivery.fhir_server import FhirServer
 from screening.delivery.folder import Folder
-from screening.settings import FILE_NAME, InvalidSettings, Settings, read_options
+from screening.settings import FILE_NAME, InvalidSettings, Settings
 
 KINDS: Mapping[object, type[Channel]] = {
     "email": Email,
@@ -31,8 +31,9 @@ def load_channels(settings: Settings) -> dict[str, Channel]:
             faults.append(f"{place}: kind: must be one of {', '.join(map(str, KINDS))}")
             continue
         try:
-            known = {"name": name, "instance": settings.instance}
-            found[name] = read_options(KINDS[kind], table, partial("{}: {}".format, place), **known)
+            found[name] = KINDS[kind].read(
+                table, partial("{}: {}".format, place), name=name, instance=settings.instance
+            )
         except InvalidSettings as err:
             faults += err.faults
     if faults:

@@ -10,6 +10,7 @@ from datetime import date
 from enum import StrEnum
 from typing import assert_never
 
+from screening.domain.faults import InvalidInput
 from screening.domain.rules import FollowUp, Kind, Question, RuleBook
 from screening.domain.unseen import without_unseen
 
@@ -155,12 +156,8 @@ class Answers:
         return None
 
 
-class UnacceptableAnswers(Exception):
-    """Raised with every fault found, by the id of the question or follow-up."""
-
-    def __init__(self, faults: Mapping[str, Fault]) -> None:
-        super().__init__(", ".join(f"{asked}: {fault}" for asked, fault in faults.items()))
-        self.faults = faults
+class UnacceptableAnswers(InvalidInput[Mapping[str, Fault]]):
+    """The faults are by the id of the question or follow-up."""
 
 
 def read_answers(book: RuleBook, values: Mapping[str, object]) -> Answers:

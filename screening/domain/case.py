@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from screening.domain import answers as said
+from screening.domain.faults import InvalidInput
 from screening.domain.rules import FollowUp, Kind, RuleBook
 from screening.domain.unseen import without_unseen
 
@@ -18,12 +19,8 @@ class Case:
     answers: said.Answers
 
 
-class InvalidCase(Exception):
-    """Raised with every fault of a case as `place: what is wrong and what to write`."""
-
-    def __init__(self, faults: list[str]) -> None:
-        super().__init__("\n".join(faults))
-        self.faults = faults
+class InvalidCase(InvalidInput[list[str]]):
+    """Each fault is `place: what is wrong and what to write`."""
 
 
 def read_case(books: Mapping[str, RuleBook], content: object, *, today: date) -> Case:

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from screening.domain import rules as domain
+from screening.domain.faults import InvalidInput
 from screening.rulebooks import shape
 from screening.rulebooks.build import build
 from screening.rulebooks.proof import Proof
@@ -24,12 +25,8 @@ UNREADABLE = 'correct it there: texts stand in one line between straight quotes 
 EARLY = ("status", "approved_by", "approved_on")  # keys of [edition] in early editions
 
 
-class InvalidRuleBook(Exception):
-    """Raised with every fault found in a rule book and its translations."""
-
-    def __init__(self, faults: list[RuleBookFault]) -> None:
-        super().__init__("\n".join(map(str, faults)))
-        self.faults = faults
+class InvalidRuleBook(InvalidInput[list[RuleBookFault]]):
+    """The faults are those of a rule book and its translations."""
 
 
 def load(

@@ -33,12 +33,13 @@ PART = 200  # screenings read at once
 UNREADABLE = -1
 DUE = max(Severity) + 1  # the rank of a deferred screening whose day has come: above all others
 
-# What a list shows, unless it is the screenings of one status.
-_SHOWN = {
-    "todo": ["todo = 1"],
-    "unreviewed": ["status != 'reviewed'"],
-    "deferred": ["until IS NOT NULL"],
-    "all": [],
+# What a list can show, each with its condition, in the order of the menu.
+SHOWN = {
+    "todo": "todo = 1",
+    "unreviewed": "status != 'reviewed'",
+    **{status.value: f"status = '{status}'" for status in Status},
+    "deferred": "until IS NOT NULL",
+    "all": "",
 }
 
 _SCHEMA = Path(__file__).with_name("worklist.sql").read_text(encoding="utf-8")
@@ -48,9 +49,7 @@ _SCHEMA = Path(__file__).with_name("worklist.sql").read_text(encoding="utf-8")
 class Filter:
     """What a list shows.
 
-    `show` is `todo` (what is due included), `unreviewed`, `deferred`, `all` or a status.
-
-    None leaves a condition out.
+    `show` is a key of SHOWN; `todo` includes what is due. None leaves a condition out.
     """
 
     show: str = "todo"
@@ -256,11 +255,11 @@ def _newest_event(session: Session) -> int:
 def _conditions(chosen: Filter) -> tuple[list[str], list[object]]:
     references = None if chosen.references is None else json.dumps(chosen.references)
     asked: dict[str, object] = {
-        "status = ?": None if chosen.show in _SHOWN else chosen.show,
         "outcome = ?": chosen.outcome,
         "day >= ?": chosen.since and chosen.since.isoformat(),
         "day <= ?": chosen.to and chosen.to.isoformat(),
         "reference IN (SELECT value FROM json_each(?))": references,
     }
     given = {condition: value for condition, value in asked.items() if value is not None}
-    return [*_SHOWN.get(chosen.show, ()), *given], [*given.values()]
+    shown = SHOWN[chosen.show]
+    return [*([shown] if shown else []), *given], [*given.values()]

@@ -34,7 +34,7 @@ from screening.storage import audit, invitations, outbox, screenings
 from screening.storage import search as search_index
 from screening.storage import statistics as figures
 from screening.storage.private_files import KeyFault
-from screening.storage.worklist import Filter, Listed
+from screening.storage.worklist import SHOWN, Filter, Listed
 from screening.web import language, troubles
 from screening.web.errors import Page
 from screening.web.forms.questions import question_form
@@ -48,8 +48,6 @@ from screening.web.sign_in.guards import acting, forget_kept, kept_form, needs
 blueprint = Blueprint("clinic", __name__, url_prefix="/clinic")
 
 PAGE_LENGTH = 50
-SHOWS = ("todo", "new", "opened", "reviewed", "deferred", "all")
-STAFF_SHOWS = ("unreviewed", "new", "opened", "reviewed", "all")  # none of them tells of a decision
 STATISTICS_DAYS = 30
 
 
@@ -98,7 +96,7 @@ def inbox() -> Page:
         typed=typed,
         filters=filters,
         clinical=clinical,
-        shows=SHOWS if clinical else STAFF_SHOWS,
+        shows=_shows(clinical),
         severities=list(reversed(Severity)),
         troubles=troubles.found(troubled, here.channels),
         more_troubles=len(troubled) >= outbox.MOST_SHOWN,
@@ -147,13 +145,19 @@ def arrivals() -> dict[str, int]:
     return {"arrived": audit.count(db.session, "submitted", after=after)}
 
 
+def _shows(clinical: bool) -> list[str]:
+    """Return what the list can show. Staff are not offered what tells of a decision."""
+    hidden = {"unreviewed"} if clinical else {"todo", "deferred"}
+    return [show for show in SHOWN if show not in hidden]
+
+
 def _filter(asked: MultiDict[str, str], *, clinical: bool, typed: str) -> Filter:
     """The filter in an address; what is not understood is left out.
 
     Staff cannot ask for an outcome.
     """
     words = {one.word: one for one in Severity}
-    shows = SHOWS if clinical else STAFF_SHOWS
+    shows = _shows(clinical)
     return Filter(
         show=asked["show"] if asked.get("show") in shows else shows[0],
         outcome=words.get(asked.get("outcome", "")) if clinical else None,

@@ -28,7 +28,7 @@ CHROMIUM_ARGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    # nothing beyond this machine is looked up
+    # Nothing beyond this machine is looked up.
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
 START_SECONDS = 60

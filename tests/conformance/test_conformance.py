@@ -179,7 +179,7 @@ def long_rule_book() -> bytes:
         content["question"][0].update(ask=NAMES["Arabic"])
 
     new = {"en": book_with(edit)}
-    settings = replace(CLINIC, clinic_language="es")
+    settings = CLINIC.model_copy(update={"clinic_language": "es"})
     return printed_rule_book.printed(
         new, compare(books(), new), settings, on=date(2026, 12, 1), needed=2
     )

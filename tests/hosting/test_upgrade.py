@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -52,7 +51,7 @@ def test_an_upgrade_and_both_ways_back(
     assert kept(sqlite_app) == {first, second}
 
     settings = installation(sqlite_app).settings  # the backup: only what was sent before
-    elsewhere = replace(settings, instance=tmp_path / "elsewhere")
+    elsewhere = settings.model_copy(update={"instance": tmp_path / "elsewhere"})
     elsewhere.instance.mkdir(mode=0o700)
     shutil.copy2(settings.instance / "data.key", elsewhere.instance)
     back = start(elsewhere)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import fcntl
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from flask import Flask
+from pydantic import SecretStr
 from sqlalchemy import inspect
 
 from screening.extensions import db
@@ -33,8 +33,9 @@ both_databases = pytest.mark.both_databases
 def elsewhere(app: Flask, start: Start, tmp_path: Path) -> Flask:
     """An empty place with the keys of `app`."""
     here = installation(app)
-    settings = replace(
-        here.settings, instance=tmp_path / "elsewhere", database_url=empty_database(here.settings)
+    url = SecretStr(empty_database(here.settings))
+    settings = here.settings.model_copy(
+        update={"instance": tmp_path / "elsewhere", "database_url": url}
     )
     settings.instance.mkdir(mode=0o700)
     for file in (here.key_file, here.secret_file):

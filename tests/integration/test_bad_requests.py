@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import pytest
 from flask import Flask
+from tests.integration.test_tablet import Tablet
 from werkzeug.routing import Rule
 
 import screening.web
@@ -18,7 +19,6 @@ from tests.integration.colleague import Colleague
 from tests.integration.test_invitations import invited
 from tests.integration.test_review import PREGNANT, sent
 from tests.integration.test_security import rules
-from tests.integration.test_tablet import Tablet
 from tests.integration.visitor import Visitor
 
 NUL = "x\0"

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from sqlalchemy import select
+from tests.integration.test_tablet import Tablet
 
 from screening.domain.answers import read_answers
 from screening.extensions import db
@@ -27,7 +28,6 @@ from tests.builders import a_patient, all_no
 from tests.integration.test_invitations import act_of, invited, opened
 from tests.integration.test_moving import target
 from tests.integration.test_patient_way import count
-from tests.integration.test_tablet import Tablet
 from tests.integration.test_upkeep import change, flask
 from tests.integration.visitor import NO_TO_ALL, Visitor
 

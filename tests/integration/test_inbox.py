@@ -173,6 +173,22 @@ def test_long_lists_have_pages_that_keep_the_filter(app: Flask) -> None:
     assert "Kept Out" not in dr.text
 
 
+@pytest.mark.parametrize(
+    ("role", "offered"),
+    [
+        ("prescriber", ["todo", "new", "opened", "reviewed", "deferred", "all"]),
+        ("staff", ["unreviewed", "new", "opened", "reviewed", "all"]),
+    ],
+)
+def test_the_menu_of_the_inbox_is_that_of_the_role(
+    sqlite_app: Flask, role: str, offered: list[str]
+) -> None:
+    somebody = Colleague(sqlite_app, "dr", role)
+    somebody.get("/clinic/")
+    menu = somebody.page.text.partition('<select id="show"')[2].partition("</select>")[0]
+    assert re.findall(r'value="([^"]+)"', menu) == offered
+
+
 def test_staff_see_that_it_arrived_and_was_reviewed_and_no_more(
     app: Flask, filled: dict[str, str]
 ) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from flask import Flask
+from pydantic import SecretStr
 from sqlalchemy import select, text
 
 from screening import background
@@ -232,9 +232,8 @@ def test_an_empty_secret_key_stops_the_start(sqlite_app: Flask, start: Start) ->
 
 
 def test_a_database_that_cannot_be_reached_says_so(start: Start, sqlite_app: Flask) -> None:
-    away = replace(
-        installation(sqlite_app).settings, database_url="postgresql://nobody@127.0.0.1:9/nothing"
-    )
+    url = SecretStr("postgresql://nobody@127.0.0.1:9/nothing")
+    away = installation(sqlite_app).settings.model_copy(update={"database_url": url})
     with pytest.raises(
         DatabaseNotReady, match=r"The database at postgresql.*127\.0\.0\.1:9.* cannot be used"
     ):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 from flask import Flask
+from pydantic import SecretStr
 from sqlalchemy import event, func, select
 from sqlalchemy.exc import OperationalError
 
@@ -43,6 +43,11 @@ def target(postgresql: str, prepared_postgresql: str, request: pytest.FixtureReq
     return f"{postgresql}/{name}"
 
 
+def pointing_to(settings: Settings, url: str) -> Settings:
+    """The settings with another database."""
+    return settings.model_copy(update={"database_url": SecretStr(url)})
+
+
 def counts(app: Flask) -> dict[str, int]:
     """How many rows each table has."""
     with app.app_context():
@@ -65,7 +70,7 @@ def test_everything_is_there_after_the_move_and_goes_on(
     assert f"Moved {sum(before.values())} rows" in told
     assert "set database_url" in told
 
-    moved = start(replace(installation(sqlite_app).settings, database_url=target))
+    moved = start(pointing_to(installation(sqlite_app).settings, target))
     assert counts(moved) == before | {"audit": before["audit"] + 1}
     assert "All is as it was stored: 1 screenings" in flask(moved, "verify").stdout
     flask(moved, "audit", "verify")
@@ -97,7 +102,7 @@ def test_a_source_that_cannot_be_closed_is_not_moved(
 ) -> None:
     """Such as where its disk is full; here the last thing that would close it is there already."""
     sent(sqlite_app)
-    moved = start(replace(installation(sqlite_app).settings, database_url=target))
+    moved = start(pointing_to(installation(sqlite_app).settings, target))
     empty = counts(moved)
     keys = installation(sqlite_app).keys
     *_, last = move_database._closing()
@@ -138,7 +143,7 @@ def test_nobody_writes_meanwhile_and_a_move_that_breaks_off_was_none(
             if done == total:
                 raise KeyboardInterrupt
 
-    moved = start(replace(installation(sqlite_app).settings, database_url=target))
+    moved = start(pointing_to(installation(sqlite_app).settings, target))
     empty = counts(moved)
     url = installation(moved).settings.database
     keys = installation(sqlite_app).keys

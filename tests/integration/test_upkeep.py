@@ -342,7 +342,7 @@ def empty_database(settings: Settings) -> str:
         return ""
     import psycopg
 
-    server, _, name = settings.database_url.rpartition("/")
+    server, _, name = settings.database_url.get_secret_value().rpartition("/")
     with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}_elsewhere")  # type: ignore[call-overload]
     return f"{server}/{name}_elsewhere"

@@ -1,4 +1,4 @@
-"""What all channels share: the document that is delivered, where files and secrets are, and why it may fail."""
+"""The base of all channels: the document that is delivered, secrets, and faults."""
 
 import socket
 import ssl
@@ -21,13 +21,13 @@ from screening.settings import Flag, Options, setting
 from screening.storage.private_files import KeyFault, read_private
 
 JOB_PREFIX = "to "  # before the name of a channel: the kind of its jobs in the outbox
-# for one delivery; with one more wait for the network, less than the lease of its job
+# For one delivery. With one more wait for the network it is less than the lease of its job.
 SECONDS = 25.0
-AGAIN = 0.5  # seconds until whatever still talks after that is hung up on once more
+AGAIN = 0.5  # seconds until a connection that is still open is closed once more
 
 
 class DeliveryFault(StrEnum):
-    """Why something could not be delivered."""
+    """The reasons for which a delivery fails."""
 
     UNREACHABLE = "unreachable"
     SLOW = "slow"
@@ -87,16 +87,16 @@ class Document:
 
 
 def _outcomes(raw: object) -> frozenset[Severity]:
-    words = {one.word: one for one in Severity}
-    if not isinstance(raw, list) or not raw or not all(one in words for one in raw):
+    words = {severity.word: severity for severity in Severity}
+    if not isinstance(raw, list) or not raw or not all(word in words for word in raw):
         raise ValueError(f"must be a list of some of {', '.join(words)}")
-    return frozenset(words[one] for one in raw)
+    return frozenset(words[word] for word in raw)
 
 
 class Channel(Options):
-    """A way for summaries out of the house.
+    """The options of a channel.
 
-    Files that it names are in the `instance` folder, or have a whole path.
+    Files that they name are in the `instance` folder, or have an absolute path.
     """
 
     name: str
@@ -111,15 +111,15 @@ class Channel(Options):
 
     @property
     def job(self) -> str:
-        """What its jobs in the outbox are called."""
+        """Return the kind of its jobs in the outbox."""
         return JOB_PREFIX + self.name
 
     def deliver(self, document: Document) -> None:
-        """Bring it there; a second time makes no second one. Raises DeliveryFailed."""
+        """Deliver a document; delivered twice, it arrives once. Raises DeliveryFailed."""
         raise NotImplementedError
 
     def secret(self, file: str) -> str:
-        """What a file holds that only its owner may read, such as a password: one line.
+        """Return the secret in a file that only its owner may read, such as a password.
 
         Raises DeliveryFailed.
         """
@@ -127,12 +127,12 @@ class Channel(Options):
             secret = read_private(self.instance / file).strip()
         except KeyFault as err:
             raise DeliveryFailed(DeliveryFault.FILE, str(self.instance / file)) from err
-        if not secret.isprintable():  # a second line would end up in the words of an error
+        if not secret.isprintable():  # a second line would become part of an error message
             raise DeliveryFailed(DeliveryFault.FILE, str(self.instance / file))
         return secret
 
     def trusting(self, file: str) -> ssl.SSLContext:
-        """TLS with peers that an authority vouches for: one of this file, or else one that the machine knows.
+        """Return TLS that trusts the authorities in this file, or else those that the machine trusts.
 
         Raises DeliveryFailed.
         """
@@ -143,9 +143,9 @@ class Channel(Options):
 
 
 class OpenConnections(list[Any]):
-    """Whom to hang up on when the time is over, and whether it is.
+    """The connections that are closed when the time is over; `over` tells whether it is.
 
-    Each has a `sock`, which is None while there is no line, and `close` to end it.
+    Each has a `sock`, which is None while it is not connected, and `close`.
     """
 
     def __init__(self) -> None:
@@ -155,31 +155,31 @@ class OpenConnections(list[Any]):
 
 @contextmanager
 def in_time() -> Iterator[OpenConnections]:
-    """Hang up on those that are put into the list when the time is over, however they are kept talking.
+    """Close the connections in the list when the time is over, even while data arrive.
 
-    Raises DeliveryFailed for all that can go wrong between two machines.
+    Raises DeliveryFailed for each error of the network.
     """
     connections = OpenConnections()
     done = Event()
 
-    def hang_up() -> None:
+    def close_all() -> None:
         if done.wait(SECONDS):
             return
         connections.over.set()
-        # a socket may be in other hands for a moment, such as while TLS begins
+        # A socket is sometimes not there for a moment, such as while TLS begins.
         while not done.wait(AGAIN):
-            for one in connections:
+            for connection in connections:
                 with suppress(OSError):
-                    if one.sock is not None:
-                        # Not that of TLS, which would take itself apart while another thread reads.
-                        socket.socket.shutdown(one.sock, socket.SHUT_RDWR)
+                    if connection.sock is not None:
+                        # Not the method of TLS, which frees its state while another thread reads.
+                        socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
 
-    Thread(target=hang_up, daemon=True).start()
+    Thread(target=close_all, daemon=True).start()
     try:
         yield connections
     except ssl.SSLCertVerificationError as err:
         raise DeliveryFailed(DeliveryFault.CERTIFICATE, str(err.verify_code)) from err
-    except UnicodeEncodeError as err:  # a name, password or token that cannot be said on this line
+    except UnicodeEncodeError as err:  # a name, password or token that cannot be sent
         raise DeliveryFailed(DeliveryFault.FILE, type(err).__name__) from err
     except (OSError, HTTPException, UnicodeError) as err:
         slow = connections.over.is_set() or isinstance(err, TimeoutError)
@@ -188,5 +188,5 @@ def in_time() -> Iterator[OpenConnections]:
         ) from err
     finally:
         done.set()
-        for one in connections:
-            one.close()
+        for connection in connections:
+            connection.close()

@@ -10,12 +10,12 @@ from urllib.parse import quote
 
 import pytest
 from flask import Flask
-from tests.integration.test_tablet import Tablet
 from werkzeug.routing import Rule
 
 import screening.web
 from screening.installation import installation
 from tests.integration.colleague import Colleague
+from tests.integration.tablet.test_tablet import Tablet
 from tests.integration.test_invitations import invited
 from tests.integration.test_review import PREGNANT, sent
 from tests.integration.test_security import rules

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from flask import Flask
 from sqlalchemy import select
-from tests.integration.test_tablet import Tablet
 
 from screening.domain.answers import read_answers
 from screening.extensions import db
@@ -357,17 +356,6 @@ def test_invited_patients_have_their_link_and_get_no_code(sqlite_app: Flask) -> 
         visitor.send()
         visitor = opened(sqlite_app, path)
         visitor.post(f"{path}/sent")
-
-
-def test_a_tablet_that_patients_take_in_turn_has_no_codes(sqlite_app: Flask) -> None:
-    _visitor, code = half_way(sqlite_app)
-    desk = Tablet(sqlite_app)
-    assert "Go on with my code" not in desk.get("/").text
-    assert desk.get("/code").request.path == "/"
-    desk.post("/code", {"code": code})
-    assert desk.path == "/"
-    desk.post("/stop")
-    assert desk.path == "/"
 
 
 # --------------------------------------------------------------------------------------------------------

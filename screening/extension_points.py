@@ -32,6 +32,14 @@ class Section(NamedTuple):
     roles: tuple[str, ...]
 
 
+class Counter(NamedTuple):
+    """A figure of `/metrics`: how many rows of the audit log have this action."""
+
+    name: str
+    words: str
+    action: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobKind:
     """Jobs that follow from a screening that was sent.
@@ -66,6 +74,7 @@ class ExtensionPoints:
     )  # HTML above a screening
     draft_owners: list[Callable[[Session, str], bool]] = field(default_factory=list)
     checks: list[Callable[[], Iterator[Check]]] = field(default_factory=list)
+    counters: list[Counter] = field(default_factory=list)
     job_kinds: list[JobKind] = field(default_factory=list)
     reasons: dict[str, str] = field(default_factory=dict)  # why a job failed, in words for staff
     mailers: list[Mailer] = field(default_factory=list)

@@ -38,7 +38,14 @@ def collected() -> Catalog:
             "templates",
             [("**.html", "jinja2.ext.babel_extract"), ("**.txt", "jinja2.ext.babel_extract")],
         ),
-        ("screening", [("**.py", "python"), ("**.html", "jinja2.ext.babel_extract")]),
+        (
+            "screening",
+            [
+                ("**.py", "python"),
+                ("**.html", "jinja2.ext.babel_extract"),
+                ("**.txt", "jinja2.ext.babel_extract"),
+            ],
+        ),
     ):
         options = {files: {"trimmed": "true", "silent": "false"} for files in ("**.html", "**.txt")}
         found = extract_from_dir(

@@ -5,14 +5,17 @@ from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
 from itertools import islice
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
+from babel.dates import format_date
 from sqlalchemy import select
 
-from screening.delivery.email import Email, remind_by_mail
 from screening.domain.answers import Answers
 from screening.domain.assessment import Screening
 from screening.domain.invitation import Invitation
 from screening.domain.rules import RuleBook
+from screening.extension_points import Mailer
+from screening.reports.templates import plain_text
 from screening.services import questionnaire
 from screening.settings import Settings
 from screening.storage import drafts, invitations, screenings
@@ -214,15 +217,17 @@ def revoke(act: Act, invitation_id: str) -> None:
             act.note("revoked", row.id[:SHORT_ID])
 
 
-def remind(act: Act, settings: Settings, invitation_id: str, mail: Email) -> None:
-    """Send the link again by e-mail, if it can still be used. Raises NotUsable, DeliveryFailed."""
+def remind(act: Act, settings: Settings, invitation_id: str, mailer: Mailer) -> None:
+    """Send the link again by e-mail, if it can still be used. Raises NotUsable, JobFailed."""
     row, invitation = _usable(act, act.session.get(InvitationRow, invitation_id))
-    until = row.expires_at
+    language = invitation.language
+    until = row.expires_at.astimezone(ZoneInfo(settings.clinic_timezone))
+    day = format_date(until, "long", locale=settings.locale(language))
     link = address(settings, act, invitation_id)
     act.session.rollback()  # nobody should wait for another machine
-    remind_by_mail(
-        mail, invitation.email, link, language=invitation.language, until=until, settings=settings
-    )
+    words = plain_text("mail/reminder.txt", language, clinic=settings, link=link, day=day)
+    subject, _blank, text = words.partition("\n\n")
+    mailer.send_text(invitation.email, subject, text, language=language)
     with write(act.session):
         row = act.session.get_one(InvitationRow, invitation_id, with_for_update=True)
         row.reminded_at = act.now

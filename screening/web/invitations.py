@@ -11,16 +11,16 @@ from flask_babel import gettext as _
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
-from screening.delivery.channel import REASONS, DeliveryFailed
-from screening.delivery.email import Email
 from screening.domain.answers import Patient
 from screening.domain.invitation import Invitation, is_same, last_moment
+from screening.extension_points import Mailer
 from screening.extensions import db
 from screening.installation import installation
 from screening.printing import paper as printed_paper
 from screening.printing.renderer_process import PrintingFailed
 from screening.services import invite, review
 from screening.services.invite import NotUsable, TooLate, WrongPatient
+from screening.services.jobs import JobFailed
 from screening.storage import invitations, screenings
 from screening.storage.drafts import hash_token
 from screening.storage.invitations import TRIES, Kept
@@ -165,8 +165,9 @@ def remind(invitation_id: str) -> Response:
     try:
         invite.remind(acting(), installation().settings, kept.id, mail)
         flash(_("The reminder was sent."))
-    except DeliveryFailed as err:
-        flash(_("The reminder was not sent.") + " " + _(REASONS[err.fault]))
+    except JobFailed as err:
+        why = _(installation().points.reasons[err.fault])
+        flash(_("The reminder was not sent.") + " " + why)
     except NotUsable:
         pass  # the page says what has become of it
     return redirect(url_for("invitations.one", invitation_id=invitation_id), code=303)
@@ -193,9 +194,9 @@ def _find(invitation_id: str) -> Kept:
     ) or abort(404)
 
 
-def _mail() -> Email | None:
-    """The first channel that is e-mail, by which reminders go."""
-    return next((one for one in installation().channels.values() if isinstance(one, Email)), None)
+def _mail() -> Mailer | None:
+    """Return the first mailer: reminders go by it."""
+    return next(iter(installation().points.mailers), None)
 
 
 @link.route("/invited/<token>", methods=["GET", "POST"], strict_slashes=False)

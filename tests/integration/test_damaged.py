@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
@@ -31,9 +32,6 @@ WORDS: dict[str, tuple[str, ...] | None] = {
     "audit verify": (),
     "backup": ("{folder}/copy",),
     "confirm-clock": ("--yes",),
-    "delivery drop": ("nowhere", "--yes"),
-    "delivery list": None,
-    "delivery test": ("archive",),
     "doctor": (),
     "export": ("--since", "2020-01-01", "{folder}/table.csv"),
     "init": (),
@@ -65,6 +63,9 @@ WORDS: dict[str, tuple[str, ...] | None] = {
     "summary": ("{reference}", "--pdf", "{folder}/summary.pdf"),
     "verify": (),
 }
+# Those of features stand with their tests.
+for file in Path(__file__).parent.glob("*/commands.py"):
+    WORDS |= import_module(f"tests.integration.{file.parent.name}.commands").WORDS
 
 
 def names(group: click.Group, before: str = "") -> Iterator[str]:

@@ -28,7 +28,7 @@ from screening.storage.database import write
 from screening.storage.drafts import DraftMoved
 from tests.days import pass_days
 from tests.integration.colleague import Colleague
-from tests.integration.test_deliveries import Make, certificate, mail, make, to_mail  # noqa: F401
+from tests.integration.deliveries.test_deliveries import Make, certificate, mail, make, to_mail  # noqa: F401
 from tests.integration.test_upkeep import change, flask
 from tests.integration.visitor import NO_TO_ALL, Visitor
 from tests.peers import MailServer

@@ -1,6 +1,6 @@
-"""Settings: `instance/settings.toml`, each overridden by `SCREENING_<NAME>` in the environment.
+"""Settings from `instance/settings.toml`; a variable `SCREENING_<NAME>` overrides each of them.
 
-No default secret.
+There is no default secret.
 """
 
 import json
@@ -37,9 +37,9 @@ LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 def as_called(words: str) -> str:
-    """Words with the commands as they are called here: `screening backup` on an installed server, not `flask backup`.
+    """Return the words with the name that the commands have on this installation.
 
-    docs/deploy sets COMMAND_NAME.
+    The variable COMMAND_NAME (see docs/deploy) turns `flask backup` into `screening backup`.
     """
     return re.sub(r"\bflask (?=[a-z])", os.environ.get("COMMAND_NAME", "flask") + " ", words)
 
@@ -198,7 +198,7 @@ class Settings(Options):
 
     instance: Path
     came_from: Mapping[str, str] = {}
-    # as written; `delivery` reads them
+    # The tables as written; `delivery` reads them.
     channels: Mapping[str, Mapping[str, object]] = {}
     database_url: Annotated[SecretStr, AfterValidator(_database_url)] = setting(
         SecretStr(""), "database as a SQLAlchemy URL; empty: SQLite in the instance folder"
@@ -268,7 +268,7 @@ class Settings(Options):
     )
 
     def described(self) -> Iterator[tuple[str, object, str, str]]:
-        """Each setting's name, value (secrets hidden), where it came from and what it does."""
+        """Yield each setting's name, value (secrets hidden), origin and purpose."""
         yield (
             "instance",
             self.instance,
@@ -284,14 +284,14 @@ class Settings(Options):
             yield name, value, self.came_from.get(name, "default"), str(field.description)
 
     def place(self, name: str) -> str:
-        """Where a setting was written, or is to be."""
+        """Return the place at which a setting was written, or is to be written."""
         return _place(name, self.came_from, self.instance)
 
     @property
     def database(self) -> str:
-        """The database's SQLAlchemy URL.
+        """Return the SQLAlchemy URL of the database.
 
-        A PostgreSQL URL without a driver gets psycopg, the one installed.
+        A PostgreSQL URL without a driver gets psycopg, which is installed.
         """
         url = self.database_url.get_secret_value()
         if not url:
@@ -300,11 +300,11 @@ class Settings(Options):
 
     @property
     def fhir_base(self) -> str:
-        """Where the canonical addresses of our Questionnaire and CodeSystem begin."""
+        """Return the beginning of the addresses of our Questionnaire and CodeSystem."""
         return self.fhir_url or f"{self.public_url}/fhir"
 
     def locale(self, language: str) -> Locale:
-        """How the language is written in the clinic's region: the order, names and forms of dates."""
+        """Return the locale of a language in the clinic's region, which gives the form of dates."""
         own = Locale.parse(language, sep="-")
         # English in a region that CLDR does not know has the day first, unlike that of the US.
         for region in filter(None, (self.clinic_region, self.clinic_region and "001")):
@@ -316,14 +316,14 @@ class Settings(Options):
 
     @property
     def over_tls(self) -> bool:
-        """Whether patients reach the application by https."""
+        """Tell whether patients reach the application by https."""
         return self.public_url.startswith("https://")
 
     @property
     def hosts(self) -> list[str]:
-        """The host names that requests may ask for."""
+        """Return the host names that requests may ask for."""
         host = urlsplit(self.public_url).hostname or ""
-        return sorted(LOOPBACK | {host})  # whoever watches it on this machine asks by these
+        return sorted(LOOPBACK | {host})  # programs that watch the server use these
 
 
 def _place(name: str, came_from: Mapping[str, str], instance: Path) -> str:
@@ -333,7 +333,7 @@ def _place(name: str, came_from: Mapping[str, str], instance: Path) -> str:
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
-    """The settings, each with where it came from. Raises InvalidSettings with every fault."""
+    """Return the settings, each with its origin. Raises InvalidSettings with every fault."""
     environ = os.environ if environ is None else environ
     instance = Path(environ.get(f"{PREFIX}INSTANCE", ROOT / "instance")).absolute()
     faults: list[str] = []
@@ -345,7 +345,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         faults.append(f"{file}: {err}; correct the file or remove it to have a new one written")
     channels = written.pop("deliver", {})
     if not isinstance(channels, dict) or not all(
-        isinstance(one, dict) for one in channels.values()
+        isinstance(table, dict) for table in channels.values()
     ):
         faults.append(f'{file}: deliver: must be tables such as [deliver.mail] with kind = "email"')
         channels = {}
@@ -375,7 +375,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
 
 
 def settings_file() -> str:
-    """The text of a new settings file: every setting with what it does, all commented out at their defaults."""
+    """Return the text of a new settings file: each setting with its purpose, commented out."""
     lines = [
         "# Settings of this installation. Remove the # before a line to change it; restart afterwards.",
         f"# Each can also be set in the environment, as {PREFIX} and its name in capitals.",

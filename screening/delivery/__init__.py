@@ -1,1 +1,1 @@
-"""Bringing summaries to where prescribers work: each channel is a file with its options and one function, `deliver`."""
+"""Delivery of summaries to other systems: each channel is a class with options and `deliver`."""

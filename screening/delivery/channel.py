@@ -1,4 +1,4 @@
-"""What all channels share: the document that is delivered, where files and secrets are, and why it may fail."""
+"""The base of all channels: the document that is delivered, secrets, and faults."""
 
 import socket
 import ssl
@@ -20,13 +20,13 @@ from screening.settings import Flag, Options, setting
 from screening.storage.outbox import TO
 from screening.storage.private_files import KeyFault, read_private
 
-# for one delivery; with one more wait for the network, less than the lease of its job
+# For one delivery. With one more wait for the network it is less than the lease of its job.
 SECONDS = 25.0
-AGAIN = 0.5  # seconds until whatever still talks after that is hung up on once more
+AGAIN = 0.5  # seconds until a connection that is still open is closed once more
 
 
 class Fault(StrEnum):
-    """Why something could not be delivered."""
+    """The reasons for which a delivery fails."""
 
     UNREACHABLE = "unreachable"
     SLOW = "slow"
@@ -57,7 +57,7 @@ REASONS = {
 
 
 class DeliveryFailed(Exception):
-    """Something was not delivered, or nobody knows whether it was.
+    """Raised where a delivery failed, or where nobody knows whether it failed.
 
     `detail` is a code or a file, nothing personal.
     """
@@ -89,16 +89,16 @@ class Document:
 
 
 def _outcomes(raw: object) -> frozenset[Severity]:
-    words = {one.word: one for one in Severity}
-    if not isinstance(raw, list) or not raw or not all(one in words for one in raw):
+    words = {severity.word: severity for severity in Severity}
+    if not isinstance(raw, list) or not raw or not all(word in words for word in raw):
         raise ValueError(f"must be a list of some of {', '.join(words)}")
-    return frozenset(words[one] for one in raw)
+    return frozenset(words[word] for word in raw)
 
 
 class Channel(Options):
-    """A way for summaries out of the house.
+    """The options of a channel.
 
-    Files that it names are in the `instance` folder, or have a whole path.
+    Files that they name are in the `instance` folder, or have an absolute path.
     """
 
     name: str
@@ -113,15 +113,15 @@ class Channel(Options):
 
     @property
     def job(self) -> str:
-        """What its jobs in the outbox are called."""
+        """Return the kind of its jobs in the outbox."""
         return TO + self.name
 
     def deliver(self, document: Document) -> None:
-        """Bring it there; a second time makes no second one. Raises DeliveryFailed."""
+        """Deliver a document; delivered twice, it arrives once. Raises DeliveryFailed."""
         raise NotImplementedError
 
     def secret(self, file: str) -> str:
-        """What a file holds that only its owner may read, such as a password: one line.
+        """Return the secret in a file that only its owner may read, such as a password.
 
         Raises DeliveryFailed.
         """
@@ -129,12 +129,12 @@ class Channel(Options):
             secret = read_private(self.instance / file).strip()
         except KeyFault as err:
             raise DeliveryFailed(Fault.FILE, str(self.instance / file)) from err
-        if not secret.isprintable():  # a second line would end up in the words of an error
+        if not secret.isprintable():  # a second line would become part of an error message
             raise DeliveryFailed(Fault.FILE, str(self.instance / file))
         return secret
 
     def trusting(self, file: str) -> ssl.SSLContext:
-        """TLS with peers that an authority vouches for: one of this file, or else one that the machine knows.
+        """Return TLS that trusts the authorities in this file, or else those that the machine trusts.
 
         Raises DeliveryFailed.
         """
@@ -145,9 +145,9 @@ class Channel(Options):
 
 
 class Held(list[Any]):
-    """Whom to hang up on when the time is over, and whether it is.
+    """The connections that are closed when the time is over; `over` tells whether it is.
 
-    Each has a `sock`, which is None while there is no line, and `close` to end it.
+    Each has a `sock`, which is None while it is not connected, and `close`.
     """
 
     def __init__(self) -> None:
@@ -157,36 +157,36 @@ class Held(list[Any]):
 
 @contextmanager
 def in_time() -> Iterator[Held]:
-    """Hang up on those that are put into the list when the time is over, however they are kept talking.
+    """Close the connections in the list when the time is over, even while data arrive.
 
-    Raises DeliveryFailed for all that can go wrong between two machines.
+    Raises DeliveryFailed for each error of the network.
     """
     held = Held()
     done = Event()
 
-    def hang_up() -> None:
+    def close_all() -> None:
         if done.wait(SECONDS):
             return
         held.over.set()
-        # a socket may be in other hands for a moment, such as while TLS begins
+        # A socket is sometimes not there for a moment, such as while TLS begins.
         while not done.wait(AGAIN):
-            for one in held:
+            for connection in held:
                 with suppress(OSError):
-                    if one.sock is not None:
-                        # Not that of TLS, which would take itself apart while another thread reads.
-                        socket.socket.shutdown(one.sock, socket.SHUT_RDWR)
+                    if connection.sock is not None:
+                        # Not the method of TLS, which frees its state while another thread reads.
+                        socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
 
-    Thread(target=hang_up, daemon=True).start()
+    Thread(target=close_all, daemon=True).start()
     try:
         yield held
     except ssl.SSLCertVerificationError as err:
         raise DeliveryFailed(Fault.CERTIFICATE, str(err.verify_code)) from err
-    except UnicodeEncodeError as err:  # a name, password or token that cannot be said on this line
+    except UnicodeEncodeError as err:  # a name, password or token that cannot be sent
         raise DeliveryFailed(Fault.FILE, type(err).__name__) from err
     except (OSError, HTTPException, UnicodeError) as err:
         slow = held.over.is_set() or isinstance(err, TimeoutError)
         raise DeliveryFailed(Fault.SLOW if slow else Fault.UNREACHABLE, type(err).__name__) from err
     finally:
         done.set()
-        for one in held:
-            one.close()
+        for connection in held:
+            connection.close()

@@ -1,4 +1,4 @@
-"""By e-mail, over TLS with a certificate that is checked; the PDF attached, and nothing about the patient beside it."""
+"""Delivery by e-mail over checked TLS: the PDF is attached, the mail names no patient."""
 
 import smtplib
 import ssl
@@ -45,7 +45,7 @@ Mailbox = Annotated[str, AfterValidator(_mailbox)]
 
 
 class Email(Channel):
-    """The mail server, and who writes to whom."""
+    """The mail server, the sender and the receiver."""
 
     host: Annotated[str, Field(min_length=1)] = setting(
         ..., "the mail server's name, as its certificate has it"
@@ -72,7 +72,7 @@ class Email(Channel):
     )
 
     def deliver(self, document: Document) -> None:
-        """Send the PDF, with a Message-ID by which a second one can be told.
+        """Send the PDF, with a Message-ID that is the same when it is sent twice.
 
         Raises DeliveryFailed.
         """
@@ -89,7 +89,7 @@ class Email(Channel):
 def remind_by_mail(
     options: Email, to: str, link: str, *, language: str, until: datetime, settings: Settings
 ) -> None:
-    """Send a patient the link to the questions, without a word about who it is for or what about."""
+    """Send a patient the link to the questions; the mail names neither patient nor medicine."""
     at = until.astimezone(ZoneInfo(settings.clinic_timezone))
     day = format_date(at, "long", locale=settings.locale(language))
     words = plain_text("mail/reminder.txt", language, clinic=settings, link=link, day=day)
@@ -110,7 +110,7 @@ def _message(options: Email, to: str, words: str, *, name: str, at: datetime) ->
 
 
 def _send(options: Email, message: EmailMessage) -> None:
-    """Hand a message to the mail server. Raises DeliveryFailed."""
+    """Send a message. Raises DeliveryFailed."""
     context = options.trusting(options.ca_file)
     password = options.secret(options.password_file) if options.password_file else ""
     with in_time() as held:
@@ -132,12 +132,12 @@ def _send(options: Email, message: EmailMessage) -> None:
             if isinstance(err, smtplib.SMTPServerDisconnected):
                 raise
             raise DeliveryFailed(Fault.REFUSED, "TLS or sign-in not offered") from err
-        with suppress(OSError):  # it is accepted; how the other side says good-bye does not matter
+        with suppress(OSError):  # the mail is accepted already
             server.quit()
 
 
 class _Smtp(smtplib.SMTP):
-    """Can be hung up on from its first moment: a server may be slow to say its name."""
+    """A connection that can be closed from its first moment: a server may be slow to greet."""
 
     def __init__(self, held: Held, *args: Any, **options: Any) -> None:
         held.append(self)
@@ -157,8 +157,8 @@ def _connected(options: Email, context: ssl.SSLContext, held: Held) -> smtplib.S
 
 
 def _encrypted(pdf: bytes, password: str) -> bytes:
-    """A copy that opens with the password alone; a signature does not hold for it."""
-    # only here: few clinics encrypt, and it takes long to load
+    """Return a copy that needs the password; a signature is not valid in it."""
+    # Few clinics encrypt, and this import is slow.
     from pyhanko.pdf_utils.reader import PdfFileReader
     from pyhanko.pdf_utils.writer import copy_into_new_writer
 

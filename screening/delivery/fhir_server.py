@@ -1,4 +1,4 @@
-"""To a FHIR R4 server: one transaction, in which nothing is created that is there already."""
+"""Delivery to a FHIR R4 server: one transaction, which creates nothing twice."""
 
 import json
 from http.client import HTTPSConnection
@@ -32,7 +32,7 @@ def _address(address: str) -> str:
 
 
 class FhirServer(Channel):
-    """The server, and how it knows us."""
+    """The server and its token."""
 
     address: Annotated[str, AfterValidator(_address)] = setting(
         ..., "the base address of the server, by https"
@@ -62,7 +62,7 @@ class FhirServer(Channel):
             headers["Authorization"] = f"Bearer {self.secret(self.token_file)}"
         with in_time() as held:
             status, answer = _post(self, bundle, headers, held)
-            # it has these questions twice: two screenings brought them in the same moment
+            # The server has these questions twice: two screenings were delivered at once.
             if status == 412:
                 del bundle["entry"][0]
                 status, answer = _post(self, bundle, headers, held)
@@ -75,29 +75,29 @@ class FhirServer(Channel):
 def _post(
     options: FhirServer, bundle: Json, headers: dict[str, str], held: Held
 ) -> tuple[int, bytes]:
-    """Send it once. Redirects are not followed: health data goes only where the settings say."""
+    """Send it once, without following redirects: data goes only where the settings say."""
     parts = urlsplit(options.address)
     connection = HTTPSConnection(
         parts.hostname or "", parts.port, timeout=SECONDS, context=options.trusting(options.ca_file)
     )
     connection.connect()
-    # The socket itself: http.client lets go of it before the answer is read to its end.
+    # The socket itself: http.client forgets it before the answer is read to its end.
     held.append(SimpleNamespace(sock=connection.sock, close=connection.sock.close))
     connection.request(
         "POST", parts.path or "/", json.dumps(bundle, ensure_ascii=False).encode(), headers
     )
     with connection.getresponse() as response:
         answer = response.read(LONGEST)
-        if held.over.is_set():  # what it has said is not all
+        if held.over.is_set():  # the answer is not complete
             raise TimeoutError
         return response.status, answer
 
 
 def _all_there(answer: bytes, count: int) -> bool:
-    """Whether the server says of each entry that it created it, or had it already."""
+    """Tell whether the server created each entry, or had it already."""
     try:
         entries = json.loads(answer)["entry"]
-        statuses = [str(one["response"]["status"]) for one in entries]
+        statuses = [str(entry["response"]["status"]) for entry in entries]
     except (ValueError, TypeError, KeyError):
         return False
-    return len(statuses) == count and all(one.startswith(("200", "201")) for one in statuses)
+    return len(statuses) == count and all(status.startswith(("200", "201")) for status in statuses)

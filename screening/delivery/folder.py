@@ -1,4 +1,4 @@
-"""Into a folder, such as one that the clinic's record system watches: whole or not at all."""
+"""Delivery into a folder, such as one that the clinic's record system watches."""
 
 import errno
 import os
@@ -44,7 +44,7 @@ def _pattern(pattern: str) -> str:
 
 
 class Folder(Channel):
-    """Where to, and how files are named."""
+    """The folder and the names of its files."""
 
     folder: Annotated[str, AfterValidator(_folder)] = setting(
         ..., "the folder that summaries are put into; it must be there"
@@ -55,16 +55,16 @@ class Folder(Channel):
     )
 
     def deliver(self, document: Document) -> None:
-        """Put the PDF there, with a name that is always the same for it. Raises DeliveryFailed."""
+        """Write the PDF, whole or not at all, always under the same name. Raises DeliveryFailed."""
         folder = Path(self.folder)
         mine = f".{document.id}."
         unfinished = folder / f"{mine}{os.getpid()}"
         try:
-            for left in folder.glob(f"{mine}*"):  # of somebody who was stopped in the middle
+            for left in folder.glob(f"{mine}*"):  # of a process that was killed
                 left.unlink(missing_ok=True)
             try:
                 with unfinished.open("xb") as file:
-                    # for the folder's group too: a record system is another user
+                    # The folder's group reads it too: a record system is another user.
                     os.fchmod(file.fileno(), 0o640)
                     file.write(document.pdf)
                     file.flush()
@@ -97,9 +97,10 @@ def _named(pattern: str, document: Document) -> str:
 
 
 def _plain(value: str) -> str:
-    """Letters of any script with their marks, and digits, as many whole ones as LONGEST bytes hold; all else as `-`."""
+    """Return letters with their marks and digits, cut to LONGEST bytes; all else becomes `-`."""
     words = "".join(
-        one if _is_part_of_word(one) else "-" for one in unicodedata.normalize("NFC", value)
+        character if _is_part_of_word(character) else "-"
+        for character in unicodedata.normalize("NFC", value)
     )
     kept = without_unseen(words).strip("-")  # an emoji leaves its joiners behind
     short = kept.encode()[:LONGEST].decode(errors="ignore")
@@ -108,5 +109,6 @@ def _plain(value: str) -> str:
     return short or "-"
 
 
-def _is_part_of_word(one: str) -> bool:
-    return one.isalnum() or unicodedata.category(one).startswith("M") or one in "\u200c\u200d"
+def _is_part_of_word(character: str) -> bool:
+    is_mark = unicodedata.category(character).startswith("M")
+    return character.isalnum() or is_mark or character in "\u200c\u200d"

@@ -19,8 +19,8 @@ NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,29}")
 
 
 def load_channels(settings: Settings) -> dict[str, Channel]:
-    """The channels by their names. Raises InvalidSettings with every fault."""
-    found: dict[str, Channel] = {}
+    """Return the channels by their names. Raises InvalidSettings with every fault."""
+    channels: dict[str, Channel] = {}
     faults: list[str] = []
     for name, table in settings.channels.items():
         place = f"{settings.instance / FILE_NAME}: [deliver.{name}]"
@@ -31,11 +31,11 @@ def load_channels(settings: Settings) -> dict[str, Channel]:
             faults.append(f"{place}: kind: must be one of {', '.join(map(str, KINDS))}")
             continue
         try:
-            found[name] = KINDS[kind].read(
+            channels[name] = KINDS[kind].read(
                 table, partial("{}: {}".format, place), name=name, instance=settings.instance
             )
         except InvalidSettings as err:
             faults += err.faults
     if faults:
         raise InvalidSettings(faults)
-    return found
+    return channels

@@ -15,15 +15,15 @@ Counts = Mapping[date, Mapping[Severity | None, int]]
 def bars(
     days: Sequence[date], per_day: Counts, highest: int
 ) -> Iterator[tuple[Severity, float, float, float, float]]:
-    """Each part of a day's bar: x, y, width, height.
+    """Yield each part of each day's bar: severity, x, y, width, height.
 
-    The most severe at the bottom, to be compared day by day.
+    The most severe part is at the bottom, where days are easiest to compare.
     """
     step = WIDTH / len(days)
-    for place, one in enumerate(days):
+    for place, day in enumerate(days):
         top = float(HEIGHT)
         for severity in reversed(Severity):
-            if count := per_day.get(one, {}).get(severity, 0):
+            if count := per_day.get(day, {}).get(severity, 0):
                 top -= HEIGHT * count / highest
                 x = step * (place + (1 - BAR) / 2)
                 width = step * BAR

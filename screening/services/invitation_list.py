@@ -1,4 +1,4 @@
-"""A list of patients as a clinic has it, read into invitations: what is understood, what is at fault, what is double.
+"""A list of patients, read into invitations: rows, faults of cells, and doubles.
 
 Nothing is stored here. A language is added to `headings.toml`; months, days and names of languages
 come with Babel.
@@ -133,40 +133,40 @@ def read_list(
 ) -> InvitationList:
     """Read the bytes of a file. `order` is that of day and month where the person has told it."""
     try:
-        tables = [one for one in read_tables(content) if one.rows]
+        tables = [table for table in read_tables(content) if table.rows]
     except NotReadable as err:
         return InvitationList(faults=[Words(NOT_READABLE[str(err)])])
     if not tables:
         return InvitationList(
             faults=[Words(N_("This file is empty. Choose the one with the list."))]
         )
-    table = max(tables, key=lambda one: _known(_headings(one)))
-    found = read_table(table, settings=settings, today=today, order=order)
+    table = max(tables, key=lambda table: _known(_headings(table)))
+    invitations = read_table(table, settings=settings, today=today, order=order)
     if table.is_guess and any(not cell.isascii() for _, cells in table.rows for cell in cells):
         text = N_(
             "The file does not say how its letters are stored; they were read as those of Windows. If a name "
             "looks wrong, save the list as a workbook (.xlsx) or as CSV in UTF-8, and choose that."
         )
-        found.notes.append(Words(text))
-    others = [one.sheet for one in tables if one.sheet and one is not table]
+        invitations.notes.append(Words(text))
+    others = [other.sheet for other in tables if other.sheet and other is not table]
     if others:
         text = N_("Only the sheet “%(sheet)s” was read, not: %(others)s.")
-        found.notes.append(Words(text, sheet=table.sheet, others=", ".join(others)))
-    return found
+        invitations.notes.append(Words(text, sheet=table.sheet, others=", ".join(others)))
+    return invitations
 
 
 def with_doubles(
-    found: InvitationList, awaited: Mapping[str, Invitation], seed: str
+    invitations: InvitationList, awaited: Mapping[str, Invitation], seed: str
 ) -> InvitationList:
     """The list with each row marked whose patient and visit stand above it, or are invited already.
 
     `awaited` are the open invitations by id; those that this list itself has made do not count.
     """
-    own = {id_of(seed, row.number) for row in found.rows}
-    invited = {_who(one) for id_, one in awaited.items() if id_ not in own}
+    own = {id_of(seed, row.number) for row in invitations.rows}
+    invited = {_who(invitation) for id_, invitation in awaited.items() if id_ not in own}
     above = dict[object, int]()
     rows = list[Row]()
-    for row in found.rows:
+    for row in invitations.rows:
         double = None
         if row.invitation is not None:
             who = _who(row.invitation)
@@ -176,16 +176,16 @@ def with_doubles(
                 double = Words(N_("This patient is already invited to this visit"))
             above.setdefault(who, row.number)
         rows.append(replace(row, double=double))
-    return replace(found, rows=rows)
+    return replace(invitations, rows=rows)
 
 
-def _who(one: Invitation) -> object:
+def _who(invitation: Invitation) -> object:
     """What two invitations of the same patient to the same visit have in common, however the name is written."""
-    words = _alike(one.patient.name).replace(",", " ").split()
+    words = _alike(invitation.patient.name).replace(",", " ").split()
     return (
         tuple(sorted(words)),
-        one.patient.birth_date,
-        _alike(one.patient.visit) or one.appointment,
+        invitation.patient.birth_date,
+        _alike(invitation.patient.visit) or invitation.appointment,
     )
 
 
@@ -197,7 +197,7 @@ def _alike(text: str) -> str:
 def _plain(heading: str) -> str:
     """A heading without case, accents, blanks, signs and what stands in brackets."""
     letters = unicodedata.normalize("NFKD", re.sub(r"\([^()]*\)", "", heading)).casefold()
-    return "".join(one for one in letters if one.isalnum())
+    return "".join(letter for letter in letters if letter.isalnum())
 
 
 _FIELD_OF = {
@@ -209,13 +209,13 @@ _FIELD_OF = {
 
 
 def _headings(table: Table) -> tuple[int, list[str]]:
-    """Where among the rows the headings are, and the field below each, or ""."""
-    found = [
+    """Return the number of the row with the headings, and the field of each column, or ""."""
+    rows = [
         [_FIELD_OF.get(_plain(cell), "") for cell in cells]
         for _, cells in table.rows[:_HEADINGS_WITHIN]
     ]
-    place = max(range(len(found)), key=lambda one: len({*found[one]} - {""}), default=0)
-    return place, found[place] if found else []
+    place = max(range(len(rows)), key=lambda number: len({*rows[number]} - {""}), default=0)
+    return place, rows[place] if rows else []
 
 
 def _known(headings: tuple[int, list[str]]) -> int:
@@ -229,7 +229,7 @@ def read_table(
     place, columns = _headings(table)
     # it is the whole name: the parts would be added to it
     if {"name", "given_name", "family_name"} <= {*columns}:
-        columns = ["" if one in NAMES[1:] else one for one in columns]
+        columns = ["" if name in NAMES[1:] else name for name in columns]
     written = table.rows[place][1]
     below = table.rows[place + 1 :]
     if faults := _faults_of_headings(columns, written, below, table.broken):
@@ -239,18 +239,18 @@ def read_table(
         for _, cells in below
     ]
     orders = {
-        name: order or order_of(_readings(one.get(name, ""), settings) for one in given)
+        name: order or order_of(_readings(cells.get(name, ""), settings) for cells in given)
         for name in ("birth_date", "appointment")
     }
     reader = _Reader(settings, today, orders)
     rows = []
-    for (number, cells), one in zip(below, given, strict=True):
-        homeless = [
+    for (number, cells), by_name in zip(below, given, strict=True):
+        without_heading = [
             cell
             for place, cell in enumerate(cells)
             if cell and not "".join(written[place : place + 1])
         ]
-        rows.append(reader.row(number, one, homeless))
+        rows.append(reader.row(number, by_name, without_heading))
     notes = []
     if unread := [
         heading for name, heading in zip(columns, written, strict=True) if heading and not name
@@ -272,12 +272,12 @@ def _faults_of_headings(
         )
         faults.append(Words(text, row=broken))
     for name in sorted(
-        {one for one in columns if one and columns.count(one) > 1}, key=columns.index
+        {column for column in columns if column and columns.count(column) > 1}, key=columns.index
     ):
-        same = [heading for one, heading in zip(columns, written, strict=True) if one == name]
+        same = [heading for column, heading in zip(columns, written, strict=True) if column == name]
         text = N_("These columns are for the same: %(columns)s. Keep one of them.")
-        faults.append(Words(text, columns=", ".join(f"“{one}”" for one in same)))
-    seen = ", ".join(one for one in written if one)
+        faults.append(Words(text, columns=", ".join(f"“{heading}”" for heading in same)))
+    seen = ", ".join(heading for heading in written if heading)
     if not {*NAMES} & {*columns}:
         text = N_("No column has the patients’ names. Head it “Name”. Found: %(columns)s.")
         faults.append(Words(text, columns=seen))
@@ -310,16 +310,16 @@ class _Reader:
         codes = settings.languages
         locales = {code: Locale.parse(code, sep="-") for code in codes}
         self.languages = {
-            _plain(str(one.get_display_name(of))): code
-            for code, one in locales.items()
-            for of in locales.values()
+            _plain(str(locale.get_display_name(other))): code
+            for code, locale in locales.items()
+            for other in locales.values()
         }
         self.languages |= {_plain(code): code for code in codes}
 
-    def row(self, number: int, given: Mapping[str, str], homeless: list[str]) -> Row:
+    def row(self, number: int, given: Mapping[str, str], without_heading: list[str]) -> Row:
         faults = dict[str, Words]()
-        name = " ".join(given[one] for one in NAMES if given.get(one))
-        texts = {one: given.get(one, "") for one in FIELDS} | {"name": name}
+        name = " ".join(given[part] for part in NAMES if given.get(part))
+        texts = {column: given.get(column, "") for column in FIELDS} | {"name": name}
         values: dict[str, str | date | datetime] = dict(texts)
         for column, longest in _LONGEST.items():
             match said.name_fault(name) if column == "name" else text_fault(texts[column], longest):
@@ -354,11 +354,11 @@ class _Reader:
                 "“%(text)s” is not one e-mail address: write it such as name@example.org, or leave it empty."
             )
             faults["email"] = Words(text, text=texts["email"])
-        if homeless:
+        if without_heading:
             text = N_(
                 "“%(text)s” stands below no heading: give its column one, or put texts with a comma between quotes."
             )
-            faults[""] = Words(text, text=homeless[0])
+            faults[""] = Words(text, text=without_heading[0])
         invitation = None
         if not faults and born is not None and language is not None:
             invitation = Invitation(
@@ -371,18 +371,20 @@ class _Reader:
         return Row(number=number, values=values, faults=faults, invitation=invitation)
 
     def _example(self, column: str) -> str:
-        """A day as the clinic writes it; as ISO 8601 has it where its region is not set."""
+        """Return a day as the clinic writes it; in ISO 8601 where its region is not set."""
         (day, hour) = EXAMPLES[column]
-        here = self.settings
-        locale = here.locale(here.clinic_language)
+        settings = self.settings
+        locale = settings.locale(settings.clinic_language)
         return (
-            format_skeleton("yMd", day, locale=locale) if here.clinic_region else day.isoformat()
+            format_skeleton("yMd", day, locale=locale)
+            if settings.clinic_region
+            else day.isoformat()
         ) + hour
 
     def _day(self, column: str, text: str, faults: dict[str, Words]) -> date | None:
-        """The day that a cell tells; None with its fault."""
+        """Return the day that a cell tells; None where it has a fault, which is added to `faults`."""
         try:
-            found = readings(text, self.settings.languages)
+            days = readings(text, self.settings.languages)
             order = self.orders[column]
         except ShortYear:
             words = N_("“%(text)s”: which century? Write the year with four digits, such as 1988.")
@@ -392,15 +394,15 @@ class _Reader:
             words = N_("“%(text)s” cannot be read: write it such as %(example)s.")
             faults[column] = Words(words, text=text, example=self._example(column))
             return None
-        if len({*found.values()}) == 1 and (order is None or order in found):
-            return next(iter(found.values()))
+        if len({*days.values()}) == 1 and (order is None or order in days):
+            return next(iter(days.values()))
         if order is None:
             self.asked.append(text)
             faults[column] = Words(
                 N_("“%(text)s”: day or month first? Say so for the whole list."), text=text
             )
             return None
-        if order not in found:
+        if order not in days:
             words = N_("“%(text)s” is no day with the month first, as the others are: correct it.")
             if order is Order.DAY_FIRST:
                 words = N_(
@@ -408,7 +410,7 @@ class _Reader:
                 )
             faults[column] = Words(words, text=text)
             return None
-        return found[order]
+        return days[order]
 
     def _birth_date(self, text: str, faults: dict[str, Words]) -> date | None:
         if not text:

@@ -1,4 +1,4 @@
-"""The outbox: what is still to be done, each job committed with what it is about, so that nothing is ever forgotten."""
+"""The outbox: each job is committed with the screening it is about, so that none is lost."""
 
 import random
 import secrets
@@ -15,7 +15,7 @@ from screening.storage.tables import JobRow, ScreeningRow, SummaryRow
 SUMMARY = "summary"
 PRINT = (SUMMARY,)
 TO = "to "  # and the name of a channel
-# longer than attempts take; where one takes longer, it is only done twice
+# Longer than an attempt takes. An attempt that takes longer is done twice.
 LEASE = timedelta(seconds=60)
 ATTEMPTS = 12  # about half an hour, about a day: other machines may be away for a night
 ATTEMPTS_TO_DELIVER = 150
@@ -35,7 +35,7 @@ _JOBS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A job that somebody has leased."""
+    """A job that a process has leased."""
 
     id: int
     lease: str
@@ -45,7 +45,7 @@ class Job:
 
 
 def add(session: Session, kinds: Iterable[str], screening: ScreeningRow, *, now: datetime) -> None:
-    """Add jobs about a screening as it is now, within the caller's transaction; one that is there already stays."""
+    """Add jobs about a screening as it is now, unless they exist, in the caller's transaction."""
     there = select(JobRow.kind).where(
         JobRow.screening_id == screening.id, JobRow.number == screening.entries
     )
@@ -66,19 +66,19 @@ def _attempts(kind: str) -> int:
 
 
 def _is_ready() -> ColumnElement[bool]:
-    """What is to be delivered has to be printed first."""
+    """Select jobs that can be done: a delivery needs the printed summary."""
     same = and_(SummaryRow.screening_id == JobRow.screening_id, SummaryRow.number == JobRow.number)
     printed = select(SummaryRow.number).where(same)
     return and_(JobRow.failed.is_(False), or_(JobRow.kind == SUMMARY, printed.exists()))
 
 
 def _is_of_the_future(now: datetime) -> ColumnElement[bool]:
-    """Nothing is ever put off for as long as that: the clock was set back since."""
+    """Select jobs that are due later than any wait allows: the clock was set back since."""
     return and_(JobRow.failed.is_(False), JobRow.due_at > now + 2 * LONGEST_WAIT)
 
 
 def is_due(session: Session, kind: str, *, now: datetime) -> bool:
-    """Whether there is anything of this kind to do, without locking anything."""
+    """Tell whether a job of this kind is due, without a lock."""
     due = or_(and_(_is_ready(), JobRow.due_at <= now), _is_of_the_future(now))
     return (
         session.scalars(select(JobRow.id).where(JobRow.kind == kind, due).limit(1)).first()
@@ -89,9 +89,9 @@ def is_due(session: Session, kind: str, *, now: datetime) -> bool:
 def take(session: Session, kind: str, *, now: datetime, screening_id: str = "") -> Job | None:
     """Lease the job of a kind that has been due for longest (of one screening, where asked), or None.
 
-    No two take the same. A job whose last attempt ended without a word, such as by a killed
-    process, is marked as failed on the way. After the clock was set back, every lease lasts its
-    whole time from now.
+    No two callers get the same job. A job whose last attempt ended without an answer, such as by a
+    killed process, is marked as failed. After the clock was set back, each lease lasts its whole
+    time from now.
     """
     back = case((JobRow.lease == "", now), else_=now + LEASE)
     late = (
@@ -125,7 +125,7 @@ def take(session: Session, kind: str, *, now: datetime, screening_id: str = "") 
 
 
 def finish(session: Session, job: Job) -> bool:
-    """Delete a job that was done; False where the lease ran out and somebody else has taken it since."""
+    """Delete a job that was done; return False where its lease expired and another was given."""
     row = _leased(session, job)
     if row is not None:
         session.delete(row)
@@ -134,7 +134,7 @@ def finish(session: Session, job: Job) -> bool:
 
 
 def put_off(session: Session, job: Job, fault: str, *, now: datetime) -> None:
-    """Note a failure: try again later, each time after a longer while, or mark it as failed for somebody to see."""
+    """Note a failure: the job is due again after a wait that doubles, or is marked as failed."""
     row = _leased(session, job)
     if row is not None:
         wait = min(FIRST_WAIT * 2 ** min(row.attempts - 1, 30), LONGEST_WAIT)
@@ -153,7 +153,7 @@ def _leased(session: Session, job: Job) -> JobRow | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:
-    """How many jobs there are, were given up, fail again and again or are late, and are late without a try."""
+    """The numbers of jobs: all, failed, repeating (or late), and late without an attempt."""
 
     waiting: int
     failed: int
@@ -162,13 +162,13 @@ class Totals:
 
 
 def _is_troubled(now: datetime) -> ColumnElement[bool]:
-    """What failed, for good or several times, and what nobody works on."""
+    """Select jobs that failed for good or several times, or that no process works on."""
     stuck = and_(JobRow.due_at <= now - OVERDUE, _is_ready())
     return or_(JobRow.failed, and_(JobRow.attempts >= SEEN_AFTER, JobRow.fault != ""), stuck)
 
 
 def troubled(session: Session, *, now: datetime) -> list[tuple[str, str, bool, str]]:
-    """The oldest MOST_SHOWN jobs that somebody should look at: kind, last fault, whether given up, reference."""
+    """Return the oldest MOST_SHOWN jobs with trouble: kind, last fault, failed, reference."""
     columns = select(JobRow.kind, JobRow.fault, JobRow.failed, ScreeningRow.reference)
     query = columns.join(ScreeningRow, ScreeningRow.id == JobRow.screening_id).where(
         _is_troubled(now)
@@ -177,22 +177,22 @@ def troubled(session: Session, *, now: datetime) -> list[tuple[str, str, bool, s
 
 
 def totals(session: Session, *, now: datetime) -> Totals:
-    """How the outbox is, in figures."""
+    """Count the jobs."""
     repeating = and_(JobRow.failed.is_(False), _is_troubled(now))
     idle = and_(repeating, JobRow.fault == "")
     counted = {"failed": JobRow.failed, "repeating": repeating, "idle": idle}
-    sums = [func.count(case((one, 1))).label(name) for name, one in counted.items()]
+    sums = [func.count(case((condition, 1))).label(name) for name, condition in counted.items()]
     query = select(func.count().label("waiting"), *sums).select_from(JobRow)
     return Totals(**session.execute(query).mappings().one())
 
 
 def waiting(session: Session) -> list[tuple[JobRow, str]]:
-    """The jobs that are not done, each with the reference of its screening; the oldest first."""
+    """Return the jobs that are not done with the references of their screenings, oldest first."""
     return list(session.execute(_JOBS))
 
 
 def of(session: Session, screening: ScreeningRow, kind: str) -> dict[int, JobRow]:
-    """The jobs of a kind about a screening that are not done, by the number of entries that they are about."""
+    """Return the open jobs of a kind about a screening, by number of entries."""
     jobs = session.scalars(
         select(JobRow).where(JobRow.screening_id == screening.id, JobRow.kind == kind)
     )
@@ -202,14 +202,14 @@ def of(session: Session, screening: ScreeningRow, kind: str) -> dict[int, JobRow
 def retry(
     session: Session, references: Sequence[str] = (), *, kind: str = "", now: datetime
 ) -> int:
-    """Let what failed be tried at once: all, or only about these screenings, or of this kind; how many jobs that are.
+    """Make failed jobs due now: all, those of these screenings, or of this kind. Return how many.
 
-    What somebody works on in this moment is left to them.
+    Jobs that are leased stay as they are.
     """
     failed = and_(or_(JobRow.failed, JobRow.fault != ""), JobRow.lease == "")
     query = _JOBS.where(failed).with_for_update(of=JobRow, skip_locked=True)
-    found = session.execute(query.where(JobRow.kind == kind) if kind else query)
-    again = [job for job, reference in found if not references or reference in references]
+    failures = session.execute(query.where(JobRow.kind == kind) if kind else query)
+    again = [job for job, reference in failures if not references or reference in references]
     for job in again:
         job.failed = False
         job.attempts = 0
@@ -219,10 +219,10 @@ def retry(
 
 
 def kinds(session: Session) -> list[str]:
-    """The kinds of jobs that are not done."""
+    """Return the kinds of jobs that are not done."""
     return list(session.scalars(select(JobRow.kind).distinct().order_by(JobRow.kind)))
 
 
 def drop(session: Session, kind: str) -> int:
-    """Forget all jobs of a kind; how many there were."""
+    """Delete all jobs of a kind; return how many there were."""
     return delete_in_order(session, JobRow.id, JobRow.kind == kind)

@@ -1,6 +1,6 @@
-"""For machines that watch this one: does it live, can it serve, how is it doing.
+"""Pages for programs that watch the server: liveness, readiness, figures.
 
-Says nothing about anyone.
+They tell nothing about a person.
 """
 
 import hmac
@@ -24,7 +24,7 @@ log = logging.getLogger("screening")
 
 Plain = tuple[str, int, dict[str, str]]
 RECENT = timedelta(hours=1)
-PROVED_EVERY = 5.0  # seconds: whoever asks more often must not make the disk busy
+PROVED_EVERY = 5.0  # seconds: frequent requests must not make the disk busy
 
 
 def _plain(text: str, status: int = 200) -> Plain:
@@ -33,22 +33,22 @@ def _plain(text: str, status: int = 200) -> Plain:
 
 @blueprint.get("/healthz")
 def alive() -> Plain:
-    """200 while the process answers."""
+    """Answer 200."""
     return _plain("ok\n")
 
 
 @blueprint.get("/readyz")
 def ready() -> Plain:
-    """200 while it can serve: keys, database and release fit together, it can write, its threads work.
+    """Answer 200 while keys, database and release fit, writing works and the threads run.
 
-    Why not is in the log.
+    Otherwise the log has the reason.
     """
-    here = installation()
+    ours = installation()
     now = time.monotonic()
     try:
-        check_keys(db.session, here.keys)
+        check_keys(db.session, ours.keys)
         check_release(db.session)
-        if fault := _write_fault(here, now) or background.fault(here, now=now):
+        if fault := _write_fault(ours, now) or background.fault(ours, now=now):
             raise DatabaseNotReady(fault)
     except (KeyFault, DatabaseNotReady) as err:
         log.error("not ready: %s", as_called(str(err)))
@@ -59,38 +59,38 @@ def ready() -> Plain:
     return _plain("not ready\n", 503)
 
 
-def _write_fault(here: Installation, now: float) -> str:
-    """Why nothing can be written, or ""; in between two tries it is the last answer."""
-    tried, fault = here.write_proved
+def _write_fault(ours: Installation, now: float) -> str:
+    """Return the reason why nothing can be written, or ""; between two tries the last answer."""
+    tried, fault = ours.write_proved
     if now - tried >= PROVED_EVERY:
-        here.write_proved = (now, fault)  # nobody else tries meanwhile
+        ours.write_proved = (now, fault)  # no other thread tries meanwhile
         try:
             prove_writable(db.session)
             fault = ""
         except SQLAlchemyError as err:
             fault = f"nothing can be written: {type(err).__name__}"
-        here.write_proved = (now, fault)
+        ours.write_proved = (now, fault)
     return fault
 
 
 @blueprint.get("/metrics")
 def metrics() -> Plain:
-    """Figures for Prometheus, for whoever is on this machine or has the token in `metrics.token`."""
+    """Answer with figures for Prometheus, on this machine or with the token in `metrics.token`."""
     if not (_is_on_this_machine() or _has_token()):
         abort(404)
     now = datetime.now(UTC)
-    here = installation()
+    ours = installation()
     figures = current_app.jinja_env.get_template("text/metrics.txt").render(
         submits=audit.count(db.session, "submitted", after=0),
         deliveries=audit.count(db.session, "delivered", after=0),
-        queues=statistics.queues(db.session, here.jobs_of_sent, now=now),
+        queues=statistics.queues(db.session, ours.jobs_of_sent, now=now),
         taken=statistics.print_times(db.session, since=now - RECENT),
     )
     return _plain(figures)
 
 
 def _is_on_this_machine() -> bool:
-    # What a proxy on this machine passes on comes from elsewhere.
+    # A request that a proxy on this machine passes on comes from elsewhere.
     passed_on = any(
         name in request.headers for name in ("X-Forwarded-For", "Forwarded", "X-Real-IP", "Via")
     )

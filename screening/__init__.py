@@ -8,6 +8,8 @@ from jinja2 import StrictUndefined
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from screening import cli, features
+from screening.delivery.channel import REASONS
+from screening.delivery.email import Email
 from screening.delivery.load import load_channels
 from screening.extensions import alembic, babel, csrf, db
 from screening.installation import Installation
@@ -22,8 +24,6 @@ from screening.web import (
     fhir,
     headers,
     health,
-    invitation_list,  # noqa: F401 - adds its page to those of invitations
-    invitations,
     language,
     navigation,
     rule_book,
@@ -54,6 +54,10 @@ def create_app(settings: Settings | None = None) -> Flask:
         words = "the pages are not translated into"
         raise InvalidSettings([f"{settings.place(name)}: {words} {code}" for name, code in half])
     here = Installation(settings, load_channels(settings))
+    here.points.reasons.update({fault.value: words for fault, words in REASONS.items()})
+    here.points.mailers.extend(
+        channel for channel in here.channels.values() if isinstance(channel, Email)
+    )
     app = Flask(
         __name__,
         instance_path=str(settings.instance),
@@ -108,7 +112,6 @@ def create_app(settings: Settings | None = None) -> Flask:
         patient,
         papers,
         clinic,
-        invitations,
         rule_book,
         admin,
         verify,
@@ -117,7 +120,6 @@ def create_app(settings: Settings | None = None) -> Flask:
         fhir,
     ):
         app.register_blueprint(part.blueprint)
-    app.register_blueprint(invitations.link)
     headers.init_app(app)
     errors.init_app(app)
     cli.init_app(app)

@@ -8,9 +8,7 @@ from email.message import EmailMessage
 from io import BytesIO
 from typing import Annotated, Any
 from uuid import uuid4
-from zoneinfo import ZoneInfo
 
-from babel.dates import format_date
 from pydantic import AfterValidator, Field
 
 from screening.delivery.channel import (
@@ -22,9 +20,9 @@ from screening.delivery.channel import (
     Held,
     in_time,
 )
-from screening.domain.invitation import is_mailbox
+from screening.domain.mailbox import is_mailbox
 from screening.reports.templates import plain_text
-from screening.settings import Number, Settings, setting
+from screening.settings import Number, setting
 
 TLS = {"starttls": 587, "implicit": 465}
 
@@ -85,15 +83,10 @@ class Email(Channel):
         message.add_attachment(pdf, maintype="application", subtype="pdf", filename=name)
         _send(self, message)
 
-
-def remind_by_mail(
-    options: Email, to: str, link: str, *, language: str, until: datetime, settings: Settings
-) -> None:
-    """Send a patient the link to the questions; the mail names neither patient nor medicine."""
-    at = until.astimezone(ZoneInfo(settings.clinic_timezone))
-    day = format_date(at, "long", locale=settings.locale(language))
-    words = plain_text("mail/reminder.txt", language, clinic=settings, link=link, day=day)
-    _send(options, _message(options, to, words, name=str(uuid4()), at=datetime.now(UTC)))
+    def send_text(self, to: str, subject: str, text: str, *, language: str) -> None:
+        """Send a text. Raises DeliveryFailed."""
+        words = f"{subject}\n\n{text}"
+        _send(self, _message(self, to, words, name=str(uuid4()), at=datetime.now(UTC)))
 
 
 def _message(options: Email, to: str, words: str, *, name: str, at: datetime) -> EmailMessage:

@@ -16,6 +16,8 @@ from screening.storage.audit import Act
 from screening.storage.database import write
 from screening.storage.private_files import KeyFault
 
+JobFailed = DeliveryFailed  # the name by which features know it
+
 
 def work(
     session: Session,

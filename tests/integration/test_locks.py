@@ -23,29 +23,23 @@ from sqlalchemy import Engine, event, func, select, text
 from screening.domain.answers import read_answers
 from screening.domain.entries import Decision
 from screening.extensions import db
+from screening.features.invitations import service
+from screening.features.invitations.tables import InvitationRow
 from screening.features.tablet import service as tablet
 from screening.installation import installation
 from screening.operating import retention, rotate_key
 from screening.operating.clock import this_machine
 from screening.printing.renderer_process import Printed
 from screening.rulebooks.load import load, load_content
-from screening.services import (
-    editions,
-    invite,
-    jobs,
-    people,
-    printing,
-    questionnaire,
-    review,
-)
+from screening.services import editions, jobs, people, printing, questionnaire, review
 from screening.storage import drafts, outbox
 from screening.storage.audit import Act
 from screening.storage.database import write
 from screening.storage.editions import approvals
-from screening.storage.tables import AuditRow, InvitationRow, ScreeningRow
+from screening.storage.tables import AuditRow, ScreeningRow
 from tests.builders import a_patient, all_no
 from tests.integration.colleague import PASSWORD, Colleague
-from tests.integration.test_invitations import invited
+from tests.integration.invitations.test_invitations import invited
 from tests.integration.test_review import sent
 from tests.integration.test_upkeep import change, flask
 
@@ -61,7 +55,7 @@ OTHER_PASSWORD = "another correct horse"
 REFUSED = (
     *(review.ChangedMeanwhile, questionnaire.DraftGone, questionnaire.Incomplete, tablet.NoTablet),
     *(questionnaire.TooManyTries, drafts.DraftMoved),
-    *(invite.NotUsable, invite.WrongPatient, people.NotAccepted, editions.NoSuchApproval),
+    *(service.NotUsable, service.WrongPatient, people.NotAccepted, editions.NoSuchApproval),
 )
 
 
@@ -121,16 +115,16 @@ Verb = Callable[[Things], object]
 
 def create_invitations(things: Things) -> None:
     act = things.act
-    one = invite.look(things.act, things.link.rpartition("/")[2])[1]
-    invite.create(act, {name * 32: one for name in "fe"}, until=act.now + KEEP)
+    one = service.look(things.act, things.link.rpartition("/")[2])[1]
+    service.create(act, {name * 32: one for name in "fe"}, until=act.now + KEEP)
 
 
 def redeem(things: Things) -> None:
-    invite.redeem(things.act, things.link.rpartition("/")[2], date(1999, 1, 1), keep=KEEP)
+    service.redeem(things.act, things.link.rpartition("/")[2], date(1999, 1, 1), keep=KEEP)
 
 
 def go_on(things: Things) -> None:
-    invite.redeem(things.act, things.link.rpartition("/")[2], date(1988, 3, 12), keep=KEEP)
+    service.redeem(things.act, things.link.rpartition("/")[2], date(1988, 3, 12), keep=KEEP)
 
 
 def take_jobs(things: Things) -> None:
@@ -201,7 +195,7 @@ VERBS: dict[str, tuple[Verb, str]] = {
     "invite": (create_invitations, ""),
     "redeem": (redeem, ""),
     "go on": (go_on, "link opened"),
-    "revoke": (lambda things: invite.revoke(things.act, "e" * 32), ""),
+    "revoke": (lambda things: service.revoke(things.act, "e" * 32), ""),
     "begin": (lambda things: questionnaire.begin(things.act, address="192.0.2.1", keep=KEEP), ""),
     "record": (
         lambda things: questionnaire.record(

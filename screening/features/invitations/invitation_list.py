@@ -19,11 +19,19 @@ from babel.dates import format_skeleton
 
 from screening.domain import answers as said
 from screening.domain.answers import Fault, Patient, text_fault
-from screening.domain.invitation import Invitation, appointment_fault, is_mailbox
+from screening.domain.mailbox import is_mailbox
 from screening.domain.unseen import without_unseen
-from screening.reports.spreadsheet import NotReadable, Table, read_tables
+from screening.features.invitations.dates import (
+    Order,
+    ShortYear,
+    exact_moment,
+    order_of,
+    readings,
+    split_time,
+)
+from screening.features.invitations.invitation import Invitation, appointment_fault
+from screening.features.invitations.spreadsheet import NotReadable, Table, read_tables
 from screening.reports.summary import N_
-from screening.services.dates import Order, ShortYear, exact_moment, order_of, readings, split_time
 from screening.settings import Settings
 
 MOST = 5000  # rows of one list

@@ -16,32 +16,34 @@ from flask_babel import gettext as _
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from screening.domain.answers import tidy
-from screening.domain.invitation import LONGEST_DAYS, Invitation, last_moment
-from screening.installation import installation
-from screening.reports.spreadsheet import ENCODING, write_row
-from screening.services import invite
-from screening.services.dates import Order, readings
-from screening.services.invitation_list import (
+from screening.features.invitations import service
+from screening.features.invitations.dates import Order, readings
+from screening.features.invitations.invitation import Invitation, last_moment
+from screening.features.invitations.invitation_list import (
     FIELDS,
     InvitationList,
     Words,
     read_list,
     with_doubles,
 )
+from screening.features.invitations.views import blueprint
+from screening.installation import installation
+from screening.reports.spreadsheet import ENCODING, write_row
+from screening.settings import LONGEST_DAYS
 from screening.storage.private_files import KeyFault
 from screening.web.errors import Page
-from screening.web.invitations import blueprint
 from screening.web.sealed_values import opened_for_me, sealed_for_me
 from screening.web.sign_in.guards import acting, needs
 from screening.web.uploads import FILE_BYTES, read_the_rest
 
 TOLD_EVERY = 100  # patients who are invited
+FORM_BYTES = FILE_BYTES * 3 // 2  # a list comes back sealed: a third longer
 TOLD = 20  # faults above the table; each stands at its cell too
 
 log = logging.getLogger("screening")
 
 
-@blueprint.route("/list", methods=["GET", "POST"])
+@blueprint.route("/clinic/invitations/list", methods=["GET", "POST"])
 @needs("prescriber", "staff")
 def many() -> Page:
     """Choose a file; then see how it is understood, until "Invite 48 patients" is pressed."""
@@ -71,7 +73,7 @@ def many() -> Page:
     order = Order(dates) if dates in [*Order] else None
     act = acting()
     found = read_list(content, settings=settings, today=installation().today(), order=order)
-    found = with_doubles(found, invite.open_ones(act), seed)
+    found = with_doubles(found, service.open_ones(act), seed)
     several = found.to_invite(seed)
     if "links" in request.form:
         return _links(found, seed)
@@ -84,7 +86,7 @@ def many() -> Page:
         until = last_moment(now=act.now, days=days, timezone=settings.clinic_timezone)
         parts = _created(several, until)
         page = stream_template(
-            "clinic/invitation_list_done.html",
+            "invitations/list_done.html",
             parts=parts,
             several=several,
             step=TOLD_EVERY,
@@ -100,7 +102,7 @@ def many() -> Page:
     if found.faults:
         return _page(*map(_said, found.faults))
     return render_template(
-        "clinic/invitation_list.html",
+        "invitations/list.html",
         faults=[],
         found=found,
         fields=[
@@ -132,7 +134,7 @@ def _too_large(_error: RequestEntityTooLarge) -> Page:
 
 def _page(*faults: str) -> str:
     return render_template(
-        "clinic/invitation_list.html", faults=[one for one in faults if one], found=None
+        "invitations/list.html", faults=[one for one in faults if one], found=None
     )
 
 
@@ -172,7 +174,7 @@ def _question(found: InvitationList) -> Mapping[str, object] | None:
 def _created(several: Mapping[str, Invitation], until: datetime) -> Iterator[int | None]:
     """Invite, and tell how many are invited by now; None where it failed: the page that tells it has begun already."""
     try:
-        yield from invite.create_in_parts(acting(), several, until=until)
+        yield from service.create_in_parts(acting(), several, until=until)
     except Exception as err:  # noqa: BLE001 - whatever it was
         log.error("invitations of a list: %s", type(err).__name__)
         yield None
@@ -183,7 +185,7 @@ def _links(found: InvitationList, seed: str) -> Response:
     table = io.StringIO(newline="")
     for row in (
         ("name", "visit", "link"),
-        *invite.links(acting(), installation().settings, found.to_invite(seed)),
+        *service.links(acting(), installation().settings, found.to_invite(seed)),
     ):
         write_row(table, row)
     disposition = {"Content-Disposition": "attachment; filename=invitations.csv"}

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from email.utils import parseaddr
 from zoneinfo import ZoneInfo
 
 from screening.domain.answers import Patient
 
-ADDRESS_LENGTH = 254
-LONGEST_DAYS = 90  # for which a link works
 FARTHEST = timedelta(days=730)  # an appointment; a later one is a slip of the finger
 
 
@@ -36,25 +33,6 @@ def is_same(invited: Patient, answering: Patient) -> bool:
         )
 
     return plain(invited) == plain(answering)
-
-
-def is_mailbox(typed: str) -> bool:
-    """Whether this is one address to which mail can go, and nothing else."""
-    name, address = parseaddr(typed)
-    local, _at, domain = address.rpartition("@")
-    plain = (
-        typed.isascii()
-        and typed.isprintable()
-        and "=?" not in typed
-        and not set(typed) & set(' ,;<>"()')
-    )
-    return (
-        plain
-        and not name
-        and address == typed
-        and bool(local and domain)
-        and len(typed) <= ADDRESS_LENGTH
-    )
 
 
 def last_moment(*, now: datetime, days: int, timezone: str) -> datetime:

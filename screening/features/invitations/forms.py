@@ -12,9 +12,10 @@ from wtforms import DateTimeLocalField, HiddenField, IntegerField, SelectField, 
 from wtforms.validators import InputRequired, NumberRange, Optional
 
 from screening.domain.answers import NAME_LENGTH, text_fault, tidy, with_faults_shown
-from screening.domain.invitation import LONGEST_DAYS, Invitation, appointment_fault, is_mailbox
-from screening.services import invite
-from screening.settings import Settings
+from screening.domain.mailbox import is_mailbox
+from screening.features.invitations import service
+from screening.features.invitations.invitation import Invitation, appointment_fault
+from screening.settings import LONGEST_DAYS, Settings
 from screening.web.forms import words
 from screening.web.forms.about_you import VisitForm
 
@@ -89,5 +90,5 @@ class InvitationForm(VisitForm):
         form = cls(formdata=sent, data=filled)
         form.language.choices = languages
         if not _ID.fullmatch(form.id.data or ""):
-            form.id.data = invite.new_id()
+            form.id.data = service.new_id()
         return form

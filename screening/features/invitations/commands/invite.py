@@ -16,22 +16,23 @@ from screening.cli.common import (
     print_table,
     progress,
 )
-from screening.domain.invitation import LONGEST_DAYS, Invitation, last_moment
 from screening.domain.rules import BASE_LANGUAGE
-from screening.installation import installation
-from screening.printing import paper as printed_paper
-from screening.printing.renderer_process import PrintingFailed
-from screening.reports.spreadsheet import Table, as_seen
-from screening.reports.summary import day, moment
-from screening.services import invite as service
-from screening.services.dates import Order
-from screening.services.invitation_list import (
+from screening.features.invitations import service
+from screening.features.invitations import slip as printed_slip
+from screening.features.invitations.dates import Order
+from screening.features.invitations.invitation import Invitation, last_moment
+from screening.features.invitations.invitation_list import (
     InvitationList,
     Row,
     read_list,
     read_table,
     with_doubles,
 )
+from screening.features.invitations.spreadsheet import Table, as_seen
+from screening.installation import installation
+from screening.printing.renderer_process import PrintingFailed
+from screening.reports.summary import day, moment
+from screening.settings import LONGEST_DAYS
 
 SOME = 5  # of the days that the person is asked about
 
@@ -188,7 +189,7 @@ def _print_slips(folder: Path, made: Mapping[str, Invitation], *, until: datetim
             for done, (invitation_id, invitation) in enumerate(made.items(), start=1):
                 book = here.books.get(invitation.language, here.books[BASE_LANGUAGE])
                 link = service.address(here.settings, acting(), invitation_id)
-                slip = printed_paper.slip(
+                slip = printed_slip.printed(
                     invitation, book, here.settings, address=link, until=until
                 )
                 file = folder / f"invitation-{done:04}-{invitation_id[: service.SHORT_ID]}.pdf"

@@ -5,22 +5,27 @@ from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
 from itertools import islice
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
+from babel.dates import format_date
 from sqlalchemy import select
 
-from screening.delivery.email import Email, remind_by_mail
 from screening.domain.answers import Answers
 from screening.domain.assessment import Screening
-from screening.domain.invitation import Invitation
 from screening.domain.rules import RuleBook
+from screening.extension_points import Mailer
+from screening.features.invitations import store
+from screening.features.invitations.invitation import Invitation
+from screening.features.invitations.store import TRIES, State, token_of
+from screening.features.invitations.tables import InvitationRow
+from screening.reports.templates import plain_text
 from screening.services import questionnaire
 from screening.settings import Settings
-from screening.storage import drafts, invitations, screenings
+from screening.storage import drafts, screenings
 from screening.storage.audit import Act
 from screening.storage.database import write
 from screening.storage.drafts import Draft
-from screening.storage.invitations import TRIES, State, token_of
-from screening.storage.tables import InvitationRow, ScreeningRow
+from screening.storage.tables import ScreeningRow
 
 PART = 20  # invitations made in one transaction, so that no patient waits long
 BETWEEN = 0.02  # seconds after each, in which whoever waits to write goes first
@@ -57,7 +62,7 @@ def create(act: Act, several: Mapping[str, Invitation], *, until: datetime) -> N
         made = [
             invitation_id
             for invitation_id, one in sorted(several.items())
-            if invitations.add(
+            if store.add(
                 act.session, act.keys, one, id=invitation_id, by=act.by, now=act.now, until=until
             )
         ]
@@ -83,7 +88,7 @@ def create_in_parts(
 
 def open_ones(act: Act) -> dict[str, Invitation]:
     """The invitations that can still be answered, by id."""
-    kept = invitations.awaited(act.session, act.keys, now=act.now)
+    kept = store.awaited(act.session, act.keys, now=act.now)
     act.session.rollback()  # nobody should wait for what is done with them
     return {one.id: one.invitation for one in kept if one.invitation is not None}
 
@@ -108,18 +113,16 @@ def links(
 
 def look(act: Act, token: str) -> tuple[InvitationRow, Invitation]:
     """The invitation behind a link that can be used. Changes nothing. Raises NotUsable."""
-    return _usable(act, invitations.row_of(act.session, token))
+    return _usable(act, store.row_of(act.session, token))
 
 
 def _usable(act: Act, row: InvitationRow | None) -> tuple[InvitationRow, Invitation]:
     if row is None:
         raise NotUsable(None)
-    state = invitations.state(
-        row, is_finished=invitations.is_finished(act.session, row), now=act.now
-    )
+    state = store.state(row, is_finished=store.is_finished(act.session, row), now=act.now)
     if state not in (State.SENT, State.OPENED, State.FINISHED) or row.tries >= TRIES:
         raise NotUsable(State.BLOCKED if state is State.FINISHED else state)
-    return row, invitations.read(row, act.keys)
+    return row, store.read(row, act.keys)
 
 
 def redeem(act: Act, token: str, birth_date: date, *, keep: timedelta) -> tuple[str, Draft | None]:
@@ -132,7 +135,7 @@ def redeem(act: Act, token: str, birth_date: date, *, keep: timedelta) -> tuple[
     draft_token = questionnaire.new_token()
     draft = None
     with write(act.session):
-        row = invitations.row_of(act.session, token, lock=True)
+        row = store.row_of(act.session, token, lock=True)
         earlier = row and row.draft_hash
         # Locked before anything is asked about it: it may be sent in this moment.
         begun = earlier and drafts.find(act.session, act.keys, earlier, now=act.now, lock=True)
@@ -140,7 +143,7 @@ def redeem(act: Act, token: str, birth_date: date, *, keep: timedelta) -> tuple[
         is_right = birth_date == invitation.patient.birth_date
         if not is_right:
             row.tries += 1
-        elif not invitations.is_finished(act.session, row):
+        elif not store.is_finished(act.session, row):
             draft = begun or Draft(patient=invitation.patient)
             row.opened_at = row.opened_at or act.now
             row.draft_hash = drafts.hash_token(draft_token)
@@ -178,7 +181,7 @@ def change(
     """
     draft_token = questionnaire.new_token()
     with write(act.session):
-        row, _invitation = _usable(act, invitations.row_of(act.session, token, lock=True))
+        row, _invitation = _usable(act, store.row_of(act.session, token, lock=True))
         sent = latest(act, row)
         if sent is None or until <= act.now:
             raise TooLate
@@ -205,24 +208,25 @@ def revoke(act: Act, invitation_id: str) -> None:
     """Make a link worthless; one by which answers were sent is left as it is."""
     with write(act.session):
         row = act.session.get(InvitationRow, invitation_id, with_for_update=True)
-        if (
-            row is not None
-            and row.revoked_at is None
-            and not invitations.is_finished(act.session, row)
-        ):
+        if row is not None and row.revoked_at is None and not store.is_finished(act.session, row):
             row.revoked_at = act.now
             act.note("revoked", row.id[:SHORT_ID])
 
 
-def remind(act: Act, settings: Settings, invitation_id: str, mail: Email) -> None:
-    """Send the link again by e-mail, if it can still be used. Raises NotUsable, DeliveryFailed."""
+def remind(act: Act, settings: Settings, invitation_id: str, mailer: Mailer) -> None:
+    """Send the link again by e-mail, if it can still be used. Raises NotUsable, JobFailed.
+
+    The mail has no word about who it is for or what about.
+    """
     row, invitation = _usable(act, act.session.get(InvitationRow, invitation_id))
-    until = row.expires_at
+    language = invitation.language
+    until = row.expires_at.astimezone(ZoneInfo(settings.clinic_timezone))
+    day = format_date(until, "long", locale=settings.locale(language))
     link = address(settings, act, invitation_id)
+    mail = plain_text("invitations/reminder.txt", language, clinic=settings, link=link, day=day)
+    subject, _blank, body = mail.partition("\n\n")
     act.session.rollback()  # nobody should wait for another machine
-    remind_by_mail(
-        mail, invitation.email, link, language=invitation.language, until=until, settings=settings
-    )
+    mailer.send_text(invitation.email, subject, body, language=language)
     with write(act.session):
         row = act.session.get_one(InvitationRow, invitation_id, with_for_update=True)
         row.reminded_at = act.now

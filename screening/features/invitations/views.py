@@ -11,38 +11,46 @@ from flask_babel import gettext as _
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
-from screening.delivery.channel import REASONS, DeliveryFailed
-from screening.delivery.email import Email
 from screening.domain.answers import Patient
-from screening.domain.invitation import Invitation, is_same, last_moment
+from screening.domain.assessment import Screening
+from screening.extension_points import Mailer
 from screening.extensions import db
+from screening.features.invitations import service, store
+from screening.features.invitations import slip as printed_slip
+from screening.features.invitations.forms import InvitationForm
+from screening.features.invitations.invitation import Invitation, is_same, last_moment
+from screening.features.invitations.service import NotUsable, TooLate, WrongPatient
+from screening.features.invitations.store import TRIES, Kept
 from screening.installation import installation
-from screening.printing import paper as printed_paper
 from screening.printing.renderer_process import PrintingFailed
-from screening.services import invite, review
-from screening.services.invite import NotUsable, TooLate, WrongPatient
-from screening.storage import invitations, screenings
+from screening.services import review
+from screening.services.jobs import JobFailed
+from screening.storage import screenings
 from screening.storage.drafts import hash_token
-from screening.storage.invitations import TRIES, Kept
 from screening.storage.private_files import KeyFault
 from screening.storage.tables import ScreeningRow
 from screening.web import language
 from screening.web.errors import Page
 from screening.web.forms.about_you import BirthDateForm
-from screening.web.forms.invitation import InvitationForm
 from screening.web.paging import page_number
 from screening.web.patient import draft as patient_draft
 from screening.web.patient import draft_cookie
 from screening.web.pdf import not_printed, pdf_response
 from screening.web.sign_in.guards import acting, needs
 
-blueprint = Blueprint("invitations", __name__, url_prefix="/clinic/invitations")
+blueprint = Blueprint(
+    "invitations",
+    __name__,
+    template_folder="templates",
+    static_folder="static",
+    static_url_path="/static/invitations",
+)
 link = Blueprint("invited", __name__)
 
 PAGE_LENGTH = 50
 
 
-@blueprint.get("/")
+@blueprint.get("/clinic/invitations/")
 @needs("prescriber", "staff")
 def all_of_them() -> str:
     """Whose answers may still come, by appointment; or with `?show=all` every invitation, the newest first."""
@@ -52,15 +60,15 @@ def all_of_them() -> str:
     now = datetime.now(UTC)
     first = (number - 1) * PAGE_LENGTH
     if show == "all":
-        total = invitations.count(db.session)
-        kept = invitations.listed(db.session, keys, now=now, offset=first, limit=PAGE_LENGTH)
+        total = store.count(db.session)
+        kept = store.listed(db.session, keys, now=now, offset=first, limit=PAGE_LENGTH)
     else:
-        every = invitations.awaited(db.session, keys, now=now)
+        every = store.awaited(db.session, keys, now=now)
         total = len(every)
         kept = every[first : first + PAGE_LENGTH]
     review.listed(acting(), lines=len(kept), searched=False)
     return render_template(
-        "clinic/invitations.html",
+        "invitations/all.html",
         kept=kept,
         show=show,
         number=number,
@@ -69,7 +77,7 @@ def all_of_them() -> str:
     )
 
 
-@blueprint.route("/new", methods=["GET", "POST"])
+@blueprint.route("/clinic/invitations/new", methods=["GET", "POST"])
 @needs("prescriber", "staff")
 def new() -> Page:
     """Invite a patient; with `?again=` and an id, the one of that invitation."""
@@ -78,7 +86,7 @@ def new() -> Page:
     earlier = None
     if "again" in request.args:
         kept = _find(request.args["again"])
-        invite.viewed(acting(), kept.id)
+        service.viewed(acting(), kept.id)
         earlier = kept.invitation
     form = InvitationForm.read(sent, earlier, languages=language.offered(), settings=settings)
     if sent is not None and form.check(
@@ -92,26 +100,26 @@ def new() -> Page:
         )
         # A form that is sent twice makes one invitation; one that was changed in between, another.
         made = str(form.id.data)
-        there = invitations.find(db.session, act.keys, made, now=act.now)
+        there = store.find(db.session, act.keys, made, now=act.now)
         if there is not None and (there.invitation, there.expires_at) != (form.invitation, until):
-            made = invite.new_id()
-        invite.create(act, {made: form.invitation}, until=until)
+            made = service.new_id()
+        service.create(act, {made: form.invitation}, until=until)
         return redirect(url_for("invitations.one", invitation_id=made), code=303)
-    return render_template("clinic/invitation_new.html", form=form, mail=_mail() is not None)
+    return render_template("invitations/new.html", form=form, mail=_mailer() is not None)
 
 
-@blueprint.get("/<invitation_id>")
+@blueprint.get("/clinic/invitations/<invitation_id>")
 @needs("prescriber", "staff")
 def one(invitation_id: str) -> str:
     """An invitation, with its link while that can be used."""
     kept = _find(invitation_id)
-    invite.viewed(acting(), kept.id)
+    service.viewed(acting(), kept.id)
     address = (
-        invite.address(installation().settings, acting(), invitation_id) if kept.is_usable else ""
+        service.address(installation().settings, acting(), invitation_id) if kept.is_usable else ""
     )
     code = segno.make(address, error="m", micro=False) if address else None
     return render_template(
-        "clinic/invitation.html",
+        "invitations/one.html",
         kept=kept,
         address=address,
         later=screenings.together(db.session, installation().keys, kept.reference)[1:],
@@ -119,12 +127,12 @@ def one(invitation_id: str) -> str:
         qr=code.svg_inline(omitsize=True, border=4, light="#fff", title=_("QR code"))
         if code
         else "",
-        mail=_mail() is not None,
+        mail=_mailer() is not None,
         names=dict(language.offered()),
     )
 
 
-@blueprint.get("/<invitation_id>/slip.pdf")
+@blueprint.get("/clinic/invitations/<invitation_id>/slip.pdf")
 @needs("prescriber", "staff")
 def slip(invitation_id: str) -> Page:
     """The slip for the patient, with link and QR code."""
@@ -132,44 +140,54 @@ def slip(invitation_id: str) -> Page:
     here = installation()
     if kept.invitation is None or not kept.is_usable:
         abort(404)
-    invite.viewed(acting(), kept.id, action="slip printed")
-    address = invite.address(here.settings, acting(), kept.id)
+    service.viewed(acting(), kept.id, action="slip printed")
+    address = service.address(here.settings, acting(), kept.id)
     back = url_for("invitations.one", invitation_id=kept.id)
     db.session.rollback()  # nobody should wait for what is being printed
     try:
         book = here.books.get(kept.invitation.language, language.book())
-        printed = printed_paper.slip(
+        printed = printed_slip.printed(
             kept.invitation, book, here.settings, address=address, until=kept.expires_at
         )
     except PrintingFailed:
         return not_printed(back)
-    return pdf_response(printed.content, f"invitation-{kept.id[: invite.SHORT_ID]}.pdf")
+    return pdf_response(printed.content, f"invitation-{kept.id[: service.SHORT_ID]}.pdf")
 
 
-@blueprint.post("/<invitation_id>/revoke")
+@blueprint.post("/clinic/invitations/<invitation_id>/revoke")
 @needs("prescriber", "staff")
 def revoke(invitation_id: str) -> Response:
     """Make the link worthless."""
-    invite.revoke(acting(), _find(invitation_id).id)
+    service.revoke(acting(), _find(invitation_id).id)
     return redirect(url_for("invitations.one", invitation_id=invitation_id), code=303)
 
 
-@blueprint.post("/<invitation_id>/remind")
+@blueprint.post("/clinic/invitations/<invitation_id>/remind")
 @needs("prescriber", "staff")
 def remind(invitation_id: str) -> Response:
     """Send the link by e-mail."""
     kept = _find(invitation_id)
-    mail = _mail()
-    if mail is None or kept.invitation is None or not kept.invitation.email:
+    mailer = _mailer()
+    if mailer is None or kept.invitation is None or not kept.invitation.email:
         abort(404)
     try:
-        invite.remind(acting(), installation().settings, kept.id, mail)
+        service.remind(acting(), installation().settings, kept.id, mailer)
         flash(_("The reminder was sent."))
-    except DeliveryFailed as err:
-        flash(_("The reminder was not sent.") + " " + _(REASONS[err.fault]))
+    except JobFailed as err:
+        reason = _(installation().points.reasons[err.fault])
+        flash(_("The reminder was not sent.") + " " + reason)
     except NotUsable:
         pass  # the page says what has become of it
     return redirect(url_for("invitations.one", invitation_id=invitation_id), code=303)
+
+
+def notice(screening: Screening) -> str:
+    """Return the HTML that tells who was invited, where that is not who has answered; or ""."""
+    with suppress(KeyFault):
+        invitation = store.behind(db.session, installation().keys, screening)
+        if invitation is not None and not is_same(invitation.patient, screening.patient):
+            return render_template("invitations/notice.html", invited=invitation.patient)
+    return ""
 
 
 def _other(kept: Kept) -> Patient | None:
@@ -188,20 +206,20 @@ def _other(kept: Kept) -> Patient | None:
 
 
 def _find(invitation_id: str) -> Kept:
-    return invitations.find(
+    return store.find(
         db.session, installation().keys, invitation_id, now=datetime.now(UTC)
     ) or abort(404)
 
 
-def _mail() -> Email | None:
-    """The first channel that is e-mail, by which reminders go."""
-    return next((one for one in installation().channels.values() if isinstance(one, Email)), None)
+def _mailer() -> Mailer | None:
+    """Return the mailer by which reminders go, or None where the clinic sends no mail."""
+    return next(iter(installation().points.mailers), None)
 
 
 @link.route("/invited/<token>", methods=["GET", "POST"], strict_slashes=False)
 def open_link(token: str) -> Page:
     """Ask for the date of birth; with the right one, begin or go on with the questions, or tell that they were sent."""
-    row, invitation = invite.look(patient_draft.acting(), token)
+    row, invitation = service.look(patient_draft.acting(), token)
     _in_their_language(invitation)
     if request.method == "POST":
         return _say_birth_date(row.id, token)
@@ -226,7 +244,7 @@ def open_link(token: str) -> Page:
     others = patient_draft.find_draft() is not None
     until = format_date(row.expires_at, "long")
     return render_template(
-        "patient/invited.html", form=form, book=language.book(), others=others, until=until
+        "invitations/invited.html", form=form, book=language.book(), others=others, until=until
     )
 
 
@@ -244,7 +262,7 @@ def _say_birth_date(invitation_id: str, token: str) -> Response:
     if not switched and _fits(form):
         try:
             keep = timedelta(hours=installation().settings.draft_hours)
-            draft_token, draft = invite.redeem(
+            draft_token, draft = service.redeem(
                 patient_draft.acting(), token, form.birth_date, keep=keep
             )
             session["language"] = language.chosen()
@@ -270,11 +288,11 @@ def _say_birth_date(invitation_id: str, token: str) -> Response:
 @link.route("/invited/<token>/sent", methods=["GET", "POST"])
 def arrived(token: str) -> Page:
     """Tell, after the date of birth, that the answers arrived and when; for some time they can be changed."""
-    row, invitation = invite.look(patient_draft.acting(), token)
+    row, invitation = service.look(patient_draft.acting(), token)
     _in_their_language(invitation)
     here = installation()
     (proved, at) = session.get("proved", ("", 0))
-    sent = invite.latest(patient_draft.acting(), row)
+    sent = service.latest(patient_draft.acting(), row)
     if sent is None or proved != row.id or time.time() - at > here.settings.copy_minutes * 60:
         return redirect(url_for("invited.open_link", token=token), code=303)
     until = sent.submitted_at + timedelta(hours=here.settings.change_hours)
@@ -283,7 +301,7 @@ def arrived(token: str) -> Page:
             sent.replaces or sent.reference
         ):
             with suppress(TooLate):
-                given = invite.change(
+                given = service.change(
                     patient_draft.acting(),
                     token,
                     here.books,
@@ -296,7 +314,7 @@ def arrived(token: str) -> Page:
             303,
         )
     return render_template(
-        "patient/arrived.html", sent=sent, until=until if until > datetime.now(UTC) else None
+        "invitations/arrived.html", sent=sent, until=until if until > datetime.now(UTC) else None
     )
 
 
@@ -311,9 +329,9 @@ def _in_their_language(invitation: Invitation) -> None:
 def _not_usable(error: NotUsable) -> Page:
     if request.method == "POST":
         return redirect(url_for("invited.open_link", **request.view_args or {}), code=303)
-    row = invitations.row_of(db.session, (request.view_args or {})["token"])
+    row = store.row_of(db.session, (request.view_args or {})["token"])
     if row is not None:
         with suppress(KeyFault):
-            _in_their_language(invitations.read(row, installation().keys))
+            _in_their_language(store.read(row, installation().keys))
     status = 404 if error.state is None else 410
-    return render_template("patient/link_not_usable.html", state=error.state or ""), status
+    return render_template("invitations/link_not_usable.html", state=error.state or ""), status

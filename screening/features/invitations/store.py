@@ -13,12 +13,13 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from screening.domain.assessment import Screening
-from screening.domain.invitation import Invitation
+from screening.features.invitations.invitation import Invitation
+from screening.features.invitations.tables import InvitationRow
 from screening.storage import records
 from screening.storage.drafts import hash_token
 from screening.storage.encryption import Keys
 from screening.storage.private_files import KeyFault
-from screening.storage.tables import InvitationRow, ScreeningRow
+from screening.storage.tables import ScreeningRow
 
 PAD = 1024  # bytes
 TOKEN_BYTES = 16
@@ -137,6 +138,12 @@ def is_finished(session: Session, row: InvitationRow) -> bool:
         session.scalar(select(ScreeningRow.id).where(ScreeningRow.draft_hash == row.draft_hash))
         is not None
     )
+
+
+def is_of_invitation(session: Session, draft_hash: str) -> bool:
+    """Return whether a draft was begun with an invitation."""
+    query = select(InvitationRow.id).where(InvitationRow.draft_hash == draft_hash)
+    return session.scalar(query) is not None
 
 
 def behind(session: Session, keys: Keys, screening: Screening) -> Invitation | None:

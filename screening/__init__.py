@@ -8,9 +8,6 @@ from jinja2 import StrictUndefined
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from screening import cli, features
-from screening.delivery.channel import REASONS
-from screening.delivery.email import Email
-from screening.delivery.load import load_channels
 from screening.extensions import alembic, babel, csrf, db
 from screening.installation import Installation
 from screening.reports.summary import is_translated
@@ -53,11 +50,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     if half:
         words = "the pages are not translated into"
         raise InvalidSettings([f"{settings.place(name)}: {words} {code}" for name, code in half])
-    here = Installation(settings, load_channels(settings))
-    here.points.reasons.update({fault.value: words for fault, words in REASONS.items()})
-    here.points.mailers.extend(
-        channel for channel in here.channels.values() if isinstance(channel, Email)
-    )
+    here = Installation(settings)
     app = Flask(
         __name__,
         instance_path=str(settings.instance),

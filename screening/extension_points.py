@@ -36,6 +36,14 @@ class Section(NamedTuple):
     has_blueprint: bool = False
 
 
+class Counter(NamedTuple):
+    """A figure of `/metrics`: how many rows of the audit log have this action."""
+
+    name: str
+    words: str
+    action: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobKind:
     """Jobs that follow from a screening that was sent.
@@ -71,6 +79,7 @@ class ExtensionPoints:
     # whether the draft with this hash can be found again without a code
     draft_owners: list[Callable[[Session, str], bool]] = field(default_factory=list)
     checks: list[Callable[[], Iterator[Check]]] = field(default_factory=list)
+    counters: list[Counter] = field(default_factory=list)
     job_kinds: list[JobKind] = field(default_factory=list)
     reasons: dict[str, str] = field(default_factory=dict)  # why a job failed, in words for staff
     mailers: list[Mailer] = field(default_factory=list)

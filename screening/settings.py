@@ -198,7 +198,7 @@ class Settings(Options):
 
     instance: Path
     came_from: Mapping[str, str] = {}
-    # The tables as written; `delivery` reads them.
+    # The tables [deliver.NAME] as written; the feature that delivers reads them.
     channels: Mapping[str, Mapping[str, object]] = {}
     database_url: Annotated[SecretStr, AfterValidator(_database_url)] = setting(
         SecretStr(""), "database as a SQLAlchemy URL; empty: SQLite in the instance folder"

@@ -292,7 +292,7 @@ class CopyRow(Sealed):
 class JobRow(Base):
     """What is still to be done about a screening with that many entries: committed with it, deleted when done.
 
-    `kind` is `summary` (print it) or `to ` and a channel (deliver it). Whoever works on it holds
+    `kind` is `summary` (print it) or that of a feature's JobKind. Whoever works on it holds
     the `lease` until `due_at`; then the job is due again. `fault` names the last failure.
     """
 

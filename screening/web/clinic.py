@@ -15,7 +15,6 @@ from flask_security import current_user
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
-from screening.delivery.channel import REASONS
 from screening.domain.answers import Patient, tidy
 from screening.domain.assessment import Screening
 from screening.domain.entries import Decision, Entry
@@ -33,7 +32,7 @@ from screening.storage import search as search_index
 from screening.storage import statistics as figures
 from screening.storage.private_files import KeyFault
 from screening.storage.worklist import SHOWN, Filter, Listed
-from screening.web import language, troubles
+from screening.web import failed_jobs, language
 from screening.web.errors import Page
 from screening.web.forms.questions import question_form
 from screening.web.forms.review import ClarifyForm, ReviewForm
@@ -96,10 +95,10 @@ def inbox() -> Page:
         clinical=clinical,
         shows=_shows(clinical),
         severities=list(reversed(Severity)),
-        troubles=troubles.found(troubled, here.channels),
-        more_troubles=len(troubled) >= outbox.MOST_SHOWN,
-        shown=troubles.SHOWN,
-        reasons=REASONS,
+        failed_jobs=failed_jobs.grouped(troubled, here.jobs_of_sent),
+        more_failed=len(troubled) >= outbox.MOST_SHOWN,
+        shown=failed_jobs.SHOWN,
+        reasons=here.points.reasons,
         unread=unread,
         in_doubt=clock.doubt(db.session),
         **_announced(),
@@ -120,7 +119,7 @@ def _unread(list_: sqlite3.Connection) -> int:
 def _announced() -> dict[str, object]:
     """What will be deleted although nobody has decided on it: the first of it, how many, and from which day on."""
     days = installation().settings.retention_days
-    count, first, references = retention.announced(db.session, days=days, shown=troubles.SHOWN)
+    count, first, references = retention.announced(db.session, days=days, shown=failed_jobs.SHOWN)
     return {"announced": references, "announced_count": count, "announced_until": first}
 
 

@@ -10,8 +10,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from screening.delivery.channel import Channel, DeliveryFailed, Document, Fault
 from screening.domain.unseen import without_unseen
+from screening.features.deliveries.channel import Channel, DeliveryFailed, DeliveryFault, Document
 from screening.settings import setting
 from screening.storage.private_files import sync_folder
 
@@ -76,7 +76,7 @@ class Folder(Channel):
             sync_folder(folder)
         except OSError as err:
             no_room = err.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-            fault = Fault.NO_ROOM if no_room else Fault.NOT_WRITABLE
+            fault = DeliveryFault.NO_ROOM if no_room else DeliveryFault.NOT_WRITABLE
             raise DeliveryFailed(fault, errno.errorcode.get(err.errno or 0, "")) from err
 
 

@@ -18,11 +18,12 @@ from pypdf import PdfReader
 from sqlalchemy import select
 
 from screening import background
-from screening.delivery import channel as channels
-from screening.delivery import folder as folder_channel
-from screening.delivery.channel import Document
-from screening.delivery.folder import Folder
 from screening.extensions import db
+from screening.features.deliveries import channel as channels
+from screening.features.deliveries import folder as folder_channel
+from screening.features.deliveries import service
+from screening.features.deliveries.channel import Document
+from screening.features.deliveries.folder import Folder
 from screening.installation import installation
 from screening.settings import InvalidSettings
 from screening.storage import outbox
@@ -30,7 +31,8 @@ from screening.storage.database import write
 from tests.integration.colleague import Colleague
 from tests.integration.test_outbox import jobs, let_time_pass, printed
 from tests.integration.test_review import sent
-from tests.integration.test_upkeep import flask
+from tests.integration.test_upkeep import change, flask
+from tests.integration.test_watching import figures
 from tests.integration.visitor import Visitor
 from tests.peers import PASSWORD, Certificate, FhirServer, MailServer, drip, pdf_of
 
@@ -466,7 +468,7 @@ def test_a_failed_delivery_is_seen_and_tried_again(make: Make, mail: MailServer)
     app = make({"mail": to_mail(mail)})
     dr = Colleague(app)
     reference = sent(app)
-    mail.answers = ["550 no"] * outbox.ATTEMPTS_TO_DELIVER
+    mail.answers = ["550 no"] * service.ATTEMPTS
     background.empty_outbox(app)
     assert "not delivered" not in dr.get("/clinic/").text, "once is nothing"
     for _ in range(outbox.SEEN_AFTER):
@@ -482,7 +484,7 @@ def test_a_failed_delivery_is_seen_and_tried_again(make: Make, mail: MailServer)
     )
     with app.app_context(), write(db.session):
         (job,) = db.session.scalars(select(outbox.JobRow))
-        job.attempts = outbox.ATTEMPTS_TO_DELIVER - 1
+        job.attempts = service.ATTEMPTS - 1
     later(app)
     assert "It will not be retried automatically." in dr.get("/clinic/").text
     assert "1 of them failed" in flask(app, "doctor", code=1).output
@@ -501,8 +503,8 @@ def test_nothing_is_delivered_before_it_is_printed(
     app = make({"archive": to_folder(folder)})
     sent(app)
     with app.app_context():
-        here = installation()
-        assert not here.carrier.work(here.channels["archive"], now=datetime.now(UTC))
+        channel = service.channels()["archive"]
+        assert not service.deliverer().work(channel, now=datetime.now(UTC))
     background.empty_outbox(app)
     assert len(list(folder.iterdir())) == 1
 
@@ -650,3 +652,27 @@ def test_a_channel_that_hangs_keeps_no_other_waiting(
     assert len(list(folder.iterdir())) == 1
     slow.join()
     assert len(mail.mails) == 1
+
+
+@both_databases
+def test_the_figures_tell_what_waits_for_a_channel_what_failed_and_what_arrived(
+    make: Make, tmp_path: Path
+) -> None:
+    app = make({"archive": to_folder(tmp_path / "out")})
+    (tmp_path / "out").rmdir()
+    assert figures(app)['screening_outbox_jobs{kind="to archive"}'] == 0
+    sent(app)
+    sent(app)
+    background.empty_outbox(app)
+    change(app, f"UPDATE outbox SET attempts = {service.ATTEMPTS - 1}")
+    later(app)
+    found = figures(app)
+    assert found["screening_deliveries_total"] == 0
+    assert found['screening_outbox_jobs{kind="summary"}'] == 0
+    assert found['screening_outbox_jobs{kind="to archive"}'] == 2
+    assert found['screening_outbox_failed{kind="to archive"}'] == 2
+    assert 0 < found['screening_outbox_age_seconds{kind="to archive"}'] < 60
+    (tmp_path / "out").mkdir()
+    flask(app, "outbox", "retry")
+    background.empty_outbox(app)
+    assert figures(app)["screening_deliveries_total"] == 2

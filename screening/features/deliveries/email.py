@@ -11,16 +11,16 @@ from uuid import uuid4
 
 from pydantic import AfterValidator, Field
 
-from screening.delivery.channel import (
+from screening.domain.mailbox import is_mailbox
+from screening.features.deliveries.channel import (
     SECONDS,
     Channel,
     DeliveryFailed,
+    DeliveryFault,
     Document,
-    Fault,
-    Held,
+    OpenConnections,
     in_time,
 )
-from screening.domain.mailbox import is_mailbox
 from screening.reports.templates import plain_text
 from screening.settings import Number, setting
 
@@ -77,28 +77,34 @@ class Email(Channel):
         pdf = document.pdf
         if self.pdf_password_file:
             pdf = _encrypted(pdf, self.secret(self.pdf_password_file))
-        words = plain_text("mail/summary.txt", document.language, document=document, options=self)
-        message = _message(self, self.to, words, name=document.id, at=document.screening.changed_at)
+        words = plain_text(
+            "deliveries/summary.txt", document.language, document=document, options=self
+        )
+        subject, _blank, text = words.partition("\n\n")
+        at = document.screening.changed_at
+        message = _message(self, self.to, subject, text, name=document.id, at=at)
         name = f"summary-{document.screening.reference}-{document.number + 1}.pdf"
         message.add_attachment(pdf, maintype="application", subtype="pdf", filename=name)
         _send(self, message)
 
     def send_text(self, to: str, subject: str, text: str, *, language: str) -> None:
-        """Send a text. Raises DeliveryFailed."""
-        words = f"{subject}\n\n{text}"
-        _send(self, _message(self, to, words, name=str(uuid4()), at=datetime.now(UTC)))
+        """Send a text in a language. Raises DeliveryFailed."""
+        message = _message(self, to, subject, text, name=str(uuid4()), at=datetime.now(UTC))
+        message["Content-Language"] = language
+        _send(self, message)
 
 
-def _message(options: Email, to: str, words: str, *, name: str, at: datetime) -> EmailMessage:
-    """Return a message. The first line of the words is its subject."""
-    subject, _blank, body = words.partition("\n\n")
+def _message(
+    options: Email, to: str, subject: str, text: str, *, name: str, at: datetime
+) -> EmailMessage:
+    """Return a message."""
     message = EmailMessage()
     message["Subject"] = subject
     message["From"] = options.sender
     message["To"] = to
     message["Message-ID"] = f"<{name}@{options.sender.rpartition('@')[2]}>"
     message["Date"] = at
-    message.set_content(body)
+    message.set_content(text)
     return message
 
 
@@ -106,9 +112,9 @@ def _send(options: Email, message: EmailMessage) -> None:
     """Send a message. Raises DeliveryFailed."""
     context = options.trusting(options.ca_file)
     password = options.secret(options.password_file) if options.password_file else ""
-    with in_time() as held:
+    with in_time() as connections:
         try:
-            server = _connected(options, context, held)
+            server = _connected(options, context, connections)
             if options.tls == "starttls":
                 server.starttls(context=context)
             if options.user:
@@ -117,14 +123,16 @@ def _send(options: Email, message: EmailMessage) -> None:
         except smtplib.SMTPResponseException as err:
             sign_in = isinstance(err, smtplib.SMTPAuthenticationError)
             raise DeliveryFailed(
-                Fault.SIGN_IN if sign_in else Fault.REFUSED, str(err.smtp_code)
+                DeliveryFault.SIGN_IN if sign_in else DeliveryFault.REFUSED, str(err.smtp_code)
             ) from err
         except smtplib.SMTPRecipientsRefused as err:
-            raise DeliveryFailed(Fault.REFUSED, str(err.recipients[str(message["To"])][0])) from err
+            raise DeliveryFailed(
+                DeliveryFault.REFUSED, str(err.recipients[str(message["To"])][0])
+            ) from err
         except smtplib.SMTPException as err:
             if isinstance(err, smtplib.SMTPServerDisconnected):
                 raise
-            raise DeliveryFailed(Fault.REFUSED, "TLS or sign-in not offered") from err
+            raise DeliveryFailed(DeliveryFault.REFUSED, "TLS or sign-in not offered") from err
         with suppress(OSError):  # the mail is accepted already
             server.quit()
 
@@ -132,8 +140,8 @@ def _send(options: Email, message: EmailMessage) -> None:
 class _Smtp(smtplib.SMTP):
     """A connection that can be closed from its first moment: a server may be slow to greet."""
 
-    def __init__(self, held: Held, *args: Any, **options: Any) -> None:
-        held.append(self)
+    def __init__(self, connections: OpenConnections, *args: Any, **options: Any) -> None:
+        connections.append(self)
         super().__init__(*args, **options)
 
 
@@ -141,12 +149,14 @@ class _SmtpOverTls(_Smtp, smtplib.SMTP_SSL):
     pass
 
 
-def _connected(options: Email, context: ssl.SSLContext, held: Held) -> smtplib.SMTP:
+def _connected(
+    options: Email, context: ssl.SSLContext, connections: OpenConnections
+) -> smtplib.SMTP:
     port = options.port or TLS[options.tls]
     ours = options.sender.rpartition("@")[2]
     if options.tls == "implicit":
-        return _SmtpOverTls(held, options.host, port, ours, timeout=SECONDS, context=context)
-    return _Smtp(held, options.host, port, ours, timeout=SECONDS)
+        return _SmtpOverTls(connections, options.host, port, ours, timeout=SECONDS, context=context)
+    return _Smtp(connections, options.host, port, ours, timeout=SECONDS)
 
 
 def _encrypted(pdf: bytes, password: str) -> bytes:

@@ -4,10 +4,10 @@ import re
 from collections.abc import Mapping
 from functools import partial
 
-from screening.delivery.channel import Channel
-from screening.delivery.email import Email
-from screening.delivery.fhir_server import FhirServer
-from screening.delivery.folder import Folder
+from screening.features.deliveries.channel import Channel
+from screening.features.deliveries.email import Email
+from screening.features.deliveries.fhir_server import FhirServer
+from screening.features.deliveries.folder import Folder
 from screening.settings import FILE_NAME, InvalidSettings, Settings
 
 KINDS: Mapping[object, type[Channel]] = {

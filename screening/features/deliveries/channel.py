@@ -16,16 +16,17 @@ from pydantic import BeforeValidator
 from screening.domain.assessment import Assessment, Screening
 from screening.domain.rules import RuleBook, Severity
 from screening.reports.summary import N_
+from screening.services.jobs import JobFailed
 from screening.settings import Flag, Options, setting
-from screening.storage.outbox import TO
 from screening.storage.private_files import KeyFault, read_private
 
+JOB_PREFIX = "to "  # before the name of a channel: the kind of its jobs in the outbox
 # For one delivery. With one more wait for the network it is less than the lease of its job.
 SECONDS = 25.0
 AGAIN = 0.5  # seconds until a connection that is still open is closed once more
 
 
-class Fault(StrEnum):
+class DeliveryFault(StrEnum):
     """The reasons for which a delivery fails."""
 
     UNREACHABLE = "unreachable"
@@ -38,34 +39,31 @@ class Fault(StrEnum):
     FILE = "file"
 
 
-REASONS = {
-    Fault.UNREACHABLE: N_(
+REASONS: dict[str, str] = {
+    DeliveryFault.UNREACHABLE: N_(
         "The receiving system cannot be reached. Is it switched on, and is its address correct?"
     ),
-    Fault.SLOW: N_(
+    DeliveryFault.SLOW: N_(
         "The receiving system took too long to answer. It may have received the summary all the same."
     ),
-    Fault.CERTIFICATE: N_(
+    DeliveryFault.CERTIFICATE: N_(
         "The receiving system could not prove its identity. Its certificate may have expired."
     ),
-    Fault.SIGN_IN: N_("The receiving system rejects our name and password, or our token."),
-    Fault.REFUSED: N_("The receiving system did not accept it."),
-    Fault.NO_ROOM: N_("There is no space left in the folder."),
-    Fault.NOT_WRITABLE: N_("The folder is missing or cannot be written to."),
-    Fault.FILE: N_("A file named in the settings is missing, damaged or readable by others."),
+    DeliveryFault.SIGN_IN: N_("The receiving system rejects our name and password, or our token."),
+    DeliveryFault.REFUSED: N_("The receiving system did not accept it."),
+    DeliveryFault.NO_ROOM: N_("There is no space left in the folder."),
+    DeliveryFault.NOT_WRITABLE: N_("The folder is missing or cannot be written to."),
+    DeliveryFault.FILE: N_(
+        "A file named in the settings is missing, damaged or readable by others."
+    ),
 }
 
 
-class DeliveryFailed(Exception):
+class DeliveryFailed(JobFailed):
     """Raised where a delivery failed, or where nobody knows whether it failed.
 
-    `detail` is a code or a file, nothing personal.
+    `fault` is a DeliveryFault; `detail` is a code or a file, nothing personal.
     """
-
-    def __init__(self, fault: Fault, detail: str = "") -> None:
-        super().__init__(f"{fault} {detail}".strip())
-        self.fault = fault
-        self.detail = detail
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +112,7 @@ class Channel(Options):
     @property
     def job(self) -> str:
         """Return the kind of its jobs in the outbox."""
-        return TO + self.name
+        return JOB_PREFIX + self.name
 
     def deliver(self, document: Document) -> None:
         """Deliver a document; delivered twice, it arrives once. Raises DeliveryFailed."""
@@ -128,9 +126,9 @@ class Channel(Options):
         try:
             secret = read_private(self.instance / file).strip()
         except KeyFault as err:
-            raise DeliveryFailed(Fault.FILE, str(self.instance / file)) from err
+            raise DeliveryFailed(DeliveryFault.FILE, str(self.instance / file)) from err
         if not secret.isprintable():  # a second line would become part of an error message
-            raise DeliveryFailed(Fault.FILE, str(self.instance / file))
+            raise DeliveryFailed(DeliveryFault.FILE, str(self.instance / file))
         return secret
 
     def trusting(self, file: str) -> ssl.SSLContext:
@@ -141,10 +139,10 @@ class Channel(Options):
         try:
             return ssl.create_default_context(cafile=str(self.instance / file) if file else None)
         except OSError as err:
-            raise DeliveryFailed(Fault.FILE, str(self.instance / file)) from err
+            raise DeliveryFailed(DeliveryFault.FILE, str(self.instance / file)) from err
 
 
-class Held(list[Any]):
+class OpenConnections(list[Any]):
     """The connections that are closed when the time is over; `over` tells whether it is.
 
     Each has a `sock`, which is None while it is not connected, and `close`.
@@ -156,21 +154,21 @@ class Held(list[Any]):
 
 
 @contextmanager
-def in_time() -> Iterator[Held]:
+def in_time() -> Iterator[OpenConnections]:
     """Close the connections in the list when the time is over, even while data arrive.
 
     Raises DeliveryFailed for each error of the network.
     """
-    held = Held()
+    connections = OpenConnections()
     done = Event()
 
     def close_all() -> None:
         if done.wait(SECONDS):
             return
-        held.over.set()
+        connections.over.set()
         # A socket is sometimes not there for a moment, such as while TLS begins.
         while not done.wait(AGAIN):
-            for connection in held:
+            for connection in connections:
                 with suppress(OSError):
                     if connection.sock is not None:
                         # Not the method of TLS, which frees its state while another thread reads.
@@ -178,15 +176,17 @@ def in_time() -> Iterator[Held]:
 
     Thread(target=close_all, daemon=True).start()
     try:
-        yield held
+        yield connections
     except ssl.SSLCertVerificationError as err:
-        raise DeliveryFailed(Fault.CERTIFICATE, str(err.verify_code)) from err
+        raise DeliveryFailed(DeliveryFault.CERTIFICATE, str(err.verify_code)) from err
     except UnicodeEncodeError as err:  # a name, password or token that cannot be sent
-        raise DeliveryFailed(Fault.FILE, type(err).__name__) from err
+        raise DeliveryFailed(DeliveryFault.FILE, type(err).__name__) from err
     except (OSError, HTTPException, UnicodeError) as err:
-        slow = held.over.is_set() or isinstance(err, TimeoutError)
-        raise DeliveryFailed(Fault.SLOW if slow else Fault.UNREACHABLE, type(err).__name__) from err
+        slow = connections.over.is_set() or isinstance(err, TimeoutError)
+        raise DeliveryFailed(
+            DeliveryFault.SLOW if slow else DeliveryFault.UNREACHABLE, type(err).__name__
+        ) from err
     finally:
         done.set()
-        for connection in held:
+        for connection in connections:
             connection.close()

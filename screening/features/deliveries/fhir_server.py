@@ -8,13 +8,13 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator
 
-from screening.delivery.channel import (
+from screening.features.deliveries.channel import (
     SECONDS,
     Channel,
     DeliveryFailed,
+    DeliveryFault,
     Document,
-    Fault,
-    Held,
+    OpenConnections,
     in_time,
 )
 from screening.reports import fhir
@@ -60,20 +60,20 @@ class FhirServer(Channel):
         headers = {"Content-Type": f"{MEDIA_TYPE}; charset=utf-8", "Accept": MEDIA_TYPE}
         if self.token_file:
             headers["Authorization"] = f"Bearer {self.secret(self.token_file)}"
-        with in_time() as held:
-            status, answer = _post(self, bundle, headers, held)
+        with in_time() as connections:
+            status, answer = _post(self, bundle, headers, connections)
             # The server has these questions twice: two screenings were delivered at once.
             if status == 412:
                 del bundle["entry"][0]
-                status, answer = _post(self, bundle, headers, held)
+                status, answer = _post(self, bundle, headers, connections)
         if status in (401, 403):
-            raise DeliveryFailed(Fault.SIGN_IN, str(status))
+            raise DeliveryFailed(DeliveryFault.SIGN_IN, str(status))
         if status != 200 or not _all_there(answer, len(bundle["entry"])):
-            raise DeliveryFailed(Fault.REFUSED, str(status))
+            raise DeliveryFailed(DeliveryFault.REFUSED, str(status))
 
 
 def _post(
-    options: FhirServer, bundle: Json, headers: dict[str, str], held: Held
+    options: FhirServer, bundle: Json, headers: dict[str, str], connections: OpenConnections
 ) -> tuple[int, bytes]:
     """Send it once, without following redirects: data goes only where the settings say."""
     parts = urlsplit(options.address)
@@ -82,13 +82,13 @@ def _post(
     )
     connection.connect()
     # The socket itself: http.client forgets it before the answer is read to its end.
-    held.append(SimpleNamespace(sock=connection.sock, close=connection.sock.close))
+    connections.append(SimpleNamespace(sock=connection.sock, close=connection.sock.close))
     connection.request(
         "POST", parts.path or "/", json.dumps(bundle, ensure_ascii=False).encode(), headers
     )
     with connection.getresponse() as response:
         answer = response.read(LONGEST)
-        if held.over.is_set():  # the answer is not complete
+        if connections.over.is_set():  # the answer is not complete
             raise TimeoutError
         return response.status, answer
 

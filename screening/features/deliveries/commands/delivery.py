@@ -3,11 +3,11 @@
 import click
 
 from screening.cli.common import acting, commands, fail, on_a_ready_installation
-from screening.delivery.channel import REASONS, DeliveryFailed
 from screening.extensions import db
+from screening.features.deliveries import service
+from screening.features.deliveries.channel import JOB_PREFIX, REASONS, DeliveryFailed
 from screening.installation import installation
 from screening.printing.renderer_process import PrintingFailed
-from screening.services import jobs
 from screening.storage import outbox
 
 
@@ -19,10 +19,10 @@ def delivery() -> None:
 @delivery.command("list")
 def delivery_list() -> None:
     """Print each channel: name, kind, outcomes, and how often."""
-    for one in installation().channels.values():
-        outcomes = ", ".join(outcome.word for outcome in sorted(one.outcomes, reverse=True))
-        often = "every edition" if one.every_edition else "the first edition"
-        click.echo(f"{one.name}\t{one.kind}\t{outcomes}\t{often}")
+    for channel in service.channels().values():
+        outcomes = ", ".join(outcome.word for outcome in sorted(channel.outcomes, reverse=True))
+        often = "every edition" if channel.every_edition else "the first edition"
+        click.echo(f"{channel.name}\t{channel.kind}\t{outcomes}\t{often}")
 
 
 @delivery.command("test")
@@ -30,13 +30,11 @@ def delivery_list() -> None:
 @on_a_ready_installation()
 def delivery_test(name: str) -> None:
     """Deliver a summary of nobody to the channel NAME and say whether it was taken."""
-    here = installation()
-    if name not in here.channels:
-        fail(
-            f"There is no channel {name!r}; the settings have: {', '.join(here.channels) or 'none'}"
-        )
+    channels = service.channels()
+    if name not in channels:
+        fail(f"There is no channel {name!r}; the settings have: {', '.join(channels) or 'none'}")
     try:
-        here.carrier.trial(here.channels[name], here.approved_books)
+        service.deliverer().trial(channels[name], installation().approved_books)
     except DeliveryFailed as err:
         fail(f"Not delivered to {name}: {REASONS[err.fault]} ({err})")
     except PrintingFailed as err:
@@ -55,9 +53,9 @@ def delivery_test(name: str) -> None:
 def delivery_drop(name: str) -> None:
     """Forget what waits for the channel NAME, such as after it was taken out of the settings."""
     waiting = outbox.kinds(db.session)
-    if f"{outbox.TO}{name}" not in waiting:
+    if f"{JOB_PREFIX}{name}" not in waiting:
         names = ", ".join(
-            kind.removeprefix(outbox.TO) for kind in waiting if kind != outbox.SUMMARY
+            kind.removeprefix(JOB_PREFIX) for kind in waiting if kind.startswith(JOB_PREFIX)
         )
         fail(f"Nothing waits for {name}; there are deliveries to: {names or 'none'}")
-    click.echo(f"{jobs.drop(acting(), name)} deliveries were dropped.")
+    click.echo(f"{service.drop(acting(), name)} deliveries were dropped.")

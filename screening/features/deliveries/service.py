@@ -5,13 +5,16 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from uuid import NAMESPACE_URL, uuid4, uuid5
 
+from flask import current_app
 from sqlalchemy.orm import Session
 
-from screening.delivery.channel import Channel, Document
 from screening.domain.answers import Answers, Patient
 from screening.domain.assessment import Assessment, Screening
 from screening.domain.evaluate import evaluate
 from screening.domain.rules import BASE_LANGUAGE, RuleBook
+from screening.extensions import db
+from screening.features.deliveries.channel import JOB_PREFIX, Channel, Document
+from screening.installation import installation
 from screening.printing.pdf import print_summary
 from screening.reports.summary import summarise
 from screening.services import jobs
@@ -23,10 +26,12 @@ from screening.storage.database import write
 from screening.storage.encryption import Keys
 from screening.storage.tables import SummaryRow
 
+ATTEMPTS = 150  # about a day: other machines may be away for a night
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Carrier:
-    """Brings printed summaries to the channels of this clinic."""
+class Deliverer:
+    """Delivers printed summaries to the channels of this clinic."""
 
     session: Session
     keys: Keys
@@ -35,7 +40,11 @@ class Carrier:
     def work(self, channel: Channel, *, now: datetime) -> bool:
         """Deliver what has been due to this channel for longest. False where there is none."""
         return jobs.work(
-            self.session, channel.job, lambda job: self._deliver(channel, job), now=now
+            self.session,
+            channel.job,
+            lambda job: self._deliver(channel, job),
+            now=now,
+            attempts=ATTEMPTS,
         )
 
     def _deliver(self, channel: Channel, job: outbox.Job) -> None:
@@ -99,3 +108,23 @@ class Carrier:
             address=f"{self.settings.public_url}/clinic/screenings/{screening.reference}",
             fhir_base=self.settings.fhir_base,
         )
+
+
+def channels() -> dict[str, Channel]:
+    """Return the channels of the current application, by name."""
+    by_name: dict[str, Channel] = current_app.extensions["deliveries"]
+    return by_name
+
+
+def deliverer() -> Deliverer:
+    """Return the deliverer of this installation. Raises KeyFault."""
+    ours = installation()
+    return Deliverer(session=db.session, keys=ours.keys, settings=ours.settings)
+
+
+def drop(act: Act, name: str) -> int:
+    """Delete the jobs of the channel with this name; return how many there were."""
+    with write(act.session):
+        dropped = outbox.drop(act.session, f"{JOB_PREFIX}{name}")
+        act.note("dropped", name, f"{dropped} jobs")
+    return dropped

@@ -19,7 +19,7 @@ from screening.domain.answers import tidy
 from screening.features.invitations import service
 from screening.features.invitations.dates import Order, readings
 from screening.features.invitations.invitation import Invitation, last_moment
-from screening.features.invitations.invitation_list import (
+from screening.features.invitations.patient_list import (
     FIELDS,
     InvitationList,
     Words,

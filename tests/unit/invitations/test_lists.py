@@ -13,7 +13,7 @@ from xml.sax.saxutils import escape
 import pytest
 
 from screening.features.invitations.dates import Order, readings
-from screening.features.invitations.invitation_list import (
+from screening.features.invitations.patient_list import (
     HEADINGS,
     InvitationList,
     read_list,

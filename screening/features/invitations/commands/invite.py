@@ -21,7 +21,7 @@ from screening.features.invitations import service
 from screening.features.invitations import slip as printed_slip
 from screening.features.invitations.dates import Order
 from screening.features.invitations.invitation import Invitation, last_moment
-from screening.features.invitations.invitation_list import (
+from screening.features.invitations.patient_list import (
     InvitationList,
     Row,
     read_list,

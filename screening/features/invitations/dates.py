@@ -98,7 +98,7 @@ def readings(text: str, languages: tuple[str, ...]) -> Mapping[Order, date]:
 
 
 def order_of(column: Iterable[Mapping[Order, date]]) -> Order | None:
-    """Return the order that the days of a column prove: some have only that reading, none another."""
+    """Return the order of day and month that the days of a column prove, or None."""
     proved = {next(iter(readings)) for readings in column if len(readings) == 1}
     return proved.pop() if len(proved) == 1 else None
 

@@ -1,4 +1,4 @@
-"""Whom to invite, to what, and until when the link holds."""
+"""The form of an invitation."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class InvitationForm(VisitForm):
     invitation: Invitation
 
     def check(self, *, languages: tuple[str, ...], today: date, timezone: str = "UTC") -> bool:
-        """Whether everything is acceptable; each field at fault gets its error.
+        """Return whether everything is acceptable; each field at fault gets its error.
 
         Times are those of `timezone`.
         """
@@ -76,7 +76,7 @@ class InvitationForm(VisitForm):
         languages: list[tuple[str, str]],
         settings: Settings,
     ) -> InvitationForm:
-        """The form with what was sent, or else with what an `earlier` invitation has."""
+        """Return the form as it was sent, or else with the values of an `earlier` invitation."""
         filled: dict[str, object] = {"days": settings.invitation_days, "language": languages[0][0]}
         if earlier is not None:
             at = earlier.appointment and earlier.appointment.astimezone(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 SEPARATORS = (",", ";", "\t")
 MARKS = {BOM_UTF8: "utf-8", BOM_UTF16_LE: "utf-16-le", BOM_UTF16_BE: "utf-16-be"}
-# what an empty row consists of, whatever separates its cells
+# the characters of an empty row, with any separator
 _NOTHING = "".join(SEPARATORS) + " \r\n"
 _ZIP = b"PK\x03\x04"  # what .xlsx and .ods begin with, and .xls
 _OLE = b"\xd0\xcf\x11\xe0"
@@ -50,16 +50,18 @@ class Table:
 
 
 def read_tables(content: bytes) -> list[Table]:
-    """Each way in which the bytes of a file can be read as a table. Raises NotReadable."""
+    """Return each way in which the bytes of a file can be read as a table. Raises NotReadable."""
     if content.startswith((_ZIP, _OLE)):
-        return [Table(rows=as_seen(one["rows"]), sheet=one["name"]) for one in _sheets(content)]
+        return [
+            Table(rows=as_seen(sheet["rows"]), sheet=sheet["name"]) for sheet in _sheets(content)
+        ]
     text, is_guess = _decoded(content)
     return [_separated(text, separator, is_guess) for separator in SEPARATORS]
 
 
 def as_seen(rows: Iterable[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]:
-    """The rows with each cell in one line, as a person sees it; without those that are empty then."""
-    lines = ((number, [_cell_as_seen(one) for one in cells]) for number, cells in rows)
+    """Return the rows with each cell as a person sees it, without rows that look empty."""
+    lines = ((number, [_cell_as_seen(cell) for cell in cells]) for number, cells in rows)
     return [
         (number, cells) for number, cells in lines if any(cell.strip(_NOTHING) for cell in cells)
     ]
@@ -86,8 +88,8 @@ def _sheets(content: bytes) -> "list[Sheet]":
 
 
 def _decoded(content: bytes) -> tuple[str, bool]:
-    """The text of a file, and whether its encoding is a guess. Raises NotReadable."""
-    mark = next((one for one in MARKS if content.startswith(one)), b"")
+    """Return the text of a file, and whether its encoding is a guess. Raises NotReadable."""
+    mark = next((mark for mark in MARKS if content.startswith(mark)), b"")
     encoding = MARKS.get(mark, "utf-8")
     if not mark and content.count(0) * 10 > len(
         content

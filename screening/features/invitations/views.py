@@ -53,7 +53,7 @@ PAGE_LENGTH = 50
 @blueprint.get("/clinic/invitations/")
 @needs("prescriber", "staff")
 def all_of_them() -> str:
-    """Whose answers may still come, by appointment; or with `?show=all` every invitation, the newest first."""
+    """Show the invitations whose answers may still come; with `?show=all` every one."""
     number = page_number()
     show = request.args.get("show", "")
     keys = installation().keys
@@ -80,14 +80,14 @@ def all_of_them() -> str:
 @blueprint.route("/clinic/invitations/new", methods=["GET", "POST"])
 @needs("prescriber", "staff")
 def new() -> Page:
-    """Invite a patient; with `?again=` and an id, the one of that invitation."""
+    """Invite a patient; with `?again=` and an id, the patient of that invitation."""
     settings = installation().settings
     sent = request.form if request.method == "POST" else None
     earlier = None
     if "again" in request.args:
-        kept = _find(request.args["again"])
-        service.viewed(acting(), kept.id)
-        earlier = kept.invitation
+        source = _find(request.args["again"])
+        service.viewed(acting(), source.id)
+        earlier = source.invitation
     form = InvitationForm.read(sent, earlier, languages=language.offered(), settings=settings)
     if sent is not None and form.check(
         languages=settings.languages,
@@ -99,19 +99,19 @@ def new() -> Page:
             now=act.now, days=form.days.data or 1, timezone=settings.clinic_timezone
         )
         # A form that is sent twice makes one invitation; one that was changed in between, another.
-        made = str(form.id.data)
-        there = store.find(db.session, act.keys, made, now=act.now)
-        if there is not None and (there.invitation, there.expires_at) != (form.invitation, until):
-            made = service.new_id()
-        service.create(act, {made: form.invitation}, until=until)
-        return redirect(url_for("invitations.one", invitation_id=made), code=303)
+        new_id = str(form.id.data)
+        kept = store.find(db.session, act.keys, new_id, now=act.now)
+        if kept is not None and (kept.invitation, kept.expires_at) != (form.invitation, until):
+            new_id = service.new_id()
+        service.create(act, {new_id: form.invitation}, until=until)
+        return redirect(url_for("invitations.one", invitation_id=new_id), code=303)
     return render_template("invitations/new.html", form=form, mail=_mailer() is not None)
 
 
 @blueprint.get("/clinic/invitations/<invitation_id>")
 @needs("prescriber", "staff")
 def one(invitation_id: str) -> str:
-    """An invitation, with its link while that can be used."""
+    """Show an invitation, with its link while that can be used."""
     kept = _find(invitation_id)
     service.viewed(acting(), kept.id)
     address = (
@@ -135,7 +135,7 @@ def one(invitation_id: str) -> str:
 @blueprint.get("/clinic/invitations/<invitation_id>/slip.pdf")
 @needs("prescriber", "staff")
 def slip(invitation_id: str) -> Page:
-    """The slip for the patient, with link and QR code."""
+    """Print the slip for the patient, with link and QR code."""
     kept = _find(invitation_id)
     here = installation()
     if kept.invitation is None or not kept.is_usable:
@@ -177,12 +177,12 @@ def remind(invitation_id: str) -> Response:
         reason = _(installation().points.reasons[err.fault])
         flash(_("The reminder was not sent.") + " " + reason)
     except NotUsable:
-        pass  # the page says what has become of it
+        pass  # the page shows the state of the invitation
     return redirect(url_for("invitations.one", invitation_id=invitation_id), code=303)
 
 
 def notice(screening: Screening) -> str:
-    """Return the HTML that tells who was invited, where that is not who has answered; or ""."""
+    """Return the HTML that names the invited patient, or "" if that patient has answered."""
     with suppress(KeyFault):
         invitation = store.behind(db.session, installation().keys, screening)
         if invitation is not None and not is_same(invitation.patient, screening.patient):
@@ -191,7 +191,7 @@ def notice(screening: Screening) -> str:
 
 
 def _other(kept: Kept) -> Patient | None:
-    """Who has answered, where that is not as it was in the invitation."""
+    """Return the patient who has answered, or None if that is the invited one."""
     with suppress(KeyFault):
         sent = screenings.find(
             db.session, installation().keys, ScreeningRow.reference == kept.reference
@@ -218,7 +218,10 @@ def _mailer() -> Mailer | None:
 
 @link.route("/invited/<token>", methods=["GET", "POST"], strict_slashes=False)
 def open_link(token: str) -> Page:
-    """Ask for the date of birth; with the right one, begin or go on with the questions, or tell that they were sent."""
+    """Ask for the date of birth.
+
+    With the right one the questions begin or go on, or the page shows that answers were sent.
+    """
     row, invitation = service.look(patient_draft.acting(), token)
     _in_their_language(invitation)
     if request.method == "POST":
@@ -234,10 +237,10 @@ def open_link(token: str) -> Page:
     if is_here and born["checked"] and _fits(form) and born["values"] == born["refused"]:
         form.birth_day.errors = [
             ngettext(
-                "The clinic has another date of birth for this link. You can try %(num)s more time. "
-                "If you typed it right, call the clinic",
-                "The clinic has another date of birth for this link. You can try %(num)s more times. "
-                "If you typed it right, call the clinic",
+                "The clinic has another date of birth for this link. "
+                "You can try %(num)s more time. If you typed it right, call the clinic",
+                "The clinic has another date of birth for this link. "
+                "You can try %(num)s more times. If you typed it right, call the clinic",
                 TRIES - row.tries,
             )
         ]
@@ -253,7 +256,10 @@ def _fits(form: BirthDateForm) -> bool:
 
 
 def _say_birth_date(invitation_id: str, token: str) -> Response:
-    """Lead on with the right date of birth; what else was typed is kept in the session and shown after a redirect."""
+    """Lead on with the right date of birth.
+
+    A wrong one is kept in the session and shown after a redirect.
+    """
     form = BirthDateForm(request.form)
     switched = language.switch()
     earlier = session.pop("born", {})
@@ -287,7 +293,10 @@ def _say_birth_date(invitation_id: str, token: str) -> Response:
 
 @link.route("/invited/<token>/sent", methods=["GET", "POST"])
 def arrived(token: str) -> Page:
-    """Tell, after the date of birth, that the answers arrived and when; for some time they can be changed."""
+    """Show, after the date of birth, when the answers arrived.
+
+    They can be changed for some time.
+    """
     row, invitation = service.look(patient_draft.acting(), token)
     _in_their_language(invitation)
     here = installation()
@@ -319,7 +328,7 @@ def arrived(token: str) -> Page:
 
 
 def _in_their_language(invitation: Invitation) -> None:
-    """Let the page be in the language of whom the link is for, unless another was chosen on this draft_cookie."""
+    """Show the page in the language of the invitation, unless the device has chosen another."""
     if draft_cookie.language() is None:
         g.page_language = invitation.language
         refresh()

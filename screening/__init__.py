@@ -14,6 +14,7 @@ from screening.reports.summary import is_translated
 from screening.settings import InvalidSettings, Settings, load_settings
 from screening.storage.database import configure
 from screening.storage.private_files import read_private
+from screening.storage.tables import Base
 from screening.web import (
     admin,
     clinic,
@@ -33,6 +34,11 @@ from screening.web.sign_in import setup as sign_in_setup
 
 ROOT = Path(__file__).parent.parent
 REQUEST_BYTES = 64 * 1024  # a full questionnaire in a four-byte script is under 20 kB
+
+
+def _is_known(name: str | None, kind: str, _parents: object) -> bool:
+    """Return whether migrations look at this. The tables of a removed feature stay unseen."""
+    return kind != "table" or name in Base.metadata.tables
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -63,7 +69,11 @@ def create_app(settings: Settings | None = None) -> Flask:
             "default": {"url": settings.database, "pool_pre_ping": bool(settings.database_url)}
         },
         ALEMBIC={"script_location": "storage/migrations"},
-        ALEMBIC_CONTEXT={"render_as_batch": True, "transactional_ddl": True},
+        ALEMBIC_CONTEXT={
+            "render_as_batch": True,
+            "transactional_ddl": True,
+            "include_name": _is_known,
+        },
         TRUSTED_HOSTS=settings.hosts,
         MAX_CONTENT_LENGTH=REQUEST_BYTES,
         MAX_FORM_MEMORY_SIZE=REQUEST_BYTES,

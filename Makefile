@@ -56,6 +56,12 @@ run: run-packages $(VENV)/run-installed ## Install what is missing, prepare the 
 .PHONY: install
 install: run-packages $(VENV)/run-installed ## Install what serving needs, and nothing else (docs/operations.md)
 
+# Temporary files stay in memory where 2 GB are free, and compiled code is kept for the next run.
+FREE_KB := df --output=avail /dev/shm | tail -1
+test test-fast: export TMPDIR := $(shell { [ -w /dev/shm ] && (( $$($(FREE_KB)) > 2000000 )); } \
+  2>/dev/null && echo /dev/shm || echo "$${TMPDIR:-/tmp}")
+test test-fast: export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: test
 test: test-packages $(VENV)/dev-installed $(VENV)/npm-installed ## Run all tests, a real browser and a real PostgreSQL included
 	@$(BIN)/pytest -n 3 --dist worksteal

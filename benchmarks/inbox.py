@@ -54,8 +54,10 @@ class Clinic:
     # signed in without the served processes, which so have nothing else to remember
     client: FlaskClient
     to_open: Iterator[str]  # references, in any order
-    # bytes before and after a first inbox page
+    # bytes before the first inbox page and when all were read
     resident: list[tuple[int, int]] = field(default_factory=list)
+    # seconds from the first inbox page until all were read
+    whole: list[float] = field(default_factory=list)
 
     @property
     def cookies(self) -> str:
@@ -178,7 +180,10 @@ def _first_pages(few: Clinic, many: Clinic, *, starts: int) -> list[tuple[str, .
         rounds=starts,
         warm_up=0,
     )
-    rows = [_row("first inbox of a new process", "", own, others, FOR_INFORMATION)]
+    rows = [_row("first inbox of a new process", "", own, others, "under 1.5 s")]
+    whole = [median(clinic.whole) for clinic in (few, many)]
+    ratio = f"{whole[1] / whole[0]:.2f}"
+    rows.append(("until all were read", "", *map(_time, whole), ratio, FOR_INFORMATION))
     for place, when in enumerate(("before it", "when all were read")):
         held = [median(one[place] for one in clinic.resident) / 1e6 for clinic in (few, many)]
         megabytes = [f"{one:.0f} MB" for one in held]
@@ -188,7 +193,7 @@ def _first_pages(few: Clinic, many: Clinic, *, starts: int) -> list[tuple[str, .
                 "",
                 *megabytes,
                 f"{held[1] / held[0]:.2f}",
-                FOR_INFORMATION,
+                "at most 1.2" if place else FOR_INFORMATION,
             )
         )
     return rows
@@ -199,7 +204,7 @@ def _first_page(clinic: Clinic) -> float:
         get(connection, "/account/", clinic.cookies)  # who is signed in is no part of it
         before = sum(served.resident())
         taken = seconds(lambda: get(connection, "/clinic/", clinic.cookies))
-        _read_all(connection, clinic)
+        clinic.whole.append(taken + seconds(lambda: _read_all(connection, clinic)))
         clinic.resident.append((before, sum(served.resident())))
     return taken
 

@@ -142,7 +142,7 @@ def read_list(app: Flask) -> bool:
 
 
 def of_outbox(app: Flask) -> list[Task]:
-    """Return the tasks that empty the outbox, one for each kind of job, so that none waits for another."""
+    """Return the tasks that empty the outbox, one for each kind of job: none waits for another."""
     others = [partial(do_one, job_kind=job_kind) for job_kind in installation(app).points.job_kinds]
     return [print_one, *others]
 

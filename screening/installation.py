@@ -68,18 +68,19 @@ class Installation:
         Patients are asked by it, whoever approved it. Before `flask init` it is the one in the
         file.
         """
-        if "books" not in g:
+        books: editions.Books | None = g.get("books")
+        if books is None:
             if not self.key_file.exists():
-                g.books = self.read(self.rule_book_file)
+                books = self.read(self.rule_book_file)
             elif digest := in_force(db.session, self.keys, now=datetime.now(UTC)):
-                g.books = self.loaded.get(digest) or load_content(content(db.session, digest))
-                self.loaded = {digest: g.books}  # an edition never changes
+                books = self.loaded.get(digest) or load_content(content(db.session, digest))
+                self.loaded = {digest: books}  # an edition never changes
             else:
                 raise KeyFault(
                     "the database does not say which rule book is in force; restore a backup"
                 )
-        found: editions.Books = g.books
-        return found
+            g.books = books
+        return books
 
     @property
     def approved_books(self) -> editions.Books:

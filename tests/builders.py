@@ -1,4 +1,7 @@
-"""Builders that tests share: a sound value with as little said as possible, changed by what a test is about."""
+"""Builders that tests share: a sound value, changed by what a test is about.
+
+The rule book here is the shipped one. Tests of the engine take `tests/unit/small_book.py` instead.
+"""
 
 from __future__ import annotations
 
@@ -25,10 +28,21 @@ def book(language: str = "en") -> RuleBook:
 
 
 def book_with(change: Callable[[dict[str, Any]], object]) -> RuleBook:
-    """The shipped English rule book after `change` has edited its parsed TOML; translations are left out."""
-    content = json.loads(book().edition.content)["en"]
+    """The shipped book, in English alone, after `change` has edited its parsed TOML."""
+    return edited(book(), change)
+
+
+def edited(rules: RuleBook, change: Callable[[dict[str, Any]], object]) -> RuleBook:
+    """A rule book, in English alone, after `change` has edited its parsed TOML."""
+    content = json.loads(rules.edition.content)["en"]
     change(content)
     return load_content(json.dumps({"en": content}))["en"]
+
+
+def a_rule(**changes: Any) -> dict[str, Any]:
+    """The parsed TOML of a rule; `when` must be given. Each book of the tests has the fact."""
+    words = {"title": "Extra", "reason": "Because.", "confirm": "Confirm."}
+    return {"id": "extra", "severity": "caution", **words, "cites": ["F1"], **changes}
 
 
 def a_patient(**changes: Any) -> Patient:
@@ -39,16 +53,27 @@ def a_patient(**changes: Any) -> Patient:
 
 
 def all_no(**changes: Any) -> dict[str, Any]:
-    """Values that say no to everything rules read, except for `changes`; None leaves an answer out.
+    """Values that say no to everything the shipped rules read, except for `changes`.
 
-    The follow-up about a planned pregnancy is only there while pregnancy is "no", unless `changes`
-    has it.
+    None leaves an answer out.
     """
-    main = ("pregnancy", "breastfeeding", "infection", "hypersensitivity", "iud", "vaccines")
-    values = {**dict.fromkeys(main, "no"), "pregnancy_planned": "no", **changes}
-    if values["pregnancy"] != "no" and "pregnancy_planned" not in changes:
-        del values["pregnancy_planned"]
-    return values
+    return no_to(book(), changes)
+
+
+def no_to(rules: RuleBook, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Values that say no to each question, except for `changes`.
+
+    The follow-ups that "no" opens are answered "no" too.
+    """
+    values: dict[str, Any] = {}
+    for question in rules.questions:
+        values[question.id] = "no"
+        if changes.get(question.id, "no") == "no":
+            values |= dict.fromkeys(
+                (item.id for item in question.follow_ups if item.required and "no" in item.when),
+                "no",
+            )
+    return values | changes
 
 
 def answers_of(rules: RuleBook, /, **values: Any) -> Answers:

@@ -265,3 +265,33 @@ def birth_date_fault(birth_date: date, *, today: date) -> Fault | None:
     if birth_date > today:
         return Fault.IN_FUTURE
     return Fault.TOO_LONG_AGO if today.year - birth_date.year > OLDEST_AGE else None
+
+
+class UnacceptablePatient(Exception):
+    """Raised with every fault of a patient's particulars, by field."""
+
+    def __init__(self, faults: Mapping[str, Fault]) -> None:
+        super().__init__(", ".join(f"{field}: {fault}" for field, fault in faults.items()))
+        self.faults = faults
+
+
+def read_patient(
+    *,
+    name: str,
+    birth_date: date | None,
+    visit: str = "",
+    respondent: Respondent | None = None,
+    today: date,
+) -> Patient:
+    """Return the patient with texts tidied. A `birth_date` that could not be read is None.
+
+    Raises UnacceptablePatient.
+    """
+    name = tidy(name)
+    visit = tidy(visit)
+    born_fault = birth_date_fault(birth_date, today=today) if birth_date else Fault.MISSING
+    read = {"name": name_fault(name), "visit": visit_fault(visit), "birth_date": born_fault}
+    faults = {field: fault for field, fault in read.items() if fault is not None}
+    if faults or birth_date is None:
+        raise UnacceptablePatient(faults)
+    return Patient(name=name, birth_date=birth_date, visit=visit, respondent=respondent)

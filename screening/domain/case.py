@@ -88,30 +88,34 @@ def _respondent(content: object, faults: list[str]) -> said.Respondent | None:
 def _patient(top: Mapping[str, object], faults: list[str], today: date) -> said.Patient | None:
     given = _object(top.get("patient"), "patient", ("name", "birth_date", "visit"), faults)
     texts = {}
+    wrong = {}
     for key in ("name", "birth_date", "visit"):
         value = given.get(key, "")
-        if isinstance(value, str):
-            texts[key] = said.tidy(value)
-        else:
-            faults.append(f"patient.{key}: {value!r} must be a text between quotes")
-    for key, fault_of, longest in (
-        ("name", said.name_fault, said.NAME_LENGTH),
-        ("visit", said.visit_fault, said.VISIT_LENGTH),
-    ):
-        if key in texts and (fault := fault_of(texts[key])):
-            faults.append(f"patient.{key}: {_words(fault, longest, texts[key])}")
-    if "birth_date" not in texts:
-        return None
+        texts[key] = said.tidy(value) if isinstance(value, str) else ""
+        if not isinstance(value, str):
+            wrong[key] = f"{value!r} must be a text between quotes"
+    born = _day(texts["birth_date"])
+    patient = None
     try:
-        born = datetime.strptime(texts["birth_date"], "%Y-%m-%d").date()  # noqa: DTZ007 - a day has no time zone
-    except ValueError:
-        faults.append(
-            f"patient.birth_date: {texts['birth_date']!r} is not a date; write it as 1988-03-12"
+        patient = said.read_patient(
+            name=texts["name"], birth_date=born, visit=texts["visit"], today=today
         )
+    except said.UnacceptablePatient as err:
+        longest = {"name": said.NAME_LENGTH, "visit": said.VISIT_LENGTH}
+        for key, fault in err.faults.items():
+            words = _words(fault, longest.get(key, 0), texts[key])
+            if key == "birth_date" and born is None:
+                words = f"{texts[key]!r} is not a date; write it as 1988-03-12"
+            wrong.setdefault(key, words)
+    faults.extend(f"patient.{key}: {words}" for key, words in wrong.items())
+    return patient
+
+
+def _day(written: str) -> date | None:
+    try:
+        return datetime.strptime(written, "%Y-%m-%d").date()  # noqa: DTZ007 - a day has no time zone
+    except ValueError:
         return None
-    if date_fault := said.birth_date_fault(born, today=today):
-        faults.append(f"patient.birth_date: {_words(date_fault)}")
-    return said.Patient(name=texts.get("name", ""), birth_date=born, visit=texts.get("visit", ""))
 
 
 def _answers(book: RuleBook, top: Mapping[str, object], faults: list[str]) -> said.Answers:

@@ -2,7 +2,6 @@
 
 import logging
 
-from alembic.util import CommandError
 from flask import Flask
 from sqlalchemy.exc import OperationalError
 
@@ -32,7 +31,7 @@ def check_ready(app: Flask) -> None:
             here.check_languages(here.books)
             if lost := audit.lost(db.session, here.keys):
                 logging.getLogger("screening").error("%s", as_called(lost))
-        except (OperationalError, CommandError) as err:
+        except OperationalError as err:
             raise not_reachable(err) from err
         finally:
             db.session.close()

@@ -4,9 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import getitem
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ValidationError
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 Content = dict[str, Any]  # parsed TOML
 Note = Callable[[str, str, str], None]  # takes the place, the problem and the remedy of a fault
@@ -43,8 +44,10 @@ class RuleBookFault:
         return f"{self.file}: {self.place}: {self.problem}; {self.remedy}"
 
 
-def keep_sound(content: Content, shape: type[BaseModel], note: Note) -> None:
+def keep_sound(content: Content, shape: "type[BaseModel]", note: Note) -> None:
     """Take out of the content what does not fit the shape, and note a fault for it."""
+    from pydantic import ValidationError
+
     try:
         # a missing table is told like a wrong one
         shape.model_validate(dict.fromkeys(shape.model_fields) | content)

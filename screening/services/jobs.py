@@ -37,9 +37,7 @@ def work(
     screening_id: str = "",
     attempts: int = outbox.ATTEMPTS,
 ) -> bool:
-    """Do the job of a kind that has been due for longest (of one screening, where asked).
-
-    False where there is none.
+    """Do the job of a kind (of a screening) that has been due for longest; False if none is due.
 
     `do` takes it off the outbox when it is done; whatever goes wrong with it is noted there, and
     tried again until there were so many `attempts`.
@@ -61,7 +59,7 @@ def work(
 
 
 def retry(act: Act, references: Sequence[str] = (), *, kind: str = "") -> int:
-    """Let what failed be tried again: all, or only about these screenings, or of this kind; how many jobs that are."""
+    """Make failed jobs due now: all, those of these screenings, or of this kind; return how many."""
     with write(act.session):
         jobs = outbox.retry(act.session, references, kind=kind, now=act.now)
         act.note("retried", detail=f"{jobs} jobs")

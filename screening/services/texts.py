@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
-
-from markdown_it import MarkdownIt
+from typing import Any
 
 MOST_WORDS = {"welcome": 40, "next": 80, "privacy": 600}  # by the place where it is shown
 # Words of 7 letters or more for each sentence, as in a text above about US school grade 6
@@ -13,22 +13,28 @@ MOST_WORDS = {"welcome": 40, "next": 80, "privacy": 600}  # by the place where i
 TOO_HARD = 2.4
 _WORD = re.compile(r"[^\W\d_]+")
 _SENTENCE_END = re.compile(r"[.!?:]+\s|\n\s*(?:\n|[-*#\d])")
-_markdown = MarkdownIt("commonmark", {"html": False}).disable("image")
 
 
 def html(folder: Path, place: str, language: str) -> str:
     """What the clinic says in this place, as HTML; empty where it says nothing in this language."""
     try:
         # A file that is not UTF-8 must not keep patients out; `faults` tells of it.
-        tokens = _markdown.parse(
-            _file(folder, place, language).read_text(encoding="utf-8-sig", errors="replace")
-        )
+        text = _file(folder, place, language).read_text(encoding="utf-8-sig", errors="replace")
     except OSError:
         return ""
+    markdown = _markdown()
+    tokens = markdown.parse(text)
     for token in tokens:
         if token.type.startswith("heading"):
             token.tag = f"h{min(int(token.tag[1]) + 1, 6)}"  # below the title of the page
-    return str(_markdown.renderer.render(tokens, _markdown.options, {}))
+    return str(markdown.renderer.render(tokens, markdown.options, {}))
+
+
+@cache
+def _markdown() -> Any:
+    from markdown_it import MarkdownIt  # here: most clinics have no texts of their own
+
+    return MarkdownIt("commonmark", {"html": False}).disable("image")
 
 
 def faults(folder: Path, languages: Iterable[str]) -> Iterator[str]:

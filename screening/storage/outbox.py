@@ -89,7 +89,7 @@ def take(
     screening_id: str = "",
     attempts: int = ATTEMPTS,
 ) -> Job | None:
-    """Lease the job of a kind that has been due for longest (of one screening, where asked), or None.
+    """Lease the job of a kind (of a screening) that has been due for longest; None if none is due.
 
     No two callers get the same job. A job whose last attempt ended without an answer, such as by a
     killed process, is marked as failed. After the clock was set back, each lease lasts its whole

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -31,6 +31,8 @@ CHANGES = ("submitted", "opened", "clarified", "reviewed", "deleted")
 PATIENCE = 0.2  # seconds for which a page helps to read what is not listed yet
 PART = 200  # screenings read at once
 UNREADABLE = -1
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST = date.max - timedelta(days=1)
 DUE = max(Severity) + 1  # the rank of a deferred screening whose day has come: above all others
 
 # What a list can show, each with its condition, in the order of the menu.
@@ -83,6 +85,7 @@ class Worklist:
         self._lock = threading.Lock()
         self._db = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
         self._db.executescript(_SCHEMA)
+        self._zone = ZoneInfo("UTC")
         self._read_to: int | None = None
         self._oldest: tuple[datetime, str] | None = None  # of what was read
         self.is_whole = False
@@ -105,7 +108,7 @@ class Worklist:
         end = time.monotonic() + patience  # for a page that waits for others, too
         with self._lock:
             newest = _newest_event(session)
-            zone = ZoneInfo(timezone)
+            zone = self._zone = ZoneInfo(timezone)
             if self._read_to is not None and newest < self._read_to:
                 # this session looked at the database before the one that read last
                 session.rollback()
@@ -138,7 +141,7 @@ class Worklist:
         limit: int,
     ) -> tuple[list[Listed], int]:
         """One page of the list and how long the whole list is."""
-        conditions, values = _conditions(chosen)
+        conditions, values = _conditions(chosen, self._zone, ranked=by_severity)
         where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
         # The plus keeps SQLite from walking the whole list in its order where a few references are
         # asked for.
@@ -165,9 +168,9 @@ class Worklist:
         """How many screenings of each outcome were sent on each day; None counts those that cannot be opened."""
         counted: dict[date, dict[Severity | None, int]] = {}
         query = "SELECT day, what, number FROM counts WHERE day >= ? AND typeof(what) = 'integer' AND number > 0"
-        for day, outcome, number in connection.execute(query, (since.isoformat(),)):
+        for day, outcome, number in connection.execute(query, (since.toordinal(),)):
             severity = None if outcome == UNREADABLE else Severity(outcome)
-            counted.setdefault(date.fromisoformat(day), {})[severity] = number
+            counted.setdefault(date.fromordinal(day), {})[severity] = number
         return counted
 
     def left_open(
@@ -179,7 +182,7 @@ class Worklist:
             "SELECT what, sum(number) AS total FROM counts WHERE day >= ? AND typeof(what) = 'text' "
             "GROUP BY what HAVING total > 0"
         )
-        for finding, number in connection.execute(query, (since.isoformat(),)):
+        for finding, number in connection.execute(query, (since.toordinal(),)):
             rule, _, how = finding.partition("/")
             counted.setdefault(rule.removeprefix("clarify-"), dict.fromkeys(Open, 0))[Open(how)] = (
                 number
@@ -211,8 +214,8 @@ class Worklist:
         def values(
             row: Row[*tuple[Any, ...]], state: screenings.State | None
         ) -> tuple[object, ...]:
-            sent = row.submitted_at.timestamp()
-            day = row.submitted_at.astimezone(zone).date().isoformat()
+            sent = _microseconds(row.submitted_at)
+            day = row.submitted_at.astimezone(zone).toordinal()
             if state is None:
                 return (
                     row.reference,
@@ -252,14 +255,30 @@ def _newest_event(session: Session) -> int:
     return session.scalar(select(func.max(AuditRow.number))) or 0
 
 
-def _conditions(chosen: Filter) -> tuple[list[str], list[object]]:
+def _microseconds(moment: datetime) -> int:
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def _midnight(day: date, zone: ZoneInfo) -> int:
+    return _microseconds(datetime(day.year, day.month, day.day, tzinfo=zone))
+
+
+def _conditions(chosen: Filter, zone: ZoneInfo, *, ranked: bool) -> tuple[list[str], list[object]]:
+    """Return the conditions and their values.
+
+    Where the list is `ranked`, all ranks in question are named: SQLite then finds in one index those
+    of each rank that were sent in time.
+    """
     references = None if chosen.references is None else json.dumps(chosen.references)
     asked: dict[str, object] = {
         "outcome = ?": chosen.outcome,
-        "day >= ?": chosen.since and chosen.since.isoformat(),
-        "day <= ?": chosen.to and chosen.to.isoformat(),
+        "sent >= ?": chosen.since and _midnight(chosen.since, zone),
+        "sent < ?": chosen.to and _midnight(min(chosen.to, _LAST) + timedelta(days=1), zone),
         "reference IN (SELECT value FROM json_each(?))": references,
     }
     given = {condition: value for condition, value in asked.items() if value is not None}
-    shown = SHOWN[chosen.show]
-    return [*([shown] if shown else []), *given], [*given.values()]
+    conditions = [*filter(None, [SHOWN[chosen.show]]), *given]
+    if ranked and references is None and (chosen.outcome, chosen.since, chosen.to) != (None,) * 3:
+        ranks = [*Severity] if chosen.outcome is None else [chosen.outcome]
+        conditions.append(f"rank IN ({', '.join(map(str, map(int, [*ranks, DUE])))})")
+    return conditions, [*given.values()]

@@ -1,19 +1,16 @@
--- The list of one process, in its memory alone (worklist.py).
-CREATE TABLE list (reference TEXT PRIMARY KEY, sent REAL, day TEXT, outcome INT, status TEXT, until TEXT, rank INT,
-                   todo INT, counted TEXT) WITHOUT ROWID;
-CREATE INDEX by_rank ON list (rank DESC, sent DESC);
+-- The list of one process, in its memory alone (worklist.py). `sent` is in microseconds since 1970, `day` an ordinal of
+-- Python's in the clinic's time zone.
+CREATE TABLE list (reference TEXT UNIQUE, sent INT, day INT, outcome INT, status TEXT, until TEXT, rank INT, todo INT,
+                   counted TEXT);
+-- Each index costs memory in each process. The outcome is in three of them, so that counting reads nothing else.
+CREATE INDEX by_rank ON list (rank DESC, sent DESC, outcome);
 CREATE INDEX by_sent ON list (sent DESC);
-CREATE INDEX by_day ON list (day, outcome);
-CREATE INDEX by_todo ON list (todo, rank DESC, sent DESC);
-CREATE INDEX by_todo_and_day ON list (todo, day, outcome);
-CREATE INDEX by_todo_and_outcome ON list (todo, outcome, rank DESC, sent DESC);
-CREATE INDEX by_outcome ON list (outcome, rank DESC, sent DESC);
-CREATE INDEX by_status ON list (status, rank DESC, sent DESC);
-CREATE INDEX by_status_and_day ON list (status, day, outcome);
+CREATE INDEX by_todo ON list (todo, rank DESC, sent DESC, outcome);
+CREATE INDEX by_status ON list (status, rank DESC, sent DESC, outcome);
 CREATE INDEX by_until ON list (until, rank) WHERE until IS NOT NULL;
 
 -- So that no page counts the whole list. `what` is an outcome, UNREADABLE or, as text, a question that is open.
-CREATE TABLE counts (day TEXT, what, number INT, PRIMARY KEY (day, what)) WITHOUT ROWID;
+CREATE TABLE counts (day INT, what, number INT, PRIMARY KEY (day, what)) WITHOUT ROWID;
 CREATE TRIGGER arrived AFTER INSERT ON list BEGIN
     INSERT INTO counts SELECT new.day, value, 1 FROM json_each(new.counted) WHERE true
     ON CONFLICT DO UPDATE SET number = number + 1;

@@ -1,4 +1,4 @@
-"""Jobs of the outbox that failed or are late, as the inbox shows them. Its words are in `inbox.html`."""
+"""Jobs of the outbox that failed or are late, for the inbox; `inbox.html` has the words."""
 
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
@@ -28,10 +28,10 @@ class FailedJobs:
 def grouped(
     jobs: Sequence[tuple[str, str, bool, str]], known: Container[str]
 ) -> Iterator[FailedJobs]:
-    """Group jobs that somebody should look at (`outbox.troubled`) by kind and reason."""
+    """Group the jobs of `outbox.troubled` by kind and reason; `known` are the kinds done here."""
     alike: dict[tuple[str, str, bool], dict[str, None]] = {}
     for kind, fault, failed, reference in jobs:
-        # How printing failed matters to whoever mends it; to all others it is one and the same.
+        # How printing failed matters only to the person who repairs it: it is one group.
         alike.setdefault((kind, fault and kind if kind == outbox.SUMMARY else fault, failed), {})[
             reference
         ] = None

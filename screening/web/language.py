@@ -1,6 +1,7 @@
 """Which language a page is in, and switching it without losing what was typed."""
 
 import re
+from functools import cache, lru_cache
 
 from flask import Blueprint, g, redirect, request, session
 from flask.blueprints import BlueprintSetupState
@@ -86,11 +87,25 @@ def _for_templates(setup: BlueprintSetupState) -> None:
         "_": _text,
         "page_language": chosen,
         "page_direction": lambda: locale_of(chosen()).text_direction,
+        "if_chosen": lambda choices: _if_chosen(chosen(), choices),
         "languages_offered": lambda: [] if is_for_staff() else offered(),
     }
 
 
+@lru_cache(maxsize=256)  # an edition has a few dozen
+def _if_chosen(code: str, choices: tuple[str, ...]) -> str:
+    """Return when a follow-up is asked, with the choices in the quotation marks of the language."""
+    _ = translations(code).gettext
+    quoted = " / ".join(_("“%(choice)s”") % {"choice": choice} for choice in choices)
+    return _("If you chose %(choices)s:") % {"choices": quoted}
+
+
 def _text(english: str, **values: object) -> Markup:
     """Translate a text of a template, as Flask-Babel does, which asks for the language anew for each text."""
-    translated = Markup(translations(chosen()).gettext(english))  # noqa: S704 - our own text; values are escaped
+    translated = _translated(chosen(), english)
     return translated % values if values else translated
+
+
+@cache  # as many as the templates have texts in all languages
+def _translated(code: str, english: str) -> Markup:
+    return Markup(translations(code).gettext(english))  # noqa: S704 - our own text; values are escaped

@@ -14,7 +14,7 @@ from flask import Flask
 from flask.sessions import SecureCookieSessionInterface
 from playwright.sync_api import Locator, Page
 
-from screening import create_app
+from screening.application import create_app
 from screening.extensions import db
 from screening.installation import installation
 from screening.services.people import find

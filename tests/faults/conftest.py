@@ -8,11 +8,10 @@ import psycopg
 import pytest
 
 from tests.faults.serving import NewDatabase
-from tests.integration.conftest import postgresql  # noqa: F401
 
 
 @pytest.fixture
-def on_postgresql(postgresql: str) -> NewDatabase:  # noqa: F811
+def on_postgresql(postgresql: str) -> NewDatabase:
     """Gives the URL of an empty PostgreSQL database each time it is called."""
 
     def make() -> str:

@@ -20,7 +20,15 @@ PATIENTS = 3
 PRESCRIBERS = 2
 
 
-@pytest.mark.parametrize("kills", [FEW, pytest.param(MANY, marks=pytest.mark.audit)])
+@pytest.mark.parametrize(
+    ("new_database", "kills"),
+    [
+        ("sqlite", FEW),
+        pytest.param("sqlite", MANY, marks=pytest.mark.audit),
+        pytest.param("postgresql", MANY, marks=pytest.mark.audit),
+    ],
+    indirect=["new_database"],
+)
 def test_whatever_was_acknowledged_is_there_exactly_once_however_often_workers_are_killed(
     tmp_path: Path, new_database: NewDatabase, kills: int
 ) -> None:

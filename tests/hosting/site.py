@@ -95,7 +95,7 @@ class Site:
 @contextmanager
 def prepared() -> Iterator[Site]:
     """A folder that nginx without any rights can use, with a certificate, and two ports that are its own already."""
-    home = Path(tempfile.mkdtemp(prefix="screening-nginx-", dir="/tmp"))
+    home = Path(tempfile.mkdtemp(prefix="screening-nginx-"))
     try:
         for folder in ("logs", "temporary"):
             (home / folder).mkdir()

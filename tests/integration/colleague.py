@@ -33,7 +33,7 @@ class Colleague(Visitor):
     """Somebody who signs in."""
 
     def __init__(self, app: Flask, name: str = "dr", *roles: str) -> None:
-        super().__init__(app)
+        self.client = app.test_client()
         self.app = app
         self.name = name
         with app.app_context():

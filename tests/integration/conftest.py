@@ -1,90 +1,26 @@
-"""A prepared installation on SQLite and on a PostgreSQL server that the tests start themselves."""
+"""A prepared installation on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 
-import os
-import pwd
 import shutil
-import socket
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 from flask import Flask
 from jinja2 import FileSystemBytecodeCache
 from passlib.hash import argon2
+from werkzeug.routing import Rule
 
-from screening import create_app
-from screening.extensions import db
+from screening.application import create_app
+from screening.extensions import alembic, db
 from screening.settings import Settings
 from tests.integration.visitor import Visitor
 
 FAST_HASHING = {"default_rounds": 1, "memory_cost": 8, "parallelism": 1}
 SERVED_HASHING = {name: getattr(argon2, name) for name in FAST_HASHING}
-
-
-@pytest.fixture(scope="session")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a PostgreSQL server of our own, without a database name.
-
-    Fails where PostgreSQL is not installed.
-    """
-    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-    if not programs:
-        pytest.fail("PostgreSQL is not installed; run: apt-get install postgresql")
-    # PostgreSQL refuses to run as root, and its own user cannot enter pytest's folders.
-    user = "postgres" if os.geteuid() == 0 else None
-    home = Path(
-        subprocess.check_output(
-            ["/usr/bin/mktemp", "-d", "/tmp/screening-postgresql-XXXXXX"], text=True
-        ).strip()
-    )
-    if user:
-        os.chown(home, pwd.getpwnam(user).pw_uid, pwd.getpwnam(user).pw_gid)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-
-    def run(*command: str) -> None:
-        subprocess.run(
-            command,
-            check=True,
-            user=user,
-            cwd=home,
-            env={"LC_ALL": "C.UTF-8"},
-            stdout=subprocess.DEVNULL,
-        )
-
-    options = (
-        f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories= -c fsync=off"
-    )
-    run(
-        f"{programs[-1]}/initdb",
-        "-D",
-        f"{home}/data",
-        "-U",
-        "tester",
-        "--auth=trust",
-        "--encoding=UTF8",
-    )
-    run(
-        f"{programs[-1]}/pg_ctl",
-        "-D",
-        f"{home}/data",
-        "-w",
-        "-o",
-        options,
-        "-l",
-        f"{home}/log",
-        "start",
-    )
-    try:
-        yield f"postgresql://tester@127.0.0.1:{port}"
-    finally:
-        run(f"{programs[-1]}/pg_ctl", "-D", f"{home}/data", "-w", "-m", "immediate", "stop")
-        shutil.rmtree(home)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -124,10 +60,24 @@ def database_url(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="session", autouse=True)
 def _spared() -> Iterator[None]:
-    """Hash passwords fast but for tests that ask for `slow_hashing`."""
+    """Spare each test what is slow and proves nothing there.
+
+    - Passwords are hashed fast, but for tests that ask for `slow_hashing`.
+    - Werkzeug compiles what builds an address once for each rule and not for each application.
+    """
+    compile_builder = Rule._compile_builder
+    compiled: dict[tuple[object, ...], Any] = {}
+
+    def compile_once(rule: Rule, append_unknown: bool = True) -> Any:
+        key = (rule.rule, *rule._trace, append_unknown, *(rule.defaults or {}).items())
+        if key not in compiled:
+            compiled[key] = compile_builder(rule, append_unknown)
+        return compiled[key]
+
     with pytest.MonkeyPatch.context() as patch:
         for name, value in FAST_HASHING.items():
             patch.setattr(argon2, name, value)
+        patch.setattr(Rule, "_compile_builder", compile_once)
         yield
 
 
@@ -152,6 +102,8 @@ def start(compiled_templates: FileSystemBytecodeCache) -> Iterator[Callable[[Set
     def start(settings: Settings) -> Flask:
         started.append(create_app(settings))
         started[-1].jinja_env.bytecode_cache = compiled_templates
+        with started[-1].app_context():
+            _ = alembic.config  # before the first request, as in a command; tests mix the two
         return started[-1]
 
     yield start

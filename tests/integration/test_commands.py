@@ -14,23 +14,16 @@ from pypdf import PdfReader
 from screening.installation import installation
 from screening.rulebooks.load import load
 from screening.settings import Settings
-from tests.builders import book
+from tests.builders import all_no, book
 from tests.integration.visitor import Visitor
 from tests.storing import book_in_force, put_in_force
 
 CASE: dict[str, Any] = {
     "patient": {"name": "Sample Patient", "birth_date": "1988-03-12", "visit": "V-1"},
     "language": "en",
-    "answers": {
-        "pregnancy": "no",
-        "pregnancy_planned": "yes",
-        "breastfeeding": "no",
-        "infection": "yes",
-        "infection_symptoms": ["fever"],
-        "hypersensitivity": "no",
-        "iud": "private",
-        "vaccines": "no",
-    },
+    "answers": all_no(
+        pregnancy_planned="yes", infection="yes", infection_symptoms=["fever"], iud="private"
+    ),
 }
 
 

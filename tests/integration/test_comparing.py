@@ -18,10 +18,9 @@ from screening.installation import installation
 from screening.rulebooks.load import AZATHIOPRINE
 from screening.services.compare import Effect
 from screening.settings import Settings
-from tests.builders import all_no, book_with, books
+from tests.builders import a_rule, all_no, book_with, books
 from tests.integration.test_upkeep import change, flask
 from tests.storing import store
-from tests.unit.test_other_books import a_rule
 
 SEVERITY = 'severity = "contraindication"\ntitle = "Active infection'
 

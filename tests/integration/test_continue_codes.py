@@ -24,7 +24,6 @@ from screening.storage.database import write
 from screening.storage.drafts import Draft, DraftMoved, hash_token
 from screening.storage.tables import AttemptRow, AuditRow, DraftRow, ScreeningRow
 from tests.builders import a_patient, all_no
-from tests.integration.tablet.test_tablet import Tablet
 from tests.integration.test_moving import target
 from tests.integration.test_patient_way import count
 from tests.integration.test_upkeep import change, flask
@@ -338,17 +337,6 @@ def test_the_clinic_can_do_without_codes(make_app: Callable[..., Flask]) -> None
     visitor.post("/stop")
     assert visitor.path == "/stop"
     assert "Write this code down" not in visitor.text
-
-
-def test_a_tablet_that_patients_take_in_turn_has_no_codes(sqlite_app: Flask) -> None:
-    _visitor, code = half_way(sqlite_app)
-    desk = Tablet(sqlite_app)
-    assert "Go on with my code" not in desk.get("/").text
-    assert desk.get("/code").request.path == "/"
-    desk.post("/code", {"code": code})
-    assert desk.path == "/"
-    desk.post("/stop")
-    assert desk.path == "/"
 
 
 # --------------------------------------------------------------------------------------------------------

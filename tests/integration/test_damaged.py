@@ -69,7 +69,7 @@ for file in Path(__file__).parent.glob("*/commands.py"):
 
 def names(group: click.Group, before: str = "") -> Iterator[str]:
     context = click.Context(group)
-    for name in group.list_commands(context):
+    for name in {*group.list_commands(context)} - {"db"}:
         command = group.get_command(context, name)
         yield from (
             names(command, f"{name} ") if isinstance(command, click.Group) else [before + name]

@@ -12,7 +12,7 @@ import pytest
 from flask import Flask
 from werkzeug.routing import Rule
 
-from screening import create_app
+from screening.application import create_app
 from screening.settings import Settings
 from screening.web.errors import BEGINNINGS
 from screening.web.headers import CONTENT_SECURITY_POLICY

@@ -9,13 +9,13 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from tests.builders import all_no, book
+
+_NO = all_no()
+# By question: what its page sends.
 NO_TO_ALL: dict[str, dict[str, object]] = {
-    "pregnancy": {"pregnancy": "no", "pregnancy_planned": "no"},
-    "breastfeeding": {"breastfeeding": "no"},
-    "infection": {"infection": "no"},
-    "hypersensitivity": {"hypersensitivity": "no"},
-    "iud": {"iud": "no"},
-    "vaccines": {"vaccines": "no"},
+    question.id: {item.id: _NO[item.id] for item in question.page if item.id in _NO}
+    for question in book().questions
 }
 SAMPLE = {
     "name": "Sample Patient",

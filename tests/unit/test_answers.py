@@ -8,7 +8,8 @@ import pytest
 
 from screening.domain.answers import Answer, Answers, Fault, UnacceptableAnswers, read_answers
 from screening.domain.rules import Question, RuleBook
-from tests.builders import all_no, answers_of, book, book_with, books
+from tests.builders import answers_of
+from tests.unit.small_book import all_no, book, book_with, books
 
 ILL = {"infection": "yes"}
 
@@ -20,7 +21,7 @@ def faults_of(values: dict[str, Any], **limits: Any) -> dict[str, Fault]:
 
 
 def question(asked: str, of: RuleBook | None = None) -> Question:
-    return next(one for one in (of or book()).questions if one.id == asked)
+    return next(question for question in (of or book()).questions if question.id == asked)
 
 
 @pytest.mark.parametrize(
@@ -68,20 +69,20 @@ def test_what_cannot_be_taken_is_refused_with_its_fault(
 def test_all_faults_are_reported_at_once() -> None:
     faults = {
         "teeth": Fault.UNKNOWN_QUESTION,
-        "breastfeeding": Fault.UNKNOWN_VALUE,
+        "pregnancy": Fault.UNKNOWN_VALUE,
         "infection_symptoms": Fault.WRONG_TYPE,
         "infection_since": Fault.TOO_LONG,
-        "hypersensitivity_reaction": Fault.CONTROL_CHARACTER,
+        "vaccines_which": Fault.CONTROL_CHARACTER,
         "iud_type": Fault.DOES_NOT_APPLY,
     }
     values = {
-        "breastfeeding": "maybe",
+        "pregnancy": "maybe",
         "infection_symptoms": "fever",
         "infection_since": "x" * 501,
         "iud": "no",
     }
-    more = {"teeth": "yes", "hypersensitivity_reaction": "a\x1bb", "iud_type": "copper"}
-    assert faults_of({**ILL, "hypersensitivity": "yes", **values, **more}) == faults
+    more = {"teeth": "yes", "vaccines_which": "a\x1bb", "iud_type": "copper"}
+    assert faults_of({**ILL, "vaccines": "yes", **values, **more}) == faults
 
 
 def test_a_follow_up_is_not_blamed_for_a_fault_in_the_question_above_it() -> None:
@@ -127,21 +128,21 @@ def test_an_answer_keeps_the_wording_and_the_language_shown(language: str) -> No
     answers = answers_of(
         book(language),
         pregnancy="unsure",
-        hypersensitivity="yes",
-        hypersensitivity_reaction="Ñandú",
+        vaccines="yes",
+        vaccines_which="Ñandú",
     )
     assert answers.get("pregnancy") == Answer(
         id="pregnancy", value="unsure", asked=asked.ask, shown=label, language=language
     )
-    in_own_words = answers.get("hypersensitivity_reaction")
+    in_own_words = answers.get("vaccines_which")
     assert in_own_words is not None
     assert in_own_words.shown == in_own_words.value == "Ñandú"
 
 
 def test_answers_are_equal_in_any_order() -> None:
-    one, other = answers_of(book(), iud="no", infection="no").given
-    assert Answers(given=(one, other)) == Answers(given=(other, one))
-    assert Answers(given=(one,)) != Answers(given=(other,))
+    first, other = answers_of(book(), iud="no", infection="no").given
+    assert Answers(given=(first, other)) == Answers(given=(other, first))
+    assert Answers(given=(first,)) != Answers(given=(other,))
 
 
 def test_a_page_replaces_its_answers_and_drops_the_follow_ups_it_closed() -> None:
@@ -180,9 +181,9 @@ def test_answers_to_questions_still_asked_in_the_same_words_stay() -> None:
 
 
 def test_an_answer_to_a_reworded_question_is_asked_again() -> None:
-    reworded = book_with(lambda content: content["question"][1].update(ask="Do you breastfeed?"))
+    reworded = book_with(lambda content: content["question"][1].update(ask="Are you ill?"))
     kept = answers_of(book(), **all_no()).still_asked({"en": reworded})
-    assert kept.get("breastfeeding") is None
+    assert kept.get("infection") is None
     assert len(kept.given) == len(all_no()) - 1
 
 

@@ -1,4 +1,4 @@
-"""A case read from plain values, such as a JSON file: what is taken, and every fault with its place and remedy."""
+"""A case read from plain values, such as a JSON file, or refused with place and remedy."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import pytest
 
 from screening.domain.answers import Respondent, Role
 from screening.domain.case import Case, InvalidCase, read_case
-from tests.builders import a_patient, all_no, answers_of, book, books
+from tests.builders import a_patient, answers_of
+from tests.unit.small_book import all_no, book, books
 
 TODAY = date(2026, 3, 14)
 
@@ -71,9 +72,7 @@ def test_null_and_empty_answers_are_missing_answers() -> None:
         pregnancy=None, iud="", infection="yes", infection_symptoms=[], infection_since=" "
     )
     case = read_case(books(), a_case(answers=empty), today=TODAY)
-    assert case.answers == answers_of(
-        book(), breastfeeding="no", infection="yes", hypersensitivity="no", vaccines="no"
-    )
+    assert case.answers == answers_of(book(), infection="yes", vaccines="no")
 
 
 def test_no_answers_at_all_are_a_case() -> None:

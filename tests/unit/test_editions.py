@@ -1,4 +1,4 @@
-"""An edition is the same in every release: its digest, its kept content, and what that content is read as."""
+"""An edition is the same in every release: its digest, its content, and how that is read."""
 
 from __future__ import annotations
 
@@ -170,7 +170,7 @@ def test_a_finding_of_kept_content_says_what_it_said_before() -> None:
         "Fever",
         "fever",
     )
-    assert [(one.reason, one.confirm) for one in book.open_findings.values()] == [
+    assert [(finding.reason, finding.confirm) for finding in book.open_findings.values()] == [
         ("Unsure.", "Ask about fever."),
         ("Wants to talk.", "Alone: Ask about fever."),
         ("No answer.", "Ask about fever."),

@@ -1,4 +1,4 @@
-"""What professionals add to a screening stands beside what the patient said, and the last of it counts."""
+"""Entries of professionals stand beside what the patient said, and the last of them counts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from screening.domain.assessment import Screening
 from screening.domain.entries import Clarification, Decision, Entry, Review
 from screening.domain.evaluate import evaluate
 from screening.domain.rules import Severity
-from tests.builders import a_patient, all_no, answers_of, book
+from tests.builders import a_patient, answers_of
+from tests.unit.small_book import all_no, book
 
 SENT = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 
@@ -51,23 +52,25 @@ def screening(*entries: Entry, **values: Any) -> Screening:
 def test_what_was_established_decides_whatever_the_patient_said(
     said: str | None, established: str, outcome: Severity
 ) -> None:
-    found = screening(clarified("breastfeeding", breastfeeding=established), breastfeeding=said)
-    assert evaluate(book(), found.established).outcome is outcome
-    assert found.answers.value("breastfeeding") == said
+    reviewed = screening(clarified("infection", infection=established), infection=said)
+    assert evaluate(book(), reviewed.established).outcome is outcome
+    assert reviewed.answers.value("infection") == said
 
 
 def test_a_clarification_replaces_the_whole_page_of_its_question() -> None:
-    found = screening(
+    reviewed = screening(
         clarified("pregnancy", pregnancy="yes"), pregnancy="no", pregnancy_planned="yes"
     )
-    assert found.established.value("pregnancy_planned") is None
-    assert found.answers.value("pregnancy_planned") == "yes"
-    assert [one.rule for one in evaluate(book(), found.established).findings] == ["pregnancy"]
+    assert reviewed.established.value("pregnancy_planned") is None
+    assert reviewed.answers.value("pregnancy_planned") == "yes"
+    assert [finding.rule for finding in evaluate(book(), reviewed.established).findings] == [
+        "pregnancy"
+    ]
 
 
 def test_a_follow_up_that_the_clarification_leaves_out_is_still_open() -> None:
-    found = screening(clarified("pregnancy", pregnancy="no"), pregnancy="yes")
-    assert evaluate(book(), found.established).outcome is Severity.CLARIFY
+    reviewed = screening(clarified("pregnancy", pregnancy="no"), pregnancy="yes")
+    assert evaluate(book(), reviewed.established).outcome is Severity.CLARIFY
 
 
 def test_the_last_clarification_of_a_question_counts() -> None:
@@ -76,11 +79,11 @@ def test_the_last_clarification_of_a_question_counts() -> None:
         decided(),
         clarified("iud", hours=3, iud="no"),
     )
-    found = screening(*entries)
-    assert found.established.value("iud") == "no"
-    assert found.established.value("iud_type") is None
-    assert found.known_since("iud_type") == SENT + timedelta(hours=3)
-    assert found.known_since("vaccines") == SENT
+    reviewed = screening(*entries)
+    assert reviewed.established.value("iud") == "no"
+    assert reviewed.established.value("iud_type") is None
+    assert reviewed.known_since("iud_type") == SENT + timedelta(hours=3)
+    assert reviewed.known_since("vaccines") == SENT
 
 
 def test_a_decision_stands_until_something_is_clarified_after_it() -> None:

@@ -1,4 +1,4 @@
-"""Nobody is refused for what cannot be seen: it is taken away, and what shapes letters or emoji stays."""
+"""Characters that cannot be seen are taken away, except those that shape letters or emoji."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from screening.domain.answers import name_fault, text_fault, tidy
 from screening.domain.case import read_case
 from screening.domain.unseen import without_unseen
 from screening.services.people import normal_name
-from tests.builders import books
+from tests.unit.small_book import books
 
 every_case = settings(deadline=None, derandomize=True, max_examples=300)
 

@@ -1,4 +1,4 @@
-"""Words that people type: which are kept as typed, which are refused, and names and dates of birth."""
+"""Texts that people type, names and dates of birth: what is kept as typed, what is refused."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from screening.domain.answers import (
     visit_fault,
     with_faults_shown,
 )
-from tests.builders import answers_of, book
+from tests.builders import answers_of
+from tests.unit.small_book import book
 
 TODAY = date(2026, 3, 14)
 
@@ -25,9 +26,7 @@ DEVANAGARI = "\u0936\u094d\u200d\u092f\u093e\u092e"  # Shyam
 
 
 def own_words(text: str) -> object:
-    return answers_of(book(), hypersensitivity="yes", hypersensitivity_reaction=text).value(
-        "hypersensitivity_reaction"
-    )
+    return answers_of(book(), infection="yes", infection_since=text).value("infection_since")
 
 
 @pytest.mark.parametrize(

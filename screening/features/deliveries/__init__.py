@@ -6,10 +6,10 @@ from functools import partial
 from flask import Blueprint, Flask
 
 from screening.extension_points import Check, Counter, JobKind
+from screening.features.deliveries import service
 from screening.features.deliveries.channel import REASONS, Channel
 from screening.features.deliveries.email import Email
 from screening.features.deliveries.load import load_channels
-from screening.features.deliveries.service import deliverer
 from screening.installation import Installation
 from screening.settings import as_called
 
@@ -21,20 +21,19 @@ def init_app(app: Flask, ours: Installation) -> None:
     app.register_blueprint(Blueprint("deliveries", __name__, template_folder="templates"))
     app.jinja_env.filters["as_called"] = as_called
     points = ours.points
-    points.job_kinds.extend(_job_kind(channel) for channel in channels.values())
+    points.job_kinds.extend(
+        JobKind(
+            kind=channel.job,
+            label=channel.name,
+            every_edition=channel.every_edition,
+            work=partial(service.deliver_next, channel),
+        )
+        for channel in channels.values()
+    )
     points.reasons.update(REASONS)
     points.mailers.extend(channel for channel in channels.values() if isinstance(channel, Email))
     points.counters.append(Counter("deliveries", "summaries delivered, ever", "delivered"))
     points.checks.append(partial(_checked, channels))
-
-
-def _job_kind(channel: Channel) -> JobKind:
-    return JobKind(
-        kind=channel.job,
-        label=channel.name,
-        every_edition=channel.every_edition,
-        work=lambda now: deliverer().work(channel, now=now),
-    )
 
 
 def _checked(channels: dict[str, Channel]) -> Iterator[Check]:

@@ -44,7 +44,8 @@ REASONS: dict[str, str] = {
         "The receiving system cannot be reached. Is it switched on, and is its address correct?"
     ),
     DeliveryFault.SLOW: N_(
-        "The receiving system took too long to answer. It may have received the summary all the same."
+        "The receiving system took too long to answer. "
+        "It may have received the summary all the same."
     ),
     DeliveryFault.CERTIFICATE: N_(
         "The receiving system could not prove its identity. Its certificate may have expired."
@@ -68,7 +69,7 @@ class DeliveryFailed(JobFailed):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """One edition of a summary: `number` is how many entries it has, 0 for what the patient has sent.
+    """An edition of a summary: `number` counts its entries, 0 for what the patient has sent.
 
     `id` (a UUID) is the same however often this edition is delivered to this channel. `language` is
     the clinic's, `address` that of the screening's page, and `fhir_base` where the addresses of our
@@ -132,7 +133,7 @@ class Channel(Options):
         return secret
 
     def trusting(self, file: str) -> ssl.SSLContext:
-        """Return TLS that trusts the authorities in this file, or else those that the machine trusts.
+        """Return TLS that trusts the authorities in this file, else those that the machine trusts.
 
         Raises DeliveryFailed.
         """

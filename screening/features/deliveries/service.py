@@ -1,12 +1,11 @@
-"""Delivering summaries that are printed, as the outbox asks for it."""
+"""Delivery of printed summaries, by the jobs of the outbox."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import partial
 from uuid import NAMESPACE_URL, uuid4, uuid5
 
 from flask import current_app
-from sqlalchemy.orm import Session
 
 from screening.domain.answers import Answers, Patient
 from screening.domain.assessment import Assessment, Screening
@@ -19,7 +18,6 @@ from screening.printing.pdf import print_summary
 from screening.reports.summary import summarise
 from screening.services import jobs
 from screening.services.editions import assess
-from screening.settings import Settings
 from screening.storage import outbox, screenings, summaries
 from screening.storage.audit import Act
 from screening.storage.database import write
@@ -29,97 +27,82 @@ from screening.storage.tables import SummaryRow
 ATTEMPTS = 150  # about a day: other machines may be away for a night
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deliverer:
-    """Delivers printed summaries to the channels of this clinic."""
-
-    session: Session
-    keys: Keys
-    settings: Settings
-
-    def work(self, channel: Channel, *, now: datetime) -> bool:
-        """Deliver what has been due to this channel for longest. False where there is none."""
-        return jobs.work(
-            self.session,
-            channel.job,
-            lambda job: self._deliver(channel, job),
-            now=now,
-            attempts=ATTEMPTS,
-        )
-
-    def _deliver(self, channel: Channel, job: outbox.Job) -> None:
-        screening = screenings.edition(self.session, self.keys, job.screening_id, job.number)
-        pdf = summaries.pdf(
-            self.session.get_one(SummaryRow, (job.screening_id, job.number)), self.keys
-        )
-        books, assessment = assess(self.session, self.keys, screening)
-        self.session.rollback()  # nobody should wait for another machine
-        wanted = assessment.outcome in channel.outcomes
-        if wanted:
-            # A name that tells it from all others, wherever it arrives.
-            name = f"{job.screening_id}/{job.number}/{channel.name}"
-            channel.deliver(self._document(screening, books, assessment, pdf, name=name))
-        act = Act(session=self.session, keys=self.keys, now=datetime.now(UTC), by="server")
-        with write(self.session):
-            # somebody else may have taken it since: it was delivered all the same
-            outbox.finish(self.session, job)
-            if wanted:
-                act.note(
-                    "delivered", screening.reference, f"edition {job.number + 1} to {channel.name}"
-                )
-
-    def trial(self, channel: Channel, books: Mapping[str, RuleBook]) -> None:
-        """Deliver a summary of nobody, so that somebody can see whether it arrives.
-
-        Raises DeliveryFailed.
-        """
-        book = books[BASE_LANGUAGE]
-        screening = Screening(
-            reference="TEST-TEST",
-            submitted_at=datetime.now(UTC),
-            language=book.language,
-            patient=Patient(name="Test, not a patient", birth_date=date(1900, 1, 1), visit="TEST"),
-            answers=Answers(),
-            digest=book.edition.digest,
-        )
-        pdf = print_summary(
-            summarise(screening, books, self.settings), paper=self.settings.paper
-        ).content
-        assessment = evaluate(book, screening.established)
-        channel.deliver(self._document(screening, books, assessment, pdf, name=str(uuid4())))
-
-    def _document(
-        self,
-        screening: Screening,
-        books: Mapping[str, RuleBook],
-        assessment: Assessment,
-        pdf: bytes,
-        *,
-        name: str,
-    ) -> Document:
-        return Document(
-            id=str(uuid5(NAMESPACE_URL, name)),
-            number=len(screening.entries),
-            screening=screening,
-            assessment=assessment,
-            books=books,
-            pdf=pdf,
-            language=self.settings.clinic_language,
-            address=f"{self.settings.public_url}/clinic/screenings/{screening.reference}",
-            fhir_base=self.settings.fhir_base,
-        )
-
-
 def channels() -> dict[str, Channel]:
     """Return the channels of the current application, by name."""
     by_name: dict[str, Channel] = current_app.extensions["deliveries"]
     return by_name
 
 
-def deliverer() -> Deliverer:
-    """Return the deliverer of this installation. Raises KeyFault."""
-    ours = installation()
-    return Deliverer(session=db.session, keys=ours.keys, settings=ours.settings)
+def deliver_next(channel: Channel, now: datetime) -> bool:
+    """Deliver the summary that has been due to this channel for longest; False where none is due.
+
+    Raises KeyFault.
+    """
+    deliver = partial(_deliver, channel, installation().keys)
+    return jobs.work(db.session, channel.job, deliver, now=now, attempts=ATTEMPTS)
+
+
+def _deliver(channel: Channel, keys: Keys, job: outbox.Job) -> None:
+    session = db.session
+    screening = screenings.edition(session, keys, job.screening_id, job.number)
+    pdf = summaries.pdf(session.get_one(SummaryRow, (job.screening_id, job.number)), keys)
+    books, assessment = assess(session, keys, screening)
+    session.rollback()  # no other process should wait for another machine
+    is_wanted = assessment.outcome in channel.outcomes
+    if is_wanted:
+        # A name that no other edition and no other channel has, wherever it arrives.
+        name = f"{job.screening_id}/{job.number}/{channel.name}"
+        channel.deliver(_document(screening, books, assessment, pdf, name=name))
+    act = Act(session=session, keys=keys, now=datetime.now(UTC), by="server")
+    with write(session):
+        # Another process may have leased the job since: it was delivered all the same.
+        outbox.finish(session, job)
+        if is_wanted:
+            to = f"edition {job.number + 1} to {channel.name}"
+            act.note("delivered", screening.reference, to)
+
+
+def deliver_test(channel: Channel) -> None:
+    """Deliver a summary of nobody, so that a person can see whether it arrives.
+
+    Raises DeliveryFailed.
+    """
+    books = installation().approved_books
+    settings = installation().settings
+    book = books[BASE_LANGUAGE]
+    screening = Screening(
+        reference="TEST-TEST",
+        submitted_at=datetime.now(UTC),
+        language=book.language,
+        patient=Patient(name="Test, not a patient", birth_date=date(1900, 1, 1), visit="TEST"),
+        answers=Answers(),
+        digest=book.edition.digest,
+    )
+    pdf = print_summary(summarise(screening, books, settings), paper=settings.paper).content
+    assessment = evaluate(book, screening.established)
+    channel.deliver(_document(screening, books, assessment, pdf, name=str(uuid4())))
+
+
+def _document(
+    screening: Screening,
+    books: Mapping[str, RuleBook],
+    assessment: Assessment,
+    pdf: bytes,
+    *,
+    name: str,
+) -> Document:
+    settings = installation().settings
+    return Document(
+        id=str(uuid5(NAMESPACE_URL, name)),
+        number=len(screening.entries),
+        screening=screening,
+        assessment=assessment,
+        books=books,
+        pdf=pdf,
+        language=settings.clinic_language,
+        address=f"{settings.public_url}/clinic/screenings/{screening.reference}",
+        fhir_base=settings.fhir_base,
+    )
 
 
 def drop(act: Act, name: str) -> int:

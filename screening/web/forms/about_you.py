@@ -109,8 +109,8 @@ class AboutYouForm(BirthDateForm):
         Month names of `languages` count.
         """
         is_date = super().check(languages=languages, today=today)
-        name = answers.tidy(self.name.data or "")
-        visit = answers.tidy(self.visit.data or "")
+        name = self.name.data or ""
+        visit = self.visit.data or ""
         of_name = {
             Fault.MISSING: str(self.name_missing if self.by_patient else VisitForm.name_missing),
             Fault.TOO_LONG: _(
@@ -126,19 +126,22 @@ class AboutYouForm(BirthDateForm):
                 "Type the visit number again. It has a sign that cannot be printed"
             ),
         }
-        name_fault = answers.name_fault(name)
-        visit_fault = answers.visit_fault(visit)
-        if name_fault:
-            self.name.errors = [of_name[name_fault]]
-        if visit_fault:
-            self.visit.errors = [of_visit[visit_fault]]
         respondent = self._respondent()
-        if name_fault or visit_fault or not is_date or self.respondent_name.errors:
+        try:
+            self.patient = answers.read_patient(
+                name=name,
+                birth_date=self.birth_date if is_date else None,
+                visit=visit,
+                respondent=respondent,
+                today=today,
+            )
+        except answers.UnacceptablePatient as err:
+            if fault := err.faults.get("name"):
+                self.name.errors = [of_name[fault]]
+            if fault := err.faults.get("visit"):
+                self.visit.errors = [of_visit[fault]]
             return False
-        self.patient = answers.Patient(
-            name=name, birth_date=self.birth_date, visit=visit, respondent=respondent
-        )
-        return True
+        return not self.errors
 
     def _respondent(self) -> Respondent | None:
         """Who fills this in, or None where that was left open; the name only where the page asks for it."""

@@ -18,6 +18,7 @@ from flask import (
     url_for,
 )
 from flask_login import user_logged_out
+from flask_login.utils import _user_context_processor
 from flask_security import (
     FSQLALiteUserDatastore,
     RoleMixin,
@@ -112,6 +113,11 @@ def init_app(app: Flask, here: Installation) -> None:
         change_password_form=ChangeForm,
         totp_cls=OnceOnlyTotp,
     )
+    # The person is looked up where a page asks for it: patients' pages do not. No page asks for the
+    # identity of Flask-Principal.
+    app.before_request_funcs[None].remove(app.extensions["security"].principal._on_before_request)
+    app.template_context_processors[None].remove(_user_context_processor)
+    app.jinja_env.globals["current_user"] = current_user
     app.before_request(_before)
     user_authenticated.connect(_began, app)
     user_logged_out.connect(_ended, app)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, expect
 
-from screening import background, create_app
+from screening import background
+from screening.application import create_app
 from screening.extensions import db
 from screening.installation import installation
 from screening.settings import load_settings

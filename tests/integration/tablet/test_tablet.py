@@ -18,6 +18,7 @@ from screening.installation import installation
 from screening.storage import audit
 from screening.storage.tables import DraftRow, ScreeningRow, SignInRow
 from tests.integration.colleague import Colleague
+from tests.integration.test_continue_codes import half_way
 from tests.integration.test_security import address, rules
 from tests.integration.visitor import NO_TO_ALL, SAMPLE, Visitor
 
@@ -388,3 +389,14 @@ def test_a_tablet_offers_nothing_that_its_browser_knows_of_others(held: Tablet) 
     held.get("/about-you")
     assert 'novalidate autocomplete="off"' in held.page.text
     assert not re.search('autocomplete="(name|bday)', held.page.text)
+
+
+def test_a_tablet_that_patients_take_in_turn_has_no_codes(sqlite_app: Flask) -> None:
+    _visitor, code = half_way(sqlite_app)
+    desk = Tablet(sqlite_app)
+    assert "Go on with my code" not in desk.get("/").text
+    assert desk.get("/code").request.path == "/"
+    desk.post("/code", {"code": code})
+    assert desk.path == "/"
+    desk.post("/stop")
+    assert desk.path == "/"

@@ -6,7 +6,6 @@ from screening.cli.common import acting, commands, fail, on_a_ready_installation
 from screening.extensions import db
 from screening.features.deliveries import service
 from screening.features.deliveries.channel import JOB_PREFIX, REASONS, DeliveryFailed
-from screening.installation import installation
 from screening.printing.renderer_process import PrintingFailed
 from screening.storage import outbox
 
@@ -34,7 +33,7 @@ def delivery_test(name: str) -> None:
     if name not in channels:
         fail(f"There is no channel {name!r}; the settings have: {', '.join(channels) or 'none'}")
     try:
-        service.deliverer().trial(channels[name], installation().approved_books)
+        service.deliver_test(channels[name])
     except DeliveryFailed as err:
         fail(f"Not delivered to {name}: {REASONS[err.fault]} ({err})")
     except PrintingFailed as err:

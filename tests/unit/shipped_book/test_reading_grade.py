@@ -19,7 +19,10 @@ NAMES = re.compile(
 
 
 def grade(*texts: str) -> float:
-    """The grade of texts that stand below each other; one without a full stop, such as a title, is a sentence."""
+    """The grade of texts that stand below each other.
+
+    A text without a full stop, such as a title, is a sentence.
+    """
     sentences = [text if text.endswith((".", "?", "!")) else f"{text}." for text in texts if text]
     return textstat.flesch_kincaid_grade(NAMES.sub("drug", " ".join(sentences)))
 

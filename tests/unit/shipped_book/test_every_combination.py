@@ -1,4 +1,4 @@
-"""Every combination of answers has exactly the outcome and the findings that the source's facts ask for.
+"""Every combination of answers has the outcome and the findings that the facts ask for.
 
 The rules are stated here a second time and in another form: not as conditions, but as what each
 page of answers puts on one of three shelves, from which the findings are then read off.
@@ -10,9 +10,11 @@ from itertools import combinations, product
 
 import pytest
 
+from screening.cli.rulebook import combinations as combinations_of
 from screening.domain.answers import Fault, UnacceptableAnswers, read_answers
 from screening.domain.evaluate import evaluate
-from tests.builders import book
+from tests.builders import all_no, book
+from tests.unit.test_comparison import table_agrees_with
 
 SHELVES = ("contraindication", "clarify", "caution")  # the most severe first
 
@@ -66,10 +68,10 @@ def other_pages(question: str) -> list[Page]:
 
 
 def read_off(pages: tuple[Page, ...]) -> tuple[str, list[str]]:
-    """The outcome and the ids of the findings, by putting each page's finding on its shelf in turn."""
-    found = {shelf: [finding for _, on, finding in pages if on == shelf] for shelf in SHELVES}
-    outcome = next((shelf for shelf in SHELVES if found[shelf]), "none")
-    return outcome, [finding for shelf in SHELVES for finding in found[shelf]]
+    """The outcome and the ids of the findings, read from the shelves in their order."""
+    shelved = {shelf: [finding for _, on, finding in pages if on == shelf] for shelf in SHELVES}
+    outcome = next((shelf for shelf in SHELVES if shelved[shelf]), "none")
+    return outcome, [finding for shelf in SHELVES for finding in shelved[shelf]]
 
 
 @pytest.mark.parametrize(
@@ -104,6 +106,21 @@ def test_no_choice_and_no_question_that_rules_read_is_left_out_of_the_combinatio
     assert {
         item.id: set(item.option_ids) for item in book().asked() if item.id in read_by_rules
     } == tried
+
+
+def test_the_table_for_prescribers_says_exactly_what_every_combination_gives() -> None:
+    asked = [item.id for item in book().asked()]
+    # "private" gives the same findings as "unsure".
+    every = [values for values in combinations_of(book()) if values["pregnancy"] != "private"]
+    every += [
+        {**all_no(), item: value}
+        for item in all_no()
+        for value in ("yes", "no", "unsure", "private", "")
+    ]
+    table_agrees_with(
+        book(),
+        ({item: frozenset(values.get(item, "").split()) for item in asked} for values in every),
+    )
 
 
 # The signs of a reaction to azathioprine, as a patient may tick them. F6 alone decides: a sign

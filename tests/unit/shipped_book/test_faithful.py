@@ -1,4 +1,4 @@
-"""The book says what its source says, neither more strongly nor more weakly, and tells what it adds.
+"""The book says what its source says, as strongly, and tells what it adds.
 
 Each text that rests on a fact has exactly the hedges and strengths that its row in TABLE names: a
 word too few fails as a word too many does. The words are those of the document, in English and in
@@ -183,9 +183,9 @@ def test_words_that_no_text_has_are_found_where_they_are(
 def test_a_rule_names_the_source_as_the_one_that_says_so(language: str) -> None:
     beginning = {"en": "According to the source, ", "es": "Según la fuente, "}[language]
     assert [
-        one.finding.reason
-        for one in book(language).rules
-        if not one.finding.reason.startswith(beginning)
+        rule.finding.reason
+        for rule in book(language).rules
+        if not rule.finding.reason.startswith(beginning)
     ] == []
 
 
@@ -198,7 +198,7 @@ def test_what_the_document_does_not_say_to_patients_is_called_our_advice(languag
         "es": r"emergencias|cambiar nada|preocupa",
     }[language]
     assert len(advice) == len(re.findall(ours, whole)) == 4
-    assert all(re.search(ours, one) for one in advice)
+    assert all(re.search(ours, text) for text in advice)
 
 
 @LANGUAGES
@@ -208,7 +208,7 @@ def test_what_to_do_says_nothing_about_evidence(language: str) -> None:
     about_evidence = re.compile(
         r"eviden|label|source|study|studies|weak|etiquet|fuente|ficha|estudio|débil", re.IGNORECASE
     )
-    assert [one.confirm for one in findings if about_evidence.search(one.confirm)] == []
+    assert [finding.confirm for finding in findings if about_evidence.search(finding.confirm)] == []
 
 
 @LANGUAGES

@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 from pypdf import PdfReader
 
+from screening.printing import renderer_process
 from screening.printing.renderer import Page
-from screening.printing.renderer_process import Press, PrintingFailed
+from screening.printing.renderer_process import PrintingFailed, RendererProcess
 
 
 def page(inner: str) -> Page:
@@ -29,17 +30,17 @@ ENDLESS = page('<table><tr><td colspan="1000000">wide</td></tr></table>' * 50)
 
 
 @pytest.fixture(scope="module")
-def press() -> Iterator[Press]:
+def renderer() -> Iterator[RendererProcess]:
     """One that gives up soon."""
-    press = Press(FINE, seconds=3, memory=300_000_000)
-    assert press.print(FINE).content.startswith(b"%PDF")
-    yield press
-    press.close()
+    renderer = RendererProcess(seconds=3, memory=300_000_000)
+    assert renderer.print(FINE).content.startswith(b"%PDF")
+    yield renderer
+    renderer.close()
 
 
-def renderer_of(press: Press) -> int:
-    assert press._process is not None
-    return press._process.pid
+def renderer_of(renderer: RendererProcess) -> int:
+    assert renderer._process is not None
+    return renderer._process.pid
 
 
 def children(pid: int) -> list[int]:
@@ -55,42 +56,48 @@ def children(pid: int) -> list[int]:
     ],
     ids=["hangs", "too deep", "wants the network"],
 )
-def test_a_page_beyond_its_limits_fails_alone(press: Press, broken: Page, how: str) -> None:
+def test_a_page_beyond_its_limits_fails_alone(
+    renderer: RendererProcess, broken: Page, how: str
+) -> None:
     with pytest.raises(PrintingFailed, match=how):
-        press.print(broken)
-    assert press.print(FINE).content.startswith(b"%PDF")
+        renderer.print(broken)
+    assert renderer.print(FINE).content.startswith(b"%PDF")
 
 
 def test_a_page_that_takes_too_much_memory_fails_alone() -> None:
-    press = Press(FINE, memory=300_000_000)  # not given up before it has taken it
+    renderer = RendererProcess(memory=300_000_000)  # not given up before it has taken it
     with pytest.raises(PrintingFailed, match="MemoryError"):
-        press.print(page("<p>" + "many words " * 1_500_000 + "</p>"))
-    assert press.print(FINE).content.startswith(b"%PDF")
-    press.close()
+        renderer.print(page("<p>" + "many words " * 1_500_000 + "</p>"))
+    assert renderer.print(FINE).content.startswith(b"%PDF")
+    renderer.close()
 
 
-def test_a_child_that_is_killed_is_noticed_and_the_next_page_is_printed(press: Press) -> None:
-    child = waiting(renderer_of(press))
+def test_a_child_that_is_killed_is_noticed_and_the_next_page_is_printed(
+    renderer: RendererProcess,
+) -> None:
+    child = waiting(renderer_of(renderer))
     killer = threading.Timer(0.3, os.kill, (child, signal.SIGKILL))
     killer.start()
     with pytest.raises(PrintingFailed, match="SIGKILL"):
-        press.print(ENDLESS)
+        renderer.print(ENDLESS)
     killer.join()
-    assert press.print(FINE).content.startswith(b"%PDF")
+    assert renderer.print(FINE).content.startswith(b"%PDF")
 
 
 @pytest.mark.parametrize("whom", ["renderer", "waiting child"])
-def test_whoever_is_killed_between_two_pages_is_started_again(press: Press, whom: str) -> None:
-    first = renderer_of(press)
+def test_whoever_is_killed_between_two_pages_is_started_again(
+    renderer: RendererProcess, whom: str
+) -> None:
+    first = renderer_of(renderer)
     os.kill(first if whom == "renderer" else waiting(first), signal.SIGKILL)
     failed = []
     for _ in range(3):
         try:
-            assert press.print(FINE).content.startswith(b"%PDF")
+            assert renderer.print(FINE).content.startswith(b"%PDF")
         except PrintingFailed as err:
             failed.append(str(err))
     assert failed in ([], ["SIGKILL"])  # usually it is noticed in time
-    assert renderer_of(press) != first
+    assert renderer_of(renderer) != first
 
 
 def waiting(renderer: int, *, after: int = 0) -> int:
@@ -104,50 +111,55 @@ def waiting(renderer: int, *, after: int = 0) -> int:
         assert time.monotonic() < end
 
 
-def test_each_page_has_a_process_of_its_own(press: Press) -> None:
-    press.print(FINE)
+def test_each_page_has_a_process_of_its_own(renderer: RendererProcess) -> None:
+    renderer.print(FINE)
     seen = [0]
     for _ in range(3):
-        seen.append(waiting(renderer_of(press), after=seen[-1]))
-        press.print(FINE)
+        seen.append(waiting(renderer_of(renderer), after=seen[-1]))
+        renderer.print(FINE)
     assert len(set(seen)) == 4
 
 
-def test_a_renderer_that_cannot_start_says_what_it_was() -> None:
-    press = Press({**FINE, "style": "missing.css"})
+def test_a_renderer_that_cannot_start_says_what_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    fault = "from screening.printing import renderer; del renderer.WARM_UP['style']; serve("
+    *python, start = renderer_process._PYTHON
+    monkeypatch.setattr(renderer_process, "_PYTHON", (*python, start.replace("serve(", fault, 1)))
+    renderer = RendererProcess()
     with pytest.raises(PrintingFailed, match="at start: KeyError"):
-        press.print(FINE)
-    press.close()
+        renderer.print(FINE)
+    renderer.close()
 
 
 def test_an_answer_that_nobody_waited_for_is_not_taken_for_the_next_one() -> None:
     """Ctrl-C, or a server's time-out, in the middle of a page: the next patient must not get it."""
-    press = Press(FINE)
+    renderer = RendererProcess()
     asked = threading.Event()
-    exchange = press._exchange
+    exchange = renderer._exchange
 
     def interrupted(page: Page) -> dict[str, Any]:
         if not asked.is_set() and page is ENDLESS:
             asked.set()
-            assert press._line is not None
-            press._line.send_bytes(json.dumps({"number": 0, "page": page}).encode())
+            assert renderer._connection is not None
+            renderer._connection.send_bytes(json.dumps({"number": 0, "page": page}).encode())
             raise KeyboardInterrupt
         return exchange(page)
 
-    press._exchange = interrupted  # type: ignore[method-assign]
-    press.print(FINE)
+    renderer._exchange = interrupted  # type: ignore[method-assign]
+    renderer.print(FINE)
     with pytest.raises(KeyboardInterrupt):
-        press.print(ENDLESS)
-    text = PdfReader(BytesIO(press.print(page("<p>another</p>")).content)).pages[0].extract_text()
+        renderer.print(ENDLESS)
+    text = (
+        PdfReader(BytesIO(renderer.print(page("<p>another</p>")).content)).pages[0].extract_text()
+    )
     assert "another" in text
-    press.close()
+    renderer.close()
 
 
-def test_many_threads_share_one_press(press: Press) -> None:
+def test_many_threads_share_one_press(renderer: RendererProcess) -> None:
     printed: dict[int, bytes] = {}
 
     def print_one(number: int) -> None:
-        printed[number] = press.print(page(f"<p>{'x' * number}</p>")).content
+        printed[number] = renderer.print(page(f"<p>{'x' * number}</p>")).content
 
     threads = [threading.Thread(target=print_one, args=(number,)) for number in range(6)]
     for thread in threads:
@@ -155,15 +167,15 @@ def test_many_threads_share_one_press(press: Press) -> None:
     for thread in threads:
         thread.join()
     for number, content in printed.items():
-        assert press.print(page(f"<p>{'x' * number}</p>")).content == content
+        assert renderer.print(page(f"<p>{'x' * number}</p>")).content == content
     assert len(printed) == 6
 
 
 def test_the_renderer_knows_no_secret_and_no_application(
-    press: Press, monkeypatch: pytest.MonkeyPatch
+    renderer: RendererProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SCREENING_DATABASE_URL", "postgresql://marker:secret@localhost/x")
-    another = Press(FINE)
+    another = RendererProcess()
     try:
         another.print(FINE)
         pid = renderer_of(another)
@@ -179,14 +191,14 @@ def test_the_renderer_knows_no_secret_and_no_application(
 
 
 def test_a_renderer_ends_with_the_process_that_started_it() -> None:
-    press = Press(FINE)
-    press.print(FINE)
-    pid = renderer_of(press)
-    line = press._line
+    renderer = RendererProcess()
+    renderer.print(FINE)
+    pid = renderer_of(renderer)
+    line = renderer._connection
     assert line is not None
     line.close()  # what the kernel does when a process is killed
-    assert press._process is not None
-    assert press._process.wait(10) == 0
+    assert renderer._process is not None
+    assert renderer._process.wait(10) == 0
     assert not Path(f"/proc/{pid}/cmdline").exists()
-    press._line = None
-    press.close()
+    renderer._connection = None
+    renderer.close()

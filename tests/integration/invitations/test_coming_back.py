@@ -35,3 +35,24 @@ def test_a_wrong_date_of_birth_is_shown_after_a_redirect(
     assert 'value="13"' not in visitor.get(other).text
     visitor.post(path, dict(BORN))
     assert visitor.path == "/about-you"
+
+
+def test_a_date_of_birth_is_forgotten_when_the_patient_leaves(sqlite_app: Flask) -> None:
+    _made, path = invited(sqlite_app)
+    visitor = Visitor(sqlite_app)
+    visitor.get(path)
+    visitor.post(path, {**BORN, "birth_day": "13"})
+    assert 'value="13"' in visitor.page.text
+    visitor.get("/")
+    visitor.post("/finish")
+    assert 'value="13"' not in visitor.get(path).text
+
+
+def test_a_link_is_shown_once_more_where_its_page_was_open_for_too_long(
+    sqlite_app: Flask,
+) -> None:
+    _made, path = invited(sqlite_app)
+    visitor = Visitor(sqlite_app)
+    visitor.get(path)
+    answer = visitor.client.post(path, data={"csrf_token": "old", **BORN})
+    assert (answer.status_code, answer.location) == (303, path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
@@ -498,3 +499,8 @@ def test_one_patient_is_invited_on_the_command_line(app: Flask) -> None:
         in flask(app, "invite", "--name", "?", "--birth-date", "1988-03-12", code=1).output
     )
     assert "Give --list FILE, or --name" in flask(app, "invite", code=2).output
+
+
+def test_staff_read_invitations_in_the_clinics_language(make_app: Callable[..., Flask]) -> None:
+    staff = Colleague(make_app(clinic_language="es"), "reception", "staff")
+    assert '<html lang="es"' in staff.get("/clinic/invitations/").text

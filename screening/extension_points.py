@@ -12,7 +12,10 @@ from typing import NamedTuple, Protocol
 from flask_babel import LazyString
 from sqlalchemy.orm import Session
 
+from screening.domain.answers import Patient
 from screening.domain.assessment import Screening
+from screening.storage.encryption import Keys
+from screening.storage.worklist import Appointments
 
 
 class Check(NamedTuple):
@@ -58,6 +61,24 @@ class JobKind:
     work: Callable[[datetime], bool]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """A patient who is expected at a moment (UTC).
+
+    `reference` is that of the patient's newest screening, or empty. `other` is that of a screening
+    sent under another name, date of birth or visit, which may not be this patient's. `patient` is
+    None where the row cannot be opened. `progress` says how far it has come without answers.
+    """
+
+    at: datetime
+    patient: Patient | None
+    prescriber: str
+    reference: str
+    other: str
+    progress: LazyString
+    page: str  # the address of the page about it
+
+
 class Mailer(Protocol):
     """Sends mail for a feature that does not know how."""
 
@@ -76,6 +97,13 @@ class ExtensionPoints:
     notices: list[Callable[[Screening], str]] = field(
         default_factory=list
     )  # HTML above a screening
+    # who is expected from a moment until another, without what was withdrawn
+    expected: list[Callable[[Session, Keys, datetime, datetime], list[Expected]]] = field(
+        default_factory=list
+    )
+    appointments: list[Appointments] = field(default_factory=list)
+    # what `flask init` does for rows that an earlier release made
+    preparations: list[Callable[[Session, Keys], None]] = field(default_factory=list)
     # whether the draft with this hash can be found again without a code
     draft_owners: list[Callable[[Session, str], bool]] = field(default_factory=list)
     checks: list[Callable[[], Iterator[Check]]] = field(default_factory=list)

@@ -41,6 +41,10 @@ class Installation:
     # when it was last tried to write (monotonic), and what failed
     write_proved: tuple[float, str] = (-inf, "")
 
+    def __post_init__(self) -> None:
+        """Let the list of screenings ask the features for appointments."""
+        self.worklist.appointments = self.points.appointments
+
     def wake(self) -> None:
         """Let what works in the background look at once whether there is anything to do."""
         for one in self.asleep:

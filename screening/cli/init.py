@@ -43,6 +43,9 @@ def init() -> None:
             audit.prepare(db.session, here.keys)
             database.seal_unsealed(db.session)
         database.check_keys(db.session, here.keys)
+        with database.write(db.session):
+            for prepare in here.points.preparations:
+                prepare(db.session, here.keys)
         _begin_rule_book(here)
         _index_anew(here)
         # the last thing that is made: it tells that the database was ready once

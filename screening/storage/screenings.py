@@ -18,7 +18,7 @@ from screening.domain.rules import RuleBook
 from screening.storage import editions, outbox, records, search
 from screening.storage.encryption import Keys
 from screening.storage.private_files import KeyFault
-from screening.storage.tables import EntryRow, ScreeningRow
+from screening.storage.tables import EntryRow, ScreeningRow, SearchRow
 
 SHORT_PAD = 512  # bytes: sealed cells are as long as a usual one, whatever they say
 LONG_PAD = 4096
@@ -167,6 +167,19 @@ def together(session: Session, keys: Keys, first: str) -> list[str]:
         or_(ScreeningRow.reference == first, search.is_later(keys, first))
     )
     return list(session.scalars(query.order_by(ScreeningRow.submitted_at, ScreeningRow.id)))
+
+
+def newest(session: Session, keys: Keys, firsts: Iterable[str]) -> dict[str, str]:
+    """Return, by the first reference, that of the newest screening in which it was changed."""
+    tokens = {search.later_token(keys, first): first for first in firsts}
+    query = (
+        select(SearchRow.token, ScreeningRow.reference)
+        .join(ScreeningRow, ScreeningRow.id == SearchRow.screening_id)
+        .where(SearchRow.token.in_(tokens))
+        .order_by(ScreeningRow.submitted_at, ScreeningRow.id)
+    )
+    later = {tokens[bytes(token)]: reference for token, reference in session.execute(query)}
+    return {first: later.get(first, first) for first in tokens.values()}
 
 
 def check_code(keys: Keys, screening: Screening) -> str:

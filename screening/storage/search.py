@@ -84,6 +84,17 @@ def _words(text: str) -> list[str]:
     return unicodedata.normalize("NFC", "".join(letters).casefold()).split()
 
 
+def folded(text: str) -> str:
+    """Return a name without what spellings differ in: case, accents, spaces and marks."""
+    return " ".join(_words(text))
+
+
+def later_token(keys: Keys, first: str) -> bytes:
+    """Return what the screenings are found by that changed the answers of the screening `first`."""
+    (token,) = _tokens(keys, [f"replaces {first}"])
+    return token
+
+
 def _spellings(text: str) -> tuple[list[str], list[str]]:
     """The words with plain letters, and spelt out: muller, mueller. As many in both."""
     return _words(text), _words(unicodedata.normalize("NFC", text).casefold().translate(_SPELT_OUT))
@@ -134,7 +145,7 @@ def is_indexed(
 
 def is_later(keys: Keys, first: str) -> ColumnElement[bool]:
     """Whether the patient has changed the answers of the screening `first` by a screening."""
-    found = SearchRow.token.in_(_tokens(keys, [f"replaces {first}"]))
+    found = SearchRow.token == later_token(keys, first)
     return ScreeningRow.id.in_(select(SearchRow.screening_id).where(found))
 
 

@@ -9,10 +9,11 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from enum import IntEnum
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -20,11 +21,16 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Row, func, literal, select, tuple_
 from sqlalchemy.orm import Session
 
+from screening.domain.appointment import Appointment
 from screening.domain.entries import Status
 from screening.domain.rules import Open, Severity
 from screening.storage import screenings
 from screening.storage.encryption import Keys
+from screening.storage.search import folded
 from screening.storage.tables import AuditRow, ScreeningRow
+
+# the appointments of screenings, by the first reference of each
+Appointments = Callable[[Session, Keys, Collection[str]], Mapping[str, Appointment]]
 
 # the audit actions that a list shows
 CHANGES = ("submitted", "opened", "clarified", "reviewed", "deleted")
@@ -35,10 +41,21 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST = date.max - timedelta(days=1)
 DUE = max(Severity) + 1  # the rank of a deferred screening whose day has come: above all others
 
+
+class Group(IntEnum):
+    """What is to do, in the order of the list from its end; the column `todo` holds it."""
+
+    DONE = 0
+    APPOINTED = 1  # has an appointment
+    UNAPPOINTED = 2
+    DUE = 3  # deferred until a day that has come, or cannot be opened
+
+
 # What a list can show, each with its condition, in the order of the menu.
 SHOWN = {
-    "todo": "todo = 1",
+    "todo": "todo IN (1, 2, 3)",
     "unreviewed": "status != 'reviewed'",
+    "unanswered": "false",  # of those who are expected alone
     **{status.value: f"status = '{status}'" for status in Status},
     "deferred": "until IS NOT NULL",
     "all": "",
@@ -52,6 +69,7 @@ class Filter:
     """What a list shows.
 
     `show` is a key of SHOWN; `todo` includes what is due. None leaves a condition out.
+    `prescriber` is a folded name. `left_out` are references that stand elsewhere on the page.
     """
 
     show: str = "todo"
@@ -59,6 +77,9 @@ class Filter:
     since: date | None = None
     to: date | None = None
     references: list[str] | None = None
+    prescriber: str | None = None
+    without_appointment: bool = False
+    left_out: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,12 +93,15 @@ class Listed:
     outcome: Severity | None
     until: date | None
     due: bool
+    group: Group
+    appointment: datetime | None
 
 
 class Worklist:
     """The list of one process. Its methods may be called from any thread."""
 
     def __init__(self) -> None:
+        self.appointments: list[Appointments] = []
         self.forget()
 
     def forget(self) -> None:
@@ -127,7 +151,7 @@ class Worklist:
                 self._take_older(session, keys, zone)
                 if time.monotonic() > end:
                     break
-            due = "UPDATE list SET rank = :due, todo = 1 WHERE until <= :today AND rank < :due"
+            due = "UPDATE list SET rank = :due, todo = 3 WHERE until <= :today AND rank < :due"
             self._db.execute(due, {"due": DUE, "today": today.isoformat()})
             yield self._db
 
@@ -145,11 +169,24 @@ class Worklist:
         where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
         # The plus keeps SQLite from walking the whole list in its order where a few references are
         # asked for.
-        plus = "" if chosen.references is None else "+"
+        plus = "" if chosen.references is None and chosen.prescriber is None else "+"
         order = f"{plus}rank DESC, {plus}sent DESC" if by_severity else f"{plus}sent DESC"
-        (total,) = connection.execute(f"SELECT count(*) FROM list {where}", values).fetchone()  # noqa: S608
+        if by_severity and chosen.show == "todo":
+            order = f"{plus}todo DESC, {order}"
+        count = f"SELECT count(*) FROM list {where}"  # noqa: S608
+        (total,) = connection.execute(count, values).fetchone()
+        if chosen.left_out:
+            # Counted apart: with this condition SQLite would look at every row of the list.
+            left_out = json.dumps([*chosen.left_out])
+            joined = "AND" if where else "WHERE"
+            among = "reference {} (SELECT value FROM json_each(?))"
+            few = f"{count} {joined} {among.format('IN')}"
+            total -= connection.execute(few, [*values, left_out]).fetchone()[0]
+            where = f"{where} {joined} {among.format('NOT IN')}"
+            values = [*values, left_out]
+        columns = "reference, outcome, until, rank, todo, appointment"
         found = connection.execute(
-            f"SELECT reference, outcome, until, rank FROM list {where} ORDER BY {order} LIMIT ? OFFSET ?",  # noqa: S608
+            f"SELECT {columns} FROM list {where} ORDER BY {order} LIMIT ? OFFSET ?",  # noqa: S608
             [*values, limit, offset],
         )
         return [
@@ -158,8 +195,10 @@ class Worklist:
                 outcome=None if outcome is None else Severity(outcome),
                 until=date.fromisoformat(until) if until else None,
                 due=rank == DUE,
+                group=Group(todo),
+                appointment=appointment and _EPOCH + timedelta(microseconds=appointment),
             )
-            for reference, outcome, until, rank in found
+            for reference, outcome, until, rank, todo, appointment in found
         ], total
 
     def per_day(
@@ -193,7 +232,7 @@ class Worklist:
         place = tuple_(ScreeningRow.submitted_at, ScreeningRow.id)
         conditions = [] if self._oldest is None else [place < tuple_(*map(literal, self._oldest))]
         part = list(screenings.states(session, keys, *conditions, newest=PART))
-        self._take(part, zone)
+        self._take(session, keys, part, zone)
         self.is_whole = len(part) < PART
         if part:
             self._oldest = part[-1][0].submitted_at, part[-1][0].id
@@ -204,13 +243,24 @@ class Worklist:
         for begin in range(0, len(references), 500):
             part = references[begin : begin + 500]
             self._db.executemany("DELETE FROM list WHERE reference = ?", [(one,) for one in part])
-            self._take(screenings.states(session, keys, ScreeningRow.reference.in_(part)), zone)
+            states = screenings.states(session, keys, ScreeningRow.reference.in_(part))
+            self._take(session, keys, list(states), zone)
 
     def _take(
         self,
-        states: Iterable[tuple[Row[*tuple[Any, ...]], screenings.State | None]],
+        session: Session,
+        keys: Keys,
+        states: list[tuple[Row[*tuple[Any, ...]], screenings.State | None]],
         zone: ZoneInfo,
     ) -> None:
+        firsts = {
+            row.reference: (state and state.get("replaces")) or row.reference
+            for row, state in states
+        }
+        appointments: dict[str, Appointment] = {}
+        for appointments_of in self.appointments:
+            appointments |= appointments_of(session, keys, set(firsts.values()))
+
         def values(
             row: Row[*tuple[Any, ...]], state: screenings.State | None
         ) -> tuple[object, ...]:
@@ -225,11 +275,16 @@ class Worklist:
                     Status.NEW,
                     None,
                     DUE,
-                    1,
+                    Group.DUE,
                     json.dumps([UNREADABLE]),
+                    None,
+                    None,
                 )
             outcome = state["outcome"]
-            todo = row.status != Status.REVIEWED
+            appointment = appointments.get(firsts[row.reference])
+            todo = Group.UNAPPOINTED if appointment is None else Group.APPOINTED
+            if row.status == Status.REVIEWED:
+                todo = Group.DONE
             counted = json.dumps(
                 [outcome, *(finding for finding in state["findings"] if "/" in finding)]
             )
@@ -243,12 +298,14 @@ class Worklist:
                 outcome,
                 todo,
                 counted,
+                appointment and _microseconds(appointment.at),
+                appointment and folded(appointment.prescriber),
             )
 
         lines = [values(row, state) for row, state in states]
         # Instead of INSERT OR REPLACE, for which no trigger would tell what is replaced.
         self._db.executemany("DELETE FROM list WHERE reference = ?", [line[:1] for line in lines])
-        self._db.executemany("INSERT INTO list VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", lines)
+        self._db.executemany("INSERT INTO list VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", lines)
 
 
 def _newest_event(session: Session) -> int:
@@ -275,9 +332,11 @@ def _conditions(chosen: Filter, zone: ZoneInfo, *, ranked: bool) -> tuple[list[s
         "sent >= ?": chosen.since and _midnight(chosen.since, zone),
         "sent < ?": chosen.to and _midnight(min(chosen.to, _LAST) + timedelta(days=1), zone),
         "reference IN (SELECT value FROM json_each(?))": references,
+        "prescriber = ?": chosen.prescriber,
     }
     given = {condition: value for condition, value in asked.items() if value is not None}
-    conditions = [*filter(None, [SHOWN[chosen.show]]), *given]
+    shown = [SHOWN[chosen.show], "appointment IS NULL" if chosen.without_appointment else ""]
+    conditions = [*filter(None, shown), *given]
     if ranked and references is None and (chosen.outcome, chosen.since, chosen.to) != (None,) * 3:
         ranks = [*Severity] if chosen.outcome is None else [chosen.outcome]
         conditions.append(f"rank IN ({', '.join(map(str, map(int, [*ranks, DUE])))})")

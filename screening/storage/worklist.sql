@@ -1,12 +1,14 @@
 -- The list of one process, in its memory alone (worklist.py). `sent` is in microseconds since 1970, `day` an ordinal of
 -- Python's in the clinic's time zone.
 CREATE TABLE list (reference TEXT UNIQUE, sent INT, day INT, outcome INT, status TEXT, until TEXT, rank INT, todo INT,
-                   counted TEXT);
+                   counted TEXT, appointment INT, prescriber TEXT);
 -- Each index costs memory in each process. The outcome is in three of them, so that counting reads nothing else.
 CREATE INDEX by_rank ON list (rank DESC, sent DESC, outcome);
 CREATE INDEX by_sent ON list (sent DESC);
-CREATE INDEX by_todo ON list (todo, rank DESC, sent DESC, outcome);
+CREATE INDEX by_todo ON list (todo DESC, rank DESC, sent DESC, outcome);
 CREATE INDEX by_status ON list (status, rank DESC, sent DESC, outcome);
+-- `appointment`, like `sent`, and `prescriber` are NULL without an appointment.
+CREATE INDEX by_prescriber ON list (prescriber) WHERE prescriber IS NOT NULL;
 CREATE INDEX by_until ON list (until, rank) WHERE until IS NOT NULL;
 
 -- So that no page counts the whole list. `what` is an outcome, UNREADABLE or, as text, a question that is open.

@@ -4,10 +4,11 @@ Staff see what arrived, and no more.
 """
 
 import sqlite3
-from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from babel.dates import format_time
 from flask import Blueprint, abort, flash, g, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from flask_babel import refresh
@@ -15,7 +16,7 @@ from flask_security import current_user
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
-from screening.domain.answers import Patient, tidy
+from screening.domain.answers import tidy
 from screening.domain.assessment import Screening
 from screening.domain.entries import Decision, Entry
 from screening.domain.rules import RuleBook, Severity
@@ -31,9 +32,10 @@ from screening.storage import audit, outbox, screenings
 from screening.storage import search as search_index
 from screening.storage import statistics as figures
 from screening.storage.private_files import KeyFault
-from screening.storage.worklist import SHOWN, Filter, Listed
+from screening.storage.worklist import SHOWN, Filter, Group
 from screening.web import failed_jobs, language
 from screening.web.errors import Page
+from screening.web.expected import expected_on, lines, with_answers
 from screening.web.forms.questions import question_form
 from screening.web.forms.review import ClarifyForm, ReviewForm
 from screening.web.paging import page_number
@@ -58,28 +60,43 @@ def inbox() -> Page:
     if not (current_user.has_role("prescriber") or current_user.has_role("staff")):
         return redirect(url_for("admin.people"))
     clinical = current_user.has_role("prescriber")
+    order = request.args.get("order", "") if clinical else ""
     typed = _opened(request.args.get("q", ""))
     chosen = _filter(request.args, clinical=clinical, typed=typed)
     here = installation()
     number = page_number()
+    asked_day = request.args.get("day", type=date.fromisoformat)
+    day = asked_day or here.today()
+    is_narrow = request.args.get("q") or (not asked_day and (chosen.since or chosen.to))
+    expected = [] if is_narrow else expected_on(day)
     with here.worklist.current(
         db.session, here.keys, timezone=here.settings.clinic_timezone, today=installation().today()
     ) as list_:
+        lines_of_day = with_answers(list_, expected, chosen, by_severity=order == "severity")
+        answered = [line.expected.reference for line in lines_of_day if line.answers]
         listed, total = here.worklist.page(
             list_,
-            chosen,
-            by_severity=clinical,
+            replace(chosen, left_out=answered),
+            by_severity=clinical and order != "time",
             offset=(number - 1) * PAGE_LENGTH,
             limit=PAGE_LENGTH,
         )
         unread = _unread(list_)
     filters = {name: value for name, value in request.args.items() if name != "page" and value}
-    lines = list(_lines(listed))
+    list_lines = list(lines(listed))
     troubled = outbox.troubled(db.session, now=datetime.now(UTC))
-    review.listed(acting(), lines=len(lines), searched=bool(typed))
+    review.listed(acting(), lines=len(list_lines) + len(lines_of_day), searched=bool(typed))
     return render_template(
         "clinic/inbox.html",
-        lines=lines,
+        lines=list_lines,
+        lines_of_day=lines_of_day,
+        shows_day=here.points.expected and number == 1 and not is_narrow,
+        has_days=bool(here.points.expected),
+        day=day,
+        asked_day=asked_day,
+        order=order,
+        groups=Group,
+        walk="",
         now=datetime.now(UTC),
         confirm_after=timedelta(
             hours=min(one.valid_for_hours for one in language.book().questions)
@@ -145,6 +162,8 @@ def arrivals() -> dict[str, int]:
 def _shows(clinical: bool) -> list[str]:
     """Return what the list can show. Staff are not offered what tells of a decision."""
     hidden = {"unreviewed"} if clinical else {"todo", "deferred"}
+    if not installation().points.expected:
+        hidden.add("unanswered")
     return [show for show in SHOWN if show not in hidden]
 
 
@@ -155,11 +174,15 @@ def _filter(asked: MultiDict[str, str], *, clinical: bool, typed: str) -> Filter
     """
     words = {one.word: one for one in Severity}
     shows = _shows(clinical)
+    day = asked.get("day", type=date.fromisoformat)
+    mine = clinical and asked.get("prescriber") == "mine"
     return Filter(
-        show=asked["show"] if asked.get("show") in shows else shows[0],
+        show=asked["show"] if asked.get("show") in shows else "all" if day else shows[0],
         outcome=words.get(asked.get("outcome", "")) if clinical else None,
-        since=asked.get("since", type=date.fromisoformat),
-        to=asked.get("to", type=date.fromisoformat),
+        since=day or asked.get("since", type=date.fromisoformat),
+        to=day or asked.get("to", type=date.fromisoformat),
+        without_appointment=day is not None,
+        prescriber=search_index.folded(current_user.full_name) if mine else None,
         # Words that cannot be read any more find nothing, rather than everything.
         references=search_index.find(db.session, installation().keys, typed)
         if typed or asked.get("q")
@@ -173,19 +196,6 @@ def _opened(sealed: str) -> str:
         return opened_for_me(sealed, table="search", column="words").decode().strip()
     except (KeyFault, ValueError):  # also what is not base64
         return ""
-
-
-def _lines(listed: list[Listed]) -> Iterator[tuple[Listed, str, datetime, Patient | None]]:
-    """The lines of the inbox: with status, when it was sent, and no patient where the row cannot be opened."""
-    rows = screenings.rows(db.session, [one.reference for one in listed])
-    for one in listed:
-        if (row := rows.get(one.reference)) is None:  # deleted in this moment
-            continue
-        try:
-            patient = screenings.patient(row, installation().keys)
-        except KeyFault:
-            patient = None
-        yield one, row.status, row.submitted_at, patient
 
 
 @blueprint.get("/screenings/<reference>")
@@ -425,6 +435,15 @@ def _book(found: Screening) -> RuleBook:
 def _moment(at: datetime) -> str:
     settings = installation().settings
     return moment(at, settings.clinic_language, settings.clinic_timezone)
+
+
+@blueprint.app_template_filter("clock")
+def _clock(at: datetime) -> str:
+    settings = installation().settings
+    zone = ZoneInfo(settings.clinic_timezone)
+    return format_time(
+        at.astimezone(zone), "short", locale=settings.locale(settings.clinic_language)
+    )
 
 
 @blueprint.app_template_filter("day")

@@ -4,7 +4,7 @@ from flask import Flask
 from flask_babel import lazy_gettext
 
 from screening.extension_points import Section
-from screening.features.invitations import list_views, store, views
+from screening.features.invitations import expected, list_views, store, views
 from screening.installation import Installation
 from screening.web import errors, headers, uploads
 from screening.web.patient import draft_cookie
@@ -22,6 +22,9 @@ def init_app(app: Flask, here: Installation) -> None:
     here.points.staff_blueprints.add(views.blueprint.name)
     here.points.draft_owners.append(store.is_of_invitation)
     here.points.notices.append(views.notice)
+    here.points.expected.append(expected.expected)
+    here.points.appointments.append(expected.appointments)
+    here.points.preparations.append(expected.note_days)
     here.points.sections.append(
         Section(
             20,

@@ -3,7 +3,7 @@
 import base64
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from textwrap import wrap
 from typing import Any
@@ -96,6 +96,7 @@ def add(
     """
     row = InvitationRow(id=id, created_at=now, created_by=by[:64], expires_at=until, tries=0)
     row.token_hash = _hash(token_of(keys, row.id))
+    row.appointment_day = appointment_day(keys, invitation)
     row.seal(keys, "sealed_invitation", records.encode(invitation, pad=PAD))
     try:
         with session.begin_nested():
@@ -105,6 +106,17 @@ def add(
             raise
         return False
     return True
+
+
+def day_token(keys: Keys, day: date) -> bytes:
+    """Return what invitations are found by that have their appointment on this day in UTC."""
+    return keys.authenticate("appointment", day.isoformat().encode())
+
+
+def appointment_day(keys: Keys, invitation: Invitation) -> bytes:
+    """Return what the invitation is found by, or nothing without an appointment."""
+    at = invitation.appointment
+    return b"" if at is None else day_token(keys, at.astimezone(UTC).date())
 
 
 def row_of(session: Session, token: str, *, lock: bool = False) -> InvitationRow | None:

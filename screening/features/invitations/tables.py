@@ -34,6 +34,8 @@ class InvitationRow(Checked):
     draft_hash: Mapped[str | None] = mapped_column(String(64), unique=True)
     revoked_at: Mapped[datetime | None]
     reminded_at: Mapped[datetime | None]
+    # a keyed hash of the day (UTC); empty without an appointment, None in rows of an older release
+    appointment_day: Mapped[bytes | None] = mapped_column(index=True)
     sealed_invitation: Mapped[bytes]
 
     @classmethod

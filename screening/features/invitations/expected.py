@@ -1,0 +1,122 @@
+"""Who was invited to an appointment: what the inbox shows of it."""
+
+from collections.abc import Collection
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+
+from flask import url_for
+from flask_babel import lazy_gettext
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from screening.domain.answers import Patient
+from screening.domain.appointment import Appointment
+from screening.extension_points import Expected
+from screening.features.invitations import store
+from screening.features.invitations.invitation import Invitation, is_same
+from screening.features.invitations.store import State
+from screening.features.invitations.tables import InvitationRow
+from screening.storage import screenings
+from screening.storage.encryption import Keys
+from screening.storage.private_files import KeyFault
+from screening.storage.tables import ScreeningRow
+
+PROGRESS = {
+    State.SENT: lazy_gettext("Not opened yet"),
+    State.OPENED: lazy_gettext("Opened"),
+    State.FINISHED: lazy_gettext("Answers sent"),
+    State.EXPIRED: lazy_gettext("Expired"),
+    State.REVOKED: lazy_gettext("Withdrawn"),
+    State.BLOCKED: lazy_gettext("Blocked: wrong date of birth"),
+}
+ONE_DAY = timedelta(days=1)
+
+
+def expected(session: Session, keys: Keys, since: datetime, until: datetime) -> list[Expected]:
+    """Return who has an appointment from a moment until another, by time.
+
+    A patient who was invited to it again is listed once. Rows that cannot be opened come first.
+    """
+    now = datetime.now(UTC)
+    days = [since.date() + ONE_DAY * number for number in range((until - since).days + 2)]
+    tokens = [store.day_token(keys, day) for day in days]
+    answered = ScreeningRow.draft_hash == InvitationRow.draft_hash
+    query = (
+        select(InvitationRow, ScreeningRow.reference)
+        .outerjoin(ScreeningRow, answered)
+        .where(
+            InvitationRow.appointment_day.in_(tokens),
+            or_(InvitationRow.revoked_at.is_(None), ScreeningRow.id.is_not(None)),
+        )
+        .order_by(ScreeningRow.id.is_not(None), InvitationRow.created_at, InvitationRow.id)
+    )
+    rows = session.execute(query).all()
+    newest = screenings.newest(session, keys, [first for _row, first in rows if first])
+    patients = _patients(session, keys, list(newest.values()))
+    invited: dict[object, Expected] = {}  # a later row of the same patient takes its place
+    for row, first in rows:
+        invitation = _read(row, keys)
+        at = since if invitation is None else invitation.appointment
+        if at is None or not since <= at < until:
+            continue
+        reference = newest.get(first, "")
+        is_theirs = _is_same(invitation, patients.get(reference))
+        patient = None if invitation is None else invitation.patient
+        invited[(patient, at) if patient else row.id] = Expected(
+            at=at,
+            patient=patient,
+            prescriber=invitation.prescriber if invitation else "",
+            reference=reference if is_theirs else "",
+            other="" if is_theirs else reference,
+            progress=PROGRESS[store.state(row, is_finished=bool(first), now=now)],
+            page=url_for("invitations.one", invitation_id=row.id),
+        )
+    return sorted(invited.values(), key=lambda line: (line.at, line.patient is not None))
+
+
+def appointments(
+    session: Session, keys: Keys, references: Collection[str]
+) -> dict[str, Appointment]:
+    """Return the appointments for which these screenings were sent first, by their references."""
+    query = (
+        select(ScreeningRow.reference, InvitationRow)
+        .join(InvitationRow, InvitationRow.draft_hash == ScreeningRow.draft_hash)
+        .where(ScreeningRow.reference.in_(references), InvitationRow.appointment_day != b"")
+    )
+    given: dict[str, Appointment] = {}
+    for reference, row in session.execute(query):
+        invitation = _read(row, keys)
+        if invitation is not None and invitation.appointment is not None:
+            given[reference] = Appointment(
+                at=invitation.appointment, prescriber=invitation.prescriber
+            )
+    return given
+
+
+def note_days(session: Session, keys: Keys) -> None:
+    """Let the invitations of an older release be found by the day of their appointments."""
+    query = select(InvitationRow).where(InvitationRow.appointment_day.is_(None))
+    for row in session.scalars(query.order_by(InvitationRow.id)):
+        invitation = _read(row, keys)
+        if invitation is not None:
+            row.appointment_day = store.appointment_day(keys, invitation)
+
+
+def _read(row: InvitationRow, keys: Keys) -> Invitation | None:
+    with suppress(KeyFault):
+        return store.read(row, keys)
+    return None
+
+
+def _patients(session: Session, keys: Keys, references: list[str]) -> dict[str, Patient]:
+    """Return the patients of these screenings, without those that cannot be opened."""
+    patients = {}
+    for reference, row in screenings.rows(session, references).items():
+        with suppress(KeyFault):
+            patients[reference] = screenings.patient(row, keys)
+    return patients
+
+
+def _is_same(invitation: Invitation | None, patient: Patient | None) -> bool:
+    """Return whether answers are those of the invited patient, or nobody can tell."""
+    return invitation is None or patient is None or is_same(invitation.patient, patient)

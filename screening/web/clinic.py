@@ -43,11 +43,20 @@ from screening.web.patient.papers import copy_page, copy_response
 from screening.web.pdf import in_turn, pdf_response
 from screening.web.sealed_values import opened_for_me, sealed_for_me
 from screening.web.sign_in.guards import acting, forget_kept, kept_form, needs
+from screening.web.walk import Walk, opened_walk
 
 blueprint = Blueprint("clinic", __name__, url_prefix="/clinic")
 
 PAGE_LENGTH = 50
+# the pages between which an address keeps the list that a screening was opened from
+WALKED = {"clinic.screening", "clinic.decide", "clinic.clarify"}
 STATISTICS_DAYS = 30
+
+
+@blueprint.url_defaults
+def _keep_list(endpoint: str, values: dict[str, object]) -> None:
+    if endpoint in WALKED and "list" in request.args:
+        values.setdefault("list", request.args["list"])
 
 
 @blueprint.get("/")
@@ -84,6 +93,12 @@ def inbox() -> Page:
         unread = _unread(list_)
     filters = {name: value for name, value in request.args.items() if name != "page" and value}
     list_lines = list(lines(listed))
+    if number > 1:
+        lines_of_day = []
+        answered = []
+    on_page = [*answered, *(line.listed.reference for line in list_lines)]
+    is_last = number * PAGE_LENGTH >= total
+    walk = Walk(references=tuple(on_page), query=filters, page=number, is_last=is_last)
     troubled = outbox.troubled(db.session, now=datetime.now(UTC))
     review.listed(acting(), lines=len(list_lines) + len(lines_of_day), searched=bool(typed))
     return render_template(
@@ -96,7 +111,7 @@ def inbox() -> Page:
         asked_day=asked_day,
         order=order,
         groups=Group,
-        walk="",
+        walk=walk.sealed() if clinical else "",
         now=datetime.now(UTC),
         confirm_after=timedelta(
             hours=min(one.valid_for_hours for one in language.book().questions)
@@ -409,6 +424,7 @@ def _screening_page(found: Screening, form: ReviewForm, meanwhile: Entry | None 
         others=[one for one in together if one != found.reference],
         replaced=together[-1] != found.reference,
         notices=[notice(found) for notice in installation().points.notices],
+        walk=opened_walk(),
         contraindicated=summary.outcome is Severity.CONTRAINDICATION,
     )
 

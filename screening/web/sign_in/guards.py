@@ -114,7 +114,7 @@ def _sign_in_first() -> Any:
         return redirect(url_for_security("login", next=request.full_path.rstrip("?")))
     path = ""
     if request.endpoint in KEPT and "form_of" in session:
-        path = url_for(KEPT[request.endpoint], **request.view_args or {})
+        path = url_for(KEPT[request.endpoint], **request.view_args or {}).partition("?")[0]
         values = {name: given for name, given in request.form.lists() if name != "csrf_token"}
         keep = timedelta(hours=installation().settings.draft_hours)
         typed = Typed(path=path, values=values, checked=False)
@@ -138,7 +138,7 @@ def kept_form() -> MultiDict[str, str] | None:
 
 def forget_kept(path: str) -> None:
     """Let go of what was kept for the page at `path`: it is recorded."""
-    if session.get("kept", ("",))[0] == path:
+    if session.get("kept", ("",))[0] == path.partition("?")[0]:
         questionnaire.discard(acting(), session.pop("kept")[1])
 
 

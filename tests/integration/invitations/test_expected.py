@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -205,9 +204,6 @@ def test_changed_answers_take_the_place_of_earlier_ones(app: Flask) -> None:
         here = installation()
         book = here.books["en"]
         from dataclasses import replace
-
-        from screening.domain.answers import read_answers
-        from screening.storage import screenings
 
         earlier = screenings.find(db.session, here.keys, ScreeningRow.reference == first)
         assert earlier is not None

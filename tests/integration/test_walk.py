@@ -1,0 +1,103 @@
+"""From a screening to the next of the list, without going back."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+
+import pytest
+from flask import Flask
+
+from screening.web import clinic
+from tests.integration.colleague import Colleague
+from tests.integration.test_inbox import names
+from tests.integration.test_review import PREGNANT, UNSURE, sent
+
+pytestmark = pytest.mark.one_database
+
+
+def link(page: Colleague, pattern: str) -> str:
+    """The address of a link of the page, or nothing."""
+    found = re.search(rf"<a [^>]*{pattern}[^>]*>", page.page.text)
+    return unescape(re.findall(r'href="([^"]+)"', found[0])[0]) if found else ""
+
+
+def back(page: Colleague) -> str:
+    """Where the page leads back to."""
+    return unescape(re.findall(r'class="back"><a href="([^"]+)"', page.page.text)[0])
+
+
+@pytest.fixture
+def three(app: Flask) -> list[str]:
+    """The references of three screenings in the order of the inbox."""
+    references = [
+        sent(app, answers, name=name)
+        for name, answers in [("Third", {}), ("Second", UNSURE), ("First", PREGNANT)]
+    ]
+    return references[::-1]
+
+
+def test_the_list_is_walked_as_it_was_seen(app: Flask, three: list[str]) -> None:
+    dr = Colleague(app)
+    dr.get("/clinic/?show=new")
+    dr.get(link(dr, three[0]))
+    assert "1 of 3 in the list" in dr.text
+    assert link(dr, 'rel="prev"') == ""
+    for place in (1, 2):  # although those before are no longer new
+        dr.get(link(dr, 'rel="next"'))
+        assert three[place] in dr.path
+        assert f"{place + 1} of 3 in the list" in dr.text
+    assert link(dr, 'rel="next"') == ""
+    assert back(dr) == "/clinic/?show=new"
+    dr.get(link(dr, 'rel="prev"'))
+    assert three[1] in dr.path
+
+
+def test_a_decision_leaves_the_way_through_the_list(app: Flask, three: list[str]) -> None:
+    dr = Colleague(app)
+    dr.get("/clinic/?outcome=contraindication")
+    dr.get("/clinic/")
+    dr.get(link(dr, three[1]))
+    action = unescape(re.findall(r'<form class="review"[^>]* action="([^"]+)"', dr.page.text)[0])
+    dr.post(action, {"decision": "do_not_start", "seen": dr.seen})
+    assert "Reviewed" in dr.text
+    dr.get(link(dr, 'rel="next"'))
+    assert three[2] in dr.path
+
+
+def test_a_page_of_the_list_leads_on_to_the_next(
+    app: Flask, three: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clinic, "PAGE_LENGTH", 2)
+    dr = Colleague(app)
+    dr.get("/clinic/")
+    dr.get(link(dr, three[1]))
+    dr.get(link(dr, 'rel="next"'))
+    assert (dr.path, names(dr)) == ("/clinic/", ["Third"])
+
+
+def test_the_address_tells_nobody_else_anything(app: Flask, three: list[str]) -> None:
+    dr = Colleague(app)
+    dr.get("/clinic/")
+    dr.post("/clinic/search", {"search": "First"})
+    address = link(dr, three[0])
+    for word in ("First", three[1], "contra"):
+        assert word not in address
+    other = Colleague(app, "other")
+    other.get(address)
+    assert other.page.status_code == 200
+    assert "in the list" not in other.text
+    assert back(other) == "/clinic/"
+    other.get(address[:-9])
+    assert other.page.status_code == 200
+
+
+def test_the_longest_address_is_one_that_servers_accept(app: Flask, three: list[str]) -> None:
+    from screening.web.walk import LONGEST, Walk
+
+    dr = Colleague(app)
+    with dr.client:
+        dr.get("/clinic/")
+        query = {"q": "x" * 400, "show": "unanswered", "outcome": "contraindication"}
+        walk = Walk(references=(three[0],) * (LONGEST + 100), query=query)
+        assert len(walk.sealed()) < 3500

@@ -28,6 +28,7 @@ from screening.reports.paper import follow_up_places
 from screening.reports.statistics import HEIGHT, WIDTH, bars
 from screening.reports.summary import age, day, in_language_of, label, moment
 from screening.services import editions, jobs, printing, review
+from screening.services.print_several import NotAllPrinted, print_several
 from screening.storage import audit, outbox, screenings
 from screening.storage import search as search_index
 from screening.storage import statistics as figures
@@ -43,7 +44,7 @@ from screening.web.patient.papers import copy_page, copy_response
 from screening.web.pdf import in_turn, pdf_response
 from screening.web.sealed_values import opened_for_me, sealed_for_me
 from screening.web.sign_in.guards import acting, forget_kept, kept_form, needs
-from screening.web.walk import Walk, opened_walk
+from screening.web.walk import LONGEST, Walk, opened_walk
 
 blueprint = Blueprint("clinic", __name__, url_prefix="/clinic")
 
@@ -314,6 +315,26 @@ def summary_pdf(reference: str) -> Page:
     return pdf_response(printed, f"summary-{found.reference}.pdf")
 
 
+@blueprint.post("/print")
+@needs("prescriber")
+def print_chosen() -> Page:
+    """The printed summaries of all that were chosen, or of a whole page of the list, as one file."""
+    chosen = opened_walk(request.form.get("all", "")).references or request.form.getlist(
+        "reference"
+    )
+    references = list(dict.fromkeys(map(search_index.normal_reference, chosen)))[:LONGEST]
+    if not references:
+        flash(_("Choose the screenings to print first."))
+        return redirect(opened_walk(request.form.get("list", "")).back, code=303)
+    title = _("Pre-visit screenings: %(count)s", count=len(references))
+    try:
+        printed = print_several(acting(), installation().printer, references, title=title)
+    except NotAllPrinted as err:
+        page = render_template("clinic/not_all_printed.html", ready=err.ready, missing=err.missing)
+        return page, 503
+    return pdf_response(printed, f"summaries-{installation().today().isoformat()}.pdf")
+
+
 @blueprint.post("/retry")
 @needs("prescriber", "staff")
 def retry() -> Response:
@@ -424,7 +445,7 @@ def _screening_page(found: Screening, form: ReviewForm, meanwhile: Entry | None 
         others=[one for one in together if one != found.reference],
         replaced=together[-1] != found.reference,
         notices=[notice(found) for notice in installation().points.notices],
-        walk=opened_walk(),
+        walk=opened_walk(request.args.get("list", "")),
         contraindicated=summary.outcome is Severity.CONTRAINDICATION,
     )
 

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from flask import request, url_for
+from flask import url_for
 
 from screening.storage.private_files import KeyFault
 from screening.web.sealed_values import opened_for_me, sealed_for_me
@@ -52,9 +52,8 @@ class Walk:
         return place + 1, around[place], around[place + 2]
 
 
-def opened_walk() -> Walk:
-    """Return the list that the address carries: an empty one if it cannot be opened."""
-    sealed = request.args.get("list", "")
+def opened_walk(sealed: str) -> Walk:
+    """Return the list that was sealed for this person: an empty one if it cannot be opened."""
     try:
         query, page, is_last, joined = json.loads(
             opened_for_me(sealed, table="list", column="walk")

@@ -25,6 +25,7 @@ from screening.domain.comparison import compare
 from screening.printing import paper as printed_paper
 from screening.printing import rule_book as printed_rule_book
 from screening.printing.conformance import SIGNATURE_FIELD
+from screening.printing.joined import joined
 from screening.printing.pdf import fhir_attachment, print_summary
 from screening.printing.renderer import Attached
 from screening.printing.signature import Signature, new_key
@@ -78,7 +79,7 @@ SOME = (
         "form-large es",
         "leaflet es",
     ),
-    *("copy es", "rule book, long", "all scripts"),
+    *("copy es", "rule book, long", "all scripts", "joined"),
 )
 NAMES = {
     "Arabic": "فاطمة الزهراء",
@@ -161,6 +162,7 @@ def cases() -> Iterator[tuple[str, Callable[[], bytes]]]:
         )  # type: ignore[misc]
     yield from of_features().items()
     yield "rule book, long", long_rule_book
+    yield "joined", several
     yield "all scripts", all_names
 
 
@@ -180,6 +182,16 @@ def long_rule_book() -> bytes:
     return printed_rule_book.printed(
         new, compare(books(), new), settings, on=date(2026, 12, 1), needed=2
     )
+
+
+def several() -> bytes:
+    """Summaries as one file: of one page and of two, signed and not, in two directions."""
+    files = [
+        ("one page", printed_summary(*with_its_source(YES_TO_ALL))),
+        ("signed, two pages", signed({**YES_TO_ALL, **LONG})),
+        (NAMES["Arabic"], printed_summary(*with_its_source(MIXED))),
+    ]
+    return joined(files, title="Several & <more>")
 
 
 def printed_summary(summary: Summary, attached: Attached | None = None, **how: Any) -> bytes:
@@ -380,3 +392,19 @@ def validated(content: bytes) -> Any:
         return elsewhere.submit(
             validate_pdf_signature, signature, signer_validation_context=trusted
         ).result()
+
+
+def test_joined_files_have_no_signature_that_could_not_hold_and_all_of_their_tags(
+    printed: Printed,
+) -> None:
+    reader = PdfReader(printed["joined"])
+    assert len(reader.pages) == 4
+    assert [reader.get_destination_page_number(item) for item in reader.outline] == [0, 1, 3]
+    assert "/AcroForm" not in reader.root_object
+    assert not any("/Annots" in page for page in reader.pages)
+    numbers = reader.root_object["/StructTreeRoot"]["/ParentTree"]["/Nums"]
+    assert list(numbers[::2]) == [page["/StructParents"] for page in reader.pages]
+    for page, tags in zip(reader.pages, numbers[1::2], strict=True):
+        on_page = [tag.get_object() for tag in tags if tag.get_object()]
+        assert on_page
+        assert all(tag["/Pg"] == page for tag in on_page)

@@ -85,6 +85,7 @@ ROUTES = {
     "rule_book.approve": "prescriber",
     "rule_book.withdraw": "prescriber",
     "clinic.retry": "prescriber, staff",
+    "clinic.print_chosen": "prescriber",
     "fhir.definition": "everyone: it holds no patient",
     "admin.people": "admin",
     "admin.add_person": "admin",

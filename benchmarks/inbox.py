@@ -7,14 +7,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from http.client import HTTPConnection
 from itertools import cycle
 from statistics import median
 
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from benchmarks.filling import fill
 from benchmarks.installed import installed
@@ -22,7 +22,12 @@ from benchmarks.serving import Served, csrf_token, get, serve
 from benchmarks.timing import Side, Table, Times, fastest, milliseconds, seconds, take_turns
 from screening.domain.answers import Patient
 from screening.extensions import db
+from screening.features.invitations import store
+from screening.features.invitations.invitation import Invitation
+from screening.features.invitations.tables import InvitationRow
 from screening.installation import installation
+from screening.storage import screenings
+from screening.storage.tables import ScreeningRow
 
 FEW = 1_000
 MANY = 100_000
@@ -34,6 +39,8 @@ STARTS = 3
 QUICK_STARTS = 1
 REQUESTS = 3  # in a row, of which the fastest counts
 REVIEWED = 0.8
+EXPECTED = 20  # patients on each of so many days
+DAYS = 5
 STUCK = 20_000  # jobs, or one for each screening where there are fewer
 SESSION_COOKIE = "session"  # its name where the application is not behind TLS, as here
 PASSWORD = "correct horse battery"
@@ -114,6 +121,7 @@ def measure(quick: bool) -> Table:
 def _clinic(stack: ExitStack, count: int, reviewed: float) -> Clinic:
     app = stack.enter_context(installed())
     patients = fill(app, count, reviewed=reviewed, now=datetime.now(UTC))
+    _expect(app, datetime.now(UTC))
     with app.app_context():
         query = text(
             "SELECT reference FROM screenings WHERE status = 'new' ORDER BY random() LIMIT 500"
@@ -123,6 +131,35 @@ def _clinic(stack: ExitStack, count: int, reviewed: float) -> Clinic:
     return Clinic(
         count=count, app=app, patients=patients, client=_signed_in(app), to_open=cycle(references)
     )
+
+
+def _expect(app: Flask, now: datetime) -> None:
+    """Invite patients to today and to the days around it; most of today's have answered."""
+    with app.app_context():
+        keys = installation().keys
+        newest = select(ScreeningRow).order_by(ScreeningRow.submitted_at.desc())
+        answered = iter(db.session.scalars(newest.limit(EXPECTED * DAYS)).all())
+        noon = now.replace(hour=12, minute=0)
+        for number in range(EXPECTED * DAYS):
+            day, place = divmod(number, EXPECTED)
+            at = noon + timedelta(days=day - DAYS // 2, minutes=place)
+            source = next(answered) if place % 3 else None
+            missing = Patient(name=f"Missing {number}", birth_date=date(1988, 3, 12), visit="")
+            invitation = Invitation(
+                patient=screenings.patient(source, keys) if source else missing,
+                language="en",
+                appointment=at,
+                prescriber="Dr Bench" if place % 2 else "Dr House",
+            )
+            invitation_id = f"{number:032x}"
+            until = now + timedelta(days=30)
+            store.add(
+                db.session, keys, invitation, id=invitation_id, by="bench", now=now, until=until
+            )
+            if source:
+                row = db.session.get_one(InvitationRow, invitation_id)
+                row.draft_hash = source.draft_hash
+        db.session.commit()
 
 
 def _signed_in(app: Flask) -> FlaskClient:
@@ -274,6 +311,11 @@ def _asked(reviewed: float) -> list[Asked]:
         _page("inbox", lambda clinic: "/clinic/"),
         _page("contraindications", lambda clinic: f"/clinic/?{show}outcome=contraindication"),
         _page("sent in the last week", lambda clinic: f"/clinic/?{show}since={_a_week_ago()}"),
+        _page("expected tomorrow", lambda clinic: f"/clinic/?day={_tomorrow()}"),
+        _page("who has not answered", lambda clinic: "/clinic/?show=unanswered"),
+        _page("mine", lambda clinic: "/clinic/?prescriber=mine"),
+        _page("by time", lambda clinic: f"/clinic/?{show}order=time"),
+        _page("by severity", lambda clinic: f"/clinic/?{show}order=severity"),
         _page("page 2", lambda clinic: "/clinic/?page=2"),
         _page(
             "search for one patient",
@@ -303,6 +345,10 @@ def _page(name: str, address: Callable[[Clinic], str], to_reach: str = TO_REACH)
         return fastest(lambda: get(connection, addresses[clinic.count], clinic.cookies), REQUESTS)
 
     return Asked(name=name, time=time, address=address, to_reach=to_reach)
+
+
+def _tomorrow() -> str:
+    return (datetime.now(UTC) + timedelta(days=1)).date().isoformat()
 
 
 def _a_week_ago() -> str:

@@ -407,6 +407,6 @@ def test_joined_files_have_no_signature_that_could_not_hold_and_all_of_their_tag
     numbers = reader.root_object["/StructTreeRoot"]["/ParentTree"]["/Nums"]
     assert list(numbers[::2]) == [page["/StructParents"] for page in reader.pages]
     for page, tags in zip(reader.pages, numbers[1::2], strict=True):
-        on_page = [tag.get_object() for tag in tags if tag.get_object()]
+        on_page = [tag for tag in tags if not isinstance(tag.get_object(), NullObject)]
         assert on_page
-        assert all(tag["/Pg"] == page for tag in on_page)
+        assert all(tag.get_object()["/Pg"] == page for tag in on_page)

@@ -99,7 +99,7 @@ def test_a_day_with_20_expected_of_whom_7_have_not_answered(
         page.check(f".expected tr:has-text('Expected {number}') .choose input")
     sent = """async () => {
         const form = document.querySelector("#print");
-        const answer = await fetch(form.action, { method: "POST", body: new FormData(form) });
+        const answer = await fetch(form.action, { method: "POST", body: new URLSearchParams(new FormData(form)) });
         return [answer.headers.get("content-type"), new FormData(form).getAll("reference").length];
     }"""
     assert page.evaluate(sent) == ["application/pdf", 2]

@@ -8,7 +8,6 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_time
 from flask import Blueprint, abort, flash, g, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from flask_babel import refresh
@@ -476,11 +475,7 @@ def _moment(at: datetime) -> str:
 
 @blueprint.app_template_filter("clock")
 def _clock(at: datetime) -> str:
-    settings = installation().settings
-    zone = ZoneInfo(settings.clinic_timezone)
-    return format_time(
-        at.astimezone(zone), "short", locale=settings.locale(settings.clinic_language)
-    )
+    return f"{at.astimezone(ZoneInfo(installation().settings.clinic_timezone)):%H:%M}"
 
 
 @blueprint.app_template_filter("day")

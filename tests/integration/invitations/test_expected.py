@@ -76,13 +76,16 @@ def walk_in(app: Flask, name: str, **answers: Any) -> str:
 def expected_names(page: Colleague) -> list[str]:
     """The patients in the table of who is expected."""
     table = page.page.text.partition('class="inbox expected"')[2].partition("</table>")[0]
-    return re.findall(r'<th scope="row"><a [^>]*><bdi>([^<]+)</bdi>', table)
+    return re.findall(r"<a [^>]*><bdi>([^<]+)</bdi>", table)
 
 
 def other_names(page: Colleague) -> list[str]:
     """The patients in the list below it."""
     _before, table, rest = page.page.text.rpartition('<table class="inbox">')
-    return re.findall(r'<th scope="row">(?:<a [^>]*>)?<bdi>([^<]+)</bdi>', rest if table else "")
+    return re.findall(
+        r'<th scope="row">(?:<label.*?</label>)?(?:<a [^>]*>)?<bdi>([^<]+)</bdi>',
+        rest if table else "",
+    )
 
 
 @pytest.fixture

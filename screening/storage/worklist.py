@@ -55,9 +55,9 @@ class Group(IntEnum):
 SHOWN = {
     "todo": "todo IN (1, 2, 3)",
     "unreviewed": "status != 'reviewed'",
-    "unanswered": "false",  # of those who are expected alone
     **{status.value: f"status = '{status}'" for status in Status},
     "deferred": "until IS NOT NULL",
+    "unanswered": "false",  # of those who are expected alone
     "all": "",
 }
 

@@ -16,7 +16,7 @@ PATIENT = Person(
     name="Ñandúbay O'Hara <b>عمر</b>", day="29", month="2", year="1956", visit="V-9917 & <i>co</i>"
 )
 NOTE = 'First line\nsecond "line" & <b>more</b>, ¡ñ! عمر'
-CLARIFY = 'a[href$="/clarify/pregnancy"]'
+CLARIFY = 'a[href*="/clarify/pregnancy"]'
 WORDS_OF_SEVERITY = ("contraindicat", "caution", "clarify", "finding", "severe", "outcome")
 ARRIVED = "[data-arrivals]"
 
@@ -40,7 +40,7 @@ def test_from_the_first_sign_in_to_the_decision(open_page: OpenPage, server: Liv
     assert line.locator("td:last-child").inner_text() == "New"
     assert line.locator("bdi").all_text_contents() == [PATIENT.name, PATIENT.visit]
 
-    journey.press(page, f'.inbox a[href$="{reference}"]')
+    journey.press(page, f'.inbox a[href*="{reference}"]')
     assert page.locator("h1").text_content() == PATIENT.name
     assert (colleague.outcome(page), colleague.status(page)) == ("clarify", "Opened")
     journey.press(page, f"{CLARIFY} >> nth=0")
@@ -176,15 +176,15 @@ def test_the_filter_is_in_the_address_and_survives_back(
     listed = colleague.references(page)
     assert contra in listed
     assert caution not in listed
-    journey.press(page, f'.inbox a[href$="{contra}"]')
+    journey.press(page, f'.inbox a[href*="{contra}"]')
     journey.go_back(page)
     assert page.url == address
     assert set(listed) <= set(colleague.references(page))
-    assert dict(colleague.held(page, ".filters")) == chosen
+    assert chosen.items() <= dict(colleague.held(page, ".filters")).items()
     again = page.context.new_page()  # as if somebody had kept the address
     again.goto(address)
     assert set(listed) <= set(colleague.references(again))
-    assert dict(colleague.held(again, ".filters")) == chosen
+    assert chosen.items() <= dict(colleague.held(again, ".filters")).items()
 
 
 def test_new_arrivals_are_announced_without_moving_the_page(

@@ -29,6 +29,7 @@ from screening.web import (
     language,
     navigation,
     rule_book,
+    same_person,
     uploads,
     verify,
 )
@@ -118,6 +119,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         patient,
         papers,
         clinic,
+        same_person,
         invitations,
         rule_book,
         admin,

@@ -4,7 +4,7 @@ Pure; the words are the clinic's language.
 """
 
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import cache
@@ -116,7 +116,7 @@ class Summary:
     stands. `checklist` are pairs of what to cover and its facts; `respondent` tells who gave the
     answers and is empty where that was not said; `check_code` is empty for a screening that is not
     stored, `edition` counts from 1, and `verify_at` is the address that tells whether a page is
-    unchanged.
+    unchanged. `other_answers` tells of the same person's other screenings, or is empty.
     """
 
     language: str
@@ -146,6 +146,7 @@ class Summary:
     edition: str
     verify_at: str
     created: str
+    other_answers: str = ""
 
 
 @cache
@@ -179,6 +180,29 @@ def standing(edition: Edition, language: str, *, on: date, own: Callable[[str], 
         if overdue
         else ""
     )
+
+
+def other_answers(
+    sent: Sequence[tuple[str, datetime]], submitted_at: datetime, settings: Settings
+) -> str:
+    """Return one line about the same person's other screenings, or "".
+
+    `sent` are their references and times. Newer answers are named rather than earlier ones.
+    """
+    if not sent:
+        return ""
+    language = settings.clinic_language
+    _ = translations(language).gettext
+    reference, at = max(sent, key=lambda other: other[1])
+    words = (
+        _("NEWER ANSWERS of this patient arrived on %(moment)s: %(reference)s.")
+        if at > submitted_at
+        else _("Earlier answers of this patient arrived on %(moment)s: %(reference)s.")
+    )
+    return words % {
+        "moment": moment(at, language, settings.clinic_timezone),
+        "reference": reference,
+    }
 
 
 def in_language_of(settings: Settings, books: Mapping[str, RuleBook]) -> RuleBook:

@@ -1,10 +1,10 @@
 """How the database is spoken to: durable SQLite or PostgreSQL, one write transaction at a time per request.
 
 Every transaction locks in one order, so that none waits for another in a circle (PostgreSQL):
-invitations, tablets, drafts, screenings, entries, summaries, copies, jobs, people, sign-ins,
-clocks, what is in force, editions, approvals, and the end of the audit log last. Several rows of a
-table are locked in the order of their primary key, a draft before the row of its code. What only
-clears away what has expired skips locked rows.
+invitations, tablets, drafts, screenings, entries, decisions about the same person, summaries,
+copies, jobs, people, sign-ins, clocks, what is in force, editions, approvals, and the end of the
+audit log last. Several rows of a table are locked in the order of their primary key, a draft before
+the row of its code. What only clears away what has expired skips locked rows.
 """
 
 import random

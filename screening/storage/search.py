@@ -17,6 +17,7 @@ from screening.domain.unseen import without_unseen
 from screening.storage import records
 from screening.storage.database import DatabaseNotReady, write
 from screening.storage.encryption import Keys
+from screening.storage.identity import Identity
 from screening.storage.private_files import KeyFault
 from screening.storage.tables import ScreeningRow, SearchRow
 
@@ -25,7 +26,7 @@ CHUNKS = 10  # of what was typed that are looked for
 PARTS = 30
 # What every screening of a current index is found by. Another number, whenever other terms are made
 # of the same words: `flask init` then builds the index anew.
-FOLDING = "folding 3"
+FOLDING = "folding 4"
 PART = 100  # screenings indexed in one transaction
 RUN = 3  # neighbouring words that are also found written as one: van der Berg, vanderberg
 
@@ -110,16 +111,30 @@ def _terms(reference: str, patient: Patient, replaces: str) -> Iterator[str]:
         yield from _joined(chunk)
     if replaces:
         yield f"replaces {replaces}"
+    person = identity(reference, patient, replaces)
+    yield from person.same()
+    yield from person.similar()
 
 
-def _tokens(keys: Keys, terms: Iterable[str]) -> set[bytes]:
+def identity(reference: str, patient: Patient, replaces: str) -> Identity:
+    """Return the facts by which the patient of a screening is known."""
+    return Identity(
+        names=frozenset(tuple(words) for words in _spellings(patient.name) if words),
+        born=patient.birth_date,
+        visit="".join(_words(patient.visit)),
+        first=replaces or reference,
+    )
+
+
+def tokens(keys: Keys, terms: Iterable[str]) -> set[bytes]:
+    """Return the keyed hashes of terms, as the index has them."""
     return {keys.authenticate("search", term.encode()) for term in terms}
 
 
 def add(session: Session, keys: Keys, row: ScreeningRow, patient: Patient, replaces: str) -> None:
     """Index a screening."""
-    tokens = _tokens(keys, _terms(row.reference, patient, replaces))
-    session.add_all([SearchRow(token=token, screening_id=row.id) for token in tokens])
+    found_by = tokens(keys, _terms(row.reference, patient, replaces))
+    session.add_all([SearchRow(token=token, screening_id=row.id) for token in found_by])
 
 
 def is_indexed(
@@ -127,20 +142,20 @@ def is_indexed(
 ) -> bool:
     """Whether the blind index has all that the screening can be found by, and nothing else."""
     stored = session.scalars(select(SearchRow.token).where(SearchRow.screening_id == row.id))
-    return {bytes(token) for token in stored} == _tokens(
+    return {bytes(token) for token in stored} == tokens(
         keys, _terms(row.reference, patient, replaces)
     )
 
 
 def is_later(keys: Keys, first: str) -> ColumnElement[bool]:
     """Whether the patient has changed the answers of the screening `first` by a screening."""
-    found = SearchRow.token.in_(_tokens(keys, [f"replaces {first}"]))
+    found = SearchRow.token.in_(tokens(keys, [f"replaces {first}"]))
     return ScreeningRow.id.in_(select(SearchRow.screening_id).where(found))
 
 
 def _is_old(keys: Keys) -> ColumnElement[bool]:
     """Whether a screening is not in the index, or only as an older release made it."""
-    current = SearchRow.token.in_(_tokens(keys, [FOLDING])) & (
+    current = SearchRow.token.in_(tokens(keys, [FOLDING])) & (
         SearchRow.screening_id == ScreeningRow.id
     )
     return ~exists().where(current)
@@ -193,7 +208,7 @@ def build(session: Session, keys: Keys, progress: Callable[[int, int], None]) ->
             # What cannot be read stays as it is found, and is not looked at again.
             terms = dict.fromkeys((row.id for row in rows), (FOLDING,)) | terms
             found_by = (
-                (token, id) for id, several in terms.items() for token in _tokens(keys, several)
+                (token, id) for id, several in terms.items() for token in tokens(keys, several)
             )
             session.execute(
                 insert(SearchRow), [{"token": token, "screening_id": id} for token, id in found_by]
@@ -247,7 +262,7 @@ def find(session: Session, keys: Keys, typed: str) -> list[str]:
     `12.3.1988`), the visit and the reference.
     """
     found = [
-        select(SearchRow.screening_id).where(SearchRow.token.in_(_tokens(keys, terms)))
+        select(SearchRow.screening_id).where(SearchRow.token.in_(tokens(keys, terms)))
         for terms in _needed(typed)
     ]
     newest = (

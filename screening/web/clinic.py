@@ -29,12 +29,12 @@ from screening.reports.paper import follow_up_places
 from screening.reports.statistics import HEIGHT, WIDTH, bars
 from screening.reports.summary import age, day, in_language_of, label, moment
 from screening.services import editions, jobs, printing, review
-from screening.storage import audit, invitations, outbox, screenings
+from screening.storage import audit, invitations, links, outbox, screenings
 from screening.storage import search as search_index
 from screening.storage import statistics as figures
 from screening.storage.private_files import KeyFault
 from screening.storage.worklist import SHOWN, Filter, Listed
-from screening.web import failed_jobs, language
+from screening.web import failed_jobs, language, same_person
 from screening.web.errors import Page
 from screening.web.forms.questions import question_form
 from screening.web.forms.review import ClarifyForm, ReviewForm
@@ -177,9 +177,13 @@ def _opened(sealed: str) -> str:
         return ""
 
 
-def _lines(listed: list[Listed]) -> Iterator[tuple[Listed, str, datetime, Patient | None]]:
-    """The lines of the inbox: with status, when it was sent, and no patient where the row cannot be opened."""
+def _lines(listed: list[Listed]) -> Iterator[tuple[Listed, str, datetime, Patient | None, str]]:
+    """Yield the lines of the inbox: with status, time of sending and patient, if that can be read.
+
+    The last part is `older` or `newest` where the same person has sent several screenings.
+    """
     rows = screenings.rows(db.session, [one.reference for one in listed])
+    places = links.places(db.session, installation().keys, [*rows.values()])
     for one in listed:
         if (row := rows.get(one.reference)) is None:  # deleted in this moment
             continue
@@ -187,7 +191,7 @@ def _lines(listed: list[Listed]) -> Iterator[tuple[Listed, str, datetime, Patien
             patient = screenings.patient(row, installation().keys)
         except KeyFault:
             patient = None
-        yield one, row.status, row.submitted_at, patient
+        yield one, row.status, row.submitted_at, patient, places[row.id]
 
 
 @blueprint.get("/screenings/<reference>")
@@ -227,6 +231,10 @@ def decide(reference: str) -> Page:
         except review.ReasonNeeded:
             form.reason.errors = [
                 _("A contraindication is reported: give your reason for proceeding")
+            ]
+        except review.NewerAnswers:
+            form.reason.errors = [
+                _("Newer answers have arrived: give your reason for deciding on these older ones")
             ]
         except review.ChangedMeanwhile as err:
             meanwhile = err.entry
@@ -380,9 +388,7 @@ def _screening_page(found: Screening, form: ReviewForm, meanwhile: Entry | None 
     now = datetime.now(UTC)
     summary = installation().printer.summary(found)
     book = _book(found)
-    together = screenings.together(
-        db.session, installation().keys, found.replaces or found.reference
-    )
+    others = same_person.shown(found, summary)
     page_of = {item.id: question for question in book.questions for item in question.page}
     since = {row.id: found.known_since(row.id) for row in summary.answers}
     outdated = {item for item in since if found.outdated(page_of[item], now)}
@@ -398,11 +404,22 @@ def _screening_page(found: Screening, form: ReviewForm, meanwhile: Entry | None 
         else {},
         outdated=outdated,
         meanwhile=meanwhile,
-        others=[one for one in together if one != found.reference],
-        replaced=together[-1] != found.reference,
+        others=others,
+        reason_label=_reason_label(summary.outcome, is_older=others.newest is not None),
         invited=_other_invited(found),
-        contraindicated=summary.outcome is Severity.CONTRAINDICATION,
     )
+
+
+def _reason_label(outcome: Severity, *, is_older: bool) -> str:
+    """Return what a reason is asked for, or "" where none is needed."""
+    contraindicated = outcome is Severity.CONTRAINDICATION
+    if is_older and contraindicated:
+        return _("Why decide on these older answers, or despite a reported contraindication?")
+    if is_older:
+        return _("Newer answers have arrived. If deciding on these older ones, why?")
+    if contraindicated:
+        return _("If proceeding despite a reported contraindication, why?")
+    return ""
 
 
 def _other_invited(found: Screening) -> Patient | None:

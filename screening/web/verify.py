@@ -8,7 +8,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from screening.extensions import db
 from screening.installation import installation
-from screening.storage import screenings, summaries
+from screening.storage import links, screenings, summaries
 from screening.storage.search import normal_reference
 from screening.storage.summaries import Known
 from screening.storage.tables import ScreeningRow
@@ -57,7 +57,17 @@ def _page(result: str, known: Known | None = None, code: str = "") -> str:
         known is not None and current_user.is_authenticated and current_user.has_role("prescriber")
     )
     target = url_for("clinic.screening", reference=known.reference) if known and may_open else ""
-    return render_template("verify.html", result=result, known=known, code=code, target=target)
+    has_newer = known is not None and links.has_newer(
+        db.session, installation().keys, known.reference
+    )
+    return render_template(
+        "verify.html",
+        result=result,
+        known=known,
+        code=code,
+        target=target,
+        has_newer=has_newer,
+    )
 
 
 def _claims_to_be_ours(content: bytes) -> bool:

@@ -32,13 +32,16 @@ class Identity:
         The link of an invitation counts together with the name or the date of birth: somebody else
         may have used it.
         """
-        for words in self.names:
-            for name in _as_one(words):
-                yield f"person {name} {self.born}"
-            yield f"person of link {self.first} {_in_order(words)}"
+        yield from self.by_name()
+        yield from (f"person of link {self.first} {_in_order(words)}" for words in self.names)
         yield f"person of link {self.first} {self.born}"
         if self.visit:
             yield f"person of visit {self.visit} {self.born}"
+
+    def by_name(self) -> Iterator[str]:
+        """Yield the terms of name and date of birth alone."""
+        for words in self.names:
+            yield from (f"person {name} {self.born}" for name in _as_one(words))
 
     def similar(self) -> Iterator[str]:
         """Yield the terms of which two names that differ in one letter share one."""

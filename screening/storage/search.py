@@ -126,6 +126,12 @@ def identity(reference: str, patient: Patient, replaces: str) -> Identity:
     )
 
 
+def is_same_person(first: Patient, second: Patient) -> bool:
+    """Return whether name and date of birth are those of one person, however the name is written."""
+    terms = [set(identity("", patient, "").by_name()) for patient in (first, second)]
+    return not terms[0].isdisjoint(terms[1])
+
+
 def tokens(keys: Keys, terms: Iterable[str]) -> set[bytes]:
     """Return the keyed hashes of terms, as the index has them."""
     return {keys.authenticate("search", term.encode()) for term in terms}

@@ -106,14 +106,18 @@ def arrive(
     server: LiveServer,
     *,
     name: str,
-    visit: str = "V-1042",
+    visit: str = "",
     birth_date: date = date(1988, 3, 12),
     language: str = "en",
     at: datetime | None = None,
     **answers: Any,
 ) -> str:
     """Let a patient have sent answers, no to everything but `answers`; the reference."""
-    patient = {"name": name, "visit": visit, "birth_date": birth_date}
+    patient = {
+        "name": name,
+        "visit": visit or f"V-{next(NUMBERS)}",
+        "birth_date": birth_date,
+    }
     app = application(server)
     with app.app_context():
         here = installation(app)

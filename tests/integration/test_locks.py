@@ -44,7 +44,8 @@ from tests.integration.test_upkeep import change, flask
 
 # As the docstring of screening.storage.database says it.
 ORDER = (
-    *("invitations", "tablets", "drafts", "screenings", "entries", "summaries", "outbox"),
+    *("invitations", "tablets", "drafts", "screenings", "entries", "same_person"),
+    *("summaries", "outbox"),
     *("people", "sign_ins", "in_force", "approvals", "audit_head"),
 )
 LOCKS = re.compile(r"^(?:UPDATE|DELETE FROM) (\w+)|\bFROM (\w+)\b.*\bFOR UPDATE", re.DOTALL)

@@ -96,7 +96,7 @@ def open_ones(act: Act) -> dict[str, Invitation]:
     """Return the invitations that can still be answered, by id."""
     kept = store.awaited(act.session, act.keys, now=act.now)
     act.session.rollback()  # nobody should wait for what the caller does with them
-    return {row.id: row.invitation for row in kept if row.invitation is not None}
+    return {row.id: row.invitation for row in kept if row.invitation and row.is_usable}
 
 
 def address(settings: Settings, act: Act, invitation_id: str) -> str:

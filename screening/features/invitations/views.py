@@ -190,6 +190,17 @@ def notice(screening: Screening) -> str:
     return ""
 
 
+def invited_patient(draft_hash: str, replaces: str) -> Patient | None:
+    """Return the invited patient behind a draft, or None where it has no invitation."""
+    with suppress(KeyFault):
+        invitation = store.behind_draft(
+            db.session, installation().keys, draft_hash, replaces=replaces
+        )
+        if invitation is not None:
+            return invitation.patient
+    return None
+
+
 def _other(kept: Kept) -> Patient | None:
     """Return the patient who has answered, or None if that is the invited one."""
     with suppress(KeyFault):

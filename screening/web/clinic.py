@@ -412,7 +412,7 @@ def _reason_label(outcome: Severity, *, is_older: bool) -> str:
     """Return what a reason is asked for, or "" where none is needed."""
     contraindicated = outcome is Severity.CONTRAINDICATION
     if is_older and contraindicated:
-        return _("Why decide on these older answers, or despite a reported contraindication?")
+        return _("If deciding on these older answers, or despite a reported contraindication, why?")
     if is_older:
         return _("Newer answers have arrived. If deciding on these older ones, why?")
     if contraindicated:

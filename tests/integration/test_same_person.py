@@ -10,12 +10,15 @@ from typing import Any
 import pytest
 from flask import Flask
 from pypdf import PdfReader
+from sqlalchemy import delete
 
 from screening.extensions import db
 from screening.installation import installation
 from screening.services import same_person
+from screening.storage import search
 from screening.storage.audit import Act
-from screening.storage.tables import AuditRow
+from screening.storage.database import write
+from screening.storage.tables import AuditRow, SearchRow
 from tests.builders import all_no
 from tests.integration.colleague import Colleague
 from tests.integration.test_upkeep import flask
@@ -144,6 +147,19 @@ def test_somebody_else_is_not_pointed_out(sqlite_app: Flask, patient: dict[str, 
     first = sent(sqlite_app, visit="V-77", hours_ago=1)
     second = sent(sqlite_app, **patient)
     assert related(sqlite_app, first) == related(sqlite_app, second) == {}
+
+
+@both_databases
+def test_what_an_older_release_stored_is_linked_after_init(app: Flask) -> None:
+    first = sent(app, hours_ago=2)
+    second = sent(app)
+    with app.app_context(), write(db.session):
+        tokens = search.tokens(installation().keys, ["folding 3", "name jose"])
+        db.session.execute(delete(SearchRow).where(SearchRow.token.not_in(tokens)))
+    assert related(app, first) == {}
+    flask(app, "init")
+    assert related(app, first) == {"newer": [second]}
+    flask(app, "verify")
 
 
 @both_databases

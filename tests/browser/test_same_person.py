@@ -18,8 +18,7 @@ NEWER = "section:has(> #newer)"
 
 @pytest.fixture
 def prescriber(open_page: OpenPage, server: LiveServer) -> Page:
-    somebody = colleague.shared(server, ("prescriber",), "prescriber")
-    return colleague.at_work(open_page, server, somebody=somebody)
+    return colleague.at_work(open_page, server, "prescriber")
 
 
 def test_who_opens_the_older_answers_reads_first_that_an_infection_was_reported_since(

@@ -92,7 +92,7 @@ class Installation:
         if not self.key_file.exists():
             return self.books
         digest = self.books[BASE_LANGUAGE].edition.digest
-        return editions.approved(self.books, editions.given(db.session, self.keys, digest))
+        return editions.approved(self.books, editions.approvals_at(db.session, self.keys, digest))
 
     def read(self, file: Path) -> editions.Books:
         """The rule book in a file, complete in what this clinic offers. Raises InvalidRuleBook."""

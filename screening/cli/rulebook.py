@@ -160,7 +160,7 @@ def rulebook_diff(old: str, new: str, references: bool) -> None:
         with on_a_ready_installation(), progress("Assessing screenings") as tell:
             act = acting()
             found = effects.effect(
-                act, made.old, made.new, since=act.now - timedelta(days=effects.DAYS), tell=tell
+                act, made.old, made.new, since=act.now - timedelta(days=effects.DAYS), progress=tell
             )
         if references:
             effects.seen(act, found)

@@ -30,7 +30,7 @@ ENDLESS = page('<table><tr><td colspan="1000000">wide</td></tr></table>' * 50)
 
 
 @pytest.fixture(scope="module")
-def current_renderer() -> Iterator[RendererProcess]:
+def renderer() -> Iterator[RendererProcess]:
     """One that gives up soon."""
     renderer = RendererProcess(seconds=3, memory=300_000_000)
     assert renderer.print(FINE).content.startswith(b"%PDF")
@@ -139,8 +139,8 @@ def test_an_answer_that_nobody_waited_for_is_not_taken_for_the_next_one() -> Non
     def interrupted(page: Page) -> dict[str, Any]:
         if not asked.is_set() and page is ENDLESS:
             asked.set()
-            assert renderer._line is not None
-            renderer._line.send_bytes(json.dumps({"number": 0, "page": page}).encode())
+            assert renderer._connection is not None
+            renderer._connection.send_bytes(json.dumps({"number": 0, "page": page}).encode())
             raise KeyboardInterrupt
         return exchange(page)
 
@@ -194,11 +194,11 @@ def test_a_renderer_ends_with_the_process_that_started_it() -> None:
     renderer = RendererProcess()
     renderer.print(FINE)
     pid = renderer_of(renderer)
-    line = renderer._line
+    line = renderer._connection
     assert line is not None
     line.close()  # what the kernel does when a process is killed
     assert renderer._process is not None
     assert renderer._process.wait(10) == 0
     assert not Path(f"/proc/{pid}/cmdline").exists()
-    renderer._line = None
+    renderer._connection = None
     renderer.close()

@@ -17,9 +17,7 @@ from screening.reports.bidi import has_right_to_left
 
 LAST_SIMPLE = "\u02ff"  # each character up to this one is drawn as one glyph
 ZERO_WIDTH_NON_JOINER = 0x200C  # its glyph is empty and has no width
-ZERO_WIDTH_SPACE = (
-    "\u200b"  # the text of a second glyph of one character: PDF/UA requires some text
-)
+ZERO_WIDTH_SPACE = "\u200b"  # the text of a glyph without text of its own: PDF/UA requires some
 HIGHEST_CODE = 0xFFFF  # in a PDF
 RESERVED_CODES = 4096  # after the glyphs: WeasyPrint uses them for characters that a font lacks
 _WITHOUT_DIRECTION_MARKS = dict.fromkeys(
@@ -52,7 +50,7 @@ def install() -> None:
         is_simple = True
         for font, glyphs in _glyphs(stream, box):
             glyphs_mapped = mapped.setdefault(font, set())
-            numbers = [_code(font, glyph, text, glyphs_mapped) for glyph, text in glyphs]
+            numbers = [_code(font, glyph, part, glyphs_mapped) for glyph, part in glyphs]
             codes.append(b"".join(b"%04x" % number for number in numbers))
             is_simple = is_simple and len(glyphs) == len(glyphs[0][1]) == 1
         stream.stream[start:] = _with_codes(stream.stream[start:], codes)

@@ -1,4 +1,4 @@
-"""From the start page to the reference, and what the patient is shown of it afterwards."""
+"""From the start page to the reference, and the pages that a patient sees afterwards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people really type, on a small phone: nobody is held up by their script, or by what they cannot see."""
+"""Real input on a small phone: neither a script nor an invisible character stops a patient."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What gunicorn does for the tests beyond serving."""
+"""Changes to the served application for tests: another clock, other waiting times."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CLOCK = os.environ.get("TEST_CLOCK")
 class Wrong(datetime.datetime):
     """The time of a machine whose clock is wrong.
 
-    For how long the machine has been running stays true.
+    The time since the machine started stays true.
     """
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Workers on two machines are killed while they deliver: everything arrives, and nobody has anything twice."""
+"""Workers on two machines are killed while they deliver: everything arrives, nothing twice."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_each_summary_arrives_once_whoever_is_killed_meanwhile(
             killed.wait()
             workers.append(stack.enter_context(worker(clinic)))
         wait_until_all_is_done(clinic)
-        assert [one.poll() for one in workers] == [None, None]
+        assert [process.poll() for process in workers] == [None, None]
     assert len(list(folder.iterdir())) == SCREENINGS, "and nothing that was left half"
     assert records.faults == []
     assert [len(records.of(kind)) for kind in ("QuestionnaireResponse", "DocumentReference")] == [
@@ -113,7 +113,7 @@ def declare(
 
 
 def fill(clinic: Clinic) -> None:
-    """Screenings that are printed, each to be delivered everywhere."""
+    """Store printed screenings, each to be delivered to every channel."""
     app = create_app(Settings(instance=clinic.instance, database_url=clinic.database_url))
     with app.app_context():
         keys = installation().keys

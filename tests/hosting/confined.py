@@ -1,8 +1,8 @@
 """Run a command as a unit confines it, without systemd: `confined.py UNIT SOCKET COMMAND...`.
 
-What the kernel keeps by seccomp (system calls, kinds of sockets, no memory both written and
-executed), what it counts (core dumps), and no way to more rights. Files, addresses and users need
-systemd itself.
+It applies what the kernel enforces by seccomp (system calls, kinds of sockets, no memory both
+written and executed) and by limits (core dumps), and no new privileges. Restrictions of files,
+addresses and users need systemd itself.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ LISTENING = 3  # where systemd hands a socket over
 
 
 class Comparison(ctypes.Structure):
-    """`struct scmp_arg_cmp`: for MASKED, `one` is the mask and `other` what is compared with."""
+    """`struct scmp_arg_cmp`; with MASKED, `one` is the mask and `other` the value to compare."""
 
     _fields_ = (
         ("argument", ctypes.c_uint),
@@ -39,7 +39,7 @@ class Comparison(ctypes.Structure):
 
 
 def confine(unit: Unit) -> None:
-    """Confine this process and all that it becomes."""
+    """Confine this process and the programs that it executes."""
     library = ctypes.CDLL("libseccomp.so.2")
     library.seccomp_init.restype = ctypes.c_void_p
 

@@ -1,4 +1,4 @@
-"""An upgrade as docs/operations.md describes it, and both ways back."""
+"""An upgrade as docs/operations.md describes it, and both ways to go back."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OLD = "0002_summaries_and_outbox"  # what the tables of the release before are c
 
 
 def release_of(app: Flask) -> str:
-    """What the tables of a database are called."""
+    """Return the revision of a database's tables."""
     with app.app_context():
         return str(db.session.scalar(text("SELECT version_num FROM alembic_version")))
 

@@ -21,7 +21,7 @@ from playwright.sync_api import (
 from tests.browser.journey import OpenPage
 from tests.browser.server import SHELL, LiveServer, launch_options, serve
 
-# What the browser itself prints for a page that answers with a 4xx status, as our error pages do.
+# The browser itself reports a page with a 4xx status, such as our error pages.
 STATUS_LINE = re.compile(
     r"Failed to load resource: the server responded with a status of (?:4\d\d|503)"
 )

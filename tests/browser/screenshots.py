@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
-# run as a script, Python looks for modules beside it alone
+# a script finds only the modules in its own folder
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import journey
@@ -123,7 +123,7 @@ def form_pages(page: Page) -> Iterator[str]:
     """
 
     def shot() -> str:
-        page.mouse.move(0, 0)  # nothing is to look as if it were pointed at
+        page.mouse.move(0, 0)  # no element may look as if under the pointer
         return base64.b64encode(page.screenshot(full_page=True)).decode()
 
     page.goto("/")

@@ -16,8 +16,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = Path("/usr/bin/chromium")
-# The same engine of the same release without the browser around it: a page takes a third of the
-# time.
+# The same engine and release without the windows of a browser: a page takes a third of the time.
 SHELL = Path("/usr/bin/chromium-headless-shell")
 CHROMIUM_ARGS = (
     "--headless",
@@ -28,7 +27,7 @@ CHROMIUM_ARGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    # Nothing beyond this machine is looked up.
+    # No name outside of this machine is resolved.
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
 START_SECONDS = 60
@@ -52,8 +51,7 @@ def launch_options(program: Path = CHROMIUM) -> dict[str, Any]:
     return {
         "executable_path": str(program),
         "args": list(CHROMIUM_ARGS),
-        # Playwright turns off what every visitor's browser has: pages kept in memory for the Back
-        # button.
+        # Browsers keep pages in memory for Back; Playwright would turn that off.
         "ignore_default_args": ["--disable-back-forward-cache"],
     }
 
@@ -101,7 +99,7 @@ def serve(folder: Path) -> Iterator[LiveServer]:
 
     Raises NotServing.
     """
-    # The listening socket is handed over, so that no other process can take the port in between.
+    # The server inherits the listening socket, so that no other process can take the port.
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         server = LiveServer(url=url, instance=folder / "instance", log=folder / "gunicorn.log")

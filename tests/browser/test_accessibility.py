@@ -73,7 +73,7 @@ def test_question_page_plain_opened_and_with_each_error(page: Page, question: Qu
     journey.press_continue(page)
     assert_accessible(page, error=True)
     for opening in sorted({sorted(follow_up.when)[-1] for follow_up in question.follow_ups}):
-        journey.press(page, journey.BACK)  # lets go of what was refused
+        journey.press(page, journey.BACK)  # discards the refused values
         page.goto(f"/questions/{question.id}")
         page.check(f"[name={question.id}][value={opening}]")
         assert_accessible(page)

@@ -181,7 +181,7 @@ def test_the_filter_is_in_the_address_and_survives_back(
     assert page.url == address
     assert set(listed) <= set(colleague.references(page))
     assert dict(colleague.held(page, ".filters")) == chosen
-    again = page.context.new_page()  # as if somebody had kept the address
+    again = page.context.new_page()  # as from a bookmark
     again.goto(address)
     assert set(listed) <= set(colleague.references(again))
     assert dict(colleague.held(again, ".filters")) == chosen
@@ -195,7 +195,7 @@ def test_new_arrivals_are_announced_without_moving_the_page(
         open_page, server, "prescriber", viewport={"width": 1280, "height": 500}
     )
     page.goto("/clinic/")
-    # what appears in a region that was not there is read by nobody
+    # a screen reader reads only changes of a region that was there before
     assert page.get_by_role("status").count() == 1
     page.fill("[name=search]", "Half a na")
     before = shown(page)

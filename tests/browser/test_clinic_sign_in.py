@@ -55,7 +55,7 @@ def test_a_code_of_the_app_is_good_for_one_sign_in_and_so_is_a_recovery_code(
     key = set_up(page)
     assert journey.path(page) == "/account/recovery-codes"
     recovery = page.locator("main .password li").all_inner_texts()
-    code = code_of(key, steps=1)  # the one shown now was used to set it up
+    code = code_of(key, steps=1)  # the present code was used to set it up
 
     other = open_page()
     colleague.sign_in(other, person.name, person.password)

@@ -64,7 +64,7 @@ def test_the_second_clarification_is_held_back_until_the_first_was_shown(
     typed = colleague.held(second, CLARIFY_FORM)
     send(second, PRIMARY, http.HTTPStatus.CONFLICT)
     assert "Dr first" in second.inner_text(MEANWHILE)
-    # what was recorded, to be read before sending again
+    # the recorded entry, to be read before sending again
     assert "Dr first" in second.inner_text(".answers")
     assert colleague.held(second, CLARIFY_FORM) == typed
 

@@ -161,7 +161,7 @@ def test_a_second_tap_and_a_lost_answer_shut_nobody_out_and_other_names_are_seen
     cookies = other.context.cookies()
     journey.press(other, PRIMARY)
     assert other.locator("h1").count() == 0
-    other.context.clear_cookies()  # those of the lost answer
+    other.context.clear_cookies()  # the cookies of the lost answer
     other.context.add_cookies(cookies)  # type: ignore[arg-type]
     other.goto(link)
     say_birth_date(other, BORN)

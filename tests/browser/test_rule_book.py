@@ -34,18 +34,16 @@ def change(server: LiveServer) -> None:
     file.write_text(text, encoding="utf-8")
 
 
-def approve(page: Page, who: colleague.Colleague, role: str) -> None:
+def approve(page: Page, prescriber: colleague.Colleague, role: str) -> None:
     page.goto(ADDRESS)
     page.fill("#role", role)
     journey.press(page, APPROVE)
     assert_well_built(page, error=True)
     page.check("#read")
     journey.press(page, APPROVE)
-    assert page.inner_text("#password-error") != "", (
-        "the password is asked for, whoever is signed in"
-    )
+    assert page.inner_text("#password-error") != "", "a signed-in person must type the password too"
     assert page.input_value("#role") == role, "nothing typed is lost"
-    page.fill("#password", who.password)
+    page.fill("#password", prescriber.password)
     journey.press(page, APPROVE)
 
 

@@ -101,7 +101,7 @@ def summaries() -> Iterator[tuple[str, Summary, str]]:
 
     yield "nothing", case(), "A4"
     for question in YES_TO_ALL:
-        # who is pregnant is not asked about plans
+        # a pregnant patient is not asked about plans
         others = YES_TO_ALL if question == "pregnancy" else NO_TO_ALL
         yield (
             f"only {question}",
@@ -377,7 +377,7 @@ def validated(content: bytes) -> Any:
 
     (signature,) = PdfFileReader(io.BytesIO(content)).embedded_signatures
     trusted = ValidationContext(trust_roots=[signature.signer_cert], allow_fetching=False)
-    # it runs a loop, and the browser of other tests has one in this thread
+    # pyHanko runs an event loop, and Playwright of other tests has one in this thread
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(
             validate_pdf_signature, signature, signer_validation_context=trusted

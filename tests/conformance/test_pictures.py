@@ -16,8 +16,8 @@ from tests.conformance.golden import cases, name_of, pictures
 
 CASES = dict(cases())
 REGION = (9, 12)  # dots: about one digit
-# Of 255, on average over a region. The fewer colours of a kept picture make up to 7, a wrong digit
-# more than 25.
+# Of 255, on average over a region. The reduced colours of a stored picture cause at most 7, a wrong
+# digit more than 25.
 SLIGHT = 14
 
 

@@ -21,7 +21,7 @@ from screening.extensions import db
 from screening.settings import Settings
 from tests.browser.server import ROOT, ended_afterwards, environment, is_alive
 
-# the fixture `new_database`: gives the URL of an empty one, "" for SQLite
+# the fixture `new_database` returns the URL of an empty database, "" for SQLite
 NewDatabase = Callable[[], str]
 
 LOG_LINES = 60  # of the server's log in the message of a failure
@@ -50,7 +50,7 @@ class Clinic:
     instance: Path
     database_url: str
     url: str = "http://127.0.0.1:8000"
-    prints: bool = False  # by itself; else only what somebody opens
+    prints: bool = False  # summaries by itself; else only those that a page opens
     proxies: int = 0
 
     @property
@@ -167,8 +167,8 @@ def served(
     the log as a note.
     """
     log = folder / "gunicorn.log"
-    # The listening socket is handed over: the master keeps it, so that whoever connects waits for
-    # the next worker.
+    # The master inherits the listening socket and keeps it, so that a new connection waits for the
+    # next worker.
     with socket.create_server(("127.0.0.1", 0)) as listener, log.open("wb") as printed:
         address = f"127.0.0.1:{listener.getsockname()[1]}"
         url = behind or f"http://{address}"

@@ -51,7 +51,7 @@ def test_whoever_reads_while_others_write_finds_no_fault(
         for _ in range(PROOFS):
             with server.command("verify") as proof:
                 while proof.poll() is None:
-                    newest = list(work.sent.values())[-1]  # on this one the prescribers are at work
+                    newest = list(work.sent.values())[-1]  # prescribers add entries to it
                     assert newest.reaction in newest.open("/copy").text
                 printed, _ = proof.communicate()
             assert proof.returncode == 0, printed
@@ -79,7 +79,7 @@ def acknowledged_before(
         assert process.stdout is not None
         now = set(work.sent), work.entries()
         while not select.select([process.stdout], [], [], 0.005)[0]:
-            before = now  # what was so before it was asked
+            before = now  # the state before the last look
             now = (set(work.sent), work.entries())
         printed, _ = process.communicate()
     assert process.returncode == 0, printed

@@ -80,7 +80,7 @@ def wait_until_all_is_printed(server: Server) -> None:
     end = time.monotonic() + PATIENCE
     while server.rows("SELECT id FROM outbox"):
         assert time.monotonic() < end, server.rows("SELECT attempts, failed, fault FROM outbox")
-        server.change(f"{DUE} WHERE lease = ''")  # what failed need not wait to be tried again
+        server.change(f"{DUE} WHERE lease = ''")  # failed jobs are retried at once
         time.sleep(0.2)
 
 

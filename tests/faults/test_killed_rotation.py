@@ -77,7 +77,7 @@ def test_what_is_sent_while_old_keys_are_forgotten_can_still_be_read(
             wait_until_so_many_wait(database, 1)
             with server.command("rotate-key", "--forget") as rotation:
                 wait_until_so_many_wait(database, 2, rotation)
-                holding.rollback()  # now the patient's turn comes first, then that of the rotation
+                holding.rollback()  # lets the patient write first, then the rotation
                 printed, _ = rotation.communicate()
         assert rotation.returncode == 0, printed
         sending.result().leading_to("/done")

@@ -20,9 +20,8 @@ CLARIFY = "clarify"
 REVIEW = "review"
 KINDS = (SUBMIT, CLARIFY, REVIEW)
 AUDITED = {SUBMIT: "submitted", CLARIFY: "clarified", REVIEW: "reviewed"}
-PATIENCE = 60  # seconds within which there is always somebody who writes
-# each sixth answer never arrives, as if the worker had been killed between its commit and its
-# answer
+PATIENCE = 60  # seconds; some thread writes within them
+# each sixth answer is dropped, as if the worker had been killed between commit and answer
 LOST = 6
 NEWEST = 4  # prescribers work on so few screenings that they often meet on one
 
@@ -35,8 +34,8 @@ class Work:
         self.chance = chance
         self.stop = threading.Event()
         self.going_on: list[Future[None]] = []
-        self.sent: dict[str, Patient] = {}  # by the reference that was acknowledged
-        # by the mark of an entry that was acknowledged: reference, kind
+        self.sent: dict[str, Patient] = {}  # by the acknowledged reference
+        # by the mark of an acknowledged entry: reference, kind
         self.added: dict[str, tuple[str, str]] = {}
         self.broken: list[str] = []  # the kind of each write whose connection broke
         self.lost: list[str] = []  # the kind of each write whose answer was lost

@@ -19,12 +19,12 @@ from tests.hosting.units import Unit, system_calls
 
 ALLOW = 0x7FFF0000
 REFUSE = 0x00050000 | errno.EPERM
-EQUAL = 4  # comparisons of libseccomp
+EQUAL = 4  # a comparison of libseccomp
 MASKED = 7
 NO_NEW_PRIVILEGES = 38
 FAMILIES = range(64)
 SHM_EXEC = 0o100000
-LISTENING = 3  # where systemd hands a socket over
+LISTENING = 3  # file descriptor of the first socket that systemd passes on
 
 
 class Comparison(ctypes.Structure):
@@ -47,7 +47,7 @@ def confine(unit: Unit) -> None:
         context = ctypes.c_void_p(library.seccomp_init(ctypes.c_uint32(otherwise)))
         for name, compared in rules:
             number = library.seccomp_syscall_resolve_name(name.encode())
-            if number >= 0:  # else it is one of another kind of processor
+            if number >= 0:  # else a call of another processor architecture
                 arguments = (Comparison * len(compared))(*compared)
                 done = library.seccomp_rule_add_array(
                     context, ctypes.c_uint32(then), number, len(compared), arguments

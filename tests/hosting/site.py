@@ -156,8 +156,7 @@ def running(site: Site, *machines: str) -> Iterator[None]:
     for path in (site.home, *site.home.rglob("*")):
         if user:
             shutil.chown(path, user)
-    # It takes the listening sockets over, as it does from a former nginx: whoever connects waits
-    # until it is there.
+    # nginx inherits the listening sockets, as from a former nginx: a new connection waits for it.
     sockets = [site.plain.fileno(), site.tls.fileno()]
     process = subprocess.Popen(
         [NGINX, "-e", "stderr", "-p", site.home, "-c", "nginx.conf"],

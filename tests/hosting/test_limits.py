@@ -19,9 +19,9 @@ from tests.hosting.site import HOST, Site, port, prepared, running
 
 HALF_SENT = 2000
 UPLOADS = 60
-PHONES = 60  # in a waiting room, and what each loads at once
+PHONES = 60  # in a waiting room; each loads PARTS files at once
 PARTS = 6
-# seconds: a third of the time-outs of the site, so nobody waited for what was half-sent to end
+# seconds: a third of the site's time-outs, so nobody waited for a half-sent request to end
 AT_MOST = 5.0
 PAGE = "/healthz"
 

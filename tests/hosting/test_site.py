@@ -18,10 +18,10 @@ from tests.browser.server import LiveServer, launch_options
 from tests.hosting.served import served_behind
 from tests.hosting.site import HOST, Site, port, prepared, running
 
-ELSEWHERE = "127.0.0.2"  # any other address than that of the machine itself
+ELSEWHERE = "127.0.0.2"  # another address than that of the machine itself
 TOKEN = f"token{secrets.token_hex(8)}"
 QUERY = f"query{secrets.token_hex(8)}"
-BY_HAND = "breastfeeding"  # up to this question
+BY_HAND = "breastfeeding"  # earlier questions are answered on their pages, the rest by posts
 SEND = """async pages => {
     const token = document.querySelector("[name=csrf_token]").value;
     for (const [path, typed] of pages) {
@@ -172,7 +172,7 @@ def test_nothing_is_written_down_that_opens_anything(site: Site, server: LiveSer
                         answer = connection.getresponse()
                         shown = "Our clinic" if nginx is site else "Please wait a moment"
                         assert shown in answer.read().decode()
-        # a line is written after its answer: the last one is surely there once nginx has ended
+        # nginx logs a request after its answer: the last line is there once nginx has ended
         lonely = alone.logs
     assert lonely.count("screening.sock 502") == 4
     assert site.logs.count('"GET /invited/-" ') == 2

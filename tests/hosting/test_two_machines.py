@@ -68,7 +68,7 @@ def answered_by(logs: str) -> Counter[str]:
 def pull_the_plug(server: Server) -> None:
     """Kill all processes of a machine at once."""
     processes = server.processes()
-    os.kill(server.master, signal.SIGSTOP)  # it would start new workers
+    os.kill(server.master, signal.SIGSTOP)  # else it would start new workers
     for process in (*processes[1:], server.master):
         with suppress(ProcessLookupError):
             os.kill(process, signal.SIGKILL)

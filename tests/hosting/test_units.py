@@ -20,7 +20,7 @@ from tests.browser.server import ROOT, environment
 from tests.hosting.served import unit_environment
 from tests.hosting.units import DEPLOY, Unit, systemd_analyze
 
-EXPOSURE = 2.0  # of 10; 2.0 and less is what systemd calls OK
+EXPOSURE = 2.0  # of 10; systemd calls 2.0 and less OK
 SERVICES = ("screening.service", "screening-backup.service")
 OLD = 15 * 24 * 3600
 
@@ -81,7 +81,7 @@ def test_what_the_service_cannot_read_is_named_with_the_remedy() -> None:
     text = (DEPLOY / "screening").read_text(encoding="utf-8")
     text = text.replace("runuser -u screening", "runuser -u nobody" if os.geteuid() == 0 else "env")
     with TemporaryDirectory() as installed:
-        Path(installed).chmod(0o311)  # not by its owner either
+        Path(installed).chmod(0o311)  # its owner cannot read it either
         text = text.replace("/opt/screening", installed)
         done = subprocess.run(
             ["/bin/sh", "-c", text, "screening", "init"],

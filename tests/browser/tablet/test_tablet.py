@@ -82,7 +82,7 @@ def test_two_patients_in_turn(open_page: OpenPage, server: LiveServer) -> None:
     journey.fill_about_you(page, LAST_PATIENT)
     journey.press(page, PRIMARY)
 
-    journey.go_back(page)  # to the page where the tablet was begun, and to the inbox
+    journey.go_back(page)  # to the start of the tablet, then to the inbox
     journey.go_back(page)
     assert_nothing_left(page, "Somebody Inbox")
     assert journey.path(page) == "/"
@@ -161,7 +161,7 @@ def test_other_tabs_show_nothing_once_the_tablet_has_changed_hands(
     about = page.context.new_page()
     about.goto("/about-you")
     assert about.input_value("[name=name]") == LAST_PATIENT.name
-    expect(page.locator("h1")).not_to_have_text(LOCKED)  # the same hands: nothing is taken away
+    expect(page.locator("h1")).not_to_have_text(LOCKED)  # the same patient: nothing is deleted
     journey.press(page, GIVE_BACK)
     for other in (about, inbox):
         expect(other.locator("h1")).to_have_text(LOCKED)

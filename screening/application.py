@@ -11,13 +11,13 @@ from jinja2 import StrictUndefined
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from screening import cli, features
-from screening.delivery.load import load_channels
 from screening.extensions import babel, csrf, db
 from screening.installation import Installation
 from screening.reports.summary import is_translated
 from screening.settings import InvalidSettings, Settings, load_settings
 from screening.storage.database import configure
 from screening.storage.private_files import read_private
+from screening.storage.tables import Base
 from screening.web import (
     admin,
     clinic,
@@ -25,8 +25,6 @@ from screening.web import (
     fhir,
     headers,
     health,
-    invitation_list,  # noqa: F401 - adds its page to those of invitations
-    invitations,
     language,
     navigation,
     rule_book,
@@ -49,6 +47,11 @@ class Pages(Environment):
         return super().make_globals(d) if d else self.globals
 
 
+def _is_known(name: str | None, kind: str, _parents: object) -> bool:
+    """Return whether migrations look at this. The tables of a removed feature stay unseen."""
+    return kind != "table" or name in Base.metadata.tables
+
+
 def create_app(settings: Settings | None = None) -> Flask:
     """The application.
 
@@ -64,7 +67,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     if half:
         words = "the pages are not translated into"
         raise InvalidSettings([f"{settings.place(name)}: {words} {code}" for name, code in half])
-    here = Installation(settings, load_channels(settings))
+    here = Installation(settings)
     app = Flask(
         __name__,
         instance_path=str(settings.instance),
@@ -78,7 +81,11 @@ def create_app(settings: Settings | None = None) -> Flask:
             "default": {"url": settings.database, "pool_pre_ping": bool(settings.database_url)}
         },
         ALEMBIC={"script_location": "storage/migrations"},
-        ALEMBIC_CONTEXT={"render_as_batch": True, "transactional_ddl": True},
+        ALEMBIC_CONTEXT={
+            "render_as_batch": True,
+            "transactional_ddl": True,
+            "include_name": _is_known,
+        },
         TRUSTED_HOSTS=settings.hosts,
         MAX_CONTENT_LENGTH=REQUEST_BYTES,
         MAX_FORM_MEMORY_SIZE=REQUEST_BYTES,
@@ -119,7 +126,6 @@ def create_app(settings: Settings | None = None) -> Flask:
         patient,
         papers,
         clinic,
-        invitations,
         rule_book,
         admin,
         verify,
@@ -128,7 +134,6 @@ def create_app(settings: Settings | None = None) -> Flask:
         fhir,
     ):
         app.register_blueprint(part.blueprint)
-    app.register_blueprint(invitations.link)
     headers.init_app(app)
     errors.init_app(app)
     cli.init_app(app)

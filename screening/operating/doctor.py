@@ -143,12 +143,8 @@ def _examined_data(now: datetime) -> Iterator[tuple[bool | None, str, str]]:
     )
     yield not troubled, "outbox", words
     yield from _examined_signing(now)
-    names = ", ".join(here.channels)
-    yield (
-        True,
-        "deliveries",
-        f"to {names}; to try one: flask delivery test NAME" if names else "none is set up",
-    )
+    for check in here.points.checks:
+        yield from check()
 
 
 def not_offered(here: Installation) -> str:

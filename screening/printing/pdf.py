@@ -59,7 +59,7 @@ def summary_html(summary: Summary, paper: str, missing: frozenset[str] = frozens
     if summary.check_code:
         qr = segno.make(address, error="m", micro=False).png_data_uri(border=4)
     return filled_in(
-        "summary",
+        "pdf/summary.html",
         summary.language,
         paper=paper,
         missing=missing,

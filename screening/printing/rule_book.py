@@ -18,7 +18,7 @@ def printed(
     page_values = values(books, settings, on=on)
     html = partial(
         filled_in,
-        "rule_book",
+        "pdf/rule_book.html",
         settings.clinic_language,
         **page_values,
         comparison=comparison,

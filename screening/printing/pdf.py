@@ -1,4 +1,4 @@
-"""Printing of a page: a template of templates/pdf is filled in and sent to the renderer."""
+"""Printing of a page: a template is filled in and sent to the renderer."""
 
 import json
 import logging

@@ -16,16 +16,8 @@ def printed(
 ) -> bytes:
     """Return the edition as a PDF. Raises PrintingFailed."""
     page_values = values(books, settings, on=on)
-    html = partial(
-        filled_in,
-        "pdf/rule_book.html",
-        settings.clinic_language,
-        **page_values,
-        comparison=comparison,
-        needed=needed,
-        paper=settings.paper,
-        clinic=settings,
-        direction=settings.locale(page_values["book"].language).text_direction,
-        large=False,
-    )
+    page_values |= {"clinic": settings, "paper": settings.paper, "large": False}
+    page_values |= {"comparison": comparison, "needed": needed}
+    page_values["direction"] = settings.locale(page_values["book"].language).text_direction
+    html = partial(filled_in, "pdf/rule_book.html", settings.clinic_language, **page_values)
     return print_page(lambda missing: html(missing=missing), style=STYLE).content

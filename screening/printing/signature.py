@@ -118,15 +118,9 @@ def new_key(clinic: str, *, now: datetime) -> str:
 
     key = generate_private_key(SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, clinic[:64])])
-    other_uses = (
-        "key_encipherment data_encipherment key_agreement key_cert_sign crl_sign "
-        "encipher_only decipher_only"
-    )
-    usage = x509.KeyUsage(
-        digital_signature=True,
-        content_commitment=True,
-        **dict.fromkeys(other_uses.split(), False),
-    )
+    other_uses = "key_encipherment data_encipherment key_agreement key_cert_sign crl_sign"
+    unused = dict.fromkeys([*other_uses.split(), "encipher_only", "decipher_only"], False)
+    usage = x509.KeyUsage(digital_signature=True, content_commitment=True, **unused)
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)

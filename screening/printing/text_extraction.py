@@ -92,9 +92,9 @@ def map_codes(document: Any, pdf: Any) -> None:
 
 
 def _glyphs(stream: Any, box: Any) -> Iterator[tuple[Any, list[tuple[int, str]]]]:
-    """Yield the font of each glyph of a line, from left to right, and the glyph with its text.
+    """Yield for each glyph of a line, from left to right: its font, and a list of it and its text.
 
-    Where text is left over, the glyph comes with empty glyphs that stand for the rest.
+    If text is left over, the list goes on with empty glyphs that stand for the rest.
     """
     from weasyprint.text.ffi import ffi, pango
 

@@ -28,7 +28,7 @@ _BOUND_TO = f"{ScreeningRow.bound_to} {ScreeningRow.state_bound_to}".split()
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: no I, L, O or U
 
 
-class State(TypedDict):
+class SealedState(TypedDict):
     """What lists need to know of a screening without reading it whole, as it is sealed beside it.
 
     `findings` are rule ids, for an open question followed by how it is open: `clarify-iud/unsure`.
@@ -118,10 +118,10 @@ def change(
     row.seal(keys, "sealed_state", records.encode(state_of(screening, assessment), pad=SHORT_PAD))
 
 
-def state_of(screening: Screening, assessment: Assessment) -> State:
+def state_of(screening: Screening, assessment: Assessment) -> SealedState:
     """The state of a screening."""
     review = screening.review
-    made: State = {
+    made: SealedState = {
         "outcome": int(assessment.outcome),
         "findings": [
             f"{one.rule}/{one.open}" if one.open else one.rule for one in assessment.findings
@@ -131,15 +131,15 @@ def state_of(screening: Screening, assessment: Assessment) -> State:
     return made | {"replaces": screening.replaces} if screening.replaces else made
 
 
-def state(row: ScreeningRow, keys: Keys) -> State:
+def state(row: ScreeningRow, keys: Keys) -> SealedState:
     """The sealed state of a row, as `state_of` made it."""
-    opened: State = records.decode(row.unseal(keys, "sealed_state"))
+    opened: SealedState = records.decode(row.unseal(keys, "sealed_state"))
     return opened
 
 
 def states(
     session: Session, keys: Keys, *conditions: ColumnElement[bool], newest: int = 0
-) -> Iterator[tuple[Row[*tuple[Any, ...]], State | None]]:
+) -> Iterator[tuple[Row[*tuple[Any, ...]], SealedState | None]]:
     """The plain columns of the rows of which these conditions hold, and their states: None where it cannot be opened.
 
     With `newest`, that many at most, the newest first.

@@ -208,11 +208,11 @@ class Worklist:
 
     def _take(
         self,
-        states: Iterable[tuple[Row[*tuple[Any, ...]], screenings.State | None]],
+        states: Iterable[tuple[Row[*tuple[Any, ...]], screenings.SealedState | None]],
         zone: ZoneInfo,
     ) -> None:
         def values(
-            row: Row[*tuple[Any, ...]], state: screenings.State | None
+            row: Row[*tuple[Any, ...]], state: screenings.SealedState | None
         ) -> tuple[object, ...]:
             sent = _microseconds(row.submitted_at)
             day = row.submitted_at.astimezone(zone).toordinal()

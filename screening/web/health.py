@@ -15,7 +15,7 @@ from screening import background
 from screening.extensions import db
 from screening.installation import Installation, installation
 from screening.settings import LOOPBACK, as_called
-from screening.storage import audit, statistics
+from screening.storage import audit, waiting_times
 from screening.storage.database import DatabaseNotReady, check_keys, check_release, prove_writable
 from screening.storage.private_files import KeyFault, read_private
 
@@ -83,8 +83,8 @@ def metrics() -> Plain:
     figures = current_app.jinja_env.get_template("text/metrics.txt").render(
         submits=audit.count(db.session, "submitted", after=0),
         deliveries=audit.count(db.session, "delivered", after=0),
-        queues=statistics.queues(db.session, ours.jobs_of_sent, now=now),
-        taken=statistics.print_times(db.session, since=now - RECENT),
+        queues=waiting_times.queues(db.session, ours.jobs_of_sent, now=now),
+        taken=waiting_times.print_times(db.session, since=now - RECENT),
     )
     return _plain(figures)
 

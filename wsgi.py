@@ -8,8 +8,7 @@ from screening import background, create_app
 from screening.operating.readiness import START_FAULTS, check_ready
 from screening.settings import as_called
 
-# Commands such as `flask init` must run where nothing is ready yet; `flask run` serves and must
-# not.
+# Commands such as `flask init` must run on an unprepared installation; `flask run` must not.
 command = "FLASK_RUN_FROM_CLI" in os.environ
 try:
     app = create_app()
@@ -19,5 +18,5 @@ try:
         background.start(app)
 except START_FAULTS as err:
     print(as_called(str(err)), file=sys.stderr)
-    # gunicorn takes 3 as "cannot start" and does not try again and again
+    # For gunicorn, 3 means "cannot start": it does not retry.
     sys.exit(1 if command else 3)

@@ -17,7 +17,7 @@ from screening.domain.rules import RuleBook, Severity
 from screening.printing.renderer import Attached, Page
 from screening.printing.renderer_process import Press, Printed
 from screening.reports import fhir
-from screening.reports.summary import AnswerRow, FindingEntry, Said, Summary
+from screening.reports.summary import AnswerRow, FindingEntry, ReportedAnswer, Summary
 from screening.reports.templates import filled_in
 
 _beginning = threading.Lock()  # two threads at once must not make two
@@ -60,7 +60,10 @@ def _sample() -> Page:
         | severity
         | {"language": "en", "direction": "ltr", "created": "2026-11-23T10:00:00+00:00"}
     )
-    whole |= {"reported": (Said(id=text, topic=text, text=text, row=""),), "decision": None}
+    whole |= {
+        "reported": (ReportedAnswer(id=text, topic=text, text=text, row=""),),
+        "decision": None,
+    }
     finding = FindingEntry(**{field.name: whole[field.name] for field in fields(FindingEntry)})
     row = AnswerRow(**{field.name: whole[field.name] for field in fields(AnswerRow)})
     parts = {"findings": (finding,), "entries": (), "checklist": ((text, "F1"),), "answers": (row,)}

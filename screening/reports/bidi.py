@@ -1,38 +1,38 @@
-"""Own words keep their own direction in print, as in a browser: WeasyPrint knows no `dir="auto"` and no isolates."""
+"""The direction of typed text in print: WeasyPrint supports neither `dir="auto"` nor isolates."""
 
 import re
 from collections.abc import Iterator
 from unicodedata import bidirectional
 from xml.etree.ElementTree import Element
 
-ISOLATE = "\u2068"  # Unicode's marks: what is between them has the direction of its first letter
+ISOLATE = "\u2068"  # Unicode's marks: text between them has the direction of its first letter
 END = "\u2069"
 _ISOLATED = re.compile(f"{ISOLATE}([^\u2066-\u2069<>]*){END}")
 _RIGHT_TO_LEFT = ("R", "AL")
-# they act as a letter of that kind, and are not drawn
+# invisible characters that act as a letter of that direction
 _MARKS = {"L": "\u200e", "R": "\u200f", "AL": "\u061c"}
 _NUMBERS = ("EN", "AN", "ET")
 
 
 def isolated(text: str) -> str:
-    """Own words as part of a sentence of ours, which must not be mixed with them."""
+    """Return typed text for use in a sentence of ours, with marks that keep their order apart."""
     return f"{ISOLATE}{text}{END}"
 
 
 def has_right_to_left(text: str) -> bool:
-    """Whether any letter is written from right to left."""
+    """Return whether any letter is written from right to left."""
     return not text.isascii() and any(bidirectional(letter) in _RIGHT_TO_LEFT for letter in text)
 
 
 def with_elements(html: str) -> str:
-    """HTML with an element in place of each pair of marks, which would be torn apart at the end of a line."""
+    """Replace each pair of marks in HTML by an element: a line break would separate the pair."""
     return _ISOLATED.sub(r"<bdi>\1</bdi>", html)
 
 
 def resolve(page: Element) -> None:
-    """Write down the direction of each element that has that of its first letter, and make its lines independent."""
+    """Set `dir` on each element with the direction of its first letter; make lines independent."""
     for element in page.iter():
-        if _is_found(element):
+        if _is_automatic(element):
             kinds = (bidirectional(letter) for text in _texts(element) for letter in text)
             first = next((kind for kind in kinds if kind in _MARKS), None)
             if first is not None:
@@ -42,10 +42,10 @@ def resolve(page: Element) -> None:
 
 
 def independent(text: str) -> str:
-    """Text whose lines come out alike one by one: WeasyPrint puts each in order without the one before and after.
+    """Add marks to text so that each line keeps its order: WeasyPrint orders each line on its own.
 
-    What has no direction of its own takes that of the letters around it, so marks stand in for them
-    at each space.
+    A character without a direction takes that of the letters around it; at each space, marks act as
+    these letters.
     """
     if not has_right_to_left(text):
         return text
@@ -53,40 +53,39 @@ def independent(text: str) -> str:
     before = _nearest(kinds)
     after = _nearest(kinds[::-1])[::-1]
     marked = list(text)
-    for place, kind in enumerate(kinds):
-        mark = _MARKS.get(before[place], "")
-        first = kinds[place - 1 : place]
-        last = kinds[place + 1 : place + 2]
-        if (
-            kind == "WS"
-            and mark
-            and after[place]
-            and (before[place] == "L") == (after[place] == "L")
-        ):
-            marked[place] = (
-                f"{'' if first[0] in _MARKS else mark}{text[place]}{'' if last[0] in _MARKS else mark}"
-            )
-        elif kind in _NUMBERS and first == ["WS"]:
-            marked[place] = mark + text[place]
+    for index, kind in enumerate(kinds):
+        mark = _MARKS.get(before[index], "")
+        previous = kinds[index - 1 : index]
+        following = kinds[index + 1 : index + 2]
+        is_same = bool(after[index]) and (before[index] == "L") == (after[index] == "L")
+        if kind == "WS" and mark and is_same:
+            left = "" if previous[0] in _MARKS else mark
+            right = "" if following[0] in _MARKS else mark
+            marked[index] = f"{left}{text[index]}{right}"
+        elif kind in _NUMBERS and previous == ["WS"]:
+            marked[index] = mark + text[index]
     return "".join(marked)
 
 
 def _nearest(kinds: list[str]) -> list[str]:
-    """For each place, the kind of the last letter before it in its paragraph that has a direction; empty: none."""
-    found = ""
+    """Return for each index the direction of the last letter before it in its paragraph, or ""."""
+    direction = ""
     nearest = []
     for kind in kinds:
-        nearest.append(found)
-        found = kind if kind in _MARKS else "" if kind == "B" else found
+        nearest.append(direction)
+        if kind in _MARKS:
+            direction = kind
+        elif kind == "B":
+            direction = ""
     return nearest
 
 
-def _is_found(element: Element) -> bool:
+def _is_automatic(element: Element) -> bool:
     return element.get("dir", "auto" if element.tag == "bdi" else "") == "auto"
 
 
 def _texts(element: Element) -> Iterator[str]:
-    """The texts of an element, without those that have a direction of their own."""
+    """Yield the texts of an element, except those of children with their own direction."""
     yield element.text or ""
     for child in element:
         if child.tag != "bdi" and "dir" not in child.attrib:

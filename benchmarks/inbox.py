@@ -257,7 +257,7 @@ def _time(value: float) -> str:
 def _timed_pages(reviewed: float) -> list[TimedPage]:
     """Return the pages that a prescriber opens.
 
-    Where most screenings are reviewed, filtered pages show the reviewed ones and so are full.
+    If most screenings are reviewed, filtered pages show the reviewed ones and so are full.
     """
     show = "show=reviewed&" if reviewed else ""
     return [

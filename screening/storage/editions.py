@@ -194,7 +194,7 @@ def faults(session: Session) -> Iterator[str]:
     stored = {approval_id: bool(is_withdrawn) for approval_id, is_withdrawn in rows}
     for approval_id in sorted(logged.keys() | stored.keys()):
         if logged.get(approval_id) != stored.get(approval_id):
-            yield f"approval {approval_id[:8]}: it is not as the audit log tells"
+            yield f"approval {approval_id[:8]}: it differs from the audit log"
     for digest in session.scalars(select(EditionRow.digest)).all():
         try:
             content(session, digest)
@@ -205,4 +205,4 @@ def faults(session: Session) -> Iterator[str]:
     # early releases logged no digest of all rows
     if not noted or (last is not None and not noted.startswith(last.detail)):
         logged_last = last.detail if last else "none"
-        yield f"the rule book in force is not the one of which the audit log tells: {logged_last}"
+        yield f"the rule book in force differs from the audit log, which has: {logged_last}"

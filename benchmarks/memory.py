@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from benchmarks.press import Printer
+from benchmarks.press import RendererProcess
 from benchmarks.timing import Progress, Table
 from benchmarks.worker import COMPLETE, NAIVE
 
@@ -48,9 +48,9 @@ def measure(quick: bool) -> Table:
 def _resident(variant: str, pages: int, progress: Progress) -> list[int]:
     """Return the resident memory after each page, in bytes."""
     resident = []
-    with Printer(variant) as printer:
+    with RendererProcess(variant) as renderer:
         for number in range(1, pages + 1):
-            resident.append(printer.print(number).resident)
+            resident.append(renderer.print(number).resident)
             progress.advance()
     return resident
 

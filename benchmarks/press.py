@@ -12,7 +12,7 @@ from benchmarks.worker import Printed
 from screening.printing.renderer_process import ROOT
 
 
-class Printer:
+class RendererProcess:
     """A process that prints summaries in a variant of the worker; it ends with the `with` block."""
 
     def __init__(self, variant: str) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from benchmarks.press import Printer
+from benchmarks.press import RendererProcess
 from benchmarks.timing import Side, Table, milliseconds, seconds, take_turns
 from benchmarks.usual_case import PAPER, usual_answers, usual_patient, usual_style, usual_summary
 from benchmarks.worker import (
@@ -38,6 +38,7 @@ from screening.storage import records
 from tests.browser.server import CHROMIUM, CHROMIUM_ARGS, launch_options
 
 QUICK_ROUNDS = 3
+IN_A_ROW = 5  # pages, each requested after the page before it
 LOOK_EVERY = 0.02  # seconds
 LOOK_FOR = 2.0
 NUMBER = 17
@@ -52,16 +53,18 @@ class Rival:
     rounds: int
     size: Callable[[], int]
     to_reach: str = "for information"
+    in_a_row: int = 1
 
 
 def measure(quick: bool) -> Table:
     """Time ours and each rival in turns at the same summary, including the building of its HTML."""
     fonts.use_own_fonts()  # Chromium finds its fonts by the same configuration
     with ExitStack() as stack:
-        printers = {name: stack.enter_context(Printer(name)) for name in PRINTERS}
+        renderers = {name: stack.enter_context(RendererProcess(name)) for name in PRINTERS}
         rows = []
-        for rival in _rivals(stack, printers):
-            sides = (_side(printers[rival.ours], rival.ours), rival.side)
+        for rival in _rivals(stack, renderers):
+            ours = _side(renderers[rival.ours], rival.ours, rival.in_a_row)
+            sides = (ours, rival.side)
             rounds = QUICK_ROUNDS if quick else rival.rounds
             own, other = take_turns(f"printing, {rival.side.name}", sides, rounds=rounds)
             names = (rival.ours, rival.side.name)
@@ -71,7 +74,7 @@ def measure(quick: bool) -> Table:
             ratio = own.ratio_to(other)
             turns = str(len(own.seconds))
             rows.append((*names, turns, *medians, ratio, rival.to_reach, size, memory))
-        complete = printers[COMPLETE]
+        complete = renderers[COMPLETE]
         own_size = complete.print(NUMBER).size
         own_memory = _peak_memory(lambda: complete.print(NUMBER).seconds)
     return Table(
@@ -97,12 +100,12 @@ def measure(quick: bool) -> Table:
     )
 
 
-def _rivals(stack: ExitStack, printers: dict[str, Printer]) -> Iterator[Rival]:
+def _rivals(stack: ExitStack, renderers: dict[str, RendererProcess]) -> Iterator[Rival]:
     """Yield each rival, ready to print; the stack closes its resources."""
 
     def kept(ours: str, other: str, rounds: int, to_reach: str = "for information") -> Rival:
-        side = _side(printers[other], other)
-        size = partial(_printed_size, printers[other])
+        side = _side(renderers[other], other)
+        size = partial(_printed_size, renderers[other])
         return Rival(ours=ours, side=side, rounds=rounds, size=size, to_reach=to_reach)
 
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -125,17 +128,34 @@ def _rivals(stack: ExitStack, printers: dict[str, Printer]) -> Iterator[Rival]:
         print_warm = stack.enter_context(_open_chromium())
         warm = Side(name="Chromium, kept open", run=lambda: seconds(print_warm))
         yield Rival(ours=COMPLETE, side=warm, rounds=15, size=lambda: len(print_warm()))
+        warm = Side(
+            name=f"Chromium, kept open, {IN_A_ROW} pages in a row",
+            run=lambda: sum(seconds(print_warm) for _ in range(IN_A_ROW)) / IN_A_ROW,
+        )
+        yield Rival(
+            ours=COMPLETE,
+            side=warm,
+            rounds=10,
+            size=lambda: len(print_warm()),
+            to_reach="at most 1.20",
+            in_a_row=IN_A_ROW,
+        )
     command, target = _command(folder)
     cold = Side(name="`flask screen`, a process for each page", run=lambda: seconds(command))
     yield Rival(ours=COMPLETE, side=cold, rounds=8, size=lambda: target.stat().st_size)
 
 
-def _side(printer: Printer, name: str) -> Side:
-    return Side(name=name, run=lambda: printer.print(NUMBER).seconds)
+def _side(renderer: RendererProcess, name: str, in_a_row: int = 1) -> Side:
+    """Return a side that prints several pages in a row; its time is that of a page."""
+
+    def run() -> float:
+        return sum(renderer.print(NUMBER).seconds for _ in range(in_a_row)) / in_a_row
+
+    return Side(name=name, run=run)
 
 
-def _printed_size(printer: Printer) -> int:
-    return printer.print(NUMBER).size
+def _printed_size(renderer: RendererProcess) -> int:
+    return renderer.print(NUMBER).size
 
 
 def _peak_memory(run: Callable[[], float]) -> int:

@@ -20,6 +20,9 @@ from babel.messages.pofile import read_po, write_po
 
 ROOT = Path(__file__).parent.parent
 CATALOGUES = ROOT / "screening" / "translations"
+JINJA = "jinja2.ext.babel_extract"
+METHODS = [("**.py", "python"), ("**.html", JINJA), ("**.txt", JINJA)]
+OPTIONS = {files: {"trimmed": "true", "silent": "false"} for files in ("**.html", "**.txt")}
 # The positions of the texts among the arguments of a call, by the name of the function.
 KEYWORDS = {
     **DEFAULT_KEYWORDS,
@@ -33,14 +36,9 @@ KEYWORDS = {
 def collected() -> Catalog:
     """Return every text marked for translation in templates and Python files."""
     template = Catalog(charset="utf-8")
-    jinja = "jinja2.ext.babel_extract"
-    options = {files: {"trimmed": "true", "silent": "false"} for files in ("**.html", "**.txt")}
-    for folder, methods in (
-        ("templates", [("**.html", jinja), ("**.txt", jinja)]),
-        ("screening", [("**.py", "python"), ("**.html", jinja)]),
-    ):
+    for folder in ("templates", "screening"):
         messages = extract_from_dir(
-            ROOT / folder, method_map=methods, options_map=options, keywords=KEYWORDS
+            ROOT / folder, method_map=METHODS, options_map=OPTIONS, keywords=KEYWORDS
         )
         for file, _line, message, comments, context in messages:
             locations = [(f"{folder}/{file}", 0)]

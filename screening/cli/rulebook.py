@@ -9,7 +9,6 @@ from pathlib import Path
 
 import click
 from flask import current_app
-from pydantic import TypeAdapter
 from sqlalchemy.exc import OperationalError
 
 from screening.cli.common import READABLE, acting, commands, fail, on_a_ready_installation, progress
@@ -22,7 +21,6 @@ from screening.extensions import db
 from screening.installation import installation
 from screening.reports.fhir_definitions import DEFINITIONS
 from screening.reports.summary import standing
-from screening.rulebooks import shape
 from screening.rulebooks.adopt import adopt, basis, note_basis
 from screening.rulebooks.load import load, load_content
 from screening.services import compare as effects
@@ -92,6 +90,10 @@ def rulebook_check(file: Path | None) -> None:
 @click.option("--translation", is_flag=True, help="The schema of a translation instead.")
 def rulebook_schema(translation: bool) -> None:
     """Print the JSON Schema by which an editor checks a rule book while it is typed."""
+    from pydantic import TypeAdapter
+
+    from screening.rulebooks import shape
+
     made = TypeAdapter(shape.TranslationFile if translation else shape.Book).json_schema()
     click.echo(json.dumps(made, indent=2))
 
@@ -158,7 +160,7 @@ def rulebook_diff(old: str, new: str, references: bool) -> None:
         with on_a_ready_installation(), progress("Assessing screenings") as tell:
             act = acting()
             found = effects.effect(
-                act, made.old, made.new, since=act.now - timedelta(days=effects.DAYS), tell=tell
+                act, made.old, made.new, since=act.now - timedelta(days=effects.DAYS), progress=tell
             )
         if references:
             effects.seen(act, found)

@@ -1,7 +1,7 @@
 """Transactions on SQLite and PostgreSQL, and checks of the database at the start.
 
-Every transaction locks tables in the same order, which prevents deadlocks (PostgreSQL):
-invitations, tablets, drafts, screenings, entries, summaries, copies, jobs, people, sign-ins,
+Every transaction locks tables in the same order, which prevents deadlocks (PostgreSQL): tables of
+features (`lock_order`), drafts, screenings, entries, summaries, copies, jobs, people, sign-ins,
 clocks, in_force, editions, approvals, and the end of the audit log last. Several rows of a table
 are locked in the order of their primary key, a draft before the row of its code. Deletion of
 expired rows skips locked rows.
@@ -34,7 +34,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from screening.storage.encryption import Keys
 from screening.storage.private_files import KeyFault
-from screening.storage.tables import InvitationRow, KeyCheckRow
+from screening.storage.tables import Checked, KeyCheckRow, tables_in_lock_order
 
 BUSY_SECONDS = 10
 LOCK_SECONDS = 30
@@ -197,8 +197,10 @@ def check_release(session: Session) -> None:
 
 def seal_unsealed(session: Session) -> None:
     """Mark the rows that an older release left unsealed as changed: the next flush seals them."""
-    for row in session.scalars(select(InvitationRow).where(InvitationRow.sealed_check == b"")):
-        row.sealed_check = b"-"
+    for table in tables_in_lock_order():
+        if issubclass(table, Checked) and table.may_be_unchecked:
+            for row in session.scalars(select(table).where(table.sealed_check == b"")):
+                row.sealed_check = b"-"
 
 
 def delete_in_order(

@@ -27,7 +27,6 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from screening.storage.encryption import Keys
 
-INVITATIONS_KEPT = timedelta(days=30)  # after they expired, so that staff see the outcome
 ONE_DAY = timedelta(days=1)
 
 
@@ -112,10 +111,12 @@ class Sealed(Base):
 class Checked(Sealed):
     """A row with an empty `sealed_check`, which detects changes made without the keys.
 
-    It is sealed on each write, with the keys in `Session.info`.
+    It is sealed on each write, with the keys in `Session.info`. `may_be_unchecked` states whether
+    an older release left rows without a seal (`storage.database.seal_unsealed`).
     """
 
     __abstract__ = True
+    may_be_unchecked: ClassVar[bool] = False
 
     sealed_check: Mapped[bytes]
 
@@ -205,37 +206,6 @@ class DraftRow(Sealed):
     sealed_draft: Mapped[bytes]
 
 
-class InvitationRow(Checked):
-    """A link for one patient and one visit, with the SHA-256 of its token.
-
-    `draft_hash` is that of the draft which was begun with it, and later of the screening. `tries`
-    counts wrong dates of birth.
-    """
-
-    __tablename__ = "invitations"
-    lock_order = 10
-    deleted_with_draft = "draft_hash"
-    bound_to = "id token_hash created_at created_by expires_at"
-    state_bound_to = "tries opened_at draft_hash revoked_at reminded_at"
-
-    id: Mapped[str] = mapped_column(String(32), primary_key=True)
-    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
-    created_at: Mapped[datetime] = mapped_column(index=True)
-    created_by: Mapped[str] = mapped_column(String(64))
-    expires_at: Mapped[datetime]
-    tries: Mapped[int]
-    opened_at: Mapped[datetime | None]
-    draft_hash: Mapped[str | None] = mapped_column(String(64), unique=True)
-    revoked_at: Mapped[datetime | None]
-    reminded_at: Mapped[datetime | None]
-    sealed_invitation: Mapped[bytes]
-
-    @classmethod
-    def expired(cls, now: datetime) -> ColumnElement[bool]:
-        """Return the condition of invitations that expired INVITATIONS_KEPT ago."""
-        return cls.expires_at < now - INVITATIONS_KEPT
-
-
 class ScreeningRow(Sealed):
     """One submitted questionnaire. The unique `draft_hash` prevents a second submission.
 
@@ -321,8 +291,8 @@ class CopyRow(Sealed):
 class JobRow(Base):
     """A job to do for a screening with `number` entries: committed with it, deleted when done.
 
-    `kind` is `summary` (print it) or `to ` and a channel (deliver it). A process that works on the
-    job holds its `lease` until `due_at`; then the job is due again. `fault` names the last failure.
+    `kind` is `summary` (print it) or that of a feature's JobKind. A process that works on the job
+    holds its `lease` until `due_at`; then the job is due again. `fault` names the last failure.
     """
 
     __tablename__ = "outbox"

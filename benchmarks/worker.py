@@ -156,8 +156,12 @@ def _check_subsetting(*, expected: bool) -> None:
 def family(process: int) -> Iterator[int]:
     """Yield the ids of a process and of all its descendants."""
     yield process
-    for task in Path(f"/proc/{process}/task").glob("*/children"):
-        for child in task.read_text(encoding="ascii").split():
+    for file in Path(f"/proc/{process}/task").glob("*/children"):
+        try:
+            children = file.read_text(encoding="ascii").split()
+        except FileNotFoundError:  # the thread has ended
+            continue
+        for child in children:
             yield from family(int(child))
 
 

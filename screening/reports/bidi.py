@@ -1,40 +1,49 @@
-"""The direction of typed text in print: WeasyPrint supports neither `dir="auto"` nor isolates."""
+"""The direction of typed text in print, as in a browser.
+
+WeasyPrint supports neither `dir="auto"` nor the isolates of Unicode.
+"""
 
 import re
 from collections.abc import Iterator
 from unicodedata import bidirectional
 from xml.etree.ElementTree import Element
 
-ISOLATE = "\u2068"  # Unicode's marks: text between them has the direction of its first letter
+# Unicode's isolates: text between them has the direction of its first character that has one.
+ISOLATE = "\u2068"
 END = "\u2069"
 _ISOLATED = re.compile(f"{ISOLATE}([^\u2066-\u2069<>]*){END}")
 _RIGHT_TO_LEFT = ("R", "AL")
-# invisible characters that act as a letter of that direction
+# invisible characters that act as one of that bidirectional class
 _MARKS = {"L": "\u200e", "R": "\u200f", "AL": "\u061c"}
 _NUMBERS = ("EN", "AN", "ET")
 
 
 def isolated(text: str) -> str:
-    """Return typed text for use in a sentence of ours, with marks that keep their order apart."""
+    """Return typed text with isolates, so that a sentence around it keeps its order."""
     return f"{ISOLATE}{text}{END}"
 
 
 def has_right_to_left(text: str) -> bool:
-    """Return whether any letter is written from right to left."""
-    return not text.isascii() and any(bidirectional(letter) in _RIGHT_TO_LEFT for letter in text)
+    """Return whether any character is written from right to left."""
+    if text.isascii():
+        return False
+    return any(bidirectional(character) in _RIGHT_TO_LEFT for character in text)
 
 
 def with_elements(html: str) -> str:
-    """Replace each pair of marks in HTML by an element: a line break would separate the pair."""
+    """Return the HTML with an element in place of each pair of isolates.
+
+    The end of a printed line would separate the two.
+    """
     return _ISOLATED.sub(r"<bdi>\1</bdi>", html)
 
 
 def resolve(page: Element) -> None:
-    """Set `dir` on each element with the direction of its first letter; make lines independent."""
+    """Set `dir` on each element with automatic direction, and make all text `independent`."""
     for element in page.iter():
         if _is_automatic(element):
-            kinds = (bidirectional(letter) for text in _texts(element) for letter in text)
-            first = next((kind for kind in kinds if kind in _MARKS), None)
+            classes = map(bidirectional, "".join(_texts(element)))
+            first = next((each for each in classes if each in _MARKS), None)
             if first is not None:
                 element.set("dir", "ltr" if first == "L" else "rtl")
         element.text = independent(element.text or "")
@@ -42,42 +51,42 @@ def resolve(page: Element) -> None:
 
 
 def independent(text: str) -> str:
-    """Add marks to text so that each line keeps its order: WeasyPrint orders each line on its own.
+    """Return the text with direction marks at its spaces, so that each line can be ordered alone.
 
-    A character without a direction takes that of the letters around it; at each space, marks act as
-    these letters.
+    WeasyPrint orders each line without its neighbours. A character without a direction takes that
+    of the characters around it; where a line ends, the marks stand in for those.
     """
     if not has_right_to_left(text):
         return text
-    kinds = [bidirectional(letter) for letter in text]
-    before = _nearest(kinds)
-    after = _nearest(kinds[::-1])[::-1]
+    classes = [bidirectional(character) for character in text]
+    before = _strong_before(classes)
+    after = _strong_before(classes[::-1])[::-1]
     marked = list(text)
-    for index, kind in enumerate(kinds):
+    for index, bidi_class in enumerate(classes):
         mark = _MARKS.get(before[index], "")
-        previous = kinds[index - 1 : index]
-        following = kinds[index + 1 : index + 2]
-        is_same = bool(after[index]) and (before[index] == "L") == (after[index] == "L")
-        if kind == "WS" and mark and is_same:
-            left = "" if previous[0] in _MARKS else mark
-            right = "" if following[0] in _MARKS else mark
-            marked[index] = f"{left}{text[index]}{right}"
-        elif kind in _NUMBERS and previous == ["WS"]:
+        previous = classes[index - 1 : index]
+        following = classes[index + 1 : index + 2]
+        is_between = mark and after[index] and (before[index] == "L") == (after[index] == "L")
+        if bidi_class == "WS" and is_between:
+            start = "" if previous[0] in _MARKS else mark
+            end = "" if following[0] in _MARKS else mark
+            marked[index] = f"{start}{text[index]}{end}"
+        elif bidi_class in _NUMBERS and previous == ["WS"]:
             marked[index] = mark + text[index]
     return "".join(marked)
 
 
-def _nearest(kinds: list[str]) -> list[str]:
-    """Return for each index the direction of the last letter before it in its paragraph, or ""."""
-    direction = ""
-    nearest = []
-    for kind in kinds:
-        nearest.append(direction)
-        if kind in _MARKS:
-            direction = kind
-        elif kind == "B":
-            direction = ""
-    return nearest
+def _strong_before(classes: list[str]) -> list[str]:
+    """Return for each index the last class with a direction before it in its paragraph, or ""."""
+    strong = ""
+    result = []
+    for bidi_class in classes:
+        result.append(strong)
+        if bidi_class in _MARKS:
+            strong = bidi_class
+        elif bidi_class == "B":  # the end of a paragraph
+            strong = ""
+    return result
 
 
 def _is_automatic(element: Element) -> bool:
@@ -85,7 +94,7 @@ def _is_automatic(element: Element) -> bool:
 
 
 def _texts(element: Element) -> Iterator[str]:
-    """Yield the texts of an element, except those of children with their own direction."""
+    """Yield the texts of an element, without those of children that have their own direction."""
     yield element.text or ""
     for child in element:
         if child.tag != "bdi" and "dir" not in child.attrib:

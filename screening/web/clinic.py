@@ -23,13 +23,12 @@ from screening.extensions import db
 from screening.installation import installation
 from screening.operating import clock, retention
 from screening.printing.paper import BLANKS
+from screening.reports.bar_chart import HEIGHT, WIDTH, bars
 from screening.reports.paper import follow_up_places
-from screening.reports.statistics import HEIGHT, WIDTH, bars
 from screening.reports.summary import age, day, in_language_of, label, moment
 from screening.services import editions, jobs, printing, review
-from screening.storage import audit, outbox, screenings
+from screening.storage import audit, outbox, screenings, waiting_times
 from screening.storage import search as search_index
-from screening.storage import statistics as figures
 from screening.storage.private_files import KeyFault
 from screening.storage.worklist import SHOWN, Filter, Listed
 from screening.web import failed_jobs, language
@@ -360,11 +359,11 @@ def statistics() -> Page:
         days=[(one, per_day[one]) for one in days if one in per_day],
         severities=list(reversed(Severity)),
         open_questions=[(topics.get(asked, asked), counts) for asked, counts in left_open],
-        median=figures.median_time_to_review(db.session, since),
+        median=waiting_times.median_time_to_review(db.session, since),
         count=STATISTICS_DAYS,
         unread=unread,
-        sample=figures.SAMPLE
-        if sum(sum(counts.values()) for counts in per_day.values()) > figures.SAMPLE
+        sample=waiting_times.SAMPLE
+        if sum(sum(counts.values()) for counts in per_day.values()) > waiting_times.SAMPLE
         else 0,
     )
 

@@ -16,7 +16,7 @@ from screening.extension_points import Counter
 from screening.extensions import db
 from screening.installation import Installation, installation
 from screening.settings import LOOPBACK, as_called
-from screening.storage import audit, statistics
+from screening.storage import audit, waiting_times
 from screening.storage.database import DatabaseNotReady, check_keys, check_release, prove_writable
 from screening.storage.private_files import KeyFault, read_private
 
@@ -87,8 +87,8 @@ def metrics() -> Plain:
             (counter, audit.count(db.session, counter.action, after=0))
             for counter in (SUBMITS, *ours.points.counters)
         ],
-        queues=statistics.queues(db.session, ours.jobs_of_sent, now=now),
-        taken=statistics.print_times(db.session, since=now - RECENT),
+        queues=waiting_times.queues(db.session, ours.jobs_of_sent, now=now),
+        taken=waiting_times.print_times(db.session, since=now - RECENT),
     )
     return _plain(figures)
 

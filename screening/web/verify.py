@@ -10,7 +10,7 @@ from screening.extensions import db
 from screening.installation import installation
 from screening.storage import screenings, summaries
 from screening.storage.search import normal_reference
-from screening.storage.summaries import Known
+from screening.storage.summaries import StoredSummary
 from screening.storage.tables import ScreeningRow
 from screening.web.errors import Page
 from screening.web.uploads import read_the_rest
@@ -51,7 +51,7 @@ def _too_large(_error: RequestEntityTooLarge) -> Page:
     return _page("unknown file"), 413
 
 
-def _page(result: str, known: Known | None = None, code: str = "") -> str:
+def _page(result: str, known: StoredSummary | None = None, code: str = "") -> str:
     # Only who may read screenings anyway is led to one.
     may_open = (
         known is not None and current_user.is_authenticated and current_user.has_role("prescriber")

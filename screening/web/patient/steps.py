@@ -13,17 +13,17 @@ def is_complete(draft: Draft) -> bool:
     return draft.patient is not None and draft.answers.open_question(language.book()) is None
 
 
-def refuse_to_skip(draft: Draft, asked: Question) -> None:
+def refuse_to_skip(draft: Draft, question: Question) -> None:
     """Raise OutOfOrder for a question after the first one that is not answered yet."""
     questions = language.book().questions
     first_open = draft.answers.open_question(language.book())
     if draft.patient is None or (
-        first_open and questions.index(asked) > questions.index(first_open)
+        first_open and questions.index(question) > questions.index(first_open)
     ):
         raise OutOfOrder
 
 
-def page_before(draft: Draft, asked: Question) -> str:
+def page_before(draft: Draft, question: Question) -> str:
     """Return the address that Back leads to from a question.
 
     It is the page before it, or the check page where all questions are answered.
@@ -31,9 +31,9 @@ def page_before(draft: Draft, asked: Question) -> str:
     questions = language.book().questions
     if is_complete(draft):
         return url_for("patient.check")
-    if asked == questions[0]:
+    if question == questions[0]:
         return url_for("patient.about_you")
-    return url_for("patient.question", question_id=questions[questions.index(asked) - 1].id)
+    return url_for("patient.question", question_id=questions[questions.index(question) - 1].id)
 
 
 def next_step(draft: Draft, *, after: Question | None = None) -> str:

@@ -130,34 +130,34 @@ def question(question_id: str) -> Page:
     """Ask one question of the rule book with its follow-ups."""
     draft = this_draft()
     book = language.book()
-    asked = book.question(question_id) or abort(404)
-    refuse_to_skip(draft, asked)
-    back = page_before(draft, asked)
+    question = book.question(question_id) or abort(404)
+    refuse_to_skip(draft, question)
+    back = page_before(draft, question)
     typed = _typed(draft)
     if request.method == "POST":
         # In the wording that the patient saw, even if another tab has switched the language since.
         seen = installation().books.get(request.form.get("shown_in", ""), book)
-        form = question_form(
-            QuestionForm, seen, seen.question(question_id) or abort(404), request.form
-        )
+        shown = seen.question(question_id) or abort(404)
+        form = question_form(QuestionForm, seen, shown, request.form)
         if not language.switch() and form.validate():
             return _accepted(
-                lambda draft: replace(draft, answers=draft.answers.with_page(asked, form.answers)),
+                lambda draft: replace(
+                    draft, answers=draft.answers.with_page(question, form.answers)
+                ),
                 back,
-                lambda draft: next_step(draft, after=asked),
+                lambda draft: next_step(draft, after=question),
             )
         return _not_accepted(draft, back)
-    form = question_form(
-        QuestionForm, book, asked, MultiDict(typed.values) if typed else None, draft.answers
-    )
+    values: MultiDict[str, str] | None = MultiDict(typed.values) if typed else None
+    form = question_form(QuestionForm, book, question, values, draft.answers)
     if typed and typed.checked:
         form.validate()
     return render_template(
         "patient/question.html",
         form=form,
-        question=asked,
-        follow_ups=follow_up_places(asked),
-        number=book.questions.index(asked) + 1,
+        question=question,
+        follow_ups=follow_up_places(question),
+        number=book.questions.index(question) + 1,
         total=len(book.questions),
         proxy_for=draft.patient.name if draft.patient and draft.patient.proxy else "",
     )

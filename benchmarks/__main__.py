@@ -9,11 +9,23 @@ import time
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
 
-from benchmarks import crowds, evaluation, inbox, memory, page, printing, rotation, size, submits
+from benchmarks import (
+    crowds,
+    evaluation,
+    inbox,
+    memory,
+    page,
+    printing,
+    rotation,
+    size,
+    start,
+    submits,
+)
 from benchmarks.timing import Table
 
 MEASURES: Mapping[str, Callable[[bool], Table]] = {
     "size": size.measure,
+    "start": start.measure,
     "evaluation": evaluation.measure,
     "page": page.measure,
     "printing": printing.measure,

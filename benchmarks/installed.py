@@ -9,7 +9,7 @@ from pathlib import Path
 
 from flask import Flask
 
-from screening import create_app
+from screening.application import create_app
 from screening.extensions import db
 from screening.settings import load_settings
 

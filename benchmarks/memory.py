@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from benchmarks.press import Press
+from benchmarks.press import RendererProcess
 from benchmarks.timing import Progress, Table
 from benchmarks.worker import COMPLETE, NAIVE
 
@@ -47,7 +47,7 @@ def measure(quick: bool) -> Table:
 def _resident(variant: str, pages: int, progress: Progress) -> list[int]:
     """The resident memory in bytes after each page."""
     resident = []
-    with Press(variant) as press:
+    with RendererProcess(variant) as press:
         for number in range(1, pages + 1):
             resident.append(press.print(number).resident)
             progress.advance()

@@ -12,7 +12,7 @@ from benchmarks.worker import Printed
 from screening.printing.renderer_process import ROOT
 
 
-class Press:
+class RendererProcess:
     """A process that prints summaries in one of the worker's variants; it ends with the `with` block."""
 
     def __init__(self, variant: str) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from benchmarks.press import Press
+from benchmarks.press import RendererProcess
 from benchmarks.timing import Side, Table, milliseconds, seconds, take_turns
 from benchmarks.usual_case import PAPER, usual_answers, usual_patient, usual_style, usual_summary
 from benchmarks.worker import (
@@ -37,6 +37,7 @@ from screening.storage import records
 from tests.browser.server import CHROMIUM, CHROMIUM_ARGS, launch_options
 
 QUICK_ROUNDS = 3
+IN_A_ROW = 5  # pages, each asked for when the one before is there
 LOOK_EVERY = 0.02  # seconds
 LOOK_FOR = 2.0
 NUMBER = 17
@@ -51,18 +52,19 @@ class Rival:
     rounds: int
     size: Callable[[], int]
     to_reach: str = "for information"
+    in_a_row: int = 1
 
 
 def measure(quick: bool) -> Table:
     """Ours and each other way take turns at the same summary; building its HTML counts for all of them."""
     fonts.use_own_fonts()  # for Chromium too: it finds its fonts in the same way
     with ExitStack() as stack:
-        presses = {name: stack.enter_context(Press(name)) for name in PRINTERS}
+        presses = {name: stack.enter_context(RendererProcess(name)) for name in PRINTERS}
         rows = []
         for rival in _rivals(stack, presses):
             own, other = take_turns(
                 f"printing, {rival.side.name}",
-                (_side(presses[rival.ours], rival.ours), rival.side),
+                (_side(presses[rival.ours], rival.ours, rival.in_a_row), rival.side),
                 rounds=QUICK_ROUNDS if quick else rival.rounds,
             )
             medians = (milliseconds(own.median), milliseconds(other.median))
@@ -106,7 +108,7 @@ def measure(quick: bool) -> Table:
     )
 
 
-def _rivals(stack: ExitStack, presses: dict[str, Press]) -> Iterator[Rival]:
+def _rivals(stack: ExitStack, presses: dict[str, RendererProcess]) -> Iterator[Rival]:
     """Each other way, ready to print; what it opened is closed with the stack."""
 
     def kept(ours: str, other: str, rounds: int, to_reach: str = "for information") -> Rival:
@@ -141,13 +143,29 @@ def _rivals(stack: ExitStack, presses: dict[str, Press]) -> Iterator[Rival]:
         print_warm = stack.enter_context(_open_chromium())
         warm = Side(name="Chromium, kept open", run=lambda: seconds(print_warm))
         yield Rival(ours=COMPLETE, side=warm, rounds=15, size=lambda: len(print_warm()))
+        warm = Side(
+            name=f"Chromium, kept open, {IN_A_ROW} pages in a row",
+            run=lambda: sum(seconds(print_warm) for _ in range(IN_A_ROW)) / IN_A_ROW,
+        )
+        yield Rival(
+            ours=COMPLETE,
+            side=warm,
+            rounds=10,
+            size=lambda: len(print_warm()),
+            to_reach="at most 1.20",
+            in_a_row=IN_A_ROW,
+        )
     command, target = _command(folder)
     cold = Side(name="`flask screen`, a process for each page", run=lambda: seconds(command))
     yield Rival(ours=COMPLETE, side=cold, rounds=8, size=lambda: target.stat().st_size)
 
 
-def _side(press: Press, name: str) -> Side:
-    return Side(name=name, run=lambda: press.print(NUMBER).seconds)
+def _side(press: RendererProcess, name: str, in_a_row: int = 1) -> Side:
+    """Printing so many pages in a row; a run tells the seconds of one."""
+    return Side(
+        name=name,
+        run=lambda: sum(press.print(NUMBER).seconds for _ in range(in_a_row)) / in_a_row,
+    )
 
 
 def _peak_memory(run: Callable[[], float]) -> int:

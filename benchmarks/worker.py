@@ -19,8 +19,8 @@ from typing import Any
 from benchmarks import rivals
 from benchmarks.usual_case import PAPER, usual_source, usual_style, usual_summary
 from screening.printing import fonts, pdf
-from screening.printing.pdf import press
 from screening.printing.renderer import Page, Renderer
+from screening.printing.renderer_process import current_renderer
 from screening.printing.signature import Signature, new_key
 
 # as clinics get it: isolated, tagged, both conformances, its source attached, signed
@@ -85,7 +85,7 @@ def _page(number: int) -> Page:
 
 
 def _isolated() -> PrintOne:
-    return lambda number: press().print(_page(number)).content
+    return lambda number: current_renderer().print(_page(number)).content
 
 
 def _in_process() -> PrintOne:

@@ -1,4 +1,4 @@
-"""What the server does by itself: it prints and delivers what was sent, and looks once a minute what else is due."""
+"""Work of the server in the background: the jobs of the outbox, and what is due daily."""
 
 import logging
 import os
@@ -11,7 +11,7 @@ from itertools import repeat
 
 from flask import Flask
 
-from screening.delivery.channel import Channel
+from screening.extension_points import JobKind
 from screening.extensions import db
 from screening.installation import Installation, installation
 from screening.operating import retention
@@ -40,7 +40,8 @@ def start(app: Flask, *, only_outbox: bool = False) -> None:
     ]
     tasks = [] if only_outbox else daily
     if here.settings.outbox_in_server or only_outbox:
-        tasks += zip(("printing", *here.channels), of_outbox(app), repeat(LOOK_EVERY), strict=False)
+        names = ("printing", *(job_kind.label for job_kind in here.points.job_kinds))
+        tasks += zip(names, of_outbox(app), repeat(LOOK_EVERY), strict=False)
     busy = [threading.Lock() for _ in tasks]
 
     def begin() -> None:
@@ -141,11 +142,9 @@ def read_list(app: Flask) -> bool:
 
 
 def of_outbox(app: Flask) -> list[Task]:
-    """What empties the outbox, one for each kind of job: a mail server that does not answer keeps nothing else up."""
-    deliver = [
-        partial(deliver_one, channel=channel) for channel in installation(app).channels.values()
-    ]
-    return [print_one, *deliver]
+    """Return the tasks that empty the outbox, one for each kind of job: none waits for another."""
+    others = [partial(do_one, job_kind=job_kind) for job_kind in installation(app).points.job_kinds]
+    return [print_one, *others]
 
 
 def print_one(app: Flask) -> bool:
@@ -157,15 +156,15 @@ def print_one(app: Flask) -> bool:
     def work(here: Installation) -> bool:
         printed = here.printer.work(now=datetime.now(UTC))
         if printed:
-            here.wake()  # it can be delivered
+            here.wake()  # the other jobs about it can be done
         return printed
 
     return _logged(app, "outbox", work)
 
 
-def deliver_one(app: Flask, channel: Channel) -> bool:
-    """Deliver one summary to a channel; whether there may be another."""
-    return _logged(app, "outbox", lambda here: here.carrier.work(channel, now=datetime.now(UTC)))
+def do_one(app: Flask, job_kind: JobKind) -> bool:
+    """Do one job of a kind; tell whether there may be another."""
+    return _logged(app, "outbox", lambda _ours: job_kind.work(datetime.now(UTC)))
 
 
 def _logged(app: Flask, part: str, work: Callable[[Installation], bool]) -> bool:
@@ -179,6 +178,6 @@ def _logged(app: Flask, part: str, work: Callable[[Installation], bool]) -> bool
 
 def empty_outbox(app: Flask) -> None:
     """Do all that is due."""
-    for task in of_outbox(app):  # what is delivered is printed before
+    for task in of_outbox(app):  # the other jobs need the printed summary
         while task(app):
             pass

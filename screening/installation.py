@@ -1,6 +1,5 @@
 """The installation of one clinic: settings, rule books, keys, and what features add."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import cached_property, lru_cache
@@ -12,14 +11,12 @@ from zoneinfo import ZoneInfo
 from flask import Flask, current_app, g
 from sqlalchemy.exc import SQLAlchemyError
 
-from screening.delivery.channel import Channel
 from screening.domain.rules import BASE_LANGUAGE
 from screening.extension_points import ExtensionPoints
 from screening.extensions import db
 from screening.printing.signature import Signature
 from screening.rulebooks.load import AZATHIOPRINE, load, load_content
 from screening.services import editions
-from screening.services.deliver import Carrier
 from screening.services.printing import Printer
 from screening.settings import InvalidSettings, Settings
 from screening.storage import outbox
@@ -34,7 +31,6 @@ class Installation:
     """The installation of one clinic."""
 
     settings: Settings
-    channels: Mapping[str, Channel]
     points: ExtensionPoints = field(default_factory=ExtensionPoints)
     worklist: Worklist = field(default_factory=Worklist)
     asleep: list[Event] = field(default_factory=list)  # one event of each background thread
@@ -95,7 +91,7 @@ class Installation:
         if not self.key_file.exists():
             return self.books
         digest = self.books[BASE_LANGUAGE].edition.digest
-        return editions.approved(self.books, editions.given(db.session, self.keys, digest))
+        return editions.approved(self.books, editions.approvals_at(db.session, self.keys, digest))
 
     def read(self, file: Path) -> editions.Books:
         """Return the rule book in a file, in all languages offered. Raises InvalidRuleBook."""
@@ -149,16 +145,14 @@ class Installation:
 
     @property
     def jobs_of_sent(self) -> list[str]:
-        """What is to be done about answers that a patient sends: print them, and deliver that everywhere."""
-        return [outbox.SUMMARY, *(channel.job for channel in self.channels.values())]
+        """Return the kinds of jobs that follow from answers that a patient sends."""
+        return [outbox.SUMMARY, *(job_kind.kind for job_kind in self.points.job_kinds)]
 
     @property
     def jobs_of_entry(self) -> list[str]:
-        """What is to be done about what a professional adds."""
-        return [
-            outbox.SUMMARY,
-            *(channel.job for channel in self.channels.values() if channel.every_edition),
-        ]
+        """Return the kinds of jobs that follow from an entry of a professional."""
+        kinds = [job_kind.kind for job_kind in self.points.job_kinds if job_kind.every_edition]
+        return [outbox.SUMMARY, *kinds]
 
     @property
     def key_file(self) -> Path:
@@ -196,11 +190,6 @@ class Installation:
             settings=self.settings,
             signature=lambda: self.signature,
         )
-
-    @property
-    def carrier(self) -> Carrier:
-        """Delivers the summaries of this installation. Raises KeyFault."""
-        return Carrier(session=db.session, keys=self.keys, settings=self.settings)
 
     @cached_property
     def keys(self) -> Keys:

@@ -28,11 +28,11 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from screening.domain.faults import InvalidInput
-from screening.domain.invitation import LONGEST_DAYS
 
 PREFIX = "SCREENING_"
 FILE_NAME = "settings.toml"
 ROOT = Path(__file__).parent.parent
+LONGEST_DAYS = 90  # for which the link of an invitation works
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -198,7 +198,7 @@ class Settings(Options):
 
     instance: Path
     came_from: Mapping[str, str] = {}
-    # The tables as written; `delivery` reads them.
+    # The tables [deliver.NAME] as written; the feature that delivers reads them.
     channels: Mapping[str, Mapping[str, object]] = {}
     database_url: Annotated[SecretStr, AfterValidator(_database_url)] = setting(
         SecretStr(""), "database as a SQLAlchemy URL; empty: SQLite in the instance folder"

@@ -10,6 +10,8 @@ import click
 from flask import Flask
 from flask.cli import AppGroup
 
+from screening.extensions import alembic
+
 ROOT = Path(__file__).parent.parent
 FOLDERS = [ROOT / "cli", *ROOT.glob("features/*/commands")]
 MODULES = {
@@ -25,10 +27,12 @@ class LazyCommands(AppGroup):
 
     def list_commands(self, context: click.Context) -> list[str]:
         """Return the names of all commands."""
-        return sorted({*MODULES, *self.commands})
+        return sorted({*MODULES, *self.commands, "db"})
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         """Return the command of this name, or None."""
+        if name == "db":
+            alembic._get_current_object()  # adds this command to the application
         if name not in self.commands and name in MODULES:
             from screening.cli.common import commands
 

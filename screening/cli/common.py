@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import click
-from alembic.util import CommandError
 from flask.cli import AppGroup
 from sqlalchemy.exc import DatabaseError
 
@@ -60,7 +59,7 @@ class InWords(click.Command):
             raise  # click handles these
         except (*START_FAULTS, CannotCopy, CannotSign, NotAccepted) as err:
             fail(str(err))
-        except (DatabaseError, CommandError) as err:
+        except DatabaseError as err:
             fail(str(not_reachable(err)))
         except OSError as err:
             fail(f"{err.filename or 'A file'} cannot be used: {err.strerror or type(err).__name__}")

@@ -15,7 +15,7 @@ from screening.domain.rules import BASE_LANGUAGE
 from screening.extensions import alembic, db
 from screening.installation import Installation, installation
 from screening.operating.doctor import not_offered
-from screening.operating.readiness import SECRET_BYTES
+from screening.operating.readiness import SECRET_BYTES, not_reachable
 from screening.printing import fonts
 from screening.rulebooks.load import AZATHIOPRINE
 from screening.services import editions
@@ -33,12 +33,11 @@ def init() -> None:
     instance = here.settings.instance
     instance.mkdir(mode=0o700, parents=True, exist_ok=True)
     instance.chmod(0o700)
-    logging.getLogger("alembic").setLevel(logging.WARNING)
     with _alone(instance):
         database.make_private(db.engine)
         _make_missing_files(here, stored=database.has_tables(db.session))
         db.session.rollback()
-        alembic.upgrade()
+        _migrate()
         with database.write(db.session):
             database.note_keys(db.session, here.keys)
             audit.prepare(db.session, here.keys)
@@ -56,6 +55,18 @@ def init() -> None:
     click.echo(
         f"Ready: {instance}. Keep a copy of {here.key_file} apart from your database backups."
     )
+
+
+def _migrate() -> None:
+    """Bring the tables up to date. Raises DatabaseNotReady."""
+    from alembic.util import CommandError
+
+    upgrade = alembic.upgrade
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # after Flask-Alembic has set it
+    try:
+        upgrade()
+    except CommandError as err:
+        raise not_reachable(err) from err
 
 
 def _begin_rule_book(here: Installation) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import click
 from flask import current_app
-from pydantic import TypeAdapter
 from sqlalchemy.exc import OperationalError
 
 from screening.cli.common import READABLE, acting, commands, fail, on_a_ready_installation, progress
@@ -22,7 +21,6 @@ from screening.extensions import db
 from screening.installation import installation
 from screening.reports.fhir_definitions import DEFINITIONS
 from screening.reports.summary import standing
-from screening.rulebooks import shape
 from screening.rulebooks.adopt import adopt, basis, note_basis
 from screening.rulebooks.load import load, load_content
 from screening.services import compare as effects
@@ -98,6 +96,10 @@ def rulebook_check(file: Path | None) -> None:
 @click.option("--translation", is_flag=True, help="The schema of a translation instead.")
 def rulebook_schema(translation: bool) -> None:
     """Print the JSON Schema with which an editor checks a rule book while it is typed."""
+    from pydantic import TypeAdapter
+
+    from screening.rulebooks import shape
+
     schema = TypeAdapter(shape.TranslationFile if translation else shape.Book).json_schema()
     click.echo(json.dumps(schema, indent=2))
 
@@ -157,7 +159,9 @@ def rulebook_diff(old: str, new: str, references: bool) -> None:
         with on_a_ready_installation(), progress("Assessing screenings") as update:
             act = acting()
             since = act.now - timedelta(days=effects.DAYS)
-            effect = effects.effect(act, comparison.old, comparison.new, since=since, tell=update)
+            effect = effects.effect(
+                act, comparison.old, comparison.new, since=since, progress=update
+            )
         if references:
             effects.seen(act, effect)
     except (KeyFault, DatabaseNotReady, OperationalError) as err:

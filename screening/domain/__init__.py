@@ -1,1 +1,4 @@
-"""The words and rules of a screening, in the standard library alone: no clock, no logger, no database, no web."""
+"""The terms and rules of a screening, in the standard library alone.
+
+Nothing here reads a clock, logs, or knows a database or the web.
+"""

@@ -1,4 +1,4 @@
-"""What the patient said: who, the answers with their exact wording, and what makes an answer acceptable."""
+"""The patient, the answers with their exact wording, and the checks that an answer must pass."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from screening.domain.unseen import without_unseen
 NAME_LENGTH = 120
 VISIT_LENGTH = 40
 TEXT_LENGTH = 500
-OLDEST_AGE = 130  # years; an earlier date of birth is a slip of the finger
+OLDEST_AGE = 130  # years; an earlier date of birth is a typing error
 
 Value = str | tuple[str, ...]
 
-# Control characters, halves of characters, and more marks upon one letter than any language writes:
-# too high to print.
+# Control characters, unpaired surrogates, and nine or more combining marks on one letter: no
+# language writes so many, and they overlap neighbouring rows when printed.
 _UNPRINTABLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]"
     "|[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]{9,}"
@@ -30,9 +30,9 @@ _UNPRINTABLE = re.compile(
 
 
 class Fault(StrEnum):
-    """Why something typed cannot be taken as it is.
+    """The reason why a typed value is not accepted.
 
-    The words for people are chosen where it is shown.
+    The module that shows it chooses the words for people.
     """
 
     MISSING = "missing"
@@ -47,7 +47,7 @@ class Fault(StrEnum):
 
 
 class Role(StrEnum):
-    """What whoever fills in the questionnaire is to the patient."""
+    """The relation of the respondent to the patient."""
 
     PATIENT = "patient"
     HELPER = "helper"
@@ -57,9 +57,9 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Respondent:
-    """Who fills in the questionnaire.
+    """The person who fills in the questionnaire.
 
-    `name` is that of somebody other than the patient and may be empty.
+    `name` is empty for the patient, and may be empty for anybody else.
     """
 
     role: Role
@@ -68,9 +68,10 @@ class Respondent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patient:
-    """Whom the answers are about. `visit` is the clinic's reference for the visit and may be empty.
+    """The person whom the answers concern.
 
-    `respondent` is None where it was not said who fills in the questionnaire.
+    `visit` is the clinic's reference for the visit and may be empty. `respondent` is None where
+    the person who fills in the questionnaire is not known.
     """
 
     name: str
@@ -80,17 +81,19 @@ class Patient:
 
     @property
     def proxy(self) -> Respondent | None:
-        """Somebody other than the patient who fills in the questionnaire, or None where nobody is known to."""
-        return (
-            self.respondent
-            if self.respondent and self.respondent.role is not Role.PATIENT
-            else None
-        )
+        """Return the respondent if that is known to be somebody other than the patient."""
+        if self.respondent is None or self.respondent.role is Role.PATIENT:
+            return None
+        return self.respondent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """One answer: option id(s) or own words in `value`, with the wording and the language the patient saw."""
+    """One answer to a question or follow-up.
+
+    `value` holds option ids or the patient's own words. `asked`, `shown` and `language` are the
+    wording of question and answer, and the language, that the patient saw.
+    """
 
     id: str
     value: Value
@@ -113,42 +116,53 @@ class Answers:
         object.__setattr__(self, "given", tuple(sorted(self.given, key=lambda answer: answer.id)))
         object.__setattr__(self, "_by_id", {answer.id: answer for answer in self.given})
 
-    def get(self, asked: str) -> Answer | None:
-        """The answer to that question or follow-up, or None where there is none."""
-        return self._by_id.get(asked)
+    def get(self, item_id: str) -> Answer | None:
+        """Return the answer to a question or follow-up, or None where it has none."""
+        return self._by_id.get(item_id)
 
-    def value(self, asked: str) -> Value | None:
-        """The value answered, or None where nothing was answered."""
-        answer = self._by_id.get(asked)
+    def value(self, item_id: str) -> Value | None:
+        """Return the value of the answer to a question or follow-up, or None where it has none."""
+        answer = self._by_id.get(item_id)
         return None if answer is None else answer.value
 
     def applies(self, item: Question | FollowUp) -> bool:
-        """Whether it is asked: a question always, a follow-up where the answer to its parent opens it."""
+        """Return whether an item is asked.
+
+        A question always is; a follow-up is where the answer to its parent question opens it.
+        """
         return isinstance(item, Question) or self.value(item.parent) in item.when
 
     def with_page(self, question: Question, page: Answers) -> Answers:
-        """These answers with one question's page replaced as a whole, so that follow-ups it closed are gone."""
-        on_page = {item.id for item in question.page}
-        return Answers(
-            given=(*(answer for answer in self.given if answer.id not in on_page), *page.given)
-        )
+        """Return these answers with all those to one question's page replaced.
+
+        Answers to follow-ups that the new answer closes are therefore left out.
+        """
+        page_ids = {item.id for item in question.page}
+        others = (answer for answer in self.given if answer.id not in page_ids)
+        return Answers(given=(*others, *page.given))
 
     def still_asked(self, books: Mapping[str, RuleBook]) -> Answers:
-        """These answers without any that today's book of the same language does not ask and show in the same words."""
+        """Return those answers whose question and answer have the same wording in `books`.
+
+        Each answer is compared with the book of its own language.
+        """
         items = {
             (language, item.id): item for language, book in books.items() for item in book.asked()
         }
-        kept = (
-            answer
-            for answer in self.given
-            if (item := items.get((answer.language, answer.id))) is not None
-            and (item.ask, _read_value(item, answer.value)) == (answer.asked, answer.value)
-            and shown(item, answer.value) == answer.shown
-        )
-        return Answers(given=tuple(kept))
+
+        def has_same_wording(answer: Answer) -> bool:
+            item = items.get((answer.language, answer.id))
+            return (
+                item is not None
+                and item.ask == answer.asked
+                and _read_value(item, answer.value) == answer.value
+                and shown(item, answer.value) == answer.shown
+            )
+
+        return Answers(given=tuple(filter(has_same_wording, self.given)))
 
     def open_question(self, book: RuleBook) -> Question | None:
-        """The first question whose page is not complete, or None when everything required is answered."""
+        """Return the first question whose page lacks a required answer, or None."""
         for question in book.questions:
             for item in question.page:
                 if item.required and self.applies(item) and self.get(item.id) is None:
@@ -157,19 +171,19 @@ class Answers:
 
 
 class UnacceptableAnswers(InvalidInput[Mapping[str, Fault]]):
-    """The faults are by the id of the question or follow-up."""
+    """Raised for answers. The faults are by the id of the question or follow-up."""
 
 
 def read_answers(book: RuleBook, values: Mapping[str, object]) -> Answers:
-    """Turn ids and plain values into Answers worded as `book` words them; None and empty values count as missing.
+    """Return the answers to `values`, which are plain values by item id, in the wording of `book`.
 
-    Raises UnacceptableAnswers with every fault at once: unknown ids and values, wrong types,
-    over-long text, follow-ups that do not apply.
+    None and empty values count as missing. Raises UnacceptableAnswers with every fault at once:
+    unknown ids and values, wrong types, texts that are too long, follow-ups that do not apply.
     """
-    asked = {item.id: item for item in book.asked()}
-    faults: dict[str, Fault] = {key: Fault.UNKNOWN_QUESTION for key in values if key not in asked}
-    given: dict[str, Answer] = {}
-    for item in asked.values():
+    items = {item.id: item for item in book.asked()}
+    faults: dict[str, Fault] = {key: Fault.UNKNOWN_QUESTION for key in values if key not in items}
+    answers: dict[str, Answer] = {}
+    for item in items.values():
         raw = values.get(item.id)
         if raw is None or raw in ("", [], ()):
             continue
@@ -179,10 +193,10 @@ def read_answers(book: RuleBook, values: Mapping[str, object]) -> Answers:
         elif value:
             if isinstance(item, FollowUp) and (
                 item.parent not in faults
-                and (item.parent not in given or given[item.parent].value not in item.when)
+                and (item.parent not in answers or answers[item.parent].value not in item.when)
             ):
                 faults[item.id] = Fault.DOES_NOT_APPLY
-            given[item.id] = Answer(
+            answers[item.id] = Answer(
                 id=item.id,
                 value=value,
                 asked=item.ask,
@@ -191,11 +205,11 @@ def read_answers(book: RuleBook, values: Mapping[str, object]) -> Answers:
             )
     if faults:
         raise UnacceptableAnswers(faults)
-    return Answers(given=tuple(given.values()))
+    return Answers(given=tuple(answers.values()))
 
 
 def _read_value(item: Question | FollowUp, raw: object) -> Value | Fault:
-    """The value in its one form (several: in the order of the options), or why it is not acceptable."""
+    """Return the value, several options in the order of the book, or why it is not accepted."""
     options = [option.id for option in item.options]
     match item.kind:
         case Kind.ONE:
@@ -203,7 +217,7 @@ def _read_value(item: Question | FollowUp, raw: object) -> Value | Fault:
                 return Fault.WRONG_TYPE
             return raw if raw in options else Fault.UNKNOWN_VALUE
         case Kind.SEVERAL:
-            if not isinstance(raw, list | tuple) or not all(isinstance(one, str) for one in raw):
+            if not isinstance(raw, list | tuple) or not all(isinstance(part, str) for part in raw):
                 return Fault.WRONG_TYPE
             if not set(raw) <= set(options):
                 return Fault.UNKNOWN_VALUE
@@ -217,27 +231,28 @@ def _read_value(item: Question | FollowUp, raw: object) -> Value | Fault:
 
 
 def shown(item: Question | FollowUp, value: Value) -> str:
-    """The answer as the patient saw it: labels of the options chosen, or the patient's own words."""
+    """Return the answer as the patient saw it: labels of options, or the patient's own words."""
     labels = {option.id: option.label for option in item.options}
     if isinstance(value, str):
         return labels.get(value, value)
-    return ", ".join(labels.get(one, one) for one in value)
+    return ", ".join(labels.get(option_id, option_id) for option_id in value)
 
 
 def tidy(text: str, *, lines: bool = False) -> str:
-    """The text as it is seen, in Unicode NFC and without white space around it; the words stay as typed.
+    """Return the visible text in Unicode NFC, without white space around it.
 
-    Without `lines`, it becomes one line. What is far too long is not composed, as long runs of
-    marks would take much time: it is refused anyway.
+    Unless `lines` is true, line ends and tabs become blanks.
     """
-    seen = without_unseen(text)
+    visible = without_unseen(text)
     if not lines:
-        seen = seen.replace("\n", " ").replace("\t", " ")
-    return seen if len(seen) > 4 * TEXT_LENGTH else unicodedata.normalize("NFC", seen).strip()
+        visible = visible.replace("\n", " ").replace("\t", " ")
+    if len(visible) > 4 * TEXT_LENGTH:  # refused anyway; long runs of marks compose slowly
+        return visible
+    return unicodedata.normalize("NFC", visible).strip()
 
 
 def text_fault(text: str, longest: int, *, lines: bool = False) -> Fault | None:
-    """Why a tidied text is not acceptable: over-long, or with a control character, or a pile of marks."""
+    """Return why a tidied text is not accepted: too long, or with characters not printed."""
     if len(text) > longest:
         return Fault.TOO_LONG
     is_one_line = lines or not set(text) & {"\n", "\t"}
@@ -245,23 +260,23 @@ def text_fault(text: str, longest: int, *, lines: bool = False) -> Fault | None:
 
 
 def with_faults_shown(text: str) -> str:
-    """The text with \ufffd in place of all that is refused, so that a person sees what to remove."""
+    """Return the text with \ufffd in place of each refused part, so that it can be removed."""
     return _UNPRINTABLE.sub("\ufffd", text)
 
 
 def name_fault(name: str) -> Fault | None:
-    """Why a tidied name is not acceptable. Any script and any number of words is."""
+    """Return why a tidied name is not accepted. Any script and any number of words are."""
     has_letter = any(unicodedata.category(character)[0] in "LN" for character in name)
     return text_fault(name, NAME_LENGTH) or (None if has_letter else Fault.MISSING)
 
 
 def visit_fault(visit: str) -> Fault | None:
-    """Why a tidied visit reference is not acceptable; it may be empty."""
+    """Return why a tidied visit reference is not accepted; it may be empty."""
     return text_fault(visit, VISIT_LENGTH)
 
 
 def birth_date_fault(birth_date: date, *, today: date) -> Fault | None:
-    """Why a date cannot be a date of birth."""
+    """Return why a date cannot be a date of birth."""
     if birth_date > today:
         return Fault.IN_FUTURE
     return Fault.TOO_LONG_AGO if today.year - birth_date.year > OLDEST_AGE else None

@@ -22,11 +22,11 @@ class Assessment:
 
     @property
     def outcome(self) -> Severity:
-        """The overall severity: that of the most severe finding, or NONE."""
+        """Return the overall severity: that of the most severe finding, or NONE."""
         return self.findings[0].severity if self.findings else Severity.NONE
 
     def of(self, severity: Severity) -> tuple[Finding, ...]:
-        """The findings of one severity, in order."""
+        """Return the findings of one severity, in order."""
         return tuple(finding for finding in self.findings if finding.severity is severity)
 
 
@@ -34,11 +34,10 @@ class Assessment:
 class Screening:
     """One submitted questionnaire.
 
-    `submitted_at` is in UTC; `digest` is of the edition it was made under.
-
-    `reference` is empty for one that is evaluated without being stored. `answers` are the patient's
-    own; `entries` what professionals added, in order. `replaces` is the reference of the screening
-    that was sent first, where the patient has changed its answers by this one.
+    `submitted_at` is in UTC; `digest` identifies the edition whose questions were asked.
+    `reference` is empty for a screening that is evaluated without being stored. `answers` are the
+    patient's own; `entries` are those of professionals, in order. `replaces` is the reference of
+    the earlier screening whose answers the patient has changed by this one, or empty.
     """
 
     reference: str
@@ -53,32 +52,32 @@ class Screening:
 
     @property
     def established(self) -> Answers:
-        """What is known by now: the patient's answers with what was established in the room in their place."""
+        """Return the patient's answers, replaced by clarifications where there are any."""
         return established(self.answers, self.entries)
 
     @property
     def review(self) -> Review | None:
-        """The decision that stands, or None where there is none or something was clarified after it."""
+        """Return the decision, or None where there is none or a clarification followed it."""
         last = self.entries[-1] if self.entries else None
         return last if isinstance(last, Review) else None
 
     @property
     def changed_at(self) -> datetime:
-        """When it was sent or the last entry was added."""
+        """Return when the screening was sent or its last entry was added."""
         return self.entries[-1].at if self.entries else self.submitted_at
 
-    def clarification(self, item: str) -> Clarification | None:
-        """The last clarification of a question or follow-up, or None."""
+    def clarification(self, item_id: str) -> Clarification | None:
+        """Return the last clarification of a question or follow-up, or None."""
         for entry in reversed(self.entries):
-            if isinstance(entry, Clarification) and item in entry.items:
+            if isinstance(entry, Clarification) and item_id in entry.items:
                 return entry
         return None
 
-    def known_since(self, item: str) -> datetime:
-        """When the answer to a question or follow-up was given or, later, established."""
-        clarification = self.clarification(item)
+    def known_since(self, item_id: str) -> datetime:
+        """Return when a question or follow-up was answered or, later, clarified."""
+        clarification = self.clarification(item_id)
         return clarification.at if clarification else self.submitted_at
 
     def outdated(self, question: Question, now: datetime) -> bool:
-        """Whether the answer is older than it may be relied on (`valid_for_hours`)."""
+        """Return whether the answer is older than the `valid_for_hours` of its question."""
         return now - self.known_since(question.id) > timedelta(hours=question.valid_for_hours)

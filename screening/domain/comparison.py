@@ -1,4 +1,4 @@
-"""What two editions of a rule book differ in: texts word by word, what is asked, and what answers lead to."""
+"""The differences between two editions of a rule book: texts, questions, and outcomes."""
 
 from __future__ import annotations
 
@@ -8,12 +8,20 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from screening.domain.conditions import NOTHING, Condition, Conditions, Found, Limit, Said, covers
+from screening.domain.conditions import (
+    NOTHING,
+    Condition,
+    Conditions,
+    FindingConditions,
+    Limit,
+    LimitInWords,
+    covers,
+)
 from screening.domain.rules import BASE_LANGUAGE, Finding, RuleBook, Severity
 
 _READING_ORDER = ("edition", "medicine", "source", "fact", "choice", "open", "question", "rule")
 # Thai, Lao, Chinese and Japanese have no spaces between words: each letter with its marks counts as
-# one.
+# a word.
 _LETTERS = "\u0e00-\u0eff\u2e80-\ua4cf\uf900-\ufaff\U00020000-\U0003ffff"
 _MARKS = (
     "\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u0eb1\u0eb4-\u0ebc"
@@ -24,10 +32,10 @@ _WORD = re.compile(f"\\s+|[.,;:!?]+|[{_LETTERS}][{_MARKS}]*|[^\\s.,;:!?{_LETTERS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextChange:
-    """One text of one language at a place such as `question.infection.ask`; None where an edition does not have it.
+    """One text of one language that differs, at a place such as `question.infection.ask`.
 
-    `pieces` are its words with where they are: in both editions (`same`), in the `old` or in the
-    `new` one alone.
+    `old` or `new` is None where that edition does not have the text. `pieces` are pairs of an
+    origin and words: the words are in both editions (`same`), or only in the `old` or `new` one.
     """
 
     place: str
@@ -39,7 +47,7 @@ class TextChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AskedChange:
-    """A question or follow-up, or one `option` of it, that the new edition asks or (not `added`) no longer asks."""
+    """A question, follow-up or `option` that is `added` in the new edition, or else removed."""
 
     topic: str
     option: str
@@ -48,14 +56,16 @@ class AskedChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutcomeChange:
-    """Wherever `condition` holds, these `findings` had the first severity and now have the second; None: no finding.
+    """The findings whose severity differs between two editions wherever `condition` holds.
 
-    `was` and `now` are the outcomes of all findings that these answers lead to by themselves; None
-    where that edition does not ask so.
+    `limits` are the condition in words. `findings` are triples of a finding, its old and its new
+    severity; None stands for no finding.
+    `was` and `now` are the outcomes of all findings that follow from these answers alone; None
+    where that edition does not ask for them.
     """
 
     condition: Condition
-    said: tuple[Said, ...]
+    limits: tuple[LimitInWords, ...]
     was: Severity | None
     now: Severity | None
     findings: tuple[tuple[Finding, Severity | None, Severity | None], ...]
@@ -63,7 +73,7 @@ class OutcomeChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """All that two editions differ in. Where the contents differ, `texts` is never empty."""
+    """All differences between two editions. `texts` is never empty if their contents differ."""
 
     old: RuleBook
     new: RuleBook
@@ -77,9 +87,10 @@ def compare(
 ) -> Comparison:
     """Compare two editions, each in all its languages.
 
-    Questions and findings are named in `language`, if it is there.
+    Questions and findings are named in `language`, or in English where an edition lacks it.
     """
-    before, after = (books.get(language, books[BASE_LANGUAGE]) for books in (old, new))
+    before = old.get(language, old[BASE_LANGUAGE])
+    after = new.get(language, new[BASE_LANGUAGE])
     return Comparison(
         old=before,
         new=after,
@@ -92,29 +103,30 @@ def compare(
 def texts_changed(
     old: Mapping[str, RuleBook], new: Mapping[str, RuleBook]
 ) -> tuple[TextChange, ...]:
-    """Every value that differs, also numbers, lists and the order of questions and rules, in the order of reading.
+    """Return every value that differs, in reading order.
 
-    A language that only one edition has is one change, at the place `translation`.
+    Values are also numbers, lists, and the order of questions and rules. A language that only one
+    edition has is one change, at the place `translation`.
     """
-    was, now = (json.loads(books[BASE_LANGUAGE].edition.content) for books in (old, new))
-    found = []
-    for language in dict.fromkeys([*was, *now]):
-        if language in was and language in now:
-            before = dict(_texts(was[language]))
-            after = dict(_texts(now[language]))
+    old_content = json.loads(old[BASE_LANGUAGE].edition.content)
+    new_content = json.loads(new[BASE_LANGUAGE].edition.content)
+    changes = []
+    for language in dict.fromkeys([*old_content, *new_content]):
+        if language in old_content and language in new_content:
+            before = dict(_texts(old_content[language]))
+            after = dict(_texts(new_content[language]))
         else:
-            before, after = (
-                {"translation": language} if language in one else {} for one in (was, now)
-            )
+            before = {"translation": language} if language in old_content else {}
+            after = {"translation": language} if language in new_content else {}
         for place in sorted({**before, **after}, key=_section):
-            one = before.get(place)
-            other = after.get(place)
-            if one != other:
-                pieces = tuple(word_by_word(one or "", other or ""))
-                found.append(
-                    TextChange(place=place, language=language, old=one, new=other, pieces=pieces)
+            was = before.get(place)
+            now = after.get(place)
+            if was != now:
+                pieces = tuple(word_by_word(was or "", now or ""))
+                changes.append(
+                    TextChange(place=place, language=language, old=was, new=now, pieces=pieces)
                 )
-    return tuple(found)
+    return tuple(changes)
 
 
 def _section(place: str) -> int:
@@ -123,20 +135,20 @@ def _section(place: str) -> int:
 
 
 def _texts(content: object, place: str = "") -> Iterator[tuple[str, str]]:
-    """All values of a book or a translation by their places; for tables with ids also the order in which they stand."""
-    if isinstance(content, list) and all(isinstance(one, dict) for one in content):
-        named = {one.get("id", str(number)): one for number, one in enumerate(content, start=1)}
+    """Yield each value of a book or a translation after its place; for arrays also their order."""
+    if isinstance(content, list) and all(isinstance(table, dict) for table in content):
+        named = {table.get("id", str(index)): table for index, table in enumerate(content, start=1)}
         yield place, "; ".join(named)
         content = {
-            name: {key: inner for key, inner in one.items() if key != "id"}
-            for name, one in named.items()
+            name: {key: inner for key, inner in table.items() if key != "id"}
+            for name, table in named.items()
         }
     elif isinstance(content, dict) and content.keys() == {
         str(number + 1) for number in range(len(content))
     }:
         items = [content[key] for key in sorted(content, key=int)]
-        # a translated list
-        content = [one["text"] for one in items] if all("of" in one for one in items) else content
+        if all("of" in item for item in items):  # a translated list
+            content = [item["text"] for item in items]
     if isinstance(content, list):
         yield place, "; ".join(map(str, content))
     elif not isinstance(content, dict):
@@ -149,88 +161,105 @@ def _texts(content: object, place: str = "") -> Iterator[tuple[str, str]]:
 
 
 def word_by_word(old: str, new: str) -> Iterator[tuple[str, str]]:
-    """The words of both texts, as `TextChange.pieces` has them."""
+    """Yield the words of both texts in the form of `TextChange.pieces`."""
     before = _WORD.findall(old)
     after = _WORD.findall(new)
-    for what, a, b, c, d in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
-        if what == "equal":
+    for tag, a, b, c, d in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
+        if tag == "equal":
             yield "same", "".join(before[a:b])
-        else:
-            yield from (
-                (where, "".join(words))
-                for where, words in (("old", before[a:b]), ("new", after[c:d]))
-                if words
-            )
+            continue
+        if a < b:
+            yield "old", "".join(before[a:b])
+        if c < d:
+            yield "new", "".join(after[c:d])
 
 
 def asked_changed(old: RuleBook, new: RuleBook) -> tuple[AskedChange, ...]:
-    """The questions, follow-ups and options that only one of the books has; of a question without its options."""
-    was = dict(_asked(old))
-    now = dict(_asked(new))
+    """Return the questions, follow-ups and options that only one of the books has.
+
+    The options of a question that is added or removed are left out.
+    """
+    was = dict(_answerable(old))
+    now = dict(_answerable(new))
     changed = {key: names for key, names in {**was, **now}.items() if (key in was) != (key in now)}
     return tuple(
-        AskedChange(topic=topic, option=option, added=(asked, value) in now)
-        for (asked, value), (topic, option) in changed.items()
-        if not value or (asked, NOTHING) not in changed
+        AskedChange(topic=topic, option=option, added=(item_id, value) in now)
+        for (item_id, value), (topic, option) in changed.items()
+        if not value or (item_id, NOTHING) not in changed
     )
 
 
-def _asked(book: RuleBook) -> Iterator[tuple[tuple[str, str], tuple[str, str]]]:
-    """What can be answered, by the ids of question and option, with their names; NOTHING for the question itself."""
+def _answerable(book: RuleBook) -> Iterator[tuple[tuple[str, str], tuple[str, str]]]:
+    """Yield the ids of each item and option, then their names.
+
+    NOTHING in place of an option, and "" in place of its name, stand for the item itself.
+    """
     for item in book.asked():
         yield (item.id, NOTHING), (item.topic, "")
         yield from (((item.id, option.id), (item.topic, option.label)) for option in item.options)
 
 
 def outcomes_changed(old: RuleBook, new: RuleBook) -> tuple[OutcomeChange, ...]:
-    """The smallest conditions under which findings or their severities differ: nowhere else do they.
+    """Return the conditions under which findings or their severities differ, and no others.
 
-    Those that change an outcome stand first, the most severe first.
+    Changes of an outcome come first, the most severe before the others.
     """
     conditions = Conditions(old, new)
     before = conditions.of(old)
     after = conditions.of(new)
+    old_items = dict(_answerable(old))
+    new_items = dict(_answerable(new))
     findings = {finding.rule: finding for finding, _ in (*before.values(), *after.values())}
     changes: dict[
         frozenset[tuple[str, Limit]], tuple[dict[str, Severity], dict[str, Severity]]
     ] = {}
-    for side, mine, others in ((0, before, after), (1, after, before)):
-        for key, (finding, holds) in mine.items():
-            other, other_holds = others.get(key, (None, {}))
-            pieces = [holds] if other is None else conditions.without(holds, other_holds)
-            if other is not None and other.severity is not finding.severity:
-                both = conditions.meet(holds, other_holds)
-                pieces += [] if both is None else [both]
+    for side, in_this, in_other in ((0, before, after), (1, after, before)):
+        for key, (finding, condition) in in_this.items():
+            pieces = [condition]
+            if key in in_other:
+                other, other_condition = in_other[key]
+                pieces = conditions.without(condition, other_condition)
+                both = conditions.meet(condition, other_condition)
+                if both is not None and other.severity is not finding.severity:
+                    pieces.append(both)
             for piece in pieces:
-                changes.setdefault(frozenset(piece.items()), ({}, {}))[side][finding.rule] = (
-                    finding.severity
-                )
-    found = [
-        OutcomeChange(
-            condition=(condition := dict(limits)),
-            said=conditions.said(condition),
-            was=_outcome(before, dict(_asked(old)), condition),
-            now=_outcome(after, dict(_asked(new)), condition),
-            findings=tuple(
-                (findings[rule], gone.get(rule), come.get(rule)) for rule in {**gone, **come}
-            ),
+                severities = changes.setdefault(frozenset(piece.items()), ({}, {}))
+                severities[side][finding.rule] = finding.severity
+    outcome_changes = []
+    for limits, (was, now) in changes.items():
+        condition = dict(limits)
+        outcome_changes.append(
+            OutcomeChange(
+                condition=condition,
+                limits=conditions.in_words(condition),
+                was=_outcome(before, old_items, condition),
+                now=_outcome(after, new_items, condition),
+                findings=tuple(
+                    (findings[rule], was.get(rule), now.get(rule)) for rule in {**was, **now}
+                ),
+            )
         )
-        for limits, (gone, come) in changes.items()
-    ]
-    return tuple(
-        sorted(found, key=lambda one: (one.was is one.now, -max(one.was or 0, one.now or 0)))
-    )
+    return tuple(sorted(outcome_changes, key=_by_importance))
+
+
+def _by_importance(change: OutcomeChange) -> tuple[bool, int]:
+    return change.was is change.now, -max(change.was or 0, change.now or 0)
 
 
 def _outcome(
-    found: Found, asked: Mapping[tuple[str, str], object], condition: Condition
+    findings: FindingConditions,
+    answerable: Mapping[tuple[str, str], object],
+    condition: Condition,
 ) -> Severity | None:
-    """The outcome of the findings that apply wherever the condition holds; None where nobody can answer so."""
-    for item, limit in condition.items():
-        can_be = [any((item, value) in asked for value in one - limit.none) for one in limit.some]
-        if (item, NOTHING) not in asked or not all(can_be):
+    """Return the outcome of the findings that apply wherever the condition holds.
+
+    None where no answers that the edition offers fulfil the condition.
+    """
+    for item_id, limit in condition.items():
+        offered = {value for asked_id, value in answerable if asked_id == item_id} - limit.none
+        if (item_id, NOTHING) not in answerable or any(map(offered.isdisjoint, limit.some)):
             return None
-    return max(
-        (one.severity for one, holds in found.values() if covers(holds, condition)),
-        default=Severity.NONE,
+    applying = (
+        finding.severity for finding, wider in findings.values() if covers(wider, condition)
     )
+    return max(applying, default=Severity.NONE)

@@ -1,4 +1,4 @@
-"""Which answers lead to which findings, as conditions: exact, without listing the combinations of answers."""
+"""The exact conditions under which findings apply, without listing all combinations of answers."""
 
 from __future__ import annotations
 
@@ -8,33 +8,34 @@ from dataclasses import dataclass
 from screening.domain.evaluate import LEFT_OPEN
 from screening.domain.rules import Finding, FollowUp, Kind, Open, Question, RuleBook
 
-NOTHING = ""  # among the values of a question of which one is chosen: no answer
+NOTHING = ""  # stands for no answer among the values of a question
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """A limit on one answer: something of each set in `some` is chosen, and nothing of `none`."""
+    """A limit on one answer: a value of each set in `some` is chosen, and no value of `none`."""
 
     some: frozenset[frozenset[str]] = frozenset()
     none: frozenset[str] = frozenset()
 
     def within(self, other: Limit) -> bool:
-        """Whether each answer within this limit is within the other one."""
-        return other.none <= self.none and all(
-            any(one - self.none <= wide for one in self.some) for wide in other.some
-        )
+        """Return whether each answer within this limit is within the other one."""
+
+        def is_reached(wide: frozenset[str]) -> bool:
+            return any(narrow - self.none <= wide for narrow in self.some)
+
+        return other.none <= self.none and all(map(is_reached, other.some))
 
 
 # Limits by the id of the question or follow-up; all must hold, and other answers do not matter.
 Condition = Mapping[str, Limit]
-# Each finding of a book with the condition under which it applies, by its rule and the way in which
-# it is open.
-Found = dict[tuple[str, str], tuple[Finding, Condition]]
+# Each finding of a book with its condition, by the finding's rule and its `Open`, or "".
+FindingConditions = dict[tuple[str, str], tuple[Finding, Condition]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
-    """A limit in words: one of the labels in each group of `some`, and none of those in `none`; "" is no answer."""
+class LimitInWords:
+    """A limit in words: a label of each group in `some`, and none of `none`; "" is no answer."""
 
     topic: str
     some: tuple[tuple[str, ...], ...]
@@ -42,162 +43,163 @@ class Said:
 
 
 def some(*chosen: Iterable[str]) -> Limit:
-    """Something of each of these is chosen."""
+    """Return the limit that a value of each of these groups is chosen."""
     return Limit(some=frozenset(map(frozenset, chosen)))
 
 
 def opened(item: Question | FollowUp) -> Condition:
-    """The condition under which it is asked."""
+    """Return the condition under which an item is asked."""
     return {item.parent: some(item.when)} if isinstance(item, FollowUp) else {}
 
 
 def covers(wide: Condition, narrow: Condition) -> bool:
-    """Whether `wide` holds wherever `narrow` holds."""
-    return all(narrow.get(asked, Limit()).within(limit) for asked, limit in wide.items())
+    """Return whether `wide` holds wherever `narrow` holds."""
+    return all(narrow.get(item_id, Limit()).within(limit) for item_id, limit in wide.items())
 
 
 class Conditions:
-    """The conditions of all findings, where any answer can be given that any of the books knows."""
+    """The conditions of findings, where each question has all options that any of the books has."""
 
     def __init__(self, *books: RuleBook) -> None:
         self.versions: dict[str, list[Question | FollowUp]] = {}
+        self.labels: dict[str, dict[str, str]] = {}
         for item in (item for book in books for item in book.asked()):
             self.versions.setdefault(item.id, []).append(item)
-        self.labels = {
-            asked: {
-                **{option.id: option.label for one in versions for option in one.options},
-                NOTHING: "",
-            }
-            for asked, versions in self.versions.items()
-        }
+            labels = self.labels.setdefault(item.id, {})
+            labels.update((option.id, option.label) for option in item.options)
+        for labels in self.labels.values():
+            labels[NOTHING] = ""
 
-    def chooses_one(self, asked: str) -> bool:
-        """Whether at most one option can be chosen."""
-        return all(one.kind is Kind.ONE for one in self.versions[asked])
+    def chooses_one(self, item_id: str) -> bool:
+        """Return whether at most one option can be chosen."""
+        return all(item.kind is Kind.ONE for item in self.versions[item_id])
 
     def meet(self, *conditions: Condition) -> Condition | None:
-        """The condition that holds where all of these hold, or None where no answers are left."""
+        """Return the condition that all of these hold, or None where no answer fulfils it."""
         met: dict[str, Limit] = {}
-        for asked, limit in (each for condition in conditions for each in condition.items()):
-            before = met.get(asked, Limit())
-            values = frozenset(self.labels[asked])
-            chosen = frozenset(one & values for one in before.some | limit.some)
+        for item_id, limit in (pair for condition in conditions for pair in condition.items()):
+            before = met.get(item_id, Limit())
+            values = frozenset(self.labels[item_id])
+            groups = frozenset(group & values for group in before.some | limit.some)
             none = (before.none | limit.none) & values
-            if self.chooses_one(asked):
-                chosen = frozenset([values.intersection(*chosen) - none])
+            if self.chooses_one(item_id):
+                groups = frozenset([values.intersection(*groups) - none])
                 none = frozenset()
-            if any(one <= none for one in chosen):
+            if any(group <= none for group in groups):
                 return None
-            met[asked] = Limit(
-                frozenset(one for one in chosen if not any(other < one for other in chosen)), none
-            )
+            wider = {group for group in groups for other in groups if other < group}
+            met[item_id] = Limit(groups - wider, none)
         return met
 
-    def without(self, one: Condition, other: Condition) -> list[Condition]:
-        """The widest conditions that together hold wherever `one` holds and `other` does not."""
+    def without(self, condition: Condition, excluded: Condition) -> list[Condition]:
+        """Return the widest conditions that hold where `condition` does and `excluded` does not."""
         pieces: list[Condition] = []
-        for asked, limit in other.items():
-            outside = [
-                *(Limit(none=chosen) for chosen in limit.some),
-                *([some(limit.none)] if limit.none else []),
-            ]
-            for piece in (self.meet(one, {asked: beyond}) for beyond in outside):
-                if piece is not None and not any(covers(each, piece) for each in pieces):
-                    pieces = [each for each in pieces if not covers(piece, each)] + [piece]
+        for item_id, limit in excluded.items():
+            opposites = [Limit(none=group) for group in limit.some]
+            if limit.none:
+                opposites.append(some(limit.none))
+            for opposite in opposites:
+                piece = self.meet(condition, {item_id: opposite})
+                if piece is not None and not any(covers(other, piece) for other in pieces):
+                    pieces = [other for other in pieces if not covers(piece, other)] + [piece]
         return pieces
 
-    def of(self, book: RuleBook) -> Found:
-        """All findings of a book."""
+    def of(self, book: RuleBook) -> FindingConditions:
+        """Return all findings of a book with their conditions."""
         items = {item.id: item for item in book.asked()}
-        found: dict[tuple[str, str], tuple[Finding, Condition | None]] = {}
-        for (asked, how), finding in book.open_findings.items():
-            known = items[asked].option_ids
-            if self.chooses_one(asked):
-                # or in any other way
-                ways = {Open.MISSING: Limit(none=known.difference(LEFT_OPEN))}
+        conditions: dict[tuple[str, str], tuple[Finding, Condition | None]] = {}
+        for (item_id, how), finding in book.open_findings.items():
+            option_ids = items[item_id].option_ids
+            if self.chooses_one(item_id):  # one condition for all reasons why it is open
+                limits = {Open.MISSING: Limit(none=option_ids.difference(LEFT_OPEN))}
             else:
-                ways = {
+                limits = {
                     Open.UNSURE: some(LEFT_OPEN),
-                    Open.MISSING: Limit(none=known.union(LEFT_OPEN)),
+                    Open.MISSING: Limit(none=option_ids.union(LEFT_OPEN)),
                 }
-            if how in ways:
-                found[finding.rule, how] = (
-                    finding,
-                    self.meet(opened(items[asked]), {asked: ways[how]}),
-                )
+            if how in limits:
+                condition = self.meet(opened(items[item_id]), {item_id: limits[how]})
+                conditions[finding.rule, how] = finding, condition
         for rule in book.rules:
-            parts = [
-                part
-                for asked, accepted in rule.when
-                for part in (opened(items[asked]), {asked: some(accepted)})
-            ]
-            found[rule.finding.rule, ""] = rule.finding, self.meet(*parts)
+            parts: list[Condition] = []
+            for item_id, accepted in rule.when:
+                parts += opened(items[item_id]), {item_id: some(accepted)}
+            conditions[rule.finding.rule, ""] = rule.finding, self.meet(*parts)
         return {
-            key: (finding, holds) for key, (finding, holds) in found.items() if holds is not None
+            key: (finding, condition)
+            for key, (finding, condition) in conditions.items()
+            if condition is not None
         }
 
-    def said(self, condition: Condition) -> tuple[Said, ...]:
-        """The condition in the words of the newest book that has them, in the order asked."""
+    def lead(self, condition: Condition, findings: tuple[Finding, ...]) -> Lead:
+        """Return the findings together with their condition, also in words."""
+        return Lead(condition=condition, limits=self.in_words(condition), findings=findings)
+
+    def in_words(self, condition: Condition) -> tuple[LimitInWords, ...]:
+        """Return the limits in the order asked, in the words of the newest book that has them."""
         return tuple(
-            self._said(asked, condition[asked]) for asked in self.versions if asked in condition
+            self._limit_in_words(item_id, condition[item_id])
+            for item_id in self.versions
+            if item_id in condition
         )
 
-    def _said(self, asked: str, limit: Limit) -> Said:
-        labels = self.labels[asked]
+    def _limit_in_words(self, item_id: str, limit: Limit) -> LimitInWords:
+        labels = self.labels[item_id]
         if limit.none >= labels.keys() - {NOTHING}:
             limit = some([NOTHING])
-        chosen, none = (
-            tuple(
-                tuple(label for value, label in labels.items() if value in values)
-                for values in groups
-            )
-            for groups in (
-                [one - limit.none for one in sorted(limit.some, key=sorted)],
-                [limit.none],
-            )
+
+        def worded(values: frozenset[str]) -> tuple[str, ...]:
+            return tuple(label for value, label in labels.items() if value in values)
+
+        return LimitInWords(
+            topic=self.versions[item_id][-1].topic,
+            some=tuple(worded(group - limit.none) for group in sorted(limit.some, key=sorted)),
+            none=worded(limit.none),
         )
-        return Said(topic=self.versions[asked][-1].topic, some=chosen, none=none[0])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lead:
-    """What answers that fulfil the condition lead to by themselves."""
+    """The findings that follow from answers that fulfil the condition, without any others.
+
+    `limits` are the condition in words.
+    """
 
     condition: Condition
-    said: tuple[Said, ...]
+    limits: tuple[LimitInWords, ...]
     findings: tuple[Finding, ...]
 
 
 def truth_table(book: RuleBook) -> tuple[tuple[Lead, ...], tuple[Lead, ...]]:
-    """What each answer to each question that rules read leads to; and apart, what several answers together lead to."""
+    """Return the findings of each answer, then those of several answers together.
+
+    The first part has every answer to every question that rules read.
+    """
     conditions = Conditions(book)
     rows = []
-    found = conditions.of(book)
-    joined = dict(found)
+    all_findings = conditions.of(book)
+    joined = dict(all_findings)
     for item in book.asked():
         if (item.id, Open.MISSING) not in book.open_findings:
             continue
         leads: dict[tuple[Finding, ...], list[str]] = {}
         for value in conditions.labels[item.id]:
-            nothing = value == NOTHING and not conditions.chooses_one(item.id)
-            answer = {
-                **opened(item),
-                item.id: Limit(none=item.option_ids) if nothing else some([value]),
-            }
-            own = [
+            limit = some([value])
+            if value == NOTHING and not conditions.chooses_one(item.id):
+                limit = Limit(none=item.option_ids)
+            answer = {**opened(item), item.id: limit}
+            keys = [
                 key
-                for key, (_, holds) in found.items()
-                if item.id in holds and covers(holds, answer)
+                for key, (_finding, condition) in all_findings.items()
+                if item.id in condition and covers(condition, answer)
             ]
-            leads.setdefault(tuple(found[key][0] for key in own), []).append(value)
-            joined = {key: one for key, one in joined.items() if key not in own}
-        for findings, values in leads.items():
-            condition = {**opened(item), item.id: some(values)}
-            rows.append(
-                Lead(condition=condition, said=conditions.said(condition), findings=findings)
-            )
-    apart = (
-        Lead(condition=holds, said=conditions.said(holds), findings=(one,))
-        for one, holds in joined.values()
+            leads.setdefault(tuple(all_findings[key][0] for key in keys), []).append(value)
+            for key in keys:
+                joined.pop(key, None)
+        rows += [
+            conditions.lead({**opened(item), item.id: some(values)}, findings)
+            for findings, values in leads.items()
+        ]
+    return tuple(rows), tuple(
+        conditions.lead(condition, (finding,)) for finding, condition in joined.values()
     )
-    return tuple(rows), tuple(apart)

@@ -1,6 +1,6 @@
-"""What professionals add to a screening, in order.
+"""The entries that professionals add to a screening, in order.
 
-Nothing that was recorded before is ever changed.
+An entry never changes earlier ones.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from screening.domain.answers import Answers
 
 
 class Decision(StrEnum):
-    """What the prescriber decided."""
+    """The decision of a prescriber."""
 
     PROCEED = "proceed"
     PROCEED_WITH_CHANGES = "proceed_with_changes"
@@ -20,7 +20,7 @@ class Decision(StrEnum):
 
 
 class Status(StrEnum):
-    """How far the clinic is with a screening."""
+    """The state of the clinic's work on a screening."""
 
     NEW = "new"
     OPENED = "opened"
@@ -29,9 +29,10 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clarification:
-    """What was established in the room on one question: `answers` now stand for those to all of `items`.
+    """Answers that a professional established with the patient.
 
-    `by` is the person's name, `at` in UTC, `why` how it was established.
+    They replace the patient's answers to all of `items`. `by` is the professional's full name, `at`
+    the time in UTC, `why` how they were established.
     """
 
     by: str
@@ -45,7 +46,8 @@ class Clarification:
 class Review:
     """A decision.
 
-    `until` is the day to which it was deferred; `reason` why a contraindication was set aside.
+    `until` is the day to which it is deferred; `reason` states why the prescriber proceeds although
+    there is a contraindication.
     """
 
     by: str
@@ -60,9 +62,9 @@ Entry = Clarification | Review
 
 
 def established(answers: Answers, entries: tuple[Entry, ...]) -> Answers:
-    """The patient's answers with what was established since in their place."""
+    """Return the patient's answers, replaced by clarifications where there are any."""
     for entry in entries:
         if isinstance(entry, Clarification):
-            kept = (answer for answer in answers.given if answer.id not in entry.items)
-            answers = Answers(given=(*kept, *entry.answers.given))
+            others = (answer for answer in answers.given if answer.id not in entry.items)
+            answers = Answers(given=(*others, *entry.answers.given))
     return answers

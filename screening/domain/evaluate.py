@@ -1,19 +1,19 @@
-"""Apply a rule book to answers. Pure: the same book and answers always give the same assessment."""
+"""Apply a rule book to answers: the same book and answers always give the same assessment."""
 
 from screening.domain.answers import Answers
 from screening.domain.assessment import Assessment
 from screening.domain.rules import Finding, FollowUp, Open, Question, RuleBook
 
-LEFT_OPEN = (Open.PRIVATE, Open.UNSURE)  # by choice; where both were chosen, the first holds
+LEFT_OPEN = (Open.PRIVATE, Open.UNSURE)  # by choice; where both were chosen, the first counts
 
 
 def evaluate(book: RuleBook, answers: Answers) -> Assessment:
-    """The assessment of `answers` under `book`.
+    """Return the assessment of `answers` under `book`.
 
-    A rule applies when every answer it names has an accepted value. A question (or follow-up that
-    applies) which rules read, and whose answer is unsure, private, missing or not one the book
-    knows, gives a CLARIFY finding: open is never "no". A follow-up whose parent's answer does not
-    open it is not asked and counts for nothing.
+    A rule applies when every answer it names has an accepted value. A question that rules read
+    gives a CLARIFY finding when its answer is unsure, private, missing or unknown to the book: open
+    is never "no". The same holds for a follow-up, unless the answer to its parent question does
+    not open it: then it is not asked and is ignored.
     """
     chosen: dict[str, tuple[str, ...]] = {}
     findings: list[Finding] = []
@@ -27,17 +27,17 @@ def evaluate(book: RuleBook, answers: Answers) -> Assessment:
     findings.extend(
         rule.finding
         for rule in book.rules
-        if not any(accepted.isdisjoint(chosen.get(asked, ())) for asked, accepted in rule.when)
+        if not any(accepted.isdisjoint(chosen.get(item_id, ())) for item_id, accepted in rule.when)
     )
-    findings.sort(key=lambda one: (-one.severity, one.rank))
+    findings.sort(key=lambda finding: (-finding.severity, finding.rank))
     return Assessment(digest=book.edition.digest, answers=answers, findings=tuple(findings))
 
 
-def _open(asked: Question | FollowUp, chosen: tuple[str, ...]) -> Open | None:
-    """How the question is still open, or None when it was answered."""
+def _open(item: Question | FollowUp, chosen: tuple[str, ...]) -> Open | None:
+    """Return how the question or follow-up is still open, or None when it was answered."""
     for how in LEFT_OPEN:
         if how in chosen:
             return how
-    if not chosen or (asked.options and asked.option_ids.isdisjoint(chosen)):
+    if not chosen or (item.options and item.option_ids.isdisjoint(chosen)):
         return Open.MISSING
     return None

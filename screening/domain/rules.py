@@ -1,6 +1,6 @@
-"""The rule book as immutable values: what is asked, what follows from the answers, and on which fact it rests.
+"""The rule book as immutable values: questions, the rules for their answers, and cited facts.
 
-`rulebooks/load.py` builds these from TOML and proves them; nothing here can be invalid once built.
+`rulebooks/load.py` proves a rule book in TOML and builds these values from it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ BASE_LANGUAGE = "en"  # the language in which rule books are written
 
 
 class Severity(IntEnum):
-    """How much a finding matters to the prescriber, ordered so that `max` is the outcome."""
+    """How much a finding matters to the prescriber, in order: `max` is the outcome."""
 
     NONE = 0
     CAUTION = 1
@@ -24,12 +24,12 @@ class Severity(IntEnum):
 
     @property
     def word(self) -> str:
-        """The severity as rule books and JSON spell it, such as `contraindication`."""
+        """Return the severity as rule books and JSON spell it, such as `contraindication`."""
         return self.name.lower()
 
 
 class Kind(StrEnum):
-    """How a question is answered."""
+    """The kind of answer that a question takes."""
 
     ONE = "one"  # exactly one option
     SEVERAL = "several"  # any number of options
@@ -37,7 +37,7 @@ class Kind(StrEnum):
 
 
 class Open(StrEnum):
-    """The ways in which a question is still open. None of them is ever read as "no"."""
+    """The reasons why a question is still open. None of them is ever read as "no"."""
 
     UNSURE = "unsure"
     PRIVATE = "private"
@@ -46,7 +46,7 @@ class Open(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
-    """One thing that can be chosen: its id in data, its label on the page."""
+    """An option of a question: its id in data, its label on the page."""
 
     id: str
     label: str
@@ -54,9 +54,9 @@ class Option:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FollowUp:
-    """A question that opens under certain choices of its parent question.
+    """A question that is asked after the choices `when` of its parent question.
 
-    `unanswered` is what a patient reads who leaves it out; empty in early editions.
+    `unanswered` is the message for a patient who leaves it out; empty in early editions.
     """
 
     id: str
@@ -73,18 +73,17 @@ class FollowUp:
 
     @property
     def required(self) -> bool:
-        """Whether the page insists on an answer: yes where one option must fit, no for details in own words."""
+        """Return whether an answer is required: only where exactly one option is to be chosen."""
         return self.kind is Kind.ONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """One main question, asked of everyone until answered.
+    """One main question, which every patient is asked.
 
-    `clarify` tells what to establish if it stays open.
-
-    `unanswered` is what a patient reads who leaves it out; empty in early editions. `loinc` is the
-    LOINC code of what is asked, or empty.
+    `clarify` states what the prescriber is to establish if the question stays open. `unanswered`
+    is the message for a patient who leaves it out; empty in early editions. `loinc` is the LOINC
+    code of the question, or empty.
     """
 
     kind: ClassVar[Kind] = Kind.ONE
@@ -105,13 +104,13 @@ class Question:
 
     @property
     def page(self) -> tuple[Question | FollowUp, ...]:
-        """What stands on this question's page: itself, then its follow-ups."""
+        """Return the items of this question's page: the question, then its follow-ups."""
         return (self, *self.follow_ups)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A document that facts come from."""
+    """A document that facts are taken from."""
 
     id: str
     title: str
@@ -131,13 +130,13 @@ class Fact:
 
     @property
     def citation(self) -> str:
-        """How the fact is cited, such as `mpt-imuran, Overview, F4`."""
+        """Return the citation of the fact, such as `mpt-imuran, Overview, F4`."""
         return f"{self.source}, {self.section}, {self.id}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What other references say. It never changes a severity."""
+    """The statements of other references. They never change a severity."""
 
     status: str
     agreement: str
@@ -149,9 +148,9 @@ class Evidence:
 class Finding:
     """One rule that applied, or one question that is still open.
 
-    `rule` is the rule's id, or `clarify-<question id>`, and `open` then says how the question is
-    open. `answer` is the id of the answer it rests on; `rank` its place among findings of the same
-    severity (the order in which the book asks, then that of its rules).
+    `rule` is the rule's id, or `clarify-<question id>` where `open` states why the question is
+    open. `answer` is the id of the answer that the finding rests on. `rank` orders findings of the
+    same severity: by the order in which the book asks, then by that of its rules.
     """
 
     rule: str
@@ -167,13 +166,13 @@ class Finding:
 
     @property
     def citations(self) -> str:
-        """Return its facts as they are cited: `mpt-imuran, Overview, F5; mpt-imuran, Side effects, F17`."""
+        """Return the citations: `mpt-imuran, Overview, F5; mpt-imuran, Side effects, F17`."""
         return "; ".join(fact.citation for fact in self.cites)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """When every question or follow-up in `when` has one of the accepted values, `finding` applies."""
+    """A rule: `finding` applies when every item in `when` has one of its accepted values."""
 
     when: tuple[tuple[str, frozenset[str]], ...]
     finding: Finding
@@ -181,7 +180,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChecklistItem:
-    """Something for the prescriber to cover with every patient."""
+    """One point for the prescriber to discuss with every patient."""
 
     id: str
     text: str
@@ -202,11 +201,10 @@ class LeafletPart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Medicine:
-    """What the book is about.
+    """The medicine that the book screens for.
 
-    `atc` is the WHO Anatomical Therapeutic Chemical code, `rxnorm` that of the ingredient.
-
-    Early editions have no `rxnorm`; it is empty then.
+    `atc` is the WHO Anatomical Therapeutic Chemical code. `rxnorm` is the RxNorm code of the
+    ingredient; empty in early editions.
     """
 
     name: str
@@ -217,9 +215,9 @@ class Medicine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Approval:
-    """That somebody approved an edition.
+    """The approval of an edition by one person.
 
-    The files of early editions had no `role` and no `review_by`.
+    In early editions `role` is empty and `review_by` is None.
     """
 
     by: str
@@ -230,12 +228,11 @@ class Approval:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edition:
-    """Which rule book this is.
+    """The identity of a rule book.
 
-    `digest` is the SHA-256 (hex) of `content`, its canonical JSON with all translations.
-
-    `approvals` are those known at one moment, such as the sending of a screening; without them it
-    is a draft.
+    `digest` is the SHA-256 (hex) of `content`, the canonical JSON with all translations.
+    `approvals` are those known at one moment, such as when a screening was sent; an edition without
+    any is a draft.
     """
 
     id: str
@@ -245,11 +242,11 @@ class Edition:
     approvals: tuple[Approval, ...]
 
     def overdue_since(self, today: date) -> date | None:
-        """Return the day by which the edition had to be reviewed, if that day is over."""
+        """Return the day by which the edition had to be reviewed, if that day is past."""
         days = [
-            one.review_by
-            for one in self.approvals
-            if one.review_by is not None and one.review_by < today
+            approval.review_by
+            for approval in self.approvals
+            if approval.review_by is not None and approval.review_by < today
         ]
         return min(days, default=None)
 
@@ -258,7 +255,7 @@ class Edition:
 class RuleBook:
     """One edition in one language.
 
-    `open_findings` has what to say for each question that rules read and is open.
+    `open_findings` holds the finding for each question that rules read, by why it is open.
     """
 
     edition: Edition
@@ -275,10 +272,10 @@ class RuleBook:
     not_screened: tuple[str, ...]
 
     def question(self, question_id: str) -> Question | None:
-        """The main question with this id, or None."""
+        """Return the main question with this id, or None."""
         return next((question for question in self.questions if question.id == question_id), None)
 
     def asked(self) -> Iterator[Question | FollowUp]:
-        """Every question and follow-up, in the order in which they are asked."""
+        """Yield every question and follow-up, in the order in which they are asked."""
         for question in self.questions:
             yield from question.page

@@ -1,6 +1,6 @@
-"""A copy of the whole database while it is in use, and back into an empty place.
+"""Copy the whole database while it is in use, and restore a copy into an empty database.
 
-Keys are not in it.
+The copy does not contain the keys.
 """
 
 import fcntl
@@ -24,36 +24,33 @@ from screening.storage.private_files import sync_folder
 from screening.storage.tables import AuditRow, KeyCheckRow, Sealed, tables_in_lock_order
 
 PAGES = 2000  # copied in one step
-UNFINISHED = ".unfinished"  # what the name of a copy ends with until it is whole
-# what backups begin with; SQLite writes its header last
+UNFINISHED = ".unfinished"  # the end of a copy's name until it is complete
+# the first bytes of backups; SQLite writes its header last
 HEADERS = (b"SQLite format 3\0", bytes(16), b"PGDMP")
-Progress = Callable[[int, int], None]
+Progress = Callable[[int, int], None]  # takes the numbers done and in all
 
 
 def not_restored() -> list[type[Sealed]]:
-    """Return the tables that a restore leaves out: a cookie from before could open what is in them."""
+    """Return the tables that a restore leaves out, as earlier cookies could open their rows."""
     return [table for table in tables_in_lock_order() if not table.is_restored]
 
 
 class CannotCopy(Exception):
-    """A backup or restore cannot be done. Says why and what to do."""
+    """A backup, restore or move was refused. The text states the reason and the remedy."""
 
 
 def backup(engine: Engine, keys: Keys, target: Path, progress: Progress) -> list[Path]:
-    """Write a consistent copy to a new file of mode 0600 and read it back.
+    """Write a consistent copy to a new file of mode 0600, and read it back.
 
-    `progress` is told the pages done and all.
-
-    Returns what it removed: copies in that folder that were never finished, and that nobody is
-    writing any more.
+    `progress` takes the numbers of pages. Return the abandoned copies of the folder, which are
+    removed. Raises CannotCopy.
     """
     if target.exists():
-        raise CannotCopy(
-            f"{target} exists already; choose another name, a backup never replaces one"
-        )
+        refusal = "exists already; choose another name, a backup never replaces one"
+        raise CannotCopy(f"{target} {refusal}")
     unfinished = target.with_name(target.name + UNFINISHED)
     try:
-        removed = [path for path in target.parent.glob(f"*{UNFINISHED}") if _remove_left_over(path)]
+        abandoned = list(filter(_remove_abandoned, target.parent.glob(f"*{UNFINISHED}")))
         with _writing(unfinished):
             if engine.dialect.name == "sqlite":
                 _copy(Path(str(engine.url.database)), unfinished, progress)
@@ -61,29 +58,29 @@ def backup(engine: Engine, keys: Keys, target: Path, progress: Progress) -> list
                 options = ("--format=custom", "--no-owner", f"--file={unfinished}")
                 _run("pg_dump", *_connection(engine.url), *options, of=engine.url)
             _read_back(engine, keys, unfinished)
-            _keep(unfinished, target)
+            _rename(unfinished, target)
     except (OSError, sqlite3.Error) as err:
         raise CannotCopy(f"{target} cannot be written: {err}") from err
-    return removed
+    return abandoned
 
 
 @contextmanager
 def _writing(path: Path) -> Iterator[None]:
-    """Lock a new file for as long as it is written, and remove it unless it was given another name."""
+    """Create a file, lock it while it is written, and remove it unless it was renamed."""
     path.touch(mode=0o600)
     with path.open("rb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as err:
-            raise CannotCopy(f"{path} is being written by another backup in this moment") from err
+            raise CannotCopy(f"{path} is being written by another backup") from err
         try:
             yield
         finally:
             _remove(path)
 
 
-def _remove_left_over(path: Path) -> bool:
-    """Remove a copy that somebody began and nobody writes any more. Other files stay."""
+def _remove_abandoned(path: Path) -> bool:
+    """Remove an unfinished copy that no process is writing, and return whether it was one."""
     with path.open("rb") as file:
         if not file.read(16).startswith(HEADERS):
             return False
@@ -100,8 +97,8 @@ def _remove(database: Path) -> None:
         database.with_name(database.name + suffix).unlink(missing_ok=True)
 
 
-def _keep(path: Path, target: Path) -> None:
-    """Give a whole file its name; both are on disk when this returns."""
+def _rename(path: Path, target: Path) -> None:
+    """Give a complete file its name; content and name are on disk when this returns."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
     path.replace(target)
@@ -109,61 +106,57 @@ def _keep(path: Path, target: Path) -> None:
 
 
 def _read_back(engine: Engine, keys: Keys, copy: Path) -> None:
-    """Raise CannotCopy unless a copy can be read, and has the end of the audit log or, in PostgreSQL, every table."""
+    """Raise CannotCopy unless a copy can be read and is complete.
+
+    A copy of SQLite must have the last row of the audit log, one of PostgreSQL every table.
+    """
     if engine.dialect.name == "sqlite":
         with _opened(copy) as session:
             _check(session, keys, copy)
-            end = audit.head(session, keys)
-            if session.scalar(select(AuditRow.mac).where(AuditRow.number == end.number)) != end.mac:
+            head = audit.head(session, keys)
+            last_row = select(AuditRow.mac).where(AuditRow.number == head.number)
+            if session.scalar(last_row) != head.mac:
                 raise CannotCopy(f"{copy} does not hold what was stored last; try again")
     else:
-        listed = _run("pg_restore", "--list", str(copy))
-        known = inspect(engine).get_table_names()
-        if missing := [name for name in known if f" TABLE DATA public {name} " not in listed]:
+        contents = _run("pg_restore", "--list", str(copy))
+        names = inspect(engine).get_table_names()
+        if missing := [name for name in names if f" TABLE DATA public {name} " not in contents]:
             raise CannotCopy(f"{copy} lacks these tables: {', '.join(missing)}; try again")
 
 
 def restore(engine: Engine, keys: Keys, source: Path, progress: Progress) -> None:
-    """Bring a backup into a database that has nothing in it yet: whole, or not at all.
+    """Copy a backup into an empty database, completely or not at all.
 
-    Nobody is signed in afterwards.
-
-    Raises CannotCopy, and KeyFault where the keys do not fit.
+    All sign-ins end. Raises CannotCopy, and KeyFault where the keys do not fit.
     """
     if engine.dialect.name == "sqlite":
         _restore_file(engine, keys, source, progress)
         return
     _refuse_unless_empty(engine)
     _prove_dump(keys, source)
-    left_out = re.compile(
-        rf" TABLE DATA public ({'|'.join(table.__tablename__ for table in not_restored())}) "
-    )
-    listing = _run("pg_restore", "--list", str(source)).splitlines()
-    wanted = [line for line in listing if not left_out.search(line)]
-    with tempfile.NamedTemporaryFile("w", suffix=".list") as listed:
-        listed.write("\n".join(wanted))
-        listed.flush()
-        options = (
-            "--exit-on-error",
-            "--single-transaction",
-            "--no-owner",
-            f"--use-list={listed.name}",
-        )
-        _run("pg_restore", *_connection(engine.url), *options, str(source), of=engine.url)
+    names = "|".join(table.__tablename__ for table in not_restored())
+    left_out = re.compile(rf" TABLE DATA public ({names}) ")
+    contents = _run("pg_restore", "--list", str(source)).splitlines()
+    wanted = [entry for entry in contents if not left_out.search(entry)]
+    with tempfile.NamedTemporaryFile("w", suffix=".list") as file:
+        file.write("\n".join(wanted))
+        file.flush()
+        options = ("--exit-on-error", "--single-transaction", "--no-owner")
+        chosen = (f"--use-list={file.name}", str(source))
+        _run("pg_restore", *_connection(engine.url), *options, *chosen, of=engine.url)
+
+
+def _has_content(path: Path) -> bool:
+    return path.exists() and path.stat().st_size > 0
 
 
 def _restore_file(engine: Engine, keys: Keys, source: Path, progress: Progress) -> None:
     target = Path(str(engine.url.database))
     for suffix in ("-wal", "-journal"):
         stale = target.with_name(target.name + suffix)
-        if (
-            stale.exists()
-            and stale.stat().st_size
-            and not (target.exists() and target.stat().st_size)
-        ):
-            raise CannotCopy(
-                f"{stale} is left of another database, and would change this one; move it away first"
-            )
+        if _has_content(stale) and not _has_content(target):
+            refusal = "is left of another database, and would change this one; move it away first"
+            raise CannotCopy(f"{stale} {refusal}")
     _refuse_unless_empty(engine)
     unfinished = target.with_name(target.name + UNFINISHED)
     _remove(unfinished)
@@ -172,23 +165,21 @@ def _restore_file(engine: Engine, keys: Keys, source: Path, progress: Progress) 
             _copy(source, unfinished, progress)
             with _opened(unfinished) as session:
                 _check(session, keys, source)
-                # older copies lack some
-                there = set(inspect(session.connection()).get_table_names())
+                names = inspect(session.connection()).get_table_names()
                 with write(session):
                     for table in not_restored():
-                        if table.__tablename__ in there:
+                        if table.__tablename__ in names:  # older copies lack some tables
                             session.execute(delete(table))
             make_private(engine)
-            _keep(unfinished, target)
+            _rename(unfinished, target)
     except sqlite3.Error as err:
         raise CannotCopy(f"{source} is not a backup of this application: {err}") from err
 
 
 def _refuse_unless_empty(engine: Engine) -> None:
     if inspect(engine).get_table_names():
-        raise CannotCopy(
-            f"{engine.url.render_as_string()} is not empty; restore into an empty place, it replaces nothing"
-        )
+        refusal = "is not empty; restore into an empty place, it replaces nothing"
+        raise CannotCopy(f"{engine.url.render_as_string()} {refusal}")
     engine.dispose()
 
 
@@ -200,7 +191,7 @@ def _opened(file: Path) -> Iterator[Session]:
 
 
 def _check(session: Session, keys: Keys, copy: Path) -> None:
-    """Raise CannotCopy for a file that is damaged or not ours, KeyFault for one that these keys do not open."""
+    """Raise CannotCopy for a damaged or foreign file, KeyFault where the keys do not open it."""
     connection = session.connection()
     if connection.exec_driver_sql("PRAGMA integrity_check").scalar() != "ok":
         raise CannotCopy(f"{copy} is damaged; take another backup")
@@ -210,10 +201,10 @@ def _check(session: Session, keys: Keys, copy: Path) -> None:
 
 
 def _prove_dump(keys: Keys, dump: Path) -> None:
-    """Raise KeyFault unless the keys open what is in a dump of PostgreSQL, CannotCopy where it is none of ours."""
+    """Raise KeyFault unless the keys open a dump of PostgreSQL, CannotCopy for a foreign one."""
     table = KeyCheckRow.__tablename__
     dumped = _run("pg_restore", "--data-only", f"--table={table}", "--file=-", str(dump))
-    rows = re.findall(r"^(\w+)\t\\\\x([0-9a-f]+)$", dumped, re.MULTILINE)  # its two columns
+    rows = re.findall(r"^(\w+)\t\\\\x([0-9a-f]+)$", dumped, re.MULTILINE)  # key_id, sealed_check
     if not rows:
         raise CannotCopy(f"{dump} is not a backup of this application")
     for key_id, sealed in rows:
@@ -222,8 +213,7 @@ def _prove_dump(keys: Keys, dump: Path) -> None:
 
 def _copy(source: Path, target: Path, progress: Progress) -> None:
     with closing(sqlite3.connect(source)) as from_, closing(sqlite3.connect(target)) as to:
-        # One snapshot from beginning to end; otherwise each write by others would begin the copy
-        # anew.
+        # One transaction is one snapshot; without it, each write by others would restart the copy.
         from_.execute("BEGIN")
         from_.execute("SELECT count(*) FROM sqlite_schema").fetchone()
         from_.backup(to, pages=PAGES, progress=lambda _, left, total: progress(total - left, total))
@@ -231,16 +221,19 @@ def _copy(source: Path, target: Path, progress: Progress) -> None:
 
 
 def _connection(url: URL) -> list[str]:
-    given = {"host": url.host, "port": url.port, "username": url.username, "dbname": url.database}
-    return [*(f"--{name}={value}" for name, value in given.items() if value), "--no-password"]
+    parts = {"host": url.host, "port": url.port, "username": url.username, "dbname": url.database}
+    return [*(f"--{name}={value}" for name, value in parts.items() if value), "--no-password"]
 
 
-def _run(program: str, *words: str, of: URL | None = None) -> str:
-    """What PostgreSQL's own program prints; the password goes through the environment, where others cannot read it."""
+def _run(program: str, *arguments: str, of: URL | None = None) -> str:
+    """Return the output of a program of PostgreSQL.
+
+    The password goes through the environment, where other users cannot read it.
+    """
     if shutil.which(program) is None:
         raise CannotCopy(f"{program} is not installed; run: apt-get install postgresql-client")
     done = subprocess.run(  # noqa: S603 - a fixed program, no shell
-        [program, *words],
+        [program, *arguments],
         env=os.environ | ({"PGPASSWORD": of.password} if of and of.password else {}),
         capture_output=True,
         text=True,

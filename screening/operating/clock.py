@@ -1,4 +1,4 @@
-"""Whether the clock can be trusted: by a clock that jumped, nothing is deleted until somebody confirms it."""
+"""Check the clock: after it jumped, nothing is deleted until a person confirms it."""
 
 import socket
 import time
@@ -15,10 +15,11 @@ from screening.storage.database import write
 from screening.storage.private_files import KeyFault
 from screening.storage.tables import AuditRow, ClockRow
 
-# between two looks of one machine at its clock, which follow within a minute
+# between two checks by one machine, which follow each other within a minute
 TOLERATED = timedelta(minutes=15)
-LONGEST_OFF = timedelta(days=4)  # for which a machine may be off without anybody being asked
-DOUBTED = "clock doubted"  # as the audit log has them
+LONGEST_OFF = timedelta(days=4)  # for which a machine may be off without a confirmation
+# actions in the audit log
+DOUBTED = "clock doubted"
 CONFIRMED = "clock confirmed"
 PURGED = "purged"
 
@@ -29,59 +30,60 @@ class ClockInDoubt(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """A machine by its name, and for how many seconds it has been running, which nobody can set."""
+    """A machine: its name, and the seconds since its start, which nobody can set."""
 
     host: str
     uptime: float
 
 
 def this_machine() -> Machine:
-    """The machine that this process runs on."""
+    """Return the machine that this process runs on."""
     return Machine(host=socket.gethostname()[:64], uptime=time.clock_gettime(time.CLOCK_BOOTTIME))
 
 
 def check(act: Act, machine: Machine) -> None:
-    """Compare the clock with the time that this machine has been running since the last look, and note this look.
+    """Compare the clock with the running time of this machine since its last check.
 
-    After a start of the machine, compare it with the last look of any machine. Raises ClockInDoubt.
+    After a start of the machine, compare it with the last check by any machine. Record this check.
+    Raises ClockInDoubt.
     """
     with write(act.session):
         if doubt(act.session) is None:
             if jump := _jump(act, machine):
                 act.note(DOUBTED, machine.host, _seconds(jump))
             else:
-                _note_look(act, machine)
+                _record_check(act, machine)
     if doubt(act.session) is not None:
         raise ClockInDoubt
 
 
 def doubt(session: Session) -> AuditRow | None:
-    """The event that tells of a jump which nobody has confirmed yet, or None."""
+    """Return the event of a jump that nobody has confirmed yet, or None."""
     doubted = audit.last(session, DOUBTED)
     confirmed = audit.last(session, CONFIRMED)
     return None if confirmed and doubted and confirmed.number > doubted.number else doubted
 
 
 def confirm(act: Act, machine: Machine, *, was_off: bool) -> None:
-    """Trust the clock as it is now.
+    """Confirm that the clock is right now.
 
-    `was_off` says that the time by which it jumped has really passed.
+    `was_off` states that the time by which it jumped has really passed.
     """
     jump = timedelta(0)
     with write(act.session):
         if not was_off:
-            with suppress(KeyFault):  # a look that was changed behind the program counts no more
+            with suppress(KeyFault):  # ignore a check that another program changed
                 jump = _jump(act, machine)
         act.session.execute(delete(ClockRow))
         act.session.expire_all()
-        _note_look(act, machine)
+        _record_check(act, machine)
         act.note(CONFIRMED, machine.host, _seconds(jump))
 
 
 def proven(act: Act, age: timedelta) -> int:
-    """The number of the newest audit row that is proven to be of that age, or 0.
+    """Return the number of the newest audit row that is proven to be of that age, or 0.
 
-    Each purge proves how old what came before it is. Time by which the clock jumped has not passed.
+    Each purge proves the age of the rows before it. Time by which the clock jumped does not count.
     """
     query = (
         select(AuditRow)
@@ -98,7 +100,7 @@ def proven(act: Act, age: timedelta) -> int:
 
 
 def _jump(act: Act, machine: Machine) -> timedelta:
-    """By how much the clock is away from where it should be; zero where that can be."""
+    """Return by how much the clock is wrong; zero where that is within the tolerance."""
     row = act.session.get(ClockRow, machine.host, with_for_update=True, populate_existing=True)
     if row is not None:
         row.unseal(act.keys, "sealed_check")
@@ -106,13 +108,13 @@ def _jump(act: Act, machine: Machine) -> timedelta:
         jump = act.now - row.at - timedelta(seconds=machine.uptime - row.uptime)
         return jump if abs(jump) > TOLERATED else timedelta(0)
     newest = audit.last(act.session)
-    looked_at = act.session.scalar(select(func.max(ClockRow.at)))
-    known = [at for at in (looked_at, newest.at if newest else None) if at is not None]
-    gap = act.now - max(known, default=act.now)
+    checked_at = act.session.scalar(select(func.max(ClockRow.at)))
+    times = [at for at in (checked_at, newest.at if newest else None) if at is not None]
+    gap = act.now - max(times, default=act.now)
     return timedelta(0) if -TOLERATED <= gap <= LONGEST_OFF else gap
 
 
-def _note_look(act: Act, machine: Machine) -> None:
+def _record_check(act: Act, machine: Machine) -> None:
     act.session.merge(ClockRow(host=machine.host, at=act.now, uptime=float(machine.uptime)))
     act.session.flush()
 

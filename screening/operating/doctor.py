@@ -7,7 +7,6 @@ from http.client import HTTPException
 from importlib.metadata import version
 from urllib.request import ProxyHandler, build_opener
 
-from alembic.util import CommandError
 from sqlalchemy.exc import OperationalError
 
 from screening.domain.rules import BASE_LANGUAGE
@@ -68,7 +67,7 @@ def examined() -> Iterator[tuple[bool | None, str, str]]:
         yield from _examined_data(datetime.now(UTC))
     except START_FAULTS as err:
         yield False, "database", str(err)
-    except (OperationalError, CommandError) as err:
+    except OperationalError as err:
         yield False, "database", str(not_reachable(err))
 
 
@@ -127,12 +126,8 @@ def _examined_data(now: datetime) -> Iterator[tuple[bool | None, str, str]]:
     words += ", is flask outbox run needed?" if jobs.idle else ""
     yield not troubled, "outbox", words
     yield from _examined_signing(now)
-    names = ", ".join(here.channels)
-    yield (
-        True,
-        "deliveries",
-        f"to {names}; to try one: flask delivery test NAME" if names else "none is set up",
-    )
+    for check in here.points.checks:
+        yield from check()
 
 
 def not_offered(here: Installation) -> str:

@@ -1,4 +1,4 @@
-"""All that a SQLite database holds, into an empty PostgreSQL database, which takes its place."""
+"""Move all rows of a SQLite database to an empty PostgreSQL database, which replaces it."""
 
 import hashlib
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ from screening.storage.encryption import Keys
 from screening.storage.tables import AuditHeadRow, Base, EditionRow, InForceRow, KeyCheckRow
 
 ROWS = 500  # read and written at once
-# `flask init` has filled these, children first.
+# tables that `flask init` has filled, children first
 PREPARED = [
     Base.metadata.tables[row.__tablename__]
     for row in (InForceRow, EditionRow, AuditHeadRow, KeyCheckRow)
@@ -36,71 +36,72 @@ RELEASE = text("SELECT version_num FROM alembic_version")
 def move(
     source: Engine, url: str, keys: Keys, *, now: datetime, by: str, progress: Progress
 ) -> int:
-    """Copy every row, prove the copy, and close the source for writing.
+    """Copy every row, prove the copy, close the source for writing, and return the number of rows.
 
-    Returns how many rows. Raises CannotCopy.
-
-    Nobody can write to the source meanwhile. `progress` is told the rows done and in all.
+    Nobody can write to the source meanwhile. `progress` takes the numbers of rows done and in all.
+    Raises CannotCopy.
     """
     is_moved = False
     try:
         target = create_engine(url, poolclass=NullPool)
         if (source.dialect.name, target.dialect.name) != ("sqlite", "postgresql"):
             raise CannotCopy(
-                "Only from SQLite to PostgreSQL; for others there are `flask backup` and `flask restore`"
+                "Only from SQLite to PostgreSQL; for others there are `flask backup` "
+                "and `flask restore`"
             )
-        with source.execution_options(writes=True).begin() as here:
-            with target.begin() as there:
-                _refuse_unless_prepared(here, there, keys)
-                rows = _copy(here, there, progress)
-                _continue_log(there, keys, now=now, by=by, rows=rows)
-                # A server that somebody left running gets an error from here on, instead of writing
-                # where nobody looks.
+        with source.execution_options(writes=True).begin() as sqlite:
+            with target.begin() as postgresql:
+                _refuse_unless_prepared(sqlite, postgresql, keys)
+                rows = _copy(sqlite, postgresql, progress)
+                _continue_log(postgresql, keys, now=now, by=by, rows=rows)
+                # From now on, a server that still runs with the old database gets an error instead
+                # of writing there.
                 for statement in _closing():
-                    here.exec_driver_sql(statement)
+                    sqlite.exec_driver_sql(statement)
             is_moved = True
     except (ArgumentError, DatabaseError) as err:
-        why = str(getattr(err, "orig", err)).strip().splitlines()[0]
+        reason = str(getattr(err, "orig", err)).strip().splitlines()[0]
+        message = f"Nothing was moved: {reason} (the target has to be prepared by `flask init`)"
         if is_moved:
-            raise CannotCopy(
-                f"Everything is in PostgreSQL now, but the SQLite file could not be closed for writing: {why}. "
-                "Let no server use it any more: set database_url, then move the file away"
-            ) from err
-        raise CannotCopy(
-            f"Nothing was moved: {why} (the target has to be prepared by `flask init`)"
-        ) from err
+            message = (
+                "Everything is in PostgreSQL now, but the SQLite file could not be closed for "
+                f"writing: {reason}. Let no server use it any more: set database_url, then move "
+                "the file away"
+            )
+        raise CannotCopy(message) from err
     return rows
 
 
-def _refuse_unless_prepared(here: Connection, there: Connection, keys: Keys) -> None:
-    if here.scalar(RELEASE) != there.scalar(RELEASE):
+def _refuse_unless_prepared(source: Connection, target: Connection, keys: Keys) -> None:
+    if source.scalar(RELEASE) != target.scalar(RELEASE):
         raise CannotCopy("One of the databases is of another release; run `flask init` for both")
-    with Session(there) as session:
+    with Session(target) as session:
         check_keys(session, keys)
     if filled := [
         table.name
         for table in Base.metadata.sorted_tables
-        if table not in PREPARED and _count(there, table)
+        if table not in PREPARED and _count(target, table)
     ]:
         raise CannotCopy(f"The target is not empty ({', '.join(filled)}); nothing is ever replaced")
 
 
-def _copy(here: Connection, there: Connection, progress: Progress) -> int:
+def _copy(source: Connection, target: Connection, progress: Progress) -> int:
     for table in PREPARED:
-        there.execute(table.delete())
-    total = sum(_count(here, table) for table in Base.metadata.sorted_tables)
+        target.execute(table.delete())
+    total = sum(_count(source, table) for table in Base.metadata.sorted_tables)
     done = 0
     for table in Base.metadata.sorted_tables:
-        for part in _parts(here, table):
-            there.execute(insert(table), part)
+        for part in _parts(source, table):
+            target.execute(insert(table), part)
             done += len(part)
             progress(done, total)
-        if _fingerprint(here, table) != _fingerprint(there, table):
+        if _fingerprint(source, table) != _fingerprint(target, table):
             raise CannotCopy(f"{table.name} did not arrive as it was; nothing was moved")
-        # new rows get numbers after those that were copied
+        # New rows get numbers after those of the copied rows.
         if (column := table.autoincrement_column) is not None:
             sequence = func.pg_get_serial_sequence(table.name, column.name)
-            there.execute(select(func.setval(sequence, select(func.max(column)).scalar_subquery())))
+            last = select(func.max(column)).scalar_subquery()
+            target.execute(select(func.setval(sequence, last)))
     return done
 
 
@@ -115,21 +116,21 @@ def _parts(connection: Connection, table: Table) -> Iterator[list[dict[str, obje
 
 
 def _fingerprint(connection: Connection, table: Table) -> tuple[int, int]:
-    """How many rows there are, and the sum of their hashes, which no order of rows changes."""
-    count = total = 0
+    """Return the number of rows, and the sum of their hashes, which does not depend on order."""
+    count = 0
+    total = 0
     for part in _parts(connection, table):
         count += len(part)
         total += sum(int.from_bytes(hashlib.sha256(repr(row).encode()).digest()) for row in part)
     return count, total
 
 
-def _continue_log(there: Connection, keys: Keys, *, now: datetime, by: str, rows: int) -> None:
-    """Prove keys and audit chain of the copy, and note in it what happened."""
-    with Session(there) as session:
+def _continue_log(target: Connection, keys: Keys, *, now: datetime, by: str, rows: int) -> None:
+    """Prove the keys and the audit chain of the copy, and note the move in its audit log."""
+    with Session(target) as session:
         check_keys(session, keys)
-        audit.Act(session=session, keys=keys, now=now, by=by).note(
-            "moved", detail=f"{rows} rows to PostgreSQL"
-        )
+        act = audit.Act(session=session, keys=keys, now=now, by=by)
+        act.note("moved", detail=f"{rows} rows to PostgreSQL")
         if faults := list(audit.verify(session, keys)):
             raise CannotCopy("\n".join(["Nothing was moved, the audit log is not whole:", *faults]))
 

@@ -1,8 +1,7 @@
-"""Whether this installation can serve: keys, database, release and rule book fit together."""
+"""Check that keys, database, release and rule book of this installation fit together."""
 
 import logging
 
-from alembic.util import CommandError
 from flask import Flask
 from sqlalchemy.exc import OperationalError
 
@@ -32,15 +31,15 @@ def check_ready(app: Flask) -> None:
             here.check_languages(here.books)
             if lost := audit.lost(db.session, here.keys):
                 logging.getLogger("screening").error("%s", as_called(lost))
-        except (OperationalError, CommandError) as err:
+        except OperationalError as err:
             raise not_reachable(err) from err
         finally:
             db.session.close()
-            db.engine.dispose()  # no connection is handed on to another process
+            db.engine.dispose()  # child processes must inherit no connection
 
 
 def not_reachable(err: Exception) -> DatabaseNotReady:
-    """The fault for a database that does not answer or is not ours."""
+    """Return the exception for a database that does not answer or belongs to another program."""
     reason = str(getattr(err, "orig", err)).strip().splitlines()[0]
     return DatabaseNotReady(
         f"The database at {db.engine.url.render_as_string()} cannot be used: {reason}"

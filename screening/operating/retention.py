@@ -1,4 +1,4 @@
-"""Deleting what the clinic no longer needs to keep. Nothing about a patient stays behind."""
+"""Delete screenings that the clinic no longer needs, with everything about the patient."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -24,47 +24,48 @@ from screening.storage.tables import (
     tables_in_lock_order,
 )
 
-PART = 100  # screenings deleted or announced in one transaction, so that nobody waits long
+PART = 100  # screenings deleted or announced in one transaction, so that others wait briefly
 ONE_DAY = timedelta(days=1)
-# how long the inbox tells that something undecided will be deleted
+# for how long the inbox announces that a screening without a decision will be deleted
 ANNOUNCED_FOR = timedelta(days=14)
-LEAST_BY_ITSELF = 100  # what the server deletes at once without being asked
+# The server by itself deletes at most the larger of these: a number, or a multiple of a usual day.
+LEAST_BY_ITSELF = 100
 TIMES_USUAL = 3
 _UNDECIDED = ScreeningRow.status != Status.REVIEWED
 
 
 def due(act: Act, *, days: int) -> list[tuple[str, bool]]:
-    """The references of what can be deleted, the oldest first; and whether it was opened.
+    """Return the references of screenings that can be deleted, and whether each was opened.
 
-    That is what was sent, reviewed or deferred to a day at least `days` ago, by its own time and by
-    the audit log. What nobody has decided on must also have been announced for 14 days.
+    The oldest come first. They were sent, clarified, reviewed or deferred to a day at least `days`
+    ago, by their own times and by the audit log. Those without a decision must also have been
+    announced for 14 days.
     """
     age = timedelta(days=days)
     limit = act.now - age
-    too_young = _changed_after(act, clock.proven(act, age))
-    announced = _announced_before(act, clock.proven(act, ANNOUNCED_FOR))
+    changed_since = _changed_after(act, clock.proven(act, age))
+    announced_before = _announced_before(act, clock.proven(act, ANNOUNCED_FOR))
     query = (
         select(ScreeningRow)
         .where(ScreeningRow.changed_at <= limit)
         .order_by(ScreeningRow.changed_at)
     )
-    found = []
+    deletable = []
     for row in act.session.scalars(query.execution_options(yield_per=PART)):
         try:
             until = screenings.state(row, act.keys)["until"]
         except KeyFault:
-            until = None  # what cannot be opened is not kept for ever
+            until = None  # a screening that cannot be opened is not kept for ever
         is_over = until is None or date.fromisoformat(until) <= limit.date()
-        is_known = row.status == Status.REVIEWED or (
-            row.announced_at is not None and row.reference in announced
-        )
-        if is_over and is_known and row.reference not in too_young:
-            found.append((row.reference, row.status != Status.NEW))
-    return found
+        was_announced = row.announced_at is not None and row.reference in announced_before
+        may_go = row.status == Status.REVIEWED or was_announced
+        if is_over and may_go and row.reference not in changed_since:
+            deletable.append((row.reference, row.status != Status.NEW))
+    return deletable
 
 
 def _changed_after(act: Act, number: int) -> set[str]:
-    """The references of what was sent or changed after that row of the audit log."""
+    """Return the references of screenings sent or changed after that row of the audit log."""
     changes = AuditRow.action.in_(("submitted", "clarified", "reviewed"))
     return set(
         act.session.scalars(select(AuditRow.subject).where(AuditRow.number > number, changes))
@@ -72,7 +73,7 @@ def _changed_after(act: Act, number: int) -> set[str]:
 
 
 def _announced_before(act: Act, number: int) -> set[str]:
-    """The references of what was last announced before that row of the audit log."""
+    """Return the references of screenings last announced before that row of the audit log."""
     query = (
         select(AuditRow.subject).where(AuditRow.action == "announced").group_by(AuditRow.subject)
     )
@@ -80,7 +81,10 @@ def _announced_before(act: Act, number: int) -> set[str]:
 
 
 def announced(session: Session, *, days: int, shown: int) -> tuple[int, date | None, list[str]]:
-    """What will be deleted although nobody has decided on it: how much, from which day on, and the first references."""
+    """Return how many screenings without a decision will be deleted, from which day, and which.
+
+    The references are the first ones, at most `shown`.
+    """
     columns = (ScreeningRow.reference, ScreeningRow.announced_at, ScreeningRow.changed_at)
     # Not "is not null", for which SQLite reads the whole table instead of the index.
     is_announced = (ScreeningRow.announced_at > datetime(1970, 1, 1, tzinfo=UTC), _UNDECIDED)
@@ -90,65 +94,65 @@ def announced(session: Session, *, days: int, shown: int) -> tuple[int, date | N
         .order_by(ScreeningRow.announced_at, ScreeningRow.changed_at)
     )
     first = session.execute(query.limit(shown)).all()
-    until = [
-        max(at + ANNOUNCED_FOR, changed + timedelta(days=days)).date()
-        for _, at, changed in first
-        if at
+    deletion_days = [
+        max(announced_at + ANNOUNCED_FOR, changed_at + timedelta(days=days)).date()
+        for _reference, announced_at, changed_at in first
+        if announced_at
     ]
-    return (
-        screenings.count(session, *is_announced),
-        min(until, default=None),
-        [row[0] for row in first],
-    )
+    count = screenings.count(session, *is_announced)
+    return count, min(deletion_days, default=None), [row.reference for row in first]
 
 
 def _announce(act: Act, *, days: int) -> None:
-    """Announce what nobody has decided on and what is to be deleted in 14 days, or later where `days` are fewer."""
-    soon = ScreeningRow.changed_at <= act.now - max(
-        timedelta(days=days) - ANNOUNCED_FOR, timedelta(0)
-    )
+    """Announce screenings without a decision that are to be deleted in 14 days.
+
+    Each stays for 14 days after its announcement, even where `days` are fewer.
+    """
+    age = max(timedelta(days=days) - ANNOUNCED_FOR, timedelta(0))
+    soon = ScreeningRow.changed_at <= act.now - age
     query = select(ScreeningRow.reference).where(
         soon, _UNDECIDED, ScreeningRow.announced_at.is_(None)
     )
     references = [""] * PART
-    while len(references) == PART:  # in parts, so that nobody waits long
+    while len(references) == PART:
         with write(act.session):
             part = query.order_by(ScreeningRow.id).limit(PART).with_for_update()
             references = list(act.session.scalars(part))
-            these = update(ScreeningRow).where(ScreeningRow.reference.in_(references))
-            act.session.execute(these.values(announced_at=act.now))
+            rows = update(ScreeningRow).where(ScreeningRow.reference.in_(references))
+            act.session.execute(rows.values(announced_at=act.now))
             for reference in references:
                 act.note("announced", reference)
 
 
 def _delete(session: Session, condition: ColumnElement[bool]) -> Sequence[str]:
-    """Delete screenings with all that goes with them, locked in the order of all locks."""
-    drafts_of = select(ScreeningRow.draft_hash)
-    going = {}
+    """Delete screenings and the rows that belong to them, locked in the order of all locks."""
+    draft_hashes = select(ScreeningRow.draft_hash)
+    dependents = {}
     for table in tables_in_lock_order():
         if table.deleted_with_draft:
             column = getattr(table, table.deleted_with_draft)
             (key,) = inspect(table).primary_key
-            rows = select(key).where(column.in_(drafts_of.where(condition)))
-            going[table] = (key, session.scalars(rows.order_by(key).with_for_update()).all())
+            rows = select(key).where(column.in_(draft_hashes.where(condition)))
+            dependents[table] = (key, session.scalars(rows.order_by(key).with_for_update()).all())
     rows = select(ScreeningRow.reference).where(condition).order_by(ScreeningRow.id)
     references = session.scalars(rows.with_for_update()).all()
-    these = ScreeningRow.reference.in_(references)
+    is_locked = ScreeningRow.reference.in_(references)
+    screening_ids = select(ScreeningRow.id).where(is_locked)
     for child in (EntryRow, SummaryRow, CopyRow, JobRow):
         child_key = child.__table__.primary_key
-        whole = select(*child_key).where(
-            child.screening_id.in_(select(ScreeningRow.id).where(these))
-        )
-        session.execute(whole.order_by(*child_key).with_for_update()).all()
-    for table, (key, ids) in going.items():
+        child_rows = select(*child_key).where(child.screening_id.in_(screening_ids))
+        session.execute(child_rows.order_by(*child_key).with_for_update()).all()
+    for table, (key, ids) in dependents.items():
         column = getattr(table, table.deleted_with_draft)
-        session.execute(delete(table).where(key.in_(ids), column.in_(drafts_of.where(these))))
-    session.execute(delete(ScreeningRow).where(these))
+        session.execute(
+            delete(table).where(key.in_(ids), column.in_(draft_hashes.where(is_locked)))
+        )
+    session.execute(delete(ScreeningRow).where(is_locked))
     return references
 
 
 def _delete_expired(act: Act) -> None:
-    """Delete what has expired, in the order of all locks."""
+    """Delete all rows that have expired, in the order of all locks."""
     for table in tables_in_lock_order():
         condition = table.expired(act.now)
         if table is DraftRow:
@@ -166,43 +170,43 @@ def purge(
     by_itself: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[int, int, int]:
-    """Delete what is due and all that expired.
+    """Delete the screenings that are due, and all rows that have expired.
 
-    `by_itself`, the server deletes no more than three usual days bring.
-
-    Returns how many screenings, how many of them never opened, and how many are left. Raises
-    ClockInDoubt.
+    Return how many screenings were deleted, how many of them were never opened, and how many are
+    left. `by_itself` limits their number to TIMES_USUAL usual days, or LEAST_BY_ITSELF. `progress`
+    takes the numbers done and in all. Raises ClockInDoubt.
     """
     clock.check(act, machine)
     _announce(act, days=days)
-    found = due(act, days=days)
+    all_due = due(act, days=days)
     usual = screenings.count(act.session) // days
-    most = max(LEAST_BY_ITSELF, TIMES_USUAL * usual) if by_itself else len(found)
-    found, left = found[:most], len(found[most:])
-    never_opened = sum(not opened for _, opened in found)
-    for begin in range(0, len(found), PART):
-        references = [reference for reference, _ in found[begin : begin + PART]]
+    most = max(LEAST_BY_ITSELF, TIMES_USUAL * usual) if by_itself else len(all_due)
+    going = all_due[:most]
+    left = len(all_due) - len(going)
+    never_opened = sum(not opened for _reference, opened in going)
+    for begin in range(0, len(going), PART):
+        references = [reference for reference, _opened in going[begin : begin + PART]]
         with write(act.session):
-            # Looked at again: somebody may have decided something since.
-            still = ScreeningRow.reference.in_(references) & (
+            # Checked again: a person may have decided on one since.
+            still_due = ScreeningRow.reference.in_(references) & (
                 ScreeningRow.changed_at <= act.now - timedelta(days=days)
             )
-            deleted = _delete(act.session, still)
+            deleted = _delete(act.session, still_due)
             for reference in deleted:
                 act.note("deleted", reference)
-        progress(begin + len(references), len(found))
+        progress(begin + len(references), len(going))
     with write(act.session):
         _delete_expired(act)
         act.note(
             clock.PURGED,
-            detail=f"{len(found)} screenings, {never_opened} never opened, {left} left for later",
+            detail=f"{len(going)} screenings, {never_opened} never opened, {left} left for later",
         )
     empty_journal(act.session)
-    return len(found), never_opened, left
+    return len(going), never_opened, left
 
 
 def daily(act: Act, machine: Machine, *, days: int) -> None:
-    """Purge, unless that was done within the last day; in between, only delete the drafts that have expired.
+    """Purge, unless that was done within the last day; then only delete expired drafts.
 
     Raises ClockInDoubt.
     """

@@ -1,4 +1,4 @@
-"""Sealing everything anew with the current data key."""
+"""Seal all cells again with the current data key."""
 
 from collections.abc import Callable, Iterator
 
@@ -9,29 +9,29 @@ from screening.storage.database import write
 from screening.storage.encryption import Keys
 from screening.storage.tables import CopyRow, KeyCheckRow, Sealed, SummaryRow, tables_in_lock_order
 
-PART = 50  # rows sealed anew in one transaction; those with a PDF, which are long
-PDFS = 10
+PART = 50  # rows sealed in one transaction
+PDFS = 10  # the same for rows with a PDF, which are large
 
 
 def tables() -> list[type[Sealed]]:
-    """Return the tables to seal anew. The check texts stay: each is sealed with its own key."""
+    """Return the tables to seal again. Check texts stay: each is sealed with its own key."""
     return [table for table in tables_in_lock_order() if table is not KeyCheckRow]
 
 
 def left(session: Session, keys: Keys) -> int:
-    """How many rows have a cell that is sealed with another key than the current one."""
+    """Return how many rows have a cell that is not sealed with the current key."""
     return sum(
-        session.scalar(select(func.count()).select_from(one).where(_old(one, keys))) or 0
-        for one in tables()
+        session.scalar(select(func.count()).select_from(table).where(_old(table, keys))) or 0
+        for table in tables()
     )
 
 
 def seal_anew(session: Session, keys: Keys) -> Iterator[int]:
-    """Seal part by part until nothing is left, and tell how many rows each had.
+    """Seal old rows part by part until none is left, and yield the number of rows of each part.
 
-    May be begun again any time.
+    An interrupted run can be repeated.
     """
-    while left(session, keys):  # once more only where somebody has sealed with an old key meanwhile
+    while left(session, keys):  # again only where another process has sealed with an old key
         for table in tables():
             for part in _parts(session, keys, table):
                 with write(session):
@@ -40,11 +40,10 @@ def seal_anew(session: Session, keys: Keys) -> Iterator[int]:
 
 
 def forget(session: Session, keys: Keys, write_file: Callable[[], None]) -> None:
-    """Seal what is left, then let `write_file` drop the keys that seal nothing any more."""
+    """Seal the rows that are left, then call `write_file`, which removes unused keys."""
     with write(session):
-        # Nothing is done under this lock: it only waits for all who may have sealed before the new
-        # key was written. Who begins after them follows data.key. SQLite has only one writer
-        # anyway.
+        # Nothing is done under this lock: it only waits for transactions that may have begun with
+        # the old key. Later ones read the new key in data.key. SQLite has one writer at a time.
         if session.get_bind().dialect.name == "postgresql":
             names = ", ".join(table.__tablename__ for table in tables())
             session.execute(text(f"LOCK TABLE {names} IN EXCLUSIVE MODE"))
@@ -52,32 +51,31 @@ def forget(session: Session, keys: Keys, write_file: Callable[[], None]) -> None
         pass
     with write(session):
         session.execute(delete(KeyCheckRow).where(KeyCheckRow.key_id != keys.current))
-    # only now: were it written before and the commit lost, nothing could be read again
+    # Only now: if the commit failed after the file was written, no row could be read again.
     write_file()
 
 
 def _parts(session: Session, keys: Keys, table: type[Sealed]) -> Iterator[ColumnElement[bool]]:
-    """What tells the old rows of each part, in the order of the primary key.
+    """Yield a condition for the old rows of each part, in the order of the primary key.
 
-    Finding them locks nothing.
+    The search locks no rows.
     """
     columns = inspect(table).primary_key
     old = _old(table, keys)
     most = PDFS if table in (SummaryRow, CopyRow) else PART
     while True:
-        found = session.execute(select(*columns).where(old).order_by(*columns).limit(most)).all()
-        if not found:
+        part = session.execute(select(*columns).where(old).order_by(*columns).limit(most)).all()
+        if not part:
             return
-        last = tuple(found[-1])
+        last = tuple(part[-1])
         yield old & (tuple_(*columns) <= last)
-        # never again from the beginning of the table
+        # Continue after the part, not at the beginning of the table.
         old = _old(table, keys) & (tuple_(*columns) > last)
 
 
 def _seal(session: Session, keys: Keys, table: type[Sealed], part: ColumnElement[bool]) -> int:
-    rows = session.scalars(
-        select(table).where(part).order_by(*inspect(table).primary_key).with_for_update()
-    ).all()
+    query = select(table).where(part).order_by(*inspect(table).primary_key)
+    rows = session.scalars(query.with_for_update()).all()
     for row in rows:
         for column in table.sealed_columns():
             row.seal(keys, column, row.unseal(keys, column))
@@ -86,11 +84,10 @@ def _seal(session: Session, keys: Keys, table: type[Sealed], part: ColumnElement
 
 
 def _old(table: type[Sealed], keys: Keys) -> ColumnElement[bool]:
-    """Whether any cell has an older key.
+    """Return the condition that a cell of a row is sealed with an older key.
 
-    A PDF is not looked at, because SQLite reads the whole of a cell for its first bytes. It is
-    always sealed right after the digest beside it, so its key is never older than that of the
-    digest.
+    Cells of PDFs are left out, because SQLite reads a whole cell for its first bytes. A PDF is
+    always sealed right after the digest in its row, so its key is never older.
     """
     prefix = f"{keys.current}:".encode()
     columns = [

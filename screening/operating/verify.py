@@ -1,4 +1,4 @@
-"""Proof of what is stored: database files, keys, audit log, and every screening assessed again."""
+"""Prove database files, keys and audit log, and assess every stored screening again."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ from screening.storage.worklist import CHANGES
 
 
 def faults_of(session: Session, keys: Keys, progress: Callable[[int, int], None]) -> Iterator[str]:
-    """Yield every fault of what is stored, in words. `progress` is told the screenings done and all."""
+    """Yield every fault in words. `progress` takes the numbers of screenings done and in all."""
     if lost := audit.lost(session, keys):
         yield lost
     yield from integrity(session)
@@ -35,57 +35,58 @@ def faults_of(session: Session, keys: Keys, progress: Callable[[int, int], None]
 
 
 def prove(session: Session, keys: Keys) -> Iterator[str]:
-    """Assess every stored screening again under its own edition: yields "" where it is as stored, else the fault.
+    """Assess every stored screening again under its own edition, and yield its fault, or "".
 
-    What is stored must also be what the audit log tells: nothing is missing, put back or taken
-    back.
+    Screenings must also agree with the audit log: none is missing, none was put back to an earlier
+    state, and no deleted one is there again. Then yield the faults of the other tables.
     """
-    told: dict[str, Counter[str]] = {}
+    events: dict[str, Counter[str]] = {}
     for event in audit.rows(session):
         if event.action in CHANGES:
-            told.setdefault(event.subject, Counter())[event.action] += 1
-    for screening_id, reference in session.execute(
-        select(ScreeningRow.id, ScreeningRow.reference)
-    ).all():
-        done = told.pop(reference, Counter())
+            events.setdefault(event.subject, Counter())[event.action] += 1
+    query = select(ScreeningRow.id, ScreeningRow.reference)
+    for screening_id, reference in session.execute(query).all():
+        counts = events.pop(reference, Counter())
         try:
-            row = session.get_one(ScreeningRow, screening_id)
-            screening = screenings.read(session, keys, row)
-            summaries.prove_copies(session, keys, row.id)
-            _books, assessment = editions.assess(session, keys, screening)
-            stored = screenings.state(row, keys)
-            again = screenings.state_of(screening, assessment)
-            if stored != again:
-                yield f"{row.reference}: assessed again, it is {again}; stored was {stored}"
-            elif done["clarified"] + done["reviewed"] != row.entries or (
-                row.status == "new"
-            ) == bool(done["opened"]):
-                yield f"{row.reference}: {row.status} with {row.entries} entries, but the audit log tells {dict(done)}"
-            elif done["submitted"] != 1 or done["deleted"]:
-                yield f"{row.reference}: it was put back or never sent, the audit log tells {dict(done)}"
-            elif not search.is_indexed(session, keys, row, screening.patient, screening.replaces):
-                yield f"{row.reference}: what it is searched by was changed"
-            elif (
-                missing := set(range(row.entries + 1))
-                - summaries.numbers(session, keys, row.id)
-                - set(outbox.of(session, row, outbox.SUMMARY))
-            ):
-                yield f"{row.reference}: printed summaries are missing: {sorted(one + 1 for one in missing)}"
-            else:
-                yield ""
-        # SQLite may hold what is no time any more
+            fault = _fault_of(session, keys, session.get_one(ScreeningRow, screening_id), counts)
+        # ValueError: SQLite may store a text that is no time.
         except (KeyFault, NoResultFound, ValueError) as err:
-            yield f"{reference}: {err}"
-    for reference, done in told.items():
-        if done["submitted"] > done["deleted"]:
+            fault = str(err)
+        yield f"{reference}: {fault}" if fault else ""
+    for reference, counts in events.items():
+        if counts["submitted"] > counts["deleted"]:
             yield f"{reference}: it was sent and is missing"
     tables: list[type[Sealed]] = [DraftRow, *Checked.__subclasses__()]
     for table in tables:
         yield from _faults_of_table(session, keys, table)
 
 
+def _fault_of(session: Session, keys: Keys, row: ScreeningRow, counts: Counter[str]) -> str:
+    """Return the fault of one screening, or "". `counts` are its events in the audit log."""
+    screening = screenings.read(session, keys, row)
+    summaries.prove_copies(session, keys, row.id)
+    _books, assessment = editions.assess(session, keys, screening)
+    stored = screenings.state(row, keys)
+    again = screenings.state_of(screening, assessment)
+    if stored != again:
+        return f"assessed again, it is {again}; stored was {stored}"
+    noted = f"the audit log has {dict(counts)}"
+    has_all_entries = counts["clarified"] + counts["reviewed"] == row.entries
+    if not has_all_entries or (row.status == "new") == bool(counts["opened"]):
+        return f"{row.status} with {row.entries} entries, but {noted}"
+    if counts["submitted"] != 1 or counts["deleted"]:
+        return f"it was put back or never sent, {noted}"
+    if not search.is_indexed(session, keys, row, screening.patient, screening.replaces):
+        return "what it is searched by was changed"
+    waiting = outbox.of(session, row, outbox.SUMMARY)
+    printed = summaries.numbers(session, keys, row.id) | set(waiting)
+    if missing := set(range(row.entries + 1)) - printed:
+        return f"printed summaries are missing: {sorted(number + 1 for number in missing)}"
+    return ""
+
+
 def _faults_of_table(session: Session, keys: Keys, table: type[Sealed]) -> Iterator[str]:
-    """Open every row of a table: each fault in words."""
+    """Open every row of a table, and yield each fault in words."""
     (key,) = inspect(table).primary_key
     for row_id, name in session.execute(select(key, getattr(table, "sign_in_name", key))).all():
         try:

@@ -1,7 +1,7 @@
 """WeasyPrint, in processes of its own: a helper that stays, and one child of it for each page, which may use little.
 
 The helper reads nothing that a patient wrote. It is started without the rest of the application
-(see press.py).
+(see renderer_process.py).
 """
 
 import base64
@@ -136,11 +136,35 @@ class Renderer:
         return content, {chr(code) for font in document.fonts.values() for code in font.missing}
 
 
+# A page that nobody sees. It has one of each kind of part, so that little is left to load for a
+# summary, and takes a fifth of its time.
+WARM_UP = Page(
+    html=(
+        '<html lang="en"><head><title>Page</title></head><body><main><h1>Page</h1>'
+        '<div class="finding caution"><h3>1. <span class="tag">Tag</span> Heading</h3>'
+        '<p>Text <span class="small">more text</span></p></div>'
+        '<table><caption>Table</caption><thead><tr><th scope="col">Head</th></tr></thead>'
+        "<tbody><tr><td>Cell</td></tr></tbody></table>"
+        '<ul class="boxes"><li>Item</li></ul>'
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><title>Shape</title>'
+        '<path d="M0 0h9v9z" fill="#111"/></svg>'
+        f'<img class="qr" alt="Picture" src="{PICTURE}iVBORw0KGgoAAAANSUhEUgAAAAEAAAABAQAAAAA3bvkk'
+        'AAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="/>'
+        "</main></body></html>"
+    ),
+    style="pdf.css",
+    to_be_signed=True,
+    attached=Attached(
+        name="page.json", description="Page", content="{}", created="2026-11-23T10:00:00+00:00"
+    ),
+)
+
+
 def serve(descriptor: int, seconds: int, memory: int) -> NoReturn:
     """Render each page asked for over this socket, in a child each, until the other side closes it.
 
-    The first page is a sample that nobody sees: what it makes this process load, no child has to.
-    Each child prints it too, before it is asked for a page: memory that it needs a copy of is
+    This process renders WARM_UP first: what that makes it load, no child has to. Each child renders
+    it too, unless a page waits already, so that most of the memory that it needs a copy of is
     copied while nobody waits. Where a child ends without an answer, this process ends too, with the
     child's exit code, or BY_SIGNAL and the number of the signal.
     """
@@ -149,37 +173,33 @@ def serve(descriptor: int, seconds: int, memory: int) -> NoReturn:
     os.nice(10)  # patients who fill in the form go first
     # nothing that a patient wrote is to be left behind
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    line = Connection(descriptor)
+    connection = Connection(descriptor)
+    gc.disable()  # next to nothing of what is made here is ever garbage
     try:
-        request = json.loads(line.recv_bytes())
         renderer = Renderer()
-        sample = request["page"]
-        renderer.render(sample)
+        renderer.render(WARM_UP)
         gc.freeze()  # children share this memory for as long as nobody writes to it
-        line.send_bytes(_reply(request["number"]))
     except Exception as err:  # noqa: BLE001 - whatever it was, it must be told
         why = str(err) if isinstance(err, Missing) else f"at start: {type(err).__name__}"
-        line.send_bytes(_reply(request["number"], error=why))
+        connection.send_bytes(_reply(json.loads(connection.recv_bytes())["number"], error=why))
         os._exit(0)
     while True:
         child = os.fork()  # before there is anything to do, so that nobody waits for it
         if child == 0:
-            _child(renderer, sample, line, seconds, memory)
+            _child(renderer, connection, seconds, memory)
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         if code != 0:
             os._exit(0 if code == _CLOSED else BY_SIGNAL - code if code < 0 else code)
 
 
-def _child(
-    renderer: Renderer, sample: Page, line: Connection, seconds: int, memory: int
-) -> NoReturn:
+def _child(renderer: Renderer, connection: Connection, seconds: int, memory: int) -> NoReturn:
     """Render one page within limits that the kernel keeps, answer, end."""
     code = 1
     try:
-        gc.disable()  # it ends before that could be of use
-        renderer.render(sample)
+        if not connection.poll():
+            renderer.render(WARM_UP)
         try:
-            asked = line.recv_bytes()
+            asked = connection.recv_bytes()
         except (EOFError, ConnectionError):
             code = _CLOSED
             return  # type: ignore[misc] # the last line ends the process
@@ -197,7 +217,7 @@ def _child(
             reply = _reply(request["number"], content=printed, missing="".join(sorted(missing)))
         except BaseException as err:  # noqa: BLE001 - whatever it was, only its name may be told
             reply = _reply(request["number"], error=type(err).__name__)
-        line.send_bytes(reply)
+        connection.send_bytes(reply)
         code = 0
     finally:
         os._exit(code)

@@ -1,8 +1,6 @@
-"""The press: pages go to the renderer's process, PDFs come back.
+"""The renderer's process: it gets pages and returns PDFs. A page that ends it harms no other page."""
 
-A page that breaks it breaks nothing else.
-"""
-
+import atexit
 import base64
 import json
 import os
@@ -12,6 +10,7 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
+from functools import cache
 from itertools import count
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -22,18 +21,15 @@ from screening.printing.renderer import BY_SIGNAL, MEMORY, SECONDS, Page
 ROOT = Path(__file__).parent.parent.parent
 KEPT = ("PATH", "HOME", "XDG_CACHE_HOME", "TMPDIR")
 PATIENCE = SECONDS + 5  # seconds; the renderer's own limits come first
-# The package without its __init__: the renderer needs neither the application nor the memory that
-# it takes.
 _START = """
-import sys, types
-screening = types.ModuleType("screening")
-screening.__path__ = [sys.argv[1]]
-sys.modules["screening"] = screening
+import sys
+sys.path.append(sys.argv[1])
 from screening.printing.renderer import serve
 serve(*map(int, sys.argv[2:]))
 """
 # nothing from the working folder or the user's own packages
 _PYTHON = (sys.executable, "-P", "-s", "-c", _START)
+_beginning = threading.Lock()  # two threads at once must not make two
 
 
 class PrintingFailed(Exception):
@@ -47,21 +43,19 @@ class Printed(NamedTuple):
     missing: frozenset[str]
 
 
-class Press:
+class RendererProcess:
     """One renderer, started when it is first needed and again after it ended.
 
     For any number of threads.
 
-    It begins with a `sample`. A page may take that many `seconds`, and bytes of `memory` (address
-    space).
+    A page may take that many `seconds`, and bytes of `memory` (address space).
     """
 
-    def __init__(self, sample: Page, *, seconds: int = SECONDS, memory: int = MEMORY) -> None:
-        self._sample = sample
+    def __init__(self, *, seconds: int = SECONDS, memory: int = MEMORY) -> None:
         self._numbers = count(1)
         self._limits = (str(seconds), str(memory))
         self._lock = threading.Lock()
-        self._line: Connection | None = None
+        self._connection: Connection | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
     def print(self, page: Page) -> Printed:
@@ -69,36 +63,43 @@ class Press:
         if not self._lock.acquire(timeout=PATIENCE):
             raise PrintingFailed("busy")
         try:
-            if self._process is not None and self._process.poll() is not None:
-                self.close()  # it was killed while nobody needed it
-            if self._line is None:
-                self._start()
+            self._begin()
             reply = self._exchange(page)
+            if reply["error"]:
+                raise PrintingFailed(reply["error"])
         except (EOFError, OSError) as err:
             raise PrintingFailed(self._why()) from err
         except BaseException:
-            # an answer that nobody waits for any more must not be taken for the next one
+            # The next page begins another renderer: this one may not have started as it should,
+            # and an answer that nobody waits for any more must not be taken for the next one.
             self.close()
             raise
         finally:
             self._lock.release()
-        if reply["error"]:
-            raise PrintingFailed(reply["error"])
         return Printed(base64.b64decode(reply["content"]), frozenset(reply["missing"]))
+
+    def begin(self) -> None:
+        """Start the renderer, if it is not there, so that it loads while the page is prepared."""
+        with self._lock:
+            self._begin()
 
     def forget(self) -> None:
         """Leave the renderer to the process that this one was forked from."""
-        if self._line is not None:
-            self._line.close()
-        self._line = self._process = None
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = self._process = None
 
-    def _start(self) -> None:
+    def _begin(self) -> None:
+        if self._process is not None and self._process.poll() is not None:
+            self.close()  # it was killed while nobody needed it
+        if self._connection is not None:
+            return
         ours, theirs = socket.socketpair()
         with theirs:
             # Nothing of the environment but where its files are: there may be secrets in it.
             kept = {name: value for name, value in os.environ.items() if name in KEPT}
             self._process = subprocess.Popen(  # noqa: S603 - all of it is ours
-                [*_PYTHON, str(ROOT / "screening"), str(theirs.fileno()), *self._limits],
+                [*_PYTHON, str(ROOT), str(theirs.fileno()), *self._limits],
                 env=kept,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -106,26 +107,23 @@ class Press:
                 pass_fds=(theirs.fileno(),),
                 process_group=0,  # with its child; Ctrl-C and a hang-up are not for them
             )
-        self._line = Connection(ours.detach())
-        if error := self._exchange(self._sample)["error"]:
-            self.close()
-            raise PrintingFailed(error)
+        self._connection = Connection(ours.detach())
 
     def _exchange(self, page: Page) -> dict[str, Any]:
         """Send a page and wait for its answer, for as long as PATIENCE.
 
         Raises EOFError, OSError.
         """
-        line = self._line
+        connection = self._connection
         process = self._process
         number = next(self._numbers)
-        assert line is not None  # noqa: S101
+        assert connection is not None  # noqa: S101
         assert process is not None  # noqa: S101
         watch = threading.Timer(PATIENCE, _kill, (process,))
         watch.start()
         try:
-            line.send_bytes(json.dumps({"number": number, "page": page}).encode())
-            answer: dict[str, Any] = json.loads(line.recv_bytes())
+            connection.send_bytes(json.dumps({"number": number, "page": page}).encode())
+            answer: dict[str, Any] = json.loads(connection.recv_bytes())
         finally:
             watch.cancel()
         if answer["number"] != number:
@@ -146,12 +144,33 @@ class Press:
 
     def close(self) -> None:
         """End the renderer, whatever it is doing; the next page begins another."""
-        if self._line is not None:
-            self._line.close()
+        if self._connection is not None:
+            self._connection.close()
         if self._process is not None:
             _kill(self._process)
             self._process.wait()
-        self._line = self._process = None
+        self._connection = self._process = None
+
+
+def current_renderer() -> RendererProcess:
+    """Return the renderer of this process."""
+    with _beginning:
+        return _renderer()
+
+
+@cache
+def _renderer() -> RendererProcess:
+    made = RendererProcess()
+    atexit.register(made.close)
+
+    def begin_anew() -> None:
+        # A process forked from this one begins with a renderer of its own: a connection is not for two.
+        atexit.unregister(made.close)
+        made.forget()
+        _renderer.cache_clear()
+
+    os.register_at_fork(after_in_child=begin_anew)
+    return made
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

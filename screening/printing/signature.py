@@ -6,20 +6,13 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
-from typing import Any
-
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    load_pem_private_key,
-)
-from cryptography.x509.oid import NameOID
+from typing import TYPE_CHECKING, Any
 
 from screening.printing.conformance import SIGNATURE_FIELD
+
+# Certificates and pyHanko are imported where they are used: most processes never sign.
+if TYPE_CHECKING:
+    from cryptography import x509
 
 VALID = timedelta(days=5 * 365)
 # bytes: what is signed, a name and the largest usual signature take some hundred each
@@ -53,8 +46,11 @@ class Signature:
         return output
 
     @cached_property
-    def certificate(self) -> x509.Certificate:
+    def certificate(self) -> "x509.Certificate":
         """The certificate of the key. Raises CannotSign."""
+        from cryptography import x509
+        from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
         try:
             certificate = x509.load_pem_x509_certificates(self.pem)[0]
             key = load_pem_private_key(self.pem, password=None)
@@ -69,6 +65,8 @@ class Signature:
     @property
     def described(self) -> str:
         """Whose certificate it is, until when it holds, and its fingerprint. Raises CannotSign."""
+        from cryptography.hazmat.primitives.hashes import SHA256
+
         one = self.certificate
         return (
             f"{one.subject.rfc4514_string()}, valid until {one.not_valid_after_utc:%Y-%m-%d}, "
@@ -78,7 +76,6 @@ class Signature:
     @cached_property
     def _tools(self) -> Any:
         _ = self.certificate  # says what is wrong with the file, if anything is
-        # Imported here: most processes never sign, and it takes a while.
         from pyhanko.keys import load_certs_from_pemder_data, load_private_key_from_pemder_data
         from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
         from pyhanko.sign.fields import MDPPerm, SigSeedSubFilter
@@ -112,8 +109,13 @@ class Signature:
 
 def new_key(clinic: str, *, now: datetime) -> str:
     """A new P-256 key with a certificate that it signed itself, as PEM."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
     key = generate_private_key(SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, clinic[:64])])
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, clinic[:64])])
     not_for = "key_encipherment data_encipherment key_agreement key_cert_sign crl_sign encipher_only decipher_only"
     uses = dict.fromkeys(not_for.split(), False)
     certificate = (

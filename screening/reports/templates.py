@@ -10,6 +10,7 @@ from screening.reports.bidi import with_elements
 from screening.reports.summary import translations
 
 ROOT = Path(__file__).parent.parent.parent
+FOLDERS = [ROOT / "templates", *ROOT.glob("screening/features/*/templates")]
 NOT_IN_XML = (*range(9), 11, 12, *range(14, 32), 0xFFFE, 0xFFFF)
 
 
@@ -25,7 +26,7 @@ def filled_in(
 
     What is `missing`, or cannot be in XML, is shown by code points.
     """
-    found = _environment(language).get_template(f"pdf/{template}.html")
+    found = _environment(language).get_template(template)
     html = with_elements(found.render(paper=paper.lower(), missing=bool(missing), **values))
     return html.translate({code: f"[U+{code:04X}]" for code in (*NOT_IN_XML, *map(ord, missing))})
 
@@ -38,7 +39,7 @@ def plain_text(template: str, language: str, **values: Any) -> str:
 @cache
 def _environment(language: str) -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(ROOT / "templates"),
+        loader=FileSystemLoader(FOLDERS),
         autoescape=select_autoescape(["html"]),
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -1,4 +1,4 @@
-"""The clinic's own rule book: a copy of the packaged one in its instance folder, which upgrades leave alone."""
+"""The clinic's own rule book: a copy of the packaged one, which upgrades do not change."""
 
 import shutil
 from pathlib import Path
@@ -6,28 +6,28 @@ from pathlib import Path
 from screening.domain.rules import BASE_LANGUAGE
 from screening.rulebooks.load import AZATHIOPRINE, InvalidRuleBook, load
 
-BASIS = "adopted-from"  # folder with the packaged rule book as it was adopted, or last compared
+BASIS = "adopted-from"  # folder of the packaged rule book as it was adopted or last compared
 
 
 def adopt(folder: Path) -> list[Path]:
-    """Copy the packaged rule book with its translations into the folder.
+    """Copy the packaged rule book with its translations into a new folder, and return the files.
 
-    Return the files. Raises FileExistsError.
+    Raises FileExistsError.
     """
     folder.mkdir(mode=0o700, parents=True)
-    own = [Path(shutil.copy(file, folder)) for file in _packaged()]
+    copies = [Path(shutil.copy(file, folder)) for file in _packaged()]
     note_basis(folder)
-    return own
+    return copies
 
 
 def note_basis(folder: Path) -> None:
-    """Keep the packaged rule book as it is now: what a later release changes is told by comparing with it."""
+    """Store the packaged rule book as it is now, so that later releases can be compared with it."""
     basis = folder / BASIS
     shutil.rmtree(basis, ignore_errors=True)
     basis.mkdir(mode=0o700)
     for file in _packaged():
         shutil.copy(file, basis)
-        if file.suffix == ".json":  # editors check by what this release reads
+        if file.suffix == ".json":  # editors use the schema of this release
             shutil.copy(file, folder)
 
 
@@ -37,7 +37,7 @@ def basis(folder: Path) -> Path:
 
 
 def is_packaged_newer(folder: Path) -> bool:
-    """Whether the packaged rule book changed since it was adopted, or this release cannot read that one."""
+    """Return whether the packaged book differs from the adopted copy, or that is unreadable."""
     try:
         return basis(folder).exists() and _digest(basis(folder)) != _digest(AZATHIOPRINE)
     except (OSError, InvalidRuleBook):

@@ -1,4 +1,4 @@
-"""The domain's rule book from the tables of one that was proven."""
+"""Build the domain's rule book from the tables of one that was proven."""
 
 from collections.abc import Mapping
 from dataclasses import fields
@@ -9,38 +9,41 @@ from screening.domain import rules as domain
 from screening.rulebooks import shape
 
 RANKS = 10_000  # more than any book has rules: ranks within one question's findings
-Built = TypeVar("Built")
+Value = TypeVar("Value")
 
 
-def build(book: shape.Book, language: str, translation_status: str, **kept: Any) -> domain.RuleBook:
-    """Return the rule book in the language in which the tables are. Nothing is checked here.
+def build(
+    book: shape.Book, language: str, translation_status: str, **outside: Any
+) -> domain.RuleBook:
+    """Return the rule book in the language of the tables. Nothing is checked here.
 
-    `kept` is what the edition has that is not in its tables: digest, content and approvals.
+    `outside` are the values of the edition outside of its tables: digest, content and approvals.
     """
-    facts = {one.id: _made(domain.Fact, one) for one in book.fact}
-    questions = tuple(_question(one, dict(book.choice)) for one in book.question)
-    asked = [item for question in questions for item in question.page]
-    rank = {item.id: place * RANKS for place, item in enumerate(asked)}
+    facts = {table.id: _value(domain.Fact, table) for table in book.fact}
+    questions = tuple(_question(table, dict(book.choice)) for table in book.question)
+    items = [item for question in questions for item in question.page]
+    rank = {item.id: index * RANKS for index, item in enumerate(items)}
     reasons = dict(book.open)
+    alone = f"{reasons['alone']} "
     read_by_rules: dict[str, list[domain.Fact]] = {}
     rules = []
     for number, rule in enumerate(book.rule, start=1):
         cites = _cited(rule, facts)
-        for item in rule.when:
-            read_by_rules.setdefault(item, []).extend(cites)
+        for item_id in rule.when:
+            read_by_rules.setdefault(item_id, []).extend(cites)
         answer = max(rule.when, key=rank.__getitem__)
-        finding = _made(
+        finding = _value(
             domain.Finding,
             rule,
             rule=rule.id,
             answer=answer,
             severity=domain.Severity[rule.severity.upper()],
             open=None,
-            evidence=rule.evidence and _made(domain.Evidence, rule.evidence),
+            evidence=rule.evidence and _value(domain.Evidence, rule.evidence),
             cites=cites,
             rank=rank[answer] + number,
         )
-        when = tuple(sorted((item, frozenset(values)) for item, values in rule.when.items()))
+        when = tuple(sorted((item_id, frozenset(values)) for item_id, values in rule.when.items()))
         rules.append(domain.Rule(when=when, finding=finding))
     open_findings = {
         (item.id, how): domain.Finding(
@@ -49,68 +52,66 @@ def build(book: shape.Book, language: str, translation_status: str, **kept: Any)
             severity=domain.Severity.CLARIFY,
             title=item.topic,
             reason=reasons[how.value],
-            confirm=f"{reasons['alone']} {item.clarify}"
-            if how is domain.Open.PRIVATE
-            else item.clarify,
+            confirm=alone + item.clarify if how is domain.Open.PRIVATE else item.clarify,
             open=how,
             evidence=None,
             cites=tuple(dict.fromkeys(read_by_rules[item.id])),
             rank=rank[item.id],
         )
-        for item in asked
+        for item in items
         if item.id in read_by_rules
         for how in domain.Open
     }
     return domain.RuleBook(
-        edition=_made(domain.Edition, book.edition, **kept),
+        edition=_value(domain.Edition, book.edition, **outside),
         language=language,
         translation_status=translation_status,
-        medicine=_made(domain.Medicine, book.medicine),
-        sources=tuple(_made(domain.Source, one) for one in book.source),
+        medicine=_value(domain.Medicine, book.medicine),
+        sources=tuple(_value(domain.Source, table) for table in book.source),
         facts=tuple(facts.values()),
         questions=questions,
         rules=tuple(rules),
         open_findings=MappingProxyType(open_findings),
         checklist=tuple(
-            _made(domain.ChecklistItem, one, cites=_cited(one, facts)) for one in book.checklist
+            _value(domain.ChecklistItem, table, cites=_cited(table, facts))
+            for table in book.checklist
         ),
         leaflet=tuple(
-            _made(domain.LeafletPart, one, cites=_cited(one, facts)) for one in book.leaflet
+            _value(domain.LeafletPart, table, cites=_cited(table, facts)) for table in book.leaflet
         ),
-        not_screened=tuple(one.text for one in book.not_screened),
+        not_screened=tuple(table.text for table in book.not_screened),
     )
 
 
-def _made(kind: type[Built], table: shape.Table, /, **given: Any) -> Built:
-    """Return one of the domain's dataclasses; what is not given stands in the table under the same name."""
-    read = {one.name: getattr(table, one.name) for one in fields(kind) if one.name not in given}  # type: ignore[arg-type]
-    return kind(**read, **given)
+def _value(kind: type[Value], table: shape.Table, /, **values: Any) -> Value:
+    """Return a value of the domain: fields not in `values` are those of the table."""
+    names = {field.name for field in fields(kind)} - values.keys()  # type: ignore[arg-type]
+    return kind(**{name: getattr(table, name) for name in names}, **values)
 
 
 def _question(table: shape.Question, labels: Mapping[str, str]) -> domain.Question:
     follow_ups = tuple(
-        _made(
+        _value(
             domain.FollowUp,
-            one,
+            follow_up,
             parent=table.id,
-            when=frozenset(one.when),
-            kind=domain.Kind(one.kind),
-            **_options(one, labels),
+            when=frozenset(follow_up.when),
+            kind=domain.Kind(follow_up.kind),
+            **_options(follow_up, labels),
         )
-        for one in table.follow_up
+        for follow_up in table.follow_up
     )
-    return _made(domain.Question, table, follow_ups=follow_ups, **_options(table, labels))
+    return _value(domain.Question, table, follow_ups=follow_ups, **_options(table, labels))
 
 
 def _options(table: shape.Question | shape.FollowUp, labels: Mapping[str, str]) -> dict[str, Any]:
-    own = () if isinstance(table, shape.Question) else table.options
-    options = [domain.Option(id=one, label=labels[one]) for one in table.choices] or [
-        _made(domain.Option, one) for one in own
-    ]
-    return {"options": tuple(options), "option_ids": frozenset(one.id for one in options)}
+    own_options = () if isinstance(table, shape.Question) else table.options
+    options = [domain.Option(id=choice, label=labels[choice]) for choice in table.choices]
+    options += [_value(domain.Option, option) for option in own_options if not table.choices]
+    return {"options": tuple(options), "option_ids": frozenset(option.id for option in options)}
 
 
 def _cited(
     table: shape.Rule | shape.ChecklistItem | shape.LeafletPart, facts: Mapping[str, domain.Fact]
 ) -> tuple[domain.Fact, ...]:
-    return tuple(facts[one] for one in table.cites)
+    return tuple(facts[fact_id] for fact_id in table.cites)

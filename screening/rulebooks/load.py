@@ -1,6 +1,6 @@
-"""TOML -> RuleBook.
+"""Load rule books from TOML.
 
-Everything is checked, and every fault is reported at once with file, place and remedy.
+All faults are reported at once, each with file, place and remedy.
 """
 
 import hashlib
@@ -21,12 +21,15 @@ from screening.rulebooks.reading import Content, RuleBookFault, keep_sound
 from screening.rulebooks.translation import translated
 
 AZATHIOPRINE = Path(__file__).with_name("azathioprine.toml")
-UNREADABLE = 'correct it there: texts stand in one line between straight quotes ("), and the file is in UTF-8'
+UNREADABLE = (
+    'correct it there: texts stand in one line between straight quotes ("), '
+    "and the file is in UTF-8"
+)
 EARLY = ("status", "approved_by", "approved_on")  # keys of [edition] in early editions
 
 
 class InvalidRuleBook(InvalidInput[list[RuleBookFault]]):
-    """The faults are those of a rule book and its translations."""
+    """Raised for a rule book, with the faults of its translations too."""
 
 
 def load(
@@ -34,11 +37,11 @@ def load(
     offered: Collection[str] | None = None,
     drafts: Collection[str] | None = None,
 ) -> Mapping[str, domain.RuleBook]:
-    """Return the rule book at `path` in each of its languages, by language code, the base language first.
+    """Return the rule book at `path` by language code, the base language first.
 
-    Translations are the files beside it named `<name>.<language>.toml`. One that is not complete is
-    left out, unless its language is `offered` and it is reviewed or among the `drafts` (by default
-    every language is). Raises InvalidRuleBook with all faults.
+    Translations are the files beside it named `<name>.<language>.toml`. An incomplete translation
+    is left out, unless its language is `offered` and it is reviewed or among the `drafts`; by
+    default both name every language. Raises InvalidRuleBook with all faults.
     """
     faults: list[RuleBookFault] = []
     files = {domain.BASE_LANGUAGE: path}
@@ -76,13 +79,11 @@ def load(
 
 @lru_cache(maxsize=8)
 def load_content(content: str) -> Mapping[str, domain.RuleBook]:
-    """Return the rule book kept as `domain.Edition.content`, in each of its languages.
+    """Return the rule book stored as `domain.Edition.content`, by language code.
 
-    Raises InvalidRuleBook.
-
-    Early editions have in their content who approved them.
+    The content of early editions names the person who approved them. Raises InvalidRuleBook.
     """
-    languages = json.loads(content)  # its digest was proven: it is what `load` made
+    languages = json.loads(content)  # the caller has checked its digest: `load` has written it
     names = {language: f"stored edition ({language})" for language in languages}
     ordered = dict(sorted(languages.items(), key=lambda item: item[0] != domain.BASE_LANGUAGE))
     return _read(ordered, content, names, [], (), ())
@@ -102,37 +103,36 @@ def _read(
     approvals = _early_approvals(english.get("edition"))
     keep_sound(english, shape.Book, note)
     Proof(english, note)
-    in_words = {domain.BASE_LANGUAGE: english}
+    worded = {domain.BASE_LANGUAGE: english}
     status = {domain.BASE_LANGUAGE: "original"}
     for language in content.keys() - {domain.BASE_LANGUAGE}:
         overlay = content[language]
         before = len(faults)
         keep_sound(overlay, shape.Translation, notes[language])
         status[language] = overlay.pop("translation", {}).get("status", "")
-        in_words[language] = translated(english, overlay, notes[language])
+        worded[language] = translated(english, overlay, notes[language])
         is_wanted = language in offered and (status[language] != "draft" or language in drafts)
         if faults[before:] and not is_wanted:
-            del faults[before:], in_words[language]
+            del faults[before:], worded[language]
     if faults:
         raise InvalidRuleBook(list(dict.fromkeys(faults)))
-    kept = {
+    outside = {
         "digest": hashlib.sha256(canonical.encode()).hexdigest(),
         "content": canonical,
         "approvals": approvals,
     }
-    return MappingProxyType(
-        {
-            language: build(
-                shape.Book.model_validate(in_words[language]), language, status[language], **kept
-            )
-            for language in content
-            if language in in_words
-        }
-    )
+    books = {
+        language: build(
+            shape.Book.model_validate(worded[language]), language, status[language], **outside
+        )
+        for language in content
+        if language in worded
+    }
+    return MappingProxyType(books)
 
 
 def _early_approvals(edition: object) -> tuple[domain.Approval, ...]:
-    """Take out of the table what early editions said about their approval, and return it."""
+    """Remove the approval that early editions have in their table, and return it."""
     if not isinstance(edition, dict):
         return ()
     status, by, on = (edition.pop(key, "") for key in EARLY)

@@ -1,19 +1,20 @@
-"""Reading TOML by a declared shape: what is wrong, missing or left over is a fault, and reading goes on without it."""
+"""Read TOML by a declared shape, and go on without the parts that are wrong."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import getitem
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ValidationError
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 Content = dict[str, Any]  # parsed TOML
 Note = Callable[[str, str, str], None]  # takes the place, the problem and the remedy of a fault
 
 _TABLE = ("is missing or not a table", "write it as [{place}]")
 _NUMBER = ("{value!r} is not a whole number of at least 1", "write one, such as {key} = 24")
-_WORDING = {  # how pydantic's name of an error begins: the problem and what to do
+_WORDING = {  # the problem and the remedy, by how pydantic's name of an error begins
     "missing": ("is missing", "add it"),
     "extra": ("is not known here", "remove it or correct its name"),
     "model": _TABLE,
@@ -32,7 +33,7 @@ _WORDING = {  # how pydantic's name of an error begins: the problem and what to 
 
 @dataclass(frozen=True, slots=True)
 class RuleBookFault:
-    """One thing wrong with a rule book: the file, the table and key in it, what is wrong and what to do."""
+    """A fault of a rule book: the file, the table and key in it, the problem and the remedy."""
 
     file: str
     place: str
@@ -43,47 +44,48 @@ class RuleBookFault:
         return f"{self.file}: {self.place}: {self.problem}; {self.remedy}"
 
 
-def keep_sound(content: Content, shape: type[BaseModel], note: Note) -> None:
-    """Take out of the content what does not fit the shape, and note a fault for it."""
+def keep_sound(content: Content, shape: "type[BaseModel]", note: Note) -> None:
+    """Remove from the content all that does not fit the shape, and note a fault for each part."""
+    from pydantic import ValidationError
+
     try:
-        # a missing table is told like a wrong one
+        # A missing table is reported like a wrong one.
         shape.model_validate(dict.fromkeys(shape.model_fields) | content)
     except ValidationError as err:
-        # An array of which no item fits is also told as empty.
-        errors = [one for one in err.errors() if one["type"] != "too_short" or not one["input"]]
-        for one in errors:
-            kind = one["type"].split("_")[0]
-            key = one["loc"][-1]
+        # pydantic also reports an array without any valid item as empty.
+        errors = [
+            error for error in err.errors() if error["type"] != "too_short" or not error["input"]
+        ]
+        for error in errors:
+            kind = error["type"].split("_")[0]
+            key = error["loc"][-1]
+            context = error.get("ctx", {})
             if kind == "too":
-                kind = one["ctx"]["field_type"].lower()
+                kind = context["field_type"].lower()
             elif kind == "string" and key in ("id", "version"):
                 kind = str(key)
-            place = _place(content, one["loc"])
-            expected = one.get("ctx", {}).get("expected", "").replace("'", "").replace(" or ", ", ")
-            note(
-                place,
-                *(
-                    said.format(place=place, key=key, value=one["input"], expected=expected)
-                    for said in _WORDING[kind]
-                ),
-            )
-        for one in reversed(errors):  # the last first: the numbers of those before stay right
-            *way, last = one["loc"]
-            inside: Any = reduce(getitem, way, content)
-            if isinstance(inside, list) or last in inside:
-                del inside[last]
+            place = _place(content, error["loc"])
+            expected = context.get("expected", "").replace("'", "").replace(" or ", ", ")
+            facts = {"place": place, "key": key, "value": error["input"], "expected": expected}
+            problem, remedy = _WORDING[kind]
+            note(place, problem.format_map(facts), remedy.format_map(facts))
+        for error in reversed(errors):  # the last first: indexes of earlier errors stay valid
+            *keys, last = error["loc"]
+            table: Any = reduce(getitem, keys, content)
+            if isinstance(table, list) or last in table:
+                del table[last]
 
 
-def _place(content: Any, way: Sequence[Any]) -> str:
-    """Return the dotted place to which the keys lead; items of arrays are called by their ids."""
+def _place(content: Any, keys: Sequence[Any]) -> str:
+    """Return the dotted place to which the keys lead; items of arrays have their ids as names."""
     names = []
-    for key in way:
+    for key in keys:
         content = content[key] if isinstance(content, list) else content.get(key)
         names.append(name_of(content, key + 1) if isinstance(key, int) else key)
     return ".".join(names)
 
 
 def name_of(item: Any, number: int) -> str:
-    """Return what an item of an array is called in places: its id, or else its number, from 1."""
-    given = item.get("id") if isinstance(item, dict) else None
-    return given if isinstance(given, str) and given else str(number)
+    """Return the name of an array's item in places: its id, or else its number, from 1."""
+    item_id = item.get("id") if isinstance(item, dict) else None
+    return item_id if isinstance(item_id, str) and item_id else str(number)

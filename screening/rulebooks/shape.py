@@ -1,8 +1,6 @@
-"""The shape of a rule book: its tables, their keys and what stands there.
+"""The shape of a rule book: its tables, their keys and values. `proof.py` checks references.
 
-What holds between tables is in `proof.py`.
-
-Tables are in lists and words in tuples: so pydantic tells which of the two is missing.
+Tables are in lists and words in tuples, so that pydantic's errors distinguish the two.
 """
 
 from typing import Annotated, Literal, TypeVar
@@ -10,9 +8,9 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypeAliasType
 
-One = TypeVar("One")
+Item = TypeVar("Item")
 Filled = Field(min_length=1)
-Tables = Annotated[list[One], Filled]
+Tables = Annotated[list[Item], Filled]
 Id = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
 Text = Annotated[str, Field(pattern=r"\S")]
 Texts = Annotated[tuple[Text, ...], Filled]
@@ -22,7 +20,7 @@ Status = Literal["draft", "approved"]
 
 
 class Table(BaseModel):
-    """A table without other keys than these."""
+    """A table that has no other keys than its fields."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
@@ -34,13 +32,13 @@ class Named(Table):
 
 
 class Edition(Named):
-    """Which rule book this is."""
+    """The identity of a rule book."""
 
     version: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._+-]{0,39}$")]
 
 
 class Medicine(Table):
-    """What the book is about."""
+    """The medicine that the book screens for."""
 
     name: Text
     brand: Text
@@ -50,7 +48,7 @@ class Medicine(Table):
 
 
 class Source(Named):
-    """A document that facts come from."""
+    """A document that facts are taken from."""
 
     title: Text
     publisher: Text
@@ -67,7 +65,7 @@ class Fact(Named):
 
 
 class Labels(Table):
-    """The words of the choices."""
+    """The labels of the choices."""
 
     yes: Text
     no: Text
@@ -76,7 +74,7 @@ class Labels(Table):
 
 
 class Reasons(Table):
-    """How the prescriber is told that a question is open."""
+    """The words for the prescriber about a question that is open."""
 
     unsure: Text
     private: Text
@@ -85,13 +83,13 @@ class Reasons(Table):
 
 
 class Option(Named):
-    """One thing that can be chosen."""
+    """An option of a follow-up."""
 
     label: Text
 
 
 class FollowUp(Named):
-    """A question that opens under certain choices of its parent question, with choices or with options of its own."""
+    """A question after certain choices of its parent question, with choices or own options."""
 
     when: Names
     kind: Literal["one", "several", "text"]
@@ -120,7 +118,7 @@ class Question(Named):
 
 
 class Evidence(Table):
-    """What other references say."""
+    """The statements of other references."""
 
     status: Status
     agreement: Text
@@ -129,7 +127,7 @@ class Evidence(Table):
 
 
 class Rule(Named):
-    """What applies when every question named in `when` has one of the values there."""
+    """A rule: it applies when every question named in `when` has one of the values there."""
 
     when: dict[str, Names]
     severity: Literal["contraindication", "caution"]
@@ -141,7 +139,7 @@ class Rule(Named):
 
 
 class ChecklistItem(Named):
-    """Something for the prescriber to cover with every patient."""
+    """One point for the prescriber to discuss with every patient."""
 
     text: Text
     cites: Names
@@ -158,7 +156,7 @@ class LeafletPart(Named):
 
 
 class NotScreened(Named):
-    """Something that nobody asked."""
+    """A subject that no question covers."""
 
     text: Text
 
@@ -180,19 +178,19 @@ class Book(Table):
 
 
 class TranslationStatus(Table):
-    """Whether somebody read the translation."""
+    """The status of a translation: whether it was reviewed."""
 
     status: Literal["draft", "reviewed"]
 
 
 class Translation(BaseModel):
-    """A file that translates; its other tables follow those of the book."""
+    """A file with a translation. Its other tables follow those of the book."""
 
     translation: TranslationStatus
 
 
 class Translated(Table):
-    """The translation of a text, and the mark of the English text that it translates (`translation.wording_hash`)."""
+    """The translation of a text and the hash of the English text (`translation.wording_hash`)."""
 
     of: Annotated[str, Field(pattern=r"^[0-9a-f]{8}$")]
     text: Text
@@ -202,7 +200,7 @@ TranslatedTexts = TypeAliasType("TranslatedTexts", "Translated | dict[str, Trans
 
 
 class TranslationFile(Translation):
-    """The whole file that translates, for the schema; `translation.py` reads it and tells its faults better."""
+    """The whole file of a translation, for the schema alone: `translation.py` reads it."""
 
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, TranslatedTexts]

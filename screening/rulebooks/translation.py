@@ -1,4 +1,4 @@
-"""Translations: texts by their place in the English book, each with the mark of the English text that it translates."""
+"""Translations: texts by their place in the English book, each with a hash of its English text."""
 
 import hashlib
 from collections.abc import Iterator
@@ -6,46 +6,47 @@ from typing import Any
 
 from screening.rulebooks.reading import Content, Note, name_of
 
-# Keys of what only machines read, or what is quoted from the sources.
+# Keys of values that only programs read, or that are quoted from the sources.
 UNTRANSLATED = {"edition", "source", "id", "section", "says", "brand", "atc", "rxnorm", "loinc"} | {
     "choices", "when", "kind", "severity", "cites", "status", "references",
 }  # fmt: skip
 
 
 def wording_hash(text: str) -> str:
-    """Return the mark of an English text: 8 hex digits of its SHA-256."""
+    """Return the first 8 hex digits of the SHA-256 of an English text."""
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def translated(english: Content, translation: Content, note: Note) -> Content:
-    """Return the English book with the words of the translation; what is missing, stale or left over is noted."""
+    """Return the English book in the words of the translation.
+
+    Texts that are missing, outdated or left over are noted.
+    """
     entries = dict(_entries(translation, "", note))
 
     def worded(value: Any, place: str) -> Any:
         if isinstance(value, dict):
+            prefix = f"{place}." if place else ""
             return {
-                key: one if key in UNTRANSLATED else worded(one, f"{place}.{key}" if place else key)
-                for key, one in value.items()
+                key: inner if key in UNTRANSLATED else worded(inner, f"{prefix}{key}")
+                for key, inner in value.items()
             }
         if isinstance(value, list):
             return [
-                worded(one, f"{place}.{name_of(one, number)}")
-                for number, one in enumerate(value, start=1)
+                worded(item, f"{place}.{name_of(item, number)}")
+                for number, item in enumerate(value, start=1)
             ]
         if not isinstance(value, str):
             return value
-        mark = wording_hash(value)
+        english_hash = wording_hash(value)
         entry = entries.pop(place, {})
         text = entry.get("text")
         if not isinstance(text, str) or not text.strip():
             problem = "is empty" if entry else "is not translated"
-            note(place, problem, f'write {{ of = "{mark}", text = "..." }}')
-        elif entry.get("of") != mark:
-            note(
-                place,
-                f"translates another English text than {value!r}",
-                f'correct it: of = "{mark}"',
-            )
+            note(place, problem, f'write {{ of = "{english_hash}", text = "..." }}')
+        elif entry.get("of") != english_hash:
+            problem = f"translates another English text than {value!r}"
+            note(place, problem, f'correct it: of = "{english_hash}"')
         return text
 
     book: Content = worded(english, "")

@@ -1,9 +1,10 @@
-"""What another edition of the rule book would have made of the screenings that are stored."""
+"""Assess stored screenings again under another edition of the rule book."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from screening.domain.assessment import Assessment
 from screening.domain.evaluate import evaluate
 from screening.domain.rules import RuleBook, Severity
 from screening.storage import screenings
@@ -16,9 +17,10 @@ DAYS = 90  # for which screenings are assessed again
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effect:
-    """References of the screenings of which findings differ, by the outcomes under the old and the new book.
+    """The effect of another edition on the screenings of some days.
 
-    `total` screenings were sent in that time; `unreadable` of them cannot be opened.
+    `total` were sent in that time; `unreadable` of them cannot be opened. `differing` are the
+    references of those whose findings differ, by the outcomes under the old and the new book.
     """
 
     total: int
@@ -27,7 +29,7 @@ class Effect:
 
     @property
     def count(self) -> int:
-        """How many differ."""
+        """Return how many screenings differ."""
         return sum(map(len, self.differing.values()))
 
 
@@ -37,11 +39,12 @@ def effect(
     new: RuleBook,
     *,
     since: datetime,
-    tell: Callable[[int, int], None] = lambda _, __: None,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Effect:
-    """Assess what was sent since then under both books, with what was clarified; `tell` is told how far it is.
+    """Assess all screenings sent since then, with their clarifications, under both books.
 
-    A question that a screening was not asked counts as not answered.
+    A question that a screening was not asked counts as not answered. `progress` takes the numbers
+    of screenings done and in all.
     """
     sent = ScreeningRow.submitted_at >= since
     total = screenings.count(act.session, sent)
@@ -49,7 +52,7 @@ def effect(
     unreadable = 0
     differing: dict[tuple[Severity, Severity], list[str]] = {}
     for done, row in enumerate(screenings.all_rows(act.session, sent), start=1):
-        tell(done, total)
+        progress(done, total)
         try:
             answers = screenings.read(act.session, act.keys, row).established
         except KeyFault:
@@ -57,14 +60,17 @@ def effect(
             continue
         was = evaluate(old, answers)
         now = evaluate(new, answers)
-        found, finds = ({(one.rule, one.severity) for one in made.findings} for made in (was, now))
-        if found != finds:
+        if _severities(was) != _severities(now):
             differing.setdefault((was.outcome, now.outcome), []).append(row.reference)
     return Effect(
         total=done, unreadable=unreadable, differing=dict(sorted(differing.items(), reverse=True))
     )
 
 
+def _severities(assessment: Assessment) -> set[tuple[str, Severity]]:
+    return {(finding.rule, finding.severity) for finding in assessment.findings}
+
+
 def seen(act: Act, shown: Effect) -> None:
-    """Note that somebody sees which screenings differ."""
+    """Note in the audit log that a person sees which screenings differ."""
     act.note_at_once("compared", detail=f"{shown.count} screenings")

@@ -1,4 +1,4 @@
-"""Which rule book holds: the one in force, the one that a screening was made under, and how one is approved."""
+"""Editions of the rule book: reading them, putting one in force, and approving it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -22,38 +22,37 @@ Books = Mapping[str, RuleBook]
 
 
 class ApprovedAlready(Exception):
-    """This person has approved this edition, and it takes somebody else as well."""
+    """This person has approved this edition already; the second approval is for somebody else."""
 
 
 class NoSuchApproval(Exception):
-    """There is no such approval, or it was withdrawn already."""
+    """There is no such approval, or it was withdrawn."""
 
 
 def books_at(session: Session, keys: Keys, digest: str, *, at: datetime | None = None) -> Books:
-    """Return a kept edition in each of its languages, with its approvals now or at a moment.
+    """Return a stored edition by language, with its approvals now or at a moment.
 
     Raises KeyFault.
     """
-    return approved(
-        load_content(editions.content(session, digest)), given(session, keys, digest, at=at)
-    )
+    books = load_content(editions.content(session, digest))
+    return approved(books, approvals_at(session, keys, digest, at=at))
 
 
 def books_of(session: Session, keys: Keys, screening: Screening) -> Books:
-    """Return the edition that a screening was made under, with what was known of its approval then."""
+    """Return the edition of a screening, with the approvals that it had when that was sent."""
     return books_at(session, keys, screening.digest, at=screening.submitted_at)
 
 
 def assess(session: Session, keys: Keys, screening: Screening) -> tuple[Books, Assessment]:
-    """Return the edition that a screening was made under, and what follows from it."""
+    """Return the edition of a screening and the assessment under it."""
     books = books_of(session, keys, screening)
     return books, evaluate(books[BASE_LANGUAGE], screening.established)
 
 
-def given(
+def approvals_at(
     session: Session, keys: Keys, digest: str, *, at: datetime | None = None
 ) -> tuple[Approval, ...]:
-    """Return the approvals of an edition now or at a moment; none where one of two was missing.
+    """Return the approvals of an edition now or at a moment, or () where it had too few.
 
     Raises KeyFault.
     """
@@ -69,7 +68,7 @@ def given(
 def approved(books: Books, approvals: tuple[Approval, ...]) -> Books:
     """Return the rule book with these approvals.
 
-    An early edition without any keeps the one that its file named.
+    Without any, an early edition keeps the approval that its file has.
     """
     if not approvals:
         return books
@@ -82,8 +81,8 @@ def approved(books: Books, approvals: tuple[Approval, ...]) -> Books:
 def begin(act: Act, edition: Callable[[], Edition], *, adopted: bool) -> None:
     """Put the edition of the rule book's file in force where none is, as `flask init` does.
 
-    An edition that nobody ever approved gives way to that of a newer release, unless the clinic has
-    `adopted` its own. Raises VersionUsed, and whatever reading the file raises.
+    As long as no edition was ever approved, that of a newer release replaces the one in force,
+    unless the clinic has `adopted` its own. Raises VersionUsed, and the errors of `edition`.
     """
     with write(act.session):
         editions.lock(act.session)
@@ -91,7 +90,7 @@ def begin(act: Act, edition: Callable[[], Edition], *, adopted: bool) -> None:
         if current is None or not (adopted or audit.last(act.session, editions.APPROVED)):
             newest = edition()
             if newest.digest != current:
-                if current is not None:  # something has to be in force
+                if current is not None:  # a new installation needs one in any case
                     editions.refuse_used_version(act.session, newest)
                 editions.keep(act.session, newest, now=act.now)
                 editions.put_in_force(act, newest, from_at=act.now)
@@ -107,11 +106,10 @@ def approve(
     needed: int,
     from_at: datetime,
 ) -> bool:
-    """Record that a prescriber approves an edition.
+    """Record that a prescriber approves an edition, and return whether it has all approvals needed.
 
-    Return whether nobody else has to: then it comes into force.
-
-    It does so at `from_at`, or at once where that is over. Raises VersionUsed, ApprovedAlready.
+    It then comes into force at `from_at`, or at once where that is past. Raises VersionUsed,
+    ApprovedAlready.
     """
     with write(act.session):
         editions.lock(act.session)
@@ -134,21 +132,21 @@ def approve(
             withdrawn_why="",
         )
         act.session.add(row)
-        is_whole = len(before) + 1 >= needed
-        if is_whole and editions.in_force(act.session, act.keys, now=act.now) != edition.digest:
+        is_complete = len(before) + 1 >= needed
+        if is_complete and editions.in_force(act.session, act.keys, now=act.now) != edition.digest:
             editions.put_in_force(act, edition, from_at=max(from_at, act.now))
         act.note(
             editions.APPROVED,
             f"{edition.id} {edition.version}",
             f"{row.id} of {edition.digest[:16]}",
         )
-    return is_whole
+    return is_complete
 
 
 def withdraw(act: Act, approval_id: str, edition: Edition, *, why: str) -> None:
-    """Take an approval back. An edition in force stays so, as a draft; one to come does not come.
+    """Withdraw an approval. Raises NoSuchApproval.
 
-    Raises NoSuchApproval.
+    An edition in force stays in force, as a draft. One that was to come into force later does not.
     """
     with write(act.session):
         editions.lock(act.session)
@@ -159,7 +157,7 @@ def withdraw(act: Act, approval_id: str, edition: Edition, *, why: str) -> None:
         row.withdrawn_at = act.now
         row.withdrawn_by = act.full_name
         row.withdrawn_why = why
-        if not given(act.session, act.keys, edition.digest):
+        if not approvals_at(act.session, act.keys, edition.digest):
             editions.keep_out_of_force(act, edition)
         act.note(
             editions.WITHDRAWN,

@@ -1,4 +1,4 @@
-"""Handing screenings over to other systems, each time noted in the audit log."""
+"""Export screenings to other systems, with a note in the audit log."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -14,9 +14,9 @@ from screening.storage.tables import ScreeningRow
 def export(
     act: Act, *, since: datetime, kind: str
 ) -> Iterator[tuple[Screening, Assessment, Mapping[str, RuleBook]]]:
-    """Every screening sent since then, assessed under its own edition.
+    """Yield every screening sent since then, assessed under its own edition.
 
-    The audit log is told first.
+    The note in the audit log comes first.
     """
     act.note_at_once("exported", detail=f"since {since:%Y-%m-%d} as {kind}")
     for row in screenings.all_rows(act.session, ScreeningRow.submitted_at >= since):

@@ -8,13 +8,24 @@ from datetime import UTC, datetime
 
 from sqlalchemy.orm import Session
 
-from screening.delivery.channel import DeliveryFailed
 from screening.printing.renderer_process import PrintingFailed
 from screening.printing.signature import CannotSign
 from screening.storage import outbox
 from screening.storage.audit import Act
 from screening.storage.database import write
 from screening.storage.private_files import KeyFault
+
+
+class JobFailed(Exception):
+    """Raised where a job failed, or where nobody knows whether it failed.
+
+    `fault` is one of `ExtensionPoints.reasons`; `detail` is a code or a file, nothing personal.
+    """
+
+    def __init__(self, fault: str, detail: str = "") -> None:
+        super().__init__(f"{fault} {detail}".strip())
+        self.fault = fault
+        self.detail = detail
 
 
 def work(
@@ -24,23 +35,23 @@ def work(
     *,
     now: datetime,
     screening_id: str = "",
+    attempts: int = outbox.ATTEMPTS,
 ) -> bool:
-    """Do the job of a kind that has been due for longest (of one screening, where asked).
+    """Do the job of a kind (of a screening) that has been due for longest; False if none is due.
 
-    False where there is none.
-
-    `do` takes it off the outbox when it is done; whatever goes wrong with it is noted there.
+    `do` takes it off the outbox when it is done; whatever goes wrong with it is noted there, and
+    tried again until there were so many `attempts`.
     """
     if not outbox.is_due(session, kind, now=now):
         return False
     with write(session):
-        job = outbox.take(session, kind, now=now, screening_id=screening_id)
+        job = outbox.take(session, kind, now=now, screening_id=screening_id, attempts=attempts)
     if job is None:
         return False
     try:
         do(job)
     except Exception as err:  # noqa: BLE001 - whatever it is, the job must be seen and tried again
-        said = isinstance(err, PrintingFailed | CannotSign | DeliveryFailed | KeyFault)
+        said = isinstance(err, PrintingFailed | CannotSign | JobFailed | KeyFault)
         with write(session):
             fault = str(err) if said else type(err).__name__
             outbox.put_off(session, job, fault, now=datetime.now(UTC))
@@ -48,16 +59,8 @@ def work(
 
 
 def retry(act: Act, references: Sequence[str] = (), *, kind: str = "") -> int:
-    """Let what failed be tried again: all, or only about these screenings, or of this kind; how many jobs that are."""
+    """Make failed jobs due now: all, those of these screenings, or of this kind; return how many."""
     with write(act.session):
         jobs = outbox.retry(act.session, references, kind=kind, now=act.now)
         act.note("retried", detail=f"{jobs} jobs")
-    return jobs
-
-
-def drop(act: Act, channel: str) -> int:
-    """Forget what was to be delivered to a channel; how many jobs that were."""
-    with write(act.session):
-        jobs = outbox.drop(act.session, f"{outbox.TO}{channel}")
-        act.note("dropped", channel, f"{jobs} jobs")
     return jobs

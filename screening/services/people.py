@@ -1,4 +1,4 @@
-"""Who may sign in, and who is signed in. Passwords come hashed; every change is an audit event."""
+"""People and their sign-ins. Passwords are hashed by the caller; every change is an audit event."""
 
 import re
 import secrets
@@ -35,35 +35,32 @@ ATTEMPTS_PER_NAME_AND_ADDRESS = 10
 ATTEMPTS_PER_NAME = 200
 ATTEMPTS_PER_ADDRESS = 100
 SEEN_EVERY = timedelta(minutes=1)
-AHEAD = timedelta(minutes=1)  # that the clock of another machine may be
+AHEAD = timedelta(minutes=1)  # by which the clock of another machine may be fast
 
 
 class NotAccepted(Exception):
-    """What was asked for cannot be done.
-
-    Says why and what to do, in English; pages translate it.
-    """
+    """A change was refused. The text states the reason and the remedy; pages translate it."""
 
 
 def one_time_password() -> str:
-    """A password to be read aloud or typed once (99 random bits)."""
+    """Return a password to be read aloud or typed once (99 random bits)."""
     return "-".join("".join(secrets.choice(_ALPHABET) for _ in range(5)) for _ in range(4))
 
 
 def normal_name(typed: str) -> str:
-    """A sign-in name in its one form."""
+    """Return a sign-in name in its normal form."""
     return unicodedata.normalize("NFKC", tidy(typed)[:200]).casefold().strip()
 
 
 def find(session: Session, sign_in_name: str) -> PersonRow | None:
-    """The person with this sign-in name, however it is written, or None."""
+    """Return the person with this sign-in name in any spelling of its normal form, or None."""
     return session.scalars(
         select(PersonRow).where(PersonRow.sign_in_name == normal_name(sign_in_name))
     ).first()
 
 
 def everyone(session: Session) -> list[PersonRow]:
-    """All people, by sign-in name."""
+    """Return all people, in the order of their sign-in names."""
     return list(session.scalars(select(PersonRow).order_by(PersonRow.sign_in_name)))
 
 
@@ -76,9 +73,9 @@ def add(
     *,
     only_if_none: bool = False,
 ) -> bool:
-    """Add a person with a hashed one-time password. Raises NotAccepted.
+    """Add a person with a hashed one-time password, and return whether that was done.
 
-    With `only_if_none`, nothing happens (and False is returned) where there is anybody already.
+    With `only_if_none`, it is not done where there are people already. Raises NotAccepted.
     """
     name = normal_name(sign_in_name)
     shown = tidy(full_name)
@@ -102,14 +99,14 @@ def add(
         act.session.add(person)
         try:
             act.session.flush()
-        except IntegrityError as err:  # no two may have the same name
+        except IntegrityError as err:  # sign-in names are unique
             raise NotAccepted(TAKEN) from err
         act.note("people", name, f"added as {person.role_names}")
     return True
 
 
 def _has_admin(session: Session) -> bool:
-    return any(one.active and one.has_role("admin") for one in everyone(session))
+    return any(person.active and person.has_role("admin") for person in everyone(session))
 
 
 def _roles(roles: Collection[str]) -> str:
@@ -127,96 +124,105 @@ def change(
     totp_required: bool | None = None,
     hashed: str | None = None,
 ) -> None:
-    """Change what is given; None leaves it.
+    """Change a person; None leaves a value as it is. Raises NotAccepted.
 
-    A new (hashed, one-time) password also forgets the second factor.
-
-    Whoever is disabled or has a new password is signed out everywhere. Raises NotAccepted.
+    `hashed` is a new one-time password, which also removes the second factor. A new password and
+    disabling end all sign-ins of the person.
     """
     session = act.session
     with write(session):
-        # All of them: two who disable each other must not both succeed.
+        # Lock all rows: two admins who disable each other must not both succeed.
         session.scalars(select(PersonRow).order_by(PersonRow.id).with_for_update()).all()
         person = find(session, sign_in_name)
         if person is None:
             raise NotAccepted(UNKNOWN)
-        done = []
+        changes = []
         had_admin = _has_admin(session)
         if roles is not None:
             person.role_names = _roles(roles)
-            done.append(f"roles: {person.role_names}")
+            changes.append(f"roles: {person.role_names}")
         if active is not None:
             person.active = active
-            done.append("enabled" if active else "disabled")
+            changes.append("enabled" if active else "disabled")
         if totp_required is not None:
             person.totp_required = totp_required
-            done.append("second factor required" if totp_required else "second factor not required")
+            required = "required" if totp_required else "not required"
+            changes.append(f"second factor {required}")
         if hashed is not None:
             person.password = hashed
             person.password_is_one_time = True
             person.fs_uniquifier = secrets.token_hex(32)
-            person.tf_primary_method = person.tf_totp_secret = person.mf_recovery_codes = None
+            person.tf_primary_method = None
+            person.tf_totp_secret = None
             person.tf_last_counter = None
-            forget = AttemptRow.key.in_(_counted(act.keys, person.sign_in_name, ""))
-            delete_in_order(session, AttemptRow.id, forget, wait=False)
-            done.append("password reset")
+            person.mf_recovery_codes = None
+            counted = AttemptRow.key.in_(_limits(act.keys, person.sign_in_name, ""))
+            delete_in_order(session, AttemptRow.id, counted, wait=False)
+            changes.append("password reset")
         session.flush()
         if had_admin and not _has_admin(session):
             raise NotAccepted(LAST_ADMIN)
         if hashed is not None or active is False:
             delete_in_order(session, SignInRow.token_hash, SignInRow.person_id == person.id)
-        act.note("people", person.sign_in_name, ", ".join(done))
+        act.note("people", person.sign_in_name, ", ".join(changes))
 
 
-# ----------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------------
 # sign-ins
 
 
-def _counted(keys: Keys, sign_in_name: str, address: str) -> dict[bytes, int]:
-    """By what attempts are counted, and how many of each may fail: a stranger elsewhere locks nobody out at once."""
+def _limits(keys: Keys, sign_in_name: str, address: str) -> dict[bytes, int]:
+    """Return how many sign-ins may fail, by the keys under which they are counted.
+
+    The limit of a name alone is high: a few attempts from elsewhere must not lock a person out.
+    """
     name = normal_name(sign_in_name)
+    limits = {
+        (name, address): ATTEMPTS_PER_NAME_AND_ADDRESS,
+        (name, ""): ATTEMPTS_PER_NAME,
+        ("", address): ATTEMPTS_PER_ADDRESS,
+    }
     return {
-        keys.authenticate(
-            "attempt", records.encode([name, address])
-        ): ATTEMPTS_PER_NAME_AND_ADDRESS,
-        keys.authenticate("attempt", records.encode([name, ""])): ATTEMPTS_PER_NAME,
-        keys.authenticate("attempt", records.encode(["", address])): ATTEMPTS_PER_ADDRESS,
+        keys.authenticate("attempt", records.encode(list(counted))): limit
+        for counted, limit in limits.items()
     }
 
 
 def too_many_attempts(act: Act, sign_in_name: str, address: str) -> bool:
-    """Whether so many sign-ins failed for this name (known or not) or address that none is tried for a while."""
-    for key, most in _counted(act.keys, sign_in_name, address).items():
-        # Those that seem to be still to come were counted while the clock was ahead.
+    """Return whether so many sign-ins failed for this name or address that none is tried now.
+
+    Names that nobody has count as well.
+    """
+    for key, limit in _limits(act.keys, sign_in_name, address).items():
+        # Attempts with a later time were counted while the clock was fast.
         is_recent = AttemptRow.at.between(act.now - ATTEMPTS_WINDOW, act.now + AHEAD)
         recent = select(func.count()).where(AttemptRow.key == key, is_recent)
-        if (act.session.scalar(recent) or 0) >= most:
+        if (act.session.scalar(recent) or 0) >= limit:
             return True
     return False
 
 
-def failed(act: Act, sign_in_name: str, address: str, what: str) -> None:
-    """Count a failed sign-in.
+def failed(act: Act, sign_in_name: str, address: str, credential: str) -> None:
+    """Count a failed sign-in, and note which `credential` was wrong.
 
-    The log names nobody it does not know: a password may have been typed as the name.
+    The audit log has known sign-in names only: a password may have been typed as the name.
     """
     with write(act.session):
         delete_in_order(act.session, AttemptRow.id, AttemptRow.at <= act.now - COUNTED, wait=False)
         act.session.add_all(
-            AttemptRow(key=key, at=act.now) for key in _counted(act.keys, sign_in_name, address)
+            AttemptRow(key=key, at=act.now) for key in _limits(act.keys, sign_in_name, address)
         )
-        known = find(act.session, sign_in_name)
-        replace(act, by=known.sign_in_name if known else "unknown").note(
-            "sign-in failed", detail=what
-        )
+        person = find(act.session, sign_in_name)
+        by = person.sign_in_name if person else "unknown"
+        replace(act, by=by).note("sign-in failed", detail=credential)
 
 
 def began(act: Act, person: PersonRow, *, token_hash: str, address: str, changed: str = "") -> None:
-    """Note a sign-in, within the transaction of whoever calls.
+    """Record a sign-in, within the caller's transaction.
 
-    Where credentials were `changed`, all others end.
+    Where credentials were `changed`, all other sign-ins of the person end.
     """
-    counted = list(_counted(act.keys, person.sign_in_name, address))[:2]
+    counted = list(_limits(act.keys, person.sign_in_name, address))[:2]
     delete_in_order(act.session, AttemptRow.id, AttemptRow.key.in_(counted), wait=False)
     times = {"begun_at": act.now, "seen_at": act.now}
     act.session.add(
@@ -227,36 +233,36 @@ def began(act: Act, person: PersonRow, *, token_hash: str, address: str, changed
     act.note("signed in")
 
 
-def changed_credentials(act: Act, person: PersonRow, what: str, *, but: str = "") -> None:
-    """Note what somebody changed; every sign-in but one ends.
+def changed_credentials(act: Act, person: PersonRow, change: str, *, but: str = "") -> None:
+    """Note a change of credentials, and end all sign-ins of the person but one.
 
-    Within the transaction of whoever calls.
+    It happens within the caller's transaction.
     """
     others = (SignInRow.person_id == person.id) & (SignInRow.token_hash != but)
     delete_in_order(act.session, SignInRow.token_hash, others)
-    act.note("people", detail=what)
+    act.note("people", detail=change)
 
 
 def signed_in(
     session: Session, token_hash: str, *, idle: timedelta, longest: timedelta, now: datetime
 ) -> SignInRow | None:
-    """The sign-in, unless it was ended, unused for `idle` or is older than `longest`."""
+    """Return the sign-in, unless it has ended, was unused for `idle` or is older than `longest`."""
     row = session.get(SignInRow, token_hash)
     if row is None or row.seen_at <= now - idle:
         return None
-    # no longer, where the clock was ahead then
+    # One that began later than now began while the clock was fast.
     return row if now - longest < row.begun_at <= now + AHEAD else None
 
 
 def seen(*, session: Session, token_hash: str, now: datetime) -> None:
-    """Put off the idle time-out."""
+    """Restart the idle time-out of a sign-in."""
     with write(session):
         if (row := session.get(SignInRow, token_hash, with_for_update=True)) is not None:
             row.seen_at = now
 
 
 def own_sign_ins(session: Session, person: PersonRow) -> list[SignInRow]:
-    """Where a person is signed in, the latest used first."""
+    """Return the sign-ins of a person, the last used first."""
     query = (
         select(SignInRow).where(SignInRow.person_id == person.id).order_by(SignInRow.seen_at.desc())
     )
@@ -264,12 +270,12 @@ def own_sign_ins(session: Session, person: PersonRow) -> list[SignInRow]:
 
 
 def end(act: Act, sign_in_name: str, *, token_hash: str | None) -> None:
-    """End one sign-in of a person, or with None all of them."""
+    """End one sign-in of a person, or all where `token_hash` is None."""
     with write(act.session):
         person = find(act.session, sign_in_name)
         if person is not None:
-            which = SignInRow.person_id == person.id
+            condition = SignInRow.person_id == person.id
             if token_hash is not None:
-                which &= SignInRow.token_hash == token_hash
-            if delete_in_order(act.session, SignInRow.token_hash, which):
+                condition &= SignInRow.token_hash == token_hash
+            if delete_in_order(act.session, SignInRow.token_hash, condition):
                 act.note("signed out", sign_in_name, "all sign-ins" if token_hash is None else "")

@@ -1,4 +1,4 @@
-"""Filling in the questionnaire and sending it to the clinic: each verb is one step of the patient's draft."""
+"""The patient's draft: begin it, record each step, and send it to the clinic."""
 
 import secrets
 from collections.abc import Callable, Iterable, Mapping
@@ -14,30 +14,30 @@ from screening.storage.database import delete_in_order, write
 from screening.storage.drafts import Draft, Typed
 from screening.storage.tables import AttemptRow, ScreeningRow
 
-# From one address, which all patients in the clinic's network may share.
+# from one address, which all patients in the clinic's network may share
 MOST_BEGUN = 200
 MOST_WRONG = 60
 COUNTED = timedelta(hours=1)
 
 
 class DraftGone(Exception):
-    """There is no such draft: never begun, expired, sent already, or a token that we did not give out."""
+    """There is no such draft: it never was, has expired or was sent, or the token is invalid."""
 
 
 class TooManyTries(Exception):
-    """So many forms were begun, or wrong codes typed, from one address that it may be no patients who do it."""
+    """Too many forms were begun or wrong codes typed from one address."""
 
 
 def new_token() -> str:
-    """The token of a new draft (256 random bits)."""
+    """Return a token for a new draft (256 random bits)."""
     return secrets.token_urlsafe(32)
 
 
 def begin(act: Act, *, address: str, keep: timedelta) -> str:
     """Begin an empty draft and return its token.
 
-    Raises TooManyTries where MOST_BEGUN were begun from this address within the last hour; "" is
-    not counted.
+    Raises TooManyTries where MOST_BEGUN were begun from this address within the last hour. Without
+    an address, nothing is counted.
     """
     token = new_token()
     counted = act.keys.authenticate("begun", address.encode())
@@ -45,27 +45,29 @@ def begin(act: Act, *, address: str, keep: timedelta) -> str:
         if address:
             _refuse_more(act, counted, MOST_BEGUN)
             act.session.add(AttemptRow(key=counted, at=act.now))
-        drafts.put(
-            act.session, act.keys, drafts.hash_token(token), Draft(), expires_at=act.now + keep
-        )
+        _put(act, drafts.hash_token(token), Draft(), keep)
     return token
+
+
+def _put(act: Act, token_hash: str, draft: Draft, keep: timedelta) -> None:
+    drafts.put(act.session, act.keys, token_hash, draft, expires_at=act.now + keep)
 
 
 def _refuse_more(act: Act, counted: bytes, most: int) -> None:
     """Raise TooManyTries where as many as `most` were counted within the last hour."""
-    of_this_hour = AttemptRow.at.between(act.now - COUNTED, act.now)
+    is_recent = AttemptRow.at.between(act.now - COUNTED, act.now)
     delete_in_order(act.session, AttemptRow.id, AttemptRow.at < act.now - COUNTED, wait=False)
-    tries = select(func.count()).where(AttemptRow.key == counted, of_this_hour)
+    tries = select(func.count()).where(AttemptRow.key == counted, is_recent)
     if (act.session.scalar(tries) or 0) >= most:
         raise TooManyTries
 
 
 def go_on(act: Act, code: str, *, address: str, keep: timedelta) -> str:
-    """Take the draft of a code away from the device that had it; its new token, or nothing where there is no such code.
+    """Move the draft of a code to another device, and return its new token.
 
-    Whether it never was, has expired, was sent or deleted is not told. Raises TooManyTries after
-    MOST_WRONG of these from this address within the last hour, DraftMoved where another device
-    takes the draft in this moment.
+    The token is empty for an unknown code, whether that never was, has expired, was sent or
+    deleted. Raises TooManyTries after MOST_WRONG unknown codes from this address within the last
+    hour, DraftMoved where another device takes the draft at the same moment.
     """
     token = new_token()
     counted = act.keys.authenticate("wrong code", address.encode())
@@ -74,12 +76,8 @@ def go_on(act: Act, code: str, *, address: str, keep: timedelta) -> str:
         place = drafts.find(act.session, act.keys, drafts.hash_code(act.keys, code), now=act.now)
         draft = place and drafts.find(act.session, act.keys, place.leads_to, now=act.now, lock=True)
         if place and draft:
-            drafts.put(
-                act.session, act.keys, place.leads_to, Draft(moved=True), expires_at=act.now + keep
-            )
-            drafts.put(
-                act.session, act.keys, drafts.hash_token(token), draft, expires_at=act.now + keep
-            )
+            _put(act, place.leads_to, Draft(moved=True), keep)
+            _put(act, drafts.hash_token(token), draft, keep)
         else:
             act.session.add(AttemptRow(key=counted, at=act.now))
         act.note("code accepted" if draft else "code refused")
@@ -87,27 +85,21 @@ def go_on(act: Act, code: str, *, address: str, keep: timedelta) -> str:
 
 
 def record(act: Act, token: str, change: Callable[[Draft], Draft], *, keep: timedelta) -> None:
-    """Record one step. Raises DraftGone, DraftMoved."""
+    """Record one step of a draft. Raises DraftGone, DraftMoved."""
     token_hash = drafts.hash_token(token)
     with write(act.session):
         # Read inside the transaction: a second tab must not undo what the first one saved.
         draft = drafts.find(act.session, act.keys, token_hash, now=act.now, lock=True)
         if draft is None:
             raise DraftGone
-        drafts.put(act.session, act.keys, token_hash, change(draft), expires_at=act.now + keep)
+        _put(act, token_hash, change(draft), keep)
 
 
 def keep(act: Act, typed: Typed, *, keep: timedelta) -> str:
-    """Keep what somebody typed where there is no draft, and return a token for it."""
+    """Store typed text where there is no draft, and return a token for it."""
     token = new_token()
     with write(act.session):
-        drafts.put(
-            act.session,
-            act.keys,
-            drafts.hash_token(token),
-            Draft(typed=typed),
-            expires_at=act.now + keep,
-        )
+        _put(act, drafts.hash_token(token), Draft(typed=typed), keep)
     return token
 
 
@@ -116,13 +108,12 @@ def discard(act: Act, token: str) -> None:
     token_hash = drafts.hash_token(token)
     with write(act.session):
         draft = drafts.find(act.session, act.keys, token_hash, now=act.now, lock=True)
-        drafts.remove(
-            act.session, token_hash, drafts.hash_code(act.keys, draft.code) if draft else ""
-        )
+        code_hash = drafts.hash_code(act.keys, draft.code) if draft else ""
+        drafts.remove(act.session, token_hash, code_hash)
 
 
 class Incomplete(Exception):
-    """Something that must be answered is not, or was asked in words that the rule book no longer has."""
+    """A required answer is missing, or its question has another wording in the rule book now."""
 
 
 def submit(
@@ -130,8 +121,8 @@ def submit(
 ) -> Screening:
     """Turn a draft into a screening, in one transaction with the `jobs` that follow from it.
 
-    The same draft sent again gives the same screening. Raises DraftGone where there is neither
-    draft nor screening, DraftMoved, Incomplete where a required answer is missing.
+    A draft that is sent again returns the same screening. Raises DraftGone where there is neither
+    draft nor screening, DraftMoved, Incomplete.
     """
     token_hash = drafts.hash_token(token)
     session = act.session

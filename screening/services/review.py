@@ -1,4 +1,4 @@
-"""What professionals do with a screening: view it, clarify what is open, decide."""
+"""The review of a screening: view it, clarify open questions, decide."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -17,7 +17,7 @@ PROCEED = (Decision.PROCEED, Decision.PROCEED_WITH_CHANGES)
 
 
 class ChangedMeanwhile(Exception):
-    """Somebody else added `entry` after this person had opened the page."""
+    """Another person added `entry` after this person had opened the page."""
 
     def __init__(self, entry: Entry) -> None:
         super().__init__("changed meanwhile")
@@ -25,21 +25,21 @@ class ChangedMeanwhile(Exception):
 
 
 class NeverShown(Exception):
-    """More entries are said to have been seen than there are."""
+    """The form names more entries than the screening has."""
 
 
 class ReasonNeeded(Exception):
-    """To proceed past a contraindication needs a reason."""
+    """Proceeding despite a contraindication needs a reason."""
 
 
 class DayNeeded(Exception):
-    """To defer needs a day that is still to come."""
+    """Deferring needs a day in the future."""
 
 
 def view(act: Act, reference: str, *, action: str = "viewed") -> Screening:
-    """The screening, with the view in the audit log; a new one becomes opened, however it is seen first.
+    """Return the screening and note the view in the audit log; a new screening becomes opened.
 
-    Raises NoSuchScreening. `action` is what was done: `viewed`, `printed` or `copied`.
+    `action` is `viewed`, `printed` or `copied`. Raises NoSuchScreening.
     """
     with write(act.session):
         row = screenings.row_of(act.session, reference, lock=True)
@@ -56,7 +56,7 @@ def view(act: Act, reference: str, *, action: str = "viewed") -> Screening:
 
 
 def listed(act: Act, *, lines: int, searched: bool) -> None:
-    """Note that somebody saw a list with names."""
+    """Note in the audit log that a person saw a list with names."""
     act.note_at_once("searched" if searched else "listed", detail=f"{lines} lines")
 
 
@@ -70,10 +70,10 @@ def clarify(
     seen: int,
     jobs: Iterable[str],
 ) -> None:
-    """Record what was established on one question, with the `jobs` that follow; a reviewed screening is open again.
+    """Record a clarification of one question, in one transaction with the `jobs` that follow.
 
-    `seen` is the number of entries on the page. Raises NoSuchScreening, ChangedMeanwhile,
-    NeverShown.
+    A reviewed screening becomes opened again. `seen` is the number of entries that the page
+    showed. Raises NoSuchScreening, ChangedMeanwhile, NeverShown.
     """
     items = tuple(item.id for item in question.page)
     entry = Clarification(by=act.full_name, at=act.now, items=items, answers=answers, why=why)
@@ -92,9 +92,10 @@ def decide(
     today: date,
     jobs: Iterable[str],
 ) -> None:
-    """Record a decision, with the `jobs` that follow.
+    """Record a decision, in one transaction with the `jobs` that follow.
 
-    Raises NoSuchScreening, ChangedMeanwhile, NeverShown, ReasonNeeded, DayNeeded.
+    `seen` is the number of entries that the page showed. Raises NoSuchScreening, ChangedMeanwhile,
+    NeverShown, ReasonNeeded, DayNeeded.
     """
     if decision is Decision.DEFER and (until is None or until <= today):
         raise DayNeeded
@@ -117,13 +118,8 @@ def _add(act: Act, reference: str, entry: Entry, *, seen: int, jobs: Iterable[st
         status = Status.REVIEWED if decided else Status.OPENED
         screening = replace(screening, status=status, entries=(*screening.entries, entry))
         _books, assessment = assess(act.session, act.keys, screening)
-        contraindicated = assessment.outcome is Severity.CONTRAINDICATION
-        if (
-            isinstance(entry, Review)
-            and entry.decision in PROCEED
-            and contraindicated
-            and not entry.reason
-        ):
+        lacks_reason = isinstance(entry, Review) and entry.decision in PROCEED and not entry.reason
+        if lacks_reason and assessment.outcome is Severity.CONTRAINDICATION:
             raise ReasonNeeded
         screenings.change(act.session, act.keys, row, screening, assessment, jobs=jobs)
         act.note("reviewed" if decided else "clarified", reference)

@@ -14,11 +14,9 @@ from screening.storage.tables import JobRow, ScreeningRow, SummaryRow
 
 SUMMARY = "summary"
 PRINT = (SUMMARY,)
-TO = "to "  # and the name of a channel
 # Longer than an attempt takes. An attempt that takes longer is done twice.
 LEASE = timedelta(seconds=60)
-ATTEMPTS = 12  # about half an hour, about a day: other machines may be away for a night
-ATTEMPTS_TO_DELIVER = 150
+ATTEMPTS = 12  # about half an hour
 FIRST_WAIT = timedelta(seconds=2)
 LONGEST_WAIT = timedelta(minutes=10)
 SEEN_AFTER = 4  # failures
@@ -42,6 +40,7 @@ class Job:
     kind: str
     screening_id: str
     number: int
+    is_last_attempt: bool
 
 
 def add(session: Session, kinds: Iterable[str], screening: ScreeningRow, *, now: datetime) -> None:
@@ -61,12 +60,8 @@ def add(session: Session, kinds: Iterable[str], screening: ScreeningRow, *, now:
         )
 
 
-def _attempts(kind: str) -> int:
-    return ATTEMPTS_TO_DELIVER if kind.startswith(TO) else ATTEMPTS
-
-
 def _is_ready() -> ColumnElement[bool]:
-    """Select jobs that can be done: a delivery needs the printed summary."""
+    """Select jobs that can be done: other jobs than printing need the printed summary."""
     same = and_(SummaryRow.screening_id == JobRow.screening_id, SummaryRow.number == JobRow.number)
     printed = select(SummaryRow.number).where(same)
     return and_(JobRow.failed.is_(False), or_(JobRow.kind == SUMMARY, printed.exists()))
@@ -86,8 +81,15 @@ def is_due(session: Session, kind: str, *, now: datetime) -> bool:
     )
 
 
-def take(session: Session, kind: str, *, now: datetime, screening_id: str = "") -> Job | None:
-    """Lease the job of a kind that has been due for longest (of one screening, where asked), or None.
+def take(
+    session: Session,
+    kind: str,
+    *,
+    now: datetime,
+    screening_id: str = "",
+    attempts: int = ATTEMPTS,
+) -> Job | None:
+    """Lease the job of a kind (of a screening) that has been due for longest; None if none is due.
 
     No two callers get the same job. A job whose last attempt ended without an answer, such as by a
     killed process, is marked as failed. After the clock was set back, each lease lasts its whole
@@ -105,7 +107,7 @@ def take(session: Session, kind: str, *, now: datetime, screening_id: str = "") 
     if screening_id:
         query = query.where(JobRow.screening_id == screening_id)
     while (row := session.scalars(query.with_for_update(skip_locked=True)).first()) is not None:
-        if row.attempts < _attempts(kind):
+        if row.attempts < attempts:
             row.attempts = row.attempts + 1
             row.lease = secrets.token_hex(16)
             row.due_at = now + LEASE
@@ -116,6 +118,7 @@ def take(session: Session, kind: str, *, now: datetime, screening_id: str = "") 
                 kind=row.kind,
                 screening_id=row.screening_id,
                 number=row.number,
+                is_last_attempt=row.attempts >= attempts,
             )
         row.failed = True
         row.lease = ""
@@ -142,7 +145,7 @@ def put_off(session: Session, job: Job, fault: str, *, now: datetime) -> None:
         row.lease = ""
         row.fault = fault[:255]
         row.due_at = now + wait
-        row.failed = row.attempts >= _attempts(row.kind)
+        row.failed = job.is_last_attempt
         session.flush()
 
 

@@ -5,7 +5,6 @@ Staff see in the inbox that a screening arrived, and nothing clinical.
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -16,11 +15,9 @@ from flask_security import current_user
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
-from screening.delivery.channel import REASONS
 from screening.domain.answers import Patient, tidy
 from screening.domain.assessment import Screening
 from screening.domain.entries import Decision, Entry
-from screening.domain.invitation import is_same
 from screening.domain.rules import RuleBook, Severity
 from screening.extensions import db
 from screening.installation import installation
@@ -30,12 +27,12 @@ from screening.reports.paper import follow_up_places
 from screening.reports.statistics import HEIGHT, WIDTH, bars
 from screening.reports.summary import age, day, in_language_of, label, moment
 from screening.services import editions, jobs, printing, review
-from screening.storage import audit, invitations, outbox, screenings
+from screening.storage import audit, outbox, screenings
 from screening.storage import search as search_index
 from screening.storage import statistics as figures
 from screening.storage.private_files import KeyFault
 from screening.storage.worklist import SHOWN, Filter, Listed
-from screening.web import language, troubles
+from screening.web import failed_jobs, language
 from screening.web.errors import Page
 from screening.web.forms.questions import question_form
 from screening.web.forms.review import ClarifyForm, ReviewForm
@@ -97,10 +94,10 @@ def inbox() -> Page:
         clinical=clinical,
         shows=_shows(clinical),
         severities=list(reversed(Severity)),
-        troubles=troubles.found(troubled, here.channels),
-        more_troubles=len(troubled) >= outbox.MOST_SHOWN,
-        shown=troubles.SHOWN,
-        reasons=REASONS,
+        failed_jobs=failed_jobs.grouped(troubled, here.jobs_of_sent),
+        more_failed=len(troubled) >= outbox.MOST_SHOWN,
+        shown=failed_jobs.SHOWN,
+        reasons=here.points.reasons,
         unread=unread,
         in_doubt=clock.doubt(db.session),
         **_announced(),
@@ -124,7 +121,7 @@ def _announced() -> dict[str, object]:
     They are the first references, the number of all, and the day from which they are deleted.
     """
     days = installation().settings.retention_days
-    count, first, references = retention.announced(db.session, days=days, shown=troubles.SHOWN)
+    count, first, references = retention.announced(db.session, days=days, shown=failed_jobs.SHOWN)
     return {"announced": references, "announced_count": count, "announced_until": first}
 
 
@@ -410,18 +407,9 @@ def _screening_page(screening: Screening, form: ReviewForm, meanwhile: Entry | N
         meanwhile=meanwhile,
         others=[reference for reference in together if reference != screening.reference],
         replaced=together[-1] != screening.reference,
-        invited=_other_invited(screening),
+        notices=[notice(screening) for notice in installation().points.notices],
         contraindicated=summary.outcome is Severity.CONTRAINDICATION,
     )
-
-
-def _other_invited(found: Screening) -> Patient | None:
-    """Who was invited, where that is not who has answered."""
-    with suppress(KeyFault):
-        invitation = invitations.behind(db.session, installation().keys, found)
-        if invitation is not None and not is_same(invitation.patient, found.patient):
-            return invitation.patient
-    return None
 
 
 def _view(reference: str, *, action: str = "viewed") -> Screening:

@@ -9,6 +9,7 @@ from flask import Blueprint, abort, current_app, request
 from sqlalchemy.exc import SQLAlchemyError
 
 from screening import background
+from screening.extension_points import Counter
 from screening.extensions import db
 from screening.installation import Installation, installation
 from screening.settings import LOOPBACK, as_called
@@ -21,6 +22,7 @@ log = logging.getLogger("screening")
 
 Plain = tuple[str, int, dict[str, str]]
 RECENT = timedelta(hours=1)
+SUBMITS = Counter("submits", "screenings sent, ever", "submitted")
 PROVED_EVERY = 5.0  # seconds between test writes: frequent requests must not load the disk
 
 
@@ -78,8 +80,10 @@ def metrics() -> Plain:
     now = datetime.now(UTC)
     ours = installation()
     figures = current_app.jinja_env.get_template("text/metrics.txt").render(
-        submits=audit.count(db.session, "submitted", after=0),
-        deliveries=audit.count(db.session, "delivered", after=0),
+        counted=[
+            (counter, audit.count(db.session, counter.action, after=0))
+            for counter in (SUBMITS, *ours.points.counters)
+        ],
         queues=statistics.queues(db.session, ours.jobs_of_sent, now=now),
         taken=statistics.print_times(db.session, since=now - RECENT),
     )

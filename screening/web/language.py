@@ -17,7 +17,7 @@ from screening.web.patient import draft_cookie
 
 _OWN_PATH = re.compile(r"(/[a-z][a-z0-9/_-]*)?/?")
 
-STAFF_BLUEPRINTS = frozenset({"clinic", "invitations", "rule_book", "admin", "account", "security"})
+STAFF_BLUEPRINTS = frozenset({"clinic", "rule_book", "admin", "account", "security"})
 
 blueprint = Blueprint("language", __name__)
 

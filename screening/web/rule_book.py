@@ -137,7 +137,7 @@ def _books(digest: str) -> Books:
         candidate = here.read(here.rule_book_file)
         if digest in ("", candidate[BASE_LANGUAGE].edition.digest):
             digest = candidate[BASE_LANGUAGE].edition.digest
-            return service.approved(candidate, service.given(db.session, here.keys, digest))
+            return service.approved(candidate, service.approvals_at(db.session, here.keys, digest))
     except InvalidRuleBook:
         pass  # the page shows the faults
     if digest and digest not in editions.beginning(db.session, digest):

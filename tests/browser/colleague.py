@@ -14,7 +14,7 @@ from flask import Flask
 from flask.sessions import SecureCookieSessionInterface
 from playwright.sync_api import Locator, Page
 
-from screening import create_app
+from screening.application import create_app
 from screening.extensions import db
 from screening.installation import installation
 from screening.services.people import find
@@ -28,6 +28,7 @@ from tests.integration.visitor import Visitor
 from tests.storing import store
 
 DESK = {"width": 1280, "height": 900}
+PHONE = {"viewport": {"width": 320, "height": 568}}
 SIGN_IN = "/account/sign-in"
 CODE = "/account/code"
 PRIMARY = "main button.primary"

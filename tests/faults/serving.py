@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psycopg
 
-from screening import create_app
+from screening.application import create_app
 from screening.extensions import db
 from screening.settings import Settings
 from tests.browser.server import ROOT, ended_afterwards, environment, is_alive

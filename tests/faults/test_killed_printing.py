@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from screening import create_app
+from screening.application import create_app
 from screening.extensions import db
 from screening.installation import installation
 from screening.settings import Settings

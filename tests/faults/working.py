@@ -87,7 +87,7 @@ class Work:
             self.send(patient)
 
     def send(self, patient: Patient) -> None:
-        """Press the button again and again until the clinic acknowledges, and note the reference."""
+        """RendererProcess the button again and again until the clinic acknowledges, and note the reference."""
         while (page := self._write(SUBMIT, patient.press_send)) is None:
             continue
         page.leading_to("/done")

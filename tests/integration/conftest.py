@@ -14,21 +14,13 @@ from jinja2 import FileSystemBytecodeCache
 from passlib.hash import argon2
 from werkzeug.routing import Rule
 
-from screening import create_app
-from screening.extensions import db
-from screening.printing import pdf
-from screening.printing.renderer import Page
+from screening.application import create_app
+from screening.extensions import alembic, db
 from screening.settings import Settings
 from tests.integration.visitor import Visitor
 
 FAST_HASHING = {"default_rounds": 1, "memory_cost": 8, "parallelism": 1}
 SERVED_HASHING = {name: getattr(argon2, name) for name in FAST_HASHING}
-SHORT_SAMPLE = Page(
-    html='<html lang="en"><title>Sample</title><h1>Sample</h1><p>Text</p></html>',
-    style="pdf.css",
-    to_be_signed=True,
-    attached=None,
-)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -71,7 +63,6 @@ def _spared() -> Iterator[None]:
     """Spare each test what is slow and proves nothing there.
 
     - Passwords are hashed fast, but for tests that ask for `slow_hashing`.
-    - The printing process warms up with a short page in place of a whole summary.
     - Werkzeug compiles what builds an address once for each rule and not for each application.
     """
     compile_builder = Rule._compile_builder
@@ -86,7 +77,6 @@ def _spared() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in FAST_HASHING.items():
             patch.setattr(argon2, name, value)
-        patch.setattr(pdf, "_sample", lambda: SHORT_SAMPLE)
         patch.setattr(Rule, "_compile_builder", compile_once)
         yield
 
@@ -112,6 +102,8 @@ def start(compiled_templates: FileSystemBytecodeCache) -> Iterator[Callable[[Set
     def start(settings: Settings) -> Flask:
         started.append(create_app(settings))
         started[-1].jinja_env.bytecode_cache = compiled_templates
+        with started[-1].app_context():
+            _ = alembic.config  # before the first request, as in a command; tests mix the two
         return started[-1]
 
     yield start

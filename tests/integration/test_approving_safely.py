@@ -101,7 +101,7 @@ def test_an_edition_to_come_does_not_come_without_an_approval_that_it_needs(
             full_name="Dr dr",
         )
         service.withdraw(act, first.id, edition, why="A rule is wrong")
-        assert service.given(db.session, keys, edition.digest) == ()
+        assert service.approvals_at(db.session, keys, edition.digest) == ()
         assert editions.in_force(db.session, keys, now=later) != edition.digest
 
 

@@ -140,7 +140,7 @@ def test_an_interrupted_restore_leaves_the_place_empty_and_can_be_run_again(
 ) -> None:
     sent(app)
     flask(app, "backup", str(tmp_path / "copy"))
-    for place in ("_check", "_keep"):
+    for place in ("_check", "_rename"):
 
         def stop(*given: object) -> None:
             raise KeyboardInterrupt

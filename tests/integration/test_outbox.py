@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
@@ -16,9 +17,11 @@ from pypdf import PdfReader
 from sqlalchemy import func, select
 
 from screening import background
+from screening.extension_points import JobKind
 from screening.extensions import db
 from screening.installation import installation
 from screening.printing.renderer_process import Printed, PrintingFailed
+from screening.services import jobs as jobs_of_services
 from screening.services import printing
 from screening.storage import outbox, summaries
 from screening.storage.database import write
@@ -399,6 +402,41 @@ def test_what_is_stored_is_as_long_for_every_outcome(app: Flask, name: str, leng
         lengths = {len(row.sealed_pdf) for row in db.session.scalars(select(SummaryRow))}
     assert len(lengths) == 1
     assert lengths.pop() // 1024 == length
+
+
+def test_jobs_of_a_feature_follow_from_what_is_sent_and_are_done_once_it_is_printed(
+    sqlite_app: Flask,
+) -> None:
+    done = []
+
+    def work(now: datetime) -> bool:
+        return jobs_of_services.work(
+            db.session, "copy", lambda job: done.append(outbox.finish(db.session, job)), now=now
+        )
+
+    for kind, every_edition in (("copy", True), ("notice", False)):
+        job_kind = JobKind(kind=kind, label=kind, every_edition=every_edition, work=work)
+        installation(sqlite_app).points.job_kinds.append(job_kind)
+    reference = sent(sqlite_app)
+    assert {job.kind for job in jobs(sqlite_app)} == {"summary", "copy", "notice"}
+    with sqlite_app.app_context():
+        assert not work(datetime.now(UTC)), "nothing is printed yet"
+    background.empty_outbox(sqlite_app)
+    assert done == [True]
+    Colleague(sqlite_app).clarify(reference, "infection", infection="yes")
+    assert {job.kind for job in jobs(sqlite_app) if job.number == 1} == {"summary", "copy"}
+
+
+def test_late_jobs_of_a_kind_that_nobody_does_are_named_in_the_inbox(sqlite_app: Flask) -> None:
+    reference = sent(sqlite_app)
+    background.empty_outbox(sqlite_app)
+    with sqlite_app.app_context(), write(db.session):
+        (row,) = db.session.scalars(select(ScreeningRow))
+        outbox.add(db.session, ["fax"], row, now=datetime.now(UTC) - 2 * outbox.OVERDUE)
+    page = Colleague(sqlite_app).get("/clinic/").text
+    (notice,) = re.findall('<form class="notice".*?</form>', page, re.DOTALL)
+    words = re.sub("<[^>]+>", " ", notice).split()
+    assert words == ["fax", reference], "and no button: nobody would do them"
 
 
 Make = Callable[..., Flask]

@@ -22,8 +22,9 @@ from pypdf.generic import ArrayObject, ContentStream, DictionaryObject
 
 from screening.domain.rules import Approval
 from screening.printing import fonts
-from screening.printing.pdf import press, print_summary
+from screening.printing.pdf import print_summary
 from screening.printing.renderer import Page
+from screening.printing.renderer_process import current_renderer
 from screening.reports.bidi import independent, isolated
 from screening.reports.summary import standing
 from tests.builders import book
@@ -150,7 +151,7 @@ def all_names() -> bytes:
     lines = "".join(
         f'<p dir="auto">{name}</p><p dir="auto"><b>{name}</b></p>' for name in NAMES.values()
     )
-    printed = press().print(page(lines))
+    printed = current_renderer().print(page(lines))
     assert printed.missing == frozenset()
     return printed.content
 
@@ -282,7 +283,7 @@ def test_numbers_and_units_stand_side_by_side_as_on_the_screen(name: str) -> Non
 
 
 def test_a_sentence_of_ours_around_own_words_keeps_its_order() -> None:
-    printed = press().print(
+    printed = current_renderer().print(
         page(f"<p>Given: <bdi>{MIXED}</bdi>; 3 days</p><p>Said {'<bdi>עברית</bdi>'} 5 times</p>")
     )
     first, second = lines_of(printed.content, "ح", "ע")
@@ -293,7 +294,9 @@ def test_a_sentence_of_ours_around_own_words_keeps_its_order() -> None:
 def test_a_number_at_the_start_of_a_line_looks_as_it_does_in_the_middle_of_one() -> None:
     text = "".join("كل " * many + "50-60 mg، " for many in range(1, 30))
     row = f'<tr><td></td><td dir="auto">{text}</td></tr>'
-    lines = lines_of(press().print(page(f"<table><tbody>{row}</tbody></table>")).content, "5")
+    lines = lines_of(
+        current_renderer().print(page(f"<table><tbody>{row}</tbody></table>")).content, "5"
+    )
     assert any(line.endswith("60-50") for line in lines), "or this could not fail"
     assert {found for line in lines for found in re.findall("60-50|50-60", line)} == {"60-50"}
 
@@ -329,7 +332,7 @@ def test_marks_of_isolation_become_elements_and_are_not_printed() -> None:
 
 def test_a_font_that_draws_nothing_is_not_embedded_as_a_whole() -> None:
     """Marks of direction are not drawn, but WeasyPrint takes a font for them."""
-    printed = press().print(page(f'<p dir="auto">{MIXED}</p>')).content
+    printed = current_renderer().print(page(f'<p dir="auto">{MIXED}</p>')).content
     (one,) = PdfReader(io.BytesIO(printed)).pages
     found: Any = one["/Resources"]["/Font"]  # type: ignore[index]
     files = [

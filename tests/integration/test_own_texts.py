@@ -73,7 +73,7 @@ def test_a_file_that_is_not_utf_8_keeps_nobody_out(sqlite_app: Flask, folder: Pa
     ("name", "content", "words"),
     [
         ("welcome.en.md", PLAIN, ""),
-        ("welcome.en.md", PLAIN * 4, "welcome.en.md has 52 words; 40 are the most"),
+        ("welcome.en.md", PLAIN * 4, "welcome.en.md has 52 words; patients read at most 40"),
         (
             "privacy.en.md",
             "Appropriate organisational measures guarantee confidentiality.",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from screening import create_app
+from screening.application import create_app
 from screening.settings import InvalidSettings, Settings, as_called, load_settings, settings_file
 
 

@@ -265,7 +265,7 @@ def test_an_older_state_that_was_put_back_is_found(app: Flask) -> None:
     with app.app_context(), write(db.session):
         db.session.execute(text("DELETE FROM entries"))
         db.session.execute(update(ScreeningRow).values(older))
-    assert "opened with 0 entries, but the audit log tells" in flask(app, "verify", code=1).stderr
+    assert "opened with 0 entries, but the audit log has" in flask(app, "verify", code=1).stderr
 
 
 def test_a_failing_background_run_is_logged_without_a_word_of_it(

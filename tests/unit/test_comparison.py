@@ -245,7 +245,7 @@ def outcomes(
 ) -> list[tuple[list[Any], Severity | None, Severity | None, list[str], list[str]]]:
     return [
         (
-            [(said.topic, said.some, said.none) for said in change.said],
+            [(limit.topic, limit.some, limit.none) for limit in change.limits],
             change.was,
             change.now,
             [finding.rule for finding, before, _ in change.findings if before],
@@ -372,7 +372,7 @@ def test_a_new_option_was_not_asked_either() -> None:
     (changed,) = [
         outcome
         for outcome in outcomes_changed(book(), book_with(change))
-        if outcome.said[-1].some == (("None of these",),)
+        if outcome.limits[-1].some == (("None of these",),)
     ]
     assert (changed.was, changed.now) == (None, Severity.CAUTION)
 
@@ -390,7 +390,7 @@ def test_many_options_that_are_ticked_do_not_take_long() -> None:
     many = book_with(partial(change, less=0))
     fewer = book_with(partial(change, less=1))
     (changed,) = outcomes_changed(many, fewer)
-    assert changed.said[-1].some == (("59",),)
+    assert changed.limits[-1].some == (("59",),)
     assert len(truth_table(many)[0]) > 60
 
 

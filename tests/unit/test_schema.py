@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from screening import create_app
+from screening.application import create_app
 from screening.rulebooks.load import AZATHIOPRINE
 from screening.settings import Settings
 from tests.unit.small_book import ENGLISH, SPANISH

@@ -1,0 +1,213 @@
+"""Invitations in the database: sealed, found by the hash of the token in the link."""
+
+import base64
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from textwrap import wrap
+from typing import Any
+
+from sqlalchemy import Select, and_, func, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from screening.domain.assessment import Screening
+from screening.features.invitations.invitation import Invitation
+from screening.features.invitations.tables import InvitationRow
+from screening.storage import records
+from screening.storage.drafts import hash_token
+from screening.storage.encryption import Keys
+from screening.storage.private_files import KeyFault
+from screening.storage.tables import ScreeningRow
+
+PAD = 1024  # bytes
+TOKEN_BYTES = 16
+TRIES = 5  # dates of birth
+_EVERY = (  # with the reference of the screening that came of it
+    select(InvitationRow, ScreeningRow.reference)
+    .outerjoin(ScreeningRow, ScreeningRow.draft_hash == InvitationRow.draft_hash)
+    .order_by(InvitationRow.created_at.desc(), InvitationRow.id)
+)
+
+
+class State(StrEnum):
+    """The progress of an invitation."""
+
+    SENT = "sent"
+    OPENED = "opened"
+    FINISHED = "finished"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+    BLOCKED = "blocked"  # after too many dates of birth that were wrong
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A stored invitation with its progress.
+
+    `invitation` is None if its row cannot be opened. `reference` is that of the screening that came
+    of it, or empty.
+    """
+
+    id: str
+    invitation: Invitation | None
+    state: State
+    created_at: datetime
+    created_by: str
+    opened_at: datetime | None
+    expires_at: datetime
+    reminded_at: datetime | None
+    reference: str
+
+    @property
+    def is_usable(self) -> bool:
+        """Return whether the link leads to the questions."""
+        return self.state in (State.SENT, State.OPENED)
+
+
+def token_of(keys: Keys, invitation_id: str) -> str:
+    """Return the token in the link: 128 bits that follow from the clinic's keys and are not stored.
+
+    They are small letters and digits in groups of four, none of which looks like another.
+    """
+    mac = keys.authenticate("invitation", invitation_id.encode())[:TOKEN_BYTES]
+    return "-".join(wrap(base64.b32encode(mac).decode().rstrip("=").lower(), 4))
+
+
+def _hash(token: str) -> str:
+    """Return the hash of a token, the same for capitals and without hyphens."""
+    return hash_token("".join(character for character in token.lower() if character.isalnum()))
+
+
+def add(
+    session: Session,
+    keys: Keys,
+    invitation: Invitation,
+    *,
+    id: str,
+    by: str,
+    now: datetime,
+    until: datetime,
+) -> bool:
+    """Store an invitation under an id of 32 hexadecimal digits.
+
+    Return False if an invitation with this id exists.
+    """
+    row = InvitationRow(id=id, created_at=now, created_by=by[:64], expires_at=until, tries=0)
+    row.token_hash = _hash(token_of(keys, row.id))
+    row.seal(keys, "sealed_invitation", records.encode(invitation, pad=PAD))
+    try:
+        with session.begin_nested():
+            session.add(row)
+    except IntegrityError:
+        if session.get(InvitationRow, id) is None:
+            raise
+        return False
+    return True
+
+
+def row_of(session: Session, token: str, *, lock: bool = False) -> InvitationRow | None:
+    """Return the row of a token, or None. `lock` keeps other writers waiting (PostgreSQL)."""
+    query = select(InvitationRow).where(InvitationRow.token_hash == _hash(token))
+    return session.scalars(query.with_for_update() if lock else query).one_or_none()
+
+
+def read(row: InvitationRow, keys: Keys) -> Invitation:
+    """Return the invitation in a row. Raises KeyFault."""
+    row.unseal(keys, "sealed_check")
+    record: dict[str, Any] = records.decode(row.unseal(keys, "sealed_invitation"))
+    appointment = record["appointment"] and datetime.fromisoformat(record["appointment"])
+    return Invitation(
+        **record | {"patient": records.patient(record["patient"]), "appointment": appointment}
+    )
+
+
+def state(row: InvitationRow, *, is_finished: bool, now: datetime) -> State:
+    """Return the progress of an invitation."""
+    if is_finished:
+        return State.FINISHED
+    if row.revoked_at is not None:
+        return State.REVOKED
+    if row.tries >= TRIES:
+        return State.BLOCKED
+    if row.expires_at <= now:
+        return State.EXPIRED
+    return State.SENT if row.opened_at is None else State.OPENED
+
+
+def is_finished(session: Session, row: InvitationRow) -> bool:
+    """Return whether the answers were sent."""
+    return (
+        session.scalar(select(ScreeningRow.id).where(ScreeningRow.draft_hash == row.draft_hash))
+        is not None
+    )
+
+
+def is_of_invitation(session: Session, draft_hash: str) -> bool:
+    """Return whether a draft was begun with an invitation."""
+    query = select(InvitationRow.id).where(InvitationRow.draft_hash == draft_hash)
+    return session.scalar(query) is not None
+
+
+def behind(session: Session, keys: Keys, screening: Screening) -> Invitation | None:
+    """Return the invitation of a screening, or None. Raises KeyFault."""
+    first = ScreeningRow.reference == (screening.replaces or screening.reference)
+    query = (
+        select(InvitationRow)
+        .join(ScreeningRow, ScreeningRow.draft_hash == InvitationRow.draft_hash)
+        .where(first)
+    )
+    row = session.scalars(query).one_or_none()
+    return None if row is None else read(row, keys)
+
+
+def find(session: Session, keys: Keys, invitation_id: str, *, now: datetime) -> Kept | None:
+    """Return the invitation with this id, or None."""
+    return next(_kept(session, keys, now, _EVERY.where(InvitationRow.id == invitation_id)), None)
+
+
+def listed(session: Session, keys: Keys, *, now: datetime, offset: int, limit: int) -> list[Kept]:
+    """Return invitations, the newest first."""
+    return list(_kept(session, keys, now, _EVERY.offset(offset).limit(limit)))
+
+
+def awaited(session: Session, keys: Keys, *, now: datetime) -> list[Kept]:
+    """Return the invitations whose answers may still come.
+
+    They are sorted by appointment. Those without an appointment follow, the newest first.
+    """
+    is_alive = and_(
+        InvitationRow.revoked_at.is_(None),
+        InvitationRow.tries < TRIES,
+        InvitationRow.expires_at > now,
+    )
+    kept = list(_kept(session, keys, now, _EVERY.where(is_alive, ScreeningRow.id.is_(None))))
+    never = datetime.max.replace(tzinfo=UTC)
+    return sorted(kept, key=lambda row: (row.invitation and row.invitation.appointment) or never)
+
+
+def _kept(
+    session: Session, keys: Keys, now: datetime, query: Select[InvitationRow, str]
+) -> Iterator[Kept]:
+    for row, reference in session.execute(query):
+        try:
+            invitation = read(row, keys)
+        except KeyFault:
+            invitation = None
+        yield Kept(
+            id=row.id,
+            invitation=invitation,
+            state=state(row, is_finished=reference is not None, now=now),
+            created_at=row.created_at,
+            created_by=row.created_by,
+            opened_at=row.opened_at,
+            expires_at=row.expires_at,
+            reminded_at=row.reminded_at,
+            reference=reference or "",
+        )
+
+
+def count(session: Session) -> int:
+    """Return the number of invitations."""
+    return session.scalar(select(func.count()).select_from(InvitationRow)) or 0

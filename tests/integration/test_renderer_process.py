@@ -1,0 +1,204 @@
+"""A page that crashes, hangs or takes too much harms nothing but itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pypdf import PdfReader
+
+from screening.printing import renderer_process
+from screening.printing.renderer import Page
+from screening.printing.renderer_process import PrintingFailed, RendererProcess
+
+
+def page(inner: str) -> Page:
+    html = f'<html lang="en"><title>Page</title><h1>Page</h1>{inner}</html>'
+    return Page(html=html, style="pdf.css", to_be_signed=False, attached=None)
+
+
+FINE = page("<p>one</p>")
+ENDLESS = page('<table><tr><td colspan="1000000">wide</td></tr></table>' * 50)
+
+
+@pytest.fixture(scope="module")
+def renderer() -> Iterator[RendererProcess]:
+    """One that gives up soon."""
+    renderer = RendererProcess(seconds=3, memory=300_000_000)
+    assert renderer.print(FINE).content.startswith(b"%PDF")
+    yield renderer
+    renderer.close()
+
+
+def renderer_of(renderer: RendererProcess) -> int:
+    assert renderer._process is not None
+    return renderer._process.pid
+
+
+def children(pid: int) -> list[int]:
+    return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+@pytest.mark.parametrize(
+    ("broken", "how"),
+    [
+        (ENDLESS, "SIGALRM|SIGXCPU"),
+        (page("<div>" * 900 + "</div>" * 900), "RecursionError"),
+        (page('<img src="http://127.0.0.1:9/x.png"/>'), "FatalURLFetchingError"),
+    ],
+    ids=["hangs", "too deep", "wants the network"],
+)
+def test_a_page_beyond_its_limits_fails_alone(
+    renderer: RendererProcess, broken: Page, how: str
+) -> None:
+    with pytest.raises(PrintingFailed, match=how):
+        renderer.print(broken)
+    assert renderer.print(FINE).content.startswith(b"%PDF")
+
+
+def test_a_page_that_takes_too_much_memory_fails_alone() -> None:
+    renderer = RendererProcess(memory=300_000_000)  # not given up before it has taken it
+    with pytest.raises(PrintingFailed, match="MemoryError"):
+        renderer.print(page("<p>" + "many words " * 1_500_000 + "</p>"))
+    assert renderer.print(FINE).content.startswith(b"%PDF")
+    renderer.close()
+
+
+def test_a_child_that_is_killed_is_noticed_and_the_next_page_is_printed(
+    renderer: RendererProcess,
+) -> None:
+    child = waiting(renderer_of(renderer))
+    killer = threading.Timer(0.3, os.kill, (child, signal.SIGKILL))
+    killer.start()
+    with pytest.raises(PrintingFailed, match="SIGKILL"):
+        renderer.print(ENDLESS)
+    killer.join()
+    assert renderer.print(FINE).content.startswith(b"%PDF")
+
+
+@pytest.mark.parametrize("whom", ["renderer", "waiting child"])
+def test_whoever_is_killed_between_two_pages_is_started_again(
+    renderer: RendererProcess, whom: str
+) -> None:
+    first = renderer_of(renderer)
+    os.kill(first if whom == "renderer" else waiting(first), signal.SIGKILL)
+    failed = []
+    for _ in range(3):
+        try:
+            assert renderer.print(FINE).content.startswith(b"%PDF")
+        except PrintingFailed as err:
+            failed.append(str(err))
+    assert failed in ([], ["SIGKILL"])  # usually it is noticed in time
+    assert renderer_of(renderer) != first
+
+
+def waiting(renderer: int, *, after: int = 0) -> int:
+    """The child that waits for the next page, `after` that one, which may still be about to end."""
+    end = time.monotonic() + 5
+    while True:
+        before = children(renderer)
+        time.sleep(0.05)
+        if len(before) == 1 and before != [after] and children(renderer) == before:
+            return before[0]
+        assert time.monotonic() < end
+
+
+def test_each_page_has_a_process_of_its_own(renderer: RendererProcess) -> None:
+    renderer.print(FINE)
+    seen = [0]
+    for _ in range(3):
+        seen.append(waiting(renderer_of(renderer), after=seen[-1]))
+        renderer.print(FINE)
+    assert len(set(seen)) == 4
+
+
+def test_a_renderer_that_cannot_start_says_what_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    fault = "from screening.printing import renderer; del renderer.WARM_UP['style']; serve("
+    *python, start = renderer_process._PYTHON
+    monkeypatch.setattr(renderer_process, "_PYTHON", (*python, start.replace("serve(", fault, 1)))
+    renderer = RendererProcess()
+    with pytest.raises(PrintingFailed, match="at start: KeyError"):
+        renderer.print(FINE)
+    renderer.close()
+
+
+def test_an_answer_that_nobody_waited_for_is_not_taken_for_the_next_one() -> None:
+    """Ctrl-C, or a server's time-out, in the middle of a page: the next patient must not get it."""
+    renderer = RendererProcess()
+    asked = threading.Event()
+    exchange = renderer._exchange
+
+    def interrupted(page: Page) -> dict[str, Any]:
+        if not asked.is_set() and page is ENDLESS:
+            asked.set()
+            assert renderer._connection is not None
+            renderer._connection.send_bytes(json.dumps({"number": 0, "page": page}).encode())
+            raise KeyboardInterrupt
+        return exchange(page)
+
+    renderer._exchange = interrupted  # type: ignore[method-assign]
+    renderer.print(FINE)
+    with pytest.raises(KeyboardInterrupt):
+        renderer.print(ENDLESS)
+    text = (
+        PdfReader(BytesIO(renderer.print(page("<p>another</p>")).content)).pages[0].extract_text()
+    )
+    assert "another" in text
+    renderer.close()
+
+
+def test_many_threads_share_one_press(renderer: RendererProcess) -> None:
+    printed: dict[int, bytes] = {}
+
+    def print_one(number: int) -> None:
+        printed[number] = renderer.print(page(f"<p>{'x' * number}</p>")).content
+
+    threads = [threading.Thread(target=print_one, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for number, content in printed.items():
+        assert renderer.print(page(f"<p>{'x' * number}</p>")).content == content
+    assert len(printed) == 6
+
+
+def test_the_renderer_knows_no_secret_and_no_application(
+    renderer: RendererProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCREENING_DATABASE_URL", "postgresql://marker:secret@localhost/x")
+    another = RendererProcess()
+    try:
+        another.print(FINE)
+        pid = renderer_of(another)
+        assert b"SCREENING" not in Path(f"/proc/{pid}/environ").read_bytes()
+        mapped = Path(f"/proc/{pid}/maps").read_text()
+        assert "sqlalchemy" not in mapped
+        assert "pango" in mapped
+        # Nothing of this process is open there but the two ends of its own line.
+        files = [os.readlink(one) for one in Path(f"/proc/{pid}/fd").iterdir()]
+        assert sum(name.startswith("socket:") for name in files) == 1, files
+    finally:
+        another.close()
+
+
+def test_a_renderer_ends_with_the_process_that_started_it() -> None:
+    renderer = RendererProcess()
+    renderer.print(FINE)
+    pid = renderer_of(renderer)
+    line = renderer._connection
+    assert line is not None
+    line.close()  # what the kernel does when a process is killed
+    assert renderer._process is not None
+    assert renderer._process.wait(10) == 0
+    assert not Path(f"/proc/{pid}/cmdline").exists()
+    renderer._connection = None
+    renderer.close()

@@ -212,7 +212,7 @@ def _send(clinic: Clinic, count: int, *, at_once: int) -> float:
 
 
 def _submit(clinic: Clinic, ready: Ready) -> None:
-    """RendererProcess the button, over a connection of its own: no patient shares one with another."""
+    """Press the button, over a connection of its own: no patient shares one with another."""
     headers = {"Cookie": ready.cookies, "Content-Type": "application/x-www-form-urlencoded"}
     begun = time.perf_counter()
     try:

@@ -84,4 +84,6 @@ def decide(reference: str) -> Response:
         flash(_("Recorded: the same person.") if is_same else _("Recorded: not the same person."))
     except same_person.DecidedMeanwhile:
         flash(_("Nothing was changed: somebody else has decided meanwhile, as shown below."))
+    except screenings.NoSuchScreening:
+        flash(_("Nothing was changed: one of the two screenings has been deleted."))
     return redirect(url_for("clinic.screening", reference=reference), code=303)

@@ -74,7 +74,7 @@ def inbox() -> Page:
         unread = _unread(list_)
     filters = {name: value for name, value in request.args.items() if name != "page" and value}
     rows = list(_rows(listed))
-    troubled = outbox.troubled(db.session, now=datetime.now(UTC))
+    needing_attention = outbox.needing_attention(db.session, now=datetime.now(UTC))
     review.listed(acting(), lines=len(rows), searched=bool(typed))
     hours = min(question.valid_for_hours for question in language.book().questions)
     return render_template(
@@ -93,8 +93,8 @@ def inbox() -> Page:
         clinical=clinical,
         shows=_shows(clinical),
         severities=list(reversed(Severity)),
-        failed_jobs=failed_jobs.grouped(troubled, here.jobs_of_sent),
-        more_failed=len(troubled) >= outbox.MOST_SHOWN,
+        failed_jobs=failed_jobs.grouped(needing_attention, here.jobs_of_sent),
+        more_failed=len(needing_attention) >= outbox.MOST_SHOWN,
         shown=failed_jobs.SHOWN,
         reasons=here.points.reasons,
         unread=unread,

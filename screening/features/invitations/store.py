@@ -34,7 +34,7 @@ _EVERY = (  # with the screening that came of it
 )
 
 
-class State(StrEnum):
+class InvitationState(StrEnum):
     """The progress of an invitation."""
 
     SENT = "sent"
@@ -47,7 +47,7 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class StoredInvitation:
     """A stored invitation with its progress.
 
     `invitation` is None if its row cannot be opened. `reference` is that of the screening that came
@@ -56,7 +56,7 @@ class Kept:
 
     id: str
     invitation: Invitation | None
-    state: State
+    state: InvitationState
     created_at: datetime
     created_by: str
     opened_at: datetime | None
@@ -67,7 +67,7 @@ class Kept:
     @property
     def is_usable(self) -> bool:
         """Return whether the link leads to the questions."""
-        return self.state in (State.SENT, State.OPENED)
+        return self.state in (InvitationState.SENT, InvitationState.OPENED)
 
 
 def token_of(keys: Keys, invitation_id: str) -> str:
@@ -127,17 +127,17 @@ def read(row: InvitationRow, keys: Keys) -> Invitation:
     )
 
 
-def state(row: InvitationRow, *, is_finished: bool, now: datetime) -> State:
+def state(row: InvitationRow, *, is_finished: bool, now: datetime) -> InvitationState:
     """Return the progress of an invitation."""
     if is_finished:
-        return State.FINISHED
+        return InvitationState.FINISHED
     if row.revoked_at is not None:
-        return State.REVOKED
+        return InvitationState.REVOKED
     if row.tries >= TRIES:
-        return State.BLOCKED
+        return InvitationState.BLOCKED
     if row.expires_at <= now:
-        return State.EXPIRED
-    return State.SENT if row.opened_at is None else State.OPENED
+        return InvitationState.EXPIRED
+    return InvitationState.SENT if row.opened_at is None else InvitationState.OPENED
 
 
 def is_finished(session: Session, row: InvitationRow) -> bool:
@@ -180,17 +180,21 @@ def behind_draft(
     return None if row is None else read(row, keys)
 
 
-def find(session: Session, keys: Keys, invitation_id: str, *, now: datetime) -> Kept | None:
+def find(
+    session: Session, keys: Keys, invitation_id: str, *, now: datetime
+) -> StoredInvitation | None:
     """Return the invitation with this id, or None."""
     return next(_kept(session, keys, now, _EVERY.where(InvitationRow.id == invitation_id)), None)
 
 
-def listed(session: Session, keys: Keys, *, now: datetime, offset: int, limit: int) -> list[Kept]:
+def listed(
+    session: Session, keys: Keys, *, now: datetime, offset: int, limit: int
+) -> list[StoredInvitation]:
     """Return invitations, the newest first."""
     return list(_kept(session, keys, now, _EVERY.offset(offset).limit(limit)))
 
 
-def awaited(session: Session, keys: Keys, *, now: datetime) -> list[Kept]:
+def awaited(session: Session, keys: Keys, *, now: datetime) -> list[StoredInvitation]:
     """Return the invitations whose answers may still come, or came from somebody else.
 
     They are sorted by appointment. Those without an appointment follow, the newest first.
@@ -208,7 +212,7 @@ def awaited(session: Session, keys: Keys, *, now: datetime) -> list[Kept]:
 
 def _kept(
     session: Session, keys: Keys, now: datetime, query: Select[InvitationRow, ScreeningRow]
-) -> Iterator[Kept]:
+) -> Iterator[StoredInvitation]:
     for row, screening in session.execute(query):
         invitation = None
         progress = state(row, is_finished=screening is not None, now=now)
@@ -218,7 +222,7 @@ def _kept(
                 invitation.patient, screenings.patient(screening, keys)
             ):
                 progress = State.OTHER_PERSON
-        yield Kept(
+        yield StoredInvitation(
             id=row.id,
             invitation=invitation,
             state=progress,

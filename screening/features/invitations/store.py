@@ -205,7 +205,7 @@ def awaited(session: Session, keys: Keys, *, now: datetime) -> list[StoredInvita
         InvitationRow.expires_at > now,
     )
     alive = _kept(session, keys, now, _EVERY.where(is_alive))
-    kept = [row for row in alive if row.state is not State.FINISHED]
+    kept = [row for row in alive if row.state is not InvitationState.FINISHED]
     never = datetime.max.replace(tzinfo=UTC)
     return sorted(kept, key=lambda row: (row.invitation and row.invitation.appointment) or never)
 
@@ -221,7 +221,7 @@ def _kept(
             if screening is not None and not is_same_person(
                 invitation.patient, screenings.patient(screening, keys)
             ):
-                progress = State.OTHER_PERSON
+                progress = InvitationState.OTHER_PERSON
         yield StoredInvitation(
             id=row.id,
             invitation=invitation,

@@ -1,10 +1,11 @@
-"""What others say of our FHIR resources: R4's own JSON schema and two validators that know nothing of each other.
+"""Validators of our FHIR resources: R4's own JSON schema and two independent programs.
 
-| judge | what it judges | what it does not | | --- | --- | --- | | the JSON schema of R4 | names,
-types and patterns of elements, some codes | what has to be there | | fhirkit (Rust, by PyPI) | each
-element at any depth: names, types, how many, dates | codes, invariants, references | | fhir
-(JavaScript, by npm) | required elements, unknown elements, codes of required bindings | items
-within items |
+- The JSON schema of R4 checks names, types and patterns of elements, and some codes; it does not
+  check that required elements are present.
+- fhirkit (Rust, from PyPI) checks each element at any depth: names, types, cardinality, dates; it
+  checks no codes, invariants or references.
+- fhir (JavaScript, from npm) checks required and unknown elements and codes of required bindings;
+  it does not check items within items.
 
 None of them resolves a reference, knows the invariants of R4 or looks up a code of LOINC, ATC or
 RxNorm. References are followed by our own tests, and LHC-Forms (tests/browser/test_lhc_forms.py)
@@ -32,7 +33,8 @@ FHIR_JS = NPM / "node_modules/fhir"
 JUDGE = """
 const { Fhir } = require(process.argv[1]), fhir = new Fhir();
 require("readline").createInterface({ input: process.stdin }).on("line", (line) => {
-  console.log(JSON.stringify(fhir.validate(JSON.parse(line), { errorOnUnexpected: true }).messages));
+  const { messages } = fhir.validate(JSON.parse(line), { errorOnUnexpected: true });
+  console.log(JSON.stringify(messages));
 });
 """
 

@@ -1,4 +1,4 @@
-"""The other machines that summaries go to, on loopback: a mail server and a strict FHIR server, both with TLS."""
+"""Servers that receive summaries, on loopback: a mail and a strict FHIR server, with TLS."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ PASSWORD = "a password for peers"
 
 @dataclass(frozen=True)
 class Certificate:
-    """A certificate for 127.0.0.1 that signs itself: whoever trusts `file` trusts whoever has `key`."""
+    """A self-signed certificate for 127.0.0.1 in `file`, with its private key in `key`."""
 
     file: Path
     key: Path
@@ -307,7 +307,7 @@ def _free_port() -> int:
 def drip(
     words: bytes, seconds: float = 10, *, begin: bytes = b"", tls: ssl.SSLContext | None = None
 ) -> Iterator[int]:
-    """The port of a server that begins so, says these words again and again and never comes to an end."""
+    """Yield the port of a server that sends `begin`, then repeats `words` without end."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def talk() -> None:

@@ -1,4 +1,4 @@
-"""The clinic's own rule book: adopted, approved by people who prove who they are, in force from then on."""
+"""The clinic's own rule book: adopted, approved by people who sign in again, then in force."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ INFECTION = 'id = "infection"\nwhen = { infection = ["yes"] }\nseverity = "contr
 
 
 def adopted(app: Flask, *changes: tuple[str, str]) -> str:
-    """Adopt the rule book in English alone, change it and its version, and return the digest of the result."""
+    """Adopt the rule book in English alone, change it and its version; return the new digest."""
     flask(app, "rulebook", "adopt")
     (installation(app).rule_book_folder / "azathioprine.es.toml").unlink()
     return changed(app, ("version = ", 'version = "own-1" # '), *changes)

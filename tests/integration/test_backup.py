@@ -1,4 +1,4 @@
-"""A backup is noted when it was read back; a restore is whole or nothing, and no cookie from before opens anything."""
+"""A backup counts once it was read back; a restore is whole or nothing, and ends all sessions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A closed browser, one without cookies, a page that was refused: nobody is turned away, nothing typed is lost."""
+"""A closed browser, one without cookies, a refused page: no patient and no answer is lost."""
 
 from __future__ import annotations
 

@@ -222,8 +222,8 @@ def test_rulebook_table_has_every_combination_once(bare_app: Flask) -> None:
     assert code == 0
     heading, *rows = out.splitlines()
     assert heading.split("\t") == [
-        "pregnancy", "pregnancy_planned", "breastfeeding", "infection", "hypersensitivity", "iud", "vaccines",
-        "outcome", "findings",
+        "pregnancy", "pregnancy_planned", "breastfeeding", "infection", "hypersensitivity", "iud",
+        "vaccines", "outcome", "findings",
     ]  # fmt: skip
     assert len(rows) == len(set(rows)) == (3 + 4) * 4**5
     assert "no\tno\tno\tno\tno\tno\tno\tnone\t" in rows

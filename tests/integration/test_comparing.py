@@ -1,4 +1,4 @@
-"""`flask rulebook diff` and `table`, and what another edition would have made of stored screenings."""
+"""`flask rulebook diff` and `table`, and stored screenings evaluated by another edition."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ def test_a_comparison_tells_what_would_have_come_out_differently(app: Flask, mil
     output = flask(app, "rulebook", "diff", "in-force", milder).output
     assert "  Active infection: Yes: was contraindication, is caution\n" in output
     assert (
-        "    Active infection reported (contraindication to starting) [infection]: contraindication -> caution\n"
-        in output
+        "    Active infection reported (contraindication to starting) [infection]: "
+        "contraindication -> caution\n" in output
     )
     assert "  en rule.infection.severity: [-contraindication-]{+caution+}\n" in output
     assert (
@@ -95,7 +95,8 @@ def test_an_edition_that_is_kept_is_named_by_the_beginning_of_its_digest(
     )
     change(
         sqlite_app,
-        f"INSERT INTO editions SELECT '{digest[:12]}' || substr(digest, 1, 52), content, first_used_at FROM editions",
+        f"INSERT INTO editions SELECT '{digest[:12]}' || substr(digest, 1, 52), "
+        "content, first_used_at FROM editions",
     )
     assert (
         "begins several kept editions"
@@ -158,7 +159,7 @@ def test_a_screening_that_cannot_be_opened_is_counted_apart(sqlite_app: Flask, m
     assert "  1 cannot be opened and were not assessed; run: flask verify\n" in output
 
 
-# ----------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------
 # part of a page
 
 PAGE = """{% extends "clinic/base.html" %}{% block title %}Rule book{% endblock %}

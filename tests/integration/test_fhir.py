@@ -1,4 +1,4 @@
-"""FHIR that is what it says: the words that were shown, codes with their systems, definitions that can be had."""
+"""FHIR resources: the words that were shown, codes with their systems, definitions that resolve."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def wordings(value: Json, name: str) -> dict[str, str]:
 
 
 def disagreements(response: Json, asked: Json) -> list[str]:
-    """Where a response names a question, a text or an option that its questionnaire does not have."""
+    """Return each question, text or option of a response that its questionnaire does not have."""
     language = response["language"]
     questions = items(asked)
     found = []
@@ -204,7 +204,7 @@ def test_spanish_answers_are_spanish_throughout() -> None:
 
 
 def test_what_was_shown_in_another_language_stands_so_and_says_which() -> None:
-    """The patient changed the language on the way; a professional established one answer in the clinic's."""
+    """The patient changed the language midway; a professional answered one question in another."""
     given = answers_of(book("es"), **TRIAL["answers"])
     iud = answers_of(book("en"), iud="yes", iud_type="hormonal")
     established = Clarification(

@@ -1,4 +1,4 @@
-"""The inbox: order, filters, search, pages, what staff see, and that the list in memory is always the database's."""
+"""The inbox: order, filters, search, pages, views for staff, and an index equal to the database."""
 
 from __future__ import annotations
 
@@ -302,7 +302,10 @@ def test_the_list_in_memory_is_what_a_fresh_process_would_list(app: Flask) -> No
                         listed, total = one.page(
                             connection, chosen, by_severity=True, offset=0, limit=1000
                         )
-                        again = "SELECT day, value, count(*) FROM list, json_each(counted) GROUP BY 1, 2"
+                        again = (
+                            "SELECT day, value, count(*) FROM list, json_each(counted) "
+                            "GROUP BY 1, 2"
+                        )
                         counted = connection.execute(
                             "SELECT * FROM counts WHERE number > 0"
                         ).fetchall()

@@ -1,4 +1,4 @@
-"""On PostgreSQL several write at once: they lock in one order, so that none waits for another in a circle."""
+"""On PostgreSQL, concurrent transactions lock rows in one order, so that none deadlocks."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class Things:
         return Act(session=db.session, keys=installation().keys, now=datetime.now(UTC), by="test")
 
     def begin_anew(self) -> None:
-        """A draft that can be sent, one that has expired, a tablet, jobs that have failed; nobody has tried much."""
+        """Create a complete and an expired draft, a tablet and failed jobs; age all attempts."""
         act = self.act
         book = installation().books["en"]
         self.edition = load()["en"].edition.content.replace('"version":"', '"version":"own-')

@@ -1,4 +1,4 @@
-"""From SQLite to PostgreSQL: everything arrives as it was, and nobody goes on writing where nobody looks."""
+"""From SQLite to PostgreSQL: all rows arrive unchanged, and the old database refuses writes."""
 
 from __future__ import annotations
 

@@ -130,7 +130,7 @@ def _request_url() -> str:
 
 
 def naughty() -> list[str]:
-    """Every string of the list that a patient could get past the form; the others must be refused kindly."""
+    """Return each string of the list that the form accepts; the form refuses the others kindly."""
     if not NAUGHTY.exists():
         pytest.fail(f"{NAUGHTY} is missing; run: make .venv/npm-installed")
     loaded: list[str] = json.loads(NAUGHTY.read_text(encoding="utf-8"))
@@ -152,7 +152,7 @@ OPEN = {next(iter(fields)): dict(fields) for fields in TEXTS}
 def test_naughty_strings_come_back_as_typed_or_are_refused_kindly(
     sqlite_app: Flask, tmp_path: Path, part: int
 ) -> None:
-    """Through every field of the patient and of the prescriber, into the database and CSV: no 5xx, exact.
+    """Each field of patient and prescriber keeps its text exactly, in database and CSV: no 5xx.
 
     Fields of one kind take turns, so that each string meets every kind and each field very many
     strings.
@@ -224,7 +224,7 @@ def test_naughty_strings_come_back_as_typed_or_are_refused_kindly(
 
 
 def recorded(patient: Visitor, path: str, values: dict[str, str]) -> bool:
-    """Whether a page of the form took what was typed; if not, it showed the page again and kept it."""
+    """Return whether a page of the form was accepted; if not, it kept what was typed."""
     token = re.search(r'name="csrf_token"[^>]* value="([^"]+)"', patient.page.text)
     assert token is not None
     answer = patient.client.post(path, data={**values, "csrf_token": token[1]})
@@ -250,7 +250,7 @@ def assert_shown(dr: Colleague, reference: str, notes: list[str]) -> None:
 
 @pytest.mark.audit
 def test_naughty_strings_on_the_pages_and_the_pdf(sqlite_app: Flask) -> None:
-    """Each on the summary as a page and in print; what the PDF says is compared by its letters and digits."""
+    """Each string is in the summary; of the PDF, only letters and digits are compared."""
     dr = Colleague(sqlite_app)
     tidied = [tidy(one, lines=True) for one in naughty()]
     strings = [one for one in tidied if text_fault(one, 500, lines=True) is None and one][:32]

@@ -1,4 +1,4 @@
-"""A summary is printed once it was sent, kept as it was handed out, tried again where that fails, never forgotten."""
+"""A summary is printed after its screening is sent, kept as delivered, and retried on failure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each name and each answer is printed in its own letters and its own direction, and can be copied as it was typed."""
+"""Names and answers are printed in their own script and direction, and copied as typed."""
 
 from __future__ import annotations
 
@@ -157,11 +157,11 @@ def all_names() -> bytes:
 
 
 def same(text: str) -> str:
-    """A text as it is compared: a PDF keeps no exact spaces, and marks on one letter have no order of their own."""
+    """Return a text in a form to compare: single spaces, and marks on one letter in fixed order."""
     return unicodedata.normalize("NFC", words(text))
 
 
-# -----------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------
 # its own letters
 
 
@@ -178,7 +178,7 @@ def test_names_in_every_script_of_today_are_printed_glyph_by_glyph() -> None:
 
 
 def glyphs(one: Any) -> Iterator[tuple[str, int, int]]:
-    """Each glyph that is drawn on a page, after the name of its font and the number of glyphs that it has."""
+    """Yield for each glyph on a page: its font's name and number of glyphs, and its index."""
     resources = one["/Resources"]["/Font"]
     font: Any = None
     content = ContentStream(one["/Contents"].get_object(), one.pdf)
@@ -210,7 +210,7 @@ def size_of(descriptor: Any) -> int:
 
 
 def test_no_font_is_variable_and_none_shares_its_family_and_weight_with_another() -> None:
-    """Letters of Chinese names vanished with several files in one family; variable fonts came out broken."""
+    """Letters were missing when files shared a family; variable fonts were embedded broken."""
     seen = set()
     for folder, _file, _scripts in fonts._NOTO.values():
         for file in (one for pattern in fonts._ACCEPTED for one in folder.glob(pattern)):
@@ -234,7 +234,7 @@ def test_doctor_names_the_package_of_missing_fonts(
     ]
 
 
-# ---------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------
 # its own direction
 
 
@@ -253,7 +253,7 @@ def placed(pdf: bytes, number: int = 0) -> list[tuple[float, float, str]]:
 
 
 def lines_of(pdf: bytes, *letters: str) -> list[str]:
-    """The lines with any of these letters, from the top, each from left to right as it is seen, without spaces."""
+    """Return lines with any of these letters, top down, each left to right without spaces."""
     lines: dict[float, list[tuple[float, str]]] = {}
     for line, left, letter in placed(pdf):
         lines.setdefault(line, []).append((left, letter))
@@ -355,7 +355,7 @@ def test_a_long_answer_keeps_the_heading_of_its_table_on_each_page() -> None:
     assert all("Question as asked" in text for text in with_answers)
 
 
-# ---------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------
 # to be copied
 
 

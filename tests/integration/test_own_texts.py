@@ -1,4 +1,4 @@
-"""The clinic's own words: Markdown files per language, shown where they belong, without raw HTML, and checked."""
+"""The clinic's own texts: a Markdown file per language, in its place, checked, without HTML."""
 
 from __future__ import annotations
 

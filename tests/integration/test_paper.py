@@ -1,4 +1,4 @@
-"""What patients get on paper asks and says the same as the screen, in each language, and nothing else."""
+"""The paper form asks and says the same as the screen, in each language, and nothing else."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def shown(html: str) -> str:
 
 
 def screens(app: Flask, code: str) -> list[str]:
-    """What the screen asks on each question's page, from "Question 1 of 6" on, follow-ups after all choices."""
+    """Return the texts of each question's page, from "Question 1 of 6" on, follow-ups last."""
     visitor = Visitor(app)
     found = []
     visitor.post("/language", {"language": code})

@@ -260,7 +260,8 @@ def test_the_outcome_names_every_topic_and_what_is_to_be_asked_alone() -> None:
     }
     summary, _ = summary_of(values)
     assert summary.sentence == (
-        "Confirm before any decision: Active infection. Discuss with the patient alone: Breastfeeding. "
+        "Confirm before any decision: Active infection. "
+        "Discuss with the patient alone: Breastfeeding. "
         "Still to clarify: IUD use. Consider: Planned vaccines."
     )
     (private,) = [entry for entry in summary.findings if entry.title == "Breastfeeding"]
@@ -301,9 +302,7 @@ def test_a_described_reaction_stands_with_the_finding() -> None:
     )
 
 
-def test_signs_of_a_reaction_stand_with_the_finding_and_ask_to_distinguish_it_from_intolerance() -> (
-    None
-):
+def test_signs_of_a_reaction_stand_with_the_finding_and_ask_to_distinguish_intolerance() -> None:
     signs = {"hypersensitivity_signs": ["nausea_vomiting", "rash_hives", "unsure"]}
     for answer, said in (("yes", "Yes"), ("unsure", "The patient is not sure")):
         summary, _ = summary_of({**NO_TO_ALL, "hypersensitivity": answer, **signs})
@@ -422,7 +421,8 @@ def test_after_something_was_clarified_a_decision_is_no_longer_said_to_stand() -
     )
     assert (
         words(
-            "New decision needed: an answer has been clarified since “proceed” · Dr Sample, 23-Nov-2026"
+            "New decision needed: an answer has been clarified since “proceed” · "
+            "Dr Sample, 23-Nov-2026"
         )
         in page
     )
@@ -504,8 +504,11 @@ def test_every_element_of_a_printed_page_is_in_the_sheet_that_says_what_elements
 
 
 def test_the_same_screening_gives_the_same_bytes_in_another_process() -> None:
-    """Each press is a process of its own with a hash seed of its own; HTML and attachment are compared with both."""
-    code = f"import runpy; here = runpy.run_path({__file__!r}); print(here['page_of_everything'](), end='')"
+    """Each printing process has its own hash seed; HTML and attachment are compared under two."""
+    code = (
+        f"import runpy; here = runpy.run_path({__file__!r}); "
+        "print(here['page_of_everything'](), end='')"
+    )
     seeded = {**os.environ, "PYTHONHASHSEED": "2"}
     assert (
         subprocess.check_output([sys.executable, "-c", code], text=True, env=seeded)

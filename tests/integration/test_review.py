@@ -36,7 +36,7 @@ pytestmark = pytest.mark.one_database
 
 
 def sent(app: Flask, pages: dict[str, dict[str, object]] | None = None, **about: str) -> str:
-    """The reference of a screening that a patient has just sent; `pages` replace the answers "no"."""
+    """Send a screening with the answers "no", or those in `pages`; return its reference."""
     values = {item: value for page in (pages or {}).values() for item, value in page.items()}
     patient = {"name": "Sample Patient", "visit": "V-1", **about}
     with app.app_context():
@@ -81,7 +81,7 @@ def test_fields_for_own_words_are_empty_at_first(app: Flask, dr: Colleague) -> N
 def test_a_sentence_of_ours_that_begins_with_own_words_keeps_our_direction(
     app: Flask, dr: Colleague
 ) -> None:
-    """Browsers look into Unicode's isolates for the first letter of `bdi` and `dir="auto"`: the date was torn apart."""
+    """Browsers apply the first letter inside an isolate to `dir="auto"`: the date was split."""
     reference = sent(app, UNSURE)
     dr.clarify(reference, "infection", infection="yes", infection_since="منذ 3 أيام", why="Asked")
     for path in ("", "/clarify/infection"):

@@ -42,7 +42,10 @@ def test_values_have_types(tmp_path: Path) -> None:
 
 
 def test_every_fault_is_reported_at_once_with_its_place(tmp_path: Path) -> None:
-    file = 'paper = "A5"\nclinic_timezone = "Mars/Olympus"\nlanguages = []\nshoe_size = 43\nclinic_name = 7'
+    file = (
+        'paper = "A5"\nclinic_timezone = "Mars/Olympus"\nlanguages = []\n'
+        "shoe_size = 43\nclinic_name = 7"
+    )
     with pytest.raises(InvalidSettings) as raised:
         load(
             tmp_path,

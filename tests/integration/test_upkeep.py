@@ -62,7 +62,7 @@ def change(app: Flask, statement: str) -> None:
         db.session.execute(text(statement))
 
 
-# -------------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------
 # audit
 
 
@@ -83,7 +83,8 @@ def change(app: Flask, statement: str) -> None:
             "row 2 is missing",
         ),
         (
-            "INSERT INTO audit SELECT 6, at, actor, action, subject, detail, mac FROM audit WHERE number = 5",
+            "INSERT INTO audit SELECT 6, at, actor, action, subject, detail, mac FROM audit "
+            "WHERE number = 5",
             "row 6 ",
         ),
     ],
@@ -124,7 +125,7 @@ def test_rows_cut_off_together_with_an_old_end_are_found_by_a_noted_end(app: Fla
     )
 
 
-# ---------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------
 # retention
 
 
@@ -230,7 +231,8 @@ def wait_until(ready: Callable[[], bool]) -> None:
     [
         ("DELETE FROM screenings WHERE reference = '{0}'", "{0}: it was sent and is missing"),
         (
-            "DELETE FROM search WHERE screening_id = (SELECT id FROM screenings WHERE reference = '{0}')",
+            "DELETE FROM search WHERE screening_id = "
+            "(SELECT id FROM screenings WHERE reference = '{0}')",
             "searched by",
         ),
         ("UPDATE people SET role_names = 'prescriber admin'", "people desk: people.sealed_check"),
@@ -304,7 +306,7 @@ def test_of_what_was_purged_no_byte_is_left(sqlite_app: Flask, tmp_path: Path) -
     assert not any(part in after for part in parts)
 
 
-# ---------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------
 # backup, restore
 
 
@@ -395,7 +397,7 @@ def test_a_damaged_database_file_is_found(sqlite_app: Flask, tmp_path: Path) -> 
     assert result.stderr.strip()
 
 
-# ------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------
 # key rotation
 
 
@@ -451,7 +453,7 @@ def test_an_interrupted_rotation_goes_on_where_it_stopped(
     flask(app, "verify")
 
 
-# ------------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------
 # doctor
 
 

@@ -1,4 +1,4 @@
-"""A patient's browser without a screen: keeps cookies, sends the tokens of forms, follows redirects."""
+"""A patient's browser without a screen: it keeps cookies, sends CSRF tokens, follows redirects."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ OPEN = ("unsure", "private")
 
 @st.composite
 def generated_books(draw: st.DrawFn) -> RuleBook:
-    """A book of one or two questions, each with a follow-up or none, and rules over one to three."""
+    """Draw a book of one or two questions with at most one follow-up, and one to three rules."""
     content = json.loads(KEPT)["en"]
     options: dict[str, list[str]] = {}
     opened: dict[str, tuple[str, list[str]]] = {}

@@ -414,7 +414,10 @@ def test_a_new_key_seals_invitations_anew(app: Flask) -> None:
 
 
 TABLE = "name,birth_date,visit,appointment,prescriber,language,email\n"
-RIGHT = 'Ana Pérez,1988-03-12,V-1,2027-03-31 14:30,Dr House,es,ana@example.org\n"=Li, 王",1990-01-02,,,,,\n'
+RIGHT = (
+    "Ana Pérez,1988-03-12,V-1,2027-03-31 14:30,Dr House,es,ana@example.org\n"
+    '"=Li, 王",1990-01-02,,,,,\n'
+)
 
 
 def test_a_table_of_patients_is_invited_with_slips(app: Flask, tmp_path: Path) -> None:
@@ -472,7 +475,8 @@ def test_every_bad_row_is_named_and_then_nobody_is_invited(app: Flask, tmp_path:
     )
     output = flask(app, "invite", "--yes", "--list", str(table), code=1).output
     for line in (
-        "row 4, birth_date: “12.3.88”: which century? Write the year with four digits, such as 1988.",
+        "row 4, birth_date: “12.3.88”: which century? "
+        "Write the year with four digits, such as 1988.",
         "row 5, birth_date: This cannot be a date of birth: check it, above all the year.",
         "row 2, appointment: This is in the past or very far away: check it.",
         "row 5, appointment: “soon” cannot be read: write it such as 2027-03-31 14:30.",

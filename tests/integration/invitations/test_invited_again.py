@@ -1,4 +1,4 @@
-"""An invitation's link works until the answers are sent or its time is over, and then tells that they arrived."""
+"""An invitation's link works until the answers are sent or it expires; then it confirms receipt."""
 
 from __future__ import annotations
 

@@ -132,7 +132,10 @@ def test_cells_with_line_breaks_separators_and_quotes_stay_one() -> None:
 
 
 def test_empty_rows_and_columns_are_passed_over_and_rows_keep_their_numbers() -> None:
-    content = "March\n\n,,,,\n,name,,birth_date,visit,,\n,,,,,,\n,Ana,,1988-03-12,V-1,,\n,,,,,,\n,Bo,,x,,,\n,,,,,,\n"
+    content = (
+        "March\n\n,,,,\n,name,,birth_date,visit,,\n,,,,,,\n"
+        ",Ana,,1988-03-12,V-1,,\n,,,,,,\n,Bo,,x,,,\n,,,,,,\n"
+    )
     assert faults(read(content)) == [
         "row 8, birth_date: “x” cannot be read: write it such as 1988-03-27."
     ]
@@ -147,7 +150,10 @@ def test_a_text_below_no_heading_is_a_fault_since_columns_may_have_moved() -> No
 
 
 def test_what_nobody_can_see_is_no_cell_no_row_and_no_heading() -> None:
-    content = "name\u3164;birth_date;\u200b;\u200e\nAna;1988-03-12;\u3164;\u2060\n\u200b;\ufeff;\u00a0;\n\u3164;;;\n"
+    content = (
+        "name\u3164;birth_date;\u200b;\u200e\nAna;1988-03-12;\u3164;\u2060\n"
+        "\u200b;\ufeff;\u00a0;\n\u3164;;;\n"
+    )
     assert invited(content) == [("Ana", BORN, "")]
     assert read(content).notes == []
     (fault,) = faults(read("name;birth_date;\u200b\nAna;1988-03-12;x\u200b\n"))
@@ -177,7 +183,7 @@ def test_a_name_is_too_long_before_it_is_cut() -> None:
             assert "Too long" in fault
 
 
-# ------------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------
 # headings
 
 
@@ -247,7 +253,7 @@ def test_columns_that_are_not_read_are_named() -> None:
     assert len(found.to_invite(SEED)) == 1
 
 
-# ------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------
 # days and times
 
 
@@ -435,8 +441,10 @@ def test_a_language_by_code_or_name(text: str) -> None:
 def test_a_patient_who_stands_twice_for_a_visit_is_invited_once() -> None:
     content = (
         "name,birth_date,visit,appointment\nAna Ruiz,1988-03-12,V-1,\n"
-        '"RUIZ, Ana",1988-03-12,v-1,\nAna Ruiz,1988-03-12,V-2,\nAna Ruiz,1988-03-12,,2027-03-31 14:30\n'
-        "Ana Ruiz,1988-03-12,,2027-04-30 14:30\nAna Ruiz,1988-03-12,,2027-03-31 14:30\nAna Ruiz,1989-03-12,V-1,\n"
+        '"RUIZ, Ana",1988-03-12,v-1,\nAna Ruiz,1988-03-12,V-2,\n'
+        "Ana Ruiz,1988-03-12,,2027-03-31 14:30\n"
+        "Ana Ruiz,1988-03-12,,2027-04-30 14:30\nAna Ruiz,1988-03-12,,2027-03-31 14:30\n"
+        "Ana Ruiz,1989-03-12,V-1,\n"
     )
     found = read(content)
     doubles = {row.number: str(row.double) for row in found.rows if row.double}
@@ -472,7 +480,7 @@ def test_who_has_an_open_invitation_is_a_double_but_not_of_the_same_list() -> No
     assert again.to_invite("1" * 32) == {}
 
 
-# -----------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------
 # workbooks
 
 _MAIN = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
@@ -487,8 +495,8 @@ def xlsx(*sheets: tuple[str, Cells], dimension: str = "") -> bytes:
     """
     files = {
         "[Content_Types].xml": '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"/>',
-        "xl/styles.xml": f'<styleSheet {_MAIN}><cellXfs><xf numFmtId="0"/><xf numFmtId="14"/><xf numFmtId="22"/>'
-        '<xf numFmtId="20"/></cellXfs></styleSheet>',
+        "xl/styles.xml": f'<styleSheet {_MAIN}><cellXfs><xf numFmtId="0"/>'
+        '<xf numFmtId="14"/><xf numFmtId="22"/><xf numFmtId="20"/></cellXfs></styleSheet>',
     }
     names = ""
     related = ""
@@ -500,7 +508,8 @@ def xlsx(*sheets: tuple[str, Cells], dimension: str = "") -> bytes:
                 place = f"{chr(65 + column)}{row}"
                 if isinstance(value, date):
                     days = (value - type(value)(1899, 12, 30)).total_seconds() / 86400
-                    lines += f'<c r="{place}" s="{2 if isinstance(value, datetime) else 1}"><v>{days}</v></c>'
+                    style = 2 if isinstance(value, datetime) else 1
+                    lines += f'<c r="{place}" s="{style}"><v>{days}</v></c>'
                 elif isinstance(value, float):
                     lines += f'<c r="{place}" s="{3 if 0 < value < 1 else 0}"><v>{value}</v></c>'
                 elif value:
@@ -512,7 +521,10 @@ def xlsx(*sheets: tuple[str, Cells], dimension: str = "") -> bytes:
         )
         state = ' state="hidden"' if "!" in name else ""
         names += f'<sheet name="{name}" sheetId="{number}" r:id="r{number}"{state}/>'
-        related += f'<Relationship Id="r{number}" Type="{_RELATED}/worksheet" Target="worksheets/sheet{number}.xml"/>'
+        related += (
+            f'<Relationship Id="r{number}" Type="{_RELATED}/worksheet" '
+            f'Target="worksheets/sheet{number}.xml"/>'
+        )
     files["xl/workbook.xml"] = (
         f'<workbook {_MAIN} xmlns:r="{_RELATED}"><sheets>{names}</sheets></workbook>'
     )
@@ -533,7 +545,10 @@ def ods(rows: Cells) -> bytes:
         lines += "<table:table-row>"
         for value in cells:
             if isinstance(value, date):
-                lines += f'<table:table-cell office:value-type="date" office:date-value="{value.isoformat()}"/>'
+                lines += (
+                    '<table:table-cell office:value-type="date" '
+                    f'office:date-value="{value.isoformat()}"/>'
+                )
             elif isinstance(value, float):
                 lines += f'<table:table-cell office:value-type="float" office:value="{value}"/>'
             else:
@@ -549,7 +564,8 @@ def ods(rows: Cells) -> bytes:
     return zipped(
         {
             "mimetype": "application/vnd.oasis.opendocument.spreadsheet",
-            "META-INF/manifest.xml": '<m:manifest xmlns:m="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0"/>',
+            "META-INF/manifest.xml": "<m:manifest "
+            'xmlns:m="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0"/>',
             "content.xml": f"<office:document-content {names}>{content}</office:document-content>",
         }
     )

@@ -57,13 +57,13 @@ def schema_faults(resource: dict[str, Any]) -> list[str]:
     faults = Draft6Validator(
         {**_schema(), "$ref": f"#/definitions/{kind}", "oneOf": [{}]}
     ).iter_errors(shell)
-    found = [f"{kind}: {one.json_path}: {one.message[:200]}" for one in faults]
-    return [*found, *(fault for one in inner for fault in schema_faults(one))]
+    messages = [f"{kind}: {error.json_path}: {error.message[:200]}" for error in faults]
+    return [*messages, *(fault for inner_error in inner for fault in schema_faults(inner_error))]
 
 
 def fhirkit_faults(resource: dict[str, Any]) -> list[str]:
     """What fhirkit finds, warnings included."""
-    return [f"fhirkit: {one.path}: {one.message}" for one in fhirkit.validate(resource)]
+    return [f"fhirkit: {fault.path}: {fault.message}" for fault in fhirkit.validate(resource)]
 
 
 def fhir_js_faults(resource: dict[str, Any]) -> list[str]:
@@ -73,11 +73,11 @@ def fhir_js_faults(resource: dict[str, Any]) -> list[str]:
     assert judge.stdout is not None
     judge.stdin.write(json.dumps(resource) + "\n")
     judge.stdin.flush()
-    found = json.loads(judge.stdout.readline())
+    messages = json.loads(judge.stdout.readline())
     return [
-        f"FHIR.js: {one['location']}: {one['message']}"
-        for one in found
-        if one["severity"] in ("error", "fatal")
+        f"FHIR.js: {message['location']}: {message['message']}"
+        for message in messages
+        if message["severity"] in ("error", "fatal")
     ]
 
 

@@ -109,7 +109,7 @@ def test_whatever_a_task_raises_the_thread_goes_on(
     assert coming == []
     assert done[-1] == 0
     assert [record.getMessage().partition(": ")[2] for record in caplog.records] == [
-        one.__name__ for one in errors
+        error.__name__ for error in errors
     ]
 
 

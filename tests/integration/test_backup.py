@@ -45,9 +45,9 @@ def elsewhere(app: Flask, start: Start, tmp_path: Path) -> Flask:
 
 def tables(app: Flask) -> list[str]:
     with app.app_context():
-        found = inspect(db.engine).get_table_names()
+        tables = inspect(db.engine).get_table_names()
         db.engine.dispose()
-        return found
+        return tables
 
 
 @both_databases

@@ -52,7 +52,9 @@ def test_screen_prints_the_assessment_as_json_without_a_database(
     assert code == 0
     printed = json.loads(out)
     assert printed["outcome"] == "contraindication"
-    assert [(one["rule"], one["severity"], one["cites"]) for one in printed["findings"]] == [
+    assert [
+        (finding["rule"], finding["severity"], finding["cites"]) for finding in printed["findings"]
+    ] == [
         ("infection", "contraindication", ["F5", "F17"]),
         ("clarify-iud", "clarify", ["F11"]),
         ("pregnancy_planned", "caution", ["F10"]),

@@ -168,7 +168,7 @@ PAGE = """{% extends "clinic/base.html" %}{% block title %}Rule book{% endblock 
 
 def edit(content: dict[str, Any]) -> None:
     """A milder infection, a joined rule, a new question and option, other words."""
-    rule = next(one for one in content["rule"] if one["id"] == "infection")
+    rule = next(candidate for candidate in content["rule"] if candidate["id"] == "infection")
     rule["severity"] = "caution"
     joined = a_rule(id="joined", title="IUD & vaccine", when={"iud": ["yes"], "vaccines": ["yes"]})
     smoking = {
@@ -190,12 +190,12 @@ def edit(content: dict[str, Any]) -> None:
 
 
 def page(
-    app: Flask, found: Effect | None, *, references: bool = False, language: str = "en"
+    app: Flask, effect: Effect | None, *, references: bool = False, language: str = "en"
 ) -> str:
-    made = compare(books(), {"en": book_with(edit)})
+    comparison = compare(books(), {"en": book_with(edit)})
     with app.test_request_context(headers={"Accept-Language": language}):
         return render_template_string(
-            PAGE, comparison=made, effect=found, days=90, references=references
+            PAGE, comparison=comparison, effect=effect, days=90, references=references
         )
 
 
@@ -229,10 +229,10 @@ def test_a_page_shows_how_many_screenings_would_have_come_out_differently(
     sqlite_app: Flask,
 ) -> None:
     differing = {(Severity.CONTRAINDICATION, Severity.CAUTION): ("7F3K-9QWD", "8F3K-9QWD")}
-    found = Effect(total=9, unreadable=1, differing=differing)
-    shown = words(page(sqlite_app, found))
+    effect = Effect(total=9, unreadable=1, differing=differing)
+    shown = words(page(sqlite_app, effect))
     assert "2 of 9 would have come out differently." in shown
     assert "1 screening cannot be opened" in shown
     assert "In force: Contraindication This edition: Caution 2" in shown
     assert "7F3K-9QWD" not in shown
-    assert 'href="/clinic/screenings/7F3K-9QWD"' in page(sqlite_app, found, references=True)
+    assert 'href="/clinic/screenings/7F3K-9QWD"' in page(sqlite_app, effect, references=True)

@@ -201,15 +201,19 @@ def test_naughty_strings_come_back_as_typed_or_are_refused_kindly(
         expected[patient.send()] = kept
     with sqlite_app.app_context():
         for reference, kept in expected.items():
-            found = screenings.find(
+            screening = screenings.find(
                 db.session, installation().keys, ScreeningRow.reference == reference
             )
-            assert found is not None
+            assert screening is not None
             came = {
-                field: str(found.answers.value(field) or "")
+                field: str(screening.answers.value(field) or "")
                 for field in kept.keys() - {"name", "visit"}
             }
-            assert {**came, "name": found.patient.name, "visit": found.patient.visit} == kept
+            assert {
+                **came,
+                "name": screening.patient.name,
+                "visit": screening.patient.visit,
+            } == kept
     flask(sqlite_app, "export", str(tmp_path / "out.csv"), "--since", "2020-01-01")
     rows = csv.DictReader(
         io.StringIO((tmp_path / "out.csv").read_bytes().decode("utf-8-sig"), newline="")
@@ -252,8 +256,12 @@ def assert_shown(dr: Colleague, reference: str, notes: list[str]) -> None:
 def test_naughty_strings_on_the_pages_and_the_pdf(sqlite_app: Flask) -> None:
     """Each string is in the summary; of the PDF, only letters and digits are compared."""
     dr = Colleague(sqlite_app)
-    tidied = [tidy(one, lines=True) for one in naughty()]
-    strings = [one for one in tidied if text_fault(one, 500, lines=True) is None and one][:32]
+    tidied = [tidy(string, lines=True) for string in naughty()]
+    strings = [
+        candidate
+        for candidate in tidied
+        if text_fault(candidate, 500, lines=True) is None and candidate
+    ][:32]
     for begin in range(0, len(strings), 4):
         since, reaction, which, when = some = strings[begin : begin + 4]
         patient = Visitor(sqlite_app)
@@ -267,7 +275,9 @@ def test_naughty_strings_on_the_pages_and_the_pdf(sqlite_app: Flask) -> None:
         page = dr.get(f"/clinic/screenings/{reference}")
         printed = dr.get(f"/clinic/screenings/{reference}/summary.pdf")
         assert printed.status_code == 200
-        words = "".join(one.extract_text() for one in PdfReader(io.BytesIO(printed.data)).pages)
+        words = "".join(
+            pdf_page.extract_text() for pdf_page in PdfReader(io.BytesIO(printed.data)).pages
+        )
         for text in some:
             assert text in unescape(page.text)
             letters = "".join(re.findall(r"[a-z0-9]+", text.lower()))

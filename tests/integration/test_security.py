@@ -161,7 +161,7 @@ def test_role_by_route(
 ) -> None:
     app, reference, colleagues = house
     client = colleagues[role] if role in colleagues else Visitor(app)
-    for rule in (one for one in rules(app) if one.endpoint == endpoint):
+    for rule in (candidate for candidate in rules(app) if candidate.endpoint == endpoint):
         for method in (rule.methods or set()) - {"OPTIONS", "HEAD"}:
             if method == "GET":
                 client.get(address(rule, reference))

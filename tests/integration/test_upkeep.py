@@ -371,9 +371,10 @@ def test_verify_names_the_screening_that_is_not_as_it_was_stored(app: Flask) -> 
     assert "All is as it was stored: 2 screenings" in flask(app, "verify").stdout
     with app.app_context(), write(db.session):
         keys = installation().keys
-        one = db.session.scalars(select(ScreeningRow).where(ScreeningRow.reference == first)).one()
-        two = db.session.scalars(select(ScreeningRow).where(ScreeningRow.reference == second)).one()
-        one.seal(keys, "sealed_state", two.unseal(keys, "sealed_state"))
+        query = select(ScreeningRow)
+        first_row = db.session.scalars(query.where(ScreeningRow.reference == first)).one()
+        second_row = db.session.scalars(query.where(ScreeningRow.reference == second)).one()
+        first_row.seal(keys, "sealed_state", second_row.unseal(keys, "sealed_state"))
     assert f"{first}: assessed again, it is" in flask(app, "verify", code=1).stderr
     change(app, f"UPDATE screenings SET language = 'es' WHERE reference = '{second}'")
     assert f"{second}: screenings.sealed_" in flask(app, "verify", code=1).stderr
@@ -517,9 +518,9 @@ def test_the_clock_of_the_database_is_that_of_its_machine(app: Flask) -> None:
     now = datetime.now(UTC)
     yesterday = now - timedelta(days=1)
     with app.app_context():
-        told = clock(db.session, here=yesterday)
+        time = clock(db.session, here=yesterday)
         is_elsewhere = db.engine.dialect.name == "postgresql"
-    assert (abs(told - now) < timedelta(seconds=30)) if is_elsewhere else (told == yesterday)
+    assert (abs(time - now) < timedelta(seconds=30)) if is_elsewhere else (time == yesterday)
 
 
 def test_doctor_notices_a_clock_that_was_set_back(app: Flask) -> None:

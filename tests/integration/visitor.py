@@ -76,6 +76,6 @@ class Visitor:
         """Send the answers and return the reference."""
         self.post("/submit")
         assert self.path == "/done", self.text
-        found = re.search(r"\b[0-9A-Z]{4}-[0-9A-Z]{4}\b", self.text)
-        assert found is not None
-        return found[0]
+        match = re.search(r"\b[0-9A-Z]{4}-[0-9A-Z]{4}\b", self.text)
+        assert match is not None
+        return match[0]

@@ -151,9 +151,9 @@ def test_what_belongs_to_no_patient_is_named(app: Flask) -> None:
     answered = {endpoint for endpoints in ANSWERS.values() for endpoint in endpoints}
     assert answered <= {rule.endpoint for rule in rules(app)}
     assert not {
-        one
-        for one in answered
-        if one.startswith(("clinic", "admin", "account", "security", "verify"))
+        name
+        for name in answered
+        if name.startswith(("clinic", "admin", "account", "security", "verify"))
     }
     assert not answered & {
         "tablet.begin",

@@ -26,7 +26,7 @@ def purge(
     days: int = 90,
     by_itself: bool = False,
 ) -> int:
-    """How many screenings a purge deletes at that moment, when the clock on the wall shows another one perhaps."""
+    """Return how many screenings a purge at `at` deletes, while the system clock shows `wall`."""
     with app.app_context():
         act = Act(session=db.session, keys=installation().keys, now=wall or at, by="test")
         machine = Machine(host=HOST, uptime=(at - BOOTED).total_seconds())
@@ -34,7 +34,7 @@ def purge(
 
 
 def pass_days(app: Flask, to: float, *, since: float = 0, days: int = 90) -> int:
-    """How many screenings are deleted until so many days from now, since the last purge of this kind or `since`."""
+    """Purge from the last purge, or `since`, until `to` days from now; return the deletions."""
     with app.app_context():
         last = db.session.get(ClockRow, HOST)
         at = last.at if last else datetime.now(UTC) + timedelta(days=since)

@@ -1,4 +1,4 @@
-"""The core works without each feature: the folders of a feature are removed from a copy, and the core is tried."""
+"""The core works without each feature: a copy without the feature's folders passes its tests."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def copy_without(features: list[str], target: Path) -> None:
 
 
 def core_tests(target: Path) -> list[str]:
-    """Return the unit tests, and the integration tests that name no feature, nor a test that does."""
+    """Return the unit tests and the integration tests that need no feature, even indirectly."""
     files = sorted((target / "tests" / "integration").glob("*.py"))
     needing = {file.stem for file in files if "screening.features" in file.read_text()}
     needing |= {file.stem for file in files if names_a_feature(file)}
@@ -77,7 +77,7 @@ def test_the_core_works_without(removed: list[str], tmp_path: Path) -> None:
     run("flask", "verify")
     assert not any(f"features/{name}" in run("flask", "--help") for name in removed)
     tests = core_tests(target)
-    # A third of the integration files at least: were it fewer, the features would have grown into the core.
+    # At least a third of the integration files: with fewer, the features have grown into the core.
     assert len(tests) > 20
     selection = (
         tests

@@ -79,17 +79,17 @@ def test_the_list_of_a_new_process_is_read_in_parts_the_newest_first(
         listed(app, list_)
     stored = []
     with app.app_context():
-        for one in (list_, Worklist()):
-            with one.current(
+        for each_list in (list_, Worklist()):
+            with each_list.current(
                 db.session, installation().keys, timezone="UTC", today=TODAY
             ) as connection:
-                found = one.page(
+                entries = each_list.page(
                     connection, Filter(show="all"), by_severity=True, offset=0, limit=1000
                 )[0]
-                assert one.is_whole
-                assert found[0].reference == references[2]
-                assert found[0].outcome is None  # what cannot be opened stands at the top
-                assert len(found) == 8
+                assert each_list.is_whole
+                assert entries[0].reference == references[2]
+                assert entries[0].outcome is None  # what cannot be opened stands at the top
+                assert len(entries) == 8
                 stored.append(
                     connection.execute("SELECT * FROM list ORDER BY reference").fetchall()
                     + connection.execute("SELECT * FROM counts WHERE number > 0").fetchall()

@@ -1,4 +1,4 @@
-"""The inbox: order, filters, search, pages, what staff see, and that the list in memory is always the database's."""
+"""The inbox: order, filters, search, pages, views for staff, and an index equal to the database."""
 
 from __future__ import annotations
 
@@ -112,11 +112,11 @@ def test_a_deferred_screening_returns_to_the_top_on_its_day(
     until = TODAY + timedelta(days=10)
     dr.decide(filled["None One"], "defer", until=until.isoformat())
     with list_of(app, Filter(), today=until - timedelta(days=1)) as before:
-        assert filled["None One"] not in [one.reference for one in before]
+        assert filled["None One"] not in [entry.reference for entry in before]
     with list_of(app, Filter(), today=until) as on_the_day:
         assert on_the_day[0].reference == filled["None One"]
         assert on_the_day[0].due
-        assert [one.outcome for one in on_the_day[1:3]] == [Severity.CONTRAINDICATION] * 2
+        assert [entry.outcome for entry in on_the_day[1:3]] == [Severity.CONTRAINDICATION] * 2
 
 
 def test_an_outcome_that_changes_moves_the_line(app: Flask, filled: dict[str, str]) -> None:
@@ -295,14 +295,17 @@ def test_the_list_in_memory_is_what_a_fresh_process_would_list(app: Flask) -> No
             Filter(outcome=Severity.CONTRAINDICATION),
         ):
             with list_of(app, chosen, today=today) as expected, app.app_context():
-                for one in lists[: 1 + step % 2]:
-                    with one.current(
+                for worklist in lists[: 1 + step % 2]:
+                    with worklist.current(
                         db.session, installation().keys, timezone="UTC", today=today
                     ) as connection:
-                        listed, total = one.page(
+                        listed, total = worklist.page(
                             connection, chosen, by_severity=True, offset=0, limit=1000
                         )
-                        again = "SELECT day, value, count(*) FROM list, json_each(counted) GROUP BY 1, 2"
+                        again = (
+                            "SELECT day, value, count(*) FROM list, json_each(counted) "
+                            "GROUP BY 1, 2"
+                        )
                         counted = connection.execute(
                             "SELECT * FROM counts WHERE number > 0"
                         ).fetchall()

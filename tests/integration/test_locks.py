@@ -1,4 +1,4 @@
-"""On PostgreSQL several write at once: they lock in one order, so that none waits for another in a circle."""
+"""On PostgreSQL, concurrent transactions lock rows in one order, so that none deadlocks."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class Things:
         return Act(session=db.session, keys=installation().keys, now=datetime.now(UTC), by="test")
 
     def begin_anew(self) -> None:
-        """A draft that can be sent, one that has expired, a tablet, jobs that have failed; nobody has tried much."""
+        """Create a complete and an expired draft, a tablet and failed jobs; age all attempts."""
         act = self.act
         book = installation().books["en"]
         self.edition = load()["en"].edition.content.replace('"version":"', '"version":"own-')
@@ -332,8 +332,8 @@ def test_no_two_wait_for_each_other_in_a_circle(things: Things) -> None:
         for pair in pairs:
             with things.app.app_context():
                 things.begin_anew()
-            done = [threads.submit(work, one) for one in pair]
-            faults += [f"{pair}: {one.exception()}" for one in done if one.exception()]
+            done = [threads.submit(work, verb) for verb in pair]
+            faults += [f"{pair}: {future.exception()}" for future in done if future.exception()]
     assert faults == []
     with things.app.app_context():
         counts = (
@@ -341,10 +341,10 @@ def test_no_two_wait_for_each_other_in_a_circle(things: Things) -> None:
             .where(AuditRow.detail != "password")
             .group_by(AuditRow.action)
         )
-        told = dict(db.session.execute(counts).all())
+        counted = dict(db.session.execute(counts).all())
         wrote = {action: number for action, number in things.wrote.items() if action}
     # begin_anew begins tablets too.
-    assert {action: told[action] for action in wrote} == {
+    assert {action: counted[action] for action in wrote} == {
         **wrote,
         "tablet begun": wrote["tablet begun"] + len(pairs),
     }
@@ -363,7 +363,9 @@ def test_two_admins_who_disable_each_other_do_not_both_succeed(things: Things) -
         with ThreadPoolExecutor(2) as threads:
             assert list(threads.map(disable, ("boss", "second"))) == [None, None]
         with things.app.app_context():
-            (left,) = [one.sign_in_name for one in people.everyone(db.session) if one.active]
+            (left,) = [
+                person.sign_in_name for person in people.everyone(db.session) if person.active
+            ]
             people.change(things.act, "second" if left == "boss" else "boss", active=True)
 
 
@@ -376,9 +378,9 @@ def recorded(engine: Engine) -> Iterator[list[list[str]]]:
     transactions: list[list[str]] = [[]]
 
     def statement(_connection: object, _cursor: object, sql: str, *_: object) -> None:
-        found = LOCKS.search(sql)
-        if found and "SKIP LOCKED" not in sql:
-            transactions[-1].append(found[1] or found[2])
+        match = LOCKS.search(sql)
+        if match and "SKIP LOCKED" not in sql:
+            transactions[-1].append(match[1] or match[2])
 
     def end(_connection: object) -> None:
         transactions.append([])

@@ -141,7 +141,7 @@ def _request_url() -> str:
 
 
 def naughty() -> list[str]:
-    """Every string of the list that a patient could get past the form; the others must be refused kindly."""
+    """Return each string of the list that the form accepts; the form refuses the others kindly."""
     if not NAUGHTY.exists():
         pytest.fail(f"{NAUGHTY} is missing; run: make .venv/npm-installed")
     loaded: list[str] = json.loads(NAUGHTY.read_text(encoding="utf-8"))
@@ -163,7 +163,7 @@ OPEN = {next(iter(fields)): dict(fields) for fields in TEXTS}
 def test_naughty_strings_come_back_as_typed_or_are_refused_kindly(
     sqlite_app: Flask, tmp_path: Path, part: int
 ) -> None:
-    """Through every field of the patient and of the prescriber, into the database and CSV: no 5xx, exact.
+    """Each field of patient and prescriber keeps its text exactly, in database and CSV: no 5xx.
 
     Fields of one kind take turns, so that each string meets every kind and each field very many
     strings.
@@ -212,15 +212,19 @@ def test_naughty_strings_come_back_as_typed_or_are_refused_kindly(
         expected[patient.send()] = kept
     with sqlite_app.app_context():
         for reference, kept in expected.items():
-            found = screenings.find(
+            screening = screenings.find(
                 db.session, installation().keys, ScreeningRow.reference == reference
             )
-            assert found is not None
+            assert screening is not None
             came = {
-                field: str(found.answers.value(field) or "")
+                field: str(screening.answers.value(field) or "")
                 for field in kept.keys() - {"name", "visit"}
             }
-            assert {**came, "name": found.patient.name, "visit": found.patient.visit} == kept
+            assert {
+                **came,
+                "name": screening.patient.name,
+                "visit": screening.patient.visit,
+            } == kept
     flask(sqlite_app, "export", str(tmp_path / "out.csv"), "--since", "2020-01-01")
     rows = csv.DictReader(
         io.StringIO((tmp_path / "out.csv").read_bytes().decode("utf-8-sig"), newline="")
@@ -235,7 +239,7 @@ def test_naughty_strings_come_back_as_typed_or_are_refused_kindly(
 
 
 def recorded(patient: Visitor, path: str, values: dict[str, str]) -> bool:
-    """Whether a page of the form took what was typed; if not, it showed the page again and kept it."""
+    """Return whether a page of the form was accepted; if not, it kept what was typed."""
     token = re.search(r'name="csrf_token"[^>]* value="([^"]+)"', patient.page.text)
     assert token is not None
     answer = patient.client.post(path, data={**values, "csrf_token": token[1]})
@@ -261,10 +265,14 @@ def assert_shown(dr: Colleague, reference: str, notes: list[str]) -> None:
 
 @pytest.mark.audit
 def test_naughty_strings_on_the_pages_and_the_pdf(sqlite_app: Flask) -> None:
-    """Each on the summary as a page and in print; what the PDF says is compared by its letters and digits."""
+    """Each string is in the summary; of the PDF, only letters and digits are compared."""
     dr = Colleague(sqlite_app)
-    tidied = [tidy(one, lines=True) for one in naughty()]
-    strings = [one for one in tidied if text_fault(one, 500, lines=True) is None and one][:32]
+    tidied = [tidy(string, lines=True) for string in naughty()]
+    strings = [
+        candidate
+        for candidate in tidied
+        if text_fault(candidate, 500, lines=True) is None and candidate
+    ][:32]
     for begin in range(0, len(strings), 4):
         since, reaction, which, when = some = strings[begin : begin + 4]
         patient = Visitor(sqlite_app)
@@ -278,7 +286,9 @@ def test_naughty_strings_on_the_pages_and_the_pdf(sqlite_app: Flask) -> None:
         page = dr.get(f"/clinic/screenings/{reference}")
         printed = dr.get(f"/clinic/screenings/{reference}/summary.pdf")
         assert printed.status_code == 200
-        words = "".join(one.extract_text() for one in PdfReader(io.BytesIO(printed.data)).pages)
+        words = "".join(
+            pdf_page.extract_text() for pdf_page in PdfReader(io.BytesIO(printed.data)).pages
+        )
         for text in some:
             assert text in unescape(page.text)
             letters = "".join(re.findall(r"[a-z0-9]+", text.lower()))

@@ -30,7 +30,7 @@ def of_features() -> Iterator[ModuleType]:
 # about it.
 ROUTES = {
     "static": "everyone: style sheets and icons, nothing personal",
-    "verify.ask": "everyone: reference, edition and time of a page that one holds, nothing personal",
+    "verify.ask": "everyone: reference, edition and time of a printed page, nothing personal",
     "verify.file": "everyone: as above",
     "health.alive": "everyone: says only that the process lives",
     "health.ready": "everyone: says only whether it can serve",
@@ -162,7 +162,7 @@ def test_role_by_route(
 ) -> None:
     app, reference, colleagues = house
     client = colleagues[role] if role in colleagues else Visitor(app)
-    for rule in (one for one in rules(app) if one.endpoint == endpoint):
+    for rule in (candidate for candidate in rules(app) if candidate.endpoint == endpoint):
         for method in (rule.methods or set()) - {"OPTIONS", "HEAD"}:
             if method == "GET":
                 client.get(address(rule, reference))
@@ -237,7 +237,7 @@ def test_nothing_changes_without_a_token(sqlite_app: Flask) -> None:
 
 
 def test_a_form_of_the_last_patient_is_refused_after_finish(sqlite_app: Flask) -> None:
-    """On a shared tablet, Back and reload would send the last patient's form into the next patient's draft."""
+    """On a shared tablet, Back and reload would send a patient's form into the next one's draft."""
     visitor = Visitor(sqlite_app)
     visitor.fill_in(name="First Patient")
     old_page = visitor.page

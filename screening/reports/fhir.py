@@ -18,6 +18,8 @@ from screening.reports.summary import label, respondent_words, standing
 URI = "urn:ietf:rfc:3986"  # the system of identifiers that are URIs
 ATC = "http://www.whocc.no/atc"  # the code systems' addresses in FHIR
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
+COMPLETION_MODE = "http://hl7.org/fhir/StructureDefinition/questionnaireresponse-completionMode"
+PARTICIPATION_MODE = "http://terminology.hl7.org/CodeSystem/v3-ParticipationMode"
 # DetectedIssue.severity says how bad the consequence may be; an open question is never the least.
 _SEVERITY = {
     Severity.CONTRAINDICATION: "high",
@@ -31,6 +33,7 @@ def bundle(screening: Screening, assessment: Assessment, books: Books, *, base: 
     reference = screening.reference
     sent = screening.submitted_at.isoformat(timespec="seconds")
     proxy = screening.patient.proxy
+    paper = screening.patient.paper
     patient, response, medication = (
         _address(reference, one) for one in ("patient", "response", "medication")
     )
@@ -49,6 +52,7 @@ def bundle(screening: Screening, assessment: Assessment, books: Books, *, base: 
             "agent": [
                 {"who": {"reference": patient}},
                 *([{"who": {"display": respondent_words(proxy, BASE_LANGUAGE)}}] if proxy else []),
+                *([{"who": {"display": paper.typed_by}}] if paper else []),
                 *({"who": {"display": one.by}} for one in screening.entries),
             ],
             "entity": [
@@ -232,6 +236,11 @@ def _response(
         }
         related |= {"relationship": [{"text": label(proxy.role, BASE_LANGUAGE)}]}
         response["contained"] = [related | ({"name": [{"text": proxy.name}]} if proxy.name else {})]
+    if (paper := screening.patient.paper) is not None:
+        on = paper.filled_in_at.date().isoformat()
+        written: Json = {"coding": [{"system": PARTICIPATION_MODE, "code": "WRITTEN"}]}
+        written["text"] = f"From paper of {on}, typed by {paper.typed_by}"
+        response["extension"] = [{"url": COMPLETION_MODE, "valueCodeableConcept": written}]
     if screening.patient.visit:
         response["encounter"] = {"identifier": {"value": screening.patient.visit}}
     return response

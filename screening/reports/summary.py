@@ -114,7 +114,7 @@ class Summary:
 
     `decision` is the last one, or None; `reviewed_by` and `reviewed_on` are empty where none
     stands. `checklist` are pairs of what to cover and its facts; `respondent` tells who gave the
-    answers and is empty where that was not said; `check_code` is empty for a screening that is not
+    answers and who typed them in from paper, as far as that is known; `check_code` is empty for a screening that is not
     stored, `edition` counts from 1, and `verify_at` is the address that tells whether a page is
     unchanged.
     """
@@ -367,13 +367,22 @@ class _Writer:
         )
 
     def respondent(self) -> str:
-        """Who gave the answers, where that was said."""
-        respondent = self.screening.patient.respondent
-        if respondent is None:
-            return ""
-        return self._("Answers given by %(who)s.") % {
-            "who": respondent_words(respondent, self.language, self.own)
-        }
+        """Who gave the answers, where that was said, and who typed them in."""
+        _ = self._
+        patient = self.screening.patient
+        sentences = []
+        if patient.respondent is not None:
+            who = respondent_words(patient.respondent, self.language, self.own)
+            sentences.append(_("Answers given by %(who)s.") % {"who": who})
+        if patient.paper is not None:
+            sentences.append(
+                _("From paper, typed by %(who)s. Date on the paper: %(day)s.")
+                % {
+                    "who": self.own(patient.paper.typed_by),
+                    "day": day(patient.paper.filled_in_at.date(), self.language),
+                }
+            )
+        return " ".join(sentences)
 
     def not_alone(self) -> str:
         """What to know about an answer that was kept for a talk in private."""

@@ -5,7 +5,7 @@ from dataclasses import fields
 from datetime import date, datetime
 from typing import Any
 
-from screening.domain.answers import Answer, Answers, Patient, Respondent, Role, Value
+from screening.domain.answers import Answer, Answers, Paper, Patient, Respondent, Role, Value
 from screening.domain.entries import Clarification, Decision, Entry, Review
 
 
@@ -24,9 +24,11 @@ def _plain(value: Any) -> object:
     if isinstance(value, date):
         return value.isoformat()
     record = {field.name: getattr(value, field.name) for field in fields(value) if field.init}
-    if isinstance(value, Patient) and value.respondent is None:
-        # older releases had none: their check codes, made of this, stay the same
-        del record["respondent"]
+    if isinstance(value, Patient):
+        # older releases had none of these: their check codes, made of this, stay the same
+        for name in ("respondent", "paper"):
+            if record[name] is None:
+                del record[name]
     return record
 
 
@@ -39,9 +41,18 @@ def patient(record: dict[str, Any]) -> Patient:
     """The patient that was encoded."""
     said = record.get("respondent")
     respondent = said and Respondent(role=Role(said["role"]), name=said["name"])
+    paper = record.get("paper")
     return Patient(
         **record
-        | {"birth_date": date.fromisoformat(record["birth_date"]), "respondent": respondent}
+        | {
+            "birth_date": date.fromisoformat(record["birth_date"]),
+            "respondent": respondent,
+            "paper": paper
+            and Paper(
+                filled_in_at=datetime.fromisoformat(paper["filled_in_at"]),
+                typed_by=paper["typed_by"],
+            ),
+        }
     )
 
 

@@ -34,8 +34,9 @@ def _cookie() -> tuple[str, str]:
 
 
 def draft_token() -> str:
-    """The token that this device keeps, or nothing."""
-    return _cookie()[0]
+    """The token that this device keeps, or nothing; that of the paper form on the pages for typing it in."""
+    token: str = g.get("paper_token") or _cookie()[0]
+    return token
 
 
 def language() -> str | None:
@@ -49,6 +50,8 @@ def remember(token: str, target: str) -> Response:
     A browser that sees the cookie change also drops the pages it kept in memory for Back, which
     show old answers.
     """
+    if "paper_token" in g:  # it is nothing of the patient's, and no device keeps it
+        return redirect(target, code=303)
     _accept_forms_of(token)
     response = redirect(target, code=303)
     earlier, kept = _cookie()

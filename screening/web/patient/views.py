@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from flask import Blueprint, abort, redirect, render_template, request, session, url_for
+from flask import Blueprint, abort, g, redirect, render_template, request, session, url_for
 from flask_babel import gettext as _
 from sqlalchemy import select
 from werkzeug.datastructures import MultiDict
@@ -13,6 +13,7 @@ from screening.extensions import db
 from screening.installation import installation
 from screening.reports import paper
 from screening.reports.paper import follow_up_places
+from screening.reports.summary import day
 from screening.services import questionnaire
 from screening.settings import LOOPBACK
 from screening.storage import drafts
@@ -73,9 +74,9 @@ def begin() -> Page:
 def resume() -> Page:
     """Lead to the page with typed words that are not an answer yet, or else to the next step."""
     draft = this_draft()
-    pages = [url_for("patient.question", question_id=one.id) for one in language.book().questions]
+    pages = [url_for(".question", question_id=one.id) for one in language.book().questions]
     is_there = draft.typed is not None and draft.typed.path in (
-        url_for("patient.about_you"),
+        url_for(".about_you"),
         *pages,
     )
     return redirect(draft.typed.path if draft.typed and is_there else next_step(draft), code=303)
@@ -110,15 +111,16 @@ def resume_by_code() -> Page:
 def about_you() -> Page:
     """Name, date of birth, visit reference."""
     draft = this_draft()
-    back = url_for("patient.check") if is_complete(draft) else url_for("patient.start")
+    back = url_for(".check") if is_complete(draft) else url_for(".start")
     offered = installation().settings.languages
     typed = _typed(draft)
+    _question_form, about_form = _forms()
     if request.method == "POST":
-        form = AboutYouForm.filled_with(None, request.form)
+        form = about_form.filled_with(None, request.form)
         if not language.switch() and form.check(languages=offered, today=installation().today()):
             return _accepted(lambda draft: replace(draft, patient=form.patient), back, next_step)
         return _not_accepted(draft, back)
-    form = AboutYouForm.filled_with(draft.patient, MultiDict(typed.values) if typed else None)
+    form = about_form.filled_with(draft.patient, MultiDict(typed.values) if typed else None)
     if typed and typed.checked:
         form.check(languages=offered, today=installation().today())
     return render_template(
@@ -135,21 +137,27 @@ def question(question_id: str) -> Page:
     refuse_to_skip(draft, asked)
     back = page_before(draft, asked)
     typed = _typed(draft)
+    page_form, _about_form = _forms()
     if request.method == "POST":
         # Worded as the patient saw it, even if another tab has switched the language since.
         seen = installation().books.get(request.form.get("shown_in", ""), book)
         form = question_form(
-            QuestionForm, seen, seen.question(question_id) or abort(404), request.form
+            page_form, seen, seen.question(question_id) or abort(404), request.form
         )
         if not language.switch() and form.validate():
             return _accepted(
-                lambda draft: replace(draft, answers=draft.answers.with_page(asked, form.answers)),
+                lambda draft: draft.with_page(asked, form.answers, left_empty=form.may_lack),
                 back,
                 lambda draft: next_step(draft, after=asked),
             )
         return _not_accepted(draft, back)
     form = question_form(
-        QuestionForm, book, asked, MultiDict(typed.values) if typed else None, draft.answers
+        page_form,
+        book,
+        asked,
+        MultiDict(typed.values) if typed else None,
+        draft.answers,
+        left_empty=asked.id in draft.left_empty,
     )
     if typed and typed.checked:
         form.validate()
@@ -162,6 +170,11 @@ def question(question_id: str) -> Page:
         total=len(book.questions),
         proxy_for=draft.patient.name if draft.patient and draft.patient.proxy else "",
     )
+
+
+def _forms() -> tuple[type[QuestionForm], type[AboutYouForm]]:
+    """Return the kinds of forms of these pages; staff who type in a paper form have their own."""
+    return g.get("forms_for_paper", (QuestionForm, AboutYouForm))
 
 
 def _typed(draft: Draft) -> Typed | None:
@@ -202,13 +215,16 @@ def check() -> Page:
     if draft.patient is None or not is_complete(draft):
         raise OutOfOrder
     patient = draft.patient
-    change = url_for("patient.about_you")
+    change = url_for(".about_you")
     known = paper.about_patient(patient, language.chosen(), installation().settings)
     about = [(name, value, change) for name, value in known]
     if chosen := paper.respondent_chosen(patient, language.chosen()):
         about.append((_("Who is filling this in?"), chosen, change))
+    if patient.paper:
+        filled_in_on = day(patient.paper.filled_in_at.date(), language.chosen())
+        about.append((_("Date on the paper"), filled_in_on, change))
     rows = [
-        (asked, answer, url_for("patient.question", question_id=question.id))
+        (asked, answer, url_for(".question", question_id=question.id))
         for question, asked, answer in paper.asked_and_answered(draft.answers, language.book())
     ]
     private = paper.private_label(language.book())
@@ -228,7 +244,7 @@ def submit() -> Page:
     except questionnaire.Incomplete as err:
         raise OutOfOrder from err
     here.wake()
-    return remember(draft_token(), url_for("patient.done"))
+    return remember(draft_token(), url_for(".done"))
 
 
 @blueprint.get("/done")

@@ -34,7 +34,12 @@ from screening.storage.tables import PersonRow, SignInRow
 # how long ago the password was given for a change of people or credentials
 FRESH = timedelta(minutes=15)
 # Forms that are kept when a sign-in ends, and the pages on which they are filled in.
-KEPT = {"clinic.decide": "clinic.screening", "clinic.clarify": "clinic.clarify"}
+KEPT = {
+    "clinic.decide": "clinic.screening",
+    "clinic.clarify": "clinic.clarify",
+    "paper_entry.about_you": "paper_entry.about_you",
+    "paper_entry.question": "paper_entry.question",
+}
 
 
 def needs(

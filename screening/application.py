@@ -17,6 +17,7 @@ from screening.reports.summary import is_translated
 from screening.settings import InvalidSettings, Settings, load_settings
 from screening.storage.database import configure
 from screening.storage.private_files import read_private
+from screening.storage.tables import Base
 from screening.web import (
     admin,
     clinic,
@@ -24,8 +25,6 @@ from screening.web import (
     fhir,
     headers,
     health,
-    invitation_list,  # noqa: F401 - adds its page to those of invitations
-    invitations,
     language,
     navigation,
     paper_entry,
@@ -47,6 +46,11 @@ class Pages(Environment):
     def make_globals(self, d: MutableMapping[str, Any] | None) -> MutableMapping[str, Any]:
         """Return the globals of a template. A chain of two dictionaries costs each page 5 %."""
         return super().make_globals(d) if d else self.globals
+
+
+def _is_known(name: str | None, kind: str, _parents: object) -> bool:
+    """Return whether migrations look at this. The tables of a removed feature stay unseen."""
+    return kind != "table" or name in Base.metadata.tables
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -78,7 +82,11 @@ def create_app(settings: Settings | None = None) -> Flask:
             "default": {"url": settings.database, "pool_pre_ping": bool(settings.database_url)}
         },
         ALEMBIC={"script_location": "storage/migrations"},
-        ALEMBIC_CONTEXT={"render_as_batch": True, "transactional_ddl": True},
+        ALEMBIC_CONTEXT={
+            "render_as_batch": True,
+            "transactional_ddl": True,
+            "include_name": _is_known,
+        },
         TRUSTED_HOSTS=settings.hosts,
         MAX_CONTENT_LENGTH=REQUEST_BYTES,
         MAX_FORM_MEMORY_SIZE=REQUEST_BYTES,
@@ -120,7 +128,6 @@ def create_app(settings: Settings | None = None) -> Flask:
         papers,
         clinic,
         paper_entry,
-        invitations,
         rule_book,
         admin,
         verify,
@@ -129,7 +136,6 @@ def create_app(settings: Settings | None = None) -> Flask:
         fhir,
     ):
         app.register_blueprint(part.blueprint)
-    app.register_blueprint(invitations.link)
     headers.init_app(app)
     errors.init_app(app)
     cli.init_app(app)

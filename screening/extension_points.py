@@ -24,12 +24,16 @@ class Check(NamedTuple):
 
 
 class Section(NamedTuple):
-    """An entry of the navigation for staff, for people with one of the roles. The lowest `place` comes first."""
+    """An entry of the navigation for staff, for people with one of the roles.
+
+    The lowest `place` comes first. With `has_blueprint`, all pages of its blueprint belong to it.
+    """
 
     place: int
     endpoint: str
     label: LazyString
     roles: tuple[str, ...]
+    has_blueprint: bool = False
 
 
 class Counter(NamedTuple):
@@ -72,6 +76,7 @@ class ExtensionPoints:
     notices: list[Callable[[Screening], str]] = field(
         default_factory=list
     )  # HTML above a screening
+    # whether the draft with this hash can be found again without a code
     draft_owners: list[Callable[[Session, str], bool]] = field(default_factory=list)
     checks: list[Callable[[], Iterator[Check]]] = field(default_factory=list)
     counters: list[Counter] = field(default_factory=list)

@@ -28,11 +28,11 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from screening.domain.faults import InvalidInput
-from screening.domain.invitation import LONGEST_DAYS
 
 PREFIX = "SCREENING_"
 FILE_NAME = "settings.toml"
 ROOT = Path(__file__).parent.parent
+LONGEST_DAYS = 90  # for which the link of an invitation works
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 

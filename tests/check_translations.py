@@ -20,6 +20,11 @@ from babel.messages.pofile import read_po, write_po
 
 ROOT = Path(__file__).parent.parent
 CATALOGUES = ROOT / "screening" / "translations"
+METHODS = [
+    ("**.py", "python"),
+    ("**.html", "jinja2.ext.babel_extract"),
+    ("**.txt", "jinja2.ext.babel_extract"),
+]
 # Which arguments of a call are texts, by the name under which the function is called.
 KEYWORDS = {
     **DEFAULT_KEYWORDS,
@@ -33,23 +38,10 @@ KEYWORDS = {
 def collected() -> Catalog:
     """Every text marked for translation in templates and Python files."""
     template = Catalog(charset="utf-8")
-    for folder, methods in (
-        (
-            "templates",
-            [("**.html", "jinja2.ext.babel_extract"), ("**.txt", "jinja2.ext.babel_extract")],
-        ),
-        (
-            "screening",
-            [
-                ("**.py", "python"),
-                ("**.html", "jinja2.ext.babel_extract"),
-                ("**.txt", "jinja2.ext.babel_extract"),
-            ],
-        ),
-    ):
+    for folder in ("templates", "screening"):
         options = {files: {"trimmed": "true", "silent": "false"} for files in ("**.html", "**.txt")}
         found = extract_from_dir(
-            ROOT / folder, method_map=methods, options_map=options, keywords=KEYWORDS
+            ROOT / folder, method_map=METHODS, options_map=options, keywords=KEYWORDS
         )
         for file, _line, message, comments, context in found:
             template.add(

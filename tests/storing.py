@@ -23,6 +23,12 @@ from screening.storage.encryption import Keys
 from tests.builders import a_patient
 
 
+def act_of(app: Flask, *, now: datetime | None = None) -> Act:
+    return Act(
+        session=db.session, keys=installation(app).keys, now=now or datetime.now(UTC), by="test"
+    )
+
+
 def store(
     session: Session,
     keys: Keys,

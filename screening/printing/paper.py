@@ -3,16 +3,10 @@
 Never an outcome.
 """
 
-from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-import segno
-from babel.dates import format_date, format_time
-from babel.dates import get_timezone as timezone
-
 from screening.domain.assessment import Screening
-from screening.domain.invitation import Invitation
 from screening.domain.rules import RuleBook
 from screening.printing.pdf import Html, print_page
 from screening.printing.renderer_process import Printed
@@ -37,8 +31,14 @@ def blank(kind: str, book: RuleBook, settings: Settings) -> bytes:
     parts = date_part_order(settings.locale(book.language))
     places = {one.id: follow_up_places(one) for one in book.questions}
     who = respondent_choices(book.language).values()
-    html = _page(
-        template, book, settings, large=size == "large", date_parts=parts, places=places, who=who
+    html = page(
+        f"pdf/{template}.html",
+        book,
+        settings,
+        large=size == "large",
+        date_parts=parts,
+        places=places,
+        who=who,
     )
     return _printed(html(frozenset()))
 
@@ -56,8 +56,8 @@ def copy(
 
     Raises PrintingFailed.
     """
-    html = _page(
-        "copy",
+    html = page(
+        "pdf/copy.html",
         book,
         settings,
         created=screening.submitted_at.isoformat(timespec="seconds"),
@@ -72,35 +72,7 @@ def copy(
     return print_page(html, style=STYLE)
 
 
-def slip(
-    invitation: Invitation, book: RuleBook, settings: Settings, *, address: str, until: datetime
-) -> Printed:
-    """What a patient is handed or sent: the link, as QR code and to be typed.
-
-    Raises PrintingFailed.
-    """
-    locale = settings.locale(book.language)
-    zone = timezone(settings.clinic_timezone)
-    at = invitation.appointment and invitation.appointment.astimezone(zone)
-    when = (
-        f"{format_date(at, 'full', locale)}, {format_time(at, 'short', locale=locale)}"
-        if at
-        else ""
-    )
-    html = _page(
-        "slip",
-        book,
-        settings,
-        invitation=invitation,
-        when=when,
-        address=address,
-        qr=segno.make(address, error="m", micro=False).png_data_uri(border=4),
-        until=format_date(until.astimezone(zone), "long", locale),
-    )
-    return print_page(html, style=STYLE)
-
-
-def _page(
+def page(
     template: str, book: RuleBook, settings: Settings, *, large: bool = False, **values: Any
 ) -> Html:
     """A template filled in, once it is known which characters have no glyph."""

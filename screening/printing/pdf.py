@@ -61,7 +61,7 @@ def summary_html(summary: Summary, paper: str, missing: frozenset[str] = frozens
         else ""
     )
     return filled_in(
-        "summary",
+        "pdf/summary.html",
         summary.language,
         paper=paper,
         missing=missing,

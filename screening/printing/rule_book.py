@@ -22,5 +22,5 @@ def printed(
     }
     direction = settings.locale(given["book"].language).text_direction
     given |= {"clinic": settings, "direction": direction, "large": False}
-    html = partial(filled_in, "rule_book", settings.clinic_language, **given)
+    html = partial(filled_in, "pdf/rule_book.html", settings.clinic_language, **given)
     return print_page(lambda missing: html(missing=missing), style=STYLE).content

@@ -26,7 +26,7 @@ def filled_in(
 
     What is `missing`, or cannot be in XML, is shown by code points.
     """
-    found = _environment(language).get_template(f"pdf/{template}.html")
+    found = _environment(language).get_template(template)
     html = with_elements(found.render(paper=paper.lower(), missing=bool(missing), **values))
     return html.translate({code: f"[U+{code:04X}]" for code in (*NOT_IN_XML, *map(ord, missing))})
 
@@ -39,7 +39,7 @@ def plain_text(template: str, language: str, **values: Any) -> str:
 @cache
 def _environment(language: str) -> Environment:
     environment = Environment(
-        loader=FileSystemLoader([ROOT / "templates", *ROOT.glob("screening/features/*/templates")]),
+        loader=FileSystemLoader(FOLDERS),
         autoescape=select_autoescape(["html"]),
         undefined=StrictUndefined,
         trim_blocks=True,

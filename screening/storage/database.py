@@ -1,10 +1,10 @@
 """How the database is spoken to: durable SQLite or PostgreSQL, one write transaction at a time per request.
 
 Every transaction locks in one order, so that none waits for another in a circle (PostgreSQL):
-invitations, tablets, drafts, screenings, entries, summaries, copies, jobs, people, sign-ins,
-clocks, what is in force, editions, approvals, and the end of the audit log last. Several rows of a
-table are locked in the order of their primary key, a draft before the row of its code. What only
-clears away what has expired skips locked rows.
+tables of features (`lock_order`), drafts, screenings, entries, summaries, copies, jobs, people,
+sign-ins, clocks, what is in force, editions, approvals, and the end of the audit log last. Several
+rows of a table are locked in the order of their primary key, a draft before the row of its code.
+What only clears away what has expired skips locked rows.
 """
 
 import random
@@ -34,7 +34,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from screening.storage.encryption import Keys
 from screening.storage.private_files import KeyFault
-from screening.storage.tables import InvitationRow, KeyCheckRow
+from screening.storage.tables import Checked, KeyCheckRow, tables_in_lock_order
 
 BUSY_SECONDS = 10
 LOCK_SECONDS = 30
@@ -192,8 +192,10 @@ def check_release(session: Session) -> None:
 
 def seal_unsealed(session: Session) -> None:
     """Let the rows of an older release that had no seal be sealed when they are written."""
-    for row in session.scalars(select(InvitationRow).where(InvitationRow.sealed_check == b"")):
-        row.sealed_check = b"-"
+    for table in tables_in_lock_order():
+        if issubclass(table, Checked) and table.may_be_unchecked:
+            for row in session.scalars(select(table).where(table.sealed_check == b"")):
+                row.sealed_check = b"-"
 
 
 def delete_in_order(

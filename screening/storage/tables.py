@@ -27,7 +27,6 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from screening.storage.encryption import Keys
 
-INVITATIONS_KEPT = timedelta(days=30)  # after their time, so that staff see what came of them
 ONE_DAY = timedelta(days=1)
 
 
@@ -113,6 +112,8 @@ class Checked(Sealed):
     """
 
     __abstract__ = True
+    # whether a row of an older release has an empty check: see `storage.database.seal_unsealed`
+    may_be_unchecked: ClassVar[bool] = False
 
     sealed_check: Mapped[bytes]
 
@@ -203,37 +204,6 @@ class DraftRow(Sealed):
     token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
     expires_at: Mapped[datetime] = mapped_column(index=True)
     sealed_draft: Mapped[bytes]
-
-
-class InvitationRow(Checked):
-    """A link for one patient and one visit, found by the SHA-256 of the token in it.
-
-    `draft_hash` is that of the draft which was begun with it, and later of the screening. `tries`
-    counts dates of birth that were wrong.
-    """
-
-    __tablename__ = "invitations"
-    lock_order = 10
-    deleted_with_draft = "draft_hash"
-    bound_to = "id token_hash created_at created_by expires_at"
-    state_bound_to = "tries opened_at draft_hash revoked_at reminded_at"
-
-    id: Mapped[str] = mapped_column(String(32), primary_key=True)
-    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
-    created_at: Mapped[datetime] = mapped_column(index=True)
-    created_by: Mapped[str] = mapped_column(String(64))
-    expires_at: Mapped[datetime]
-    tries: Mapped[int]
-    opened_at: Mapped[datetime | None]
-    draft_hash: Mapped[str | None] = mapped_column(String(64), unique=True)
-    revoked_at: Mapped[datetime | None]
-    reminded_at: Mapped[datetime | None]
-    sealed_invitation: Mapped[bytes]
-
-    @classmethod
-    def expired(cls, now: datetime) -> ColumnElement[bool]:
-        """Return the condition of invitations that nobody needs to see any more."""
-        return cls.expires_at < now - INVITATIONS_KEPT
 
 
 class ScreeningRow(Sealed):

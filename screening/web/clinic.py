@@ -5,7 +5,6 @@ Staff see what arrived, and no more.
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -19,7 +18,6 @@ from werkzeug.wrappers import Response
 from screening.domain.answers import Patient, tidy
 from screening.domain.assessment import Screening
 from screening.domain.entries import Decision, Entry
-from screening.domain.invitation import is_same
 from screening.domain.rules import RuleBook, Severity
 from screening.extensions import db
 from screening.installation import installation
@@ -29,7 +27,7 @@ from screening.reports.paper import follow_up_places
 from screening.reports.statistics import HEIGHT, WIDTH, bars
 from screening.reports.summary import age, day, in_language_of, label, moment
 from screening.services import editions, jobs, printing, review
-from screening.storage import audit, invitations, outbox, screenings
+from screening.storage import audit, outbox, screenings
 from screening.storage import search as search_index
 from screening.storage import statistics as figures
 from screening.storage.private_files import KeyFault
@@ -400,18 +398,9 @@ def _screening_page(found: Screening, form: ReviewForm, meanwhile: Entry | None 
         meanwhile=meanwhile,
         others=[one for one in together if one != found.reference],
         replaced=together[-1] != found.reference,
-        invited=_other_invited(found),
+        notices=[notice(found) for notice in installation().points.notices],
         contraindicated=summary.outcome is Severity.CONTRAINDICATION,
     )
-
-
-def _other_invited(found: Screening) -> Patient | None:
-    """Who was invited, where that is not who has answered."""
-    with suppress(KeyFault):
-        invitation = invitations.behind(db.session, installation().keys, found)
-        if invitation is not None and not is_same(invitation.patient, found.patient):
-            return invitation.patient
-    return None
 
 
 def _view(reference: str, *, action: str = "viewed") -> Screening:

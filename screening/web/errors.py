@@ -25,7 +25,7 @@ from screening.web import language
 
 Page = str | Response | tuple[str, int]
 
-BEGINNINGS = ("patient.begin", "patient.resume_by_code", "invited.open_link")
+BEGINNINGS = {"patient.begin", "patient.resume_by_code"}  # features add theirs
 
 log = logging.getLogger("screening")
 

@@ -8,7 +8,6 @@ from screening.installation import installation
 
 SECTIONS = (
     Section(10, "clinic.inbox", _l("Inbox"), ("prescriber", "staff")),
-    Section(20, "invitations.all_of_them", _l("Invitations"), ("prescriber", "staff")),
     Section(30, "clinic.statistics", _l("Statistics"), ("prescriber",)),
     Section(40, "clinic.paper", _l("Paper"), ("prescriber", "staff")),
     Section(50, "rule_book.shown", _l("Rule book"), ("prescriber", "admin")),

@@ -28,6 +28,7 @@ from tests.integration.visitor import Visitor
 from tests.storing import store
 
 DESK = {"width": 1280, "height": 900}
+PHONE = {"viewport": {"width": 320, "height": 568}}
 SIGN_IN = "/account/sign-in"
 CODE = "/account/code"
 PRIMARY = "main button.primary"

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserType, Page
+from playwright.sync_api import Browser, BrowserContext, BrowserType, Page
 
 from tests.browser import colleague, journey
 from tests.browser.inspection import assert_accessible, assert_well_built
 from tests.browser.journey import QUESTIONS
 from tests.browser.server import LiveServer, launch_options
-from tests.integration.test_invitations import invited
 
 STOP = "main [name=stop], main p.stop a"
 
@@ -76,9 +76,11 @@ def test_an_answer_given_after_the_browser_was_closed_is_not_lost(page: Page) ->
     assert_well_built(page, language="es")
 
 
-def test_a_browser_that_keeps_no_cookies_is_told_what_to_do(
+@pytest.fixture
+def without_cookies(
     browser_type: BrowserType, server: LiveServer, tmp_path: Path
-) -> None:
+) -> Iterator[BrowserContext]:
+    """A browser that keeps no cookies."""
     blocked = {"profile": {"default_content_setting_values": {"cookies": 2}}}
     (tmp_path / "Default").mkdir()
     (tmp_path / "Default" / "Preferences").write_text(json.dumps(blocked))
@@ -86,31 +88,29 @@ def test_a_browser_that_keeps_no_cookies_is_told_what_to_do(
     context = browser_type.launch_persistent_context(
         tmp_path, **launch_options(), viewport=size, locale="en-US", base_url=server.url
     )
-    try:
-        page = context.new_page()
-        page.goto("/")
-        journey.press(page, journey.START)
-        assert context.cookies() == []
-        for language, words in (
-            ("en", "Your browser does not keep cookies"),
-            ("es", "Su navegador no guarda cookies"),
-        ):
-            assert page.inner_text("h1") == words
-            assert_accessible(page, language=language)
-            journey.press_language(page, "es" if language == "en" else "en")
-        assert page.inner_text("h1") == "Your browser does not keep cookies"
-        journey.press(page, "main a.primary")
-        assert journey.path(page) == "/"
-        _made, link = invited(colleague.application(server))
-        page.goto(link)
-        for part, value in (("day", "12"), ("month", "3"), ("year", "1988")):
-            page.fill(f"[name=birth_{part}]", value)
-        journey.press_continue(page)
-        assert page.inner_text("h1") == "Your browser does not keep cookies"
-        colleague.sign_in(page, "nobody", "whatever it is")
-        assert page.inner_text("h1") == "Your browser does not keep cookies"
-    finally:
-        context.close()
+    yield context
+    context.close()
+
+
+def test_a_browser_that_keeps_no_cookies_is_told_what_to_do(
+    without_cookies: BrowserContext,
+) -> None:
+    page = without_cookies.new_page()
+    page.goto("/")
+    journey.press(page, journey.START)
+    assert without_cookies.cookies() == []
+    for language, words in (
+        ("en", "Your browser does not keep cookies"),
+        ("es", "Su navegador no guarda cookies"),
+    ):
+        assert page.inner_text("h1") == words
+        assert_accessible(page, language=language)
+        journey.press_language(page, "es" if language == "en" else "en")
+    assert page.inner_text("h1") == "Your browser does not keep cookies"
+    journey.press(page, "main a.primary")
+    assert journey.path(page) == "/"
+    colleague.sign_in(page, "nobody", "whatever it is")
+    assert page.inner_text("h1") == "Your browser does not keep cookies"
 
 
 def test_stop_is_away_from_continue_and_send(page: Page) -> None:

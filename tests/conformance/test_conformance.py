@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import partial
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,6 @@ from pypdf.generic import DictionaryObject, NullObject
 
 from screening.domain.answers import NAME_LENGTH, TEXT_LENGTH, Respondent, Role
 from screening.domain.comparison import compare
-from screening.domain.invitation import Invitation
 from screening.printing import paper as printed_paper
 from screening.printing import rule_book as printed_rule_book
 from screening.printing.conformance import SIGNATURE_FIELD
@@ -78,7 +78,7 @@ SOME = (
         "form-large es",
         "leaflet es",
     ),
-    *("copy es", "slip", "rule book, long", "all scripts"),
+    *("copy es", "rule book, long", "all scripts"),
 )
 NAMES = {
     "Arabic": "فاطمة الزهراء",
@@ -135,6 +135,14 @@ def an_interpreters() -> Summary:
     )
 
 
+def of_features() -> dict[str, Callable[[], bytes]]:
+    """What each feature prints, from its folder of tests."""
+    pages = dict[str, Callable[[], bytes]]()
+    for file in Path(__file__).parent.glob("*/pages.py"):
+        pages |= import_module(f"tests.conformance.{file.parent.name}.pages").PAGES
+    return pages
+
+
 def cases() -> Iterator[tuple[str, Callable[[], bytes]]]:
     """A name, and what prints it."""
     for name, summary, paper_size in summaries():
@@ -151,20 +159,9 @@ def cases() -> Iterator[tuple[str, Callable[[], bytes]]]:
             f"copy {language}",
             lambda it=(screening, book, CLINIC): printed_paper.copy(*it).content,
         )  # type: ignore[misc]
-    yield "slip", slip
+    yield from of_features().items()
     yield "rule book, long", long_rule_book
     yield "all scripts", all_names
-
-
-def slip() -> bytes:
-    patient = screening_of(YES_TO_ALL, name=NAMES["Arabic"]).patient
-    invitation = Invitation(
-        patient=patient, language="en", appointment=datetime(2026, 12, 1, tzinfo=UTC)
-    )
-    link = "https://screening.clinic.example/invited/" + "x" * 27
-    return printed_paper.slip(
-        invitation, books()["en"], CLINIC, address=link, until=datetime(2026, 12, 1, tzinfo=UTC)
-    ).content
 
 
 def long_rule_book() -> bytes:
@@ -246,7 +243,8 @@ def test_everything_that_is_printed_conforms(
 ) -> None:
     """Among the files is one that does not conform and has to be found: else the test could not fail."""
     broken = without_marks(printed["nothing"], tmp_path / "broken.pdf")
-    faults = judged(broken, *(printed[name] for name in names or printed.cases))
+    chosen = [*names, *of_features()] if names else printed.cases
+    faults = judged(broken, *(printed[name] for name in chosen))
     known = [fault for fault in faults if fault.startswith(f"{broken} ")]
     assert [fault for fault in faults if fault not in known] == []
     for flavour in ("3a", "ua1"):

@@ -23,12 +23,11 @@ from screening.storage.database import write
 from screening.storage.tables import PersonRow
 from tests.builders import all_no, book
 from tests.integration.colleague import PASSWORD, Colleague
-from tests.integration.test_invitations import act_of
 from tests.integration.test_review import stored
 from tests.integration.test_signing_in import codes
 from tests.integration.test_upkeep import flask
 from tests.integration.visitor import Visitor
-from tests.storing import book_in_force, store
+from tests.storing import act_of, book_in_force, store
 
 ADDRESS = "/clinic/rule-book/"
 # of the choice that all questions have

@@ -12,23 +12,26 @@ import pytest
 from flask import Flask
 from werkzeug.routing import Rule
 
-import screening.web
+from screening import features, web
 from screening.installation import installation
 from tests.integration.colleague import Colleague
 from tests.integration.tablet.test_tablet import Tablet
-from tests.integration.test_invitations import invited
 from tests.integration.test_review import PREGNANT, sent
-from tests.integration.test_security import rules
+from tests.integration.test_security import of_features, rules
 from tests.integration.visitor import Visitor
 
 NUL = "x\0"
 HUGE = "9" * 30
 BAD = (NUL, HUGE, f"-{HUGE}")
-SOURCES = "".join(file.read_text() for file in Path(screening.web.__path__[0]).rglob("*.py"))
+SOURCES = "".join(
+    file.read_text() for part in (web, features) for file in Path(part.__path__[0]).rglob("*.py")
+)
 FIELDS = sorted({*re.findall(r'form(?:\.get\(|\.getlist\(|\[)"(\w+)"', SOURCES)})
 # Where PostgreSQL keeps no NUL, and SQLite does.
-REFUSED = {"account.end_sign_in", "admin.change_person", "clinic.retry", "invitations.one"}
+REFUSED = {"account.end_sign_in", "admin.change_person", "clinic.retry"}
 REFUSED |= {"clinic.decide", "security.login"}
+for routes in of_features():
+    REFUSED |= getattr(routes, "REFUSED", set())
 QUERIES = sorted(
     {*re.findall(r'(?:args|asked)(?:\.get\(|\[)"(\w+)"', SOURCES), "next", "code", "page"}
 )
@@ -78,17 +81,16 @@ def browsers(app: Flask) -> list[Visitor]:
 
 def addresses(app: Flask) -> tuple[list[tuple[Rule, str]], list[str]]:
     """The address of every route, and those in which one part is bad."""
-    invitation_id, link = invited(app)
     parts = {
         "<reference>": sent(app, PREGNANT),
-        "<invitation_id>": invitation_id,
-        "<token>": link.rpartition("/")[2],
         "<sign_in_name>": "desk",
         "<question_id>": "infection",
         "<kind>": "leaflet",
         "<code>": "en",
         "<path:filename>": "css/app.css",
     }
+    for routes in of_features():
+        parts |= routes.parts(app) if hasattr(routes, "parts") else {}
     right = []
     wrong = []
     for rule in rules(app):

@@ -7,7 +7,6 @@ import re
 import pytest
 from flask import Flask
 
-from tests.integration.test_invitations import BORN, invited
 from tests.integration.visitor import NO_TO_ALL, Visitor
 
 pytestmark = pytest.mark.one_database
@@ -69,14 +68,18 @@ def test_a_form_of_an_earlier_patient_is_refused_after_the_browser_was_closed(
     assert patient.post("/questions/breastfeeding", {"breastfeeding": "unsure"}).status_code == 400
 
 
-@pytest.mark.parametrize("path", ["/", "/account/sign-in", "/language", "/invited"])
+@pytest.mark.parametrize("path", ["/", "/account/sign-in", "/language"])
 def test_without_cookies_a_page_names_them_and_leads_out(sqlite_app: Flask, path: str) -> None:
-    browser = sqlite_app.test_client(use_cookies=False)
-    path = invited(sqlite_app)[1] if path == "/invited" else path
+    assert_cookies_are_named(sqlite_app, path)
+
+
+def assert_cookies_are_named(app: Flask, path: str, **typed: str) -> None:
+    """Send a form without cookies, in both languages."""
+    browser = app.test_client(use_cookies=False)
     back = "/leaflet" if path == "/language" else path
     for _ in range(2):
         page = browser.post(
-            path, data={"csrf_token": "x", "next": "/leaflet", **BORN}, follow_redirects=True
+            path, data={"csrf_token": "x", "next": "/leaflet", **typed}, follow_redirects=True
         )
         assert page.request.path == "/cookies"
         for words in (
@@ -170,26 +173,6 @@ def test_a_page_before_the_refused_one_can_be_changed_without_losing_what_was_ty
     patient.post("/questions/breastfeeding", {"breastfeeding": "unsure"})
     assert patient.path == "/questions/infection"
     assert "Tuesday" in patient.text
-
-
-def test_a_wrong_date_of_birth_of_an_invited_patient_is_shown_after_a_redirect(
-    sqlite_app: Flask,
-) -> None:
-    _made, path = invited(sqlite_app)
-    visitor = Visitor(sqlite_app)
-    visitor.get(path)
-    visitor.post(path, {**BORN, "birth_year": "88"})
-    assert [one.status_code for one in visitor.page.history] == [303]
-    assert 'value="88"' in visitor.page.text
-    visitor.post(path, {**BORN, "birth_day": "13"})
-    for _ in range(2):
-        assert "You can try 4 more times" in visitor.text
-        assert 'value="13"' in visitor.page.text
-        visitor.get(path)
-    other = invited(sqlite_app)[1]
-    assert 'value="13"' not in visitor.get(other).text
-    visitor.post(path, dict(BORN))
-    assert visitor.path == "/about-you"
 
 
 def test_after_stop_on_a_change_the_patient_goes_on_where_the_text_is(sqlite_app: Flask) -> None:

@@ -24,11 +24,11 @@ from screening.storage.database import write
 from screening.storage.drafts import Draft, DraftMoved, hash_token
 from screening.storage.tables import AttemptRow, AuditRow, DraftRow, ScreeningRow
 from tests.builders import a_patient, all_no
-from tests.integration.test_invitations import act_of, invited, opened
 from tests.integration.test_moving import target
 from tests.integration.test_patient_way import count
 from tests.integration.test_upkeep import change, flask
 from tests.integration.visitor import NO_TO_ALL, Visitor
+from tests.storing import act_of
 
 __all__ = ["target"]  # a fixture
 pytestmark = pytest.mark.one_database
@@ -337,25 +337,6 @@ def test_the_clinic_can_do_without_codes(make_app: Callable[..., Flask]) -> None
     visitor.post("/stop")
     assert visitor.path == "/stop"
     assert "Write this code down" not in visitor.text
-
-
-def test_invited_patients_have_their_link_and_get_no_code(sqlite_app: Flask) -> None:
-    _made, path = invited(sqlite_app)
-    visitor = opened(sqlite_app, path)
-    for _ in range(2):  # before the answers were sent, and while they are changed
-        assert visitor.get("/stop").status_code == 200
-        assert "code" not in visitor.text
-        visitor.post("/stop")
-        assert "code" not in visitor.text
-        visitor.get("/about-you")
-        visitor.post(
-            "/about-you",
-            {"name": "Sample Patient", "birth_day": "12", "birth_month": "3", "birth_year": "1988"},
-        )
-        visitor.answer(NO_TO_ALL)
-        visitor.send()
-        visitor = opened(sqlite_app, path)
-        visitor.post(f"{path}/sent")
 
 
 # --------------------------------------------------------------------------------------------------------

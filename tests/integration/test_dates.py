@@ -11,8 +11,7 @@ import pytest
 from flask import Flask
 
 from screening.reports.paper import date_part_order
-from screening.services.dates import Order, day_number, readings
-from screening.services.invitation_list import read_list
+from screening.services.dates import day_number
 from screening.settings import InvalidSettings, Settings, load_settings
 from tests.integration.test_paper import text_of
 from tests.integration.test_patient_way import stored
@@ -80,32 +79,6 @@ def test_what_is_no_region_is_refused(tmp_path: Path, written: str) -> None:
 )
 def test_a_day_may_be_an_ordinal(typed: str, day: int | None) -> None:
     assert day_number(typed) == day
-
-
-def test_a_list_reads_ordinals_as_well_but_never_two_days_as_a_date() -> None:
-    assert readings("1º de marzo de 1988", ("es",))[Order.DAY_FIRST] == date(1988, 3, 1)
-    with pytest.raises(ValueError, match="1 o 2"):
-        readings("1 o 2 1988", ("es",))
-
-
-@pytest.mark.parametrize(
-    ("region", "birth_date", "appointment"),
-    [
-        ("", "1988-03-27", "2027-03-31 14:30"),
-        ("US", "3/27/1988", "3/31/2027 14:30"),
-        ("GB", "27/03/1988", None),
-    ],
-)
-def test_the_examples_for_a_list_are_written_as_in_the_region(
-    tmp_path: Path, region: str, birth_date: str, appointment: str | None
-) -> None:
-    settings = Settings(instance=tmp_path, clinic_region=region)
-    content = b"name,birth_date,appointment\nAna,x,\nAna,,\nAna,1988-03-12,x\n"
-    found = read_list(content, settings=settings, today=date(2026, 3, 14), order=None)
-    said = [str(fault) for row in found.rows for fault in row.faults.values()]
-    assert [birth_date in one for one in said] == [True, True, False]
-    assert appointment is None or appointment in said[2]
-    assert date(1988, 3, 27) in readings(birth_date, ("en",)).values()
 
 
 def names_of_inputs(visitor: Visitor) -> list[str]:

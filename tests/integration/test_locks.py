@@ -10,7 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from importlib import import_module
 from itertools import combinations_with_replacement
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -29,23 +31,14 @@ from screening.operating import retention, rotate_key
 from screening.operating.clock import this_machine
 from screening.printing.renderer_process import Printed
 from screening.rulebooks.load import load, load_content
-from screening.services import (
-    editions,
-    invite,
-    jobs,
-    people,
-    printing,
-    questionnaire,
-    review,
-)
+from screening.services import editions, jobs, people, printing, questionnaire, review
 from screening.storage import drafts, outbox
 from screening.storage.audit import Act
 from screening.storage.database import write
 from screening.storage.editions import approvals
-from screening.storage.tables import AuditRow, InvitationRow, ScreeningRow
+from screening.storage.tables import AuditRow, ScreeningRow
 from tests.builders import a_patient, all_no
 from tests.integration.colleague import PASSWORD, Colleague
-from tests.integration.test_invitations import invited
 from tests.integration.test_review import sent
 from tests.integration.test_upkeep import change, flask
 
@@ -61,8 +54,15 @@ OTHER_PASSWORD = "another correct horse"
 REFUSED = (
     *(review.ChangedMeanwhile, questionnaire.DraftGone, questionnaire.Incomplete, tablet.NoTablet),
     *(questionnaire.TooManyTries, drafts.DraftMoved),
-    *(invite.NotUsable, invite.WrongPatient, people.NotAccepted, editions.NoSuchApproval),
+    *(people.NotAccepted, editions.NoSuchApproval),
 )
+# Verbs of features, each with what it is about, stand with their tests.
+FEATURES = [
+    import_module(f"tests.integration.{file.parent.name}.locks")
+    for file in Path(__file__).parent.glob("*/locks.py")
+]
+for feature in FEATURES:
+    REFUSED += getattr(feature, "REFUSED", ())
 
 
 @dataclass
@@ -71,12 +71,11 @@ class Things:
 
     app: Flask
     reference: str
-    invitation_id: str
-    link: str
     draft: str = ""
     tablet: str = ""
     code: str = ""
     edition: str = ""
+    of_features: dict[str, str] = field(default_factory=dict)
     wrote: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -109,28 +108,13 @@ class Things:
                 text("UPDATE outbox SET fault = 'x', due_at = due_at - interval '1 hour'")
             )
             db.session.execute(text("UPDATE attempts SET at = at - interval '2 hours'"))
-            for link in db.session.scalars(
-                select(InvitationRow).order_by(InvitationRow.id).with_for_update()
-            ):
-                link.tries = 0
         self.tablet, _ = tablet.begin(act, pin="x", sign_in="none", patient=None, draft="")
+        for feature in FEATURES:
+            if hasattr(feature, "begin_anew"):
+                feature.begin_anew(self)
 
 
 Verb = Callable[[Things], object]
-
-
-def create_invitations(things: Things) -> None:
-    act = things.act
-    one = invite.look(things.act, things.link.rpartition("/")[2])[1]
-    invite.create(act, {name * 32: one for name in "fe"}, until=act.now + KEEP)
-
-
-def redeem(things: Things) -> None:
-    invite.redeem(things.act, things.link.rpartition("/")[2], date(1999, 1, 1), keep=KEEP)
-
-
-def go_on(things: Things) -> None:
-    invite.redeem(things.act, things.link.rpartition("/")[2], date(1988, 3, 12), keep=KEEP)
 
 
 def take_jobs(things: Things) -> None:
@@ -198,10 +182,6 @@ def change_password(things: Things) -> None:
 
 # What each does, and what it notes each time it is not refused.
 VERBS: dict[str, tuple[Verb, str]] = {
-    "invite": (create_invitations, ""),
-    "redeem": (redeem, ""),
-    "go on": (go_on, "link opened"),
-    "revoke": (lambda things: invite.revoke(things.act, "e" * 32), ""),
     "begin": (lambda things: questionnaire.begin(things.act, address="192.0.2.1", keep=KEEP), ""),
     "record": (
         lambda things: questionnaire.record(
@@ -220,7 +200,6 @@ VERBS: dict[str, tuple[Verb, str]] = {
     "print": (lambda things: installation().printer.work(now=datetime.now(UTC)), ""),
     "take": (take_jobs, ""),
     "retry": (lambda things: jobs.retry(things.act), "retried"),
-    "drop": (lambda things: jobs.drop(things.act, "archive"), "dropped"),
     "hand over": (
         lambda things: tablet.hand_over(things.act, things.tablet, patient=None, draft=""),
         "",
@@ -261,7 +240,7 @@ VERBS: dict[str, tuple[Verb, str]] = {
 }
 PAGES: dict[str, tuple[Verb, str]] = {"sign in": (sign_in, ""), "password": (change_password, "")}
 # Verbs about the same rows; of these, each is tried with each.
-SAME = (
+SAME: tuple[tuple[str, ...], ...] = (
     (
         "begin",
         "record",
@@ -274,11 +253,13 @@ SAME = (
         "begin tablet",
         "purge",
     ),
-    ("view", "decide", "print", "take", "retry", "drop", "purge"),
-    ("invite", "redeem", "go on", "revoke", "purge"),
+    ("view", "decide", "print", "take", "retry", "purge"),
     ("approve", "withdraw", "begin book"),
     ("fail", "change", "reset", "add", "end", "begin", "begin tablet", *PAGES),
 )
+for feature in FEATURES:
+    VERBS |= feature.VERBS
+    SAME += feature.SAME
 
 
 def place(things: Things, name: str) -> AbstractContextManager[object]:
@@ -299,7 +280,11 @@ def things(postgresql_app: Flask, monkeypatch: pytest.MonkeyPatch) -> Things:
     Colleague(app, "boss", "admin", "prescriber")
     Colleague(app, "second", "admin")
     app.config["WTF_CSRF_ENABLED"] = False
-    return Things(app, sent(app), *invited(app))
+    things = Things(app, sent(app))
+    for feature in FEATURES:
+        if hasattr(feature, "prepare"):
+            feature.prepare(things)
+    return things
 
 
 @pytest.mark.audit

@@ -48,7 +48,7 @@ def test_a_file_that_changed_has_another_address(
     make_app: Callable[..., Flask], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(headers.ROOT / "static", tmp_path / "static")
-    monkeypatch.setitem(headers.STATIC, "static", str(tmp_path / "static"))
+    monkeypatch.setitem(headers.STATIC, "static", f"{tmp_path}/static")
     app = make_app()
     app.static_folder = str(tmp_path / "static")
     before = addresses(Visitor(app))

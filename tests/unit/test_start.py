@@ -48,5 +48,5 @@ def test_every_command_is_listed_and_init_prints_what_matters_alone(tmp_path: Pa
         )
 
     listed = {line.split()[0] for line in flask("--help").splitlines() if line.strip()}
-    assert {"db", "doctor", "init", "invite", "screen", "verify"} <= listed
+    assert {"db", "doctor", "init", "screen", "verify"} <= listed
     assert "INFO" not in flask("init")

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from pydantic import AfterValidator, Field
 
-from screening.domain.invitation import is_mailbox
+from screening.domain.mailbox import is_mailbox
 from screening.features.deliveries.channel import (
     SECONDS,
     Channel,

@@ -8,6 +8,11 @@ from werkzeug.wrappers import Response
 from screening.installation import installation
 from screening.web.headers import cookie
 
+# What the session keeps of one patient, until the patient leaves. Features add theirs.
+FORGOTTEN = {"csrf_token", "language", "code"}
+# The same for what a patient has proved, which also ends when another one begins.
+PROOFS = set[str]()
+
 
 def init_app(app: Flask) -> None:
     """Know a device again whose browser was closed.
@@ -66,11 +71,16 @@ def forget(response: Response) -> Response:
     Forms shown so far are refused: sent again by Back and reload, they would write into the next
     patient's draft.
     """
-    for name in ("csrf_token", "language", "born", "code", "proved"):
-        session.pop(name, None)
+    forget_in_session(FORGOTTEN | PROOFS)
     response.delete_cookie(**cookie("draft"))
     response.headers["Clear-Site-Data"] = '"cache"'
     return response
+
+
+def forget_in_session(names: set[str]) -> None:
+    """Delete what the session keeps under these names."""
+    for name in names:
+        session.pop(name, None)
 
 
 def _accept_forms_again() -> None:

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 from flask import Blueprint, abort, g, redirect, render_template, request, session, url_for
 from flask_babel import gettext as _
-from sqlalchemy import select
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
@@ -18,7 +17,6 @@ from screening.services import questionnaire
 from screening.settings import LOOPBACK
 from screening.storage import drafts
 from screening.storage.drafts import Draft, Typed
-from screening.storage.tables import InvitationRow
 from screening.web import language
 from screening.web.errors import Page
 from screening.web.forms.about_you import AboutYouForm
@@ -34,7 +32,14 @@ from screening.web.patient.draft import (
     this_draft,
     what_was_sent,
 )
-from screening.web.patient.draft_cookie import draft_token, forget, keep_draft, remember
+from screening.web.patient.draft_cookie import (
+    PROOFS,
+    draft_token,
+    forget,
+    forget_in_session,
+    keep_draft,
+    remember,
+)
 from screening.web.patient.steps import (
     is_complete,
     next_step,
@@ -66,7 +71,7 @@ def begin() -> Page:
         acting(), address="" if address in LOOPBACK else address, keep=keep_draft()
     )
     session["language"] = language.chosen()
-    session.pop("proved", None)
+    forget_in_session(PROOFS)
     return remember(token, url_for("patient.about_you"))
 
 
@@ -98,7 +103,8 @@ def resume_by_code() -> Page:
         if not switched and (
             token := questionnaire.go_on(acting(), given, address=address, keep=keep_draft())
         ):
-            session.update(language=language.chosen(), code=("", False), proved=("", 0))
+            session.update(language=language.chosen(), code=("", False))
+            forget_in_session(PROOFS)
             return remember(token, url_for("patient.resume"))
         session["code"] = [given, not switched or (refused and given == typed)]
         return redirect(request.path, code=303)
@@ -257,13 +263,11 @@ def done() -> Page:
 def stop() -> Page:
     """Tell for how long the answers are kept, and offer to delete them or to note a code."""
     draft = this_draft()
-    by_link = select(InvitationRow.id).where(
-        InvitationRow.draft_hash == drafts.hash_token(draft_token())
-    )
+    draft_hash = drafts.hash_token(draft_token())
     codes = (
         installation().settings.continue_codes
         and not draft.replaces
-        and db.session.scalar(by_link) is None
+        and not any(owns(db.session, draft_hash) for owns in installation().points.draft_owners)
     )
     if request.method == "POST" and codes:
         record(lambda draft: replace(draft, code=draft.code or drafts.new_code()))

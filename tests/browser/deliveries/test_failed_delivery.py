@@ -14,10 +14,10 @@ from screening.installation import installation
 from screening.settings import load_settings
 from screening.storage import outbox
 from tests.browser import colleague, journey
+from tests.browser.colleague import PHONE
 from tests.browser.conftest import visits
 from tests.browser.inspection import assert_accessible
 from tests.browser.server import serve
-from tests.browser.test_invited import PHONE
 from tests.builders import all_no
 from tests.storing import store
 

@@ -16,22 +16,23 @@ from screening.cli.common import (
     print_table,
     progress,
 )
-from screening.domain.invitation import LONGEST_DAYS, Invitation, last_moment
 from screening.domain.rules import BASE_LANGUAGE
-from screening.installation import installation
-from screening.printing import paper as printed_paper
-from screening.printing.renderer_process import PrintingFailed
-from screening.reports.spreadsheet import Table, as_seen
-from screening.reports.summary import day, moment
-from screening.services import invite as service
-from screening.services.dates import Order
-from screening.services.invitation_list import (
+from screening.features.invitations import service
+from screening.features.invitations import slip as printed_slip
+from screening.features.invitations.dates import Order
+from screening.features.invitations.invitation import Invitation, last_moment
+from screening.features.invitations.patient_list import (
     InvitationList,
     Row,
     read_list,
     read_table,
     with_doubles,
 )
+from screening.features.invitations.spreadsheet import Table, as_seen
+from screening.installation import installation
+from screening.printing.renderer_process import PrintingFailed
+from screening.reports.summary import day, moment
+from screening.settings import LONGEST_DAYS
 
 SOME = 5  # of the days that the person is asked about
 
@@ -45,7 +46,7 @@ SOME = 5  # of the days that the person is asked about
 )
 @click.option(
     "--dates",
-    type=click.Choice([one.value for one in Order]),
+    type=click.Choice([order.value for order in Order]),
     help="What stands first in days of the list such as 03/12/1988.",
 )
 @click.option("--dry-run", is_flag=True, help="Only say how the list is understood.")
@@ -92,20 +93,20 @@ def invite(
     if file is None:
         given = {name: value for name, value in alone.items() if value}
         table = Table(rows=as_seen([(0, list(given)), (1, list(given.values()))]))
-        found = read_table(table, settings=here.offering, today=here.today(), order=order)
-        _refuse(found, "")
+        patients = read_table(table, settings=here.offering, today=here.today(), order=order)
+        _refuse(patients, "")
     else:
-        found = read_list(
+        patients = read_list(
             file.read_bytes(), settings=here.offering, today=here.today(), order=order
         )
     with on_a_ready_installation():
         act = acting()
         settings = here.settings
         if file is not None:
-            found = with_doubles(found, service.open_ones(act), seed)
-            _show(found, str(file))
-            _refuse(found, str(file))
-        several = found.to_invite(seed)
+            patients = with_doubles(patients, service.open_ones(act), seed)
+            _show(patients, str(file))
+            _refuse(patients, str(file))
+        several = patients.to_invite(seed)
         if dry_run:
             click.echo(f"{len(several)} can be invited; nothing was done.")
             return
@@ -120,16 +121,16 @@ def invite(
                 for done in service.create_in_parts(act, several, until=until):
                     tell(done, len(several))
         finally:  # whoever is invited by now has a link, whatever went wrong after that
-            made = dict(list(several.items())[:done])
+            invited = dict(list(several.items())[:done])
             links = [
-                (one.patient.name, one.patient.visit, service.address(settings, act, id_))
-                for id_, one in made.items()
+                (row.patient.name, row.patient.visit, service.address(settings, act, id_))
+                for id_, row in invited.items()
             ]
             print_table([("name", "visit", "link"), *links])
         if slips is not None:
-            _print_slips(slips, made, until=until)
-    click.echo(f"{len(made)} invited, until {until:%Y-%m-%d %H:%M} UTC.", err=True)
-    early = sum(one.appointment is not None and one.appointment > until for one in several.values())
+            _print_slips(slips, invited, until=until)
+    click.echo(f"{len(invited)} invited, until {until:%Y-%m-%d %H:%M} UTC.", err=True)
+    early = sum(invitation.is_after(until) for invitation in several.values())
     if early:
         click.echo(
             f"{early} of these links end before the appointment; --days lets them last longer.",
@@ -137,17 +138,17 @@ def invite(
         )
 
 
-def _show(found: InvitationList, file: str) -> None:
+def _show(patients: InvitationList, file: str) -> None:
     """Print each row as it was understood, and what to know about the list, on stderr."""
-    for row in found.rows:
+    for row in patients.rows:
         double = f" [not invited: {row.double}]" if row.double else ""
         click.echo(f"row {row.number}: {' | '.join(_values(row))}{double}", err=True)
-    for note in found.notes:
+    for note in patients.notes:
         click.echo(f"{file}: {note}", err=True)
 
 
 def _values(row: Row) -> list[str]:
-    """What is known of a patient, days with the month in words."""
+    """Return what is known of a patient, days with the month in words."""
     zone = installation().settings.clinic_timezone
     shown = []
     for name, value in row.values.items():
@@ -160,41 +161,41 @@ def _values(row: Row) -> list[str]:
     return shown
 
 
-def _refuse(found: InvitationList, file: str) -> None:
-    """Where anything is at fault, print all of it and end: file, row, column, and what to write."""
+def _refuse(patients: InvitationList, file: str) -> None:
+    """Print every fault with file, row, column and remedy, and end; return if there is none."""
     prefix = f"{file}: " if file else ""
-    faults = [f"{prefix}{fault}" for fault in found.faults]
-    for row in found.rows:
+    faults = [f"{prefix}{fault}" for fault in patients.faults]
+    for row in patients.rows:
         place = f"{prefix}row {row.number}, " if file else ""
         faults += [
-            f"{place}{found.headings.get(column, column) or 'no heading'}: {fault}"
+            f"{place}{patients.headings.get(column, column) or 'no heading'}: {fault}"
             for column, fault in row.faults.items()
         ]
-    if found.asked:
+    if patients.asked:
         faults.append(
-            f"{prefix}is the day or the month first in {', '.join(found.asked[:SOME])}? "
+            f"{prefix}is the day or the month first in {', '.join(patients.asked[:SOME])}? "
             "Run this again with --dates day-first or --dates month-first."
         )
     if faults:
         fail(*faults, "Nobody was invited.")
 
 
-def _print_slips(folder: Path, made: Mapping[str, Invitation], *, until: datetime) -> None:
+def _print_slips(folder: Path, invited: Mapping[str, Invitation], *, until: datetime) -> None:
     """Write a PDF for each, with a name that tells nobody whom it is for."""
     here = installation()
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with progress("Printing slips") as tell:
-            for done, (invitation_id, invitation) in enumerate(made.items(), start=1):
+            for done, (invitation_id, invitation) in enumerate(invited.items(), start=1):
                 book = here.books.get(invitation.language, here.books[BASE_LANGUAGE])
                 link = service.address(here.settings, acting(), invitation_id)
-                slip = printed_paper.slip(
+                slip = printed_slip.printed(
                     invitation, book, here.settings, address=link, until=until
                 )
                 file = folder / f"invitation-{done:04}-{invitation_id[: service.SHORT_ID]}.pdf"
                 file.touch(mode=0o600)
                 file.write_bytes(slip.content)
-                tell(done, len(made))
+                tell(done, len(invited))
     except OSError as err:
         fail(f"{folder} cannot be written: {err.strerror}; the links above hold all the same")
     except PrintingFailed as err:

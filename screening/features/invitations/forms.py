@@ -1,4 +1,4 @@
-"""Whom to invite, to what, and until when the link holds."""
+"""The form of an invitation."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from wtforms import DateTimeLocalField, HiddenField, IntegerField, SelectField, 
 from wtforms.validators import InputRequired, NumberRange, Optional
 
 from screening.domain.answers import NAME_LENGTH, text_fault, tidy, with_faults_shown
-from screening.domain.invitation import LONGEST_DAYS, Invitation, appointment_fault, is_mailbox
-from screening.services import invite
-from screening.settings import Settings
+from screening.domain.mailbox import is_mailbox
+from screening.features.invitations import service
+from screening.features.invitations.invitation import Invitation, appointment_fault
+from screening.settings import LONGEST_DAYS, Settings
 from screening.web.forms import words
 from screening.web.forms.about_you import VisitForm
 
@@ -36,7 +37,7 @@ class InvitationForm(VisitForm):
     invitation: Invitation
 
     def check(self, *, languages: tuple[str, ...], today: date, timezone: str = "UTC") -> bool:
-        """Whether everything is acceptable; each field at fault gets its error.
+        """Return whether everything is acceptable; each field at fault gets its error.
 
         Times are those of `timezone`.
         """
@@ -75,7 +76,7 @@ class InvitationForm(VisitForm):
         languages: list[tuple[str, str]],
         settings: Settings,
     ) -> InvitationForm:
-        """The form with what was sent, or else with what an `earlier` invitation has."""
+        """Return the form as it was sent, or else with the values of an `earlier` invitation."""
         filled: dict[str, object] = {"days": settings.invitation_days, "language": languages[0][0]}
         if earlier is not None:
             at = earlier.appointment and earlier.appointment.astimezone(
@@ -89,5 +90,5 @@ class InvitationForm(VisitForm):
         form = cls(formdata=sent, data=filled)
         form.language.choices = languages
         if not _ID.fullmatch(form.id.data or ""):
-            form.id.data = invite.new_id()
+            form.id.data = service.new_id()
         return form

@@ -12,8 +12,13 @@ from xml.sax.saxutils import escape
 
 import pytest
 
-from screening.services.dates import Order
-from screening.services.invitation_list import HEADINGS, InvitationList, read_list, with_doubles
+from screening.features.invitations.dates import Order, readings
+from screening.features.invitations.patient_list import (
+    HEADINGS,
+    InvitationList,
+    read_list,
+    with_doubles,
+)
 from screening.settings import Settings
 
 TODAY = date(2026, 11, 29)
@@ -622,3 +627,29 @@ def test_a_time_of_a_workbook_is_that_which_the_spreadsheet_shows(fraction: floa
         assert faults(found) == []
         (one,) = found.to_invite(SEED).values()
         assert one.appointment == datetime(2027, 3, 31, 12, 30, tzinfo=UTC)
+
+
+def test_a_list_reads_ordinals_as_well_but_never_two_days_as_a_date() -> None:
+    assert readings("1º de marzo de 1988", ("es",))[Order.DAY_FIRST] == date(1988, 3, 1)
+    with pytest.raises(ValueError, match="1 o 2"):
+        readings("1 o 2 1988", ("es",))
+
+
+@pytest.mark.parametrize(
+    ("region", "birth_date", "appointment"),
+    [
+        ("", "1988-03-27", "2027-03-31 14:30"),
+        ("US", "3/27/1988", "3/31/2027 14:30"),
+        ("GB", "27/03/1988", None),
+    ],
+)
+def test_the_examples_for_a_list_are_written_as_in_the_region(
+    tmp_path: Path, region: str, birth_date: str, appointment: str | None
+) -> None:
+    settings = Settings(instance=tmp_path, clinic_region=region)
+    content = b"name,birth_date,appointment\nAna,x,\nAna,,\nAna,1988-03-12,x\n"
+    found = read_list(content, settings=settings, today=date(2026, 3, 14), order=None)
+    said = [str(fault) for row in found.rows for fault in row.faults.values()]
+    assert [birth_date in one for one in said] == [True, True, False]
+    assert appointment is None or appointment in said[2]
+    assert date(1988, 3, 27) in readings(birth_date, ("en",)).values()

@@ -1,4 +1,4 @@
-"""Invitations: whom a link is for, sealed, found by the hash of the token in it."""
+"""Invitations in the database: sealed, found by the hash of the token in the link."""
 
 import base64
 from collections.abc import Iterator
@@ -13,17 +13,18 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from screening.domain.assessment import Screening
-from screening.domain.invitation import Invitation
+from screening.features.invitations.invitation import Invitation
+from screening.features.invitations.tables import InvitationRow
 from screening.storage import records
 from screening.storage.drafts import hash_token
 from screening.storage.encryption import Keys
 from screening.storage.private_files import KeyFault
-from screening.storage.tables import InvitationRow, ScreeningRow
+from screening.storage.tables import ScreeningRow
 
 PAD = 1024  # bytes
 TOKEN_BYTES = 16
 TRIES = 5  # dates of birth
-_EVERY = (  # with the reference of what came of it
+_EVERY = (  # with the reference of the screening that came of it
     select(InvitationRow, ScreeningRow.reference)
     .outerjoin(ScreeningRow, ScreeningRow.draft_hash == InvitationRow.draft_hash)
     .order_by(InvitationRow.created_at.desc(), InvitationRow.id)
@@ -31,7 +32,7 @@ _EVERY = (  # with the reference of what came of it
 
 
 class State(StrEnum):
-    """How far an invitation has come."""
+    """The progress of an invitation."""
 
     SENT = "sent"
     OPENED = "opened"
@@ -43,7 +44,11 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """A stored invitation, None where it cannot be opened; `reference` is that of the screening which came of it."""
+    """A stored invitation with its progress.
+
+    `invitation` is None if its row cannot be opened. `reference` is that of the screening that came
+    of it, or empty.
+    """
 
     id: str
     invitation: Invitation | None
@@ -57,22 +62,22 @@ class Kept:
 
     @property
     def is_usable(self) -> bool:
-        """Whether the link leads to the questions."""
+        """Return whether the link leads to the questions."""
         return self.state in (State.SENT, State.OPENED)
 
 
 def token_of(keys: Keys, invitation_id: str) -> str:
-    """The token in an invitation's link: 128 bits that only the clinic's keys give, so that it need not be stored.
+    """Return the token in the link: 128 bits that follow from the clinic's keys and are not stored.
 
-    In small letters and digits, four to a group, none of which looks like another.
+    They are small letters and digits in groups of four, none of which looks like another.
     """
     mac = keys.authenticate("invitation", invitation_id.encode())[:TOKEN_BYTES]
     return "-".join(wrap(base64.b32encode(mac).decode().rstrip("=").lower(), 4))
 
 
 def _hash(token: str) -> str:
-    """What the database knows of a token, however it was typed."""
-    return hash_token("".join(one for one in token.lower() if one.isalnum()))
+    """Return the hash of a token, the same for capitals and without hyphens."""
+    return hash_token("".join(character for character in token.lower() if character.isalnum()))
 
 
 def add(
@@ -87,7 +92,7 @@ def add(
 ) -> bool:
     """Store an invitation under an id of 32 hexadecimal digits.
 
-    False where one with this id is there.
+    Return False if an invitation with this id exists.
     """
     row = InvitationRow(id=id, created_at=now, created_by=by[:64], expires_at=until, tries=0)
     row.token_hash = _hash(token_of(keys, row.id))
@@ -103,13 +108,13 @@ def add(
 
 
 def row_of(session: Session, token: str, *, lock: bool = False) -> InvitationRow | None:
-    """The row that a token in a link leads to. `lock` keeps other writers waiting (PostgreSQL)."""
+    """Return the row of a token, or None. `lock` keeps other writers waiting (PostgreSQL)."""
     query = select(InvitationRow).where(InvitationRow.token_hash == _hash(token))
     return session.scalars(query.with_for_update() if lock else query).one_or_none()
 
 
 def read(row: InvitationRow, keys: Keys) -> Invitation:
-    """What a row holds. Raises KeyFault."""
+    """Return the invitation in a row. Raises KeyFault."""
     row.unseal(keys, "sealed_check")
     record: dict[str, Any] = records.decode(row.unseal(keys, "sealed_invitation"))
     appointment = record["appointment"] and datetime.fromisoformat(record["appointment"])
@@ -119,7 +124,7 @@ def read(row: InvitationRow, keys: Keys) -> Invitation:
 
 
 def state(row: InvitationRow, *, is_finished: bool, now: datetime) -> State:
-    """How far it has come."""
+    """Return the progress of an invitation."""
     if is_finished:
         return State.FINISHED
     if row.revoked_at is not None:
@@ -132,15 +137,21 @@ def state(row: InvitationRow, *, is_finished: bool, now: datetime) -> State:
 
 
 def is_finished(session: Session, row: InvitationRow) -> bool:
-    """Whether the answers were sent."""
+    """Return whether the answers were sent."""
     return (
         session.scalar(select(ScreeningRow.id).where(ScreeningRow.draft_hash == row.draft_hash))
         is not None
     )
 
 
+def is_of_invitation(session: Session, draft_hash: str) -> bool:
+    """Return whether a draft was begun with an invitation."""
+    query = select(InvitationRow.id).where(InvitationRow.draft_hash == draft_hash)
+    return session.scalar(query) is not None
+
+
 def behind(session: Session, keys: Keys, screening: Screening) -> Invitation | None:
-    """The invitation by which a screening came, or None. Raises KeyFault."""
+    """Return the invitation of a screening, or None. Raises KeyFault."""
     first = ScreeningRow.reference == (screening.replaces or screening.reference)
     query = (
         select(InvitationRow)
@@ -152,17 +163,20 @@ def behind(session: Session, keys: Keys, screening: Screening) -> Invitation | N
 
 
 def find(session: Session, keys: Keys, invitation_id: str, *, now: datetime) -> Kept | None:
-    """One invitation, or None."""
+    """Return the invitation with this id, or None."""
     return next(_kept(session, keys, now, _EVERY.where(InvitationRow.id == invitation_id)), None)
 
 
 def listed(session: Session, keys: Keys, *, now: datetime, offset: int, limit: int) -> list[Kept]:
-    """Invitations, the newest first."""
+    """Return invitations, the newest first."""
     return list(_kept(session, keys, now, _EVERY.offset(offset).limit(limit)))
 
 
 def awaited(session: Session, keys: Keys, *, now: datetime) -> list[Kept]:
-    """Those whose answers may still come: by appointment, then those without one, the newest first."""
+    """Return the invitations whose answers may still come.
+
+    They are sorted by appointment. Those without an appointment follow, the newest first.
+    """
     is_alive = and_(
         InvitationRow.revoked_at.is_(None),
         InvitationRow.tries < TRIES,
@@ -170,7 +184,7 @@ def awaited(session: Session, keys: Keys, *, now: datetime) -> list[Kept]:
     )
     kept = list(_kept(session, keys, now, _EVERY.where(is_alive, ScreeningRow.id.is_(None))))
     never = datetime.max.replace(tzinfo=UTC)
-    return sorted(kept, key=lambda one: (one.invitation and one.invitation.appointment) or never)
+    return sorted(kept, key=lambda row: (row.invitation and row.invitation.appointment) or never)
 
 
 def _kept(
@@ -195,5 +209,5 @@ def _kept(
 
 
 def count(session: Session) -> int:
-    """How many there are."""
+    """Return the number of invitations."""
     return session.scalar(select(func.count()).select_from(InvitationRow)) or 0

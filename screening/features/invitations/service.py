@@ -1,4 +1,4 @@
-"""Inviting a patient to one visit, and letting nobody but that patient use the link."""
+"""Inviting a patient to one visit. Only that patient can use the link."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -12,26 +12,28 @@ from sqlalchemy import select
 
 from screening.domain.answers import Answers
 from screening.domain.assessment import Screening
-from screening.domain.invitation import Invitation
 from screening.domain.rules import RuleBook
 from screening.extension_points import Mailer
+from screening.features.invitations import store
+from screening.features.invitations.invitation import Invitation
+from screening.features.invitations.store import TRIES, State, token_of
+from screening.features.invitations.tables import InvitationRow
 from screening.reports.templates import plain_text
 from screening.services import questionnaire
 from screening.settings import Settings
-from screening.storage import drafts, invitations, screenings
+from screening.storage import drafts, screenings
 from screening.storage.audit import Act
 from screening.storage.database import write
 from screening.storage.drafts import Draft
-from screening.storage.invitations import TRIES, State, token_of
-from screening.storage.tables import InvitationRow, ScreeningRow
+from screening.storage.tables import ScreeningRow
 
 PART = 20  # invitations made in one transaction, so that no patient waits long
-BETWEEN = 0.02  # seconds after each, in which whoever waits to write goes first
-SHORT_ID = 8  # letters of an id in the audit log
+BETWEEN = 0.02  # seconds after each, in which other writers go first
+SHORT_ID = 8  # characters of an id in the audit log
 
 
 class NotUsable(Exception):
-    """The link of an invitation in this state cannot be used, or there is no such invitation: None."""
+    """The link cannot be used in this state; the state is None if no invitation has this token."""
 
     def __init__(self, state: State | None) -> None:
         super().__init__(state)
@@ -39,15 +41,15 @@ class NotUsable(Exception):
 
 
 class TooLate(Exception):
-    """The time is over in which answers that were sent can be changed."""
+    """The time for changing answers that were sent is over."""
 
 
 class WrongPatient(Exception):
-    """The date of birth is not that of whom the link is for."""
+    """The date of birth is not that of the invited patient."""
 
 
 def new_id() -> str:
-    """The id of a new invitation."""
+    """Return an id for a new invitation."""
     return uuid4().hex
 
 
@@ -57,23 +59,29 @@ def create(act: Act, several: Mapping[str, Invitation], *, until: datetime) -> N
     An id that is there already stays as it is.
     """
     with write(act.session):
-        made = [
+        added = [
             invitation_id
-            for invitation_id, one in sorted(several.items())
-            if invitations.add(
-                act.session, act.keys, one, id=invitation_id, by=act.by, now=act.now, until=until
+            for invitation_id, invitation in sorted(several.items())
+            if store.add(
+                act.session,
+                act.keys,
+                invitation,
+                id=invitation_id,
+                by=act.by,
+                now=act.now,
+                until=until,
             )
         ]
-        for invitation_id in made:
+        for invitation_id in added:
             act.note("invited", invitation_id[:SHORT_ID])
 
 
 def create_in_parts(
     act: Act, several: Mapping[str, Invitation], *, until: datetime
 ) -> Iterator[int]:
-    """Invite many, some in each transaction: tells after each how many are invited.
+    """Invite many, PART in each transaction, and yield after each how many are invited.
 
-    What is done stays when it ends.
+    Those that are invited stay so if a later part fails.
     """
     left = iter(several.items())
     done = 0
@@ -85,65 +93,63 @@ def create_in_parts(
 
 
 def open_ones(act: Act) -> dict[str, Invitation]:
-    """The invitations that can still be answered, by id."""
-    kept = invitations.awaited(act.session, act.keys, now=act.now)
-    act.session.rollback()  # nobody should wait for what is done with them
-    return {one.id: one.invitation for one in kept if one.invitation is not None}
+    """Return the invitations that can still be answered, by id."""
+    kept = store.awaited(act.session, act.keys, now=act.now)
+    act.session.rollback()  # nobody should wait for what the caller does with them
+    return {row.id: row.invitation for row in kept if row.invitation is not None}
 
 
 def address(settings: Settings, act: Act, invitation_id: str) -> str:
-    """The link."""
+    """Return the link of an invitation."""
     return f"{settings.public_url}/invited/{token_of(act.keys, invitation_id)}"
 
 
 def links(
     act: Act, settings: Settings, several: Mapping[str, Invitation]
 ) -> list[tuple[str, str, str]]:
-    """Name, visit and link of each of these that can still be answered. The audit log is told."""
+    """Return name, visit and link of each that can still be answered, and note that in the log."""
     still_open = open_ones(act)
     act.note_at_once("links listed", detail=f"{len(several.keys() & still_open.keys())} lines")
     return [
-        (one.patient.name, one.patient.visit, address(settings, act, id_))
-        for id_, one in several.items()
+        (invitation.patient.name, invitation.patient.visit, address(settings, act, id_))
+        for id_, invitation in several.items()
         if id_ in still_open
     ]
 
 
 def look(act: Act, token: str) -> tuple[InvitationRow, Invitation]:
-    """The invitation behind a link that can be used. Changes nothing. Raises NotUsable."""
-    return _usable(act, invitations.row_of(act.session, token))
+    """Return row and invitation of a link that can be used. Changes nothing. Raises NotUsable."""
+    return _usable(act, store.row_of(act.session, token))
 
 
 def _usable(act: Act, row: InvitationRow | None) -> tuple[InvitationRow, Invitation]:
     if row is None:
         raise NotUsable(None)
-    state = invitations.state(
-        row, is_finished=invitations.is_finished(act.session, row), now=act.now
-    )
+    state = store.state(row, is_finished=store.is_finished(act.session, row), now=act.now)
     if state not in (State.SENT, State.OPENED, State.FINISHED) or row.tries >= TRIES:
         raise NotUsable(State.BLOCKED if state is State.FINISHED else state)
-    return row, invitations.read(row, act.keys)
+    return row, store.read(row, act.keys)
 
 
 def redeem(act: Act, token: str, birth_date: date, *, keep: timedelta) -> tuple[str, Draft | None]:
-    """A draft for whoever knows the date of birth, and its token; None where the answers were sent.
+    """Return a token and its draft, or None for the draft if the answers were sent.
 
-    It is the draft that was begun before, taken away from the device that had it, or one with name,
+    The draft is the one that was begun before, which moves to this device, or a new one with name,
     date of birth and visit filled in. Raises NotUsable, WrongPatient. Each wrong date of birth
-    counts, whoever tries; after TRIES the link is worthless.
+    counts, on any device; after TRIES the link is worthless.
     """
     draft_token = questionnaire.new_token()
     draft = None
     with write(act.session):
-        row = invitations.row_of(act.session, token, lock=True)
+        row = store.row_of(act.session, token, lock=True)
         earlier = row and row.draft_hash
-        # Locked before anything is asked about it: it may be sent in this moment.
+        # Locked before it is looked at: it may be sent in this moment.
         begun = earlier and drafts.find(act.session, act.keys, earlier, now=act.now, lock=True)
         row, invitation = _usable(act, row)
         is_right = birth_date == invitation.patient.birth_date
         if not is_right:
             row.tries += 1
-        elif not invitations.is_finished(act.session, row):
+        elif not store.is_finished(act.session, row):
             draft = begun or Draft(patient=invitation.patient)
             row.opened_at = row.opened_at or act.now
             row.draft_hash = drafts.hash_token(draft_token)
@@ -162,7 +168,7 @@ def redeem(act: Act, token: str, birth_date: date, *, keep: timedelta) -> tuple[
 
 
 def latest(act: Act, row: InvitationRow) -> Screening | None:
-    """What the invited patient has sent last. Raises KeyFault."""
+    """Return the newest screening of the invited patient, or None. Raises KeyFault."""
     first = act.session.scalar(
         select(ScreeningRow.reference).where(ScreeningRow.draft_hash == row.draft_hash)
     )
@@ -175,13 +181,15 @@ def latest(act: Act, row: InvitationRow) -> Screening | None:
 def change(
     act: Act, token: str, books: Mapping[str, RuleBook], *, until: datetime, keep: timedelta
 ) -> str:
-    """Begin a draft from what was sent, without answers that are to be given anew, and return its token.
+    """Begin a draft from what was sent, and return its token.
+
+    Answers that are too old to rely on are left out.
 
     Raises NotUsable, TooLate.
     """
     draft_token = questionnaire.new_token()
     with write(act.session):
-        row, _invitation = _usable(act, invitations.row_of(act.session, token, lock=True))
+        row, _invitation = _usable(act, store.row_of(act.session, token, lock=True))
         sent = latest(act, row)
         if sent is None or until <= act.now:
             raise TooLate
@@ -200,34 +208,33 @@ def change(
 
 
 def viewed(act: Act, invitation_id: str, *, action: str = "invitation viewed") -> None:
-    """Note that somebody saw who is invited, and the link."""
+    """Note that somebody saw the invited patient and the link."""
     act.note_at_once(action, invitation_id[:SHORT_ID])
 
 
 def revoke(act: Act, invitation_id: str) -> None:
-    """Make a link worthless; one by which answers were sent is left as it is."""
+    """Make a link worthless, unless answers were sent by it."""
     with write(act.session):
         row = act.session.get(InvitationRow, invitation_id, with_for_update=True)
-        if (
-            row is not None
-            and row.revoked_at is None
-            and not invitations.is_finished(act.session, row)
-        ):
+        if row is not None and row.revoked_at is None and not store.is_finished(act.session, row):
             row.revoked_at = act.now
             act.note("revoked", row.id[:SHORT_ID])
 
 
 def remind(act: Act, settings: Settings, invitation_id: str, mailer: Mailer) -> None:
-    """Send the link again by e-mail, if it can still be used. Raises NotUsable, JobFailed."""
+    """Send the link again by e-mail, if it can still be used. Raises NotUsable, JobFailed.
+
+    The mail names neither the patient nor the subject of the questions.
+    """
     row, invitation = _usable(act, act.session.get(InvitationRow, invitation_id))
     language = invitation.language
     until = row.expires_at.astimezone(ZoneInfo(settings.clinic_timezone))
     day = format_date(until, "long", locale=settings.locale(language))
     link = address(settings, act, invitation_id)
+    mail = plain_text("invitations/reminder.txt", language, clinic=settings, link=link, day=day)
+    subject, _blank, body = mail.partition("\n\n")
     act.session.rollback()  # nobody should wait for another machine
-    words = plain_text("mail/reminder.txt", language, clinic=settings, link=link, day=day)
-    subject, _blank, text = words.partition("\n\n")
-    mailer.send_text(invitation.email, subject, text, language=language)
+    mailer.send_text(invitation.email, subject, body, language=language)
     with write(act.session):
         row = act.session.get_one(InvitationRow, invitation_id, with_for_update=True)
         row.reminded_at = act.now

@@ -10,16 +10,24 @@ from datetime import date, timedelta
 import pytest
 from flask import Flask
 
+from screening.features.invitations import service
 from screening.installation import installation
-from screening.services import invite, questionnaire
+from screening.services import questionnaire
 from screening.services.questionnaire import DraftGone, Incomplete
 from screening.storage.drafts import DraftMoved
 from screening.storage.tables import ScreeningRow
 from tests.integration.colleague import Colleague
-from tests.integration.test_invitations import BORN, OTHER, act_of, both_databases, invited, opened
+from tests.integration.invitations.test_invitations import (
+    BORN,
+    OTHER,
+    both_databases,
+    invited,
+    opened,
+)
 from tests.integration.test_patient_way import count, stored
 from tests.integration.test_upkeep import change, flask
 from tests.integration.visitor import NO_TO_ALL, SAMPLE, Visitor
+from tests.storing import act_of
 
 pytestmark = pytest.mark.one_database
 ABOUT = {**SAMPLE, "visit": "V-9"}
@@ -230,7 +238,7 @@ def test_what_has_to_be_fresh_is_asked_again_in_a_change(app: Flask) -> None:
             act = act_of(app, now=later)
             until = later + timedelta(hours=1)
             keep = timedelta(hours=1)
-            given = invite.change(act, token, books, until=until, keep=keep)
+            given = service.change(act, token, books, until=until, keep=keep)
             with pytest.raises(Incomplete):
                 questionnaire.submit(act, given, books, "en", jobs=())
 
@@ -281,10 +289,29 @@ def test_of_sending_and_going_on_elsewhere_at_once_one_wins_and_nothing_is_lost(
         def go_on(token: str = token) -> bool:
             with app.app_context():
                 return (
-                    invite.redeem(act_of(app), token, date(1988, 3, 12), keep=keep)[1] is not None
+                    service.redeem(act_of(app), token, date(1988, 3, 12), keep=keep)[1] is not None
                 )
 
         with ThreadPoolExecutor(2) as threads:
             sending = threads.submit(send)
             going_on = threads.submit(go_on)
             assert bool(sending.result()) != going_on.result()
+
+
+def test_invited_patients_have_their_link_and_get_no_code(sqlite_app: Flask) -> None:
+    _made, path = invited(sqlite_app)
+    visitor = opened(sqlite_app, path)
+    for _ in range(2):  # before the answers were sent, and while they are changed
+        assert visitor.get("/stop").status_code == 200
+        assert "code" not in visitor.text
+        visitor.post("/stop")
+        assert "code" not in visitor.text
+        visitor.get("/about-you")
+        visitor.post(
+            "/about-you",
+            {"name": "Sample Patient", "birth_day": "12", "birth_month": "3", "birth_year": "1988"},
+        )
+        visitor.answer(NO_TO_ALL)
+        visitor.send()
+        visitor = opened(sqlite_app, path)
+        visitor.post(f"{path}/sent")

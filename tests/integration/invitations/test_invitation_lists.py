@@ -15,12 +15,13 @@ from flask import Flask
 from sqlalchemy import text
 
 from screening.extensions import db
+from screening.features.invitations import store
 from screening.installation import installation
-from screening.storage import invitations
 from screening.storage.database import write
 from tests.integration.colleague import Colleague
-from tests.integration.test_invitations import act_of, invited, opened
+from tests.integration.invitations.test_invitations import invited, opened
 from tests.integration.test_upkeep import flask
+from tests.storing import act_of
 
 pytestmark = pytest.mark.one_database
 
@@ -78,7 +79,7 @@ def press(staff: Colleague, **more: str) -> str:
 
 def count(app: Flask) -> int:
     with app.app_context():
-        return invitations.count(db.session)
+        return store.count(db.session)
 
 
 def test_a_list_is_shown_as_understood_and_invited_by_the_button(
@@ -169,7 +170,7 @@ def test_the_order_of_day_and_month_is_asked_for_and_the_answer_stays(
     assert "12-Mar-1988" in press(staff, dates="month-first")
     assert "1 patient is invited" in press(staff, invite="1", days="7")
     with app.app_context():
-        (kept,) = invitations.awaited(db.session, installation().keys, now=act_of(app).now)
+        (kept,) = store.awaited(db.session, installation().keys, now=act_of(app).now)
         assert kept.invitation is not None
         assert kept.invitation.patient.birth_date == date(1988, 3, 12)
 
@@ -223,7 +224,7 @@ def test_what_fails_in_the_middle_is_told_and_can_go_on(
     sqlite_app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     staff = Colleague(sqlite_app, "reception", "staff")
-    monkeypatch.setattr("screening.services.invite.PART", 1)
+    monkeypatch.setattr("screening.features.invitations.service.PART", 1)
     upload(staff, LIST)
     full = (
         "WHEN (SELECT count(*) FROM invitations) > 0 BEGIN SELECT RAISE(ABORT, 'no more room'); END"

@@ -12,55 +12,63 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
 from screening.domain.answers import Patient
-from screening.domain.invitation import Invitation, is_same, last_moment
+from screening.domain.assessment import Screening
 from screening.extension_points import Mailer
 from screening.extensions import db
+from screening.features.invitations import service, store
+from screening.features.invitations import slip as printed_slip
+from screening.features.invitations.forms import InvitationForm
+from screening.features.invitations.invitation import Invitation, is_same, last_moment
+from screening.features.invitations.service import NotUsable, TooLate, WrongPatient
+from screening.features.invitations.store import TRIES, Kept
 from screening.installation import installation
-from screening.printing import paper as printed_paper
 from screening.printing.renderer_process import PrintingFailed
-from screening.services import invite, review
-from screening.services.invite import NotUsable, TooLate, WrongPatient
+from screening.services import review
 from screening.services.jobs import JobFailed
-from screening.storage import invitations, screenings
+from screening.storage import screenings
 from screening.storage.drafts import hash_token
-from screening.storage.invitations import TRIES, Kept
 from screening.storage.private_files import KeyFault
 from screening.storage.tables import ScreeningRow
 from screening.web import language
 from screening.web.errors import Page
 from screening.web.forms.about_you import BirthDateForm
-from screening.web.forms.invitation import InvitationForm
 from screening.web.paging import page_number
 from screening.web.patient import draft as patient_draft
 from screening.web.patient import draft_cookie
 from screening.web.pdf import not_printed, pdf_response
 from screening.web.sign_in.guards import acting, needs
 
-blueprint = Blueprint("invitations", __name__, url_prefix="/clinic/invitations")
+blueprint = Blueprint(
+    "invitations",
+    __name__,
+    template_folder="templates",
+    static_folder="static",
+    static_url_path="/static/invitations",
+)
 link = Blueprint("invited", __name__)
 
 PAGE_LENGTH = 50
 
 
-@blueprint.get("/")
+@blueprint.get("/clinic/invitations/")
 @needs("prescriber", "staff")
 def all_of_them() -> str:
-    """Whose answers may still come, by appointment; or with `?show=all` every invitation, the newest first."""
+    """Show the invitations whose answers may still come; with `?show=all` every one."""
     number = page_number()
     show = request.args.get("show", "")
     keys = installation().keys
     now = datetime.now(UTC)
     first = (number - 1) * PAGE_LENGTH
     if show == "all":
-        total = invitations.count(db.session)
-        kept = invitations.listed(db.session, keys, now=now, offset=first, limit=PAGE_LENGTH)
+        total = store.count(db.session)
+        kept = store.listed(db.session, keys, now=now, offset=first, limit=PAGE_LENGTH)
     else:
-        every = invitations.awaited(db.session, keys, now=now)
+        every = store.awaited(db.session, keys, now=now)
         total = len(every)
         kept = every[first : first + PAGE_LENGTH]
     review.listed(acting(), lines=len(kept), searched=False)
     return render_template(
-        "clinic/invitations.html",
+        "invitations/all.html",
         kept=kept,
         show=show,
         number=number,
@@ -69,17 +77,17 @@ def all_of_them() -> str:
     )
 
 
-@blueprint.route("/new", methods=["GET", "POST"])
+@blueprint.route("/clinic/invitations/new", methods=["GET", "POST"])
 @needs("prescriber", "staff")
 def new() -> Page:
-    """Invite a patient; with `?again=` and an id, the one of that invitation."""
+    """Invite a patient; with `?again=` and an id, the patient of that invitation."""
     settings = installation().settings
     sent = request.form if request.method == "POST" else None
     earlier = None
     if "again" in request.args:
-        kept = _find(request.args["again"])
-        invite.viewed(acting(), kept.id)
-        earlier = kept.invitation
+        source = _find(request.args["again"])
+        service.viewed(acting(), source.id)
+        earlier = source.invitation
     form = InvitationForm.read(sent, earlier, languages=language.offered(), settings=settings)
     if sent is not None and form.check(
         languages=settings.languages,
@@ -91,27 +99,27 @@ def new() -> Page:
             now=act.now, days=form.days.data or 1, timezone=settings.clinic_timezone
         )
         # A form that is sent twice makes one invitation; one that was changed in between, another.
-        made = str(form.id.data)
-        there = invitations.find(db.session, act.keys, made, now=act.now)
-        if there is not None and (there.invitation, there.expires_at) != (form.invitation, until):
-            made = invite.new_id()
-        invite.create(act, {made: form.invitation}, until=until)
-        return redirect(url_for("invitations.one", invitation_id=made), code=303)
-    return render_template("clinic/invitation_new.html", form=form, mail=_mail() is not None)
+        new_id = str(form.id.data)
+        kept = store.find(db.session, act.keys, new_id, now=act.now)
+        if kept is not None and (kept.invitation, kept.expires_at) != (form.invitation, until):
+            new_id = service.new_id()
+        service.create(act, {new_id: form.invitation}, until=until)
+        return redirect(url_for("invitations.one", invitation_id=new_id), code=303)
+    return render_template("invitations/new.html", form=form, mail=_mailer() is not None)
 
 
-@blueprint.get("/<invitation_id>")
+@blueprint.get("/clinic/invitations/<invitation_id>")
 @needs("prescriber", "staff")
 def one(invitation_id: str) -> str:
-    """An invitation, with its link while that can be used."""
+    """Show an invitation, with its link while that can be used."""
     kept = _find(invitation_id)
-    invite.viewed(acting(), kept.id)
+    service.viewed(acting(), kept.id)
     address = (
-        invite.address(installation().settings, acting(), invitation_id) if kept.is_usable else ""
+        service.address(installation().settings, acting(), invitation_id) if kept.is_usable else ""
     )
     code = segno.make(address, error="m", micro=False) if address else None
     return render_template(
-        "clinic/invitation.html",
+        "invitations/one.html",
         kept=kept,
         address=address,
         later=screenings.together(db.session, installation().keys, kept.reference)[1:],
@@ -119,62 +127,71 @@ def one(invitation_id: str) -> str:
         qr=code.svg_inline(omitsize=True, border=4, light="#fff", title=_("QR code"))
         if code
         else "",
-        mail=_mail() is not None,
+        mail=_mailer() is not None,
         names=dict(language.offered()),
     )
 
 
-@blueprint.get("/<invitation_id>/slip.pdf")
+@blueprint.get("/clinic/invitations/<invitation_id>/slip.pdf")
 @needs("prescriber", "staff")
 def slip(invitation_id: str) -> Page:
-    """The slip for the patient, with link and QR code."""
+    """Print the slip for the patient, with link and QR code."""
     kept = _find(invitation_id)
     here = installation()
     if kept.invitation is None or not kept.is_usable:
         abort(404)
-    invite.viewed(acting(), kept.id, action="slip printed")
-    address = invite.address(here.settings, acting(), kept.id)
+    service.viewed(acting(), kept.id, action="slip printed")
+    address = service.address(here.settings, acting(), kept.id)
     back = url_for("invitations.one", invitation_id=kept.id)
     db.session.rollback()  # nobody should wait for what is being printed
     try:
         book = here.books.get(kept.invitation.language, language.book())
-        printed = printed_paper.slip(
+        printed = printed_slip.printed(
             kept.invitation, book, here.settings, address=address, until=kept.expires_at
         )
     except PrintingFailed:
         return not_printed(back)
-    return pdf_response(printed.content, f"invitation-{kept.id[: invite.SHORT_ID]}.pdf")
+    return pdf_response(printed.content, f"invitation-{kept.id[: service.SHORT_ID]}.pdf")
 
 
-@blueprint.post("/<invitation_id>/revoke")
+@blueprint.post("/clinic/invitations/<invitation_id>/revoke")
 @needs("prescriber", "staff")
 def revoke(invitation_id: str) -> Response:
     """Make the link worthless."""
-    invite.revoke(acting(), _find(invitation_id).id)
+    service.revoke(acting(), _find(invitation_id).id)
     return redirect(url_for("invitations.one", invitation_id=invitation_id), code=303)
 
 
-@blueprint.post("/<invitation_id>/remind")
+@blueprint.post("/clinic/invitations/<invitation_id>/remind")
 @needs("prescriber", "staff")
 def remind(invitation_id: str) -> Response:
     """Send the link by e-mail."""
     kept = _find(invitation_id)
-    mail = _mail()
-    if mail is None or kept.invitation is None or not kept.invitation.email:
+    mailer = _mailer()
+    if mailer is None or kept.invitation is None or not kept.invitation.email:
         abort(404)
     try:
-        invite.remind(acting(), installation().settings, kept.id, mail)
+        service.remind(acting(), installation().settings, kept.id, mailer)
         flash(_("The reminder was sent."))
     except JobFailed as err:
-        why = _(installation().points.reasons[err.fault])
-        flash(_("The reminder was not sent.") + " " + why)
+        reason = _(installation().points.reasons[err.fault])
+        flash(_("The reminder was not sent.") + " " + reason)
     except NotUsable:
-        pass  # the page says what has become of it
+        pass  # the page shows the state of the invitation
     return redirect(url_for("invitations.one", invitation_id=invitation_id), code=303)
 
 
+def notice(screening: Screening) -> str:
+    """Return the HTML that names the invited patient, or "" if that patient has answered."""
+    with suppress(KeyFault):
+        invitation = store.behind(db.session, installation().keys, screening)
+        if invitation is not None and not is_same(invitation.patient, screening.patient):
+            return render_template("invitations/notice.html", invited=invitation.patient)
+    return ""
+
+
 def _other(kept: Kept) -> Patient | None:
-    """Who has answered, where that is not as it was in the invitation."""
+    """Return the patient who has answered, or None if that is the invited one."""
     with suppress(KeyFault):
         sent = screenings.find(
             db.session, installation().keys, ScreeningRow.reference == kept.reference
@@ -189,20 +206,23 @@ def _other(kept: Kept) -> Patient | None:
 
 
 def _find(invitation_id: str) -> Kept:
-    return invitations.find(
+    return store.find(
         db.session, installation().keys, invitation_id, now=datetime.now(UTC)
     ) or abort(404)
 
 
-def _mail() -> Mailer | None:
-    """Return the first mailer: reminders go by it."""
+def _mailer() -> Mailer | None:
+    """Return the mailer by which reminders go, or None where the clinic sends no mail."""
     return next(iter(installation().points.mailers), None)
 
 
 @link.route("/invited/<token>", methods=["GET", "POST"], strict_slashes=False)
 def open_link(token: str) -> Page:
-    """Ask for the date of birth; with the right one, begin or go on with the questions, or tell that they were sent."""
-    row, invitation = invite.look(patient_draft.acting(), token)
+    """Ask for the date of birth.
+
+    With the right one the questions begin or go on, or the page shows that answers were sent.
+    """
+    row, invitation = service.look(patient_draft.acting(), token)
     _in_their_language(invitation)
     if request.method == "POST":
         return _say_birth_date(row.id, token)
@@ -217,17 +237,17 @@ def open_link(token: str) -> Page:
     if is_here and born["checked"] and _fits(form) and born["values"] == born["refused"]:
         form.birth_day.errors = [
             ngettext(
-                "The clinic has another date of birth for this link. You can try %(num)s more time. "
-                "If you typed it right, call the clinic",
-                "The clinic has another date of birth for this link. You can try %(num)s more times. "
-                "If you typed it right, call the clinic",
+                "The clinic has another date of birth for this link. "
+                "You can try %(num)s more time. If you typed it right, call the clinic",
+                "The clinic has another date of birth for this link. "
+                "You can try %(num)s more times. If you typed it right, call the clinic",
                 TRIES - row.tries,
             )
         ]
     others = patient_draft.find_draft() is not None
     until = format_date(row.expires_at, "long")
     return render_template(
-        "patient/invited.html", form=form, book=language.book(), others=others, until=until
+        "invitations/invited.html", form=form, book=language.book(), others=others, until=until
     )
 
 
@@ -236,7 +256,10 @@ def _fits(form: BirthDateForm) -> bool:
 
 
 def _say_birth_date(invitation_id: str, token: str) -> Response:
-    """Lead on with the right date of birth; what else was typed is kept in the session and shown after a redirect."""
+    """Lead on with the right date of birth.
+
+    A wrong one is kept in the session and shown after a redirect.
+    """
     form = BirthDateForm(request.form)
     switched = language.switch()
     earlier = session.pop("born", {})
@@ -245,7 +268,7 @@ def _say_birth_date(invitation_id: str, token: str) -> Response:
     if not switched and _fits(form):
         try:
             keep = timedelta(hours=installation().settings.draft_hours)
-            draft_token, draft = invite.redeem(
+            draft_token, draft = service.redeem(
                 patient_draft.acting(), token, form.birth_date, keep=keep
             )
             session["language"] = language.chosen()
@@ -270,12 +293,15 @@ def _say_birth_date(invitation_id: str, token: str) -> Response:
 
 @link.route("/invited/<token>/sent", methods=["GET", "POST"])
 def arrived(token: str) -> Page:
-    """Tell, after the date of birth, that the answers arrived and when; for some time they can be changed."""
-    row, invitation = invite.look(patient_draft.acting(), token)
+    """Show, after the date of birth, when the answers arrived.
+
+    They can be changed for some time.
+    """
+    row, invitation = service.look(patient_draft.acting(), token)
     _in_their_language(invitation)
     here = installation()
     (proved, at) = session.get("proved", ("", 0))
-    sent = invite.latest(patient_draft.acting(), row)
+    sent = service.latest(patient_draft.acting(), row)
     if sent is None or proved != row.id or time.time() - at > here.settings.copy_minutes * 60:
         return redirect(url_for("invited.open_link", token=token), code=303)
     until = sent.submitted_at + timedelta(hours=here.settings.change_hours)
@@ -284,7 +310,7 @@ def arrived(token: str) -> Page:
             sent.replaces or sent.reference
         ):
             with suppress(TooLate):
-                given = invite.change(
+                given = service.change(
                     patient_draft.acting(),
                     token,
                     here.books,
@@ -297,12 +323,12 @@ def arrived(token: str) -> Page:
             303,
         )
     return render_template(
-        "patient/arrived.html", sent=sent, until=until if until > datetime.now(UTC) else None
+        "invitations/arrived.html", sent=sent, until=until if until > datetime.now(UTC) else None
     )
 
 
 def _in_their_language(invitation: Invitation) -> None:
-    """Let the page be in the language of whom the link is for, unless another was chosen on this draft_cookie."""
+    """Show the page in the language of the invitation, unless the device has chosen another."""
     if draft_cookie.language() is None:
         g.page_language = invitation.language
         refresh()
@@ -312,9 +338,9 @@ def _in_their_language(invitation: Invitation) -> None:
 def _not_usable(error: NotUsable) -> Page:
     if request.method == "POST":
         return redirect(url_for("invited.open_link", **request.view_args or {}), code=303)
-    row = invitations.row_of(db.session, (request.view_args or {})["token"])
+    row = store.row_of(db.session, (request.view_args or {})["token"])
     if row is not None:
         with suppress(KeyFault):
-            _in_their_language(invitations.read(row, installation().keys))
+            _in_their_language(store.read(row, installation().keys))
     status = 404 if error.state is None else 410
-    return render_template("patient/link_not_usable.html", state=error.state or ""), status
+    return render_template("invitations/link_not_usable.html", state=error.state or ""), status

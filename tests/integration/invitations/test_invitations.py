@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
@@ -17,21 +18,20 @@ from pypdf import PdfReader
 from sqlalchemy import text
 
 from screening.domain.answers import Patient
-from screening.domain.invitation import Invitation, last_moment
 from screening.extensions import db
+from screening.features.invitations import service, store
+from screening.features.invitations.invitation import Invitation, last_moment
+from screening.features.invitations.tables import INVITATIONS_KEPT
 from screening.installation import installation
-from screening.operating import retention
-from screening.services import invite
-from screening.storage import drafts, invitations
-from screening.storage.audit import Act
+from screening.services.jobs import JobFailed
+from screening.storage import drafts
 from screening.storage.database import write
 from screening.storage.drafts import DraftMoved
 from tests.days import pass_days
 from tests.integration.colleague import Colleague
-from tests.integration.deliveries.test_deliveries import Make, certificate, mail, make, to_mail  # noqa: F401
 from tests.integration.test_upkeep import change, flask
 from tests.integration.visitor import NO_TO_ALL, Visitor
-from tests.peers import MailServer
+from tests.storing import act_of
 
 pytestmark = pytest.mark.one_database
 both_databases = pytest.mark.both_databases
@@ -48,21 +48,15 @@ TYPED = {
 TYPED |= {"language": "en", "days": "7"}
 
 
-def act_of(app: Flask, *, now: datetime | None = None) -> Act:
-    return Act(
-        session=db.session, keys=installation(app).keys, now=now or datetime.now(UTC), by="test"
-    )
-
-
 def invited(app: Flask, *, language: str = "en", email: str = "") -> tuple[str, str]:
     """The id and the path of a link."""
     patient = Patient(name="Sample Patient", birth_date=date(1988, 3, 12), visit="V-9")
     one = Invitation(patient=patient, language=language, email=email)
     with app.app_context():
         act = act_of(app)
-        made = invite.new_id()
-        invite.create(act, {made: one}, until=act.now + timedelta(days=7))
-        return made, urlsplit(invite.address(installation().settings, act, made)).path
+        made = service.new_id()
+        service.create(act, {made: one}, until=act.now + timedelta(days=7))
+        return made, urlsplit(service.address(installation().settings, act, made)).path
 
 
 def opened(app: Flask, path: str, born: dict[str, str] = BORN) -> Visitor:
@@ -71,6 +65,19 @@ def opened(app: Flask, path: str, born: dict[str, str] = BORN) -> Visitor:
     visitor.get(path)
     visitor.post(path, dict(born))
     return visitor
+
+
+class Mails:
+    """Keeps what it is to send, unless it has a fault."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, str, str, str]] = []
+        self.fault = ""
+
+    def send_text(self, to: str, subject: str, text: str, *, language: str) -> None:
+        if self.fault:
+            raise JobFailed(self.fault)
+        self.sent.append((to, subject, text, language))
 
 
 @both_databases
@@ -106,7 +113,7 @@ def test_staff_invite_and_the_patient_finds_name_and_visit_filled_in(app: Flask)
 def test_the_database_holds_neither_token_nor_name(app: Flask) -> None:
     _made, path = invited(app)
     with app.app_context():
-        (row,) = db.session.query(invitations.InvitationRow).all()
+        (row,) = db.session.query(store.InvitationRow).all()
         plain = "|".join(str(getattr(row, column.key)) for column in row.__table__.columns)
     assert path.rpartition("/")[2] not in plain
     assert "Sample" not in plain
@@ -118,7 +125,7 @@ def test_the_database_holds_neither_token_nor_name(app: Flask) -> None:
 
 def test_a_wrong_date_of_birth_counts_in_the_database_whoever_tries(app: Flask) -> None:
     made, path = invited(app)
-    for left in range(invitations.TRIES - 1, 0, -1):
+    for left in range(store.TRIES - 1, 0, -1):
         stranger = opened(app, path, OTHER)
         assert "The clinic has another date of birth for this link." in stranger.text
         assert f"You can try {left} more time" in stranger.text
@@ -131,7 +138,7 @@ def test_a_wrong_date_of_birth_counts_in_the_database_whoever_tries(app: Flask) 
     assert right.page.status_code == 410
     assert "The date of birth was wrong too many times" in right.text
     assert "Blocked" in Colleague(app, "reception", "staff").get(f"/clinic/invitations/{made}").text
-    assert flask(app, "audit", "export").output.count("link refused") == invitations.TRIES
+    assert flask(app, "audit", "export").output.count("link refused") == store.TRIES
 
 
 def test_a_form_that_is_sent_twice_invites_once_and_a_changed_one_somebody_else(app: Flask) -> None:
@@ -155,18 +162,18 @@ def test_a_form_that_is_sent_twice_invites_once_and_a_changed_one_somebody_else(
 @both_databases
 def test_the_same_form_sent_several_times_at_once_invites_once(app: Flask) -> None:
     invited(app)  # the log has begun
-    same = invite.new_id()
+    same = service.new_id()
     one = Invitation(patient=Patient(name="A", birth_date=date(1988, 3, 12)), language="en")
 
     def create(_number: int) -> None:
         with app.app_context():
             act = act_of(app)
-            invite.create(act, {same: one}, until=act.now + timedelta(days=7))
+            service.create(act, {same: one}, until=act.now + timedelta(days=7))
 
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(create, range(8)))
     with app.app_context():
-        assert invitations.count(db.session) == 2
+        assert store.count(db.session) == 2
 
 
 def test_who_was_invited_is_invited_again_without_typing(app: Flask) -> None:
@@ -191,21 +198,21 @@ def test_whose_answers_may_still_come_is_listed_by_appointment(app: Flask) -> No
         def invite_one(name: str, days: int) -> str:
             patient = Patient(name=name, birth_date=date(1988, 3, 12))
             appointment = act.now + timedelta(days=days) if days else None
-            made = invite.new_id()
+            made = service.new_id()
             one = Invitation(patient=patient, language="en", appointment=appointment)
-            invite.create(act, {made: one}, until=act.now + timedelta(days=7))
+            service.create(act, {made: one}, until=act.now + timedelta(days=7))
             return made
 
         for name, days in (("Later", 9), ("Without a day", 0), ("Sooner", 2)):
             invite_one(name, days)
-        invite.revoke(act, invite_one("Withdrawn", 1))
-        kept = invitations.awaited(db.session, act.keys, now=act.now)
+        service.revoke(act, invite_one("Withdrawn", 1))
+        kept = store.awaited(db.session, act.keys, now=act.now)
         assert [one.invitation and one.invitation.patient.name for one in kept] == [
             "Sooner",
             "Later",
             "Without a day",
         ]
-        late = invitations.find(db.session, act.keys, kept[1].id, now=act.now)
+        late = store.find(db.session, act.keys, kept[1].id, now=act.now)
         assert late is not None
     staff = Colleague(app, "reception", "staff")
     assert (
@@ -263,7 +270,7 @@ def test_of_fifty_who_redeem_at_once_the_last_has_the_draft(app: Flask) -> None:
 
     def redeem(_number: int) -> str:
         with app.app_context():
-            return invite.redeem(act_of(app), token, date(1988, 3, 12), keep=timedelta(hours=1))[0]
+            return service.redeem(act_of(app), token, date(1988, 3, 12), keep=timedelta(hours=1))[0]
 
     with ThreadPoolExecutor(10) as threads:
         given = set(threads.map(redeem, range(50)))
@@ -278,9 +285,7 @@ def test_of_fifty_who_redeem_at_once_the_last_has_the_draft(app: Flask) -> None:
                 )
         ((last, draft),) = found
         assert draft is not None
-        assert db.session.query(
-            invitations.InvitationRow
-        ).one().draft_hash == invitations.hash_token(last)
+        assert db.session.query(store.InvitationRow).one().draft_hash == store.hash_token(last)
 
 
 def test_the_page_is_in_the_patients_language_until_another_is_chosen(app: Flask) -> None:
@@ -326,12 +331,9 @@ def test_the_slip_says_all_that_the_patient_needs(app: Flask) -> None:
     ids=str,
 )
 def test_what_is_wrong_is_said_and_nothing_typed_is_lost(
-    make: Make,  # noqa: F811
-    mail: MailServer,  # noqa: F811
-    wrong: dict[str, str],
-    words: str,
+    app: Flask, wrong: dict[str, str], words: str
 ) -> None:
-    app = make({"mail": to_mail(mail)})
+    installation(app).points.mailers.append(Mails())
     staff = Colleague(app, "reception", "staff")
     staff.get("/clinic/invitations/new")
     staff.post("/clinic/invitations/new", {**TYPED, "email": "p@example.org", **wrong})
@@ -353,34 +355,46 @@ def test_whoever_prints_a_slip_or_invites_again_is_in_the_audit_log(app: Flask) 
         assert f",reception,{action},{made[:8]}," in log
 
 
-def test_a_reminder_goes_by_mail_and_names_nobody(make: Make, mail: MailServer) -> None:  # noqa: F811
-    app = make({"mail": to_mail(mail)})
+def test_a_reminder_goes_by_mail_and_names_nobody(app: Flask) -> None:
+    mails = Mails()
+    points = installation(app).points
+    points.mailers.append(mails)
+    points.reasons["full"] = "The mailbox is full."
     made, path = invited(app, email="patient@example.org", language="es")
     staff = Colleague(app, "reception", "staff")
     staff.get(f"/clinic/invitations/{made}")
-    mail.answers = ["451 later"]
+    mails.fault = "full"
     staff.post(f"/clinic/invitations/{made}/remind")
-    assert "The reminder was not sent. The receiving system did not accept it." in staff.text
+    assert "The reminder was not sent. The mailbox is full." in staff.text
+    mails.fault = ""
     staff.post(f"/clinic/invitations/{made}/remind")
     assert "The reminder was sent." in staff.text
-    (message,) = mail.mails
-    assert message["To"] == "patient@example.org"
-    assert path in message.get_content()
-    assert not re.search(
-        "sample|1988|V-9", str(message.get_content()) + str(message["Subject"]), re.IGNORECASE
-    )
+    ((to, subject, body, language),) = mails.sent
+    assert (to, language) == ("patient@example.org", "es")
+    assert subject == "Preguntas antes de su visita"
+    assert path in body
+    assert not re.search("sample|1988|V-9", body + subject, re.IGNORECASE)
     assert "reminded" in staff.get("/clinic/invitations/").text
+
+
+def test_a_clinic_that_sends_no_mail_reminds_nobody(app: Flask) -> None:
+    made, _path = invited(app, email="patient@example.org")
+    staff = Colleague(app, "reception", "staff")
+    assert "Send a reminder" not in staff.get(f"/clinic/invitations/{made}").text
+    staff.post(f"/clinic/invitations/{made}/remind")
+    assert staff.page.status_code == 404
+    assert "E-mail" not in staff.get("/clinic/invitations/new").text
 
 
 def test_invitations_are_deleted_some_time_after_their_end(app: Flask) -> None:
     invited(app)
     for days, left in (
-        (7 + retention.INVITATIONS_KEPT.days - 1, 1),
-        (7 + retention.INVITATIONS_KEPT.days + 1, 0),
+        (7 + INVITATIONS_KEPT.days - 1, 1),
+        (7 + INVITATIONS_KEPT.days + 1, 0),
     ):
         pass_days(app, days)
         with app.app_context():
-            assert invitations.count(db.session) == left
+            assert store.count(db.session) == left
 
 
 def test_an_invitation_goes_with_the_screening_that_came_of_it(app: Flask) -> None:
@@ -390,7 +404,7 @@ def test_an_invitation_goes_with_the_screening_that_came_of_it(app: Flask) -> No
     invited(app)
     pass_days(app, 14, days=3)
     with app.app_context():
-        assert invitations.count(db.session) == 1
+        assert store.count(db.session) == 1
 
 
 def test_a_new_key_seals_invitations_anew(app: Flask) -> None:
@@ -433,7 +447,7 @@ def test_whoever_was_invited_before_something_failed_has_a_link(
 ) -> None:
     table = tmp_path / "patients.csv"
     table.write_text(TABLE + RIGHT, encoding="utf-8")
-    monkeypatch.setattr("screening.services.invite.PART", 1)
+    monkeypatch.setattr("screening.features.invitations.service.PART", 1)
     full = (
         "WHEN (SELECT count(*) FROM invitations) > 0 BEGIN SELECT RAISE(ABORT, 'no more room'); END"
     )
@@ -470,7 +484,7 @@ def test_every_bad_row_is_named_and_then_nobody_is_invited(app: Flask, tmp_path:
         assert line in output
     assert f"{table}: row 4, birth_date" in output
     with app.app_context():
-        assert invitations.count(db.session) == 0
+        assert store.count(db.session) == 0
 
 
 def test_one_patient_is_invited_on_the_command_line(app: Flask) -> None:
@@ -485,3 +499,8 @@ def test_one_patient_is_invited_on_the_command_line(app: Flask) -> None:
         in flask(app, "invite", "--name", "?", "--birth-date", "1988-03-12", code=1).output
     )
     assert "Give --list FILE, or --name" in flask(app, "invite", code=2).output
+
+
+def test_staff_read_invitations_in_the_clinics_language(make_app: Callable[..., Flask]) -> None:
+    staff = Colleague(make_app(clinic_language="es"), "reception", "staff")
+    assert '<html lang="es"' in staff.get("/clinic/invitations/").text

@@ -19,11 +19,19 @@ from babel.dates import format_skeleton
 
 from screening.domain import answers as said
 from screening.domain.answers import Fault, Patient, text_fault
-from screening.domain.invitation import Invitation, appointment_fault, is_mailbox
+from screening.domain.mailbox import is_mailbox
 from screening.domain.unseen import without_unseen
-from screening.reports.spreadsheet import NotReadable, Table, read_tables
+from screening.features.invitations.dates import (
+    Order,
+    ShortYear,
+    exact_moment,
+    order_of,
+    readings,
+    split_time,
+)
+from screening.features.invitations.invitation import Invitation, appointment_fault
+from screening.features.invitations.spreadsheet import NotReadable, Table, read_tables
 from screening.reports.summary import N_
-from screening.services.dates import Order, ShortYear, exact_moment, order_of, readings, split_time
 from screening.settings import Settings
 
 MOST = 5000  # rows of one list
@@ -67,7 +75,8 @@ NOT_READABLE = {
         "Save the sheet with the list alone, as CSV."
     ),
     "encoding": N_(
-        "The letters of this file cannot be read. Save it as a workbook (.xlsx), or as CSV in UTF-8."
+        "The letters of this file cannot be read. "
+        "Save it as a workbook (.xlsx), or as CSV in UTF-8."
     ),
 }
 
@@ -76,7 +85,7 @@ NOT_READABLE = {
 class Row:
     """A row as it was understood: by FIELDS, with the fault of each cell.
 
-    `double` tells of which it is one.
+    `double` names the row or invitation that it repeats.
     """
 
     number: int
@@ -101,16 +110,16 @@ class InvitationList:
 
     @property
     def cell_faults(self) -> int:
-        """How many cells are at fault."""
+        """Return the number of cells at fault."""
         return sum(len(row.faults) for row in self.rows)
 
     @property
     def doubles(self) -> int:
-        """How many rows are not invited because somebody else is already, for the same."""
+        """Return the number of rows that are not invited because they are doubles."""
         return sum(row.double is not None for row in self.rows)
 
     def to_invite(self, seed: str) -> dict[str, Invitation]:
-        """Whom to invite, each under the id that this row of this list always has; nobody where anything is at fault.
+        """Return the invitations by the id that their row always has; none if anything is at fault.
 
         `seed` is a UUID in hexadecimal digits.
         """
@@ -124,7 +133,7 @@ class InvitationList:
 
 
 def id_of(seed: str, number: int) -> str:
-    """The id of the invitation that a row becomes."""
+    """Return the id of the invitation of a row."""
     return uuid5(UUID(seed), str(number)).hex
 
 
@@ -144,8 +153,9 @@ def read_list(
     invitations = read_table(table, settings=settings, today=today, order=order)
     if table.is_guess and any(not cell.isascii() for _, cells in table.rows for cell in cells):
         text = N_(
-            "The file does not say how its letters are stored; they were read as those of Windows. If a name "
-            "looks wrong, save the list as a workbook (.xlsx) or as CSV in UTF-8, and choose that."
+            "The file does not say how its letters are stored; they were read as those of Windows. "
+            "If a name looks wrong, save the list as a workbook (.xlsx) or as CSV in UTF-8, "
+            "and choose that."
         )
         invitations.notes.append(Words(text))
     others = [other.sheet for other in tables if other.sheet and other is not table]
@@ -158,7 +168,7 @@ def read_list(
 def with_doubles(
     invitations: InvitationList, awaited: Mapping[str, Invitation], seed: str
 ) -> InvitationList:
-    """The list with each row marked whose patient and visit stand above it, or are invited already.
+    """Return the list with each double marked: same patient and visit as above, or invited.
 
     `awaited` are the open invitations by id; those that this list itself has made do not count.
     """
@@ -180,7 +190,7 @@ def with_doubles(
 
 
 def _who(invitation: Invitation) -> object:
-    """What two invitations of the same patient to the same visit have in common, however the name is written."""
+    """Return a value that invitations of the same patient to the same visit share."""
     words = _alike(invitation.patient.name).replace(",", " ").split()
     return (
         tuple(sorted(words)),
@@ -190,7 +200,10 @@ def _who(invitation: Invitation) -> object:
 
 
 def _alike(text: str) -> str:
-    """The text without case, width of letters, and all that cannot be seen: an older release kept some of it."""
+    """Return the text without case, width of letters, and characters that cannot be seen.
+
+    An older release stored some of those.
+    """
     return unicodedata.normalize("NFKC", _JOINERS.sub("", without_unseen(text))).casefold()
 
 
@@ -268,7 +281,8 @@ def _faults_of_headings(
     faults = []
     if broken:
         text = N_(
-            "Row %(row)s cannot be read: a quotation mark is open or misplaced. Within a text, write it twice."
+            "Row %(row)s cannot be read: a quotation mark is open or misplaced. "
+            "Within a text, write it twice."
         )
         faults.append(Words(text, row=broken))
     for name in sorted(
@@ -300,7 +314,10 @@ def _readings(text: str, settings: Settings) -> Mapping[Order, date]:
 
 
 class _Reader:
-    """Reads the rows of one table; `orders` are those of the days in its columns, None where the person has to say."""
+    """Reads the rows of one table.
+
+    `orders` has the order of day and month of each column, None if the person has to state it.
+    """
 
     def __init__(self, settings: Settings, today: date, orders: Mapping[str, Order | None]) -> None:
         self.settings = settings
@@ -351,12 +368,14 @@ class _Reader:
             )
         if texts["email"] and not is_mailbox(texts["email"]):
             text = N_(
-                "“%(text)s” is not one e-mail address: write it such as name@example.org, or leave it empty."
+                "“%(text)s” is not one e-mail address: "
+                "write it such as name@example.org, or leave it empty."
             )
             faults["email"] = Words(text, text=texts["email"])
         if without_heading:
             text = N_(
-                "“%(text)s” stands below no heading: give its column one, or put texts with a comma between quotes."
+                "“%(text)s” stands below no heading: "
+                "give its column one, or put texts with a comma between quotes."
             )
             faults[""] = Words(text, text=without_heading[0])
         invitation = None
@@ -382,7 +401,7 @@ class _Reader:
         ) + hour
 
     def _day(self, column: str, text: str, faults: dict[str, Words]) -> date | None:
-        """Return the day that a cell tells; None where it has a fault, which is added to `faults`."""
+        """Return the day in a cell; None after adding its fault to `faults`."""
         try:
             days = readings(text, self.settings.languages)
             order = self.orders[column]

@@ -1,7 +1,7 @@
-"""Reads a workbook (.xlsx, .xls, .ods) from standard input and writes the texts of its sheets as JSON.
+"""Read a workbook (.xlsx, .xls, .ods) from standard input and write its texts as JSON.
 
-It is run as a process of its own, which may use little: a small file can unfold into more cells
-than the machine has memory for. It is started without the rest of the application (see
+This program runs in a process of its own, which may use little: a small file can unfold into more
+cells than the machine has memory for. It is started without the rest of the application (see
 spreadsheet.py).
 """
 
@@ -22,14 +22,14 @@ UNREADABLE = 3  # the exit code for a file that is no workbook, needs a password
 
 
 class Sheet(TypedDict):
-    """A sheet: its name, and each row that is not empty with the number that a spreadsheet shows beside it."""
+    """A sheet: its name, and each row that is not empty with its number in the spreadsheet."""
 
     name: str
     rows: list[tuple[int, list[str]]]
 
 
 def text(value: object) -> str:
-    """A cell as text: days in ISO 8601, whole numbers without a decimal point."""
+    """Return a cell as text: days in ISO 8601, whole numbers without a decimal point."""
     if isinstance(value, time):  # a part of a day, of which some programs keep few digits
         value = (datetime.combine(date.min, value) + HALF_A_SECOND).time()
     if isinstance(value, datetime):
@@ -41,22 +41,22 @@ def text(value: object) -> str:
 
 
 def sheets(content: bytes) -> list[Sheet]:
-    """The visible sheets of a workbook. Raises CalamineError."""
+    """Return the visible sheets of a workbook. Raises CalamineError."""
     book = CalamineWorkbook.from_filelike(BytesIO(content))
-    found = list[Sheet]()
+    visible = list[Sheet]()
     for sheet in book.sheets_metadata:
         if sheet.typ is SheetTypeEnum.WorkSheet and sheet.visible is SheetVisibleEnum.Visible:
             lines = enumerate(
                 book.get_sheet_by_name(sheet.name).to_python(skip_empty_area=False), start=1
             )
             rows = [(number, [text(cell) for cell in line]) for number, line in lines]
-            found.append(
+            visible.append(
                 {
                     "name": sheet.name,
-                    "rows": [one for one in rows if any(cell.strip() for cell in one[1])],
+                    "rows": [row for row in rows if any(cell.strip() for cell in row[1])],
                 }
             )
-    return found
+    return visible
 
 
 if __name__ == "__main__":
@@ -64,9 +64,9 @@ if __name__ == "__main__":
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # it would hold the list in clear
     try:
-        found = json.dumps(sheets(sys.stdin.buffer.read()))
+        texts = json.dumps(sheets(sys.stdin.buffer.read()))
     except CalamineError:
         sys.exit(UNREADABLE)
-    if len(found) > MOST:
+    if len(texts) > MOST:
         sys.exit(UNREADABLE)
-    sys.stdout.write(found)
+    sys.stdout.write(texts)

@@ -16,32 +16,34 @@ from flask_babel import gettext as _
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from screening.domain.answers import tidy
-from screening.domain.invitation import LONGEST_DAYS, Invitation, last_moment
-from screening.installation import installation
-from screening.reports.spreadsheet import ENCODING, write_row
-from screening.services import invite
-from screening.services.dates import Order, readings
-from screening.services.invitation_list import (
+from screening.features.invitations import service
+from screening.features.invitations.dates import Order, readings
+from screening.features.invitations.invitation import Invitation, last_moment
+from screening.features.invitations.patient_list import (
     FIELDS,
     InvitationList,
     Words,
     read_list,
     with_doubles,
 )
+from screening.features.invitations.views import blueprint
+from screening.installation import installation
+from screening.reports.spreadsheet import ENCODING, write_row
+from screening.settings import LONGEST_DAYS
 from screening.storage.private_files import KeyFault
 from screening.web.errors import Page
-from screening.web.invitations import blueprint
 from screening.web.sealed_values import opened_for_me, sealed_for_me
 from screening.web.sign_in.guards import acting, needs
 from screening.web.uploads import FILE_BYTES, read_the_rest
 
 TOLD_EVERY = 100  # patients who are invited
+FORM_BYTES = FILE_BYTES * 3 // 2  # a list comes back sealed: a third longer
 TOLD = 20  # faults above the table; each stands at its cell too
 
 log = logging.getLogger("screening")
 
 
-@blueprint.route("/list", methods=["GET", "POST"])
+@blueprint.route("/clinic/invitations/list", methods=["GET", "POST"])
 @needs("prescriber", "staff")
 def many() -> Page:
     """Choose a file; then see how it is understood, until "Invite 48 patients" is pressed."""
@@ -70,11 +72,11 @@ def many() -> Page:
     dates = request.form.get("dates", "")
     order = Order(dates) if dates in [*Order] else None
     act = acting()
-    found = read_list(content, settings=settings, today=installation().today(), order=order)
-    found = with_doubles(found, invite.open_ones(act), seed)
-    several = found.to_invite(seed)
+    patients = read_list(content, settings=settings, today=installation().today(), order=order)
+    patients = with_doubles(patients, service.open_ones(act), seed)
+    several = patients.to_invite(seed)
     if "links" in request.form:
-        return _links(found, seed)
+        return _links(patients, seed)
     typed = tidy(request.form.get("days", str(settings.invitation_days)))
     days = int(typed) if typed.isdecimal() and len(typed) <= 2 else 0
     days_fault = []
@@ -84,37 +86,35 @@ def many() -> Page:
         until = last_moment(now=act.now, days=days, timezone=settings.clinic_timezone)
         parts = _created(several, until)
         page = stream_template(
-            "clinic/invitation_list_done.html",
+            "invitations/list_done.html",
             parts=parts,
             several=several,
             step=TOLD_EVERY,
             until=until,
             kept=_kept(content, seed, dates),
             days=days,
-            early=sum(
-                one.appointment is not None and one.appointment > until for one in several.values()
-            ),
+            early=sum(invitation.is_after(until) for invitation in several.values()),
         )
         # a proxy is not to wait for the end
         return Response(page, headers={"X-Accel-Buffering": "no"})
-    if found.faults:
-        return _page(*map(_said, found.faults))
+    if patients.faults:
+        return _page(*map(_said, patients.faults))
     return render_template(
-        "clinic/invitation_list.html",
+        "invitations/list.html",
         faults=[],
-        found=found,
+        found=patients,
         fields=[
-            one
-            for one in FIELDS
-            if one in ("name", "birth_date") or any(row.values[one] for row in found.rows)
+            name
+            for name in FIELDS
+            if name in ("name", "birth_date") or any(row.values[name] for row in patients.rows)
         ],
         names={name: _(words) for name, words in FIELDS.items()},
         said=_said,
-        cells=dict(_cell_faults(found)),
+        cells=dict(_cell_faults(patients)),
         told=TOLD,
         several=several,
         kept=_kept(content, seed, dates),
-        question=_question(found),
+        question=_question(patients),
         dates=dates,
         days=typed,
         days_fault=days_fault,
@@ -132,7 +132,7 @@ def _too_large(_error: RequestEntityTooLarge) -> Page:
 
 def _page(*faults: str) -> str:
     return render_template(
-        "clinic/invitation_list.html", faults=[one for one in faults if one], found=None
+        "invitations/list.html", faults=[fault for fault in faults if fault], found=None
     )
 
 
@@ -141,49 +141,52 @@ def _said(words: Words) -> str:
 
 
 def _kept(content: bytes, seed: str, dates: str) -> Mapping[str, str]:
-    """What the page sends back: the file, for nobody but this person, and what was said about its days."""
+    """Return what the page sends back: the file, sealed for this person, and its order of days."""
     sealed = sealed_for_me(
         zlib.compress(content), table="lists", column="sealed_list", row=f"|{seed}"
     )
     return {"sealed": sealed, "seed": seed, "dates": dates}
 
 
-def _cell_faults(found: InvitationList) -> Iterator[tuple[str, list[str]]]:
-    """Each fault by the id of its cell, with the number of its row and the heading of its column."""
-    for row in found.rows:
+def _cell_faults(patients: InvitationList) -> Iterator[tuple[str, list[str]]]:
+    """Yield the id of each cell at fault, and its fault with row and heading."""
+    for row in patients.rows:
         for column, fault in row.faults.items():
-            heading = found.headings.get(column) or (
+            heading = patients.headings.get(column) or (
                 _(FIELDS[column]) if column else _("no heading")
             )
             place = _("Row %(row)s, %(column)s:", row=row.number, column=heading)
             yield f"row-{row.number}-{column or 'more'}", [f"{place} {_said(fault)}"]
 
 
-def _question(found: InvitationList) -> Mapping[str, object] | None:
-    """A day of which only the person knows the order, with what it would be in each."""
-    if not found.asked:
+def _question(patients: InvitationList) -> Mapping[str, object] | None:
+    """Return a day of which only the person knows the order, with its meaning in each order."""
+    if not patients.asked:
         return None
     return {
-        "text": found.asked[0],
-        "days": readings(found.asked[0], installation().settings.languages),
+        "text": patients.asked[0],
+        "days": readings(patients.asked[0], installation().settings.languages),
     }
 
 
 def _created(several: Mapping[str, Invitation], until: datetime) -> Iterator[int | None]:
-    """Invite, and tell how many are invited by now; None where it failed: the page that tells it has begun already."""
+    """Invite, and yield how many are invited; None after a failure.
+
+    The page has begun by then, so an exception could not be shown.
+    """
     try:
-        yield from invite.create_in_parts(acting(), several, until=until)
+        yield from service.create_in_parts(acting(), several, until=until)
     except Exception as err:  # noqa: BLE001 - whatever it was
         log.error("invitations of a list: %s", type(err).__name__)
         yield None
 
 
-def _links(found: InvitationList, seed: str) -> Response:
-    """The links of those of the list who can still answer, as CSV."""
+def _links(patients: InvitationList, seed: str) -> Response:
+    """Return the links of the list that can still be answered, as CSV."""
     table = io.StringIO(newline="")
     for row in (
         ("name", "visit", "link"),
-        *invite.links(acting(), installation().settings, found.to_invite(seed)),
+        *service.links(acting(), installation().settings, patients.to_invite(seed)),
     ):
         write_row(table, row)
     disposition = {"Content-Disposition": "attachment; filename=invitations.csv"}

@@ -8,12 +8,11 @@ from datetime import date
 from playwright.sync_api import Page, Route, expect
 
 from tests.browser import colleague, journey
-from tests.browser.colleague import PRIMARY
+from tests.browser.colleague import PHONE, PRIMARY
 from tests.browser.inspection import AXE, assert_accessible
 from tests.browser.journey import OpenPage
 from tests.browser.server import LiveServer
 
-PHONE = {"viewport": {"width": 320, "height": 568}}
 NAME = "Anastasia Example-Sample"
 BORN = date(1988, 3, 12)
 

@@ -116,11 +116,12 @@ def stop() -> Page:
 @typed_in
 def check() -> Page:
     """Every answer for a second look, with a way to change it."""
-    return _check_page()
-
-
-def _check_page(fault: str = "") -> Page:
-    g.paper_fault = fault
+    _ = g.paper_words
+    faults = {
+        "not-compared": _("Compare every answer with the paper, then tick the box"),
+        "changed": _("The form has changed since. Compare it with the paper again"),
+    }
+    g.paper_fault = faults.get(request.args.get("fault", ""), "")
     g.paper_seen = _seen()
     return views.check()
 
@@ -135,13 +136,12 @@ def _seen() -> str:
 @typed_in
 def submit() -> Page:
     """Send a form that was compared with its paper as it is now."""
-    _ = g.paper_words
     here = installation()
     if find_sent(at_any_time=True) is None:
         if "compared" not in request.form:
-            return _check_page(_("Compare every answer with the paper, then tick the box"))
+            return redirect(address(".check", fault="not-compared"), code=303)
         if request.form.get("seen") != _seen():
-            return _check_page(_("The form has changed since. Compare it with the paper again"))
+            return redirect(address(".check", fault="changed"), code=303)
     try:
         sent = questionnaire.submit(
             acting(), draft_token(), here.books, language.chosen(), jobs=here.jobs_of_sent

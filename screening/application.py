@@ -20,6 +20,7 @@ from screening.storage.private_files import read_private
 from screening.storage.tables import Base
 from screening.web import (
     admin,
+    announced,
     clinic,
     errors,
     fhir,
@@ -128,6 +129,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         papers,
         clinic,
         paper_entry,
+        announced,
         rule_book,
         admin,
         verify,

@@ -25,10 +25,16 @@ def purge(
     wall: datetime | None = None,
     days: int = 90,
     by_itself: bool = False,
+    acknowledged: bool = True,
 ) -> int:
-    """How many screenings a purge deletes at that moment, when the clock on the wall shows another one perhaps."""
+    """How many screenings a purge deletes at that moment, when the clock on the wall shows another one perhaps.
+
+    What is announced is acknowledged before.
+    """
     with app.app_context():
         act = Act(session=db.session, keys=installation().keys, now=wall or at, by="test")
+        if acknowledged:
+            retention.acknowledge(act, retention.announced(db.session, days=days, shown=1000)[2])
         machine = Machine(host=HOST, uptime=(at - BOOTED).total_seconds())
         return retention.purge(act, machine, days=days, by_itself=by_itself)[0]
 

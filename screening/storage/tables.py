@@ -211,8 +211,9 @@ class ScreeningRow(Sealed):
 
     The outcome is sealed too: in plain it would tell the answers of a patient with nothing to
     report. `entries` is the number of entries, `changed_at` the time of sending or of the last
-    entry. `announced_at` tells since when the inbox has said that it will be deleted, although
-    nobody has decided on it.
+    entry. `announced_at` tells since when the inbox has said that it is due for deletion, although
+    nobody has decided on it. It stays until a prescriber has acknowledged that, at
+    `acknowledged_at`.
     """
 
     __tablename__ = "screenings"
@@ -231,6 +232,7 @@ class ScreeningRow(Sealed):
     entries: Mapped[int]
     changed_at: Mapped[datetime] = mapped_column(index=True)
     announced_at: Mapped[datetime | None] = mapped_column(index=True)
+    acknowledged_at: Mapped[datetime | None]
     sealed_patient: Mapped[bytes]
     sealed_answers: Mapped[bytes]
     sealed_state: Mapped[bytes]

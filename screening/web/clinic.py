@@ -21,7 +21,7 @@ from screening.domain.entries import Decision, Entry
 from screening.domain.rules import RuleBook, Severity
 from screening.extensions import db
 from screening.installation import installation
-from screening.operating import clock, retention
+from screening.operating import clock, overlooked, retention
 from screening.printing.paper import BLANKS
 from screening.reports.paper import follow_up_places
 from screening.reports.statistics import HEIGHT, WIDTH, bars
@@ -73,6 +73,7 @@ def inbox() -> Page:
             limit=PAGE_LENGTH,
         )
         unread = _unread(list_)
+    waiting = overlooked.find(acting(), here, patience=0, clinical=clinical)
     filters = {name: value for name, value in request.args.items() if name != "page" and value}
     lines = list(_lines(listed))
     troubled = outbox.troubled(db.session, now=datetime.now(UTC))
@@ -100,6 +101,7 @@ def inbox() -> Page:
         shown=failed_jobs.SHOWN,
         reasons=here.points.reasons,
         unread=unread,
+        overlooked=waiting,
         in_doubt=clock.doubt(db.session),
         **_announced(),
         newest=audit.head(db.session, here.keys).number,

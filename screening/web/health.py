@@ -15,8 +15,10 @@ from screening import background
 from screening.extension_points import Counter
 from screening.extensions import db
 from screening.installation import Installation, installation
+from screening.operating import overlooked
 from screening.settings import LOOPBACK, as_called
 from screening.storage import audit, statistics
+from screening.storage.audit import Act
 from screening.storage.database import DatabaseNotReady, check_keys, check_release, prove_writable
 from screening.storage.private_files import KeyFault, read_private
 
@@ -87,6 +89,9 @@ def metrics() -> Plain:
             (counter, audit.count(db.session, counter.action, after=0))
             for counter in (SUBMITS, *ours.points.counters)
         ],
+        overlooked=overlooked.find(
+            Act(session=db.session, keys=ours.keys, now=now, by="metrics"), ours, patience=0
+        ),
         queues=statistics.queues(db.session, ours.jobs_of_sent, now=now),
         taken=statistics.print_times(db.session, since=now - RECENT),
     )

@@ -39,7 +39,9 @@ def purge(
         return retention.purge(act, machine, days=days, by_itself=by_itself)[0]
 
 
-def pass_days(app: Flask, to: float, *, since: float = 0, days: int = 90) -> int:
+def pass_days(
+    app: Flask, to: float, *, since: float = 0, days: int = 90, acknowledged: bool = True
+) -> int:
     """How many screenings are deleted until so many days from now, since the last purge of this kind or `since`."""
     with app.app_context():
         last = db.session.get(ClockRow, HOST)
@@ -47,7 +49,7 @@ def pass_days(app: Flask, to: float, *, since: float = 0, days: int = 90) -> int
     end = datetime.now(UTC) + timedelta(days=to)
     deleted = 0
     while True:
-        deleted += purge(app, at, days=days)
+        deleted += purge(app, at, days=days, acknowledged=acknowledged)
         if at >= end:
             return deleted
         at = min(at + STEP, end)

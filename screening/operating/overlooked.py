@@ -76,11 +76,11 @@ def _sent_before(settings: Settings, now: datetime, *, clinical: bool) -> dict[i
 
 
 def tell(act: Act, here: Installation, mailer: Mailer) -> None:
-    """Tell the clinic's address how many screenings are overlooked, if there are new ones.
+    """Tell the clinic's address how many screenings are overlooked.
 
-    No more than one mail is sent within an hour, and one about the same screening within a day. A
-    mail that fails is tried again after an hour. Those at their appointment that somebody has
-    opened are not counted: the visit may be under way.
+    A mail is due while one of them was not told of within a day. No more than one is sent, or
+    tried, within an hour. Those at their appointment that somebody has opened are not counted: the
+    visit may be under way.
     """
     waiting = find(act, here, patience=0)
     is_unopened = (

@@ -455,6 +455,7 @@ def test_tables_of_the_first_release_are_brought_up_to_date(make_app: Make) -> N
     change(app, "DROP TABLE in_force")
     change(app, "DROP INDEX ix_screenings_announced_at")
     change(app, "ALTER TABLE screenings DROP COLUMN announced_at")
+    change(app, "ALTER TABLE screenings DROP COLUMN acknowledged_at")
     change(app, "ALTER TABLE sign_ins DROP COLUMN sealed_check")
     change(app, "UPDATE alembic_version SET version_num = '0001_first_tables'")
     flask(app, "init")

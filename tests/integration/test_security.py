@@ -80,6 +80,8 @@ ROUTES = {
     "clinic.statistics": "prescriber",
     "clinic.copy_pdf": "prescriber",
     "clinic.paper": "prescriber, staff",
+    "announced.listed": "prescriber",
+    "announced.acknowledge": "prescriber",
     "paper_entry.start": "prescriber, staff",
     "paper_entry.begin": "prescriber, staff",
     "paper_entry.resume": "prescriber, staff, who has begun the form",

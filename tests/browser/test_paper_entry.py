@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from tests.browser import colleague, journey
 from tests.browser.colleague import PRIMARY
+from tests.browser.inspection import assert_accessible
 from tests.browser.journey import CONTINUE, OpenPage
 from tests.browser.server import LiveServer
 
@@ -20,7 +21,9 @@ def test_a_paper_form_is_typed_in(open_page: OpenPage, server: LiveServer) -> No
     page = colleague.at_work(open_page, server, somebody=somebody)
     page.goto("/clinic/paper")
     journey.press(page, 'main a[href="/clinic/paper/enter"]')
+    assert_accessible(page)
     journey.press(page, PRIMARY)
+    assert_accessible(page)
     page.fill("[name=name]", "Paper Patient")
     for part, typed in (("day", "12"), ("month", "3"), ("year", "1988")):
         page.fill(f"[name=birth_{part}]", typed)
@@ -28,7 +31,7 @@ def test_a_paper_form_is_typed_in(open_page: OpenPage, server: LiveServer) -> No
     journey.press(page, CONTINUE)
 
     journey.press(page, CONTINUE)  # nothing is ticked on the paper: that has to be said
-    assert page.locator(".error-summary").is_visible()
+    assert_accessible(page, error=True)
     page.check("[name=left_empty]")
     journey.press(page, CONTINUE)
 
@@ -55,7 +58,7 @@ def test_a_paper_form_is_typed_in(open_page: OpenPage, server: LiveServer) -> No
         page.check(f"{CHOICES} [value=no]")
         journey.press(page, CONTINUE)
     journey.press(page, SEND)  # not compared with the paper yet
-    assert page.locator(".error-summary").is_visible()
+    assert_accessible(page, error=True)
     page.check("[name=compared]")
     journey.press(page, SEND)
     told = page.inner_text("[role=status]")

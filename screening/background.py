@@ -32,7 +32,7 @@ Task = Callable[[Flask], bool]  # does a piece of work, and tells whether there 
 
 
 def start(app: Flask, *, only_outbox: bool = False) -> None:
-    """Begin, in threads that end with the process; in a process forked from this one, begin again there."""
+    """Begin in threads that end with the process; a forked process begins its own."""
     here = installation(app)
     daily: list[tuple[str, Task, float]] = [
         ("what is due daily", once, EVERY),
@@ -100,7 +100,7 @@ def run(app: Flask, task: Task, every: float, lock: threading.Lock, asked: threa
 
 
 def fault(here: Installation, *, now: float) -> str:
-    """Which thread of this process has ended or is stuck at the time `now` (monotonic), in words; or ""."""
+    """Return in words which thread has ended or is stuck at `now` (monotonic), or ""."""
     for thread, since in here.rounds.items():
         if not thread.is_alive():
             return f"the thread for {thread.name} has ended"
@@ -130,7 +130,7 @@ def once(app: Flask) -> bool:
 
 
 def read_list(app: Flask) -> bool:
-    """Read a part of the list of screenings, which a new process has to read once; whether more of it is left."""
+    """Read a part of the list of screenings, once in each process. Return whether more is left."""
 
     def work(here: Installation) -> bool:
         zone = here.settings.clinic_timezone

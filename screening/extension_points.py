@@ -1,4 +1,6 @@
-"""Where features add to the core. A feature is a package in `screening/features`; the core knows none of them.
+"""Where features add to the core.
+
+A feature is a package in `screening/features`; the core knows none of them.
 
 Tables of a feature say for themselves how they are locked, cleared and restored: see
 `storage.tables.Sealed`.

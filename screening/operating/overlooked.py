@@ -3,6 +3,7 @@
 import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from sqlite3 import Connection
 
 from sqlalchemy import select
 
@@ -34,32 +35,30 @@ class Overlooked:
 
     unopened: list[str]
     appointed: list[str]
-    is_whole: bool  # False while a new process has not read all of them
 
 
-def find(act: Act, here: Installation, *, patience: float, clinical: bool = True) -> Overlooked:
-    """Return what is overlooked, the oldest first.
+def find(act: Act, here: Installation, list_: Connection, *, clinical: bool = True) -> Overlooked:
+    """Return what is overlooked in the list, the oldest first.
 
     Unless it is for `clinical` eyes, the time does not depend on the outcome, which it would tell.
-    A new process reads the list for about `patience` seconds.
     """
-    worklist = here.worklist
-    with worklist.current(
-        act.session,
-        act.keys,
-        timezone=here.settings.clinic_timezone,
-        today=here.today(),
-        patience=patience,
-    ) as list_:
-        sent_before = _sent_before(here.settings, act.now, clinical=clinical)
-        unopened = worklist.unopened(list_, sent_before, most=MOST)
-        is_whole = worklist.is_whole
+    sent_before = _sent_before(here.settings, act.now, clinical=clinical)
     appointed = [
         reference
         for appointed_until in here.points.appointed
         for reference in appointed_until(act.session, act.keys, act.now)
     ]
-    return Overlooked(unopened=unopened, appointed=appointed, is_whole=is_whole)
+    unopened = here.worklist.unopened(list_, sent_before, most=MOST)
+    return Overlooked(unopened=unopened, appointed=appointed)
+
+
+def read(act: Act, here: Installation, *, patience: float) -> Overlooked:
+    """Read the list, for about `patience` seconds in a new process, and return what is overlooked."""
+    zone = here.settings.clinic_timezone
+    with here.worklist.current(
+        act.session, act.keys, timezone=zone, today=here.today(), patience=patience
+    ) as list_:
+        return find(act, here, list_)
 
 
 def _sent_before(settings: Settings, now: datetime, *, clinical: bool) -> dict[int, datetime]:
@@ -82,7 +81,7 @@ def tell(act: Act, here: Installation, mailer: Mailer) -> None:
     tried, within an hour. Those at their appointment that somebody has opened are not counted: the
     visit may be under way.
     """
-    waiting = find(act, here, patience=0)
+    waiting = read(act, here, patience=0)
     is_unopened = (
         ScreeningRow.reference.in_(waiting.appointed),
         ScreeningRow.status == Status.NEW,
@@ -91,7 +90,7 @@ def tell(act: Act, here: Installation, mailer: Mailer) -> None:
     references = sorted({*waiting.unopened, *appointed})
     was_told = (AuditRow.action == TOLD, AuditRow.at > act.now - TOLD_AGAIN)
     told = set(act.session.scalars(select(AuditRow.subject).where(*was_told)))
-    if not waiting.is_whole or told.issuperset(references):
+    if not here.worklist.is_whole or told.issuperset(references):
         return
     with write(act.session):
         # Of several processes one sends.

@@ -26,7 +26,7 @@ def columns(book: RuleBook) -> list[str]:
 
 
 def row(screening: Screening, assessment: Assessment, book: RuleBook) -> dict[str, str]:
-    """One screening by column, with what was established since in place of the patient's answers."""
+    """Return one screening by column, with established answers in place of the patient's."""
     patient = screening.patient
     review = screening.review
     answers = screening.established

@@ -56,7 +56,13 @@ def arrived(app: Flask, hours: float, **answers: str) -> str:
 
 def found(app: Flask, *, clinical: bool = True) -> overlooked.Overlooked:
     with app.app_context():
-        return overlooked.find(act_of(app), installation(), patience=5, clinical=clinical)
+        act, here = act_of(app), installation()
+        if clinical:
+            return overlooked.read(act, here, patience=5)
+        with here.worklist.current(
+            act.session, act.keys, timezone="UTC", today=here.today()
+        ) as list_:
+            return overlooked.find(act, here, list_, clinical=False)
 
 
 def tell(app: Flask, mails: Mails, *, hours: float = 0) -> int:

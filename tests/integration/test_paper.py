@@ -270,7 +270,7 @@ def test_nobody_waits_for_the_pdf_of_somebody_else(app: Flask) -> None:
     visitor = Visitor(app)
     visitor.fill_in()
     visitor.send()
-    with pdf._patients_turn:
+    with pdf._making:
         for path in ("/copy.pdf", "/paper/form/en.pdf?download=1"):
             page = visitor.get(path)
             assert (page.status_code, page.headers["Refresh"]) == (503, "2")

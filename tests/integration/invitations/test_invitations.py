@@ -525,7 +525,7 @@ def test_answers_without_a_decision_are_raised_when_the_appointment_comes(app: F
     def raised(hours: float) -> list[str]:
         with app.app_context():
             later = act_of(app, now=datetime.now(UTC) + timedelta(hours=hours))
-            return overlooked.find(later, installation(), patience=5).appointed
+            return overlooked.read(later, installation(), patience=5).appointed
 
     assert raised(1.9) == []
     assert raised(2.1) == [reference]

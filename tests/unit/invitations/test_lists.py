@@ -420,7 +420,7 @@ def test_every_fault_of_a_row_is_told_at_its_cell() -> None:
     )
     assert [fault.partition(":")[0] for fault in faults(read(content))] == [
         f"row 2, {one}"
-        for one in ("name", "visit", "prescriber", "birth_date", "language", "email")
+        for one in ("name", "visit", "birth_date", "prescriber", "language", "email")
     ]
 
 

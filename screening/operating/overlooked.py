@@ -20,7 +20,7 @@ from screening.storage.database import write
 from screening.storage.tables import AuditHeadRow, AuditRow, ScreeningRow
 from screening.storage.worklist import DUE
 
-MOST = 1000  # of each outcome; whoever has more needs no exact number
+MOST = 200  # of each outcome; a longer list needs no exact number
 ONE_HOUR = timedelta(hours=1)  # between two mails
 TOLD_AGAIN = timedelta(days=1)  # about the same screening
 TRIED = "mail begun"
@@ -35,6 +35,11 @@ class Overlooked:
 
     unopened: list[str]
     appointed: list[str]
+
+    @property
+    def has_more(self) -> bool:
+        """Return whether more may have been left out of the unopened ones."""
+        return len(self.unopened) >= MOST
 
 
 def find(act: Act, here: Installation, list_: Connection, *, clinical: bool = True) -> Overlooked:

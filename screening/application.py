@@ -30,6 +30,7 @@ from screening.web import (
     navigation,
     paper_entry,
     rule_book,
+    same_person,
     uploads,
     verify,
 )
@@ -130,6 +131,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         clinic,
         paper_entry,
         announced,
+        same_person,
         rule_book,
         admin,
         verify,

@@ -14,6 +14,7 @@ from typing import NamedTuple, Protocol
 from flask_babel import LazyString
 from sqlalchemy.orm import Session
 
+from screening.domain.answers import Patient
 from screening.domain.assessment import Screening
 from screening.storage.encryption import Keys
 
@@ -81,6 +82,8 @@ class ExtensionPoints:
     )  # HTML above a screening
     # whether the draft with this hash can be found again without a code
     draft_owners: list[Callable[[Session, str], bool]] = field(default_factory=list)
+    # the patient whom the clinic knows behind a draft: by its hash, and the reference it replaces
+    known_patients: list[Callable[[str, str], Patient | None]] = field(default_factory=list)
     checks: list[Callable[[], Iterator[Check]]] = field(default_factory=list)
     counters: list[Counter] = field(default_factory=list)
     job_kinds: list[JobKind] = field(default_factory=list)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 
-from sqlalchemy import ColumnElement, delete, func, inspect, select, update
+from sqlalchemy import ColumnElement, delete, func, inspect, or_, select, update
 from sqlalchemy.orm import Session
 
 from screening.domain.entries import Status
@@ -19,6 +19,7 @@ from screening.storage.tables import (
     DraftRow,
     EntryRow,
     JobRow,
+    SamePersonRow,
     ScreeningRow,
     SummaryRow,
     tables_in_lock_order,
@@ -163,9 +164,16 @@ def _delete(session: Session, condition: ColumnElement[bool]) -> Sequence[str]:
     references = session.scalars(rows.with_for_update()).all()
     is_locked = ScreeningRow.reference.in_(references)
     screening_ids = select(ScreeningRow.id).where(is_locked)
-    for child in (EntryRow, SummaryRow, CopyRow, JobRow):
+    about_two = or_(
+        SamePersonRow.first_id.in_(screening_ids), SamePersonRow.second_id.in_(screening_ids)
+    )
+    about_one = [
+        (child, child.screening_id.in_(screening_ids))
+        for child in (EntryRow, SummaryRow, CopyRow, JobRow)
+    ]
+    for child, about in (about_one[0], (SamePersonRow, about_two), *about_one[1:]):
         child_key = child.__table__.primary_key
-        child_rows = select(*child_key).where(child.screening_id.in_(screening_ids))
+        child_rows = select(*child_key).where(about)
         session.execute(child_rows.order_by(*child_key).with_for_update()).all()
     for table, (key, ids) in dependents.items():
         column = getattr(table, table.deleted_with_draft)

@@ -1,7 +1,7 @@
 """The summary of a screening as values, section by section, in the clinic's language."""
 
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import cache
@@ -112,6 +112,7 @@ class Summary:
     who gave the answers and who typed them in from paper, or is empty. `check_code` is empty for a
     screening that is not stored. `edition` counts from 1. `verify_at` is the address at which a
     printed page is checked.
+    `other_answers` is a sentence on the same person's other screenings, or empty.
     """
 
     language: str
@@ -141,6 +142,7 @@ class Summary:
     edition: str
     verify_at: str
     created: str
+    other_answers: str = ""
 
 
 @cache
@@ -173,6 +175,29 @@ def standing(edition: Edition, language: str, *, on: date, own: Callable[[str], 
         return words
     warning = _("Review overdue since %(day)s.") % {"day": day(overdue, language)}
     return f"{words} {warning}"
+
+
+def other_answers(
+    sent: Sequence[tuple[str, datetime]], submitted_at: datetime, settings: Settings
+) -> str:
+    """Return one line about the same person's other screenings, or "".
+
+    `sent` are their references and times. Newer answers are named rather than earlier ones.
+    """
+    if not sent:
+        return ""
+    language = settings.clinic_language
+    _ = translations(language).gettext
+    reference, at = max(sent, key=lambda other: other[1])
+    words = (
+        _("NEWER ANSWERS of this patient arrived on %(moment)s: %(reference)s.")
+        if at > submitted_at
+        else _("Earlier answers of this patient arrived on %(moment)s: %(reference)s.")
+    )
+    return words % {
+        "moment": moment(at, language, settings.clinic_timezone),
+        "reference": reference,
+    }
 
 
 def in_language_of(settings: Settings, books: Mapping[str, RuleBook]) -> RuleBook:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from sqlalchemy.orm import Session
@@ -12,11 +12,11 @@ from screening.domain.rules import RuleBook
 from screening.printing import paper as printed_paper
 from screening.printing.pdf import fhir_attachment, print_summary
 from screening.printing.signature import Signature
-from screening.reports.summary import Summary, summarise
+from screening.reports.summary import Summary, other_answers, summarise
 from screening.services import jobs
 from screening.services.editions import Books, assess, books_of
 from screening.settings import Settings
-from screening.storage import outbox, screenings, summaries
+from screening.storage import links, outbox, screenings, summaries
 from screening.storage.database import write
 from screening.storage.encryption import Keys
 from screening.storage.tables import ScreeningRow
@@ -55,7 +55,13 @@ class Printer:
     def _print(self, job: outbox.Job) -> None:
         screening = screenings.edition(self.session, self.keys, job.screening_id, job.number)
         books, assessment = assess(self.session, self.keys, screening)
-        summary = self._summarised(screening, books)
+        row = self.session.get_one(ScreeningRow, job.screening_id)
+        others = links.others(self.session, self.keys, [row])[row.id]
+        sent = [(other.reference, other.submitted_at) for other in others]
+        summary = replace(
+            self._summarised(screening, books),
+            other_answers=other_answers(sent, screening.submitted_at, self.settings),
+        )
         attached = fhir_attachment(screening, assessment, books, base=self.settings.fhir_base)
         self.session.rollback()  # hold no transaction while printing
         signature = self.signature()

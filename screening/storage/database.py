@@ -1,10 +1,10 @@
 """Transactions on SQLite and PostgreSQL, and checks of the database at the start.
 
 Every transaction locks tables in the same order, which prevents deadlocks (PostgreSQL): tables of
-features (`lock_order`), drafts, screenings, entries, summaries, copies, jobs, people, sign-ins,
-clocks, in_force, editions, approvals, and the end of the audit log last. Several rows of a table
-are locked in the order of their primary key, a draft before the row of its code. Deletion of
-expired rows skips locked rows.
+features (`lock_order`), drafts, screenings, entries, same_person, summaries, copies, jobs, people,
+sign-ins, clocks, in_force, editions, approvals, and the end of the audit log last. Several rows of
+a table are locked in the order of their primary key, a draft before the row of its code. Deletion
+of expired rows skips locked rows.
 """
 
 import random

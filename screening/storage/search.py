@@ -17,6 +17,7 @@ from screening.domain.unseen import without_unseen
 from screening.storage import records
 from screening.storage.database import DatabaseNotReady, write
 from screening.storage.encryption import Keys
+from screening.storage.identity import Identity
 from screening.storage.private_files import KeyFault
 from screening.storage.tables import ScreeningRow, SearchRow
 
@@ -25,7 +26,7 @@ CHUNKS = 10  # typed words in a search; the rest is ignored
 PARTS = 30  # parts of a word with hyphens
 # A term of every screening in a current index. Change the number whenever the same words get other
 # terms: `flask init` then builds the index again.
-FOLDING = "folding 3"
+FOLDING = "folding 4"
 PART = 100  # screenings indexed in one transaction
 RUN = 3  # consecutive words that are also found as a single word: van der Berg, vanderberg
 
@@ -109,16 +110,36 @@ def _terms(reference: str, patient: Patient, replaces: str) -> Iterator[str]:
         yield from _joined(chunk)
     if replaces:
         yield f"replaces {replaces}"
+    person = identity(reference, patient, replaces)
+    yield from person.same()
+    yield from person.similar()
 
 
-def _tokens(keys: Keys, terms: Iterable[str]) -> set[bytes]:
+def identity(reference: str, patient: Patient, replaces: str) -> Identity:
+    """Return the facts by which the patient of a screening is known."""
+    return Identity(
+        names=frozenset(tuple(words) for words in _spellings(patient.name) if words),
+        born=patient.birth_date,
+        visit="".join(_words(patient.visit)),
+        first=replaces or reference,
+    )
+
+
+def is_same_person(first: Patient, second: Patient) -> bool:
+    """Return whether name and date of birth are those of one person, however the name is written."""
+    terms = [set(identity("", patient, "").by_name()) for patient in (first, second)]
+    return not terms[0].isdisjoint(terms[1])
+
+
+def tokens(keys: Keys, terms: Iterable[str]) -> set[bytes]:
+    """Return the keyed hashes of terms, as the index has them."""
     return {keys.authenticate("search", term.encode()) for term in terms}
 
 
 def add(session: Session, keys: Keys, row: ScreeningRow, patient: Patient, replaces: str) -> None:
     """Index a screening."""
-    tokens = _tokens(keys, _terms(row.reference, patient, replaces))
-    session.add_all([SearchRow(token=token, screening_id=row.id) for token in tokens])
+    found_by = tokens(keys, _terms(row.reference, patient, replaces))
+    session.add_all([SearchRow(token=token, screening_id=row.id) for token in found_by])
 
 
 def is_indexed(
@@ -126,20 +147,20 @@ def is_indexed(
 ) -> bool:
     """Return whether the blind index has all terms of the screening, and no others."""
     stored = session.scalars(select(SearchRow.token).where(SearchRow.screening_id == row.id))
-    expected = _tokens(keys, _terms(row.reference, patient, replaces))
+    expected = tokens(keys, _terms(row.reference, patient, replaces))
     return {bytes(token) for token in stored} == expected
 
 
 def is_later(keys: Keys, first: str) -> ColumnElement[bool]:
     """Return the condition of screenings by which the patient changed the answers of `first`."""
-    replaces = SearchRow.token.in_(_tokens(keys, [f"replaces {first}"]))
+    replaces = SearchRow.token.in_(tokens(keys, [f"replaces {first}"]))
     return ScreeningRow.id.in_(select(SearchRow.screening_id).where(replaces))
 
 
 def _is_old(keys: Keys) -> ColumnElement[bool]:
     """Return the condition of screenings without the terms of this release."""
     of_screening = SearchRow.screening_id == ScreeningRow.id
-    return ~exists().where(SearchRow.token.in_(_tokens(keys, [FOLDING])) & of_screening)
+    return ~exists().where(SearchRow.token.in_(tokens(keys, [FOLDING])) & of_screening)
 
 
 def is_current(session: Session, keys: Keys) -> bool:
@@ -186,7 +207,7 @@ def build(session: Session, keys: Keys, progress: Callable[[int, int], None]) ->
             added = [
                 {"token": token, "screening_id": screening_id}
                 for screening_id, screening_terms in terms.items()
-                for token in _tokens(keys, screening_terms)
+                for token in tokens(keys, screening_terms)
             ]
             session.execute(insert(SearchRow), added)
             done += len(rows)
@@ -234,7 +255,7 @@ def find(session: Session, keys: Keys, typed: str) -> list[str]:
     (`1988-03-12`, `12.3.1988`), the visit or the reference.
     """
     matches = [
-        select(SearchRow.screening_id).where(SearchRow.token.in_(_tokens(keys, terms)))
+        select(SearchRow.screening_id).where(SearchRow.token.in_(tokens(keys, terms)))
         for terms in _needed(typed)
     ]
     if not matches:

@@ -253,6 +253,29 @@ class EntryRow(Sealed):
     sealed_entry: Mapped[bytes]
 
 
+class SamePersonRow(Checked):
+    """A prescriber's decision whether two screenings are of the same person; the last one counts.
+
+    `id` is made of both references, the lower one first.
+    """
+
+    __tablename__ = "same_person"
+    lock_order = 55
+    bound_to = "id first_id second_id"
+    state_bound_to = "is_same decided_by decided_at"
+
+    id: Mapped[str] = mapped_column(String(19), primary_key=True)
+    first_id: Mapped[str] = mapped_column(
+        ForeignKey("screenings.id", ondelete="CASCADE"), index=True
+    )
+    second_id: Mapped[str] = mapped_column(
+        ForeignKey("screenings.id", ondelete="CASCADE"), index=True
+    )
+    is_same: Mapped[bool]
+    decided_by: Mapped[str] = mapped_column(String(120))
+    decided_at: Mapped[datetime]
+
+
 class SummaryRow(Sealed):
     """A printed summary; `number` is the number of entries that the screening had.
 

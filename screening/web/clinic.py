@@ -27,11 +27,11 @@ from screening.reports.bar_chart import HEIGHT, WIDTH, bars
 from screening.reports.paper import follow_up_places
 from screening.reports.summary import age, day, in_language_of, label, moment
 from screening.services import editions, jobs, printing, review
-from screening.storage import audit, outbox, screenings, waiting_times
+from screening.storage import audit, links, outbox, screenings, waiting_times
 from screening.storage import search as search_index
 from screening.storage.private_files import KeyFault
 from screening.storage.worklist import SHOWN, Filter, Listed
-from screening.web import failed_jobs, language
+from screening.web import failed_jobs, language, same_person
 from screening.web.errors import Page
 from screening.web.forms.questions import question_form
 from screening.web.forms.review import ClarifyForm, ReviewForm
@@ -75,7 +75,7 @@ def inbox() -> Page:
         waiting = overlooked.find(acting(), here, list_, clinical=clinical)
     filters = {name: value for name, value in request.args.items() if name != "page" and value}
     rows = list(_rows(listed))
-    troubled = outbox.troubled(db.session, now=datetime.now(UTC))
+    needing_attention = outbox.needing_attention(db.session, now=datetime.now(UTC))
     review.listed(acting(), lines=len(rows), searched=bool(typed))
     hours = min(question.valid_for_hours for question in language.book().questions)
     return render_template(
@@ -94,8 +94,8 @@ def inbox() -> Page:
         clinical=clinical,
         shows=_shows(clinical),
         severities=list(reversed(Severity)),
-        failed_jobs=failed_jobs.grouped(troubled, here.jobs_of_sent),
-        more_failed=len(troubled) >= outbox.MOST_SHOWN,
+        failed_jobs=failed_jobs.grouped(needing_attention, here.jobs_of_sent),
+        more_failed=len(needing_attention) >= outbox.MOST_SHOWN,
         shown=failed_jobs.SHOWN,
         reasons=here.points.reasons,
         unread=unread,
@@ -188,12 +188,14 @@ def _opened(sealed: str) -> str:
         return ""
 
 
-def _rows(listed: list[Listed]) -> Iterator[tuple[Listed, str, datetime, Patient | None]]:
-    """Yield the rows of the inbox: listed screening, status, time of sending, patient.
+def _rows(listed: list[Listed]) -> Iterator[tuple[Listed, str, datetime, Patient | None, str]]:
+    """Yield the rows of the inbox: listed screening, status, time of sending, patient, place.
 
-    The patient is None where the row in the database cannot be opened.
+    The patient is None where the row in the database cannot be opened. The place is `older` or
+    `newest` where the same person has sent several screenings.
     """
     rows = screenings.rows(db.session, [entry.reference for entry in listed])
+    places = links.places(db.session, installation().keys, [*rows.values()])
     for entry in listed:
         if (row := rows.get(entry.reference)) is None:  # deleted since it was listed
             continue
@@ -201,7 +203,7 @@ def _rows(listed: list[Listed]) -> Iterator[tuple[Listed, str, datetime, Patient
             patient = screenings.patient(row, installation().keys)
         except KeyFault:
             patient = None
-        yield entry, row.status, row.submitted_at, patient
+        yield entry, row.status, row.submitted_at, patient, places[row.id]
 
 
 @blueprint.get("/screenings/<reference>")
@@ -242,6 +244,10 @@ def decide(reference: str) -> Page:
         except review.ReasonNeeded:
             message = _("A contraindication is reported: give your reason for proceeding")
             form.reason.errors = [message]
+        except review.NewerAnswers:
+            form.reason.errors = [
+                _("Newer answers have arrived: give your reason for deciding on these older ones")
+            ]
         except review.ChangedMeanwhile as err:
             meanwhile = err.entry
     screening = _view(reference)
@@ -389,8 +395,7 @@ def _screening_page(screening: Screening, form: ReviewForm, meanwhile: Entry | N
     now = datetime.now(UTC)
     summary = installation().printer.summary(screening)
     book = _book(screening)
-    first = screening.replaces or screening.reference
-    together = screenings.together(db.session, installation().keys, first)
+    others = same_person.shown(screening, summary)
     page_of = {item.id: question for question in book.questions for item in question.page}
     since = {row.id: screening.known_since(row.id) for row in summary.answers}
     outdated = {item for item in since if screening.outdated(page_of[item], now)}
@@ -406,11 +411,22 @@ def _screening_page(screening: Screening, form: ReviewForm, meanwhile: Entry | N
         ages=ages,
         outdated=outdated,
         meanwhile=meanwhile,
-        others=[reference for reference in together if reference != screening.reference],
-        replaced=together[-1] != screening.reference,
+        others=others,
+        reason_label=_reason_label(summary.outcome, is_older=others.newest is not None),
         notices=[notice(screening) for notice in installation().points.notices],
-        contraindicated=summary.outcome is Severity.CONTRAINDICATION,
     )
+
+
+def _reason_label(outcome: Severity, *, is_older: bool) -> str:
+    """Return what a reason is asked for, or "" where none is needed."""
+    contraindicated = outcome is Severity.CONTRAINDICATION
+    if is_older and contraindicated:
+        return _("If deciding on these older answers, or despite a reported contraindication, why?")
+    if is_older:
+        return _("Newer answers have arrived. If deciding on these older ones, why?")
+    if contraindicated:
+        return _("If proceeding despite a reported contraindication, why?")
+    return ""
 
 
 def _view(reference: str, *, action: str = "viewed") -> Screening:

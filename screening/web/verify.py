@@ -8,7 +8,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from screening.extensions import db
 from screening.installation import installation
-from screening.storage import screenings, summaries
+from screening.storage import links, screenings, summaries
 from screening.storage.search import normal_reference
 from screening.storage.summaries import StoredSummary
 from screening.storage.tables import ScreeningRow
@@ -56,7 +56,10 @@ def _page(result: str, known: StoredSummary | None = None, code: str = "") -> st
     # Only prescribers, who may read screenings, get a link to one.
     if known and current_user.is_authenticated and current_user.has_role("prescriber"):
         target = url_for("clinic.screening", reference=known.reference)
-    return render_template("verify.html", result=result, known=known, code=code, target=target)
+    keys = installation().keys
+    has_newer = known is not None and links.has_newer(db.session, keys, known.reference)
+    values = {"known": known, "code": code, "target": target, "has_newer": has_newer}
+    return render_template("verify.html", result=result, **values)
 
 
 def _claims_to_be_ours(content: bytes) -> bool:

@@ -108,13 +108,14 @@ def arrive(
     server: LiveServer,
     *,
     name: str,
-    visit: str = "V-1042",
+    visit: str = "",
     birth_date: date = date(1988, 3, 12),
     language: str = "en",
     at: datetime | None = None,
     **answers: Any,
 ) -> str:
     """Store a patient's answers, no to all but `answers`, and return the reference."""
+    visit = visit or f"V-{next(NUMBERS)}"
     patient = {"name": name, "visit": visit, "birth_date": birth_date}
     app = application(server)
     with app.app_context():

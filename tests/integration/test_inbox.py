@@ -58,7 +58,7 @@ def filled(app: Flask) -> dict[str, str]:
         "Clarify Four": UNSURE,
     }
     return {
-        name: sent(app, answers, name=name)
+        name: sent(app, answers, name=name, visit=f"V {name}")
         for name, answers in [*pages.items(), ("Contra Five", PREGNANT)]
     }
 
@@ -148,7 +148,7 @@ def test_search_by_what_is_on_the_paper(app: Flask, filled: dict[str, str]) -> N
         filled["Clarify Four"]: 1,
         "12-Mar-1988": 0,
         "1988-03-12": 5,
-        "V-1": 5,
+        "V-Contra-Three": 1,
         "nobody": 0,
     }.items():
         dr.get("/clinic/")

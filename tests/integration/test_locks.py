@@ -31,7 +31,15 @@ from screening.operating import retention, rotate_key
 from screening.operating.clock import this_machine
 from screening.printing.renderer_process import Printed
 from screening.rulebooks.load import load, load_content
-from screening.services import editions, jobs, people, printing, questionnaire, review
+from screening.services import (
+    editions,
+    jobs,
+    people,
+    printing,
+    questionnaire,
+    review,
+    same_person,
+)
 from screening.storage import drafts, outbox
 from screening.storage.audit import Act
 from screening.storage.database import write
@@ -44,7 +52,8 @@ from tests.integration.test_upkeep import change, flask
 
 # As the docstring of screening.storage.database says it.
 ORDER = (
-    *("invitations", "tablets", "drafts", "screenings", "entries", "summaries", "outbox"),
+    *("invitations", "tablets", "drafts", "screenings", "entries", "same_person"),
+    *("summaries", "outbox"),
     *("people", "sign_ins", "in_force", "approvals", "audit_head"),
 )
 LOCKS = re.compile(r"^(?:UPDATE|DELETE FROM) (\w+)|\bFROM (\w+)\b.*\bFOR UPDATE", re.DOTALL)
@@ -53,7 +62,7 @@ KEEP = timedelta(hours=1)
 OTHER_PASSWORD = "another correct horse"
 REFUSED = (
     *(review.ChangedMeanwhile, questionnaire.DraftGone, questionnaire.Incomplete, tablet.NoTablet),
-    *(questionnaire.TooManyTries, drafts.DraftMoved),
+    *(same_person.DecidedMeanwhile, questionnaire.TooManyTries, drafts.DraftMoved),
     *(people.NotAccepted, editions.NoSuchApproval),
 )
 # Verbs of features, each with what it is about, stand with their tests.
@@ -144,6 +153,22 @@ def decide(things: Things) -> None:
     )
 
 
+def link(things: Things) -> None:
+    """Link the screening with another one, or part them."""
+    other = things.act.session.scalars(
+        select(ScreeningRow.reference)
+        .where(ScreeningRow.reference != things.reference)
+        .order_by(ScreeningRow.id)
+    ).first()
+    if other is None:
+        other = sent(things.app)
+    act = things.act
+    related = same_person.related(act, things.reference)
+    every = (*related.earlier, *related.newer, *related.perhaps, *related.parted)
+    seen = next((one.seen for one in every if one.reference == other), "")
+    same_person.decide(act, things.reference, other, is_same=bool(related.parted), seen=seen)
+
+
 def approve(things: Things) -> None:
     """As somebody new each time; the edition is to come into force later."""
     act = replace(things.act, by=uuid4().hex)
@@ -197,6 +222,7 @@ VERBS: dict[str, tuple[Verb, str]] = {
     ),
     "view": (lambda things: review.view(things.act, things.reference, action="copied"), "copied"),
     "decide": (decide, "reviewed"),
+    "link": (link, ""),
     "print": (lambda things: installation().printer.work(now=datetime.now(UTC)), ""),
     "take": (take_jobs, ""),
     "retry": (lambda things: jobs.retry(things.act), "retried"),
@@ -253,7 +279,7 @@ SAME: tuple[tuple[str, ...], ...] = (
         "begin tablet",
         "purge",
     ),
-    ("view", "decide", "print", "take", "retry", "purge"),
+    ("view", "decide", "link", "print", "take", "retry", "purge"),
     ("approve", "withdraw", "begin book"),
     ("fail", "change", "reset", "add", "end", "begin", "begin tablet", *PAGES),
 )

@@ -65,6 +65,17 @@ def test_a_marked_patient_leaves_no_trace_outside_the_sealed_cells(
     dr.decide(reference, "proceed", note=note)
     dr.get(f"/clinic/screenings/{reference}/summary.pdf")
     dr.get(f"/clinic/screenings/{reference}/copy")
+    again = Visitor(sqlite_app)
+    again.fill_in(name="MARKEROVA zyxwvutina", visit=visit, birth_year="1961")
+    newer = again.send()
+    similar = Visitor(sqlite_app)
+    similar.fill_in(name="Zyxwvutin Markerova", visit="", birth_year="1961")
+    other = similar.send()
+    assert "Newer answers arrived on" in dr.get(f"/clinic/screenings/{reference}").text
+    for one, is_same in ((newer, "no"), (other, "yes")):
+        values = {"other": one, "is_same": is_same, "seen": ""}
+        dr.post(f"/clinic/screenings/{reference}/same-person", values)
+        assert dr.page.status_code == 200
     dr.get("/clinic/statistics")
 
     def fail(**_: object) -> None:

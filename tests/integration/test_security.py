@@ -74,6 +74,7 @@ ROUTES = {
     "clinic.arrivals": "prescriber, staff",
     "clinic.screening": "prescriber",
     "clinic.decide": "prescriber",
+    "same_person.decide": "prescriber",
     "clinic.clarify": "prescriber",
     "clinic.summary_pdf": "prescriber",
     "clinic.copy": "prescriber",

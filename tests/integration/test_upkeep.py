@@ -51,7 +51,7 @@ def a_few(app: Flask, count: int, *, at: datetime | None = None) -> list[str]:
         here = installation()
         book = here.books["en"]
         stored = [
-            store(db.session, here.keys, book, all_no(), at=at, name=f"Person {n}")
+            store(db.session, here.keys, book, all_no(), at=at, name=f"Person {n}", visit="")
             for n in range(count)
         ]
     return [screening.reference for screening in stored]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from dataclasses import replace
 from datetime import date
 from typing import Any, Self
 
@@ -63,7 +64,7 @@ class BirthDateForm(TypedForm):
     def errors(self) -> dict[str, Any]:
         """Return the errors in the order of the page."""
         errors = super().errors
-        shown = ("respondent", "respondent_name", "name", *self.date_parts, "visit")
+        shown = ("respondent", "respondent_name", "name", *self.date_parts, "visit", "right")
         names = [name for name in shown if name in errors]
         return {name: errors[name] for name in dict.fromkeys([*names, *errors])}
 
@@ -75,6 +76,8 @@ class AboutYouForm(BirthDateForm):
     respondent_name = StringField()
     name = StringField()
     visit = StringField()
+    # which name and date of birth are right, where the clinic knows others: `typed` or `known`
+    right = RadioField(validate_choice=False)
 
     patient: answers.Patient
     name_missing = _l("Enter your name")
@@ -136,6 +139,15 @@ class AboutYouForm(BirthDateForm):
                 self.visit.errors = [visit_messages[fault]]
             return False
         return not self.errors
+
+    def settle(self, known: answers.Patient) -> bool:
+        """Return whether somebody has said which is right, and take what the clinic knows if so."""
+        if self.right.data not in ("typed", "known"):
+            self.right.errors = [_("Choose the name and date of birth that are right")]
+            return False
+        if self.right.data == "known":
+            self.patient = replace(self.patient, name=known.name, birth_date=known.birth_date)
+        return True
 
     def _respondent(self) -> Respondent | None:
         """Return the respondent, or None where none was chosen.

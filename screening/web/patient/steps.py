@@ -1,5 +1,7 @@
 """The order of the patient's pages."""
 
+from typing import Any
+
 from flask import g, request, url_for
 
 from screening.domain.rules import Question
@@ -8,7 +10,7 @@ from screening.web import language
 from screening.web.patient.draft import OutOfOrder
 
 
-def _page(name: str, **values: str) -> str:
+def _page(name: str, **values: Any) -> str:
     """Return the address of a page of the patient, or of the paper form that staff type in."""
     return url_for(f"{'paper_entry' if 'paper_token' in g else 'patient'}.{name}", **values)
 

@@ -8,6 +8,7 @@ from flask_babel import gettext as _
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
+from screening.domain.answers import Patient
 from screening.extensions import db
 from screening.installation import installation
 from screening.reports import paper
@@ -17,6 +18,7 @@ from screening.services import questionnaire
 from screening.settings import LOOPBACK
 from screening.storage import drafts
 from screening.storage.drafts import Draft, Typed
+from screening.storage.search import is_same_person
 from screening.web import language
 from screening.web.errors import Page
 from screening.web.forms.about_you import AboutYouForm
@@ -123,14 +125,39 @@ def about_you() -> Page:
     if request.method == "POST":
         form = about_form.filled_with(None, request.form)
         if not language.switch() and form.check(languages=offered, today=installation().today()):
-            return _accepted(lambda draft: replace(draft, patient=form.patient), back, next_step)
+            known = _known_otherwise(draft, form.patient)
+            if known is None or form.settle(known):
+                return _accepted(
+                    lambda draft: replace(draft, patient=form.patient), back, next_step
+                )
         return _not_accepted(draft, back)
     form = about_form.filled_with(draft.patient, MultiDict(typed.values) if typed else None)
-    if typed and typed.checked:
-        form.check(languages=offered, today=installation().today())
+    known = None
+    if typed and typed.checked and form.check(languages=offered, today=installation().today()):
+        known = _known_otherwise(draft, form.patient)
+        if known is not None:
+            form.settle(known)
     return render_template(
-        "patient/about_you.html", form=form, who=paper.respondent_choices(language.chosen())
+        "patient/about_you.html",
+        form=form,
+        known=known,
+        who=paper.respondent_choices(language.chosen()),
     )
+
+
+def _known_otherwise(draft: Draft, patient: Patient) -> Patient | None:
+    """Return the patient whom the clinic knows behind a draft, if that is another one.
+
+    What was settled before is not asked again.
+    """
+    if draft.patient is not None and is_same_person(draft.patient, patient):
+        return None
+    draft_hash = drafts.hash_token(draft_token())
+    for known_patient in installation().points.known_patients:
+        known = known_patient(draft_hash, draft.replaces)
+        if known is not None and not is_same_person(known, patient):
+            return known
+    return None
 
 
 @blueprint.route("/questions/<question_id>", methods=["GET", "POST"])

@@ -168,6 +168,9 @@ def test_a_second_tap_and_a_lost_answer_shut_nobody_out_and_other_names_are_seen
     assert journey.path(other) == "/about-you"
     other.fill("[name=name]", "Somebody Else")
     journey.press_continue(other)
+    assert "The clinic knows another name" in other.inner_text("main")
+    other.check("[name=right][value=typed]")
+    journey.press_continue(other)
     journey.answer_questions(other, journey.ALL_NO)
     reference = journey.send(other)
     for page in (page_of_it, f"/clinic/screenings/{reference}"):

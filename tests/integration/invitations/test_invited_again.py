@@ -37,7 +37,7 @@ def sent_by_link(app: Flask, **about: str) -> tuple[str, str, Visitor, str]:
     """The id and the path of a link, the browser of the patient and the reference."""
     made, path = invited(app)
     visitor = opened(app, path)
-    visitor.post("/about-you", {**ABOUT, **about})
+    visitor.post("/about-you", {**ABOUT, "right": "typed", **about})
     visitor.answer(NO_TO_ALL)
     return made, path, visitor, visitor.send()
 
@@ -190,10 +190,10 @@ def test_an_answer_is_changed_by_a_newer_screening_and_the_clinic_sees_both(app:
     ]
     dr = Colleague(app, "dr", "prescriber", "staff")
     older = dr.get(f"/clinic/screenings/{first}").text
-    assert "there is a newer screening" in older
+    assert "Newer answers arrived on" in older
     assert f'href="/clinic/screenings/{newest}"' in older
     newer = dr.get(f"/clinic/screenings/{newest}").text
-    assert "this is the newest screening" in newer
+    assert "There are earlier answers." in newer
     assert f'href="/clinic/screenings/{first}"' in newer
     page = dr.get(f"/clinic/invitations/{made}").text
     assert all(one in page for one in (first, second, newest))

@@ -18,7 +18,7 @@ SIGNED_OUT = http.HTTPStatus.UNAUTHORIZED
 
 def test_a_paper_form_is_typed_in(open_page: OpenPage, server: LiveServer) -> None:
     somebody = colleague.shared(server, ("staff",), "desk")
-    page = colleague.at_work(open_page, server, somebody=somebody)
+    page = colleague.at_work(open_page, server, person=somebody)
     page.goto("/clinic/paper")
     journey.press(page, 'main a[href="/clinic/paper/enter"]')
     assert_accessible(page)

@@ -14,7 +14,7 @@ from flask import Flask
 from screening.extension_points import JobKind
 from screening.extensions import db
 from screening.installation import Installation, installation
-from screening.operating import retention
+from screening.operating import overlooked, retention
 from screening.operating.clock import ClockInDoubt, this_machine
 from screening.settings import as_called
 from screening.storage.audit import Act
@@ -38,6 +38,8 @@ def start(app: Flask, *, only_outbox: bool = False) -> None:
         ("what is due daily", once, EVERY),
         ("list", read_list, EVERY),
     ]
+    if here.settings.overlooked_mail and here.points.mailers:
+        daily.append(("overlooked screenings", tell_overlooked, EVERY))
     tasks = [] if only_outbox else daily
     if here.settings.outbox_in_server or only_outbox:
         names = ("printing", *(job_kind.label for job_kind in here.points.job_kinds))
@@ -49,7 +51,7 @@ def start(app: Flask, *, only_outbox: bool = False) -> None:
         here.rounds = {}
         for (name, task, every), lock in zip(tasks, busy, strict=True):
             asked = threading.Event()
-            if task not in (once, read_list):
+            if task not in (once, read_list, tell_overlooked):
                 here.asleep.append(asked)
             thread = threading.Thread(
                 target=run, args=(app, task, every, lock, asked), name=name, daemon=True
@@ -137,6 +139,17 @@ def read_list(app: Flask) -> bool:
             db.session, here.keys, timezone=zone, today=here.today(), patience=SHORTLY
         ):
             return not list_.is_whole
+
+    return _logged(app, "background", work)
+
+
+def tell_overlooked(app: Flask) -> bool:
+    """Tell the clinic by mail how many screenings are overlooked; never is anything left."""
+
+    def work(here: Installation) -> bool:
+        act = Act(session=db.session, keys=here.keys, now=datetime.now(UTC), by="server")
+        overlooked.tell(act, here, here.points.mailers[0])
+        return False
 
     return _logged(app, "background", work)
 

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from screening.domain.answers import Patient
 from screening.domain.assessment import Screening
+from screening.storage.encryption import Keys
 
 
 class Check(NamedTuple):
@@ -88,3 +89,5 @@ class ExtensionPoints:
     job_kinds: list[JobKind] = field(default_factory=list)
     reasons: dict[str, str] = field(default_factory=dict)  # why a job failed, in words for staff
     mailers: list[Mailer] = field(default_factory=list)
+    # the references of screenings without a decision whose appointment has come
+    appointed: list[Callable[[Session, Keys, datetime], list[str]]] = field(default_factory=list)

@@ -28,6 +28,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from screening.domain.faults import InvalidInput
+from screening.domain.mailbox import is_mailbox
 
 PREFIX = "SCREENING_"
 FILE_NAME = "settings.toml"
@@ -94,6 +95,12 @@ def _fhir_url(url: str) -> str:
     ):
         raise ValueError(f"{url!r} must be like https://screening.clinic.example/fhir, or empty")
     return url
+
+
+def _mailbox(address: str) -> str:
+    if address and not is_mailbox(address):
+        raise ValueError(f"{address!r} must be one address such as desk@clinic.example, or empty")
+    return address
 
 
 def _database_url(secret: SecretStr) -> SecretStr:
@@ -255,6 +262,17 @@ class Settings(Options):
         90,
         "days after which a screening is deleted, counted from its review, or else from its "
         "sending",
+    )
+    unopened_hours_contraindication: Count = setting(
+        4, "hours after which an unopened screening with a contraindication is raised; 0: never"
+    )
+    unopened_hours_clarify: Count = setting(
+        24, "the same where answers are to be clarified; 0: never"
+    )
+    unopened_hours_caution: Count = setting(24, "the same with a caution; 0: never")
+    unopened_hours_none: Count = setting(72, "the same without any finding; 0: never")
+    overlooked_mail: Annotated[str, AfterValidator(_mailbox)] = setting(
+        "", "address that is told how many screenings are overlooked, by the first e-mail channel"
     )
     outbox_in_server: Flag = setting(
         True,

@@ -12,6 +12,7 @@ from sqlalchemy.exc import OperationalError
 from screening.domain.rules import BASE_LANGUAGE
 from screening.extensions import db
 from screening.installation import Installation, installation
+from screening.operating import overlooked, retention
 from screening.operating.clock import doubt
 from screening.operating.readiness import START_FAULTS, not_reachable
 from screening.printing import fonts
@@ -21,14 +22,15 @@ from screening.rulebooks.adopt import is_packaged_newer
 from screening.rulebooks.load import InvalidRuleBook
 from screening.services import texts
 from screening.services.people import everyone
-from screening.storage import audit, database, outbox, screenings, search
+from screening.storage import audit, database, outbox, search
+from screening.storage.audit import Act
 from screening.storage.editions import VersionUsed, refuse_used_version
 from screening.storage.encryption import read_keys
 from screening.storage.private_files import KeyFault, read_private
-from screening.storage.tables import ScreeningRow
 
 DISK_GIB = 1
 SERVER_SECONDS = 10
+READ_SECONDS = 60  # for the list of screenings
 RENEW = timedelta(days=60)  # before a certificate expires
 LATE = timedelta(days=2)  # for a daily task
 # By which the clocks of two machines may differ; the leases of jobs depend on them.
@@ -110,10 +112,7 @@ def _examined_data(now: datetime) -> Iterator[tuple[bool | None, str, str]]:
     text_faults = "; ".join(texts.faults(here.settings.instance, here.settings.languages))
     yield not text_faults, "own texts", text_faults or "short and plain, or none"
     yield from _examined_rule_book(here)
-    unread = screenings.count(
-        db.session, ScreeningRow.status == "new", ScreeningRow.submitted_at < now - LATE
-    )
-    yield not unread, "unread", f"{unread} screenings wait unopened for more than {LATE.days} days"
+    yield from _examined_waiting(here, now)
     people = [person for person in everyone(db.session) if person.active]
     no_factor = sum(person.tf_totp_secret is None for person in people)
     words = f"{len(people)} may sign in, {no_factor} of them without a second factor"
@@ -128,6 +127,26 @@ def _examined_data(now: datetime) -> Iterator[tuple[bool | None, str, str]]:
     yield from _examined_signing(now)
     for check in here.points.checks:
         yield from check()
+
+
+def _examined_waiting(here: Installation, now: datetime) -> Iterator[tuple[bool, str, str]]:
+    act = Act(session=db.session, keys=here.keys, now=now, by="doctor")
+    waiting = overlooked.read(act, here, patience=READ_SECONDS)
+    words = (
+        f"{len(waiting.unopened)} screenings were not opened in time, "
+        f"{len(waiting.appointed)} have no decision although their appointment has come"
+    )
+    yield not (waiting.unopened or waiting.appointed), "overlooked", words
+    if here.settings.overlooked_mail:
+        has_mailer = bool(here.points.mailers)
+        words = f"to {here.settings.overlooked_mail}"
+        yield has_mailer, "overlooked mail", words + ("" if has_mailer else ": no e-mail channel")
+    days = here.settings.retention_days
+    count, first, _references = retention.announced(db.session, days=days, shown=1)
+    words = f"{count} screenings without a decision are due"
+    if count:
+        words += f" from {first}; they stay until acknowledged: flask acknowledge, or the inbox"
+    yield not count, "deletion", words
 
 
 def not_offered(here: Installation) -> str:

@@ -18,6 +18,8 @@ from screening.reports.summary import label, respondent_words, standing
 URI = "urn:ietf:rfc:3986"  # the system of identifiers that are URIs
 ATC = "http://www.whocc.no/atc"  # the code systems' addresses in FHIR
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
+COMPLETION_MODE = "http://hl7.org/fhir/StructureDefinition/questionnaireresponse-completionMode"
+PARTICIPATION_MODE = "http://terminology.hl7.org/CodeSystem/v3-ParticipationMode"
 # DetectedIssue.severity is that of the possible consequence; an open question never has the lowest.
 _SEVERITY = {
     Severity.CONTRAINDICATION: "high",
@@ -39,6 +41,8 @@ def bundle(screening: Screening, assessment: Assessment, books: Books, *, base: 
     agents: list[Json] = [{"reference": patient}]
     if proxy is not None:
         agents.append({"display": respondent_words(proxy, BASE_LANGUAGE)})
+    if screening.patient.paper is not None:
+        agents.append({"display": screening.patient.paper.typed_by})
     agents += [{"display": entry.by} for entry in screening.entries]
     source = {"identifier": {"value": f"sha256:{assessment.digest}"}}
     resources = {
@@ -221,6 +225,11 @@ def _response(
         }
         related |= {"relationship": [{"text": label(proxy.role, BASE_LANGUAGE)}]}
         response["contained"] = [related | ({"name": [{"text": proxy.name}]} if proxy.name else {})]
+    if (paper := screening.patient.paper) is not None:
+        on = paper.filled_in_at.date().isoformat()
+        written: Json = {"coding": [{"system": PARTICIPATION_MODE, "code": "WRITTEN"}]}
+        written["text"] = f"From paper of {on}, typed by {paper.typed_by}"
+        response["extension"] = [{"url": COMPLETION_MODE, "valueCodeableConcept": written}]
     if screening.patient.visit:
         response["encounter"] = {"identifier": {"value": screening.patient.visit}}
     return response

@@ -108,9 +108,10 @@ class Summary:
     """The prescriber's view of a screening, in the order in which it is read.
 
     `decision` is the last one, or None; `reviewed_by` and `reviewed_on` are empty where no decision
-    is valid. `checklist` are pairs of a point to cover and its facts. `respondent` is a sentence on
-    the person who gave the answers, or empty. `check_code` is empty for a screening that is not
-    stored. `edition` counts from 1. `verify_at` is the address at which a printed page is checked.
+    is valid. `checklist` are pairs of a point to cover and its facts. `respondent` says
+    who gave the answers and who typed them in from paper, or is empty. `check_code` is empty for a
+    screening that is not stored. `edition` counts from 1. `verify_at` is the address at which a
+    printed page is checked.
     `other_answers` is a sentence on the same person's other screenings, or empty.
     """
 
@@ -382,13 +383,18 @@ class _Writer:
         )
 
     def respondent(self) -> str:
-        """Return a sentence on the person who gave the answers, where that is known."""
-        respondent = self.screening.patient.respondent
-        if respondent is None:
-            return ""
-        return self._("Answers given by %(who)s.") % {
-            "who": respondent_words(respondent, self.language, self.own)
-        }
+        """Return who gave the answers, and who typed them in from paper, where that is known."""
+        _ = self._
+        patient = self.screening.patient
+        sentences = []
+        if patient.respondent is not None:
+            who = respondent_words(patient.respondent, self.language, self.own)
+            sentences.append(_("Answers given by %(who)s.") % {"who": who})
+        if (paper := patient.paper) is not None:
+            on = day(paper.filled_in_at.date(), self.language)
+            words = _("From paper, typed by %(who)s. Date on the paper: %(day)s.")
+            sentences.append(words % {"who": self.own(paper.typed_by), "day": on})
+        return " ".join(sentences)
 
     def not_alone(self) -> str:
         """Return a warning about an answer to be given in private, if the patient was not alone."""

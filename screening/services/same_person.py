@@ -24,7 +24,7 @@ class Other:
     """Another screening, as a link to it shows it.
 
     `patient` is None where it cannot be read. `has_entries` tells whether the clinic has
-    recorded something. `decided_by` and `decided_at` tell which prescriber linked or parted it, if one did.
+    recorded something. `decided_by` and `decided_at` are those of a link or parting, if any.
     """
 
     reference: str

@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 import unicodedata
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from textwrap import wrap
 
@@ -11,6 +11,7 @@ from sqlalchemy import bindparam, delete, select
 from sqlalchemy.orm import Session
 
 from screening.domain.answers import Answers, Patient
+from screening.domain.rules import Question, RuleBook
 from screening.storage import records
 from screening.storage.database import delete_in_order
 from screening.storage.encryption import Keys
@@ -43,7 +44,8 @@ class Draft:
 
     `replaces` is the reference of the screening whose answers the patient changes. `moved` marks a
     draft that was continued on another device. A patient continues a draft elsewhere by its `code`;
-    in the row of the code, `leads_to` is the hash of the draft's token.
+    in the row of the code, `leads_to` is the hash of the draft's token. `left_empty` are the ids of
+    questions on whose pages a paper form is empty or unreadable.
     """
 
     patient: Patient | None = None
@@ -53,6 +55,20 @@ class Draft:
     moved: bool = False
     code: str = ""
     leads_to: str = ""
+    left_empty: tuple[str, ...] = ()
+
+    def with_page(self, question: Question, page: Answers, *, left_empty: bool) -> "Draft":
+        """Return the draft with all answers to one question's page replaced."""
+        others = tuple(item_id for item_id in self.left_empty if item_id != question.id)
+        answers = self.answers.with_page(question, page)
+        is_empty = left_empty and answers.lacks(question)
+        return replace(
+            self, answers=answers, left_empty=(*others, question.id) if is_empty else others
+        )
+
+    def open_question(self, book: RuleBook) -> Question | None:
+        """Return the first question that is still to be answered or to be left empty, or None."""
+        return self.answers.open_question(book, self.left_empty)
 
 
 class DraftMoved(Exception):
@@ -93,7 +109,7 @@ def find(
         return None
     plain = keys.unseal(sealed, table="drafts", column="sealed_draft", row=token_hash)
     record = records.decode(plain)
-    if record.get("moved"):  # drafts of older releases lack the last five fields
+    if record.get("moved"):  # drafts of older releases lack the last six fields
         raise DraftMoved
     typed = record.get("typed")
     return Draft(
@@ -103,6 +119,7 @@ def find(
         replaces=record.get("replaces", ""),
         code=record.get("code", ""),
         leads_to=record.get("leads_to", ""),
+        left_empty=tuple(record.get("left_empty", ())),
     )
 
 

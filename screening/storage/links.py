@@ -161,7 +161,7 @@ def _read_neighbours(
 
 
 def _reached(origin: str, linked: Neighbours, parted: Neighbours) -> set[str]:
-    """Return the ids of all screenings that follow from one, without it and those parted from it."""
+    """Return the ids of all screenings linked to one, without it and those parted from it."""
     apart = parted.get(origin, set())
     reached = {origin}
     last = {origin}

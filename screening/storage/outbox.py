@@ -171,7 +171,7 @@ def _needs_attention(now: datetime) -> ColumnElement[bool]:
 
 
 def needing_attention(session: Session, *, now: datetime) -> list[tuple[str, str, bool, str]]:
-    """Return the oldest MOST_SHOWN jobs that need attention: kind, last fault, failed, reference."""
+    """Return kind, last fault, failed, reference of the oldest jobs that need attention."""
     columns = select(JobRow.kind, JobRow.fault, JobRow.failed, ScreeningRow.reference)
     query = columns.join(ScreeningRow, ScreeningRow.id == JobRow.screening_id).where(
         _needs_attention(now)

@@ -5,7 +5,7 @@ from dataclasses import fields
 from datetime import date, datetime
 from typing import Any
 
-from screening.domain.answers import Answer, Answers, Patient, Respondent, Role, Value
+from screening.domain.answers import Answer, Answers, Paper, Patient, Respondent, Role, Value
 from screening.domain.entries import Clarification, Decision, Entry, Review
 
 
@@ -23,9 +23,11 @@ def _plain(value: Any) -> object:
     if isinstance(value, date):
         return value.isoformat()
     record = {field.name: getattr(value, field.name) for field in fields(value) if field.init}
-    if isinstance(value, Patient) and value.respondent is None:
-        # Older releases had no respondent; the check codes of their screenings stay the same.
-        del record["respondent"]
+    if isinstance(value, Patient):
+        # Older releases had none of these; the check codes of their screenings stay the same.
+        for name in ("respondent", "paper"):
+            if record[name] is None:
+                del record[name]
     return record
 
 
@@ -38,8 +40,12 @@ def patient(record: dict[str, Any]) -> Patient:
     """Return the patient of a decoded record."""
     stored = record.get("respondent")
     respondent = stored and Respondent(role=Role(stored["role"]), name=stored["name"])
-    birth_date = date.fromisoformat(record["birth_date"])
-    return Patient(**record | {"birth_date": birth_date, "respondent": respondent})
+    paper = record.get("paper")
+    if paper is not None:
+        filled_in_at = datetime.fromisoformat(paper["filled_in_at"])
+        paper = Paper(filled_in_at=filled_in_at, typed_by=paper["typed_by"])
+    read = {"birth_date": date.fromisoformat(record["birth_date"]), "respondent": respondent}
+    return Patient(**record | read | {"paper": paper})
 
 
 def answers(record: dict[str, Any]) -> Answers:

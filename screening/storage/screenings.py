@@ -114,6 +114,7 @@ def change(
         row.entries += 1
         row.changed_at = entry.at
         row.announced_at = None
+        row.acknowledged_at = None
         outbox.add(session, jobs, row, now=entry.at)
     row.seal(keys, "sealed_state", records.encode(state_of(screening, assessment), pad=SHORT_PAD))
 

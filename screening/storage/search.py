@@ -126,7 +126,7 @@ def identity(reference: str, patient: Patient, replaces: str) -> Identity:
 
 
 def is_same_person(first: Patient, second: Patient) -> bool:
-    """Return whether name and date of birth are those of one person, however the name is written."""
+    """Return whether name and date of birth are of one person, however the name is written."""
     terms = [set(identity("", patient, "").by_name()) for patient in (first, second)]
     return not terms[0].isdisjoint(terms[1])
 

@@ -211,7 +211,8 @@ class ScreeningRow(Sealed):
 
     The outcome is sealed too: in plain text, "none" would reveal the answers. `entries` is the
     number of entries, `changed_at` the time of submission or of the last entry. `announced_at` is
-    the time since which the inbox announces the deletion of a screening without a decision.
+    the time since which the inbox announces the deletion of a screening without a decision, which
+    stays until somebody has acknowledged that, at `acknowledged_at`.
     """
 
     __tablename__ = "screenings"
@@ -230,6 +231,7 @@ class ScreeningRow(Sealed):
     entries: Mapped[int]
     changed_at: Mapped[datetime] = mapped_column(index=True)
     announced_at: Mapped[datetime | None] = mapped_column(index=True)
+    acknowledged_at: Mapped[datetime | None]
     sealed_patient: Mapped[bytes]
     sealed_answers: Mapped[bytes]
     sealed_state: Mapped[bytes]

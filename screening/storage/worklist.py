@@ -9,7 +9,7 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -154,6 +154,23 @@ class Worklist:
             for reference, outcome, until, rank in rows
         ]
         return page, total
+
+    def unopened(
+        self, connection: sqlite3.Connection, sent_before: Mapping[int, datetime], *, most: int
+    ) -> list[str]:
+        """Return screenings of these ranks that nobody has opened, sent before a moment for each.
+
+        Of each rank `most` at most, the oldest first.
+        """
+        query = (
+            "SELECT reference FROM list WHERE status = 'new' AND rank = ? AND sent < ? "
+            "ORDER BY sent LIMIT ?"
+        )
+        return [
+            reference
+            for rank, before in sent_before.items()
+            for (reference,) in connection.execute(query, (rank, _microseconds(before), most))
+        ]
 
     def per_day(
         self, connection: sqlite3.Connection, *, since: date

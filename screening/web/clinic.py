@@ -21,7 +21,7 @@ from screening.domain.entries import Decision, Entry
 from screening.domain.rules import RuleBook, Severity
 from screening.extensions import db
 from screening.installation import installation
-from screening.operating import clock, retention
+from screening.operating import clock, overlooked, retention
 from screening.printing.paper import BLANKS
 from screening.reports.bar_chart import HEIGHT, WIDTH, bars
 from screening.reports.paper import follow_up_places
@@ -72,6 +72,7 @@ def inbox() -> Page:
             limit=PAGE_LENGTH,
         )
         unread = _unread(list_)
+        waiting = overlooked.find(acting(), here, list_, clinical=clinical)
     filters = {name: value for name, value in request.args.items() if name != "page" and value}
     rows = list(_rows(listed))
     needing_attention = outbox.needing_attention(db.session, now=datetime.now(UTC))
@@ -98,6 +99,7 @@ def inbox() -> Page:
         shown=failed_jobs.SHOWN,
         reasons=here.points.reasons,
         unread=unread,
+        overlooked=waiting,
         in_doubt=clock.doubt(db.session),
         **_announced(),
         newest=audit.head(db.session, here.keys).number,

@@ -12,8 +12,10 @@ from screening import background
 from screening.extension_points import Counter
 from screening.extensions import db
 from screening.installation import Installation, installation
+from screening.operating import overlooked
 from screening.settings import LOOPBACK, as_called
 from screening.storage import audit, waiting_times
+from screening.storage.audit import Act
 from screening.storage.database import DatabaseNotReady, check_keys, check_release, prove_writable
 from screening.storage.private_files import KeyFault, read_private
 
@@ -84,6 +86,9 @@ def metrics() -> Plain:
             (counter, audit.count(db.session, counter.action, after=0))
             for counter in (SUBMITS, *ours.points.counters)
         ],
+        overlooked=overlooked.read(
+            Act(session=db.session, keys=ours.keys, now=now, by="metrics"), ours, patience=0
+        ),
         queues=waiting_times.queues(db.session, ours.jobs_of_sent, now=now),
         taken=waiting_times.print_times(db.session, since=now - RECENT),
     )

@@ -17,7 +17,18 @@ from screening.web.patient import draft_cookie
 
 _OWN_PATH = re.compile(r"(/[a-z][a-z0-9/_-]*)?/?")
 
-STAFF_BLUEPRINTS = frozenset({"clinic", "same_person", "rule_book", "admin", "account", "security"})
+STAFF_BLUEPRINTS = frozenset(
+    {
+        "clinic",
+        "paper_entry",
+        "announced",
+        "same_person",
+        "rule_book",
+        "admin",
+        "account",
+        "security",
+    }
+)
 
 blueprint = Blueprint("language", __name__)
 

@@ -24,7 +24,7 @@ blueprint = Blueprint("same_person", __name__, url_prefix="/clinic/screenings")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compared:
-    """Another screening: what differs, None if it cannot be opened, and what the clinic recorded."""
+    """Another screening: what differs (None if unreadable), and what the clinic recorded."""
 
     other: Other
     differences: tuple[Difference, ...] | None

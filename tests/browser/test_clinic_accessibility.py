@@ -65,7 +65,11 @@ def test_a_clinic_from_its_first_day_until_it_has_very_many(
         colleague.fill_decision(page, "defer", until=until.isoformat())
         journey.press(page, RECORD)
         make_unreadable(new_clinic, colleague.arrive(new_clinic, name="Damaged"))
+        colleague.change(
+            new_clinic, "UPDATE screenings SET announced_at = '2026-01-01 00:00:00.000000'"
+        )
         for path in (
+            "/clinic/announced",
             "/clinic/?show=all",
             "/clinic/?show=deferred",
             "/clinic/statistics",

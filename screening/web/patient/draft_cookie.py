@@ -42,8 +42,9 @@ def _cookie() -> tuple[str, str]:
 
 
 def draft_token() -> str:
-    """Return the token that this device keeps, or ""."""
-    return _cookie()[0]
+    """Return the token that this device keeps, or "". The pages for paper forms have their own."""
+    token: str = g.get("paper_token") or _cookie()[0]
+    return token
 
 
 def language() -> str | None:
@@ -57,6 +58,8 @@ def remember(token: str, target: str) -> Response:
     A browser whose cookie changes also discards the pages in its memory for Back, which show old
     answers.
     """
+    if "paper_token" in g:  # which no device keeps
+        return redirect(target, code=303)
     _accept_forms_of(token)
     response = redirect(target, code=303)
     earlier, kept = _cookie()

@@ -1,6 +1,8 @@
 """The order of the patient's pages."""
 
-from flask import request, url_for
+from typing import Any
+
+from flask import g, request, url_for
 
 from screening.domain.rules import Question
 from screening.storage.drafts import Draft
@@ -8,15 +10,20 @@ from screening.web import language
 from screening.web.patient.draft import OutOfOrder
 
 
+def _page(name: str, **values: Any) -> str:
+    """Return the address of a page of the patient, or of the paper form that staff type in."""
+    return url_for(f"{'paper_entry' if 'paper_token' in g else 'patient'}.{name}", **values)
+
+
 def is_complete(draft: Draft) -> bool:
     """Return whether a draft has all that is needed to send it."""
-    return draft.patient is not None and draft.answers.open_question(language.book()) is None
+    return draft.patient is not None and draft.open_question(language.book()) is None
 
 
 def refuse_to_skip(draft: Draft, question: Question) -> None:
     """Raise OutOfOrder for a question after the first one that is not answered yet."""
     questions = language.book().questions
-    first_open = draft.answers.open_question(language.book())
+    first_open = draft.open_question(language.book())
     if draft.patient is None or (
         first_open and questions.index(question) > questions.index(first_open)
     ):
@@ -30,10 +37,10 @@ def page_before(draft: Draft, question: Question) -> str:
     """
     questions = language.book().questions
     if is_complete(draft):
-        return url_for("patient.check")
+        return _page("check")
     if question == questions[0]:
-        return url_for("patient.about_you")
-    return url_for("patient.question", question_id=questions[questions.index(question) - 1].id)
+        return _page("about_you")
+    return _page("question", question_id=questions[questions.index(question) - 1].id)
 
 
 def next_step(draft: Draft, *, after: Question | None = None) -> str:
@@ -42,19 +49,19 @@ def next_step(draft: Draft, *, after: Question | None = None) -> str:
     It is the check page when no question is open.
     """
     if draft.patient is None:
-        return url_for("patient.about_you")
+        return _page("about_you")
     questions = language.book().questions
-    first_open = draft.answers.open_question(language.book())
+    first_open = draft.open_question(language.book())
     if first_open is None:
-        return url_for("patient.check")
+        return _page("check")
     place = questions.index(first_open)
     if after is not None:
         place = min(place, questions.index(after) + 1)
-    return url_for("patient.question", question_id=questions[place].id)
+    return _page("question", question_id=questions[place].id)
 
 
 def pressed_target(back: str) -> str:
     """Return the address that Back or Stop leads to, or "" where neither was pressed."""
     if "stop" in request.form:
-        return url_for("patient.stop")
+        return _page("stop")
     return back if "back" in request.form else ""

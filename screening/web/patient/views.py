@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from flask import Blueprint, abort, redirect, render_template, request, session, url_for
+from flask import Blueprint, abort, g, redirect, render_template, request, session, url_for
 from flask_babel import gettext as _
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
@@ -13,6 +13,7 @@ from screening.extensions import db
 from screening.installation import installation
 from screening.reports import paper
 from screening.reports.paper import follow_up_places
+from screening.reports.summary import day
 from screening.services import questionnaire
 from screening.settings import LOOPBACK
 from screening.storage import drafts
@@ -80,9 +81,9 @@ def begin() -> Page:
 def resume() -> Page:
     """Redirect to the page whose input was not accepted yet, or else to the next step."""
     draft = this_draft()
-    pages = [url_for("patient.about_you")]
+    pages = [url_for(".about_you")]
     for question in language.book().questions:
-        pages.append(url_for("patient.question", question_id=question.id))
+        pages.append(url_for(".question", question_id=question.id))
     is_typed = draft.typed is not None and draft.typed.path in pages
     return redirect(draft.typed.path if draft.typed and is_typed else next_step(draft), code=303)
 
@@ -117,11 +118,12 @@ def resume_by_code() -> Page:
 def about_you() -> Page:
     """Ask for name, date of birth and visit reference."""
     draft = this_draft()
-    back = url_for("patient.check" if is_complete(draft) else "patient.start")
+    back = url_for(".check" if is_complete(draft) else ".start")
     offered = installation().settings.languages
     typed = _typed(draft)
+    _question_form, about_form = _forms()
     if request.method == "POST":
-        form = AboutYouForm.filled_with(None, request.form)
+        form = about_form.filled_with(None, request.form)
         if not language.switch() and form.check(languages=offered, today=installation().today()):
             known = _known_otherwise(draft, form.patient)
             if known is None or form.settle(known):
@@ -129,7 +131,7 @@ def about_you() -> Page:
                     lambda draft: replace(draft, patient=form.patient), back, next_step
                 )
         return _not_accepted(draft, back)
-    form = AboutYouForm.filled_with(draft.patient, MultiDict(typed.values) if typed else None)
+    form = about_form.filled_with(draft.patient, MultiDict(typed.values) if typed else None)
     known = None
     if typed and typed.checked and form.check(languages=offered, today=installation().today()):
         known = _known_otherwise(draft, form.patient)
@@ -167,22 +169,22 @@ def question(question_id: str) -> Page:
     refuse_to_skip(draft, question)
     back = page_before(draft, question)
     typed = _typed(draft)
+    page_form, _about_form = _forms()
     if request.method == "POST":
         # In the wording that the patient saw, even if another tab has switched the language since.
         seen = installation().books.get(request.form.get("shown_in", ""), book)
         shown = seen.question(question_id) or abort(404)
-        form = question_form(QuestionForm, seen, shown, request.form)
+        form = question_form(page_form, seen, shown, request.form)
         if not language.switch() and form.validate():
             return _accepted(
-                lambda draft: replace(
-                    draft, answers=draft.answers.with_page(question, form.answers)
-                ),
+                lambda draft: draft.with_page(question, form.answers, left_empty=form.may_lack),
                 back,
                 lambda draft: next_step(draft, after=question),
             )
         return _not_accepted(draft, back)
     values: MultiDict[str, str] | None = MultiDict(typed.values) if typed else None
-    form = question_form(QuestionForm, book, question, values, draft.answers)
+    is_empty = question.id in draft.left_empty
+    form = question_form(page_form, book, question, values, draft.answers, left_empty=is_empty)
     if typed and typed.checked:
         form.validate()
     return render_template(
@@ -194,6 +196,11 @@ def question(question_id: str) -> Page:
         total=len(book.questions),
         proxy_for=draft.patient.name if draft.patient and draft.patient.proxy else "",
     )
+
+
+def _forms() -> tuple[type[QuestionForm], type[AboutYouForm]]:
+    """Return the kinds of forms of these pages; staff who type in a paper form have their own."""
+    return g.get("forms_for_paper", (QuestionForm, AboutYouForm))
 
 
 def _typed(draft: Draft) -> Typed | None:
@@ -233,14 +240,17 @@ def check() -> Page:
     if draft.patient is None or not is_complete(draft):
         raise OutOfOrder
     patient = draft.patient
-    change = url_for("patient.about_you")
+    change = url_for(".about_you")
     particulars = paper.about_patient(patient, language.chosen(), installation().settings)
     about = [(name, value, change) for name, value in particulars]
     if chosen := paper.respondent_chosen(patient, language.chosen()):
         about.append((_("Who is filling this in?"), chosen, change))
+    if patient.paper:
+        filled_in_on = day(patient.paper.filled_in_at.date(), language.chosen())
+        about.append((_("Date on the paper"), filled_in_on, change))
     rows = []
     for question, asked, answer in paper.asked_and_answered(draft.answers, language.book()):
-        rows.append((asked, answer, url_for("patient.question", question_id=question.id)))
+        rows.append((asked, answer, url_for(".question", question_id=question.id)))
     private = paper.private_label(language.book())
     return render_template(
         "patient/check.html", about=about, rows=rows, private=private, proxy=patient.proxy
@@ -258,7 +268,7 @@ def submit() -> Page:
     except questionnaire.Incomplete as err:
         raise OutOfOrder from err
     here.wake()
-    return remember(draft_token(), url_for("patient.done"))
+    return remember(draft_token(), url_for(".done"))
 
 
 @blueprint.get("/done")

@@ -22,7 +22,12 @@ from screening.storage.tables import PersonRow, SignInRow
 # For which people and credentials can be changed after the password was entered.
 FRESH = timedelta(minutes=15)
 # Endpoints whose forms are kept when a sign-in ends, with the page on which each is filled in.
-KEPT = {"clinic.decide": "clinic.screening", "clinic.clarify": "clinic.clarify"}
+KEPT = {
+    "clinic.decide": "clinic.screening",
+    "clinic.clarify": "clinic.clarify",
+    "paper_entry.about_you": "paper_entry.about_you",
+    "paper_entry.question": "paper_entry.question",
+}
 
 
 def needs(

@@ -23,6 +23,7 @@ from screening.features.invitations import service, store
 from screening.features.invitations.invitation import Invitation, last_moment
 from screening.features.invitations.tables import INVITATIONS_KEPT
 from screening.installation import installation
+from screening.operating import overlooked
 from screening.services.jobs import JobFailed
 from screening.storage import drafts
 from screening.storage.database import write
@@ -510,3 +511,32 @@ def test_one_patient_is_invited_on_the_command_line(app: Flask) -> None:
 def test_staff_read_invitations_in_the_clinics_language(make_app: Callable[..., Flask]) -> None:
     staff = Colleague(make_app(clinic_language="es"), "reception", "staff")
     assert '<html lang="es"' in staff.get("/clinic/invitations/").text
+
+
+@both_databases
+def test_answers_without_a_decision_are_raised_when_the_appointment_comes(app: Flask) -> None:
+    with app.app_context():
+        act = act_of(app)
+        made = service.new_id()
+        patient = Patient(name="Sample Patient", birth_date=date(1988, 3, 12), visit="V-9")
+        at = act.now + timedelta(hours=2)
+        one = Invitation(patient=patient, language="en", appointment=at)
+        service.create(act, {made: one}, until=act.now + timedelta(days=7))
+        path = urlsplit(service.address(installation().settings, act, made)).path
+    visitor = opened(app, path)
+    visitor.post("/about-you", {"name": "Sample Patient", **BORN, "visit": "V-9"})
+    visitor.answer(NO_TO_ALL)
+    reference = visitor.send()
+
+    def raised(hours: float) -> list[str]:
+        with app.app_context():
+            later = act_of(app, now=datetime.now(UTC) + timedelta(hours=hours))
+            return overlooked.read(later, installation(), patience=5).appointed
+
+    assert raised(1.9) == []
+    assert raised(2.1) == [reference]
+    dr = Colleague(app)
+    dr.get(f"/clinic/screenings/{reference}")
+    assert raised(2.1) == [reference]
+    dr.decide(reference, "proceed")
+    assert raised(2.1) == []

@@ -1,4 +1,4 @@
-"""Nothing waits unseen: what nobody opened is raised, and nothing goes without a decision unless acknowledged."""
+"""Nobody is overlooked: what waits is raised, and deletion without a decision is acknowledged."""
 
 from __future__ import annotations
 

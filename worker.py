@@ -1,10 +1,10 @@
-"""The gunicorn worker: gthread, whose threads are given to requests that have arrived whole, in fair shares.
+"""The gunicorn worker: gthread, but only complete requests get threads, in fair shares.
 
-gthread gives a thread to each connection. A client that sends half of a request holds it for ever,
-one that does not close its end of a connection holds up all others for two seconds, and one visitor
-with many connections takes all threads. Here the main loop reads, a visitor gets SHARE of the
-threads of a process, and further requests of the same visitor wait for those before them. See
-docs/decisions/0029.
+gthread assigns a thread to each connection. A client that sends half of a request occupies it for
+ever, a client that does not close its end of a connection blocks all others for two seconds, and a
+single visitor with many connections occupies all threads. In this worker the main loop reads
+requests, a visitor gets at most SHARE of the threads of a process, and further requests of the same
+visitor wait. See docs/decisions/0029.
 """
 
 import re
@@ -21,19 +21,19 @@ from typing import Any
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 SHARE = 0.5  # of the threads
-WHOLE_SECONDS = 20  # for a request to arrive, for the other end to close
-CLOSING_SECONDS = 2
-UNWANTED_SECONDS = 0.1  # for the rest of a body that nobody read
-STALLED_SECONDS = 10  # without a byte taken or given, while a thread answers
-HEAD_BYTES = 64 * 1024  # more than the application, which refuses it, ever takes
+WHOLE_SECONDS = 20  # for a request to arrive completely
+CLOSING_SECONDS = 2  # for the client to close a connection
+UNWANTED_SECONDS = 0.1  # for the rest of a body that the application did not read
+STALLED_SECONDS = 10  # without a byte received or sent, while a thread answers
+HEAD_BYTES = 64 * 1024  # above the limit at which the application refuses
 BODY_BYTES = 3 * 1024 * 1024
-WAITING_BYTES = 64 * 1024 * 1024  # of requests that have not arrived whole, in a process
-AT_ONCE = 64 * 1024
+WAITING_BYTES = 64 * 1024 * 1024  # of incomplete requests, in a process
+AT_ONCE = 64 * 1024  # bytes
 LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,15})[ \t]*\r\n", re.IGNORECASE)
 CHUNKED = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
-# all who prove a secret share, whatever cookies they make up: it takes the processor
+# All sign-ins count as the same visitor, regardless of cookies: hashing a password is expensive.
 SIGNING_IN = b"POST /account/"
-# What tells visitors apart: their cookies, else the address that a proxy names, else that of the
+# Visitors are distinguished by their cookies, else by the address from a proxy, else by that of the
 # connection.
 VISITORS = [
     re.compile(rb"\r\n%b:([^\r]*)" % name, re.IGNORECASE)
@@ -42,10 +42,10 @@ VISITORS = [
 
 
 class Worker(ThreadWorker):
-    """One process of the server."""
+    """A process of the server."""
 
     def init_process(self) -> None:
-        """Begin with nobody."""
+        """Begin without visitors."""
         self.share = max(1, int(self.cfg.threads * SHARE))
         self.busy: Counter[bytes] = Counter()
         self.waiting: defaultdict[bytes, deque[TConn]] = defaultdict(deque)
@@ -53,7 +53,7 @@ class Worker(ThreadWorker):
         super().init_process()
 
     def enqueue_req(self, conn: TConn) -> None:
-        """Take what has arrived on a connection; if it is a whole request, let it have a thread."""
+        """Read the bytes that have arrived on a connection; queue a complete request."""
         try:
             arrived, ended = _read(conn)
         except OSError:
@@ -78,7 +78,7 @@ class Worker(ThreadWorker):
             self._wait(conn)
 
     def _begin(self, visitor: bytes) -> None:
-        """Give threads to what a visitor waits for, up to a fair share."""
+        """Assign threads to the waiting requests of a visitor, up to the visitor's share."""
         while self.waiting[visitor] and self.busy[visitor] < self.share:
             self.busy[visitor] += 1
             super().enqueue_req(self.waiting[visitor].popleft())
@@ -88,14 +88,14 @@ class Worker(ThreadWorker):
             del self.busy[visitor]
 
     def finish_request(self, conn: TConn, done: "Future[Any]") -> None:
-        """Let the visitor's next request begin; a connection that is to end is closed without waiting for it here."""
+        """Begin the visitor's next request; let a finished connection close without blocking."""
         self.busy[conn.visitor] -= 1
         self._begin(conn.visitor)
         if not done.cancelled() and not done.exception() and done.result():
             super().finish_request(conn, done)
             return
-        # What is written last would be lost where the other end still sends: it closes first, or
-        # its time is over.
+        # Closing while the client still sends would lose the end of the answer: wait until the
+        # client closes, or for CLOSING_SECONDS.
         conn.is_closing = True
         conn.begun = None
         with suppress(OSError):
@@ -103,20 +103,19 @@ class Worker(ThreadWorker):
         self._wait(conn)
 
     def _keepalive_after(self, conn: TConn, keepalive: bool) -> bool:
-        """Wait for no body that nobody wanted: the connection ends instead."""
+        """Keep a connection only if the unread rest of a body arrives in UNWANTED_SECONDS."""
         return keepalive and bool(
             conn.parser.finish_body(deadline=time.monotonic() + UNWANTED_SECONDS)
         )
 
     def _wait(self, conn: TConn) -> None:
-        """Look again when more arrives, until its time is over."""
+        """Read again when more bytes arrive, until the timeout."""
         conn.begun = conn.begun or time.monotonic()
         conn.timeout = conn.begun + (CLOSING_SECONDS if conn.is_closing else WHOLE_SECONDS)
         self.pending_conns.append(conn)
         conn.sock.setblocking(False)
-        self.poller.register(
-            conn.sock, selectors.EVENT_READ, partial(self.on_pending_socket_readable, conn)
-        )
+        on_readable = partial(self.on_pending_socket_readable, conn)
+        self.poller.register(conn.sock, selectors.EVENT_READ, on_readable)
 
     def _drop(self, conn: TConn) -> None:
         self.partial.pop(conn, None)
@@ -124,7 +123,7 @@ class Worker(ThreadWorker):
         conn.close()
 
     def murder_pending(self) -> None:
-        """Close what did not arrive, or end, in its time; where the server stops, what has not begun to arrive too."""
+        """Close connections that timed out and, when the server stops, those without a request."""
         now = time.monotonic()
         for conn in list(self.pending_conns):
             if conn.timeout <= now or not (self.alive or self.partial[conn]):
@@ -134,7 +133,7 @@ class Worker(ThreadWorker):
 
 
 def _read(conn: TConn) -> tuple[bytes, bool]:
-    """All that has arrived and was not taken, which stays with the parser; and whether the other end has closed."""
+    """Return the unparsed bytes, which stay in the parser, and whether the client has closed."""
     if not conn.initialized:
         conn.init()
         conn.is_closing = False
@@ -155,23 +154,22 @@ def _read(conn: TConn) -> tuple[bytes, bool]:
 
 
 def _is_whole(arrived: bytes) -> bool:
-    """Whether a request is there with all of its body, or is too large to be waited for: then it is refused."""
+    """Return whether a request is complete, or too large: the application refuses a large one."""
     end = arrived.find(b"\r\n\r\n") + 2
     if end < 2:
         return len(arrived) > HEAD_BYTES
-    if found := LENGTH.search(arrived, 0, end):
-        length = int(found[1])
+    if match := LENGTH.search(arrived, 0, end):
+        length = int(match[1])
         return length > BODY_BYTES or len(arrived) >= end + 2 + length
-    return (
-        not CHUNKED.search(arrived, 0, end)
-        or arrived.endswith(b"\r\n0\r\n\r\n")
-        or len(arrived) > BODY_BYTES
-    )
+    if not CHUNKED.search(arrived, 0, end):
+        return True
+    return arrived.endswith(b"\r\n0\r\n\r\n") or len(arrived) > BODY_BYTES
 
 
 def _visitor(arrived: bytes, conn: TConn) -> bytes:
     if arrived.startswith(SIGNING_IN):
         return SIGNING_IN
     head = arrived[: arrived.find(b"\r\n\r\n") + 2]
-    found = next((match[1] for match in (one.search(head) for one in VISITORS) if match), None)
-    return found or str(conn.client[:1]).encode()
+    matches = (pattern.search(head) for pattern in VISITORS)
+    visitor = next((match[1] for match in matches if match), None)
+    return visitor or str(conn.client[:1]).encode()

@@ -5,21 +5,20 @@ import logging
 import os
 import sys
 
-gc.disable()  # what is imported stays: looking for garbage takes a tenth of the time to start
+gc.disable()  # imported objects stay: garbage collection takes a tenth of the time to start
 # ruff: noqa: E402
 from screening.printing.renderer_process import current_renderer
 
 command = "FLASK_RUN_FROM_CLI" in os.environ
 if command and {"screen", "--pdf"} <= {*sys.argv}:
-    current_renderer().begin()  # what prints loads beside what evaluates
+    current_renderer().begin()  # it loads at the same time as the application
 
 from screening import background
 from screening.application import create_app
 from screening.operating.readiness import START_FAULTS, check_ready
 from screening.settings import as_called
 
-# Commands such as `flask init` must run where nothing is ready yet; `flask run` serves and must
-# not.
+# Commands such as `flask init` must run on an unprepared installation; `flask run` must not.
 try:
     app = create_app()
     gc.freeze()
@@ -30,5 +29,5 @@ try:
         background.start(app)
 except START_FAULTS as err:
     print(as_called(str(err)), file=sys.stderr)
-    # gunicorn takes 3 as "cannot start" and does not try again and again
+    # For gunicorn, 3 means "cannot start": it does not retry.
     sys.exit(1 if command else 3)

@@ -1,5 +1,4 @@
-"""Speed, memory and size, measured side by side with the alternatives: `python -m benchmarks`.
+"""Speed, memory and size in comparison with alternatives: `python -m benchmarks`.
 
-Nothing here passes or fails by the clock: each table says what was measured and what is to be
-reached.
+No benchmark passes or fails: each table has the values measured and the values to reach.
 """

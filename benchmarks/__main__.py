@@ -1,4 +1,4 @@
-"""`python -m benchmarks [--quick] [MEASURE ...]`: run all measures, or those named, and print their tables."""
+"""Run all benchmarks, or those named, and print their tables."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from benchmarks import (
 )
 from benchmarks.timing import Table
 
-MEASURES: Mapping[str, Callable[[bool], Table]] = {
+BENCHMARKS: Mapping[str, Callable[[bool], Table]] = {
     "size": size.measure,
     "start": start.measure,
     "evaluation": evaluation.measure,
@@ -38,34 +38,29 @@ MEASURES: Mapping[str, Callable[[bool], Table]] = {
 
 
 def main() -> None:
-    """Run what the command line names."""
+    """Run the benchmarks that are arguments of the command."""
+    names = ", ".join(BENCHMARKS)
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
-        "measures",
-        nargs="*",
-        metavar="MEASURE",
-        help=f"any of: {', '.join(MEASURES)}; default: all",
+        "benchmarks", nargs="*", metavar="BENCHMARK", help=f"any of: {names}; default: all"
     )
     parser.add_argument("--quick", action="store_true", help="few repetitions, for a first look")
-    chosen = parser.parse_args()
-    unknown = [name for name in chosen.measures if name not in MEASURES]
+    arguments = parser.parse_args()
+    unknown = [name for name in arguments.benchmarks if name not in BENCHMARKS]
     if unknown:
-        parser.error(
-            f"no measure is called {', '.join(unknown)}; use any of: {', '.join(MEASURES)}"
-        )
+        parser.error(f"no benchmark is called {', '.join(unknown)}; use any of: {names}")
     print(_machine(), flush=True)
     begun = time.perf_counter()
-    for name in chosen.measures or MEASURES:
-        print(f"\n{MEASURES[name](chosen.quick)}", flush=True)
+    for name in arguments.benchmarks or BENCHMARKS:
+        print(f"\n{BENCHMARKS[name](arguments.quick)}", flush=True)
     print(f"\nMeasured in {time.perf_counter() - begun:.0f} s.")
 
 
 def _machine() -> str:
-    """What the figures hold for."""
+    """Describe the machine and the versions on which the benchmarks run."""
     system = platform.freedesktop_os_release()["PRETTY_NAME"]
-    packages = ", ".join(
-        f"{name} {version(name)}" for name in ("weasyprint", "flask", "zen-engine")
-    )
+    names = ("weasyprint", "flask", "zen-engine")
+    packages = ", ".join(f"{name} {version(name)}" for name in names)
     return f"{os.cpu_count()} cores, {system}, Python {platform.python_version()}, {packages}"
 
 

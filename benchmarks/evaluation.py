@@ -1,4 +1,4 @@
-"""Evaluating the rule book, next to zen-engine with the same rules as a decision table."""
+"""Evaluating the rule book, compared to zen-engine with the same rules as a decision table."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from screening.domain.rules import Finding, FollowUp, Kind, Open, RuleBook
 CASES = 400
 ROUNDS = 60
 QUICK_ROUNDS = 6
-PASSES = 3  # over all cases in a row, of which the fastest counts
+PASSES = 3  # over all cases; the fastest counts
 SEED = 20260302
 
 Case = dict[str, str | None]
-One = TypeVar("One")
+Input = TypeVar("Input")
 
 
 def measure(quick: bool) -> Table:
-    """All cases in one go by either side; both must name the same findings in the same order first."""
+    """Time both engines over all cases, after a check that they return the same findings."""
     rules = book()
     cases = random_cases(rules, CASES)
     answers = [read_answers(rules, case) for case in cases]
@@ -51,14 +51,14 @@ def measure(quick: bool) -> Table:
         ),
         notes=(
             f"{len(cases)} random cases; for each both named the same findings in the same order. "
-            f"{len(ours.seconds)} rounds, in turns; of {PASSES} passes over all cases the fastest counts. "
-            "The middle half of the ratios is in brackets.",
+            f"{len(ours.seconds)} rounds, in turns; of {PASSES} passes over all cases the fastest "
+            "counts. The middle half of the ratios is in brackets.",
         ),
     )
 
 
 def random_cases(rules: RuleBook, count: int) -> list[Case]:
-    """Cases that a patient could send, with questions left out here and there; the same ones at every run."""
+    """Return cases that a patient could send, some with missing answers; each run has the same."""
     chance = random.Random(SEED)
     cases = []
     for _ in range(count):
@@ -73,10 +73,9 @@ def random_cases(rules: RuleBook, count: int) -> list[Case]:
 
 
 def decision_table(rules: RuleBook) -> dict[str, object]:
-    """The rule book as a JSON decision model of one table that collects every row that holds.
+    """Return the rule book as a JSON decision model: a table that collects every matching row.
 
-    Its rows stand in the order in which findings are listed, so that the order need not be made
-    afterwards.
+    The rows have the order in which findings are listed, so the result needs no sorting.
     """
     columns = {
         item.id: item for item in rules.asked() if (item.id, Open.MISSING) in rules.open_findings
@@ -87,44 +86,39 @@ def decision_table(rules: RuleBook) -> dict[str, object]:
         )
 
     def cells(conditions: Mapping[str, str]) -> dict[str, str]:
-        """The conditions, and that each follow-up among them was asked at all."""
+        """Return the conditions, with a condition that each follow-up among them was asked."""
         opened = {}
-        for asked in conditions:
-            item = columns[asked]
+        for item_id in conditions:
+            item = columns[item_id]
             if isinstance(item, FollowUp) and item.parent not in conditions:
-                opened[item.parent] = _one_of(item.when)
+                opened[item.parent] = _any_of(item.when)
         return {**opened, **conditions}
 
     rows: list[tuple[Finding, dict[str, str]]] = [
-        (rule.finding, cells({asked: _one_of(accepted) for asked, accepted in rule.when}))
+        (rule.finding, cells({item_id: _any_of(accepted) for item_id, accepted in rule.when}))
         for rule in rules.rules
     ]
-    for (asked, how), finding in rules.open_findings.items():
-        rows.append(
-            (finding, cells({asked: "null" if how is Open.MISSING else _one_of([how.value])}))
-        )
+    for (item_id, reason), finding in rules.open_findings.items():
+        condition = "null" if reason is Open.MISSING else _any_of([reason.value])
+        rows.append((finding, cells({item_id: condition})))
     rows.sort(key=lambda row: (-row[0].severity, row[0].rank))
+    content = {
+        "hitPolicy": "collect",
+        "inputs": [{"id": item_id, "name": item_id, "field": item_id} for item_id in columns],
+        "outputs": [{"id": "rule", "name": "rule", "field": "rule"}],
+        "rules": [
+            {
+                "_id": f"row-{number}",
+                **{item_id: conditions.get(item_id, "") for item_id in columns},
+                "rule": json.dumps(finding.rule),
+            }
+            for number, (finding, conditions) in enumerate(rows)
+        ],
+    }
     return {
         "nodes": [
             {"id": "in", "type": "inputNode", "name": "answers"},
-            {
-                "id": "table",
-                "type": "decisionTableNode",
-                "name": "rules",
-                "content": {
-                    "hitPolicy": "collect",
-                    "inputs": [{"id": asked, "name": asked, "field": asked} for asked in columns],
-                    "outputs": [{"id": "rule", "name": "rule", "field": "rule"}],
-                    "rules": [
-                        {
-                            "_id": f"row-{number}",
-                            **{asked: conditions.get(asked, "") for asked in columns},
-                            "rule": json.dumps(finding.rule),
-                        }
-                        for number, (finding, conditions) in enumerate(rows)
-                    ],
-                },
-            },
+            {"id": "table", "type": "decisionTableNode", "name": "rules", "content": content},
             {"id": "out", "type": "outputNode", "name": "findings"},
         ],
         "edges": [
@@ -134,24 +128,24 @@ def decision_table(rules: RuleBook) -> dict[str, object]:
     }
 
 
-def _one_of(values: Sequence[str] | frozenset[str]) -> str:
+def _any_of(values: Sequence[str] | frozenset[str]) -> str:
     return ", ".join(json.dumps(value) for value in sorted(values))
 
 
 def _check_same(
     rules: RuleBook, table: zen.ZenDecision, cases: Sequence[Case], answers: Sequence[Answers]
 ) -> None:
-    for case, given in zip(cases, answers, strict=True):
-        own = [finding.rule for finding in evaluate(rules, given).findings]
+    for case, case_answers in zip(cases, answers, strict=True):
+        ours = [finding.rule for finding in evaluate(rules, case_answers).findings]
         theirs = [row["rule"] for row in table.evaluate(case)["result"]]
-        if own != theirs:
+        if ours != theirs:
             raise RuntimeError(
-                f"not the same job: for {case} ours finds {own}, zen-engine {theirs}"
+                f"not the same job: for {case} ours finds {ours}, zen-engine {theirs}"
             )
 
 
-def _all(job: Callable[[One], object], cases: Sequence[One]) -> float:
-    """The seconds of one case, over all of them."""
+def _all(job: Callable[[Input], object], cases: Sequence[Input]) -> float:
+    """Return the seconds of a case, as the mean over all of them."""
 
     def run() -> None:
         for case in cases:

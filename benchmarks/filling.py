@@ -1,4 +1,4 @@
-"""Filling an installation with made-up screenings, in the way the application stores them but many at a time."""
+"""Fill an installation with made-up screenings, stored as by the application, in large parts."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from screening.storage.audit import Act
 from screening.storage.tables import AuditRow, EntryRow, ScreeningRow, SearchRow
 
 SEED = 20260302
-PART = 1_000  # screenings in one transaction
-DAYS = 80  # over which they were sent: none of them is old enough to be deleted meanwhile
+PART = 1_000  # screenings in a transaction
+DAYS = 80  # between the first and the last submission: none is old enough for deletion
 SETS = 500  # of answers
 WEIGHTS = {"yes": 4, "no": 91, "unsure": 4, "private": 1}  # for each question
 DECISIONS = {
@@ -46,11 +46,11 @@ FAMILY_NAMES = [
 ]
 
 
-class Gathered:
-    """What the storage functions add, kept back until all of one kind is inserted at once.
+class BulkSession:
+    """Collects the rows that storage functions add, and inserts all rows of a table at once.
 
-    It stands in for the session whose rows it reads; nobody else writes meanwhile, so nothing needs
-    to be locked.
+    It replaces the session, from which it reads. No other process writes meanwhile, so it locks
+    nothing.
     """
 
     def __init__(self, session: Session) -> None:
@@ -60,50 +60,51 @@ class Gathered:
         self.info: dict[str, object] = {}
 
     def get(self, kind: type, key: object, **_options: Any) -> object:
-        """A row that is stored already, such as the end of the audit log; read once."""
+        """Return a stored row, such as the end of the audit log; it is read once."""
         if (kind, key) not in self._read:
             self._read[kind, key] = self._session.get(kind, key)
         return self._read[kind, key]
 
     def get_bind(self) -> object:
-        """The database."""
+        """Return the database."""
         return self._session.get_bind()
 
     def scalar(self, query: Any) -> object:
-        """A value that is stored already."""
+        """Return a stored value."""
         return self._session.scalar(query)
 
     def scalars(self, query: Any) -> Sequence[object]:
-        """Nothing: there are no jobs yet about a screening that is being added."""
+        """Return nothing: a new screening has no jobs yet."""
         return ()
 
     def add(self, row: object) -> None:
-        """Keep a row."""
+        """Collect a row."""
         self._added.append(row)
 
     def add_all(self, rows: Sequence[object]) -> None:
-        """Keep rows."""
+        """Collect rows."""
         self._added.extend(rows)
 
     def flush(self) -> None:
-        """Not yet."""
+        """Insert nothing yet."""
 
     def store(self) -> None:
-        """Insert all that was kept, and commit."""
+        """Insert the collected rows, and commit."""
         for kind in (ScreeningRow, SearchRow, EntryRow, AuditRow):
             self._session.bulk_save_objects([row for row in self._added if isinstance(row, kind)])
         self._session.commit()
         self._added.clear()
 
     def last_screening(self) -> ScreeningRow:
-        """The row of the screening added last."""
+        """Return the row of the screening that was added last."""
         return next(row for row in reversed(self._added) if isinstance(row, ScreeningRow))
 
 
 def fill(app: Flask, count: int, *, reviewed: float, now: datetime) -> list[Patient]:
-    """Store so many screenings, of which that part is reviewed, the oldest first; returns the patients.
+    """Store `count` screenings, the oldest first, and return their patients.
 
-    This is the one place of the measures that knows how the application stores a screening.
+    `reviewed` is the fraction of reviewed screenings. Only this function of the benchmarks depends
+    on how the application stores a screening.
     """
     chance = random.Random(SEED)
     progress = Progress(f"filling with {count:,}, {reviewed:.0%} reviewed", count)
@@ -112,7 +113,7 @@ def fill(app: Flask, count: int, *, reviewed: float, now: datetime) -> list[Pati
         book = installation().books["en"]
         sets = [_answers(chance, book) for _ in range(SETS)]
         references = _references(count)
-        gathered = Gathered(db.session)
+        bulk = BulkSession(db.session)
         patients = []
         for number in range(count):
             sent = now - timedelta(days=DAYS) * (1 - (number + 0.5) / count)
@@ -124,49 +125,48 @@ def fill(app: Flask, count: int, *, reviewed: float, now: datetime) -> list[Pati
                 answers=chance.choice(sets),
                 digest=book.edition.digest,
             )
-            # The first one in the usual way: it stores the edition and the beginning of the audit
-            # log.
-            into: Any = gathered if number else db.session
-            screenings.add(into, keys, screening, book=book, draft_hash=f"{number:064x}")
-            Act(session=into, keys=keys, now=sent, by="patient").note(
-                "submitted", screening.reference
-            )
+            # The usual session stores the first screening, with the edition and the beginning of
+            # the audit log.
+            session: Any = bulk if number else db.session
+            screenings.add(session, keys, screening, book=book, draft_hash=f"{number:064x}")
+            act = Act(session=session, keys=keys, now=sent, by="patient")
+            act.note("submitted", screening.reference)
             if number and chance.random() < reviewed:
-                _review(gathered, screening, book, chance, now=now)
+                _review(bulk, screening, book, chance, now=now)
             patients.append(screening.patient)
             if number % PART == 0 or number + 1 == count:
-                gathered.store()
+                bulk.store()
             progress.advance()
     return patients
 
 
 def _review(
-    gathered: Any, screening: Screening, book: RuleBook, chance: random.Random, *, now: datetime
+    bulk: Any, screening: Screening, book: RuleBook, chance: random.Random, *, now: datetime
 ) -> None:
-    """Add a decision, made at once.
+    """Add a decision with the time of the submission.
 
-    What was deferred comes back within two days ago and four weeks from now.
+    A deferred screening is due between two days ago and four weeks from now.
     """
     keys = installation().keys
     decision = chance.choices([*DECISIONS], [*DECISIONS.values()])[0]
-    until = (
-        now.date() + timedelta(days=chance.randint(-2, 28)) if decision is Decision.DEFER else None
-    )
+    until = None
+    if decision is Decision.DEFER:
+        until = now.date() + timedelta(days=chance.randint(-2, 28))
     entry = Review(
         by="Dr Bench", at=screening.submitted_at, decision=decision, until=until, reason="Discussed"
     )
     reviewed = replace(screening, status=Status.REVIEWED, entries=(entry,))
     assessment = evaluate(book, reviewed.established)
-    screenings.change(gathered, keys, gathered.last_screening(), reviewed, assessment)
+    screenings.change(bulk, keys, bulk.last_screening(), reviewed, assessment)
     for action in ("opened", "reviewed"):
-        Act(session=gathered, keys=keys, now=entry.at, by="bench").note(action, screening.reference)
+        Act(session=bulk, keys=keys, now=entry.at, by="bench").note(action, screening.reference)
 
 
 def _references(count: int) -> list[str]:
-    found: dict[str, None] = {}
-    while len(found) < count:
-        found[screenings.new_reference()] = None
-    return list(found)
+    references: dict[str, None] = {}
+    while len(references) < count:
+        references[screenings.new_reference()] = None
+    return list(references)
 
 
 def _patient(chance: random.Random, number: int) -> Patient:
@@ -176,7 +176,7 @@ def _patient(chance: random.Random, number: int) -> Patient:
 
 
 def _answers(chance: random.Random, book: RuleBook) -> Answers:
-    """The answers of one patient, most of them no; every question that insists on one has an answer."""
+    """Return the answers of a patient, most of them "no"; each required question has an answer."""
     values: dict[str, object] = {}
     for question in book.questions:
         values[question.id] = chance.choices([*WEIGHTS], [*WEIGHTS.values()])[0]

@@ -1,7 +1,7 @@
-"""What gunicorn calls while it serves for a measure: `--config python:benchmarks.hooks`."""
+"""Hooks of gunicorn in benchmarks: `--config python:benchmarks.hooks`."""
 
 
 def post_worker_init(worker: object) -> None:
-    """Say on standard output that one more worker is ready."""
+    """Report on standard output that a worker is ready."""
     del worker
     print("ready", flush=True)

@@ -1,4 +1,4 @@
-"""The clinic's pages with many screenings stored, next to the same pages with few."""
+"""The clinic's pages with many stored screenings, compared to the same pages with few."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from http.client import HTTPConnection
 from itertools import cycle
 from statistics import median
@@ -37,15 +38,15 @@ ROUNDS = 60
 QUICK_ROUNDS = 6
 STARTS = 3
 QUICK_STARTS = 1
-REQUESTS = 3  # in a row, of which the fastest counts
+REQUESTS = 3  # in a row; the fastest counts
 REVIEWED = 0.8
 EXPECTED = 20  # patients on each of so many days
 DAYS = 5
-STUCK = 20_000  # jobs, or one for each screening where there are fewer
-SESSION_COOKIE = "session"  # its name where the application is not behind TLS, as here
+STUCK = 20_000  # jobs, at most one for each screening
+SESSION_COOKIE = "session"  # its name without TLS
 PASSWORD = "correct horse battery"
-LINE = '<th scope="row">'
-# what a page says while a new process still reads older screenings
+ROW = '<th scope="row">'
+# text of a page while a new process still reads older screenings
 NOT_WHOLE = "The server has just started"
 TO_REACH = "at most 1.5"
 FOR_INFORMATION = "for information"
@@ -53,22 +54,24 @@ FOR_INFORMATION = "for information"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clinic:
-    """An installation with screenings in it, and a prescriber who is signed in."""
+    """An installation with screenings, and a signed-in prescriber.
+
+    The `client` does not use the served processes, so that their memory holds nothing else.
+    `resident` are bytes before the first inbox page and after all screenings were read, `whole` are
+    seconds from the first inbox page until then. `to_open` are references.
+    """
 
     count: int
     app: Flask
     patients: Sequence[Patient]
-    # signed in without the served processes, which so have nothing else to remember
     client: FlaskClient
-    to_open: Iterator[str]  # references, in any order
-    # bytes before the first inbox page and when all were read
+    to_open: Iterator[str]
     resident: list[tuple[int, int]] = field(default_factory=list)
-    # seconds from the first inbox page until all were read
     whole: list[float] = field(default_factory=list)
 
     @property
     def cookies(self) -> str:
-        """What the prescriber's browser sends."""
+        """Return the cookies of the prescriber's browser."""
         cookie = self.client.get_cookie(SESSION_COOKIE)
         if cookie is None:
             raise RuntimeError("the prescriber is not signed in")
@@ -76,8 +79,8 @@ class Clinic:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """One thing that a prescriber opens: how it is timed, with the clinic and a connection to it given."""
+class TimedPage:
+    """A page that a prescriber opens; `time` opens it and returns the seconds."""
 
     name: str
     time: Callable[[Clinic, HTTPConnection], float]
@@ -86,7 +89,7 @@ class Asked:
 
 
 def measure(quick: bool) -> Table:
-    """Both sizes take turns at every page: where nothing is reviewed yet, and where most is."""
+    """Time each page at both sizes in turns: without reviews, then with most reviewed."""
     counts = (QUICK_FEW, QUICK_MANY) if quick else (FEW, MANY)
     rows: list[tuple[str, ...]] = []
     notes: list[str] = []
@@ -97,24 +100,26 @@ def measure(quick: bool) -> Table:
             title = f"{reviewed:.0%} reviewed".replace("%", " %")
             rows.append((f"**{title}**", *[""] * 5))
             rows += _first_pages(few, many, starts=QUICK_STARTS if quick else STARTS)
-            rows += _pages(few, many, _asked(reviewed), rounds=QUICK_ROUNDS if quick else ROUNDS)
+            rounds = QUICK_ROUNDS if quick else ROUNDS
+            rows += _pages(few, many, _timed_pages(reviewed), rounds=rounds)
     return Table(
         title="The inbox",
-        head=("Page", "lines", f"at {counts[0]:,}", f"at {counts[1]:,}", "ratio", "to reach"),
+        head=("Page", "rows", f"at {counts[0]:,}", f"at {counts[1]:,}", "ratio", "to reach"),
         rows=tuple(rows),
         notes=(
-            "Over HTTP from gunicorn with one worker for each size, on SQLite, with an open connection. In turns; of "
-            f"{REQUESTS} requests in a row the fastest counts; a screening and the inbox after it are asked for once. "
-            "The middle half of the ratios is in brackets. Lines are how many the page lists at either size.",
-            "The first inbox of a new process has the newest screenings and says how many are still to be read. Below "
-            "its row stands how much memory the process held before it and when all were read. The other rows are of "
-            "processes that have read all.",
+            "Over HTTP from gunicorn with one worker for each size, on SQLite, with an open "
+            f"connection. In turns; of {REQUESTS} requests in a row the fastest counts; a "
+            "screening and the inbox after it are requested once. The middle half of the ratios "
+            "is in brackets. Rows are the screenings on the page at each size.",
+            "The first inbox of a new process has the newest screenings and reports how many are "
+            "still to be read. The row below it has the memory of the process before that page and "
+            "after all were read. The other rows are of processes that have read all.",
             *notes,
         ),
     )
 
 
-# -------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 # clinics
 
 
@@ -128,9 +133,9 @@ def _clinic(stack: ExitStack, count: int, reviewed: float) -> Clinic:
         )
         references = list(db.session.execute(query).scalars())
         db.session.rollback()
-    return Clinic(
-        count=count, app=app, patients=patients, client=_signed_in(app), to_open=cycle(references)
-    )
+    client = _signed_in(app)
+    to_open = cycle(references)
+    return Clinic(count=count, app=app, patients=patients, client=client, to_open=to_open)
 
 
 def _expect(app: Flask, now: datetime) -> None:
@@ -163,7 +168,7 @@ def _expect(app: Flask, now: datetime) -> None:
 
 
 def _signed_in(app: Flask) -> FlaskClient:
-    """A prescriber who was added on the command line and has chosen a password."""
+    """Add a prescriber by command, choose a password, and return the signed-in client."""
     words = ["people", "add", "bench", "--name", "Dr Bench", "--role", "prescriber"]
     added = app.test_cli_runner().invoke(args=words)
     one_time = re.search(r"password (\S+)", added.output)
@@ -177,7 +182,7 @@ def _signed_in(app: Flask) -> FlaskClient:
 
 
 def _send(client: FlaskClient, address: str, *, form_at: str = "", **values: str) -> str:
-    """Send a form that is on the page `form_at`, or else on the page it is sent to; where that leads."""
+    """Send the form on the page `form_at`, or at its own address; return the redirect target."""
     values["csrf_token"] = csrf_token(client.get(form_at or address).text)
     answer = client.post(address, data=values)
     if answer.status_code not in (302, 303):
@@ -188,85 +193,73 @@ def _send(client: FlaskClient, address: str, *, form_at: str = "", **values: str
 
 
 def _mix(clinic: Clinic) -> str:
-    """What is stored, in words."""
+    """Describe the stored screenings."""
     here = installation(clinic.app)
     with clinic.app.app_context():
         count = text("SELECT status, count(*) FROM screenings GROUP BY status ORDER BY status")
         statuses = ", ".join(f"{number:,} {status}" for status, number in db.session.execute(count))
         db.session.rollback()
     size = (here.settings.instance / "screening.db").stat().st_size
-    families = Counter(one.name.split()[-1] for one in clinic.patients)
+    families = Counter(patient.name.split()[-1] for patient in clinic.patients)
+    patients = families[clinic.patients[0].name.split()[-1]]
     return (
-        f"Stored at {clinic.count:,}: {statuses}; the database has {size / 1e6:,.0f} MB. The family name searched for "
-        f"is that of {families[clinic.patients[0].name.split()[-1]]:,} patients."
+        f"Stored at {clinic.count:,}: {statuses}; the database has {size / 1e6:,.0f} MB. "
+        f"The family name searched for is that of {patients:,} patients."
     )
 
 
-# ---------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 # pages
 
 
 def _first_pages(few: Clinic, many: Clinic, *, starts: int) -> list[tuple[str, ...]]:
-    """New processes, each asked for the inbox once."""
-    own, others = take_turns(
-        "inbox, first page",
-        [
-            Side(name=f"{clinic.count:,}", run=lambda clinic=clinic: _first_page(clinic))
-            for clinic in (few, many)
-        ],  # type: ignore[misc]
-        rounds=starts,
-        warm_up=0,
-    )
-    rows = [_row("first inbox of a new process", "", own, others, "under 1.5 s")]
+    """Start new processes, and request the inbox of each once."""
+    sides = [
+        Side(name=f"{clinic.count:,}", run=partial(_first_page, clinic)) for clinic in (few, many)
+    ]
+    times_few, times_many = take_turns("inbox, first page", sides, rounds=starts, warm_up=0)
+    rows = [_row("first inbox of a new process", "", times_few, times_many, "under 1.5 s")]
     whole = [median(clinic.whole) for clinic in (few, many)]
     ratio = f"{whole[1] / whole[0]:.2f}"
     rows.append(("until all were read", "", *map(_time, whole), ratio, FOR_INFORMATION))
-    for place, when in enumerate(("before it", "when all were read")):
-        held = [median(one[place] for one in clinic.resident) / 1e6 for clinic in (few, many)]
-        megabytes = [f"{one:.0f} MB" for one in held]
-        rows.append(
-            (
-                f"memory of the process {when}",
-                "",
-                *megabytes,
-                f"{held[1] / held[0]:.2f}",
-                "at most 1.2" if place else FOR_INFORMATION,
-            )
-        )
+    for index, when in enumerate(("before it", "when all were read")):
+        sizes = [median(pair[index] for pair in clinic.resident) / 1e6 for clinic in (few, many)]
+        megabytes = [f"{size:.0f} MB" for size in sizes]
+        ratio = f"{sizes[1] / sizes[0]:.2f}"
+        to_reach = "at most 1.2" if index else FOR_INFORMATION
+        rows.append((f"memory of the process {when}", "", *megabytes, ratio, to_reach))
     return rows
 
 
 def _first_page(clinic: Clinic) -> float:
     with serve(clinic.app, workers=1) as served, closing(served.connection()) as connection:
-        get(connection, "/account/", clinic.cookies)  # who is signed in is no part of it
+        get(connection, "/account/", clinic.cookies)  # the first use of a session is not timed
         before = sum(served.resident())
-        taken = seconds(lambda: get(connection, "/clinic/", clinic.cookies))
-        clinic.whole.append(taken + seconds(lambda: _read_all(connection, clinic)))
+        duration = seconds(lambda: get(connection, "/clinic/", clinic.cookies))
+        clinic.whole.append(duration + seconds(lambda: _read_all(connection, clinic)))
         clinic.resident.append((before, sum(served.resident())))
-    return taken
+    return duration
 
 
 def _pages(
-    few: Clinic, many: Clinic, asked: Sequence[Asked], *, rounds: int
+    few: Clinic, many: Clinic, pages: Sequence[TimedPage], *, rounds: int
 ) -> list[tuple[str, ...]]:
     with ExitStack() as stack:
         clinics = [(clinic, _connected(stack, clinic)) for clinic in (few, many)]
-        lines = [
-            " / ".join(str(_lines(one, *clinic)) for clinic in clinics if one.address)
-            for one in asked
+        counts = [
+            " / ".join(str(_row_count(page, *clinic)) for clinic in clinics if page.address)
+            for page in pages
         ]
-        times = take_turns(
-            "inbox",
-            [
-                Side(name=one.name, run=lambda one=one, clinic=clinic: one.time(*clinic))  # type: ignore[misc]
-                for one in asked
-                for clinic in clinics
-            ],
-            rounds=rounds,
-        )
+        sides = [
+            Side(name=page.name, run=partial(page.time, *clinic))
+            for page in pages
+            for clinic in clinics
+        ]
+        times = take_turns("inbox", sides, rounds=rounds)
+    pairs = zip(times[::2], times[1::2], strict=True)
     return [
-        _row(one.name, listed, own, others, one.to_reach)
-        for one, listed, own, others in zip(asked, lines, times[::2], times[1::2], strict=True)
+        _row(page.name, count, *pair, page.to_reach)
+        for page, count, pair in zip(pages, counts, pairs, strict=True)
     ]
 
 
@@ -278,36 +271,35 @@ def _connected(stack: ExitStack, clinic: Clinic) -> HTTPConnection:
 
 
 def _read_all(connection: HTTPConnection, clinic: Clinic) -> None:
-    """Until the list of a new process is whole; each page reads a part of it."""
+    """Request pages until the list of a new process is whole; each page reads a part of it."""
     while NOT_WHOLE in get(connection, "/clinic/", clinic.cookies)[0]:
         pass
 
 
-def _lines(asked: Asked, clinic: Clinic, connection: HTTPConnection) -> int:
-    return (
-        get(connection, asked.address(clinic), clinic.cookies)[0].count(LINE)
-        if asked.address
-        else 0
-    )
+def _row_count(page: TimedPage, clinic: Clinic, connection: HTTPConnection) -> int:
+    if page.address is None:
+        return 0
+    html, _ = get(connection, page.address(clinic), clinic.cookies)
+    return html.count(ROW)
 
 
-def _row(name: str, lines: str, few: Times, many: Times, to_reach: str) -> tuple[str, ...]:
-    return name, lines, _time(few.median), _time(many.median), many.ratio_to(few), to_reach
+def _row(name: str, count: str, few: Times, many: Times, to_reach: str) -> tuple[str, ...]:
+    return name, count, _time(few.median), _time(many.median), many.ratio_to(few), to_reach
 
 
 def _time(value: float) -> str:
     return milliseconds(value) if value < 1 else f"{value:.1f} s"
 
 
-def _asked(reviewed: float) -> list[Asked]:
-    """What a prescriber opens.
+def _timed_pages(reviewed: float) -> list[TimedPage]:
+    """Return the pages that a prescriber opens.
 
-    With few screenings most of which are reviewed, only those fill a filtered page.
+    If most screenings are reviewed, filtered pages show the reviewed ones and so are full.
     """
     show = "show=reviewed&" if reviewed else ""
     return [
-        Asked(name="a screening", time=_open, to_reach=FOR_INFORMATION),
-        Asked(name="inbox after another one was opened", time=_inbox_after_change),
+        TimedPage(name="a screening", time=_open, to_reach=FOR_INFORMATION),
+        TimedPage(name="inbox after another one was opened", time=_inbox_after_change),
         _page("inbox", lambda clinic: "/clinic/"),
         _page("contraindications", lambda clinic: f"/clinic/?{show}outcome=contraindication"),
         _page("sent in the last week", lambda clinic: f"/clinic/?{show}since={_a_week_ago()}"),
@@ -324,10 +316,10 @@ def _asked(reviewed: float) -> list[Asked]:
         _page(
             "search for a family name",
             lambda clinic: _search(clinic, clinic.patients[0].name.split()[-1]),
-            FOR_INFORMATION,  # the page with many has more lines
+            FOR_INFORMATION,  # the page with many has more rows
         ),
         _page("statistics", lambda clinic: "/clinic/statistics"),
-        Asked(name="inbox with up to 20,000 stuck jobs", time=_inbox_with_stuck_jobs),
+        TimedPage(name="inbox with up to 20,000 stuck jobs", time=_inbox_with_stuck_jobs),
         _page(
             "last page of all",
             lambda clinic: f"/clinic/?show=all&page={clinic.count // 50}",
@@ -336,7 +328,7 @@ def _asked(reviewed: float) -> list[Asked]:
     ]
 
 
-def _page(name: str, address: Callable[[Clinic], str], to_reach: str = TO_REACH) -> Asked:
+def _page(name: str, address: Callable[[Clinic], str], to_reach: str = TO_REACH) -> TimedPage:
     addresses: dict[int, str] = {}
 
     def time(clinic: Clinic, connection: HTTPConnection) -> float:
@@ -344,7 +336,7 @@ def _page(name: str, address: Callable[[Clinic], str], to_reach: str = TO_REACH)
             addresses[clinic.count] = address(clinic)
         return fastest(lambda: get(connection, addresses[clinic.count], clinic.cookies), REQUESTS)
 
-    return Asked(name=name, time=time, address=address, to_reach=to_reach)
+    return TimedPage(name=name, time=time, address=address, to_reach=to_reach)
 
 
 def _tomorrow() -> str:
@@ -360,12 +352,12 @@ def _particulars(patient: Patient) -> str:
 
 
 def _search(clinic: Clinic, words: str) -> str:
-    """Where the search for these words leads."""
+    """Return the address of the result of a search."""
     return _send(clinic.client, "/clinic/search", form_at="/account/password", search=words)
 
 
 def _inbox_with_stuck_jobs(clinic: Clinic, connection: HTTPConnection) -> float:
-    """The inbox while deliveries to a channel have failed for a while."""
+    """Time the inbox while deliveries to a channel have failed."""
     stick = text(
         "INSERT INTO outbox (kind, screening_id, number, due_at, attempts, lease, failed, fault) "
         "SELECT 'to mail', id, 0, submitted_at, 9, '', 0, 'refused' FROM screenings LIMIT :count"
@@ -373,14 +365,14 @@ def _inbox_with_stuck_jobs(clinic: Clinic, connection: HTTPConnection) -> float:
     with clinic.app.app_context():
         db.session.execute(stick, {"count": STUCK})
         db.session.commit()
-        taken = fastest(lambda: get(connection, "/clinic/", clinic.cookies), REQUESTS)
-        db.session.execute(text("DELETE FROM outbox"))  # the other rows are without
+        duration = fastest(lambda: get(connection, "/clinic/", clinic.cookies), REQUESTS)
+        db.session.execute(text("DELETE FROM outbox"))  # no other page is timed with them
         db.session.commit()
-    return taken
+    return duration
 
 
 def _open(clinic: Clinic, connection: HTTPConnection) -> float:
-    """A screening that was not opened before, unless all were."""
+    """Time a screening that was not opened before, unless all were."""
     address = f"/clinic/screenings/{next(clinic.to_open)}"
     return seconds(lambda: get(connection, address, clinic.cookies))
 

@@ -1,7 +1,7 @@
 """A process that inserts rows by bare SQL: `python -m benchmarks.inserts URL BYTES`.
 
-It reads how many, a line each, and writes `done` when they are inserted. Each row has its own
-commit, as durable as the application's.
+It reads a number of rows from each line of its input, and writes `done` when they are inserted.
+Each row has its own commit, as durable as the application's.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Inserters:
     """Processes that insert rows of `size` bytes at once; they end with the `with` block."""
 
     def __init__(self, url: str, size: int, *, processes: int) -> None:
-        bare_inserter(url)  # makes the table before there are several to do so
+        bare_inserter(url)  # creates the table before several processes would
         self._stack = ExitStack()
         self._processes = [self._start(url, size) for _ in range(processes)]
 
@@ -42,12 +42,11 @@ class Inserters:
         return process
 
     def insert(self, count: int) -> None:
-        """Insert that many rows, shared among the processes; all are committed when this returns."""
+        """Insert that many rows, divided among the processes; all are committed on return."""
+        share, rest = divmod(count, len(self._processes))
         for number, process in enumerate(self._processes):
             requests = cast("IO[str]", process.stdin)
-            requests.write(
-                f"{count // len(self._processes) + (number < count % len(self._processes))}\n"
-            )
+            requests.write(f"{share + (number < rest)}\n")
             requests.flush()
         for process in self._processes:
             if not cast("IO[str]", process.stdout).readline():
@@ -66,7 +65,7 @@ class Inserters:
 
 
 def bare_inserter(url: str) -> Callable[[bytes], object]:
-    """A function that inserts one row and commits it; the table is made where there is none."""
+    """Return a function that inserts a row and commits it; create a missing table."""
     if url.startswith(SQLITE):
         lite = sqlite3.connect(url.removeprefix(SQLITE), isolation_level=None, timeout=BUSY_SECONDS)
         lite.execute("PRAGMA journal_mode = WAL")
@@ -79,7 +78,7 @@ def bare_inserter(url: str) -> Callable[[bytes], object]:
 
 
 def main() -> None:
-    """Insert as many rows as each line asks for until the input ends."""
+    """Insert the number of rows in each line of the input."""
     url = sys.argv[1]
     size = int(sys.argv[2])
     insert = bare_inserter(url)

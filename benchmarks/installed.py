@@ -1,4 +1,4 @@
-"""The application as `flask init` installs it, in a folder that is removed afterwards."""
+"""A temporary installation by `flask init`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from screening.settings import load_settings
 
 @contextmanager
 def installed(database_url: str = "") -> Iterator[Flask]:
-    """A new installation with default settings and an empty database, SQLite unless there is a URL."""
+    """Create an installation with default settings and an empty database; the default is SQLite."""
     with tempfile.TemporaryDirectory() as folder:
         environ = {
             "SCREENING_INSTANCE": str(Path(folder) / "instance"),
@@ -26,7 +26,7 @@ def installed(database_url: str = "") -> Iterator[Flask]:
         result = create_app(settings).test_cli_runner().invoke(args=["init"])
         if result.exit_code != 0:
             raise RuntimeError(f"flask init failed: {result.output}")
-        # Once more: the application that makes the keys was started without them.
+        # A second application: the first started without keys.
         app = create_app(settings)
         yield app
         with app.app_context():

@@ -1,4 +1,4 @@
-"""Memory over many printed summaries, each signed and in a child process, next to WeasyPrint used naively."""
+"""Memory over many summaries, signed, from a child process, compared to naive WeasyPrint."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ QUICK_MARKS = (1, 20, 40, 60)
 
 
 def measure(quick: bool) -> Table:
-    """Print that many different summaries in both ways at once, and note the resident memory at the marks."""
-    pages, naive_pages = (QUICK_PAGES, QUICK_NAIVE_PAGES) if quick else (PAGES, NAIVE_PAGES)
+    """Print summaries by both variants at the same time; list the resident memory at the marks."""
+    pages = QUICK_PAGES if quick else PAGES
+    naive_pages = QUICK_NAIVE_PAGES if quick else NAIVE_PAGES
     marks = QUICK_MARKS if quick else MARKS
     progress = Progress("memory", pages + naive_pages)
     with ThreadPoolExecutor(2) as threads:
-        own = threads.submit(_resident, COMPLETE, pages, progress)
+        ours = threads.submit(_resident, COMPLETE, pages, progress)
         naive = threads.submit(_resident, NAIVE, naive_pages, progress)
     return Table(
         title="Memory",
@@ -34,22 +35,22 @@ def measure(quick: bool) -> Table:
             "to reach",
         ),
         rows=(
-            ("ours", *_row(own.result(), marks), f"under 10 % at page {pages:,}"),
+            ("ours", *_row(ours.result(), marks), f"under 10 % at page {pages:,}"),
             ("WeasyPrint, all made anew", *_row(naive.result(), marks), ""),
         ),
         notes=(
-            "Growth is from the second mark to the last page printed: by then all is loaded that ever will be.",
-            f"All {pages:,} were printed; one that was lost would have ended this measure.",
+            "Growth is from the second mark, when all is loaded, to the last page printed.",
+            f"All {pages:,} were printed; a lost page would have ended this benchmark.",
         ),
     )
 
 
 def _resident(variant: str, pages: int, progress: Progress) -> list[int]:
-    """The resident memory in bytes after each page."""
+    """Return the resident memory after each page, in bytes."""
     resident = []
-    with RendererProcess(variant) as press:
+    with RendererProcess(variant) as renderer:
         for number in range(1, pages + 1):
-            resident.append(press.print(number).resident)
+            resident.append(renderer.print(number).resident)
             progress.advance()
     return resident
 

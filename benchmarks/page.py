@@ -1,4 +1,4 @@
-"""A question page, with the draft loaded and decrypted, next to a bare page of Flask-WTF."""
+"""A question page, with the draft loaded and decrypted, compared to a bare page of Flask-WTF."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from screening.storage.drafts import Draft
 
 ROUNDS = 400
 QUICK_ROUNDS = 40
-REQUESTS = 5  # in a row, of which the fastest counts
+REQUESTS = 5  # in a row; the fastest counts
 WARM_UP = 10
 QUESTION = "infection"
 # the pages before the question
 ANSWERED = {"pregnancy": "no", "pregnancy_planned": "no", "breastfeeding": "no"}
 NUMBER = 17
-DRAFT_COOKIE = "draft"  # its name where the application is not behind TLS, as here
+DRAFT_COOKIE = "draft"  # its name without TLS
 
 _BARE_TEMPLATE = """<!doctype html>
 <html lang="en">
@@ -50,7 +50,7 @@ _BARE_TEMPLATE = """<!doctype html>
 
 
 class BareForm(FlaskForm):  # type: ignore[misc]
-    """The least that asks the same question."""
+    """A form with the same question and nothing else."""
 
     answer = RadioField(
         "Do you have an infection now?",
@@ -64,46 +64,39 @@ class BareForm(FlaskForm):  # type: ignore[misc]
 
 
 def measure(quick: bool) -> Table:
-    """One GET of either page, through Flask's test client."""
+    """Time a GET of both pages, through Flask's test client."""
     with installed() as app:
         token = begin_draft(app)
         client = app.test_client()
         bare_client = bare_app().test_client()
-        for either in (client, bare_client):
-            either.set_cookie(DRAFT_COOKIE, token)
-        ours, bare = take_turns(
-            "page",
-            [
-                Side(
-                    name="a question page",
-                    run=lambda: _processor(client, f"/questions/{QUESTION}"),
-                ),
-                Side(name="a bare page", run=lambda: _processor(bare_client, "/")),
-            ],
-            rounds=QUICK_ROUNDS if quick else ROUNDS,
-            warm_up=WARM_UP,
-        )
+        client.set_cookie(DRAFT_COOKIE, token)
+        bare_client.set_cookie(DRAFT_COOKIE, token)
+        address = f"/questions/{QUESTION}"
+        sides = [
+            Side(name="a question page", run=lambda: _processor_time(client, address)),
+            Side(name="a bare page", run=lambda: _processor_time(bare_client, "/")),
+        ]
+        rounds = QUICK_ROUNDS if quick else ROUNDS
+        ours, bare = take_turns("page", sides, rounds=rounds, warm_up=WARM_UP)
+    time_of_ours = milliseconds(ours.median)
+    ratio = ours.ratio_to(bare)
     return Table(
         title="A question page",
         head=("Page", "median", "ratio to the bare page", "to reach"),
         rows=(
-            (
-                "Question page: draft loaded, decrypted",
-                milliseconds(ours.median),
-                ours.ratio_to(bare),
-                "at most 2.0",
-            ),
+            ("Question page: draft loaded, decrypted", time_of_ours, ratio, "at most 2.0"),
             ("Bare Flask-WTF page: one field, CSRF", milliseconds(bare.median), "1", ""),
         ),
         notes=(
-            f"{len(ours.seconds)} rounds, in turns; of {REQUESTS} requests in a row the fastest counts. "
-            "The middle half of the ratios is in brackets. Times are of the processor: neither side waits for a disk.",
+            f"{len(ours.seconds)} rounds, in turns; of {REQUESTS} requests in a row the fastest "
+            "counts. The middle half of the ratios is in brackets. Times are of the processor: "
+            "neither side waits for a disk.",
         ),
     )
 
 
 def bare_app() -> Flask:
-    """A Flask application with nothing but one form on one page."""
+    """Return a Flask application with a form on a single page."""
     app = Flask("bare")
     app.config["SECRET_KEY"] = secrets.token_hex(32)
     app.jinja_loader = DictLoader({"bare.html": _BARE_TEMPLATE})
@@ -116,7 +109,7 @@ def bare_app() -> Flask:
 
 
 def begin_draft(app: Flask) -> str:
-    """A draft that is answered up to the question, as the pages would write it; returns its token."""
+    """Store a draft with answers up to the question, and return its token."""
     now = datetime.now(UTC)
     keep = timedelta(hours=4)
     with app.app_context():
@@ -130,7 +123,7 @@ def begin_draft(app: Flask) -> str:
     return token
 
 
-def _processor(client: FlaskClient, address: str) -> float:
+def _processor_time(client: FlaskClient, address: str) -> float:
     return fastest(lambda: _get(client, address), REQUESTS, time.thread_time)
 
 
@@ -138,5 +131,5 @@ def _get(client: FlaskClient, address: str) -> None:
     status = client.get(address).status_code
     if status != 200:
         raise RuntimeError(
-            f"{address} answered {status}: the measure no longer prepares what the page needs"
+            f"{address} answered {status}: the benchmark must prepare what the page needs"
         )

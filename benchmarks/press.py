@@ -1,4 +1,4 @@
-"""A worker process, as the measures use it."""
+"""The client of a worker process (`benchmarks.worker`)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from screening.printing.renderer_process import ROOT
 
 
 class RendererProcess:
-    """A process that prints summaries in one of the worker's variants; it ends with the `with` block."""
+    """A process that prints summaries in a variant of the worker; it ends with the `with` block."""
 
     def __init__(self, variant: str) -> None:
         self.variant = variant
@@ -33,7 +33,9 @@ class RendererProcess:
         requests.flush()
         reply = replies.readline()
         if not reply:
-            raise RuntimeError(f"the process that prints {self.variant} ended; it says why above")
+            raise RuntimeError(
+                f"the process that prints {self.variant} ended; see its output above"
+            )
         return Printed(**json.loads(reply))
 
     def __enter__(self) -> Self:

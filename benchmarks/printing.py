@@ -1,4 +1,4 @@
-"""One printed summary, next to WeasyPrint used naively, Chromium, ReportLab and Typst."""
+"""A printed summary, compared to naive WeasyPrint, Chromium, ReportLab and Typst."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
@@ -37,7 +38,7 @@ from screening.storage import records
 from tests.browser.server import CHROMIUM, CHROMIUM_ARGS, launch_options
 
 QUICK_ROUNDS = 3
-IN_A_ROW = 5  # pages, each asked for when the one before is there
+IN_A_ROW = 5  # pages, each requested after the page before it
 LOOK_EVERY = 0.02  # seconds
 LOOK_FOR = 2.0
 NUMBER = 17
@@ -45,7 +46,7 @@ NUMBER = 17
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rival:
-    """Another way to print the same page, which of ours it is next to, and how often the two take turns."""
+    """Another program that prints the page, the variant of ours to compare, and the rounds."""
 
     ours: str
     side: Side
@@ -56,34 +57,24 @@ class Rival:
 
 
 def measure(quick: bool) -> Table:
-    """Ours and each other way take turns at the same summary; building its HTML counts for all of them."""
-    fonts.use_own_fonts()  # for Chromium too: it finds its fonts in the same way
+    """Time ours and each rival in turns at the same summary, including the building of its HTML."""
+    fonts.use_own_fonts()  # Chromium finds its fonts by the same configuration
     with ExitStack() as stack:
-        presses = {name: stack.enter_context(RendererProcess(name)) for name in PRINTERS}
+        renderers = {name: stack.enter_context(RendererProcess(name)) for name in PRINTERS}
         rows = []
-        for rival in _rivals(stack, presses):
-            own, other = take_turns(
-                f"printing, {rival.side.name}",
-                (_side(presses[rival.ours], rival.ours, rival.in_a_row), rival.side),
-                rounds=QUICK_ROUNDS if quick else rival.rounds,
-            )
+        for rival in _rivals(stack, renderers):
+            ours = _side(renderers[rival.ours], rival.ours, rival.in_a_row)
+            sides = (ours, rival.side)
+            rounds = QUICK_ROUNDS if quick else rival.rounds
+            own, other = take_turns(f"printing, {rival.side.name}", sides, rounds=rounds)
+            names = (rival.ours, rival.side.name)
             medians = (milliseconds(own.median), milliseconds(other.median))
             size = f"{rival.size():,} bytes"
             memory = f"{_peak_memory(rival.side.run) / 1e6:.0f} MB"
+            ratio = own.ratio_to(other)
             turns = str(len(own.seconds))
-            rows.append(
-                (
-                    rival.ours,
-                    rival.side.name,
-                    turns,
-                    *medians,
-                    own.ratio_to(other),
-                    rival.to_reach,
-                    size,
-                    memory,
-                )
-            )
-        complete = presses[COMPLETE]
+            rows.append((*names, turns, *medians, ratio, rival.to_reach, size, memory))
+        complete = renderers[COMPLETE]
         own_size = complete.print(NUMBER).size
         own_memory = _peak_memory(lambda: complete.print(NUMBER).seconds)
     return Table(
@@ -102,24 +93,20 @@ def measure(quick: bool) -> Table:
         rows=tuple(rows),
         notes=(
             "The middle half of the ratios is in brackets.",
-            f"Ours, complete: {own_size:,} bytes (to reach: under 60,000), {own_memory / 1e6:.0f} MB.",
-            "Memory is the most that all processes of one way held together (proportional set size) meanwhile.",
+            f"Ours, complete: {own_size:,} bytes (to reach: under 60,000), "
+            f"{own_memory / 1e6:.0f} MB.",
+            "Memory is the peak of the proportional set size of all processes that print.",
         ),
     )
 
 
-def _rivals(stack: ExitStack, presses: dict[str, RendererProcess]) -> Iterator[Rival]:
-    """Each other way, ready to print; what it opened is closed with the stack."""
+def _rivals(stack: ExitStack, renderers: dict[str, RendererProcess]) -> Iterator[Rival]:
+    """Yield each rival, ready to print; the stack closes its resources."""
 
     def kept(ours: str, other: str, rounds: int, to_reach: str = "for information") -> Rival:
-        press = presses[other]
-        return Rival(
-            ours=ours,
-            side=_side(press, other),
-            rounds=rounds,
-            size=lambda: press.print(NUMBER).size,
-            to_reach=to_reach,
-        )
+        side = _side(renderers[other], other)
+        size = partial(_printed_size, renderers[other])
+        return Rival(ours=ours, side=side, rounds=rounds, size=size, to_reach=to_reach)
 
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
     yield kept(COMPLETE, NAIVE, 40, "at most 1.50")
@@ -128,10 +115,8 @@ def _rivals(stack: ExitStack, presses: dict[str, RendererProcess]) -> Iterator[R
     yield kept(COMPLETE, REPORTLAB, 20)
     yield kept(COMPLETE, TYPST, 20)
     if CHROMIUM.exists():
-        cold = Side(
-            name="Chromium, a process for each page",
-            run=lambda: seconds(lambda: _print_by_chromium(folder)),
-        )
+        print_cold = partial(_print_by_chromium, folder)
+        cold = Side(name="Chromium, a process for each page", run=partial(seconds, print_cold))
         printed = folder / "chromium.pdf"
         yield Rival(
             ours=COMPLETE,
@@ -160,57 +145,60 @@ def _rivals(stack: ExitStack, presses: dict[str, RendererProcess]) -> Iterator[R
     yield Rival(ours=COMPLETE, side=cold, rounds=8, size=lambda: target.stat().st_size)
 
 
-def _side(press: RendererProcess, name: str, in_a_row: int = 1) -> Side:
-    """Printing so many pages in a row; a run tells the seconds of one."""
-    return Side(
-        name=name,
-        run=lambda: sum(press.print(NUMBER).seconds for _ in range(in_a_row)) / in_a_row,
-    )
+def _side(renderer: RendererProcess, name: str, in_a_row: int = 1) -> Side:
+    """Return a side that prints several pages in a row; its time is that of a page."""
+
+    def run() -> float:
+        return sum(renderer.print(NUMBER).seconds for _ in range(in_a_row)) / in_a_row
+
+    return Side(name=name, run=run)
+
+
+def _printed_size(renderer: RendererProcess) -> int:
+    return renderer.print(NUMBER).size
 
 
 def _peak_memory(run: Callable[[], float]) -> int:
-    """The most that the processes begun or used by this job held together, in bytes, looked at every few milliseconds.
+    """Return the peak memory of the processes that a job starts or uses, in bytes.
 
-    What this process itself holds is left out, and so are processes that do nothing meanwhile.
+    Samples are taken every few milliseconds. This process and inactive processes do not count.
     """
     done = threading.Event()
     peak = 0
 
-    def look() -> None:
+    def sample() -> None:
         nonlocal peak
         while not done.wait(LOOK_EVERY):
-            peak = max(
-                peak, sum(_memory(one) for one in family(os.getpid()) if _has_worked(one, before))
-            )
+            active = (process for process in family(os.getpid()) if _has_worked(process, before))
+            peak = max(peak, sum(map(_memory, active)))
 
-    before = {one: _worked(one) for one in family(os.getpid())}
-    looking = threading.Thread(target=look)
-    looking.start()
+    before = {process: _processor_ticks(process) for process in family(os.getpid())}
+    sampling = threading.Thread(target=sample)
+    sampling.start()
     end = time.monotonic() + LOOK_FOR
     while time.monotonic() < end:
         run()
     done.set()
-    looking.join()
+    sampling.join()
     return peak
 
 
 def _has_worked(process: int, before: dict[int, int]) -> bool:
-    return process != os.getpid() and _worked(process) > before.get(process, 0)
+    return process != os.getpid() and _processor_ticks(process) > before.get(process, 0)
 
 
-def _worked(process: int) -> int:
-    """The processor time of a process so far, in ticks; 0 where it has ended."""
+def _processor_ticks(process: int) -> int:
+    """Return the processor time of a process so far, in ticks; 0 where it has ended."""
     try:
-        fields = (
-            Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-        )
-        return int(fields[11]) + int(fields[12])
+        stat = Path(f"/proc/{process}/stat").read_text(encoding="utf-8")
     except OSError:
         return 0
+    fields = stat.rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
 
 
 def _memory(process: int) -> int:
-    """What a process holds, its part of what it shares with others included, in bytes; 0 where it has ended."""
+    """Return the proportional set size of a process, in bytes; 0 where it has ended."""
     try:
         lines = Path(f"/proc/{process}/smaps_rollup").read_text(encoding="ascii").splitlines()
     except OSError:
@@ -219,37 +207,28 @@ def _memory(process: int) -> int:
 
 
 def _html() -> str:
-    """The same page with its style sheet inside, as a browser needs it."""
+    """Return the page with its style sheet inside, as a browser needs it."""
     html = summary_html(usual_summary(NUMBER), paper=PAPER)
     return html.replace("</head>", f"<style>{usual_style()}</style></head>")
 
 
 def _print_by_chromium(folder: Path) -> None:
-    """One process and one new profile for one PDF."""
+    """Start a process with a new profile for a PDF."""
     source = folder / "summary.html"
     target = folder / "chromium.pdf"
     target.unlink(missing_ok=True)
     source.write_text(_html(), encoding="utf-8")
     with tempfile.TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as profile:
-        done = subprocess.run(
-            [
-                CHROMIUM,
-                *CHROMIUM_ARGS,
-                f"--user-data-dir={profile}",
-                f"--print-to-pdf={target}",
-                source.as_uri(),
-            ],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    if done.returncode or not target.exists():
-        raise RuntimeError(f"Chromium printed nothing: {done.stderr}")
+        options = [f"--user-data-dir={profile}", f"--print-to-pdf={target}"]
+        command = [str(CHROMIUM), *CHROMIUM_ARGS, *options, source.as_uri()]
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode or not target.exists():
+        raise RuntimeError(f"Chromium printed nothing: {result.stderr}")
 
 
 @contextmanager
 def _open_chromium() -> Iterator[Callable[[], bytes]]:
-    """A function that prints in one page of a browser that stays open."""
+    """Yield a function that prints in a page of a browser that stays open."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(**launch_options())
         page = browser.new_page()
@@ -263,32 +242,22 @@ def _open_chromium() -> Iterator[Callable[[], bytes]]:
 
 
 def _command(folder: Path) -> tuple[Callable[[], None], Path]:
-    """A new process of ours for one PDF, and the PDF: the whole command, from a file of answers."""
-    case = folder / "answers.json"
+    """Return a function that runs `flask screen` on a file of answers, and the path of its PDF."""
+    case_file = folder / "answers.json"
     target = folder / "command.pdf"
     patient = json.loads(records.encode(usual_patient(NUMBER)))
-    case.write_text(
-        json.dumps({"patient": patient, "answers": usual_answers(NUMBER)}), encoding="utf-8"
-    )
-    command = [
-        sys.executable,
-        "-m",
-        "flask",
-        "--app",
-        "wsgi",
-        "screen",
-        str(case),
-        "--pdf",
-        str(target),
-    ]
+    case = {"patient": patient, "answers": usual_answers(NUMBER)}
+    case_file.write_text(json.dumps(case), encoding="utf-8")
+    flask = [sys.executable, "-m", "flask", "--app", "wsgi"]
+    command = [*flask, "screen", str(case_file), "--pdf", str(target)]
     environment = os.environ | {"SCREENING_INSTANCE": str(folder / "instance")}
 
     def run() -> None:
         target.unlink(missing_ok=True)
-        done = subprocess.run(
+        result = subprocess.run(
             command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
         )
-        if done.returncode or not target.exists():
-            raise RuntimeError(f"flask screen printed nothing: {done.stderr}")
+        if result.returncode or not target.exists():
+            raise RuntimeError(f"flask screen printed nothing: {result.stderr}")
 
     return run, target

@@ -1,6 +1,6 @@
-"""The words of the same summary set by ReportLab and by Typst: the limit of what is possible, not the same document.
+"""The text of the same summary printed by ReportLab and by Typst, as a lower limit of the time.
 
-Neither page has tags, an attachment or a signature, and neither is laid out with the care of ours.
+Neither page has tags, an attachment or a signature, and both layouts are simpler than ours.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from screening.reports.summary import Summary
 
 
 def reportlab_printer(fonts: Path) -> Callable[[Summary], bytes]:
-    """A function that prints a summary with ReportLab."""
+    """Return a function that prints a summary with ReportLab."""
     pdfmetrics.registerFont(TTFont("FiraGO", fonts / "FiraGO_Regular.ttf"))
     pdfmetrics.registerFont(TTFont("FiraGO-Bold", fonts / "FiraGO_Bold.ttf"))
     body = ParagraphStyle("body", fontName="FiraGO", fontSize=8.5, leading=11)
@@ -36,23 +36,24 @@ def reportlab_printer(fonts: Path) -> Callable[[Summary], bytes]:
     ]
 
     def print_one(summary: Summary) -> bytes:
-        identity = [summary.name, summary.born, summary.visit, summary.submitted, summary.reference]
         parts = [
             Paragraph(summary.title, title),
-            Table([[Paragraph(one, bold) for one in identity]], style=lines),
+            Table([[Paragraph(text, bold) for text in _identity(summary)]], style=lines),
         ]
         parts += [
             Paragraph(summary.headline, title),
             Paragraph(summary.sentence, body),
             Paragraph(summary.standing, bold),
         ]
-        for one in summary.findings:
-            parts += [Paragraph(f"{one.number}. {one.label} {one.title}", bold)]
+        for finding in summary.findings:
             parts += [
-                Paragraph(f"{one.reported} {one.reason} {one.source}", body),
-                Paragraph(one.evidence, body),
+                Paragraph(f"{finding.number}. {finding.label} {finding.title}", bold),
+                Paragraph(f"{finding.reported} {finding.reason} {finding.source}", body),
+                Paragraph(finding.evidence, body),
             ]
-        parts += [Paragraph(f"{one.number} {one.confirm}", body) for one in summary.findings]
+        parts += [
+            Paragraph(f"{finding.number} {finding.confirm}", body) for finding in summary.findings
+        ]
         parts += [Paragraph(f"{text} {facts}", body) for text, facts in summary.checklist]
         rows = [
             [Paragraph(text, body) for text in (row.asked, row.answer, row.findings)]
@@ -60,72 +61,71 @@ def reportlab_printer(fonts: Path) -> Callable[[Summary], bytes]:
         ]
         parts += [Table(rows, colWidths=[90 * mm, 80 * mm, 14 * mm], style=lines)]
         parts += [Paragraph(summary.not_screened, body), Spacer(1, 4 * mm)]
-        parts += [Paragraph(line, body) for line in (*summary.provenance, summary.check_code)]
-        written = io.BytesIO()
-        SimpleDocTemplate(written, pagesize=A4, margin=13 * mm).build(parts)
-        return written.getvalue()
+        parts += [Paragraph(text, body) for text in (*summary.provenance, summary.check_code)]
+        buffer = io.BytesIO()
+        SimpleDocTemplate(buffer, pagesize=A4, margin=13 * mm).build(parts)
+        return buffer.getvalue()
 
     return print_one
 
 
+def _identity(summary: Summary) -> list[str]:
+    return [summary.name, summary.born, summary.visit, summary.submitted, summary.reference]
+
+
 def typst_printer(fonts: Path) -> Callable[[Summary], bytes]:
-    """A function that prints a summary with Typst, whose compiler is kept."""
+    """Return a function that prints a summary with Typst; all calls share a compiler."""
     source = """
-#let it = json(bytes(sys.inputs.summary))
+#let summary = json(bytes(sys.inputs.summary))
 #set page(paper: "a4", margin: 13mm)
 #set text(font: "FiraGO", size: 8.5pt)
-#text(14pt, weight: "bold", it.title)
-#table(columns: 5, ..it.identity.map(one => strong(one)))
-#text(16pt, weight: "bold", it.headline)
+#text(14pt, weight: "bold", summary.title)
+#table(columns: 5, ..summary.identity.map(text => strong(text)))
+#text(16pt, weight: "bold", summary.headline)
 
-#it.sentence
+#summary.sentence
 
-#strong(it.standing)
-#for one in it.findings [
-  *#one.at(0)*
+#strong(summary.standing)
+#for finding in summary.findings [
+  *#finding.at(0)*
 
-  #one.at(1)
-
-]
-#for one in it.lines [- #one
-]
-#table(columns: (1fr, 1fr, 14mm), stroke: 0.3pt, ..it.answers.flatten())
-#for one in it.provenance [#one
+  #finding.at(1)
 
 ]
-#image(bytes(it.qr), format: "svg", width: 20mm)
+#for point in summary.points [- #point
+]
+#table(columns: (1fr, 1fr, 14mm), stroke: 0.3pt, ..summary.answers.flatten())
+#for paragraph in summary.provenance [#paragraph
+
+]
+#image(bytes(summary.qr), format: "svg", width: 20mm)
 """
     compiler = typst.Compiler(font_paths=[str(fonts)], ignore_system_fonts=True)
 
     def print_one(summary: Summary) -> bytes:
         content = {
             "title": summary.title,
-            "identity": [
-                summary.name,
-                summary.born,
-                summary.visit,
-                summary.submitted,
-                summary.reference,
-            ],
+            "identity": _identity(summary),
             "headline": summary.headline,
             "sentence": summary.sentence,
             "standing": summary.standing,
             "findings": [
                 (
-                    f"{one.number}. {one.label} {one.title}",
-                    f"{one.reported} {one.reason} {one.source} {one.evidence}",
+                    f"{finding.number}. {finding.label} {finding.title}",
+                    f"{finding.reported} {finding.reason} {finding.source} {finding.evidence}",
                 )
-                for one in summary.findings
+                for finding in summary.findings
             ],
-            "lines": [one.confirm for one in summary.findings]
-            + [text for text, _ in summary.checklist],
+            "points": [
+                *(finding.confirm for finding in summary.findings),
+                *(text for text, _ in summary.checklist),
+            ],
             "answers": [(row.asked, row.answer, row.findings) for row in summary.answers],
             "provenance": [summary.not_screened, *summary.provenance, summary.check_code],
             "qr": segno.make(summary.verify_at, error="m", micro=False).svg_inline(),
         }
-        printed: bytes = compiler.compile(
-            source.encode(), sys_inputs={"summary": json.dumps(content)}
-        )
+        inputs = {"summary": json.dumps(content)}
+        printed: bytes = compiler.compile(source.encode(), sys_inputs=inputs)
         return printed
 
     return print_one

@@ -1,4 +1,4 @@
-"""`flask rotate-key --forget` with few, more and many screenings stored, each with its printed summary."""
+"""`flask rotate-key --forget` with three numbers of screenings, each with its printed summary."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from screening.storage.tables import ScreeningRow
 COUNTS = (5_000, 10_000, 20_000)
 QUICK_COUNTS = (250, 500, 1_000)
 PDF_BYTES = 32_000  # of a usual summary; it is stored as 64 KiB
-PART = 500  # summaries stored in one transaction
+PART = 500  # summaries in a transaction
 TO_REACH = 0.2  # seconds
 
 
 def measure(quick: bool) -> Table:
     """Fill an installation of each size and rotate its key."""
     counts = QUICK_COUNTS if quick else COUNTS
-    taken = [_rotate(count) for count in counts]
-    first = taken[0][0] / counts[0]
+    durations = [_rotate(count) for count in counts]
+    first = durations[0][0] / counts[0]
     rows = tuple(
         (
             f"{count:,}",
@@ -44,7 +44,7 @@ def measure(quick: bool) -> Table:
             f"{processor / count / first:.2f}",
             milliseconds(longest),
         )
-        for count, (processor, longest) in zip(counts, taken, strict=True)
+        for count, (processor, longest) in zip(counts, durations, strict=True)
     )
     return Table(
         title="Rotating the data key",
@@ -57,15 +57,15 @@ def measure(quick: bool) -> Table:
         ),
         rows=rows,
         notes=(
-            "`flask rotate-key --forget` on SQLite. The ratio is that of the processor time for each screening to that "
-            "in the first line (to reach: about 1). The longest write is what others wait for "
-            f"(to reach: under {milliseconds(TO_REACH)}).",
+            "`flask rotate-key --forget` on SQLite. The ratio is that of the processor time for "
+            "each screening to that in the first row (to reach: about 1). Other writers wait for "
+            f"the longest write (to reach: under {milliseconds(TO_REACH)}).",
         ),
     )
 
 
 def _rotate(count: int) -> tuple[float, float]:
-    """The processor seconds of a rotate_key, and the seconds of its longest write transaction."""
+    """Return the processor seconds of a rotation, and the seconds of its longest transaction."""
     with installed() as app:
         fill(app, count, reviewed=0, now=datetime.now(UTC))
         _add_summaries(app, count)
@@ -97,7 +97,14 @@ def _add_summaries(app: Flask, count: int) -> None:
             with write(db.session):
                 for screening_id in ids[first : first + PART]:
                     pdf = os.urandom(PDF_BYTES)
-                    code = secrets.token_hex(8)
-                    made = {"code": code, "pdf": pdf, "unsigned": pdf, "now": now}
-                    summaries.add(db.session, keys, screening_id=screening_id, number=0, **made)  # type: ignore[arg-type]
+                    summaries.add(
+                        db.session,
+                        keys,
+                        screening_id=screening_id,
+                        number=0,
+                        code=secrets.token_hex(8),
+                        pdf=pdf,
+                        unsigned=pdf,
+                        now=now,
+                    )
                     progress.advance()

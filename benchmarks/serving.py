@@ -1,4 +1,4 @@
-"""The application as it is served, and a PostgreSQL server of one's own whose commits are on the disk."""
+"""The application served by gunicorn, and a temporary PostgreSQL server with durable commits."""
 
 from __future__ import annotations
 
@@ -32,34 +32,30 @@ CSRF = re.compile(r'name="csrf_token"[^>]* value="([^"]+)"')
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
-    """A running application: its port on loopback and the process id of gunicorn's first process."""
+    """A running application: its port on loopback and the process id of gunicorn's master."""
 
     port: int
     process: int
 
     def connection(self) -> http.client.HTTPConnection:
-        """A connection that is kept open, already accepted by one of the workers."""
-        opened = http.client.HTTPConnection("127.0.0.1", self.port, timeout=ANSWER_SECONDS)
-        get(opened, "/healthz")
-        return opened
+        """Return a persistent connection that a worker has accepted."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=ANSWER_SECONDS)
+        get(connection, "/healthz")
+        return connection
 
     def resident(self) -> list[int]:
-        """The resident memory in bytes of each worker."""
-        children = (
-            Path(f"/proc/{self.process}/task/{self.process}/children")
-            .read_text(encoding="ascii")
-            .split()
-        )
+        """Return the resident memory of each worker, in bytes."""
+        children = Path(f"/proc/{self.process}/task/{self.process}/children")
         page = os.sysconf("SC_PAGE_SIZE")
         return [
-            int(Path(f"/proc/{one}/statm").read_text(encoding="ascii").split()[1]) * page
-            for one in children
+            int(Path(f"/proc/{worker}/statm").read_text(encoding="ascii").split()[1]) * page
+            for worker in children.read_text(encoding="ascii").split()
         ]
 
 
 @contextmanager
 def serve(app: Flask, *, workers: int) -> Iterator[Served]:
-    """Serve an installation with gunicorn, as `make run` does; every worker is ready when this begins."""
+    """Serve an installation with gunicorn, as `make run` does, once every worker is ready."""
     settings = installation(app).settings
     kept = {
         name: value
@@ -70,26 +66,12 @@ def serve(app: Flask, *, workers: int) -> Iterator[Served]:
         "SCREENING_INSTANCE": str(settings.instance),
         "SCREENING_DATABASE_URL": settings.database_url.get_secret_value(),
     }
-    # The listening socket is handed over, so that no other process can take the port in between.
+    # gunicorn inherits the listening socket, so that no other process can take the port meanwhile.
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        command = [
-            sys.executable,
-            "-m",
-            "gunicorn",
-            "--bind",
-            f"fd://{listener.fileno()}",
-            "--no-control-socket",
-        ]
-        command += [
-            "--worker-class",
-            "worker.Worker",
-            "--workers",
-            str(workers),
-            "--threads",
-            str(THREADS),
-        ]
-        command += ["--log-level", "warning", "--keep-alive", str(ANSWER_SECONDS)]
-        command += ["--config", "python:benchmarks.hooks", "wsgi:app"]
+        options = f"--bind fd://{listener.fileno()} --no-control-socket --log-level warning"
+        options += f" --worker-class worker.Worker --workers {workers} --threads {THREADS}"
+        options += f" --keep-alive {ANSWER_SECONDS} --config python:benchmarks.hooks"
+        command = [sys.executable, "-m", "gunicorn", *options.split(), "wsgi:app"]
         process = subprocess.Popen(
             command,
             cwd=ROOT,
@@ -99,11 +81,11 @@ def serve(app: Flask, *, workers: int) -> Iterator[Served]:
             text=True,
         )
         served = Served(port=listener.getsockname()[1], process=process.pid)
-    said = cast("IO[str]", process.stdout)
+    output = cast("IO[str]", process.stdout)
     try:
         for _ in range(workers):
-            if not said.readline():
-                raise RuntimeError("gunicorn could not start all its workers; it says why above")
+            if not output.readline():
+                raise RuntimeError("gunicorn could not start all its workers; see its log above")
         yield served
     finally:
         process.terminate()
@@ -112,37 +94,41 @@ def serve(app: Flask, *, workers: int) -> Iterator[Served]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait(STOP_SECONDS)
-        said.close()
+        output.close()
 
 
 def get(
     connection: http.client.HTTPConnection, address: str, cookies: str = ""
 ) -> tuple[str, list[str]]:
-    """Open an address; the page, and the cookies set with it.
+    """Return the page at an address and the cookies that it sets.
 
-    Raises RuntimeError where it is not answered by 200.
+    Raises RuntimeError for a status other than 200.
     """
     connection.request("GET", address, headers={"Cookie": cookies} if cookies else {})
     answer = connection.getresponse()
     page = answer.read().decode()
     if answer.status != http.HTTPStatus.OK:
         raise RuntimeError(
-            f"{address} answered {answer.status}: the measure no longer prepares what the page needs"
+            f"{address} answered {answer.status}: the benchmark must prepare what the page needs"
         )
-    return page, [one.partition(";")[0] for one in answer.headers.get_all("Set-Cookie", [])]
+    set_cookies = answer.headers.get_all("Set-Cookie", [])
+    return page, [cookie.partition(";")[0] for cookie in set_cookies]
 
 
 def csrf_token(page: str) -> str:
-    """The token of the forms on a page."""
-    found = CSRF.search(page)
-    if found is None:
+    """Return the CSRF token of the forms on a page."""
+    match = CSRF.search(page)
+    if match is None:
         raise RuntimeError("the page has no form with a CSRF token")
-    return found[1]
+    return match[1]
 
 
 @contextmanager
 def postgresql() -> Iterator[str]:
-    """The URL of a server with default settings, without a database name: a commit waits for the disk."""
+    """Start a server with default settings: a commit waits for the disk.
+
+    Yields its URL without a database name.
+    """
     programs = sorted(POSTGRESQL.glob("*/bin"))
     if not programs:
         raise RuntimeError("PostgreSQL is not installed; run: apt-get install postgresql")
@@ -154,9 +140,9 @@ def postgresql() -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
 
-    def run(*command: str) -> None:
+    def run(program: str, *arguments: str) -> None:
         subprocess.run(
-            command,
+            [programs[-1] / program, "-D", home / "data", *arguments],
             check=True,
             user=user,
             cwd=home,
@@ -164,31 +150,21 @@ def postgresql() -> Iterator[str]:
             stdout=subprocess.DEVNULL,
         )
 
-    options = (
-        f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories= -c fsync=on"
-    )
-    control = f"{programs[-1]}/pg_ctl"
+    options = f"-c listen_addresses=127.0.0.1 -c port={port}"
+    options += " -c unix_socket_directories= -c fsync=on"
     try:
-        run(
-            f"{programs[-1]}/initdb",
-            "-D",
-            f"{home}/data",
-            "-U",
-            "bench",
-            "--auth=trust",
-            "--encoding=UTF8",
-        )
-        run(control, "-D", f"{home}/data", "-w", "-o", options, "-l", f"{home}/log", "start")
+        run("initdb", "-U", "bench", "--auth=trust", "--encoding=UTF8")
+        run("pg_ctl", "-w", "-o", options, "-l", f"{home}/log", "start")
         try:
             yield f"postgresql://bench@127.0.0.1:{port}"
         finally:
-            run(control, "-D", f"{home}/data", "-w", "-m", "fast", "stop")
+            run("pg_ctl", "-w", "-m", "fast", "stop")
     finally:
         shutil.rmtree(home)
 
 
 def new_database(server: str, name: str) -> str:
-    """The URL of a new, empty database of a PostgreSQL server."""
+    """Create an empty database on a PostgreSQL server, and return its URL."""
     with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{name}"')
     return f"{server}/{name}"

@@ -1,4 +1,4 @@
-"""How much a patient's phone loads to show the first page."""
+"""The bytes that a patient's phone loads for the first page."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _STYLESHEET = re.compile(r'<link rel="stylesheet" href="([^"]+)"')
 
 
 def measure(quick: bool) -> Table:
-    """The first page's HTML and every style sheet it links, each compressed on its own as a server does."""
+    """Measure the first page's HTML and each linked style sheet, compressed as by a server."""
     del quick
     with installed() as app:
         client = app.test_client()
@@ -30,13 +30,14 @@ def measure(quick: bool) -> Table:
         title="Size of the first page",
         head=("Part", "bytes", "bytes, gzip", "to reach"),
         rows=(
-            *(
-                (name, f"{len(content):,}", f"{_packed(content):,}", "")
-                for name, content in parts.items()
-            ),
-            ("All", f"{plain:,}", f"{packed:,}", f"under {MOST_BYTES:,}"),
+            *(_row(name, len(content), _packed(content)) for name, content in parts.items()),
+            _row("All", plain, packed, f"under {MOST_BYTES:,}"),
         ),
     )
+
+
+def _row(name: str, plain: int, packed: int, to_reach: str = "") -> tuple[str, ...]:
+    return name, f"{plain:,}", f"{packed:,}", to_reach
 
 
 def _packed(content: bytes) -> int:

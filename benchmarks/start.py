@@ -1,4 +1,4 @@
-"""Starting: the application in a new process, next to one that imports its libraries alone."""
+"""Starting the application in a new process, compared to importing its libraries alone."""
 
 from __future__ import annotations
 
@@ -20,17 +20,14 @@ LIBRARIES = (
 
 
 def measure(quick: bool) -> Table:
-    """Return the processor time of both, in turns."""
+    """Measure the processor time of both, in turns."""
     with tempfile.TemporaryDirectory() as folder:
         environment = os.environ | {"SCREENING_INSTANCE": folder, "FLASK_RUN_FROM_CLI": "true"}
-        own, libraries = take_turns(
-            "start",
-            [
-                Side(name="import wsgi", run=_process("import wsgi", environment)),
-                Side(name="the libraries", run=_process(LIBRARIES, environment)),
-            ],
-            rounds=QUICK_ROUNDS if quick else ROUNDS,
-        )
+        sides = [
+            Side(name="import wsgi", run=_process("import wsgi", environment)),
+            Side(name="the libraries", run=_process(LIBRARIES, environment)),
+        ]
+        own, libraries = take_turns("start", sides, rounds=QUICK_ROUNDS if quick else ROUNDS)
     return Table(
         title="Starting",
         head=("A new process", "processor time", "ratio to the libraries", "to reach"),
@@ -47,7 +44,7 @@ def _process(code: str, environment: dict[str, str]) -> Callable[[], float]:
 
 
 def _processor_time(command: list[str], environment: dict[str, str]) -> float:
-    """The seconds of the processor that a command takes."""
+    """Return the processor time of a command, in seconds."""
     before = os.times()
     subprocess.run(command, cwd=ROOT, env=environment, check=True)
     after = os.times()

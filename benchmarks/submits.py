@@ -1,4 +1,4 @@
-"""Sending complete questionnaires to the served application, next to bare inserts, on SQLite and on PostgreSQL."""
+"""Submitting questionnaires to the application, compared to bare inserts, on both databases."""
 
 from __future__ import annotations
 
@@ -39,20 +39,20 @@ from screening.services import questionnaire
 from screening.storage.audit import Act
 from screening.storage.drafts import Draft
 
-ROUNDS = 10  # submits in each round
-EACH = 200
+ROUNDS = 10
+EACH = 200  # submits in each round
 QUICK_ROUNDS = 4
 QUICK_EACH = 25
 WORKERS = 2
 AT_ONCE = WORKERS * THREADS
-DRAFT_COOKIE = "draft"  # its name where the application is not behind TLS, as here
+DRAFT_COOKIE = "draft"  # its name without TLS
 AWAIT_SECONDS = 60
 TO_REACH = "at least 100 each second, p99 under 500 ms, 0 errors"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ready:
-    """A questionnaire of which only the last button is not pressed: the cookies and the form that press it."""
+    """A complete questionnaire: the cookies and the form that submit it."""
 
     cookies: str
     form: str
@@ -60,7 +60,7 @@ class Ready:
 
 @dataclass(slots=True, kw_only=True)
 class Clinic:
-    """One served installation, what is ready to be sent to it, and what became of what was sent."""
+    """A served installation, the questionnaires to submit to it, and the results."""
 
     name: str
     app: Flask
@@ -72,8 +72,9 @@ class Clinic:
 
 
 def measure(quick: bool) -> Table:
-    """Rounds of submits to either database and of bare inserts into either, in turns."""
-    rounds, each = (QUICK_ROUNDS, QUICK_EACH) if quick else (ROUNDS, EACH)
+    """Time rounds of submits and of bare inserts on both databases, in turns."""
+    rounds = QUICK_ROUNDS if quick else ROUNDS
+    each = QUICK_EACH if quick else EACH
     with ExitStack() as stack:
         server = stack.enter_context(postgresql())
         folder = stack.enter_context(tempfile.TemporaryDirectory())
@@ -101,6 +102,7 @@ def measure(quick: bool) -> Table:
         for clinic in clinics:
             _check_stored(clinic, (rounds + 1) * each)
     pairs = zip(clinics, times[::2], times[1::2], strict=True)
+    most_client_time = max(max(clinic.client_share) for clinic in clinics)
     return Table(
         title="Submits",
         head=(
@@ -115,18 +117,22 @@ def measure(quick: bool) -> Table:
         ),
         rows=tuple(_row(clinic, ours, bare, each) for clinic, ours, bare in pairs),
         notes=(
-            f"{rounds} rounds of {each} submits, in turns; {AT_ONCE} patients send at once, each over a connection of "
-            f"their own, and the next one as soon as one is answered; gunicorn with {WORKERS} workers of {THREADS} "
-            "threads. Submits each second are a median over rounds, p50 and p99 are over all submits. Every one that "
-            "was acknowledged was found stored.",
-            f"The ratio is the time of a submit to that of a bare insert: a row of {sizes[0]:,} random bytes, as long "
-            f"as a stored screening, in its own commit, by {WORKERS} processes without HTTP. The middle half of the "
-            "ratios is in brackets. Both databases wait for the disk at each commit (SQLite: WAL, synchronous = FULL; "
-            "PostgreSQL: its defaults).",
-            f"The sending side took {max(max(one.client_share) for one in clinics):.0%} of one core at most.".replace(
-                "%", " %"
+            f"{rounds} rounds of {each} submits, in turns; {AT_ONCE} patients send at the same "
+            "time, each over a separate connection, and the next patient follows each answer; "
+            f"gunicorn with {WORKERS} workers of {THREADS} threads. Submits each second are a "
+            "median over rounds, p50 and p99 are over all submits. All acknowledged submits were "
+            "found stored.",
+            f"The ratio is the time of a submit to that of a bare insert: a row of {sizes[0]:,} "
+            f"random bytes, as long as a stored screening, in its own commit, by {WORKERS} "
+            "processes without HTTP. The middle half of the ratios is in brackets. Both databases "
+            "wait for the disk at each commit (SQLite: WAL, synchronous = FULL; PostgreSQL: its "
+            "defaults).",
+            f"The client took {most_client_time * 100:.0f} % of one core at most.",
+            *(
+                f"{clinic.name}: {sorted(set(clinic.errors))[:5]}"
+                for clinic in clinics
+                if clinic.errors
             ),
-            *(f"{one.name}: {sorted(set(one.errors))[:5]}" for one in clinics if one.errors),
         ),
     )
 
@@ -146,7 +152,7 @@ def _row(clinic: Clinic, ours: Times, bare: Times, each: int) -> tuple[str, ...]
 
 
 def _clinic(stack: ExitStack, name: str, url: str, count: int) -> Clinic:
-    """An installation on that database, served, with so many questionnaires ready to be sent."""
+    """Serve an installation on that database, with `count` questionnaires to submit."""
     app = stack.enter_context(installed(url))
     tokens = list(complete_drafts(app, count))
     clinic = Clinic(name=name, app=app, served=stack.enter_context(serve(app, workers=WORKERS)))
@@ -155,24 +161,22 @@ def _clinic(stack: ExitStack, name: str, url: str, count: int) -> Clinic:
         for token in tokens:
             page, cookies = get(connection, "/check", f"{DRAFT_COOKIE}={token}")
             form = urlencode({"csrf_token": csrf_token(page)})
-            clinic.ready.append(
-                Ready(cookies="; ".join([f"{DRAFT_COOKIE}={token}", *cookies]), form=form)
-            )
+            cookie_header = "; ".join([f"{DRAFT_COOKIE}={token}", *cookies])
+            clinic.ready.append(Ready(cookies=cookie_header, form=form))
             progress.advance()
     return clinic
 
 
 def complete_drafts(app: Flask, count: int) -> Iterator[str]:
-    """Drafts that are answered to the end, each another patient's, as the pages would write them; their tokens."""
+    """Store complete drafts, each of another patient, and yield their tokens."""
     now = datetime.now(UTC)
     keep = timedelta(hours=4)
     with app.app_context():
         here = installation()
         book = here.books[here.settings.languages[0]]
         for number in range(count):
-            filled_in = Draft(
-                patient=usual_patient(number), answers=read_answers(book, usual_answers(number))
-            )
+            answers = read_answers(book, usual_answers(number))
+            filled_in = Draft(patient=usual_patient(number), answers=answers)
             act = Act(session=db.session, keys=here.keys, now=now, by="patient")
             token = questionnaire.begin(act, address="", keep=keep)
             questionnaire.record(act, token, lambda _, filled_in=filled_in: filled_in, keep=keep)  # type: ignore[misc]
@@ -188,37 +192,37 @@ def _inserting(inserters: Inserters, count: int) -> Callable[[], float]:
 
 
 def _send(clinic: Clinic, count: int, *, at_once: int) -> float:
-    """Send so many questionnaires; the seconds until the last one is acknowledged."""
+    """Submit `count` questionnaires; return the seconds until the last one is acknowledged."""
     waiting = deque(clinic.ready.popleft() for _ in range(count))
     start = threading.Barrier(at_once + 1)
 
-    def one_after_another() -> None:
+    def submit_all() -> None:
         start.wait(AWAIT_SECONDS)
         with suppress(IndexError):
             while True:
                 _submit(clinic, waiting.popleft())
 
-    threads = [threading.Thread(target=one_after_another) for _ in range(at_once)]
+    threads = [threading.Thread(target=submit_all) for _ in range(at_once)]
     for thread in threads:
         thread.start()
     start.wait(AWAIT_SECONDS)
     begun = time.perf_counter()
-    worked = time.process_time()
+    processor = time.process_time()
     for thread in threads:
         thread.join()
-    taken = time.perf_counter() - begun
-    clinic.client_share.append((time.process_time() - worked) / taken)
-    return taken
+    duration = time.perf_counter() - begun
+    clinic.client_share.append((time.process_time() - processor) / duration)
+    return duration
 
 
 def _submit(clinic: Clinic, ready: Ready) -> None:
-    """RendererProcess the button, over a connection of its own: no patient shares one with another."""
+    """Submit a questionnaire over a separate connection, as each patient does."""
     headers = {"Cookie": ready.cookies, "Content-Type": "application/x-www-form-urlencoded"}
+    port = clinic.served.port
     begun = time.perf_counter()
     try:
-        with closing(
-            http.client.HTTPConnection("127.0.0.1", clinic.served.port, timeout=ANSWER_SECONDS)
-        ) as connection:
+        opened = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_SECONDS)
+        with closing(opened) as connection:
             connection.request("POST", "/submit", ready.form, headers)
             answer = connection.getresponse()
             answer.read()
@@ -226,21 +230,20 @@ def _submit(clinic: Clinic, ready: Ready) -> None:
         clinic.errors.append(type(err).__name__)
         return
     clinic.latencies.append(time.perf_counter() - begun)
-    if answer.status != http.HTTPStatus.SEE_OTHER or not answer.headers.get(
-        "Location", ""
-    ).endswith("/done"):
-        clinic.errors.append(f"{answer.status} {answer.headers.get('Location', '')}")
+    target = answer.headers.get("Location", "")
+    if answer.status != http.HTTPStatus.SEE_OTHER or not target.endswith("/done"):
+        clinic.errors.append(f"{answer.status} {target}")
 
 
 def _row_size(app: Flask) -> int:
-    """The bytes of one stored screening, all columns together."""
+    """Return the bytes of all columns of a stored screening."""
     with app.app_context():
         row = db.session.execute(text("SELECT * FROM screenings LIMIT 1")).one()
         return sum(len(value) if isinstance(value, bytes | str) else 8 for value in row)
 
 
 def _check_stored(clinic: Clinic, sent: int) -> None:
-    """Stop where something acknowledged is not there, or is there twice."""
+    """Raise RuntimeError where an acknowledged screening is missing or stored twice."""
     with clinic.app.app_context():
         stored = db.session.execute(text("SELECT count(*) FROM screenings")).scalar_one()
     if not sent - len(clinic.errors) <= stored <= sent:

@@ -1,4 +1,4 @@
-"""The usual case that is printed: one contraindication, one answer to clarify, one caution."""
+"""The usual case to print: a contraindication, an answer to clarify and a caution."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ PAPER = "A4"
 
 @cache
 def books() -> Mapping[str, RuleBook]:
-    """The rule book in each of its languages."""
+    """Return the rule book in each of its languages."""
     return load()
 
 
 def book() -> RuleBook:
-    """The rule book, in the language of the summary."""
+    """Return the rule book in the language of the summary."""
     return books()[LANGUAGE]
 
 
 def usual_answers(number: int) -> dict[str, object]:
-    """The answers as ids and plain values."""
+    """Return the answers as ids and plain values."""
     return {
         "pregnancy": "no",
         "pregnancy_planned": "no",
@@ -49,14 +49,14 @@ def usual_answers(number: int) -> dict[str, object]:
 
 
 def usual_patient(number: int) -> Patient:
-    """Who answered."""
+    """Return the patient with this number."""
     return Patient(
         name=f"Maria Lindqvist {number}", birth_date=date(1988, 3, 12), visit=f"V-{number:06d}"
     )
 
 
 def usual_screening(number: int) -> Screening:
-    """What was sent; each number is another patient, with other words in the answers."""
+    """Return the screening of a patient; each number has different text in the answers."""
     return Screening(
         reference=f"7F3K-{number:04d}",
         submitted_at=datetime(2026, 3, 2, 9, 30, tzinfo=UTC),
@@ -68,13 +68,13 @@ def usual_screening(number: int) -> Screening:
 
 
 def usual_source(number: int) -> Attached:
-    """The answers and findings as they are attached."""
+    """Return the answers and findings that are attached to the PDF."""
     screening = usual_screening(number)
     assessment = evaluate(book(), screening.answers)
-    found = [finding.severity for finding in assessment.findings]
-    if found != [Severity.CONTRAINDICATION, Severity.CLARIFY, Severity.CAUTION]:
+    severities = [finding.severity for finding in assessment.findings]
+    if severities != [Severity.CONTRAINDICATION, Severity.CLARIFY, Severity.CAUTION]:
         raise RuntimeError(
-            f"the usual case is no longer one of each severity: {found}; correct its answers"
+            f"the usual case is no longer one of each severity: {severities}; correct its answers"
         )
     return fhir_attachment(
         screening, assessment, books(), base="https://screening.clinic.example/fhir"
@@ -82,7 +82,7 @@ def usual_source(number: int) -> Attached:
 
 
 def usual_summary(number: int) -> Summary:
-    """The summary as the clinic prints it."""
+    """Return the summary that the clinic prints."""
     clinic = Settings(
         instance=Path("nowhere"),
         clinic_name="Riverside Dermatology",
@@ -93,7 +93,7 @@ def usual_summary(number: int) -> Summary:
 
 
 def usual_style() -> str:
-    """The style sheets of the printed page as one, for programs that give elements margins of their own."""
+    """Return the style sheets of the printed page, for programs that have default margins."""
     sheets = ((STYLES / name).read_text(encoding="utf-8") for name in (ELEMENTS, "pdf.css"))
     return "".join(
         ("body, h1, h2, h3, p, ul, table, caption, th, td { margin: 0; padding: 0; }", *sheets)

@@ -1,6 +1,7 @@
-"""A process that prints summaries: `python -m benchmarks.worker VARIANT`, a number a line in, a result a line out.
+"""A process that prints summaries: `python -m benchmarks.worker VARIANT`.
 
-Each variant has a process of its own, because what one keeps in memory would slow the others down.
+It reads a number from each line of its input, and writes a result for each. Each variant has its
+own process: the objects that a variant keeps in memory would slow down the others.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ from screening.printing.renderer import Page, Renderer
 from screening.printing.renderer_process import current_renderer
 from screening.printing.signature import Signature, new_key
 
-# as clinics get it: isolated, tagged, both conformances, its source attached, signed
+# the PDF of a clinic: isolated, tagged, conformant to both standards, with its source, signed
 COMPLETE = "complete"
-ISOLATED = "isolated"  # the same unsigned page, in a child process of its own
-IN_PROCESS = "in process"  # the same page without that
-# WeasyPrint as its first example shows it: everything made anew for each page, nothing but the page
+ISOLATED = "isolated"  # the same page in a child process, without a signature
+IN_PROCESS = "in process"  # the same page without a child process
+# WeasyPrint as in its first example: no object is reused, the page has no tags and no attachment
 NAIVE = "naive"
 # `in process` as it runs where libharfbuzz-subset is not installed
 WITHOUT_SUBSET = "without subset"
@@ -39,7 +40,7 @@ PrintOne = Callable[[int], bytes]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Printed:
-    """One page: how long it took, how large it is, and the resident memory of the processes afterwards, in bytes."""
+    """The time of a page, its size, and the resident memory of the processes after it, in bytes."""
 
     seconds: float
     size: int
@@ -47,7 +48,7 @@ class Printed:
 
 
 def main() -> None:
-    """Print the summary of each number read until the input ends."""
+    """Print the summary of each number in the input."""
     variant = sys.argv[1]
     fonts.use_own_fonts()
     if variant == WITHOUT_SUBSET:
@@ -72,9 +73,8 @@ def _complete() -> PrintOne:
     def print_one(number: int) -> bytes:
         summary = usual_summary(number)
         source = usual_source(number)
-        return signature.sign(
-            pdf.print_summary(summary, paper=PAPER, attached=source, to_be_signed=True).content
-        )
+        printed = pdf.print_summary(summary, paper=PAPER, attached=source, to_be_signed=True)
+        return signature.sign(printed.content)
 
     return print_one
 
@@ -108,11 +108,11 @@ def _naively() -> PrintOne:
 
 
 def _rival(printer: Callable[[Path], Callable[[Any], bytes]]) -> Callable[[], PrintOne]:
-    def made() -> PrintOne:
+    def start() -> PrintOne:
         print_summary = printer(Path(os.environ["FONTCONFIG_FILE"]).parent)
         return lambda number: print_summary(usual_summary(number))
 
-    return made
+    return start
 
 
 PRINTERS: dict[str, Callable[[], PrintOne]] = {
@@ -127,44 +127,49 @@ PRINTERS: dict[str, Callable[[], PrintOne]] = {
 
 
 def _hide_harfbuzz_subset() -> None:
-    """Make the library fail to load, as it does where it is not installed; WeasyPrint then takes fontTools."""
+    """Make the library fail to load, as if not installed: WeasyPrint then uses fontTools."""
     import cffi  # type: ignore[import-untyped]
 
     load = cffi.FFI.dlopen
 
     def load_others(ffi: Any, name: str, flags: int = 0) -> Any:
         if "harfbuzz-subset" in name:
-            raise OSError(f"{name} is hidden from this measure")
+            raise OSError(f"{name} is hidden from this benchmark")
         return load(ffi, name, flags)
 
     cffi.FFI.dlopen = load_others
 
 
 def _check_subsetting(*, expected: bool) -> None:
-    """Stop where the library is loaded although it was hidden, or is missing where it should be used."""
+    """Raise SystemExit where the library is loaded although it is hidden, or is missing."""
     from weasyprint.text import ffi
 
-    if (ffi.harfbuzz_subset is not None) is not expected:
+    is_loaded = ffi.harfbuzz_subset is not None
+    if expected and not is_loaded:
+        raise SystemExit("libharfbuzz-subset is not installed: apt-get install libharfbuzz-subset0")
+    if is_loaded and not expected:
         raise SystemExit(
             "libharfbuzz-subset could not be hidden; see how this release of WeasyPrint loads it"
-            if not expected
-            else "libharfbuzz-subset is not installed: apt-get install libharfbuzz-subset0"
         )
 
 
 def family(process: int) -> Iterator[int]:
-    """A process, its children, and theirs."""
+    """Yield the ids of a process and of all its descendants."""
     yield process
-    for task in Path(f"/proc/{process}/task").glob("*/children"):
-        for child in task.read_text(encoding="ascii").split():
+    for file in Path(f"/proc/{process}/task").glob("*/children"):
+        try:
+            children = file.read_text(encoding="ascii").split()
+        except FileNotFoundError:  # the thread has ended
+            continue
+        for child in children:
             yield from family(int(child))
 
 
 def _resident() -> int:
-    """The resident memory of this process and those that it keeps, in bytes."""
+    """Return the resident memory of this process and its descendants, in bytes."""
     pages = (
-        Path(f"/proc/{one}/statm").read_text(encoding="ascii").split()[1]
-        for one in family(os.getpid())
+        Path(f"/proc/{process}/statm").read_text(encoding="ascii").split()[1]
+        for process in family(os.getpid())
     )
     return sum(map(int, pages)) * os.sysconf("SC_PAGE_SIZE")
 

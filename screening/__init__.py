@@ -1,1 +1,4 @@
-"""Pre-visit contraindication screening. The process that renders pages imports this too: nothing else is in it."""
+"""Pre-visit contraindication screening.
+
+Nothing is imported here: the process that renders pages imports this package too.
+"""

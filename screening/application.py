@@ -20,6 +20,7 @@ from screening.storage.private_files import read_private
 from screening.storage.tables import Base
 from screening.web import (
     admin,
+    announced,
     clinic,
     errors,
     fhir,
@@ -27,7 +28,9 @@ from screening.web import (
     health,
     language,
     navigation,
+    paper_entry,
     rule_book,
+    same_person,
     uploads,
     verify,
 )
@@ -126,6 +129,9 @@ def create_app(settings: Settings | None = None) -> Flask:
         patient,
         papers,
         clinic,
+        paper_entry,
+        announced,
+        same_person,
         rule_book,
         admin,
         verify,

@@ -14,7 +14,7 @@ from flask import Flask
 from screening.extension_points import JobKind
 from screening.extensions import db
 from screening.installation import Installation, installation
-from screening.operating import retention
+from screening.operating import overlooked, retention
 from screening.operating.clock import ClockInDoubt, this_machine
 from screening.settings import as_called
 from screening.storage.audit import Act
@@ -32,12 +32,14 @@ Task = Callable[[Flask], bool]  # does a piece of work, and tells whether there 
 
 
 def start(app: Flask, *, only_outbox: bool = False) -> None:
-    """Begin, in threads that end with the process; in a process forked from this one, begin again there."""
+    """Begin in threads that end with the process; a forked process begins its own."""
     here = installation(app)
     daily: list[tuple[str, Task, float]] = [
         ("what is due daily", once, EVERY),
         ("list", read_list, EVERY),
     ]
+    if here.settings.overlooked_mail and here.points.mailers:
+        daily.append(("overlooked screenings", tell_overlooked, EVERY))
     tasks = [] if only_outbox else daily
     if here.settings.outbox_in_server or only_outbox:
         names = ("printing", *(job_kind.label for job_kind in here.points.job_kinds))
@@ -49,7 +51,7 @@ def start(app: Flask, *, only_outbox: bool = False) -> None:
         here.rounds = {}
         for (name, task, every), lock in zip(tasks, busy, strict=True):
             asked = threading.Event()
-            if task not in (once, read_list):
+            if task not in (once, read_list, tell_overlooked):
                 here.asleep.append(asked)
             thread = threading.Thread(
                 target=run, args=(app, task, every, lock, asked), name=name, daemon=True
@@ -98,7 +100,7 @@ def run(app: Flask, task: Task, every: float, lock: threading.Lock, asked: threa
 
 
 def fault(here: Installation, *, now: float) -> str:
-    """Which thread of this process has ended or is stuck at the time `now` (monotonic), in words; or ""."""
+    """Return in words which thread has ended or is stuck at `now` (monotonic), or ""."""
     for thread, since in here.rounds.items():
         if not thread.is_alive():
             return f"the thread for {thread.name} has ended"
@@ -128,7 +130,7 @@ def once(app: Flask) -> bool:
 
 
 def read_list(app: Flask) -> bool:
-    """Read a part of the list of screenings, which a new process has to read once; whether more of it is left."""
+    """Read a part of the list of screenings, once in each process. Return whether more is left."""
 
     def work(here: Installation) -> bool:
         zone = here.settings.clinic_timezone
@@ -137,6 +139,17 @@ def read_list(app: Flask) -> bool:
             db.session, here.keys, timezone=zone, today=here.today(), patience=SHORTLY
         ):
             return not list_.is_whole
+
+    return _logged(app, "background", work)
+
+
+def tell_overlooked(app: Flask) -> bool:
+    """Tell the clinic by mail how many screenings are overlooked; never is anything left."""
+
+    def work(here: Installation) -> bool:
+        act = Act(session=db.session, keys=here.keys, now=datetime.now(UTC), by="server")
+        overlooked.tell(act, here, here.points.mailers[0])
+        return False
 
     return _logged(app, "background", work)
 

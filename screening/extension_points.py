@@ -1,4 +1,6 @@
-"""Where features add to the core. A feature is a package in `screening/features`; the core knows none of them.
+"""Where features add to the core.
+
+A feature is a package in `screening/features`; the core knows none of them.
 
 Tables of a feature say for themselves how they are locked, cleared and restored: see
 `storage.tables.Sealed`.
@@ -106,8 +108,12 @@ class ExtensionPoints:
     preparations: list[Callable[[Session, Keys], None]] = field(default_factory=list)
     # whether the draft with this hash can be found again without a code
     draft_owners: list[Callable[[Session, str], bool]] = field(default_factory=list)
+    # the patient whom the clinic knows behind a draft: by its hash, and the reference it replaces
+    known_patients: list[Callable[[str, str], Patient | None]] = field(default_factory=list)
     checks: list[Callable[[], Iterator[Check]]] = field(default_factory=list)
     counters: list[Counter] = field(default_factory=list)
     job_kinds: list[JobKind] = field(default_factory=list)
     reasons: dict[str, str] = field(default_factory=dict)  # why a job failed, in words for staff
     mailers: list[Mailer] = field(default_factory=list)
+    # the references of screenings without a decision whose appointment has come
+    appointed: list[Callable[[Session, Keys, datetime], list[str]]] = field(default_factory=list)

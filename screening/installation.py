@@ -1,4 +1,4 @@
-"""What one clinic has installed: settings, rule books, keys, and what features add."""
+"""The installation of one clinic: settings, rule books, keys, and what features add."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -28,17 +28,17 @@ from screening.storage.worklist import Worklist
 
 @dataclass
 class Installation:
-    """What one clinic has installed."""
+    """The installation of one clinic."""
 
     settings: Settings
     points: ExtensionPoints = field(default_factory=ExtensionPoints)
     worklist: Worklist = field(default_factory=Worklist)
-    asleep: list[Event] = field(default_factory=list)  # of what works in the background
-    # when each began its last piece of work (monotonic)
+    asleep: list[Event] = field(default_factory=list)  # one event of each background thread
+    # Monotonic time at which each background thread began its last round of work.
     rounds: dict[Thread, float] = field(default_factory=dict)
-    # the edition in force, by its digest
+    # The edition in force, by its digest.
     loaded: dict[str, editions.Books] = field(default_factory=dict)
-    # when it was last tried to write (monotonic), and what failed
+    # Monotonic time of the last test write, and its fault or "".
     write_proved: tuple[float, str] = (-inf, "")
 
     def __post_init__(self) -> None:
@@ -46,31 +46,34 @@ class Installation:
         self.worklist.appointments = self.points.appointments
 
     def wake(self) -> None:
-        """Let what works in the background look at once whether there is anything to do."""
+        """Wake the background threads, which look for jobs at once."""
         for one in self.asleep:
             one.set()
 
     def today(self) -> date:
-        """The day at the clinic."""
+        """Return the day at the clinic."""
         return datetime.now(ZoneInfo(self.settings.clinic_timezone)).date()
 
     @property
     def rule_book_file(self) -> Path:
-        """Where the rule book is changed: in the clinic's own folder, if it has adopted the one that came with it."""
+        """Return the file in which the rule book is changed.
+
+        It is in the clinic's own folder, if the clinic has adopted the packaged rule book.
+        """
         own = self.rule_book_folder / AZATHIOPRINE.name
         return own if self.rule_book_folder.exists() else AZATHIOPRINE
 
     @property
     def rule_book_folder(self) -> Path:
-        """Where the clinic's own rule book is, once it has adopted one."""
+        """Return the folder of the clinic's own rule book, which exists once one is adopted."""
         return self.settings.instance / "rulebook"
 
     @property
     def books(self) -> editions.Books:
-        """The rule book in force, in each of its languages; one request sees one. Raises KeyFault.
+        """Return the rule book in force, in each of its languages. Raises KeyFault.
 
-        Patients are asked by it, whoever approved it. Before `flask init` it is the one in the
-        file.
+        It stays the same during a request. Patients are asked by it, with or without an approval.
+        Before `flask init` it is the one in the file.
         """
         books: editions.Books | None = g.get("books")
         if books is None:
@@ -88,14 +91,14 @@ class Installation:
 
     @property
     def approved_books(self) -> editions.Books:
-        """The rule book in force with its approvals as of now. Raises KeyFault."""
+        """Return the rule book in force with its present approvals. Raises KeyFault."""
         if not self.key_file.exists():
             return self.books
         digest = self.books[BASE_LANGUAGE].edition.digest
         return editions.approved(self.books, editions.approvals_at(db.session, self.keys, digest))
 
     def read(self, file: Path) -> editions.Books:
-        """The rule book in a file, complete in what this clinic offers. Raises InvalidRuleBook."""
+        """Return the rule book in a file, in all languages offered. Raises InvalidRuleBook."""
         own = self.settings.clinic_language
         settings = self.settings
         return load(
@@ -104,10 +107,13 @@ class Installation:
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """The languages offered to patients: those reviewed, and those that a setting lets be unreviewed."""
+        """Return the languages offered to patients.
+
+        Their translation is reviewed, or named in the setting unreviewed_languages.
+        """
         try:
             return self._languages_of(self.books)
-        except (SQLAlchemyError, KeyFault):  # the page that says so has a language too
+        except (SQLAlchemyError, KeyFault):  # the error page needs a language too
             return self.settings.languages
 
     def _languages_of(self, books: editions.Books) -> tuple[str, ...]:
@@ -119,11 +125,14 @@ class Installation:
 
     @property
     def offering(self) -> Settings:
-        """The settings with no other languages than those offered to patients now."""
+        """Return the settings, reduced to the languages offered to patients now."""
         return self.settings.model_copy(update={"languages": self.languages})
 
     def check_languages(self, books: editions.Books) -> None:
-        """Raise InvalidSettings unless the rule book has the clinic's language and one for patients."""
+        """Raise InvalidSettings unless a rule book has the languages of clinic and patients.
+
+        One language that is offered to patients is enough.
+        """
         settings = self.settings
         own = self.settings.clinic_language
         place = self.settings.place
@@ -151,22 +160,25 @@ class Installation:
 
     @property
     def key_file(self) -> Path:
-        """Where the data keys are."""
+        """Return the file of the data keys."""
         return self.settings.instance / "data.key"
 
     @property
     def secret_file(self) -> Path:
-        """Where the key that signs cookies is."""
+        """Return the file of the key that signs cookies."""
         return self.settings.instance / "secret.key"
 
     @property
     def signing_file(self) -> Path:
-        """Where the key that signs PDFs is, if there is one."""
+        """Return the file of the key that signs PDFs, which may be missing."""
         return self.settings.instance / "signing.pem"
 
     @property
     def signature(self) -> Signature | None:
-        """What signs PDFs, or None without a key. Raises KeyFault where others can read it."""
+        """Return the signature of PDFs, or None without a key. Raises KeyFault, CannotSign.
+
+        KeyFault: others can read the file.
+        """
         return (
             _signature(read_private(self.signing_file), self.signing_file)
             if self.signing_file.exists()
@@ -175,7 +187,7 @@ class Installation:
 
     @property
     def printer(self) -> Printer:
-        """Prints the summaries of this installation. Raises KeyFault."""
+        """Return the printer of this installation's summaries. Raises KeyFault."""
         return Printer(
             session=db.session,
             keys=self.keys,
@@ -185,7 +197,10 @@ class Installation:
 
     @cached_property
     def keys(self) -> Keys:
-        """The data keys; they follow their file. Raises KeyFault where they are lost or exposed."""
+        """Return the data keys. Raises KeyFault where their file is missing or others can read it.
+
+        The keys are read again when their file changes.
+        """
         return read_keys(self.key_file)
 
 
@@ -195,6 +210,6 @@ def _signature(pem: str, file: Path) -> Signature:
 
 
 def installation(app: Flask | None = None) -> Installation:
-    """The installation of the given or current application."""
+    """Return the installation of the given or the current application."""
     found: Installation = (app or current_app).extensions["screening"]
     return found

@@ -28,6 +28,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from screening.domain.faults import InvalidInput
+from screening.domain.mailbox import is_mailbox
 
 PREFIX = "SCREENING_"
 FILE_NAME = "settings.toml"
@@ -37,7 +38,7 @@ LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 def as_called(words: str) -> str:
-    """Return the words with the name that the commands have on this installation.
+    """Return the words with the name of the command on this installation in place of `flask`.
 
     The variable COMMAND_NAME (see docs/deploy) turns `flask backup` into `screening backup`.
     """
@@ -45,7 +46,7 @@ def as_called(words: str) -> str:
 
 
 class InvalidSettings(InvalidInput[list[str]]):
-    """Each fault names its file or variable, the setting and the remedy."""
+    """Raised with every fault; each names its file or variable, the setting and the remedy."""
 
 
 def _timezone(name: str) -> str:
@@ -96,6 +97,12 @@ def _fhir_url(url: str) -> str:
     return url
 
 
+def _mailbox(address: str) -> str:
+    if address and not is_mailbox(address):
+        raise ValueError(f"{address!r} must be one address such as desk@clinic.example, or empty")
+    return address
+
+
 def _database_url(secret: SecretStr) -> SecretStr:
     url = secret.get_secret_value()
     if url and not url.startswith(
@@ -115,7 +122,7 @@ def _flag(raw: object) -> object:
 
 
 def _digits(raw: object) -> object:
-    """Return None for what pydantic would read as a number, such as true or "1_0"."""
+    """Return None for values that pydantic would read as a number, such as true or "1_0"."""
     return None if isinstance(raw, bool) or not str(raw).strip().isdecimal() else raw
 
 
@@ -138,7 +145,7 @@ def setting(default: Any, description: str) -> Any:
 
 
 class Options(BaseModel):
-    """Options, checked. Those with a description are read from a table of the settings file."""
+    """Options with their checks. Those with a description are read from the settings file."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", str_strip_whitespace=True, defer_build=True
@@ -146,7 +153,7 @@ class Options(BaseModel):
 
     @classmethod
     def declared(cls) -> dict[str, FieldInfo]:
-        """Return the fields that are read, by name."""
+        """Return the fields that are read from the settings file, by name."""
         return {name: field for name, field in cls.model_fields.items() if field.description}
 
     @classmethod
@@ -155,7 +162,7 @@ class Options(BaseModel):
     ) -> Self:
         """Return the options that were written. Raises InvalidSettings with every fault.
 
-        `place` tells where a name stands; `values` fill the fields that are not read.
+        `place` returns where a name was written; `values` fill the fields that are not read.
         """
         declared = cls.declared()
         known = {name: value for name, value in written.items() if name in declared}
@@ -194,7 +201,7 @@ def _fault(field: FieldInfo, error: ErrorDetails) -> str:
 
 
 class Settings(Options):
-    """All settings, checked. `instance` is the folder with keys, settings file and database."""
+    """All settings. `instance` is the folder with keys, settings file and database."""
 
     instance: Path
     came_from: Mapping[str, str] = {}
@@ -253,7 +260,19 @@ class Settings(Options):
     )
     retention_days: Whole = setting(
         90,
-        "days after which a screening is deleted, counted from its review, or else from its sending",
+        "days after which a screening is deleted, counted from its review, or else from its "
+        "sending",
+    )
+    unopened_hours_contraindication: Count = setting(
+        4, "hours after which an unopened screening with a contraindication is raised; 0: never"
+    )
+    unopened_hours_clarify: Count = setting(
+        24, "the same where answers are to be clarified; 0: never"
+    )
+    unopened_hours_caution: Count = setting(24, "the same with a caution; 0: never")
+    unopened_hours_none: Count = setting(72, "the same without any finding; 0: never")
+    overlooked_mail: Annotated[str, AfterValidator(_mailbox)] = setting(
+        "", "address that is told how many screenings are overlooked, by the first e-mail channel"
     )
     outbox_in_server: Flag = setting(
         True,
@@ -269,12 +288,8 @@ class Settings(Options):
 
     def described(self) -> Iterator[tuple[str, object, str, str]]:
         """Yield each setting's name, value (secrets hidden), origin and purpose."""
-        yield (
-            "instance",
-            self.instance,
-            self.came_from.get("instance", "default"),
-            "folder with keys and database",
-        )
+        came_from = self.came_from.get("instance", "default")
+        yield "instance", self.instance, came_from, "folder with keys and database"
         for name, field in self.declared().items():
             value = getattr(self, name)
             if isinstance(value, SecretStr):
@@ -300,11 +315,11 @@ class Settings(Options):
 
     @property
     def fhir_base(self) -> str:
-        """Return the beginning of the addresses of our Questionnaire and CodeSystem."""
+        """Return the first part of the addresses of our Questionnaire and CodeSystem."""
         return self.fhir_url or f"{self.public_url}/fhir"
 
     def locale(self, language: str) -> Locale:
-        """Return the locale of a language in the clinic's region, which gives the form of dates."""
+        """Return the locale of a language in the clinic's region, which has the order of dates."""
         own = Locale.parse(language, sep="-")
         # English in a region that CLDR does not know has the day first, unlike that of the US.
         for region in filter(None, (self.clinic_region, self.clinic_region and "001")):
@@ -316,14 +331,14 @@ class Settings(Options):
 
     @property
     def over_tls(self) -> bool:
-        """Tell whether patients reach the application by https."""
+        """Return whether patients reach the application by https."""
         return self.public_url.startswith("https://")
 
     @property
     def hosts(self) -> list[str]:
-        """Return the host names that requests may ask for."""
+        """Return the host names that requests may have. Monitoring uses those of this machine."""
         host = urlsplit(self.public_url).hostname or ""
-        return sorted(LOOPBACK | {host})  # programs that watch the server use these
+        return sorted(LOOPBACK | {host})
 
 
 def _place(name: str, came_from: Mapping[str, str], instance: Path) -> str:
@@ -358,16 +373,16 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     variables.pop("instance", None)
     place = partial(_place, came_from=came_from, instance=instance)
     try:
-        given = {"instance": instance, "came_from": came_from, "channels": channels}
-        settings = Settings.read(written | variables, place, **given)
+        values = {"instance": instance, "came_from": came_from, "channels": channels}
+        settings = Settings.read(written | variables, place, **values)
     except InvalidSettings as err:
         raise InvalidSettings(faults + err.faults) from err
     if urlsplit(settings.public_url).hostname not in LOOPBACK and not (
         settings.over_tls or settings.allow_plain_http
     ):
         faults.append(
-            f"{place('public_url')}: {settings.public_url} would send health data unencrypted over the network; "
-            "use an https address, or set allow_plain_http = true if you accept that"
+            f"{place('public_url')}: {settings.public_url} would send health data unencrypted over "
+            "the network; use an https address, or set allow_plain_http = true if you accept that"
         )
     if faults:
         raise InvalidSettings(faults)
@@ -377,7 +392,8 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
 def settings_file() -> str:
     """Return the text of a new settings file: each setting with its purpose, commented out."""
     lines = [
-        "# Settings of this installation. Remove the # before a line to change it; restart afterwards.",
+        "# Settings of this installation. "
+        "Remove the # before a line to change it; restart afterwards.",
         f"# Each can also be set in the environment, as {PREFIX} and its name in capitals.",
     ]
     for name, field in Settings.declared().items():

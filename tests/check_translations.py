@@ -1,7 +1,7 @@
-"""Check that every text of pages and summary is translated and compiled; `--update` collects and compiles them.
+"""Check that every text of pages and summary is translated and compiled.
 
-Exit code 1 with one line per fault: a text that is not in a catalogue, not translated, or not
-compiled.
+`--update` collects and compiles the texts. The exit code is 1 where a text is not in a catalogue,
+not translated or not compiled; each fault is printed.
 """
 
 from __future__ import annotations
@@ -20,12 +20,10 @@ from babel.messages.pofile import read_po, write_po
 
 ROOT = Path(__file__).parent.parent
 CATALOGUES = ROOT / "screening" / "translations"
-METHODS = [
-    ("**.py", "python"),
-    ("**.html", "jinja2.ext.babel_extract"),
-    ("**.txt", "jinja2.ext.babel_extract"),
-]
-# Which arguments of a call are texts, by the name under which the function is called.
+JINJA = "jinja2.ext.babel_extract"
+METHODS = [("**.py", "python"), ("**.html", JINJA), ("**.txt", JINJA)]
+OPTIONS = {files: {"trimmed": "true", "silent": "false"} for files in ("**.html", "**.txt")}
+# The positions of the texts among the arguments of a call, by the name of the function.
 KEYWORDS = {
     **DEFAULT_KEYWORDS,
     "_l": None,
@@ -36,43 +34,39 @@ KEYWORDS = {
 
 
 def collected() -> Catalog:
-    """Every text marked for translation in templates and Python files."""
+    """Return every text marked for translation in templates and Python files."""
     template = Catalog(charset="utf-8")
     for folder in ("templates", "screening"):
-        options = {files: {"trimmed": "true", "silent": "false"} for files in ("**.html", "**.txt")}
-        found = extract_from_dir(
-            ROOT / folder, method_map=METHODS, options_map=options, keywords=KEYWORDS
+        messages = extract_from_dir(
+            ROOT / folder, method_map=METHODS, options_map=OPTIONS, keywords=KEYWORDS
         )
-        for file, _line, message, comments, context in found:
-            template.add(
-                message,
-                locations=[(f"{folder}/{file}", 0)],
-                auto_comments=comments,
-                context=context,
-            )
+        for file, _line, message, comments, context in messages:
+            locations = [(f"{folder}/{file}", 0)]
+            template.add(message, locations=locations, auto_comments=comments, context=context)
     return template
 
 
 def not_collected(source: str, known: set[str]) -> Iterator[str]:
-    """What a Python file has that is to be translated and that would be passed over: none of `known` is it.
+    """Yield the texts of a Python file that are to be translated but are not collected in `known`.
 
-    A call is passed over under a name that is not in KEYWORDS, or for a text that is put together
-    in the call.
+    A text is not collected if the function is called by a name that is not in KEYWORDS, or if the
+    text is composed in the call.
     """
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ImportFrom) and node.module == "flask_babel":
-            for one in node.names:
-                name = one.asname or one.name
-                is_same = name in KEYWORDS and KEYWORDS[name] == KEYWORDS.get(one.name)
-                if "gettext" in one.name and not is_same:
-                    yield f"line {node.lineno}: {one.name} is called {name}, a name that is not collected"
+            for alias in node.names:
+                name = alias.asname or alias.name
+                is_same = name in KEYWORDS and KEYWORDS[name] == KEYWORDS.get(alias.name)
+                if "gettext" in alias.name and not is_same:
+                    renamed = f"{alias.name} is called {name}"
+                    yield f"line {node.lineno}: {renamed}, a name that is not collected"
         if not isinstance(node, ast.Call):
             continue
         name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
         if name not in KEYWORDS:
             continue
-        places = [one for one in KEYWORDS[name] or (1,) if isinstance(one, int)]
-        for text in (node.args[place - 1] for place in places if place <= len(node.args)):
+        positions = [part for part in KEYWORDS[name] or (1,) if isinstance(part, int)]
+        for text in (node.args[index - 1] for index in positions if index <= len(node.args)):
             match text:
                 case ast.Constant(value=str(words)) if words in known:
                     pass
@@ -83,20 +77,27 @@ def not_collected(source: str, known: set[str]) -> Iterator[str]:
 
 
 def every_text(catalogue: Catalog) -> set[str]:
-    """Each text of a catalogue, one and many apart."""
-    ids = [message.id for message in catalogue if message.id]
-    return {text for one in ids for text in (one if isinstance(one, tuple) else (one,))}
+    """Return the texts of a catalogue; singular and plural are separate texts."""
+    texts: set[str] = set()
+    for message in catalogue:
+        texts.update(message.id if isinstance(message.id, tuple) else (message.id,))
+    return texts - {""}
+
+
+def message_ids(catalogue: Catalog) -> set[str | tuple[str, ...]]:
+    """Return the ids of the messages of a catalogue without its header."""
+    return {message.id for message in catalogue if message.id}
 
 
 def compiled(catalogue: Catalog) -> bytes:
-    """The catalogue as a .mo file."""
+    """Return the catalogue as the content of a .mo file."""
     buffer = io.BytesIO()
     write_mo(buffer, catalogue)
     return buffer.getvalue()
 
 
 def main(*, update: bool) -> int:
-    """Check or update every catalogue; the number of faults."""
+    """Check or update every catalogue, and return the number of faults."""
     template = collected()
     known = every_text(template)
     faults = [
@@ -111,46 +112,28 @@ def main(*, update: bool) -> int:
         if update:
             catalogue.update(template, no_fuzzy_matching=True)
             catalogue.obsolete.clear()
-            # The same catalogue gives the same files on every day and machine.
+            # The same catalogue results in the same files on every day and machine.
             catalogue.project = "screening"
             catalogue.creation_date = datetime(2026, 1, 1, tzinfo=UTC)
             with path.open("wb") as file:
-                write_po(
-                    file,
-                    catalogue,
-                    width=110,
-                    omit_header=False,
-                    sort_output=True,
-                    include_lineno=False,
-                )
+                write_po(file, catalogue, width=110, sort_output=True, include_lineno=False)
             path.with_suffix(".mo").write_bytes(compiled(catalogue))
-        wanted, present = (
-            {message.id for message in one if message.id} for one in (template, catalogue)
-        )
-        faults += [
-            f"{path.name} ({language}): {text!r} is not in it"
-            for text in sorted(wanted - present, key=str)
-        ]
-        faults += [
-            f"{path.name} ({language}): {text!r} is used nowhere"
-            for text in sorted(present - wanted, key=str)
-        ]
-        faults += [
-            f"{path.name} ({language}): {message.id!r} is not translated"
-            for message in catalogue
-            if message.id
-            and (
-                message.fuzzy
-                or not all(message.string if message.pluralizable else [message.string])
-            )
-        ]
-        for message in (message for message in catalogue if message.id and message.string):
-            faults += [
-                f"{path.name} ({language}): {message.id!r}: {error}"
-                for error in message.check(catalogue)
-            ]
+        prefix = f"{path.name} ({language}):"
+        wanted = message_ids(template)
+        present = message_ids(catalogue)
+        missing = sorted(wanted - present, key=str)
+        unused = sorted(present - wanted, key=str)
+        faults += [f"{prefix} {text!r} is not in it" for text in missing]
+        faults += [f"{prefix} {text!r} is used nowhere" for text in unused]
+        for message in filter(lambda message: message.id, catalogue):
+            strings = message.string if message.pluralizable else [message.string]
+            if message.fuzzy or not all(strings):
+                faults.append(f"{prefix} {message.id!r} is not translated")
+            if message.string:
+                errors = message.check(catalogue)
+                faults += [f"{prefix} {message.id!r}: {error}" for error in errors]
         if path.with_suffix(".mo").read_bytes() != compiled(catalogue):
-            faults.append(f"{path.name} ({language}): the .mo file is not compiled from it")
+            faults.append(f"{prefix} the .mo file is not compiled from it")
     for fault in faults:
         print(f"{fault}; run `make translations` and translate what is new")
     return len(faults)

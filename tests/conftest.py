@@ -1,4 +1,4 @@
-"""What all tests of a process share: rare searches for garbage, and a PostgreSQL server that they start themselves."""
+"""Setup that all tests share: rare garbage collection, and a PostgreSQL server of their own."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 
 
 def pytest_collection_finish() -> None:
-    """Keep Python from searching all that was imported for garbage again and again, a fifth of the time."""
+    """Exempt all imported modules from garbage collection, which took a fifth of the time."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)

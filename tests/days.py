@@ -25,23 +25,31 @@ def purge(
     wall: datetime | None = None,
     days: int = 90,
     by_itself: bool = False,
+    acknowledged: bool = True,
 ) -> int:
-    """How many screenings a purge deletes at that moment, when the clock on the wall shows another one perhaps."""
+    """Return how many screenings a purge at `at` deletes, while the system clock shows `wall`.
+
+    What is announced is acknowledged before.
+    """
     with app.app_context():
         act = Act(session=db.session, keys=installation().keys, now=wall or at, by="test")
+        if acknowledged:
+            retention.acknowledge(act, retention.announced(db.session, days=days, shown=1000)[2])
         machine = Machine(host=HOST, uptime=(at - BOOTED).total_seconds())
         return retention.purge(act, machine, days=days, by_itself=by_itself)[0]
 
 
-def pass_days(app: Flask, to: float, *, since: float = 0, days: int = 90) -> int:
-    """How many screenings are deleted until so many days from now, since the last purge of this kind or `since`."""
+def pass_days(
+    app: Flask, to: float, *, since: float = 0, days: int = 90, acknowledged: bool = True
+) -> int:
+    """Purge from the last purge, or `since`, until `to` days from now; return the deletions."""
     with app.app_context():
         last = db.session.get(ClockRow, HOST)
         at = last.at if last else datetime.now(UTC) + timedelta(days=since)
     end = datetime.now(UTC) + timedelta(days=to)
     deleted = 0
     while True:
-        deleted += purge(app, at, days=days)
+        deleted += purge(app, at, days=days, acknowledged=acknowledged)
         if at >= end:
             return deleted
         at = min(at + STEP, end)

@@ -1,10 +1,11 @@
-"""What others say of our FHIR resources: R4's own JSON schema and two validators that know nothing of each other.
+"""Validators of our FHIR resources: R4's own JSON schema and two independent programs.
 
-| judge | what it judges | what it does not | | --- | --- | --- | | the JSON schema of R4 | names,
-types and patterns of elements, some codes | what has to be there | | fhirkit (Rust, by PyPI) | each
-element at any depth: names, types, how many, dates | codes, invariants, references | | fhir
-(JavaScript, by npm) | required elements, unknown elements, codes of required bindings | items
-within items |
+- The JSON schema of R4 checks names, types and patterns of elements, and some codes; it does not
+  check that required elements are present.
+- fhirkit (Rust, from PyPI) checks each element at any depth: names, types, cardinality, dates; it
+  checks no codes, invariants or references.
+- fhir (JavaScript, from npm) checks required and unknown elements and codes of required bindings;
+  it does not check items within items.
 
 None of them resolves a reference, knows the invariants of R4 or looks up a code of LOINC, ATC or
 RxNorm. References are followed by our own tests, and LHC-Forms (tests/browser/test_lhc_forms.py)
@@ -32,7 +33,8 @@ FHIR_JS = NPM / "node_modules/fhir"
 JUDGE = """
 const { Fhir } = require(process.argv[1]), fhir = new Fhir();
 require("readline").createInterface({ input: process.stdin }).on("line", (line) => {
-  console.log(JSON.stringify(fhir.validate(JSON.parse(line), { errorOnUnexpected: true }).messages));
+  const { messages } = fhir.validate(JSON.parse(line), { errorOnUnexpected: true });
+  console.log(JSON.stringify(messages));
 });
 """
 
@@ -55,13 +57,13 @@ def schema_faults(resource: dict[str, Any]) -> list[str]:
     faults = Draft6Validator(
         {**_schema(), "$ref": f"#/definitions/{kind}", "oneOf": [{}]}
     ).iter_errors(shell)
-    found = [f"{kind}: {one.json_path}: {one.message[:200]}" for one in faults]
-    return [*found, *(fault for one in inner for fault in schema_faults(one))]
+    messages = [f"{kind}: {error.json_path}: {error.message[:200]}" for error in faults]
+    return [*messages, *(fault for inner_error in inner for fault in schema_faults(inner_error))]
 
 
 def fhirkit_faults(resource: dict[str, Any]) -> list[str]:
     """What fhirkit finds, warnings included."""
-    return [f"fhirkit: {one.path}: {one.message}" for one in fhirkit.validate(resource)]
+    return [f"fhirkit: {fault.path}: {fault.message}" for fault in fhirkit.validate(resource)]
 
 
 def fhir_js_faults(resource: dict[str, Any]) -> list[str]:
@@ -71,11 +73,11 @@ def fhir_js_faults(resource: dict[str, Any]) -> list[str]:
     assert judge.stdout is not None
     judge.stdin.write(json.dumps(resource) + "\n")
     judge.stdin.flush()
-    found = json.loads(judge.stdout.readline())
+    messages = json.loads(judge.stdout.readline())
     return [
-        f"FHIR.js: {one['location']}: {one['message']}"
-        for one in found
-        if one["severity"] in ("error", "fatal")
+        f"FHIR.js: {message['location']}: {message['message']}"
+        for message in messages
+        if message["severity"] in ("error", "fatal")
     ]
 
 

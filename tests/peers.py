@@ -1,4 +1,4 @@
-"""The other machines that summaries go to, on loopback: a mail server and a strict FHIR server, both with TLS."""
+"""Servers that receive summaries, on loopback: a mail and a strict FHIR server, with TLS."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ PASSWORD = "a password for peers"
 
 @dataclass(frozen=True)
 class Certificate:
-    """A certificate for 127.0.0.1 that signs itself: whoever trusts `file` trusts whoever has `key`."""
+    """A self-signed certificate for 127.0.0.1 in `file`, with its private key in `key`."""
 
     file: Path
     key: Path
@@ -60,13 +60,13 @@ class Certificate:
             .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
             .sign(key, hashes.SHA256())
         )
-        made = cls(folder / f"{name}.pem", folder / f"{name}.key")
-        made.file.write_bytes(built.public_bytes(serialization.Encoding.PEM))
+        certificate = cls(folder / f"{name}.pem", folder / f"{name}.key")
+        certificate.file.write_bytes(built.public_bytes(serialization.Encoding.PEM))
         plain = serialization.NoEncryption()
-        made.key.write_bytes(
+        certificate.key.write_bytes(
             key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
         )
-        return made
+        return certificate
 
     @property
     def context(self) -> ssl.SSLContext:
@@ -93,7 +93,7 @@ class MailServer:
     @property
     def mails(self) -> list[EmailMessage]:
         """What was accepted."""
-        return [message_from_bytes(one, policy=policy.default) for one in self.raw]  # type: ignore[misc]
+        return [message_from_bytes(message, policy=policy.default) for message in self.raw]  # type: ignore[misc]
 
     async def handle_DATA(  # noqa: N802 - aiosmtpd's name
         self, server: SMTP, session: Session, envelope: Envelope
@@ -152,7 +152,7 @@ class FhirServer:
 
     def of(self, kind: str) -> list[dict[str, Any]]:
         """The resources of a type."""
-        return [one for one in self.resources if one["resourceType"] == kind]
+        return [resource for resource in self.resources if resource["resourceType"] == kind]
 
     @contextmanager
     def running(self) -> Iterator[FhirServer]:
@@ -204,19 +204,19 @@ class FhirServer:
             self.faults.append(f"{type(err).__name__} {err}")
             return 422, {"resourceType": "OperationOutcome"}
         statuses = []
-        found = []
+        matches = []
         for entry in entries:
             criteria = parse_qs(entry["request"]["ifNoneExist"], strict_parsing=True)
-            found.append(
+            matches.append(
                 [
-                    one
-                    for one in self.of(entry["resource"]["resourceType"])
-                    if _is_found(one, criteria)
+                    resource
+                    for resource in self.of(entry["resource"]["resourceType"])
+                    if _is_found(resource, criteria)
                 ]
             )
-        if any(len(there) > 1 for there in found):
+        if any(len(there) > 1 for there in matches):
             return 412, {"resourceType": "OperationOutcome"}
-        for entry, there in zip(entries, found, strict=True):
+        for entry, there in zip(entries, matches, strict=True):
             if not there:
                 self.resources.append(entry["resource"])
             statuses.append({"response": {"status": "200 OK" if there else "201 Created"}})
@@ -241,17 +241,19 @@ class FhirServer:
             }
             criteria = parse_qs(entry["request"]["ifNoneExist"], strict_parsing=True)
             assert _is_found(resource, criteria), "else it would be created again"
-            contained = {f"#{one['id']}" for one in resource.get("contained", [])}
+            contained = {f"#{inner['id']}" for inner in resource.get("contained", [])}
             for reference in _references(resource):
                 assert reference in contained or reference in addresses, reference
-            assert contained == {one for one in _references(resource) if one.startswith("#")}, (
-                "else R4 forbids it"
-            )
+            referenced = {inner for inner in _references(resource) if inner.startswith("#")}
+            assert contained == referenced, "else R4 forbids it"
             if resource["resourceType"] == "QuestionnaireResponse":
                 url, _, version = resource["questionnaire"].partition("|")
-                known = [*self.of("Questionnaire"), *(one["resource"] for one in bundle["entry"])]
+                added = [other["resource"] for other in bundle["entry"]]
+                known = [*self.of("Questionnaire"), *added]
                 assert [
-                    one for one in known if (one.get("url"), one.get("version")) == (url, version)
+                    definition
+                    for definition in known
+                    if (definition.get("url"), definition.get("version")) == (url, version)
                 ], url
         return bundle["entry"]
 
@@ -266,9 +268,10 @@ def _is_found(resource: dict[str, Any], criteria: dict[str, list[str]]) -> bool:
 
 
 def _identifiers(resource: dict[str, Any]) -> set[tuple[str, str]]:
-    found = resource.get("identifier", [])
+    identifiers = resource.get("identifier", [])
     return {
-        (one["system"], one["value"]) for one in (found if isinstance(found, list) else [found])
+        (identifier["system"], identifier["value"])
+        for identifier in (identifiers if isinstance(identifiers, list) else [identifiers])
     }
 
 
@@ -307,7 +310,7 @@ def _free_port() -> int:
 def drip(
     words: bytes, seconds: float = 10, *, begin: bytes = b"", tls: ssl.SSLContext | None = None
 ) -> Iterator[int]:
-    """The port of a server that begins so, says these words again and again and never comes to an end."""
+    """Yield the port of a server that sends `begin`, then repeats `words` without end."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def talk() -> None:

@@ -23,14 +23,14 @@ MODULES = {
 
 
 class LazyCommands(AppGroup):
-    """Commands whose files are read when they are needed: the server needs none of them."""
+    """Commands whose modules are imported when needed: the server needs none of them."""
 
     def list_commands(self, context: click.Context) -> list[str]:
         """Return the names of all commands."""
         return sorted({*MODULES, *self.commands, "db"})
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        """Return a command, or None where there is none of this name."""
+        """Return the command of this name, or None."""
         if name == "db":
             alembic._get_current_object()  # adds this command to the application
         if name not in self.commands and name in MODULES:

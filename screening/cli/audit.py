@@ -1,15 +1,10 @@
-"""`flask audit`: prove the audit log, write it out, note its end."""
+"""`flask audit`: verify the audit log, export it, print its end."""
 
 from itertools import chain
 
 import click
 
-from screening.cli.common import (
-    commands,
-    fail,
-    on_a_ready_installation,
-    print_table,
-)
+from screening.cli.common import commands, fail, on_a_ready_installation, print_table
 from screening.extensions import db
 from screening.installation import installation
 from screening.storage import audit as audit_log
@@ -17,7 +12,7 @@ from screening.storage import audit as audit_log
 
 @commands.group()
 def audit() -> None:
-    """The audit log: prove it, write it out, note its end."""
+    """Verify the audit log, export it, print its end."""
 
 
 @audit.command("verify")
@@ -48,18 +43,17 @@ def audit_head() -> None:
 @on_a_ready_installation()
 def audit_export() -> None:
     """Write the log to standard output as CSV. It names staff and references, no patient."""
+    columns = ("number", "at", "actor", "action", "subject", "detail", "mac")
     rows = (
         (
-            one.number,
-            one.at.isoformat(),
-            one.actor,
-            one.action,
-            one.subject,
-            one.detail,
-            one.mac.hex(),
+            row.number,
+            row.at.isoformat(),
+            row.actor,
+            row.action,
+            row.subject,
+            row.detail,
+            row.mac.hex(),
         )
-        for one in audit_log.rows(db.session)
+        for row in audit_log.rows(db.session)
     )
-    print_table(
-        chain([("number", "at", "actor", "action", "subject", "detail", "mac")], rows), is_log=True
-    )
+    print_table(chain([columns], rows), is_log=True)

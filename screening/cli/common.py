@@ -1,4 +1,4 @@
-"""What all commands share.
+"""Parts that the commands share: how they fail, act, print and write.
 
 Exit codes: 0 done, 1 the input or the installation is at fault, 2 wrong usage.
 """
@@ -35,21 +35,20 @@ WRITABLE = click.Path(dir_okay=False, path_type=Path)
 
 
 def fail(*lines: str) -> NoReturn:
-    """Print to stderr and end with exit code 1."""
+    """Print the lines to stderr and end with exit code 1."""
     for line in lines:
         click.echo(as_called(line), err=True)
     raise SystemExit(1)
 
 
 class InWords(click.Command):
-    """A command of which no fault ends in a traceback."""
+    """A command that prints a message for every exception, and never a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run it. What it prints is UTF-8, whatever the machine's locale.
+        """Run the command. Its output is UTF-8 in every locale.
 
-        Faults of an installation, and what is not accepted, are told in words; the exit code is 1
-        then. Of any other exception its kind and place are told: its words may quote what a patient
-        typed.
+        Our own exceptions are printed with their message, others with class and place: their
+        message may quote what a patient typed. The exit code is 1 then.
         """
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, TextIOWrapper):
@@ -57,7 +56,7 @@ class InWords(click.Command):
         try:
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
-            raise  # click ends these itself
+            raise  # click handles these
         except (*START_FAULTS, CannotCopy, CannotSign, NotAccepted) as err:
             fail(str(err))
         except DatabaseError as err:
@@ -65,20 +64,19 @@ class InWords(click.Command):
         except OSError as err:
             fail(f"{err.filename or 'A file'} cannot be used: {err.strerror or type(err).__name__}")
         except Exception as err:  # noqa: BLE001 - a damaged row can raise anything
-            fail(
-                f"{type(err).__name__} at {lines_of_ours(err)[-1]}; run: flask doctor; flask verify"
-            )
+            place = lines_of_ours(err)[-1]
+            fail(f"{type(err).__name__} at {place}; run: flask doctor; flask verify")
 
 
 class Commands(AppGroup):
-    """Commands that run within the application, and groups of them."""
+    """Commands that run in the application context, and groups of them."""
 
     command_class = InWords
 
     def group(  # type: ignore[override]
         self, *names: Any, **options: Any
     ) -> Callable[[Callable[..., Any]], click.Group]:
-        """Begin a group of such commands; AppGroup would make it one of others."""
+        """Return a decorator for a group of such commands; AppGroup would make another kind."""
         return super().group(*names, **{"cls": Commands, **options})
 
 
@@ -87,9 +85,9 @@ commands = Commands()
 
 @contextmanager
 def on_a_ready_installation() -> Iterator[None]:
-    """Go on only where the keys are those of the database, and its tables those of this release.
+    """Raise KeyFault or DatabaseNotReady unless keys, database and release fit.
 
-    As a decorator of a command it stands below those of click.
+    As a decorator of a command it is placed below those of click.
     """
     check_keys(db.session, installation().keys)
     check_release(db.session)
@@ -97,14 +95,14 @@ def on_a_ready_installation() -> Iterator[None]:
 
 
 def acting() -> Act:
-    """What whoever runs the command does now."""
+    """Return the act of the person who runs the command, at this moment."""
     by = f"command ({getpass.getuser()})"
     return Act(session=db.session, keys=installation().keys, now=datetime.now(UTC), by=by)
 
 
 def print_table(rows: Iterable[Iterable[object]], *, is_log: bool = False) -> None:
-    """Print rows as CSV; into a file, with the mark by which a spreadsheet knows UTF-8."""
-    with suppress(OSError):  # not a file at all
+    """Print rows as CSV. A file begins with a byte order mark, for spreadsheets."""
+    with suppress(OSError):  # standard output is no file
         if stat.S_ISREG(os.fstat(sys.stdout.fileno()).st_mode):
             sys.stdout.write("\ufeff")
     for row in rows:
@@ -113,19 +111,19 @@ def print_table(rows: Iterable[Iterable[object]], *, is_log: bool = False) -> No
 
 @contextmanager
 def progress(label: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on stderr; the function it gives is told how much is done, and how much there is."""
+    """Show a progress bar on stderr; yield a function that takes how many are done, of how many."""
     with click.progressbar(length=1, label=label, file=sys.stderr) as bar:
 
-        def tell(done: int, total: int) -> None:
+        def update(done: int, total: int) -> None:
             bar.length = max(total, 1)
             bar.update(done - bar.pos)
 
-        yield tell
+        yield update
         bar.update((bar.length or 1) - bar.pos)
 
 
 def write_file(path: Path, content: bytes) -> None:
-    """Write health data to a file that nobody else can read. Ends the command where it cannot."""
+    """Write health data to a file that only its owner can read, or end the command."""
     try:
         path.touch(mode=0o600)
         path.chmod(0o600)

@@ -4,11 +4,7 @@ from datetime import datetime
 
 import click
 
-from screening.cli.common import (
-    acting,
-    commands,
-    on_a_ready_installation,
-)
+from screening.cli.common import acting, commands, on_a_ready_installation
 from screening.operating import clock
 from screening.operating.clock import this_machine
 
@@ -22,7 +18,7 @@ from screening.operating.clock import this_machine
 @click.option("--yes", is_flag=True, help="Do not ask whether the time is right.")
 @on_a_ready_installation()
 def confirm_clock(was_off: bool, yes: bool) -> None:
-    """Say that the clock is right, after it jumped: until then nothing is deleted."""
+    """Confirm that the clock is right after it jumped. Until then nothing is deleted."""
     if not yes:
         click.confirm(
             f"This machine says {datetime.now().astimezone():%d %B %Y, %H:%M %Z}. Is that right?",

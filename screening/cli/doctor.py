@@ -1,25 +1,22 @@
-"""`flask doctor`: say on one page what is well and what is not."""
+"""`flask doctor`: print on one page what is well and what is not."""
 
 import click
 
-from screening.cli.common import (
-    commands,
-)
+from screening.cli.common import commands
 from screening.operating.doctor import examined
 from screening.settings import as_called
 
 
 @commands.command()
 def doctor() -> None:
-    """Say on one page what is well and what is not. Exit code 1 where something is not."""
-    well = True
-    for ok, what, words in examined():
-        well = well and ok is not False
-        note = (
-            click.style("note ", fg="yellow")
-            if ok is None
-            else click.style("FAULT", fg="red", bold=True)
-        )
-        mark = click.style("ok   ", fg="green") if ok else note
-        click.echo(f"{mark}  {what}: {as_called(words)}")
-    raise SystemExit(0 if well else 1)
+    """Print on one page what is well and what is not. Exit code 1 where something is not."""
+    marks = {
+        True: click.style("ok   ", fg="green"),
+        None: click.style("note ", fg="yellow"),
+        False: click.style("FAULT", fg="red", bold=True),
+    }
+    is_well = True
+    for ok, subject, words in examined():
+        is_well = is_well and ok is not False
+        click.echo(f"{marks[ok]}  {subject}: {as_called(words)}")
+    raise SystemExit(0 if is_well else 1)

@@ -37,28 +37,28 @@ from screening.storage.tables import ScreeningRow
 )
 @on_a_ready_installation()
 def export(target: Path, since: datetime, kind: str) -> None:
-    """Write screenings to the new file TARGET: a table (CSV), or FHIR R4 Bundles, one on each line (NDJSON)."""
+    """Write screenings to the new file TARGET: a table (CSV), or FHIR R4 Bundles (NDJSON)."""
     here = installation()
     since = since.replace(tzinfo=UTC)
     book = here.approved_books[BASE_LANGUAGE]
     total = screenings.count(db.session, ScreeningRow.submitted_at >= since)
     try:
         with new_file(target, encoding=spreadsheet.ENCODING if kind == "csv" else "utf-8") as file:
-            found = export_service.export(acting(), since=since, kind=kind)
+            screened = export_service.export(acting(), since=since, kind=kind)
             columns = spreadsheet.columns(book)
             if kind == "csv":
                 spreadsheet.write_row(file, columns)
-            with progress("Exporting") as tell:
-                for done, (screening, assessment, books) in enumerate(found, start=1):
+            with progress("Exporting") as update:
+                for done, (screening, assessment, books) in enumerate(screened, start=1):
                     if kind == "csv":
                         row = spreadsheet.row(screening, assessment, books[BASE_LANGUAGE])
                         spreadsheet.write_row(file, (row.get(column, "") for column in columns))
                     else:
-                        made = fhir.bundle(
+                        bundle = fhir.bundle(
                             screening, assessment, books, base=here.settings.fhir_base
                         )
-                        file.write(f"{json.dumps(made, ensure_ascii=False)}\n")
-                    tell(done, total)
+                        file.write(f"{json.dumps(bundle, ensure_ascii=False)}\n")
+                    update(done, total)
     except OSError as err:
         fail(f"{target} cannot be written: {err.strerror}")
     click.echo(f"Wrote {target}")

@@ -48,7 +48,7 @@ def init() -> None:
                 prepare(db.session, here.keys)
         _begin_rule_book(here)
         _index_anew(here)
-        # the last thing that is made: it tells that the database was ready once
+        # Made last: its presence shows that the database was complete once.
         if not here.secret_file.exists():
             write_private(here.secret_file, secrets.token_hex(SECRET_BYTES) + "\n")
     for missing in fonts.missing_parts():
@@ -73,7 +73,7 @@ def _migrate() -> None:
 
 
 def _begin_rule_book(here: Installation) -> None:
-    """Put the rule book in force that came with this release, where the clinic has approved none."""
+    """Put the rule book of this release in force, where the clinic has approved none."""
     try:
         editions.begin(
             acting(),
@@ -85,11 +85,11 @@ def _begin_rule_book(here: Installation) -> None:
 
 
 def _index_anew(here: Installation) -> None:
-    """Let what an older release made of names be found as this one looks for them."""
+    """Rebuild the index of names where an older release has made it."""
     if search.is_current(db.session, here.keys):
         return
-    with progress("Indexing names") as tell:
-        unread = search.build(db.session, here.keys, tell)
+    with progress("Indexing names") as update:
+        unread = search.build(db.session, here.keys, update)
     if unread:
         click.echo(
             f"{len(unread)} screenings cannot be read, first {unread[0]}; run: flask verify",
@@ -99,7 +99,7 @@ def _index_anew(here: Installation) -> None:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Wait until no other process does this: two at once would both make keys and migrate."""
+    """Wait until no other process holds this lock: two would both make keys and migrate."""
     lock = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -109,20 +109,23 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 def _make_missing_files(here: Installation, *, stored: bool) -> None:
-    """Write the settings file and the keys of a new installation; never a new data key beside old data."""
+    """Write the settings file and the keys of a new installation.
+
+    Raises KeyFault and DatabaseNotReady where a part of an older installation is missing.
+    """
     if not here.key_file.exists():
         if stored:
             raise KeyFault(
-                f"{here.key_file} is missing, but the database was sealed with it. Restore the file from your copy; "
-                "a new key could not read what is stored"
+                f"{here.key_file} is missing, but the database was sealed with it. "
+                "Restore the file from your copy; a new key could not read what is stored"
             )
         write_keys(here.key_file, new_keys())
     was_used = audit.head_file(db.session, here.keys).exists()
     if not stored and (was_used or (not here.settings.database_url and here.secret_file.exists())):
         raise database.DatabaseNotReady(
-            f"{db.engine.url.render_as_string()} is empty, but it was in use: what it held is missing. Bring the file "
-            "back, or a backup: `flask restore FILE`. Only where nothing is to be kept, move "
-            f"{here.settings.instance} away and run `flask init` again"
+            f"{db.engine.url.render_as_string()} is empty, but it was in use: what it held is "
+            "missing. Bring the file back, or a backup: `flask restore FILE`. Only where nothing "
+            f"is to be kept, move {here.settings.instance} away and run `flask init` again"
         )
     if not (file := here.settings.instance / FILE_NAME).exists():
         write_private(file, settings_file())

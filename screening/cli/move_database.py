@@ -1,14 +1,9 @@
-"""`flask move-database`: from SQLite to PostgreSQL."""
+"""`flask move-database`: move everything from SQLite to PostgreSQL."""
 
 import click
 from pydantic import SecretStr
 
-from screening.cli.common import (
-    acting,
-    commands,
-    on_a_ready_installation,
-    progress,
-)
+from screening.cli.common import acting, commands, on_a_ready_installation, progress
 from screening.extensions import db
 from screening.installation import installation
 from screening.operating.move_database import move
@@ -19,20 +14,19 @@ from screening.settings import FILE_NAME, as_called
 @click.argument("url")
 @on_a_ready_installation()
 def move_database(url: str) -> None:
-    """Move everything from SQLite to the PostgreSQL database URL, in which `flask init` was run with these keys.
+    """Move everything from SQLite to the PostgreSQL database URL.
 
-    Stop the server first. The SQLite file stays, closed for writing.
+    Run `flask init` there first, with these keys. Stop the server first. The SQLite file stays,
+    closed for writing.
     """
     here = installation()
     act = acting()
     target = here.settings.model_copy(update={"database_url": SecretStr(url)})
-    with progress("Moving") as tell:
-        rows = move(db.engine, target.database, here.keys, now=act.now, by=act.by, progress=tell)
+    with progress("Moving") as update:
+        rows = move(db.engine, target.database, here.keys, now=act.now, by=act.by, progress=update)
     click.echo(
-        f"Moved {rows} rows; each was compared, and keys and audit chain fit. Nothing is written here any more."
+        f"Moved {rows} rows; each was compared, and keys and audit chain fit. "
+        "Nothing is written here any more."
     )
-    click.echo(
-        as_called(
-            f"Now set database_url in {here.settings.instance / FILE_NAME}, run flask verify, start the server."
-        )
-    )
+    file = here.settings.instance / FILE_NAME
+    click.echo(as_called(f"Now set database_url in {file}, run flask verify, start the server."))

@@ -1,4 +1,4 @@
-"""`flask outbox`: what is still to be printed and delivered."""
+"""`flask outbox`: the jobs that print and deliver summaries."""
 
 import time
 
@@ -18,45 +18,46 @@ WATCH_EVERY = 5.0  # seconds
 
 @commands.group()
 def outbox() -> None:
-    """What is still to be done about screenings that were sent: printing and delivering their summaries."""
+    """Run, list and retry the jobs that print and deliver summaries."""
 
 
 @outbox.command("run")
 @click.option("--once", is_flag=True, help="End when nothing is due, instead of waiting for more.")
 @on_a_ready_installation()
 def outbox_run(once: bool) -> None:
-    """Do what is due, until stopped. The server does so by itself unless outbox_in_server is false.
+    """Do the jobs that are due, until stopped.
 
-    On PostgreSQL it may run on any number of machines at once.
+    The server does so by itself unless outbox_in_server is false. On PostgreSQL any number of
+    machines may run this at once.
     """
     if not once:
-        background.start(current_app._get_current_object(), only_outbox=True)  # type: ignore[attr-defined]
-        db.session.rollback()  # no transaction stays open meanwhile
+        app = current_app._get_current_object()  # type: ignore[attr-defined]
+        background.start(app, only_outbox=True)
+        db.session.rollback()  # no transaction stays open while this waits
         while not (fault := background.fault(installation(), now=time.monotonic())):
             time.sleep(WATCH_EVERY)
         fail(f"{fault}; start this command again, as systemd does")
-    prove_writable(db.session)  # what fails in the background is only logged
+    prove_writable(db.session)  # a fault in the background is only logged
     background.empty_outbox(current_app)
-    db.session.rollback()  # to see what was done meanwhile
-    left = waiting(db.session)
-    click.echo(
-        f"{len(left)} jobs wait, {sum(job.failed for job, _reference in left)} of them failed."
-    )
+    db.session.rollback()  # a new transaction sees what was done
+    jobs_left = waiting(db.session)
+    failed = sum(job.failed for job, _reference in jobs_left)
+    click.echo(f"{len(jobs_left)} jobs wait, {failed} of them failed.")
 
 
 @outbox.command("list")
 @on_a_ready_installation()
 def outbox_list() -> None:
-    """Print each job that is not done: reference, what, edition, attempts, when it is due, last failure."""
+    """Print each job that is not done: reference, kind, edition, attempts, due time, last fault."""
     for job, reference in waiting(db.session):
-        state = "failed" if job.failed else f"due {job.due_at:%Y-%m-%d %H:%M:%S} UTC"
-        what = f"{reference}  {job.kind}, edition {job.number + 1}"
-        click.echo(f"{what}  attempts {job.attempts}  {state}  {job.fault}".rstrip())
+        due = "failed" if job.failed else f"due {job.due_at:%Y-%m-%d %H:%M:%S} UTC"
+        task = f"{reference}  {job.kind}, edition {job.number + 1}"
+        click.echo(f"{task}  attempts {job.attempts}  {due}  {job.fault}".rstrip())
 
 
 @outbox.command("retry")
 @click.argument("references", nargs=-1)
 @on_a_ready_installation()
 def outbox_retry(references: tuple[str, ...]) -> None:
-    """Let what failed be tried again: about the screenings with these REFERENCES, or about all."""
+    """Retry the jobs that failed: those of the screenings with these REFERENCES, or all."""
     click.echo(f"{jobs.retry(acting(), list(references))} jobs will be tried again.")

@@ -1,4 +1,4 @@
-"""`flask people`: who may sign in. The same can be done by an admin in the browser."""
+"""`flask people`: add, list and change those who sign in. Admins can do so in the browser."""
 
 import click
 from flask_security import hash_password
@@ -31,29 +31,30 @@ def people_add(sign_in_name: str, full_name: str, roles: tuple[str, ...], if_non
     if added:
         address = f"{installation().settings.public_url}/account/sign-in"
         click.echo(
-            f"First sign-in at {address}: name {sign_in_name}, password {password} (to be changed there)"
+            f"First sign-in at {address}: name {sign_in_name}, password {password} "
+            "(to be changed there)"
         )
-    elif (first := service.find(db.session, sign_in_name)) and first.password_is_one_time:
-        again = as_called(f"flask people reset-password {sign_in_name}")
+    elif (person := service.find(db.session, sign_in_name)) and person.password_is_one_time:
+        command = as_called(f"flask people reset-password {sign_in_name}")
         click.echo(
-            f"{sign_in_name} has not signed in yet. If the password that was printed is lost: {again}"
+            f"{sign_in_name} has not signed in yet. "
+            f"If the password that was printed is lost: {command}"
         )
 
 
 @people.command("list")
 @on_a_ready_installation()
 def people_list() -> None:
-    """Print who may sign in."""
-    for one in service.everyone(db.session):
-        words = [one.role_names, "" if one.active else "disabled"]
-        words += [
-            "second factor"
-            if one.tf_totp_secret
-            else "second factor due"
-            if one.totp_required
-            else ""
-        ]
-        click.echo(f"{one.sign_in_name}\t{one.full_name}\t{', '.join(filter(None, words))}")
+    """Print all who may sign in."""
+    for person in service.everyone(db.session):
+        words = [person.role_names]
+        if not person.active:
+            words.append("disabled")
+        if person.tf_totp_secret:
+            words.append("second factor")
+        elif person.totp_required:
+            words.append("second factor due")
+        click.echo(f"{person.sign_in_name}\t{person.full_name}\t{', '.join(filter(None, words))}")
 
 
 @on_a_ready_installation()
@@ -64,21 +65,21 @@ def _change(sign_in_name: str, **changes: object) -> None:
 @people.command("disable")
 @click.argument("sign_in_name")
 def people_disable(sign_in_name: str) -> None:
-    """Let a person sign in no more; whoever is signed in is out at the next request."""
+    """Disable a person. Their sign-ins end at the next request."""
     _change(sign_in_name, active=False)
 
 
 @people.command("enable")
 @click.argument("sign_in_name")
 def people_enable(sign_in_name: str) -> None:
-    """Let a disabled person sign in again."""
+    """Enable a person who was disabled."""
     _change(sign_in_name, active=True)
 
 
 @people.command("reset-password")
 @click.argument("sign_in_name")
 def people_reset_password(sign_in_name: str) -> None:
-    """Print a new one-time password. The second factor is forgotten too, and all sign-ins end."""
+    """Print a new one-time password. The second factor is deleted too, and all sign-ins end."""
     password = service.one_time_password()
     _change(sign_in_name, hashed=hash_password(password))
     click.echo(f"One-time password of {sign_in_name}: {password}")

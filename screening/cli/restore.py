@@ -1,16 +1,10 @@
-"""`flask restore`: bring a backup into an empty place."""
+"""`flask restore`: restore a backup into an empty database."""
 
 from pathlib import Path
 
 import click
 
-from screening.cli.common import (
-    READABLE,
-    acting,
-    commands,
-    fail,
-    progress,
-)
+from screening.cli.common import READABLE, acting, commands, fail, progress
 from screening.extensions import db
 from screening.installation import installation
 from screening.operating import backup as copies
@@ -22,21 +16,18 @@ from screening.storage import screenings
 @commands.command()
 @click.argument("source", type=READABLE)
 def restore(source: Path) -> None:
-    """Bring the backup SOURCE into an empty place, in which data.key is already.
+    """Restore the backup SOURCE into an empty database, with its data.key in the instance folder.
 
     Then run: flask init; flask verify.
     """
     here = installation()
     if not here.key_file.exists():
         fail(f"Put your copy to {here.key_file} first: without that key the backup cannot be read")
-    with progress("Copying") as tell:
-        copies.restore(db.engine, here.keys, source, tell)
+    with progress("Copying") as update:
+        copies.restore(db.engine, here.keys, source, update)
     noted, end = audit_log.begin_anew(acting(), source.name)
-    click.echo(
-        as_called(
-            f"Restored {screenings.count(db.session)} screenings. Now run: flask init; flask verify"
-        )
-    )
+    total = screenings.count(db.session)
+    click.echo(as_called(f"Restored {total} screenings. Now run: flask init; flask verify"))
     if noted.number > end.number:
         click.echo(
             f"The audit log here went to row {noted.number}, that of the backup to {end.number}."

@@ -1,13 +1,8 @@
-"""`flask rotate-key`: seal everything anew."""
+"""`flask rotate-key`: make a new data key and seal everything anew with it."""
 
 import click
 
-from screening.cli.common import (
-    acting,
-    commands,
-    on_a_ready_installation,
-    progress,
-)
+from screening.cli.common import acting, commands, on_a_ready_installation, progress
 from screening.extensions import db
 from screening.installation import installation
 from screening.operating.rotate_key import forget as forget_old_keys
@@ -38,23 +33,21 @@ def rotate_key(forget: bool) -> None:
     with write(db.session):
         note_keys(db.session, here.keys)
     done = 0
-    with progress("Sealing anew") as tell:
-        for part in seal_anew(db.session, here.keys):
-            done += part
-            tell(done, max(total, done))
+    with progress("Sealing anew") as update:
+        for count in seal_anew(db.session, here.keys):
+            done += count
+            update(done, max(total, done))
     acting().note_at_once("key rotated", detail=here.keys.current)
     if forget:
-        kept = only_current(here.keys)
+        current_key = only_current(here.keys)
         forget_old_keys(
-            db.session, here.keys, lambda: write_keys(here.key_file, kept, instead=True)
+            db.session, here.keys, lambda: write_keys(here.key_file, current_key, instead=True)
         )
         here.keys.follow()
     click.echo(
-        f"{done} rows are sealed with {here.keys.current} now. Copy {here.key_file} to its safe place again."
+        f"{done} rows are sealed with {here.keys.current} now. "
+        f"Copy {here.key_file} to its safe place again."
     )
     if not forget and len(here.keys.data) > 1:
-        click.echo(
-            as_called(
-                "Old keys stay in it for the backups made before; `flask rotate-key --forget` drops them."
-            )
-        )
+        command = as_called("`flask rotate-key --forget`")
+        click.echo(f"Old keys stay in it for the backups made before; {command} drops them.")

@@ -42,7 +42,10 @@ def rulebook() -> None:
     help="Only note that what this release changed in its rule book was looked at.",
 )
 def rulebook_adopt(seen: bool) -> None:
-    """Copy the packaged rule book into the instance folder, where the clinic changes it and upgrades do not."""
+    """Copy the packaged rule book into the instance folder, for the clinic to change.
+
+    Upgrades do not change that copy.
+    """
     folder = installation().rule_book_folder
     if seen:
         if not folder.exists():
@@ -57,30 +60,33 @@ def rulebook_adopt(seen: bool) -> None:
     except FileExistsError:
         fail(f"{folder} is there already: the rule book was adopted before. Nothing was changed.")
     click.echo("\n".join(f"Wrote {file}" for file in files))
-    say = "Change it and its version, run flask rulebook check; a prescriber approves it on the page Rule book."
-    click.echo(as_called(say))
+    click.echo(
+        as_called(
+            "Change it and its version, run flask rulebook check; "
+            "a prescriber approves it on the page Rule book."
+        )
+    )
 
 
 @rulebook.command("check")
 @click.argument("file", type=READABLE, required=False)
 def rulebook_check(file: Path | None) -> None:
-    """Prove a rule book and its translations; print every fault.
+    """Check a rule book and its translations; print every fault.
 
-    Without FILE, the one that the clinic changes.
+    Without FILE, check the one that the clinic changes.
     """
     here = installation()
     books = here.read(file or here.rule_book_file)
     edition = books[BASE_LANGUAGE].edition
-    state = "not known to be in force: flask init has not run"
+    standing_words = "not known to be in force: flask init has not run"
     if here.key_file.exists():
         here.check_languages(books)
         editions.refuse_used_version(db.session, edition)
         current = here.approved_books[BASE_LANGUAGE].edition
-        in_force = f"in force. {standing(current, 'en', on=here.today())}"
-        state = (
-            in_force if current.digest == edition.digest else f"not in force ({current.version} is)"
-        )
-    click.echo(f"{edition.id} {edition.version} is sound, and {state}")
+        standing_words = f"not in force ({current.version} is)"
+        if current.digest == edition.digest:
+            standing_words = f"in force. {standing(current, 'en', on=here.today())}"
+    click.echo(f"{edition.id} {edition.version} is sound, and {standing_words}")
     click.echo(f"  SHA-256 {edition.digest}")
     for language, book in books.items():
         click.echo(f"  {language}: {book.translation_status}")
@@ -89,13 +95,13 @@ def rulebook_check(file: Path | None) -> None:
 @rulebook.command("schema")
 @click.option("--translation", is_flag=True, help="The schema of a translation instead.")
 def rulebook_schema(translation: bool) -> None:
-    """Print the JSON Schema by which an editor checks a rule book while it is typed."""
+    """Print the JSON Schema with which an editor checks a rule book while it is typed."""
     from pydantic import TypeAdapter
 
     from screening.rulebooks import shape
 
-    made = TypeAdapter(shape.TranslationFile if translation else shape.Book).json_schema()
-    click.echo(json.dumps(made, indent=2))
+    schema = TypeAdapter(shape.TranslationFile if translation else shape.Book).json_schema()
+    click.echo(json.dumps(schema, indent=2))
 
 
 @rulebook.command("show")
@@ -105,10 +111,8 @@ def rulebook_show(language: str) -> None:
     books = installation().books
     if language not in books:
         fail(f"There is no rule book in {language!r}; use one of: {', '.join(books)}")
-    click.echo(
-        current_app.jinja_env.get_template("text/rule_book.txt").render(book=books[language]),
-        nl=False,
-    )
+    template = current_app.jinja_env.get_template("text/rule_book.txt")
+    click.echo(template.render(book=books[language]), nl=False)
 
 
 @rulebook.command("table")
@@ -119,25 +123,20 @@ def rulebook_show(language: str) -> None:
     help="Print every combination of answers instead, separated by tabs.",
 )
 def rulebook_table(is_all: bool) -> None:
-    """Print what each answer leads to, question by question, and then what several answers together lead to."""
+    """Print the findings of each answer, by question, then those of several answers together."""
     book = installation().books[BASE_LANGUAGE]
     if not is_all:
         rows, joined = truth_table(book)
-        click.echo(
-            current_app.jinja_env.get_template("text/table.txt").render(rows=rows, joined=joined),
-            nl=False,
-        )
+        template = current_app.jinja_env.get_template("text/table.txt")
+        click.echo(template.render(rows=rows, joined=joined), nl=False)
         return
     columns = [item.id for item in book.asked() if (item.id, "missing") in book.open_findings]
     click.echo("\t".join([*columns, "outcome", "findings"]))
     for values in combinations(book):
         assessment = evaluate(book, read_answers(book, values))
         cells = [values.get(column, "-") for column in columns]
-        click.echo(
-            "\t".join(
-                [*cells, assessment.outcome.word, ",".join(one.rule for one in assessment.findings)]
-            )
-        )
+        findings = ",".join(finding.rule for finding in assessment.findings)
+        click.echo("\t".join([*cells, assessment.outcome.word, findings]))
 
 
 @rulebook.command("diff")
@@ -146,55 +145,57 @@ def rulebook_table(is_all: bool) -> None:
 @click.option(
     "--references",
     is_flag=True,
-    help="Name the screenings, for prescribers. It is noted in the audit log.",
+    help="Name the screenings, for prescribers. The audit log records it.",
 )
 def rulebook_diff(old: str, new: str, references: bool) -> None:
     """Print what changes from the rule book OLD to the rule book NEW, and for how many screenings.
 
     Each is a file, `packaged`, `adopted-from` (the packaged one when it was adopted), `in-force`,
-    or an edition that the database keeps: the first 8 or more digits of its SHA-256.
+    or an edition in the database: the first 8 or more digits of its SHA-256.
     """
-    made = compare(_books(old), _books(new))
-    found = None
+    comparison = compare(_books(old), _books(new))
+    effect = None
     try:
-        with on_a_ready_installation(), progress("Assessing screenings") as tell:
+        with on_a_ready_installation(), progress("Assessing screenings") as update:
             act = acting()
-            found = effects.effect(
-                act, made.old, made.new, since=act.now - timedelta(days=effects.DAYS), progress=tell
+            since = act.now - timedelta(days=effects.DAYS)
+            effect = effects.effect(
+                act, comparison.old, comparison.new, since=since, progress=update
             )
         if references:
-            effects.seen(act, found)
+            effects.seen(act, effect)
     except (KeyFault, DatabaseNotReady, OperationalError) as err:
         click.echo(f"No screenings were assessed: {getattr(err, 'orig', err)}", err=True)
     template = current_app.jinja_env.get_template("text/comparison.txt")
-    click.echo(
-        template.render(comparison=made, effect=found, days=effects.DAYS, references=references),
-        nl=False,
+    text = template.render(
+        comparison=comparison, effect=effect, days=effects.DAYS, references=references
     )
+    click.echo(text, nl=False)
 
 
 def _books(name: str) -> Mapping[str, RuleBook]:
-    """The edition that a command names."""
+    """Return the edition of this name, in each language, or end the command."""
     if name == "packaged":
         return load()
     if name == "in-force":
         return installation().books
-    if name == "adopted-from" and basis(installation().rule_book_folder).exists():
-        return load(basis(installation().rule_book_folder), ())
+    basis_file = basis(installation().rule_book_folder)
+    if name == "adopted-from" and basis_file.exists():
+        return load(basis_file, ())
     if Path(name).is_file():
         return installation().read(Path(name))
     if not re.fullmatch("[0-9a-fA-F]{8,64}", name):
         fail(
-            f"{name} is no file; name a file, packaged, in-force, or 8 or more digits of the SHA-256 of an edition"
+            f"{name} is no file; name a file, packaged, in-force, "
+            "or 8 or more digits of the SHA-256 of an edition"
         )
     with on_a_ready_installation():
-        found = editions.beginning(db.session, name.lower())
-        if len(found) != 1:
-            fail(
-                f"{name} {'begins several kept editions' if found else 'is no edition that is kept here'}",
-                *found,
-            )
-        return load_content(editions.content(db.session, found[0]))
+        digests = editions.beginning(db.session, name.lower())
+        if not digests:
+            fail(f"{name} is no edition that is kept here")
+        if len(digests) > 1:
+            fail(f"{name} begins several kept editions", *digests)
+        return load_content(editions.content(db.session, digests[0]))
 
 
 @rulebook.command("fhir")
@@ -204,25 +205,21 @@ def _books(name: str) -> Mapping[str, RuleBook]:
 def rulebook_fhir(kind: str) -> None:
     """Print the rule book's FHIR R4 Questionnaire, or the CodeSystem of its options."""
     here = installation()
-    made = DEFINITIONS[kind](here.approved_books, base=here.settings.fhir_base)
-    click.echo(json.dumps(made, ensure_ascii=False, indent=2))
+    resource = DEFINITIONS[kind](here.approved_books, base=here.settings.fhir_base)
+    click.echo(json.dumps(resource, ensure_ascii=False, indent=2))
 
 
 def combinations(book: RuleBook) -> Iterator[dict[str, str]]:
-    """Every combination of the choices of questions and of follow-ups that rules read, where those apply."""
+    """Yield every combination of choices, with the follow-ups that apply and that rules read."""
     for pages in itertools.product(*([*_pages(question, book)] for question in book.questions)):
         yield {item: value for page in pages for item, value in page}
 
 
 def _pages(question: Question, book: RuleBook) -> Iterator[tuple[tuple[str, str], ...]]:
-    """Every way to answer one question's page."""
+    """Yield every combination of choices on one question's page."""
     for option in question.options:
-        opened = [
-            one
-            for one in question.follow_ups
-            if option.id in one.when and (one.id, "missing") in book.open_findings
-        ]
-        yield from itertools.product(
-            [(question.id, option.id)],
-            *([(one.id, given.id) for given in one.options] for one in opened),
-        )
+        choices = [[(question.id, option.id)]]
+        for follow_up in question.follow_ups:
+            if option.id in follow_up.when and (follow_up.id, "missing") in book.open_findings:
+                choices.append([(follow_up.id, choice.id) for choice in follow_up.options])
+        yield from itertools.product(*choices)

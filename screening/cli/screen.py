@@ -6,13 +6,7 @@ from pathlib import Path
 
 import click
 
-from screening.cli.common import (
-    READABLE,
-    WRITABLE,
-    commands,
-    fail,
-    write_file,
-)
+from screening.cli.common import READABLE, WRITABLE, commands, fail, write_file
 from screening.domain.assessment import Assessment, Screening
 from screening.domain.case import InvalidCase, read_case
 from screening.domain.evaluate import evaluate
@@ -30,7 +24,7 @@ from screening.reports.summary import Summary, summarise
 def screen(answers: Path, pdf: Path | None, as_json: bool) -> None:
     """Evaluate one file of ANSWERS (JSON) without a web server or database.
 
-    Exit code 0: evaluated, whatever the outcome. 1: the file is at fault; every fault is printed.
+    Exit code 0: evaluated, with any outcome. 1: the file is at fault; every fault is printed.
     2: wrong usage.
     """
     here = installation()
@@ -48,9 +42,8 @@ def screen(answers: Path, pdf: Path | None, as_json: bool) -> None:
     else:
         click.echo(f"Outcome: {assessment.outcome.word}")
         for finding in assessment.findings:
-            click.echo(
-                f"- {finding.severity.word}: {finding.title}. {finding.reason} [{finding.citations}]"
-            )
+            words = f"{finding.severity.word}: {finding.title}. {finding.reason}"
+            click.echo(f"- {words} [{finding.citations}]")
     if pdf is not None:
         screening = Screening(
             reference="",
@@ -64,27 +57,24 @@ def screen(answers: Path, pdf: Path | None, as_json: bool) -> None:
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """A JSON object in which no key stands twice: which of two answers holds must not be guessed."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(
-            f"these keys stand there twice: {', '.join(sorted({k for k in keys if keys.count(k) > 1}))}"
-        )
-    return found
+    """Return a JSON object. Raises ValueError where a key is in it twice: no answer is guessed."""
+    keys = [key for key, _value in pairs]
+    doubles = sorted({key for key in keys if keys.count(key) > 1})
+    if doubles:
+        raise ValueError(f"these keys stand there twice: {', '.join(doubles)}")
+    return dict(pairs)
 
 
-def _write_pdf(path: Path, made: Summary) -> None:
+def _write_pdf(path: Path, summary: Summary) -> None:
     try:
-        printed, missing = print_summary(made, paper=installation().settings.paper)
+        content, missing = print_summary(summary, paper=installation().settings.paper)
     except PrintingFailed as err:
         fail(f"The PDF could not be made: {err}")
-    write_file(path, printed)
+    write_file(path, content)
     if missing:
         points = ", ".join(f"U+{ord(character):04X}" for character in sorted(missing))
-        click.echo(
-            f"No font has these characters, the page shows their code points: {points}", err=True
-        )
+        words = "No font has these characters, the page shows their code points"
+        click.echo(f"{words}: {points}", err=True)
 
 
 def _assessment_json(assessment: Assessment, book: RuleBook) -> dict[str, object]:
@@ -104,6 +94,6 @@ def _assessment_json(assessment: Assessment, book: RuleBook) -> dict[str, object
             "id": book.edition.id,
             "version": book.edition.version,
             "digest": book.edition.digest,
-            "approved_by": [one.by for one in book.edition.approvals],
+            "approved_by": [approval.by for approval in book.edition.approvals],
         },
     }

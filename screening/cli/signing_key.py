@@ -1,4 +1,4 @@
-"""`flask signing-key`: the key that signs PDFs."""
+"""`flask signing-key`: create and show the key that signs PDFs."""
 
 from datetime import UTC, datetime
 
@@ -12,12 +12,12 @@ from screening.storage.private_files import write_private
 
 @commands.group("signing-key")
 def signing_key() -> None:
-    """The key that signs PDFs, in signing.pem in the instance folder."""
+    """Create or show the key that signs PDFs, in signing.pem in the instance folder."""
 
 
 @signing_key.command("create")
 def signing_key_create() -> None:
-    """Make a key (EC P-256) with a certificate that it signs itself.
+    """Make a key (EC P-256) with a self-signed certificate.
 
     From then on each PDF is signed.
 
@@ -29,7 +29,8 @@ def signing_key_create() -> None:
         write_private(here.signing_file, new_key(here.settings.clinic_name, now=datetime.now(UTC)))
     except FileExistsError:
         fail(
-            f"{here.signing_file} is there already and stays; move it away first if you want a new one"
+            f"{here.signing_file} is there already and stays; "
+            "move it away first if you want a new one"
         )
     except OSError as err:
         fail(f"{here.signing_file} cannot be written: {err.strerror}; run `flask init` first")
@@ -38,7 +39,7 @@ def signing_key_create() -> None:
 
 @signing_key.command("show")
 def signing_key_show() -> None:
-    """Print whose certificate it is, until when it holds, and its fingerprint, to be compared with a PDF reader's."""
+    """Print the certificate's subject, last day and fingerprint, to compare with a PDF reader's."""
     signature = installation().signature
     if signature is None:
         fail("There is no key, PDFs are not signed; run: flask signing-key create")

@@ -1,4 +1,4 @@
-"""`flask summary`: hand over the summary of a stored screening."""
+"""`flask summary`: print the summary of a stored screening, or write its PDF."""
 
 from pathlib import Path
 
@@ -23,16 +23,16 @@ from screening.storage.search import normal_reference
 @click.option("--pdf", type=WRITABLE, help="Write the summary to this file.")
 @on_a_ready_installation()
 def summary(reference: str, pdf: Path | None) -> None:
-    """Hand over the summary of the screening with this REFERENCE, such as 7F3K-9QWD."""
+    """Print the summary of the screening with this REFERENCE, such as 7F3K-9QWD."""
     here = installation()
     reference = normal_reference(reference)
     try:
         screening = review.view(acting(), reference, action="printed")
     except screenings.NoSuchScreening:
         fail(f"There is no screening {reference}; check the reference")
-    made = here.printer.summary(screening)
-    click.echo(f"{made.reference}  {made.submitted}  check code {made.check_code}")
-    click.echo(f"{made.headline}. {made.sentence}")
+    content = here.printer.summary(screening)
+    click.echo(f"{content.reference}  {content.submitted}  check code {content.check_code}")
+    click.echo(f"{content.headline}. {content.sentence}")
     if pdf is not None:
         try:
             write_file(pdf, here.printer.pdf(reference))

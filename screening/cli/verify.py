@@ -1,13 +1,8 @@
-"""`flask verify`: prove what is stored."""
+"""`flask verify`: verify everything that is stored."""
 
 import click
 
-from screening.cli.common import (
-    commands,
-    fail,
-    on_a_ready_installation,
-    progress,
-)
+from screening.cli.common import commands, fail, on_a_ready_installation, progress
 from screening.extensions import db
 from screening.installation import installation
 from screening.operating.verify import faults_of
@@ -18,10 +13,10 @@ from screening.storage import screenings
 @commands.command()
 @on_a_ready_installation()
 def verify() -> None:
-    """Prove what is stored: database files, keys, audit chain, and every screening by assessing it again."""
+    """Verify database files, keys, the audit chain, and each screening by a new assessment."""
     keys = installation().keys
-    with progress("Assessing again") as tell:
-        faults = list(faults_of(db.session, keys, tell))
+    with progress("Assessing again") as update:
+        faults = list(faults_of(db.session, keys, update))
     if faults:
         fail(*faults)
     total = screenings.count(db.session)

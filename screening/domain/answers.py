@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from typing import assert_never
 
@@ -67,17 +67,31 @@ class Respondent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Paper:
+    """The paper form that answers were typed in from.
+
+    `filled_in_at` is the beginning of the day on the paper, in the clinic's time zone. `typed_by`
+    is the full name of the person who typed.
+    """
+
+    filled_in_at: datetime
+    typed_by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Patient:
     """The person whom the answers concern.
 
     `visit` is the clinic's reference for the visit and may be empty. `respondent` is None where
-    the person who fills in the questionnaire is not known.
+    the person who fills in the questionnaire is not known. `paper` is None for answers that were
+    given on a screen.
     """
 
     name: str
     birth_date: date
     visit: str = ""
     respondent: Respondent | None = None
+    paper: Paper | None = None
 
     @property
     def proxy(self) -> Respondent | None:
@@ -85,6 +99,10 @@ class Patient:
         if self.respondent is None or self.respondent.role is Role.PATIENT:
             return None
         return self.respondent
+
+    def answered_at(self, submitted_at: datetime) -> datetime:
+        """Return when the answers were given: they are as old as their paper form."""
+        return min(submitted_at, self.paper.filled_in_at) if self.paper else submitted_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,13 +179,20 @@ class Answers:
 
         return Answers(given=tuple(filter(has_same_wording, self.given)))
 
-    def open_question(self, book: RuleBook) -> Question | None:
-        """Return the first question whose page lacks a required answer, or None."""
-        for question in book.questions:
-            for item in question.page:
-                if item.required and self.applies(item) and self.get(item.id) is None:
-                    return question
-        return None
+    def lacks(self, question: Question) -> bool:
+        """Return whether a required answer on the question's page is missing."""
+        return any(
+            item.required and self.applies(item) and self.get(item.id) is None
+            for item in question.page
+        )
+
+    def open_question(self, book: RuleBook, but: tuple[str, ...] = ()) -> Question | None:
+        """Return the first question whose page lacks a required answer, or None.
+
+        The questions with the ids in `but` may lack one.
+        """
+        open_questions = filter(self.lacks, book.questions)
+        return next((question for question in open_questions if question.id not in but), None)
 
 
 class UnacceptableAnswers(InvalidInput[Mapping[str, Fault]]):

@@ -76,7 +76,9 @@ class Screening:
     def known_since(self, item_id: str) -> datetime:
         """Return when a question or follow-up was answered or, later, clarified."""
         clarification = self.clarification(item_id)
-        return clarification.at if clarification else self.submitted_at
+        if clarification is not None:
+            return clarification.at
+        return self.patient.answered_at(self.submitted_at)
 
     def outdated(self, question: Question, now: datetime) -> bool:
         """Return whether the answer is older than the `valid_for_hours` of its question."""

@@ -24,7 +24,10 @@ class InvalidCase(InvalidInput[list[str]]):
 
 
 def read_case(books: Mapping[str, RuleBook], content: object, *, today: date) -> Case:
-    """Read `{"patient": {"name", "birth_date", "visit"}, "respondent": {"role", "name"}, "language", "answers"}`.
+    """Return the case in a JSON object.
+
+    Its keys are `patient` (`name`, `birth_date`, `visit`), `respondent` (`role`, `name`),
+    `language` and `answers`.
 
     `answers` are by id. They, `visit`, `respondent`, its `name` and `language` (then the first
     book's) may be left out. Raises InvalidCase with every fault.
@@ -140,7 +143,8 @@ def _remedy(book: RuleBook, key: str, value: object, fault: said.Fault) -> str:
         return f"is not a question; use some of: {', '.join(asked)}"
     item = asked[key]
     if fault is said.Fault.UNKNOWN_VALUE:
-        return f"{value!r} is not an answer; use one of: {', '.join(option.id for option in item.options)}"
+        options = ", ".join(option.id for option in item.options)
+        return f"{value!r} is not an answer; use one of: {options}"
     if fault is said.Fault.WRONG_TYPE:
         return f"{value!r} must be {'a list of texts' if item.kind is Kind.SEVERAL else 'one text'}"
     if fault is said.Fault.DOES_NOT_APPLY and isinstance(item, FollowUp):
@@ -152,10 +156,11 @@ def _remedy(book: RuleBook, key: str, value: object, fault: said.Fault) -> str:
 
 
 def _words(fault: said.Fault, longest: int = 0, text: str = "") -> str:
+    shown = said.with_faults_shown(text)
     return {
         said.Fault.MISSING: "is missing; write it between quotes",
         said.Fault.TOO_LONG: f"is too long; write at most {longest} characters",
-        said.Fault.CONTROL_CHARACTER: f"has a control character; remove it: {said.with_faults_shown(text)}",
+        said.Fault.CONTROL_CHARACTER: f"has a control character; remove it: {shown}",
         said.Fault.IN_FUTURE: "is in the future; correct it",
         said.Fault.TOO_LONG_AGO: "is too long ago; correct the year",
     }.get(fault, fault.value)

@@ -1,4 +1,4 @@
-"""What is examined by `flask doctor`."""
+"""The checks of `flask doctor`."""
 
 import shutil
 from collections.abc import Iterator
@@ -12,6 +12,7 @@ from sqlalchemy.exc import OperationalError
 from screening.domain.rules import BASE_LANGUAGE
 from screening.extensions import db
 from screening.installation import Installation, installation
+from screening.operating import overlooked, retention
 from screening.operating.clock import doubt
 from screening.operating.readiness import START_FAULTS, not_reachable
 from screening.printing import fonts
@@ -21,28 +22,26 @@ from screening.rulebooks.adopt import is_packaged_newer
 from screening.rulebooks.load import InvalidRuleBook
 from screening.services import texts
 from screening.services.people import everyone
-from screening.storage import audit, database, outbox, screenings, search
+from screening.storage import audit, database, outbox, search
+from screening.storage.audit import Act
 from screening.storage.editions import VersionUsed, refuse_used_version
 from screening.storage.encryption import read_keys
 from screening.storage.private_files import KeyFault, read_private
-from screening.storage.tables import ScreeningRow
 
 DISK_GIB = 1
 SERVER_SECONDS = 10
-RENEW = timedelta(days=60)  # before a certificate is over
-LATE = timedelta(days=2)  # for what is to happen daily
-# what clocks of two machines may differ: those of leases must be the same
+READ_SECONDS = 60  # for the list of screenings
+RENEW = timedelta(days=60)  # before a certificate expires
+LATE = timedelta(days=2)  # for a daily task
+# By which the clocks of two machines may differ; the leases of jobs depend on them.
 APART = timedelta(seconds=10)
 
 
 def examined() -> Iterator[tuple[bool | None, str, str]]:
-    """Whether it is well (None for what is only to be known), what was looked at, and what was found."""
+    """Yield the result of each check: whether it is well (None: a note), its subject, a message."""
     here = installation()
-    yield (
-        True,
-        "versions",
-        ", ".join(f"{name} {version(name)}" for name in ("flask", "weasyprint", "cryptography")),
-    )
+    packages = ("flask", "weasyprint", "cryptography")
+    yield True, "versions", ", ".join(f"{name} {version(name)}" for name in packages)
     missing = fonts.missing_parts()
     yield not missing, "fonts and subsetting", "; ".join(missing) or "all there"
     for file, read in ((here.key_file, read_keys), (here.secret_file, read_private)):
@@ -51,31 +50,22 @@ def examined() -> Iterator[tuple[bool | None, str, str]]:
             yield True, file.name, f"{file} is there, and only its owner can read it"
         except KeyFault as err:
             yield False, file.name, str(err)
-    mode = here.settings.instance.stat().st_mode & 0o777 if here.settings.instance.exists() else 0
-    yield (
-        mode == 0o700,
-        "instance folder",
-        f"{here.settings.instance}, mode {mode:04o} (to be 0700)",
-    )
-    free = shutil.disk_usage(here.settings.instance.parent).free / 2**30
+    folder = here.settings.instance
+    mode = folder.stat().st_mode & 0o777 if folder.exists() else 0
+    yield mode == 0o700, "instance folder", f"{folder}, mode {mode:04o} (to be 0700)"
+    free = shutil.disk_usage(folder.parent).free / 2**30
     yield free >= DISK_GIB, "disk", f"{free:.1f} GiB free (to be {DISK_GIB} or more)"
-    https = here.settings.over_tls or not here.settings.allow_plain_http
-    yield (
-        https,
-        "address",
-        here.settings.public_url + ("" if https else ", unencrypted over the network"),
-    )
+    is_safe = here.settings.over_tls or not here.settings.allow_plain_http
+    unencrypted = "" if is_safe else ", unencrypted over the network"
+    yield is_safe, "address", f"{here.settings.public_url}{unencrypted}"
     fault = _server_fault(here.settings.public_url)
     yield not fault, "server", fault or "it answers at that address"
     try:
         database.check_keys(db.session, here.keys)
         database.check_release(db.session)
         search.check(db.session, here.keys)
-        yield (
-            True,
-            "database",
-            f"{db.engine.url.render_as_string()}: the tables are those of this release",
-        )
+        address = db.engine.url.render_as_string()
+        yield True, "database", f"{address}: the tables are those of this release"
         yield from _examined_data(datetime.now(UTC))
     except START_FAULTS as err:
         yield False, "database", str(err)
@@ -84,11 +74,10 @@ def examined() -> Iterator[tuple[bool | None, str, str]]:
 
 
 def _server_fault(url: str) -> str:
-    """Why the running server does not answer as patients reach it, or ""."""
+    """Return why the running server does not answer at the address of patients, or ""."""
+    opener = build_opener(ProxyHandler({}))
     try:
-        with build_opener(ProxyHandler({})).open(
-            f"{url}/healthz", timeout=SERVER_SECONDS
-        ) as answer:
+        with opener.open(f"{url}/healthz", timeout=SERVER_SECONDS) as answer:
             return "" if answer.read(10) == b"ok\n" else f"something else answers at {url}"
     except (OSError, HTTPException) as err:
         return f"{url} does not answer: {getattr(err, 'reason', err) or type(err).__name__}"
@@ -98,62 +87,73 @@ def _examined_data(now: datetime) -> Iterator[tuple[bool | None, str, str]]:
     here = installation()
     newest = audit.last(db.session)
     in_doubt = doubt(db.session)
-    off = abs(database.clock(db.session, here=now) - now)
-    faults = [", behind the newest audit row"] * (
-        newest is not None and newest.at > now + timedelta(minutes=5)
-    )
-    faults += [f", {off.total_seconds():.0f} seconds away from the database's"] * (off > APART)
+    apart = abs(database.clock(db.session, here=now) - now)
+    faults = []
+    if newest is not None and newest.at > now + timedelta(minutes=5):
+        faults.append(", behind the newest audit row")
+    if apart > APART:
+        faults.append(f", {apart.total_seconds():.0f} seconds away from the database's")
     if in_doubt is not None:
-        faults += [
-            f"; it jumped by {in_doubt.detail}, nothing is deleted: set it right, then `flask confirm-clock`"
-        ]
+        faults.append(
+            f"; it jumped by {in_doubt.detail}, nothing is deleted: "
+            "set it right, then `flask confirm-clock`"
+        )
     yield not faults, "clock", f"{now:%Y-%m-%d %H:%M} UTC" + "".join(faults)
     lost = audit.lost(db.session, here.keys)
-    yield (
-        not lost,
-        "audit log",
-        lost or "it contains the end that was noted outside of the database",
-    )
-    for action, what, command in (
+    words = lost or "it contains the end that was noted outside of the database"
+    yield not lost, "audit log", words
+    for action, subject, command in (
         ("backed up", "last backup", "flask backup FILE"),
         ("purged", "last purge", "flask purge"),
     ):
         row = audit.last(db.session, action)
         recent = row is not None and row.at > now - LATE
-        yield recent, what, f"{row.at:%Y-%m-%d %H:%M} UTC" if row else f"never; run: {command}"
-    of_texts = "; ".join(texts.faults(here.settings.instance, here.settings.languages))
-    yield not of_texts, "own texts", of_texts or "short and plain, or none"
+        yield recent, subject, f"{row.at:%Y-%m-%d %H:%M} UTC" if row else f"never; run: {command}"
+    text_faults = "; ".join(texts.faults(here.settings.instance, here.settings.languages))
+    yield not text_faults, "own texts", text_faults or "short and plain, or none"
     yield from _examined_rule_book(here)
-    unread = screenings.count(
-        db.session, ScreeningRow.status == "new", ScreeningRow.submitted_at < now - LATE
-    )
-    yield not unread, "unread", f"{unread} screenings wait unopened for more than {LATE.days} days"
-    people = [one for one in everyone(db.session) if one.active]
-    no_factor = sum(one.tf_totp_secret is None for one in people)
-    yield (
-        bool(people),
-        "people",
-        f"{len(people)} may sign in, {no_factor} of them without a second factor",
-    )
+    yield from _examined_waiting(here, now)
+    people = [person for person in everyone(db.session) if person.active]
+    no_factor = sum(person.tf_totp_secret is None for person in people)
+    words = f"{len(people)} may sign in, {no_factor} of them without a second factor"
+    yield bool(people), "people", words
     jobs = outbox.totals(db.session, now=now)
     troubled = jobs.failed + jobs.repeating
-    words = f"{jobs.waiting} jobs wait, {jobs.failed} of them failed, {jobs.repeating} fail again and again or are late"
-    words += (": see flask outbox list" if troubled else "") + (
-        ", is flask outbox run needed?" if jobs.idle else ""
-    )
+    words = f"{jobs.waiting} jobs wait, {jobs.failed} of them failed, "
+    words += f"{jobs.repeating} fail again and again or are late"
+    words += ": see flask outbox list" if troubled else ""
+    words += ", is flask outbox run needed?" if jobs.idle else ""
     yield not troubled, "outbox", words
     yield from _examined_signing(now)
     for check in here.points.checks:
         yield from check()
 
 
-def not_offered(here: Installation) -> str:
-    """Say which languages of the settings patients are not offered, and why; "" where they are offered all."""
-    codes = ", ".join(sorted({*here.settings.languages} - {*here.languages}))
-    return (
-        codes
-        and f"not offered to patients: {codes} (incomplete or unreviewed, see unreviewed_languages)"
+def _examined_waiting(here: Installation, now: datetime) -> Iterator[tuple[bool, str, str]]:
+    act = Act(session=db.session, keys=here.keys, now=now, by="doctor")
+    waiting = overlooked.read(act, here, patience=READ_SECONDS)
+    words = (
+        f"{len(waiting.unopened)} screenings were not opened in time, "
+        f"{len(waiting.appointed)} have no decision although their appointment has come"
     )
+    yield not (waiting.unopened or waiting.appointed), "overlooked", words
+    if here.settings.overlooked_mail:
+        has_mailer = bool(here.points.mailers)
+        words = f"to {here.settings.overlooked_mail}"
+        yield has_mailer, "overlooked mail", words + ("" if has_mailer else ": no e-mail channel")
+    days = here.settings.retention_days
+    count, first, _references = retention.announced(db.session, days=days, shown=1)
+    words = f"{count} screenings without a decision are due"
+    if count:
+        words += f" from {first}; they stay until acknowledged: flask acknowledge, or the inbox"
+    yield not count, "deletion", words
+
+
+def not_offered(here: Installation) -> str:
+    """Return which languages of the settings are not offered to patients, and why, or ""."""
+    codes = ", ".join(sorted({*here.settings.languages} - {*here.languages}))
+    why = "incomplete or unreviewed, see unreviewed_languages"
+    return f"not offered to patients: {codes} ({why})" if codes else ""
 
 
 def _examined_rule_book(here: Installation) -> Iterator[tuple[bool | None, str, str]]:
@@ -166,21 +166,16 @@ def _examined_rule_book(here: Installation) -> Iterator[tuple[bool | None, str, 
     try:
         candidate = here.read(here.rule_book_file)[BASE_LANGUAGE].edition
         refuse_used_version(db.session, candidate)
-        same = candidate.digest == edition.digest
-        words = (
-            "is in force"
-            if same
-            else "is not in force: see the page Rule book, or flask rulebook diff"
-        )
-        yield same or None, "rule book file", f"{here.rule_book_file} {words}"
+        words = "is not in force: see the page Rule book, or flask rulebook diff"
+        is_current = candidate.digest == edition.digest
+        if is_current:
+            words = "is in force"
+        yield is_current or None, "rule book file", f"{here.rule_book_file} {words}"
     except (InvalidRuleBook, VersionUsed) as err:
         yield False, "rule book file", f"the last good one stays in force. {err}"
     if is_packaged_newer(here.rule_book_folder):
-        yield (
-            None,
-            "new rules",
-            "this release came with other rules; see flask rulebook diff adopted-from packaged",
-        )
+        words = "this release came with other rules; see flask rulebook diff adopted-from packaged"
+        yield None, "new rules", words
 
 
 def _examined_signing(now: datetime) -> Iterator[tuple[bool, str, str]]:
@@ -189,7 +184,7 @@ def _examined_signing(now: datetime) -> Iterator[tuple[bool, str, str]]:
         if signature is None:
             yield True, "signature", "PDFs are not signed; to sign them: flask signing-key create"
         else:
-            holds = now + RENEW < signature.certificate.not_valid_after_utc
-            yield holds, "signature", signature.described + ("" if holds else ": renew it")
+            is_valid = now + RENEW < signature.certificate.not_valid_after_utc
+            yield is_valid, "signature", signature.described + ("" if is_valid else ": renew it")
     except (CannotSign, KeyFault) as err:
         yield False, "signature", str(err)

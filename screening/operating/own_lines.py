@@ -4,6 +4,6 @@ from traceback import extract_tb
 
 
 def lines_of_ours(error: BaseException) -> list[str]:
-    """Where an exception went through this program, as `file:line`; the last one is nearest to its cause."""
+    """Return each line of this program in a traceback, as `file:line`, the cause last."""
     ours = [one for one in extract_tb(error.__traceback__) if "/screening/" in one.filename]
     return [f"{one.filename.rpartition('/screening/')[2]}:{one.lineno}" for one in ours]

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 
-from sqlalchemy import ColumnElement, delete, func, inspect, select, update
+from sqlalchemy import ColumnElement, delete, func, inspect, or_, select, update
 from sqlalchemy.orm import Session
 
 from screening.domain.entries import Status
@@ -19,6 +19,7 @@ from screening.storage.tables import (
     DraftRow,
     EntryRow,
     JobRow,
+    SamePersonRow,
     ScreeningRow,
     SummaryRow,
     tables_in_lock_order,
@@ -28,6 +29,7 @@ PART = 100  # screenings deleted or announced in one transaction, so that others
 ONE_DAY = timedelta(days=1)
 # for how long the inbox announces that a screening without a decision will be deleted
 ANNOUNCED_FOR = timedelta(days=14)
+ACKNOWLEDGED = "acknowledged"
 # The server by itself deletes at most the larger of these: a number, or a multiple of a usual day.
 LEAST_BY_ITSELF = 100
 TIMES_USUAL = 3
@@ -39,12 +41,14 @@ def due(act: Act, *, days: int) -> list[tuple[str, bool]]:
 
     The oldest come first. They were sent, clarified, reviewed or deferred to a day at least `days`
     ago, by their own times and by the audit log. Those without a decision must also have been
-    announced for 14 days.
+    announced for 14 days, and acknowledged.
     """
     age = timedelta(days=days)
     limit = act.now - age
     changed_since = _changed_after(act, clock.proven(act, age))
     announced_before = _announced_before(act, clock.proven(act, ANNOUNCED_FOR))
+    is_acknowledged = AuditRow.action == ACKNOWLEDGED
+    acknowledged = set(act.session.scalars(select(AuditRow.subject).where(is_acknowledged)))
     query = (
         select(ScreeningRow)
         .where(ScreeningRow.changed_at <= limit)
@@ -58,7 +62,8 @@ def due(act: Act, *, days: int) -> list[tuple[str, bool]]:
             until = None  # a screening that cannot be opened is not kept for ever
         is_over = until is None or date.fromisoformat(until) <= limit.date()
         was_announced = row.announced_at is not None and row.reference in announced_before
-        may_go = row.status == Status.REVIEWED or was_announced
+        was_acknowledged = row.acknowledged_at is not None and row.reference in acknowledged
+        may_go = row.status == Status.REVIEWED or (was_announced and was_acknowledged)
         if is_over and may_go and row.reference not in changed_since:
             deletable.append((row.reference, row.status != Status.NEW))
     return deletable
@@ -81,13 +86,17 @@ def _announced_before(act: Act, number: int) -> set[str]:
 
 
 def announced(session: Session, *, days: int, shown: int) -> tuple[int, date | None, list[str]]:
-    """Return how many screenings without a decision will be deleted, from which day, and which.
+    """Return how many screenings without a decision are due for deletion, from when, and which.
 
-    The references are the first ones, at most `shown`.
+    Those that were acknowledged are left out. The references are the first ones, at most `shown`.
     """
     columns = (ScreeningRow.reference, ScreeningRow.announced_at, ScreeningRow.changed_at)
     # Not "is not null", for which SQLite reads the whole table instead of the index.
-    is_announced = (ScreeningRow.announced_at > datetime(1970, 1, 1, tzinfo=UTC), _UNDECIDED)
+    is_announced = (
+        ScreeningRow.announced_at > datetime(1970, 1, 1, tzinfo=UTC),
+        ScreeningRow.acknowledged_at.is_(None),
+        _UNDECIDED,
+    )
     query = (
         select(*columns)
         .where(*is_announced)
@@ -103,8 +112,25 @@ def announced(session: Session, *, days: int, shown: int) -> tuple[int, date | N
     return count, min(deletion_days, default=None), [row.reference for row in first]
 
 
+def acknowledge(act: Act, references: Sequence[str]) -> int:
+    """Let screenings that were announced be deleted without a decision; return how many."""
+    query = select(ScreeningRow).where(
+        ScreeningRow.reference.in_(references),
+        ScreeningRow.announced_at.is_not(None),
+        ScreeningRow.acknowledged_at.is_(None),
+        _UNDECIDED,
+    )
+    with write(act.session):
+        rows = act.session.scalars(query.order_by(ScreeningRow.id).with_for_update()).all()
+        for row in rows:
+            row.acknowledged_at = act.now
+        for row in rows:
+            act.note(ACKNOWLEDGED, row.reference)
+    return len(rows)
+
+
 def _announce(act: Act, *, days: int) -> None:
-    """Announce screenings without a decision that are to be deleted in 14 days.
+    """Announce screenings without a decision that are due for deletion in 14 days.
 
     Each stays for 14 days after its announcement, even where `days` are fewer.
     """
@@ -138,9 +164,16 @@ def _delete(session: Session, condition: ColumnElement[bool]) -> Sequence[str]:
     references = session.scalars(rows.with_for_update()).all()
     is_locked = ScreeningRow.reference.in_(references)
     screening_ids = select(ScreeningRow.id).where(is_locked)
-    for child in (EntryRow, SummaryRow, CopyRow, JobRow):
+    about_two = or_(
+        SamePersonRow.first_id.in_(screening_ids), SamePersonRow.second_id.in_(screening_ids)
+    )
+    about_one = [
+        (child, child.screening_id.in_(screening_ids))
+        for child in (EntryRow, SummaryRow, CopyRow, JobRow)
+    ]
+    for child, about in (about_one[0], (SamePersonRow, about_two), *about_one[1:]):
         child_key = child.__table__.primary_key
-        child_rows = select(*child_key).where(child.screening_id.in_(screening_ids))
+        child_rows = select(*child_key).where(about)
         session.execute(child_rows.order_by(*child_key).with_for_update()).all()
     for table, (key, ids) in dependents.items():
         column = getattr(table, table.deleted_with_draft)

@@ -9,10 +9,11 @@ from sqlalchemy.orm import Session
 
 from screening.operating import clock
 from screening.services import editions
-from screening.storage import audit, drafts, outbox, screenings, search, summaries
+from screening.storage import audit, drafts, links, outbox, screenings, search, summaries
 from screening.storage import editions as stored_editions
 from screening.storage.database import integrity
 from screening.storage.encryption import Keys
+from screening.storage.links import LINKED, PARTED
 from screening.storage.private_files import KeyFault
 from screening.storage.tables import Checked, DraftRow, ScreeningRow, Sealed
 from screening.storage.worklist import CHANGES
@@ -41,9 +42,12 @@ def prove(session: Session, keys: Keys) -> Iterator[str]:
     state, and no deleted one is there again. Then yield the faults of the other tables.
     """
     events: dict[str, Counter[str]] = {}
+    decided: dict[str, bool] = {}
     for event in audit.rows(session):
         if event.action in CHANGES:
             events.setdefault(event.subject, Counter())[event.action] += 1
+        elif event.action in (LINKED, PARTED):
+            decided[event.subject] = event.action == LINKED
     query = select(ScreeningRow.id, ScreeningRow.reference)
     for screening_id, reference in session.execute(query).all():
         counts = events.pop(reference, Counter())
@@ -56,6 +60,7 @@ def prove(session: Session, keys: Keys) -> Iterator[str]:
     for reference, counts in events.items():
         if counts["submitted"] > counts["deleted"]:
             yield f"{reference}: it was sent and is missing"
+    yield from links.faults(session, decided)
     tables: list[type[Sealed]] = [DraftRow, *Checked.__subclasses__()]
     for table in tables:
         yield from _faults_of_table(session, keys, table)

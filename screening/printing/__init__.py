@@ -1,1 +1,1 @@
-"""Printing: processes of their own, fonts, conformance, signatures."""
+"""Printing: renderer processes, fonts, conformance to PDF/A and PDF/UA, signatures."""

@@ -1,7 +1,6 @@
-"""One file that is PDF/A-3a and PDF/UA-1 at once: what WeasyPrint 70 leaves to be done.
+"""Repairs that make a file of WeasyPrint 70 conform to PDF/A-3a and to PDF/UA-1.
 
-It touches private parts of WeasyPrint, whose version is therefore pinned. Each repair has a test of
-its own.
+This module uses private parts of WeasyPrint, so the version is pinned. Each repair has a test.
 """
 
 import zlib
@@ -16,8 +15,8 @@ from screening.printing import text_extraction
 VARIANT = "pdf/a-3a"
 SIGNATURE_FIELD = "Signature"
 POINTS = 0.75  # in a CSS pixel
-# PDF/A wants every property that it does not know itself described in an extension schema (ISO
-# 19005-3, 6.6.2.3).
+# PDF/A requires an extension schema for each property that it does not define (ISO 19005-3,
+# 6.6.2.3).
 _IDENTIFIER = b"""
 <rdf:Description rdf:about="" xmlns:pdfuaid="http://www.aiim.org/pdfua/ns/id/"><pdfuaid:part>1</pdfuaid:part>
 </rdf:Description>
@@ -38,71 +37,80 @@ _IDENTIFIER = b"""
 
 
 def identify(document: Any) -> None:
-    """Let the metadata name PDF/UA too, within the one `rdf:RDF` that readers look at."""
+    """Add the identifier of PDF/UA to the one `rdf:RDF` of the metadata that readers look at."""
     generate: Callable[..., bytes] = document.metadata.generate_rdf_metadata
     end = b"</rdf:RDF>"
-    document.metadata.generate_rdf_metadata = lambda *about: generate(*about).replace(
-        end, _IDENTIFIER + end
-    )
+
+    def generate_with_identifier(*arguments: Any) -> bytes:
+        return generate(*arguments).replace(end, _IDENTIFIER + end)
+
+    document.metadata.generate_rdf_metadata = generate_with_identifier
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repair:
-    """Mends a PDF that is about to be written, and makes the field for a signature if it is `to_be_signed`."""
+    """Repairs of a PDF before it is written; one `to_be_signed` gets a field for the signature."""
 
     to_be_signed: bool = False
 
     def __call__(self, document: Any, pdf: Any) -> None:
-        """Mend what WeasyPrint is about to write."""
-        tree = dict(_below(pdf, _object(pdf, pdf.catalog["StructTreeRoot"])))
+        """Repair the PDF; WeasyPrint calls this as its `finisher`."""
+        root = _object(pdf, pdf.catalog["StructTreeRoot"])
+        tree = dict(_descendants(pdf, root))
         for element in tree.values():
             match element["S"]:
-                case "/TH":  # all our headers are those of columns
+                case "/TH":  # each header in our tables heads a column
                     element["A"]["Scope"] = "/Column"
-                case "/L":  # its boxes are drawn, there are no numbers or bullets to read out
+                case "/L":  # its boxes are drawings: no numbers or bullets to read aloud
                     element["A"] = pydyf.Dictionary({"O": "/List", "ListNumbering": "/None"})
                 case "/Figure":
-                    _place(pdf, element)
-        for number, page in enumerate(_object(pdf, page) for page in pdf.page_references):
-            _take_out_margins(pdf, page, number, tree)
-            text_extraction.say(_owners(pdf, number), _object(pdf, page["Contents"]), tree)
+                    _convert_box(pdf, element)
+        for page_index, reference in enumerate(pdf.page_references):
+            owners = _owners(pdf, page_index)
+            contents = _object(pdf, _object(pdf, reference)["Contents"])
+            _mark_margins(contents, owners, tree)
+            text_extraction.write_actual_text(owners, contents, tree)
         text_extraction.map_codes(document, pdf)
         metadata = _object(pdf, pdf.catalog["Metadata"])
-        metadata.compress = False  # archives, and `/verify`, read them without a PDF reader
-        _name_files_once(pdf)
+        metadata.compress = False  # archives and `/verify` read the metadata without a PDF reader
+        _list_attachments_once(pdf)
         if self.to_be_signed:
             _add_signature_field(pdf)
-        _put_together_once(pdf)
+        _compress_streams(pdf)
 
 
-def _place(pdf: Any, figure: Any) -> None:
-    """Give the box of a figure in points from the bottom of the page, instead of CSS pixels from its top."""
+def _convert_box(pdf: Any, figure: Any) -> None:
+    """Convert the box of a figure to points above the bottom of its page: left, bottom, right, top.
+
+    WeasyPrint gives it in CSS pixels below the top.
+    """
     _, _, _, height = _object(pdf, figure["Pg"])["MediaBox"]
     left, top, right, bottom = (length * POINTS for length in figure["A"]["BBox"])
     figure["A"]["BBox"][:] = left, height - bottom, right, height - top
 
 
-def _take_out_margins(pdf: Any, page: Any, number: int, tree: dict[bytes, Any]) -> None:
-    """Mark what stands in the margins of each page as such: it is in no branch of the tree and is not read out."""
-    owners = _owners(pdf, number)
-    drawn = _object(pdf, page["Contents"]).stream
-    for place, item in enumerate(drawn):
-        if isinstance(item, dict) and owners[item["MCID"]] not in tree:
-            owners[item["MCID"]] = "null"
-            drawn[place - 1 : place + 1] = ["/Artifact", pydyf.Dictionary({"Type": "/Pagination"})]
+def _mark_margins(contents: Any, owners: list[Any], tree: dict[bytes, Any]) -> None:
+    """Mark the text in the margins of a page as pagination, which is not read aloud.
+
+    It is known by its owner, which is outside of the tag tree.
+    """
+    operators = contents.stream
+    for index, operator in enumerate(operators):
+        if isinstance(operator, dict) and owners[operator["MCID"]] not in tree:
+            owners[operator["MCID"]] = "null"
+            pagination = pydyf.Dictionary({"Type": "/Pagination"})
+            operators[index - 1 : index + 1] = ["/Artifact", pagination]
 
 
-def _owners(pdf: Any, number: int) -> list[Any]:
-    """The elements that the parts of a page belong to, by the numbers of the parts."""
-    parents: list[Any] = _object(pdf, _object(pdf, pdf.catalog["StructTreeRoot"])["ParentTree"])[
-        "Nums"
-    ]
-    owners: list[Any] = parents[2 * number + 1]
+def _owners(pdf: Any, page_index: int) -> list[Any]:
+    """Return the tag that owns each marked part of a page, in the order of the parts' MCID."""
+    root = _object(pdf, pdf.catalog["StructTreeRoot"])
+    owners: list[Any] = _object(pdf, root["ParentTree"])["Nums"][2 * page_index + 1]
     return owners
 
 
-def _name_files_once(pdf: Any) -> None:
-    """What is attached is the source of the whole document and stands once in its list; FHIR has a type of its own."""
+def _list_attachments_once(pdf: Any) -> None:
+    """List each attachment once, as the source of the document, with the media type of FHIR."""
     if "AF" not in pdf.catalog:
         return
     files = list(dict.fromkeys(pdf.catalog["AF"]))
@@ -111,8 +119,11 @@ def _name_files_once(pdf: Any) -> None:
         _object(pdf, _object(pdf, file)["EF"]["F"]).extra["Subtype"] = "/application#2Ffhir+json"
 
 
-def _put_together_once(pdf: Any) -> None:
-    """Compress each stream here: pydyf would do it twice, to write it and to work out the identifier of the file."""
+def _compress_streams(pdf: Any) -> None:
+    """Compress each stream once.
+
+    pydyf would compress it twice: to write it and to compute the identifier of the file.
+    """
     for stream in pdf.objects:
         if isinstance(stream, pydyf.Stream) and stream.compress:
             whole = b"\n".join(map(pydyf._to_bytes, stream.stream))
@@ -122,12 +133,12 @@ def _put_together_once(pdf: Any) -> None:
 
 
 def _add_signature_field(pdf: Any) -> None:
-    """An invisible field on the first page, in the tag tree, so that signing changes nothing that a tag describes."""
+    """Add an invisible field to the first page and the tag tree, so that signing changes no tag."""
     page = _object(pdf, pdf.page_references[0])
     root = _object(pdf, pdf.catalog["StructTreeRoot"])
     numbers = _object(pdf, root["ParentTree"])["Nums"]
     document = _object(pdf, root["K"][0])
-    place = max(numbers[::2]) + 1
+    key = max(numbers[::2]) + 1
     field = pydyf.Dictionary(
         {
             "Type": "/Annot",
@@ -138,24 +149,23 @@ def _add_signature_field(pdf: Any) -> None:
             "F": 132,  # printed, and locked
             "Rect": pydyf.Array([0, 0, 0, 0]),
             "P": page.reference,
-            "StructParent": place,
+            "StructParent": key,
         }
     )
     pdf.add_object(field)
+    kid = pydyf.Dictionary({"Type": "/OBJR", "Obj": field.reference, "Pg": page.reference})
     element = pydyf.Dictionary(
         {
             "Type": "/StructElem",
             "S": "/Form",
             "P": document.reference,
             "Pg": page.reference,
-            "K": pydyf.Array(
-                [pydyf.Dictionary({"Type": "/OBJR", "Obj": field.reference, "Pg": page.reference})]
-            ),
+            "K": pydyf.Array([kid]),
         }
     )
     pdf.add_object(element)
     document["K"].append(element.reference)
-    numbers.extend([place, element.reference])
+    numbers.extend([key, element.reference])
     page.setdefault("Annots", pydyf.Array()).append(field.reference)
     page["Tabs"] = "/S"
     pdf.catalog["AcroForm"] = pydyf.Dictionary(
@@ -163,12 +173,12 @@ def _add_signature_field(pdf: Any) -> None:
     )
 
 
-def _below(pdf: Any, element: Any) -> Iterator[tuple[bytes, Any]]:
-    """Every element of the tag tree below this one, by its reference."""
+def _descendants(pdf: Any, element: Any) -> Iterator[tuple[bytes, Any]]:
+    """Yield the reference of each element below this one in the tag tree, and the element."""
     for kid in element["K"]:
         if isinstance(kid, bytes) and _object(pdf, kid).get("Type") == "/StructElem":
             yield kid, _object(pdf, kid)
-            yield from _below(pdf, _object(pdf, kid))
+            yield from _descendants(pdf, _object(pdf, kid))
 
 
 def _object(pdf: Any, reference: bytes) -> Any:

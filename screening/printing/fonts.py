@@ -1,4 +1,4 @@
-"""The fonts of printed pages: the same files on every machine, found through a fontconfig file of our own."""
+"""The fonts of printed pages: the same files on every machine, by our own fontconfig file."""
 
 import ctypes.util
 import os
@@ -15,8 +15,8 @@ from xml.sax.saxutils import escape
 # file as bytes.
 _PACKAGE = "pymupdf_fonts"
 _FILES = ("FiraGO_Regular", "FiraGO_Bold")
-# What FiraGO has not, by the Debian package that has it: the files are those named, and the scripts
-# are for people.
+# The fonts for what FiraGO lacks, by Debian package: their folder, one file that proves that the
+# package is installed, and a description of the scripts for people.
 _NOTO = {
     "fonts-noto-core": (
         Path("/usr/share/fonts/truetype/noto"),
@@ -29,7 +29,7 @@ _NOTO = {
         "Chinese, Japanese, Korean",
     ),
 }
-# Noto Sans, upright, and the three scripts in use today that are in Noto Serif alone.
+# Noto Sans, upright, and the three scripts in use today that only Noto Serif has.
 _ACCEPTED = (
     "NotoSans*-Regular.*",
     "NotoSans*-Bold.*",
@@ -38,8 +38,7 @@ _ACCEPTED = (
     "NotoSerifYezidi-*",
 )
 
-# The caches of Debian's own packages are there already; what is not in them is cached in our
-# folder.
+# Debian's packages bring a cache of their fonts; our folder holds the cache of the others.
 _CONFIGURATION = """<?xml version="1.0"?>
 <!DOCTYPE fontconfig SYSTEM "urn:fontconfig:fonts.dtd">
 <fontconfig>
@@ -55,10 +54,7 @@ _CONFIGURATION = """<?xml version="1.0"?>
 
 
 def use_own_fonts() -> None:
-    """Point fontconfig at our fonts alone.
-
-    Must come before WeasyPrint is imported in this process.
-    """
+    """Point fontconfig at our fonts alone, before this process imports WeasyPrint."""
     home = _home(f"screening-fonts-{version('pymupdf-fonts')}")
     for name in _FILES:
         if not (home / f"{name}.ttf").exists():
@@ -69,25 +65,22 @@ def use_own_fonts() -> None:
         folders="\n".join(f"<dir>{escape(str(folder))}</dir>" for folder in folders),
         accepted="".join(f"<glob>*/{pattern}</glob>" for pattern in _ACCEPTED),
     )
-    # another release has another one
+    # named by its content: two releases can use the same folder
     file = home / f"fonts-{sha256(configuration.encode()).hexdigest()[:8]}.conf"
     _write(file, configuration.encode())
     os.environ["FONTCONFIG_FILE"] = str(file)
 
 
 def _home(name: str) -> Path:
-    """A folder that stays between runs where there is one to write to, else one for this process."""
+    """Return a folder that later runs find again, or a new one where none can be written."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     for home in (cache / name, Path(tempfile.gettempdir()) / f"{name}-{os.getuid()}"):
         with suppress(OSError):
             home.mkdir(parents=True, exist_ok=True, mode=0o700)
-            # in a folder that all can write to, somebody else may have been first
-            about = home.lstat()
-            if (
-                about.st_uid == os.getuid()
-                and not about.st_mode & 0o022
-                and os.access(home, os.W_OK)
-            ):
+            # where all users can write, another user may have made this folder
+            status = home.lstat()
+            is_ours = status.st_uid == os.getuid() and not status.st_mode & 0o022
+            if is_ours and os.access(home, os.W_OK):
                 return home
     return Path(tempfile.mkdtemp(prefix=f"{name}-"))
 
@@ -100,7 +93,7 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def missing_parts() -> list[str]:
-    """What is missing for full speed and every script, with the command that installs it."""
+    """Return what full speed and all scripts still need, each with the command to install it."""
     missing = []
     if find_spec(_PACKAGE) is None:
         missing.append("the font FiraGO: pip install --require-hashes -r requirements.txt")

@@ -1,6 +1,6 @@
-"""What patients get on paper: the form to fill in with a pen, the leaflet, their own copy.
+"""Papers for patients: the form to fill in with a pen, the leaflet, their own copy.
 
-Never an outcome.
+None shows an outcome.
 """
 
 from functools import lru_cache
@@ -26,33 +26,30 @@ STYLE = "pdf-patient.css"
 
 
 def blank(kind: str, book: RuleBook, settings: Settings) -> bytes:
-    """One of BLANKS as a PDF, in the language of the book. Raises PrintingFailed."""
+    """Return one of BLANKS as a PDF, in the language of the book. Raises PrintingFailed."""
     template, _, size = kind.partition("-")
-    parts = date_part_order(settings.locale(book.language))
-    places = {one.id: follow_up_places(one) for one in book.questions}
-    who = respondent_choices(book.language).values()
     html = page(
         f"pdf/{template}.html",
         book,
         settings,
         large=size == "large",
-        date_parts=parts,
-        places=places,
-        who=who,
+        date_parts=date_part_order(settings.locale(book.language)),
+        places={question.id: follow_up_places(question) for question in book.questions},
+        who=respondent_choices(book.language).values(),
     )
     return _printed(html(frozenset()))
 
 
 @lru_cache(maxsize=64)
 def _printed(html: str) -> bytes:
-    """Printed once: whoever asks for a blank again and again keeps nobody from printing."""
+    """Return the PDF of a page; it is cached, so that many requests for a blank print it once."""
     return print_page(lambda _missing: html, style=STYLE).content
 
 
 def copy(
     screening: Screening, book: RuleBook, settings: Settings, *, answers: bool = True
 ) -> Printed:
-    """The patient's own record, with the answers or without, as a PDF in the book's language.
+    """Return the patient's own record as a PDF in the book's language, with or without the answers.
 
     Raises PrintingFailed.
     """
@@ -63,8 +60,8 @@ def copy(
         created=screening.submitted_at.isoformat(timespec="seconds"),
         about=particulars(screening, book, settings),
         rows=[
-            (asked, answer)
-            for _question, asked, answer in asked_and_answered(screening.answers, book)
+            (wording, answer)
+            for _question, wording, answer in asked_and_answered(screening.answers, book)
             if answers
         ],
         private=private_label(book),
@@ -75,7 +72,7 @@ def copy(
 def page(
     template: str, book: RuleBook, settings: Settings, *, large: bool = False, **values: Any
 ) -> Html:
-    """A template filled in, once it is known which characters have no glyph."""
+    """Return a function that fills in the template, given the characters that have no glyph."""
     direction = settings.locale(book.language).text_direction
     values |= {
         "paper": settings.paper,

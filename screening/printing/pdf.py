@@ -1,4 +1,4 @@
-"""Print a page: fill in a template of templates/pdf and hand it to the renderer."""
+"""Printing of a page: a template is filled in and sent to the renderer."""
 
 import json
 import logging
@@ -17,7 +17,7 @@ from screening.reports.templates import filled_in
 
 log = logging.getLogger("screening")
 
-# from the characters that have no glyph, which are shown by code points
+# makes the page, given the characters that have no glyph, which it shows by their code points
 Html = Callable[[frozenset[str]], str]
 
 
@@ -28,7 +28,7 @@ def print_summary(
     attached: Attached | None = None,
     to_be_signed: bool = False,
 ) -> Printed:
-    """The summary as a PDF on `A4` or `Letter` paper. Raises PrintingFailed."""
+    """Return the summary as a PDF on `A4` or `Letter` paper. Raises PrintingFailed."""
     html = partial(summary_html, summary, paper)
     return print_page(html, style="pdf.css", attached=attached, to_be_signed=to_be_signed)
 
@@ -36,7 +36,7 @@ def print_summary(
 def print_page(
     html: Html, *, style: str, attached: Attached | None = None, to_be_signed: bool = False
 ) -> Printed:
-    """A page as a PDF in this style sheet; printed again where characters have no glyph.
+    """Return a page as a PDF in this style sheet, printed again if characters have no glyph.
 
     Raises PrintingFailed.
     """
@@ -52,14 +52,12 @@ def print_page(
 
 
 def summary_html(summary: Summary, paper: str, missing: frozenset[str] = frozenset()) -> str:
-    """The HTML that is printed."""
-    # It holds nothing about the patient.
+    """Return the HTML of the printed summary."""
+    # The address holds nothing about the patient.
     address = f"{summary.verify_at}?code={summary.check_code}"
-    qr = (
-        segno.make(address, error="m", micro=False).png_data_uri(border=4)
-        if summary.check_code
-        else ""
-    )
+    qr = ""
+    if summary.check_code:
+        qr = segno.make(address, error="m", micro=False).png_data_uri(border=4)
     return filled_in(
         "pdf/summary.html",
         summary.language,
@@ -75,10 +73,10 @@ def fhir_attachment(
     screening: Screening, assessment: Assessment, books: Mapping[str, RuleBook], *, base: str
 ) -> Attached:
     """Return the FHIR Bundle as the file that a printed summary carries."""
-    made = fhir.bundle(screening, assessment, books, base=base)
+    bundle = fhir.bundle(screening, assessment, books, base=base)
     return Attached(
         name="questionnaire-response.json",
         description="The answers and findings as a FHIR R4 Bundle",
-        content=json.dumps(made, ensure_ascii=False, separators=(",", ":")),
+        content=json.dumps(bundle, ensure_ascii=False, separators=(",", ":")),
         created=screening.changed_at.isoformat(timespec="seconds"),
     )

@@ -1,7 +1,7 @@
-"""WeasyPrint, in processes of its own: a helper that stays, and one child of it for each page, which may use little.
+"""WeasyPrint in processes of its own: a helper, and for each page a child of it with limits.
 
-The helper reads nothing that a patient wrote. It is started without the rest of the application
-(see renderer_process.py).
+The helper reads nothing that a patient wrote. renderer_process.py starts it without the rest of the
+application.
 """
 
 import base64
@@ -22,17 +22,14 @@ from screening.reports import bidi
 STYLES = Path(__file__).parent.parent.parent / "static" / "css"
 ELEMENTS = "pdf-base.css"
 PICTURE = "data:image/png;base64,"
-SECONDS = 10  # a page of the longest answers takes less than one
+SECONDS = 10  # for each page; one with the longest answers takes less than one second
 MEMORY = 1 << 30  # bytes of address space
-BY_SIGNAL = 128  # as shells count
-_CLOSED = 100  # the exit code of a child whose line was closed
+BY_SIGNAL = 128  # exit codes above it name the signal, as in shells
+_CLOSED = 100  # exit code of a child whose connection was closed
 
 
 class Attached(TypedDict):
-    """A file within the PDF, which is its machine-readable source.
-
-    `created` is an ISO 8601 moment.
-    """
+    """A file within the PDF: its machine-readable source. `created` is a time in ISO 8601."""
 
     name: str
     description: str
@@ -41,20 +38,20 @@ class Attached(TypedDict):
 
 
 class Page(TypedDict):
-    """What is to be printed: HTML that is XML too, its style sheet, whether it is to be signed, its attachment."""
+    """A page to print."""
 
-    html: str
-    style: str
+    html: str  # well-formed XML too
+    style: str  # file name of the style sheet
     to_be_signed: bool
     attached: Attached | None
 
 
 class Missing(Exception):
-    """A library that printing needs is not installed. Says which command installs it."""
+    """A library for printing is not installed; the message names the command that installs it."""
 
 
 class Renderer:
-    """WeasyPrint with one font configuration and style sheets that are parsed once.
+    """WeasyPrint with one font configuration and with style sheets that are parsed once.
 
     A new font configuration for each page would take longer and leak memory.
     """
@@ -73,9 +70,9 @@ class Renderer:
             ) from err
 
         class RefuseOthers(URLFetcher):  # type: ignore[misc]
-            """Fetches nothing but a picture that the page holds itself.
+            """Fetches only pictures that the page holds itself.
 
-            Only this error stops WeasyPrint: others it swallows, and prints without the part.
+            WeasyPrint stops at a FatalURLFetchingError; after others it prints without the part.
             """
 
             def fetch(self, url: str, headers: Any = None) -> Any:
@@ -91,15 +88,16 @@ class Renderer:
         elements = self._styles[ELEMENTS]
         fetcher = self._fetcher
 
-        class Ours(weasyprint.HTML):  # type: ignore[misc]
-            """A page of ours, as WeasyPrint wants it: read as XML, with our few elements, it is done much sooner."""
+        class XmlPage(weasyprint.HTML):  # type: ignore[misc]
+            """A page that is read as XML and styled by our few elements, which takes less time."""
 
             base_url = None
             url_fetcher = fetcher
             media_type = "print"
 
             def __init__(self, text: str) -> None:
-                self.etree_element = ElementTree.fromstring(text)  # noqa: S314 - it has no entities but those of XML
+                # Our templates declare no entities, so none can be expanded.
+                self.etree_element = ElementTree.fromstring(text)  # noqa: S314
                 bidi.resolve(self.etree_element)
                 self.wrapper_element = ElementWrapper.from_html_root(
                     self.etree_element, content_language=None
@@ -108,22 +106,23 @@ class Renderer:
             def _ua_stylesheets(self, forms: bool = False) -> list[Any]:
                 return [elements]
 
-        self._ours = Ours
+        self._page_class = XmlPage
 
     def _style(self, file: Path) -> Any:
         text = file.read_text(encoding="utf-8")
         return self._weasyprint.CSS(string=text, url_fetcher=self._fetcher, font_config=self._fonts)
 
     def render(self, page: Page) -> tuple[bytes, set[str]]:
-        """The page as a tagged PDF, and the characters that no font has."""
+        """Return the page as a tagged PDF, and the characters that no font has."""
         style = self._styles[page["style"]]
-        document = self._ours(page["html"]).render(font_config=self._fonts, stylesheets=[style])
-        if (one := page["attached"]) is not None:
-            created = datetime.fromisoformat(one["created"])
+        html = self._page_class(page["html"])
+        document = html.render(font_config=self._fonts, stylesheets=[style])
+        if (attached := page["attached"]) is not None:
+            created = datetime.fromisoformat(attached["created"])
             attachment = self._weasyprint.Attachment(
-                string=one["content"],
-                name=one["name"],
-                description=one["description"],
+                string=attached["content"],
+                name=attached["name"],
+                description=attached["description"],
                 relationship="Source",
                 created=created,
                 modified=created,
@@ -136,8 +135,8 @@ class Renderer:
         return content, {chr(code) for font in document.fonts.values() for code in font.missing}
 
 
-# A page that nobody sees. It has one of each kind of part, so that little is left to load for a
-# summary, and takes a fifth of its time.
+# A sample page that nobody sees. It has each kind of part once, so that little is left to load for
+# a summary. It takes a fifth of the time of a summary.
 WARM_UP = Page(
     html=(
         '<html lang="en"><head><title>Page</title></head><body><main><h1>Page</h1>'
@@ -161,61 +160,64 @@ WARM_UP = Page(
 
 
 def serve(descriptor: int, seconds: int, memory: int) -> NoReturn:
-    """Render each page asked for over this socket, in a child each, until the other side closes it.
+    """Render the pages requested over a socket, each in a child process, until it is closed.
 
-    This process renders WARM_UP first: what that makes it load, no child has to. Each child renders
-    it too, unless a page waits already, so that most of the memory that it needs a copy of is
-    copied while nobody waits. Where a child ends without an answer, this process ends too, with the
-    child's exit code, or BY_SIGNAL and the number of the signal.
+    This process renders WARM_UP first, so that no child has to load what it needs. Each child
+    renders it too, unless a page waits already: most of the memory that a child writes to is then
+    copied while nobody waits. If a child ends without an answer, this process ends with the child's
+    exit code, or with BY_SIGNAL plus the number of the signal.
     """
-    # Ctrl-C is for the server, which then closes the socket
+    # Ctrl-C ends the server, which then closes the socket
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(10)  # patients who fill in the form go first
-    # nothing that a patient wrote is to be left behind
+    # no core dump: it would hold what a patient wrote
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     connection = Connection(descriptor)
-    gc.disable()  # next to nothing of what is made here is ever garbage
+    gc.disable()  # almost nothing becomes garbage here
     try:
         renderer = Renderer()
         renderer.render(WARM_UP)
         gc.freeze()  # children share this memory for as long as nobody writes to it
-    except Exception as err:  # noqa: BLE001 - whatever it was, it must be told
-        why = str(err) if isinstance(err, Missing) else f"at start: {type(err).__name__}"
-        connection.send_bytes(_reply(json.loads(connection.recv_bytes())["number"], error=why))
+    except Exception as err:  # noqa: BLE001 - every failure must be reported
+        fault = str(err) if isinstance(err, Missing) else f"at start: {type(err).__name__}"
+        request = json.loads(connection.recv_bytes())
+        connection.send_bytes(_reply(request["number"], error=fault))
         os._exit(0)
     while True:
-        child = os.fork()  # before there is anything to do, so that nobody waits for it
+        child = os.fork()  # before a page is requested, so that nobody waits for it
         if child == 0:
-            _child(renderer, connection, seconds, memory)
+            _serve_page(renderer, connection, seconds, memory)
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        if code == _CLOSED:
+            os._exit(0)
         if code != 0:
-            os._exit(0 if code == _CLOSED else BY_SIGNAL - code if code < 0 else code)
+            os._exit(BY_SIGNAL - code if code < 0 else code)
 
 
-def _child(renderer: Renderer, connection: Connection, seconds: int, memory: int) -> NoReturn:
-    """Render one page within limits that the kernel keeps, answer, end."""
+def _serve_page(renderer: Renderer, connection: Connection, seconds: int, memory: int) -> NoReturn:
+    """Render one page within limits that the kernel enforces, reply and end the process."""
     code = 1
     try:
         if not connection.poll():
             renderer.render(WARM_UP)
         try:
-            asked = connection.recv_bytes()
+            message = connection.recv_bytes()
         except (EOFError, ConnectionError):
             code = _CLOSED
-            return  # type: ignore[misc] # the last line ends the process
+            return  # type: ignore[misc] # `finally` ends the process
         signal.alarm(seconds)
         for limit, soft, hard in (
             (resource.RLIMIT_CPU, seconds, seconds + 1),
             (resource.RLIMIT_AS, memory, memory),
-            (resource.RLIMIT_FSIZE, 0, 0),  # it has no file to write
+            (resource.RLIMIT_FSIZE, 0, 0),  # a child writes no file
         ):
             resource.setrlimit(limit, (soft, hard))
-        request = json.loads(asked)
+        request = json.loads(message)
         try:
             content, missing = renderer.render(request["page"])
             printed = base64.b64encode(content).decode()
             reply = _reply(request["number"], content=printed, missing="".join(sorted(missing)))
-        except BaseException as err:  # noqa: BLE001 - whatever it was, only its name may be told
+        except BaseException as err:  # noqa: BLE001 - only the name of a failure may be reported
             reply = _reply(request["number"], error=type(err).__name__)
         connection.send_bytes(reply)
         code = 0
@@ -224,6 +226,5 @@ def _child(renderer: Renderer, connection: Connection, seconds: int, memory: int
 
 
 def _reply(number: int, *, error: str = "", content: str = "", missing: str = "") -> bytes:
-    return json.dumps(
-        {"number": number, "error": error, "content": content, "missing": missing}
-    ).encode()
+    reply = {"number": number, "error": error, "content": content, "missing": missing}
+    return json.dumps(reply).encode()

@@ -1,4 +1,4 @@
-"""The renderer's process: it gets pages and returns PDFs. A page that ends it harms no other page."""
+"""The renderer's process takes pages and returns PDFs. A page that ends it harms no other page."""
 
 import atexit
 import base64
@@ -19,34 +19,32 @@ from typing import Any, NamedTuple
 from screening.printing.renderer import BY_SIGNAL, MEMORY, SECONDS, Page
 
 ROOT = Path(__file__).parent.parent.parent
-KEPT = ("PATH", "HOME", "XDG_CACHE_HOME", "TMPDIR")
-PATIENCE = SECONDS + 5  # seconds; the renderer's own limits come first
+INHERITED = ("PATH", "HOME", "XDG_CACHE_HOME", "TMPDIR")
+PATIENCE = SECONDS + 5  # seconds; longer than the renderer's own limit
 _START = """
 import sys
 sys.path.append(sys.argv[1])
 from screening.printing.renderer import serve
 serve(*map(int, sys.argv[2:]))
 """
-# nothing from the working folder or the user's own packages
+# no modules from the working folder or from the user's own packages
 _PYTHON = (sys.executable, "-P", "-s", "-c", _START)
-_beginning = threading.Lock()  # two threads at once must not make two
+_creation = threading.Lock()  # two threads at once must not create two renderers
 
 
 class PrintingFailed(Exception):
-    """A page could not be printed. Says why, in words that tell nothing about the page."""
+    """A page could not be printed. The message gives a reason that reveals nothing of the page."""
 
 
 class Printed(NamedTuple):
-    """The PDF's bytes, and the characters that have no glyph."""
+    """The bytes of a PDF, and the characters that have no glyph."""
 
     content: bytes
     missing: frozenset[str]
 
 
 class RendererProcess:
-    """One renderer, started when it is first needed and again after it ended.
-
-    For any number of threads.
+    """One renderer for any number of threads, started when first needed and again after it ended.
 
     A page may take that many `seconds`, and bytes of `memory` (address space).
     """
@@ -59,7 +57,7 @@ class RendererProcess:
         self._process: subprocess.Popen[bytes] | None = None
 
     def print(self, page: Page) -> Printed:
-        """The page as a PDF. Raises PrintingFailed."""
+        """Return the page as a PDF. Raises PrintingFailed."""
         if not self._lock.acquire(timeout=PATIENCE):
             raise PrintingFailed("busy")
         try:
@@ -68,10 +66,10 @@ class RendererProcess:
             if reply["error"]:
                 raise PrintingFailed(reply["error"])
         except (EOFError, OSError) as err:
-            raise PrintingFailed(self._why()) from err
+            raise PrintingFailed(self._end_and_explain()) from err
         except BaseException:
-            # The next page begins another renderer: this one may not have started as it should,
-            # and an answer that nobody waits for any more must not be taken for the next one.
+            # The next page starts a new renderer: this one may not have started properly, and a
+            # late answer must not be taken for the answer to the next page.
             self.close()
             raise
         finally:
@@ -79,12 +77,12 @@ class RendererProcess:
         return Printed(base64.b64decode(reply["content"]), frozenset(reply["missing"]))
 
     def begin(self) -> None:
-        """Start the renderer, if it is not there, so that it loads while the page is prepared."""
+        """Start the renderer unless it runs, so that it loads while the page is prepared."""
         with self._lock:
             self._begin()
 
     def forget(self) -> None:
-        """Leave the renderer to the process that this one was forked from."""
+        """Leave the renderer to the parent of this forked process."""
         if self._connection is not None:
             self._connection.close()
         self._connection = self._process = None
@@ -96,21 +94,21 @@ class RendererProcess:
             return
         ours, theirs = socket.socketpair()
         with theirs:
-            # Nothing of the environment but where its files are: there may be secrets in it.
-            kept = {name: value for name, value in os.environ.items() if name in KEPT}
+            # The environment may hold secrets: the renderer inherits paths only.
+            paths = {name: value for name, value in os.environ.items() if name in INHERITED}
             self._process = subprocess.Popen(  # noqa: S603 - all of it is ours
                 [*_PYTHON, str(ROOT), str(theirs.fileno()), *self._limits],
-                env=kept,
+                env=paths,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,  # WeasyPrint's warnings may repeat what a patient wrote
                 pass_fds=(theirs.fileno(),),
-                process_group=0,  # with its child; Ctrl-C and a hang-up are not for them
+                process_group=0,  # its own, with its child: Ctrl-C and a hang-up do not reach it
             )
         self._connection = Connection(ours.detach())
 
     def _exchange(self, page: Page) -> dict[str, Any]:
-        """Send a page and wait for its answer, for as long as PATIENCE.
+        """Send a page and wait at most PATIENCE for its answer.
 
         Raises EOFError, OSError.
         """
@@ -119,19 +117,19 @@ class RendererProcess:
         number = next(self._numbers)
         assert connection is not None  # noqa: S101
         assert process is not None  # noqa: S101
-        watch = threading.Timer(PATIENCE, _kill, (process,))
-        watch.start()
+        watchdog = threading.Timer(PATIENCE, _kill, (process,))
+        watchdog.start()
         try:
             connection.send_bytes(json.dumps({"number": number, "page": page}).encode())
             answer: dict[str, Any] = json.loads(connection.recv_bytes())
         finally:
-            watch.cancel()
+            watchdog.cancel()
         if answer["number"] != number:
             raise RuntimeError("the renderer answered another page")
         return answer
 
-    def _why(self) -> str:
-        """End the renderer, which does not answer any more, and say why that is."""
+    def _end_and_explain(self) -> str:
+        """End the renderer, which has stopped answering, and return the reason."""
         code = None
         if self._process is not None:
             with suppress(subprocess.TimeoutExpired):
@@ -143,7 +141,7 @@ class RendererProcess:
         return signal.Signals(number).name if number in set(signal.Signals) else f"exit code {code}"
 
     def close(self) -> None:
-        """End the renderer, whatever it is doing; the next page begins another."""
+        """End the renderer, even while it prints; the next page starts a new one."""
         if self._connection is not None:
             self._connection.close()
         if self._process is not None:
@@ -154,26 +152,26 @@ class RendererProcess:
 
 def current_renderer() -> RendererProcess:
     """Return the renderer of this process."""
-    with _beginning:
+    with _creation:
         return _renderer()
 
 
 @cache
 def _renderer() -> RendererProcess:
-    made = RendererProcess()
-    atexit.register(made.close)
+    renderer = RendererProcess()
+    atexit.register(renderer.close)
 
-    def begin_anew() -> None:
-        # A process forked from this one begins with a renderer of its own: a connection is not for two.
-        atexit.unregister(made.close)
-        made.forget()
+    def forget_in_child() -> None:
+        # Two processes cannot share a connection: a forked process starts its own renderer.
+        atexit.unregister(renderer.close)
+        renderer.forget()
         _renderer.cache_clear()
 
-    os.register_at_fork(after_in_child=begin_anew)
-    return made
+    os.register_at_fork(after_in_child=forget_in_child)
+    return renderer
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    """Kill a renderer with its child, if it is still there: they are a group of their own."""
+    """Kill the process group of a renderer and its child, if it still exists."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)

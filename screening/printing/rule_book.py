@@ -1,4 +1,4 @@
-"""An edition of the rule book on paper, with lines to sign."""
+"""An edition of the rule book on paper, with space for signatures."""
 
 from datetime import date
 from functools import partial
@@ -15,12 +15,9 @@ def printed(
     books: Books, comparison: Comparison | None, settings: Settings, *, on: date, needed: int
 ) -> bytes:
     """Return the edition as a PDF. Raises PrintingFailed."""
-    given = values(books, settings, on=on) | {
-        "comparison": comparison,
-        "needed": needed,
-        "paper": settings.paper,
-    }
-    direction = settings.locale(given["book"].language).text_direction
-    given |= {"clinic": settings, "direction": direction, "large": False}
-    html = partial(filled_in, "pdf/rule_book.html", settings.clinic_language, **given)
+    page_values = values(books, settings, on=on)
+    page_values |= {"clinic": settings, "paper": settings.paper, "large": False}
+    page_values |= {"comparison": comparison, "needed": needed}
+    page_values["direction"] = settings.locale(page_values["book"].language).text_direction
+    html = partial(filled_in, "pdf/rule_book.html", settings.clinic_language, **page_values)
     return print_page(lambda missing: html(missing=missing), style=STYLE).content

@@ -1,4 +1,4 @@
-"""The clinic's signature on a PDF: PAdES B-B, with a key of its own or one that an authority has certified."""
+"""The clinic's signature on a PDF: PAdES B-B, by a self-signed or a certified key."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -15,26 +15,28 @@ if TYPE_CHECKING:
     from cryptography import x509
 
 VALID = timedelta(days=5 * 365)
-# bytes: what is signed, a name and the largest usual signature take some hundred each
+# bytes: the signed attributes, a name and the largest usual signature take some hundred each
 BESIDE_CERTIFICATES = 2048
 
 
 class CannotSign(Exception):
-    """The signing key or its certificate cannot be used. Says what to do."""
+    """The signing key or its certificate cannot be used. The message names the remedy."""
 
 
 @dataclass(frozen=True)
 class Signature:
-    """Signs with what a PEM file holds: one private key, its certificate, and those above it, in that order."""
+    """A key to sign with, from a PEM file.
+
+    The file holds one private key, its certificate and the certificates above it, in that order.
+    """
 
     pem: bytes = field(repr=False)
     file: Path = Path("signing.pem")
 
     def sign(self, pdf: bytes) -> bytes:
-        """The PDF with a signature after which nothing may be changed. Raises CannotSign."""
+        """Return the PDF with a signature that permits no later change. Raises CannotSign."""
         writer_of, signer, space = self._tools
-        # pyHanko runs an event loop, which a thread cannot that runs one already: it gets a thread
-        # of its own.
+        # pyHanko runs an event loop. This thread may run one already, and a thread runs only one.
         with ThreadPoolExecutor(1) as thread:
             signing = thread.submit(
                 signer.sign_pdf,
@@ -47,7 +49,7 @@ class Signature:
 
     @cached_property
     def certificate(self) -> "x509.Certificate":
-        """The certificate of the key. Raises CannotSign."""
+        """Return the certificate of the key. Raises CannotSign."""
         from cryptography import x509
         from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
@@ -56,7 +58,8 @@ class Signature:
             key = load_pem_private_key(self.pem, password=None)
         except (ValueError, TypeError, IndexError) as err:
             raise CannotSign(
-                f"{self.file} must hold a private key without a password and then its certificate, both as PEM"
+                f"{self.file} must hold a private key without a password "
+                "and then its certificate, both as PEM"
             ) from err
         if key.public_key() != certificate.public_key():
             raise CannotSign(f"the first certificate in {self.file} is not that of its private key")
@@ -64,18 +67,17 @@ class Signature:
 
     @property
     def described(self) -> str:
-        """Whose certificate it is, until when it holds, and its fingerprint. Raises CannotSign."""
+        """Return the subject, last day and fingerprint of the certificate. Raises CannotSign."""
         from cryptography.hazmat.primitives.hashes import SHA256
 
-        one = self.certificate
-        return (
-            f"{one.subject.rfc4514_string()}, valid until {one.not_valid_after_utc:%Y-%m-%d}, "
-            f"SHA-256 {one.fingerprint(SHA256()).hex(':')}"
-        )
+        subject = self.certificate.subject.rfc4514_string()
+        last_day = f"{self.certificate.not_valid_after_utc:%Y-%m-%d}"
+        fingerprint = self.certificate.fingerprint(SHA256()).hex(":")
+        return f"{subject}, valid until {last_day}, SHA-256 {fingerprint}"
 
     @cached_property
     def _tools(self) -> Any:
-        _ = self.certificate  # says what is wrong with the file, if anything is
+        _ = self.certificate  # raises CannotSign if the file is invalid
         from pyhanko.keys import load_certs_from_pemder_data, load_private_key_from_pemder_data
         from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
         from pyhanko.sign.fields import MDPPerm, SigSeedSubFilter
@@ -83,7 +85,7 @@ class Signature:
         from pyhanko_certvalidator.registry import SimpleCertificateStore
 
         class Writer(IncrementalPdfFileWriter):
-            """Leaves the metadata as they are: what names the standards in them must not be written anew."""
+            """Keeps the metadata: written again, they would no longer name the standards."""
 
             def _update_meta(self) -> None:
                 pass
@@ -94,21 +96,21 @@ class Signature:
             signing_key=load_private_key_from_pemder_data(self.pem, None),
             cert_registry=SimpleCertificateStore.from_certs(above),  # type: ignore[no-untyped-call]
         )
-        what = PdfSignatureMetadata(
+        metadata = PdfSignatureMetadata(
             field_name=SIGNATURE_FIELD,
             subfilter=SigSeedSubFilter.PADES,
             certify=True,
             docmdp_permissions=MDPPerm.NO_CHANGES,
             md_algorithm="sha256",
         )
-        # Room for the signature as hexadecimal digits; without this, pyHanko signs twice to find
-        # out.
-        space = 2 * (BESIDE_CERTIFICATES + sum(len(one.dump()) for one in (certificate, *above)))
-        return Writer, PdfSigner(what, signer), space
+        # Space for the signature in hexadecimal digits; without it pyHanko signs twice to measure.
+        certificates = sum(len(each.dump()) for each in (certificate, *above))
+        space = 2 * (BESIDE_CERTIFICATES + certificates)
+        return Writer, PdfSigner(metadata, signer), space
 
 
 def new_key(clinic: str, *, now: datetime) -> str:
-    """A new P-256 key with a certificate that it signed itself, as PEM."""
+    """Return a new P-256 key with a self-signed certificate, as PEM."""
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
     from cryptography.hazmat.primitives.hashes import SHA256
@@ -116,8 +118,9 @@ def new_key(clinic: str, *, now: datetime) -> str:
 
     key = generate_private_key(SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, clinic[:64])])
-    not_for = "key_encipherment data_encipherment key_agreement key_cert_sign crl_sign encipher_only decipher_only"
-    uses = dict.fromkeys(not_for.split(), False)
+    other_uses = "key_encipherment data_encipherment key_agreement key_cert_sign crl_sign"
+    unused = dict.fromkeys([*other_uses.split(), "encipher_only", "decipher_only"], False)
+    usage = x509.KeyUsage(digital_signature=True, content_commitment=True, **unused)
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
@@ -127,9 +130,7 @@ def new_key(clinic: str, *, now: datetime) -> str:
         .not_valid_before(now)
         .not_valid_after(now + VALID)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(
-            x509.KeyUsage(digital_signature=True, content_commitment=True, **uses), critical=True
-        )
+        .add_extension(usage, critical=True)
         .sign(key, SHA256())
     )
     private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())

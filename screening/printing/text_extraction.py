@@ -1,9 +1,9 @@
-"""What is copied out of a PDF, or read aloud, is what was written, in its order.
+"""Copying from a PDF and reading it aloud give the text as written, in its order.
 
-WeasyPrint 70 tells readers what each glyph stood for where it was first drawn. Where glyphs change
-their order, join or split, that is wrong for the next word. Here each glyph stands for its own part
-of the text, by a code of its own where it needs one, and the tag tree holds the text as a whole.
-Private parts of WeasyPrint are used, as in conformance.py.
+WeasyPrint 70 maps each glyph to the text for which it was first drawn. Where glyphs are reordered,
+joined or split, that text is wrong in the next word. This module maps each glyph to its own part of
+the text, under another code where it needs one, and writes the whole text into the tag tree.
+It uses private parts of WeasyPrint, as conformance.py does.
 """
 
 import re
@@ -15,21 +15,20 @@ import pydyf
 
 from screening.reports.bidi import has_right_to_left
 
-SIMPLE = "\u02ff"  # up to here each letter is one glyph
-NOTHING = 0x200C  # a character whose glyph is empty and takes no room
-NO_LETTER = "\u200b"  # a second glyph for one letter must stand for something (PDF/UA)
-LAST = 0xFFFF  # of the codes in a PDF
-# WeasyPrint has numbers of its own, after those of the glyphs, for characters that a font lacks
-ROOM = 4096
-_NOT_SAID = dict.fromkeys(
+LAST_SIMPLE = "\u02ff"  # each character up to this one is drawn as one glyph
+ZERO_WIDTH_NON_JOINER = 0x200C  # its glyph is empty and has no width
+ZERO_WIDTH_SPACE = "\u200b"  # the text of a glyph without text of its own: PDF/UA requires some
+HIGHEST_CODE = 0xFFFF  # in a PDF
+RESERVED_CODES = 4096  # after the glyphs: WeasyPrint uses them for characters that a font lacks
+_WITHOUT_DIRECTION_MARKS = dict.fromkeys(
     map(ord, "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 )
-_MIRRORED = str.maketrans("()[]{}<>«»", ")(][}{><»«")  # readers turn these round again
-_DRAWN = re.compile(rb"<([0-9a-f]+)>")
+_MIRRORED = str.maketrans("()[]{}<>«»", ")(][}{><»«")  # readers mirror these again
+_GLYPHS = re.compile(rb"<([0-9a-f]+)>")
 
 
 def install() -> None:
-    """Let WeasyPrint note what each line that it draws says. Once in a process."""
+    """Make WeasyPrint record the text of each line that it draws. Later calls do nothing."""
     from weasyprint.draw import text
     from weasyprint.text.ffi import ffi
 
@@ -37,69 +36,65 @@ def install() -> None:
     if draw.__module__ == __name__:
         return
     ffi.cdef(
-        "int hb_font_get_nominal_glyph(hb_font_t *font, hb_codepoint_t letter, hb_codepoint_t *glyph);"
+        "int hb_font_get_nominal_glyph("
+        "hb_font_t *font, hb_codepoint_t character, hb_codepoint_t *glyph);"
     )
 
-    def draw_first_line(stream: Any, box: Any, *how: Any) -> Any:
-        if max(box.text, default="") <= SIMPLE:
-            return draw(stream, box, *how)
-        begin = len(stream.stream)
-        known = {font: set(font.to_unicode) for font in stream._fonts.values()}
-        emojis = draw(stream, box, *how)
+    def draw_first_line(stream: Any, box: Any, *arguments: Any) -> Any:
+        if max(box.text, default="") <= LAST_SIMPLE:
+            return draw(stream, box, *arguments)
+        start = len(stream.stream)
+        mapped = {font: set(font.to_unicode) for font in stream._fonts.values()}
+        emojis = draw(stream, box, *arguments)
         codes = []
         is_simple = True
-        for font, parts in _glyphs(stream, box):
-            codes.append(
-                b"".join(
-                    b"%04x" % _code(font, *one, known.setdefault(font, set())) for one in parts
-                )
-            )
-            is_simple = is_simple and len(parts) == len(parts[0][1]) == 1
-        stream.stream[begin:] = _with_codes(stream.stream[begin:], codes)
-        said = box.text.translate(_NOT_SAID)
-        if (backwards := has_right_to_left(said)) or not is_simple:
-            vars(stream).setdefault("said", {})[stream._tags[box]["mcid"]] = said
-        # what is written from right to left, readers would turn round once more
-        if not (backwards or is_simple):
-            next(one for one in reversed(stream.stream) if isinstance(one, dict))["ActualText"] = (
-                pydyf.String(said)
-            )
+        for font, glyphs in _glyphs(stream, box):
+            glyphs_mapped = mapped.setdefault(font, set())
+            numbers = [_code(font, glyph, part, glyphs_mapped) for glyph, part in glyphs]
+            codes.append(b"".join(b"%04x" % number for number in numbers))
+            is_simple = is_simple and len(glyphs) == len(glyphs[0][1]) == 1
+        stream.stream[start:] = _with_codes(stream.stream[start:], codes)
+        line = box.text.translate(_WITHOUT_DIRECTION_MARKS)
+        is_right_to_left = has_right_to_left(line)
+        if is_right_to_left or not is_simple:
+            vars(stream).setdefault("lines", {})[stream._tags[box]["mcid"]] = line
+        # not for text from right to left: readers would reverse it a second time
+        if not is_right_to_left and not is_simple:
+            marked = next(item for item in reversed(stream.stream) if isinstance(item, dict))
+            marked["ActualText"] = pydyf.String(line)
         return emojis
 
     text.draw_first_line = draw_first_line
 
 
-def say(owners: list[Any], drawn: Any, tree: dict[bytes, Any]) -> None:
-    """Write into the elements of a page's tag tree what was noted about its lines."""
-    for number, said in vars(drawn).get("said", {}).items():
-        if owners[number] in tree:
-            tree[owners[number]]["ActualText"] = pydyf.String(said)
+def write_actual_text(owners: list[Any], contents: Any, tree: dict[bytes, Any]) -> None:
+    """Write the recorded lines of a page into the tags that own them."""
+    for mcid, line in vars(contents).get("lines", {}).items():
+        if owners[mcid] in tree:
+            tree[owners[mcid]]["ActualText"] = pydyf.String(line)
 
 
 def map_codes(document: Any, pdf: Any) -> None:
-    """Tell readers which glyph our codes mean."""
+    """Add to each font with codes of our own the table that gives the glyph of each code."""
     own = {font.name: font for font in document.fonts.values() if vars(font).get("codes")}
-    for found in pdf.objects:
-        if (
-            isinstance(found, pydyf.Dictionary)
-            and found.get("Subtype") == "/Type0"
-            and found["BaseFont"] in own
-        ):
-            font = own[found["BaseFont"]]
-            glyphs = {code: code for code in font.to_unicode} | {
-                code: glyph for (glyph, _), code in font.codes.items()
-            }
-            table = (glyphs.get(code, 0).to_bytes(2, "big") for code in range(max(glyphs) + 1))
-            stream = pydyf.Stream([b"".join(table)], compress=True)
-            pdf.add_object(stream)
-            descendant = pdf.objects[int(found["DescendantFonts"][0].split()[0])]
-            descendant["CIDToGIDMap"] = stream.reference
+    for item in pdf.objects:
+        if not isinstance(item, pydyf.Dictionary) or item.get("Subtype") != "/Type0":
+            continue
+        if (font := own.get(item["BaseFont"])) is None:
+            continue
+        glyphs = {code: code for code in font.to_unicode}
+        glyphs |= {code: glyph for (glyph, _), code in font.codes.items()}
+        table = (glyphs.get(code, 0).to_bytes(2, "big") for code in range(max(glyphs) + 1))
+        stream = pydyf.Stream([b"".join(table)], compress=True)
+        pdf.add_object(stream)
+        descendant = pdf.objects[int(item["DescendantFonts"][0].split()[0])]
+        descendant["CIDToGIDMap"] = stream.reference
 
 
 def _glyphs(stream: Any, box: Any) -> Iterator[tuple[Any, list[tuple[int, str]]]]:
-    """For each glyph that was drawn, from left to right: its font, and itself with the text that it stands for.
+    """Yield for each glyph of a line, from left to right: its font, and a list of it and its text.
 
-    Where there is more text than glyphs, a glyph that draws nothing stands for what is left of it.
+    If text is left over, the list goes on with empty glyphs that stand for the rest.
     """
     from weasyprint.text.ffi import ffi, pango
 
@@ -110,62 +105,62 @@ def _glyphs(stream: Any, box: Any) -> Iterator[tuple[Any, list[tuple[int, str]]]
         shaped = run.data.glyphs
         run = run.next
         font, _size = stream.add_font(item.analysis.font)
-        # WeasyPrint embeds the whole of a font of which nothing is drawn, as of marks
+        # WeasyPrint would embed all of a font of which nothing is drawn, such as for marks.
         if not font.to_unicode:
-            font.to_unicode[0] = NO_LETTER
+            font.to_unicode[0] = ZERO_WIDTH_SPACE
         step = -1 if item.analysis.level % 2 else 1
-        places = [shaped.log_clusters[number] for number in range(shaped.num_glyphs)]
-        starts = [*sorted(set(places)), item.length]
+        clusters = [shaped.log_clusters[index] for index in range(shaped.num_glyphs)]
+        starts = [*sorted(set(clusters)), item.length]
         ends = dict(pairwise(starts))
-        for place, numbers in groupby(range(len(places)), places.__getitem__):
-            part = (
-                written[item.offset + place : item.offset + ends[place]]
-                .decode()
-                .translate(_NOT_SAID)
-            )
+        for start, indices in groupby(range(len(clusters)), clusters.__getitem__):
+            cluster = written[item.offset + start : item.offset + ends[start]].decode()
+            text = cluster.translate(_WITHOUT_DIRECTION_MARKS)
             if step < 0:
-                part = part.translate(_MIRRORED)
-            glyphs = [shaped.glyphs[number].glyph for number in numbers]
+                text = text.translate(_MIRRORED)
+            glyphs = [shaped.glyphs[index].glyph for index in indices]
             glyphs = [glyph for glyph in glyphs if glyph != pango.PANGO_GLYPH_EMPTY]
             drawn = [
                 font.missing.get(glyph - pango.PANGO_GLYPH_UNKNOWN_FLAG, glyph)
                 for glyph in glyphs[::step]
             ]
-            shared = [[(glyph, part[number : number + 1])] for number, glyph in enumerate(drawn)]
-            if shared and (rest := part[len(drawn) :]):
-                nothing = _nothing(font) if step < 0 else 0
-                if nothing:  # read letter by letter from the other side
-                    shared[-1] += [(nothing, letter) for letter in rest]
+            shares = [[(glyph, text[index : index + 1])] for index, glyph in enumerate(drawn)]
+            if shares and (rest := text[len(drawn) :]):
+                empty = _empty_glyph(font) if step < 0 else 0
+                if empty:  # readers reverse the characters of the rest one by one
+                    shares[-1] += [(empty, character) for character in rest]
                 else:
-                    shared[-1] = [(drawn[-1], part[len(drawn) - 1 :])]
-            for one in shared[::step]:
-                yield font, one[::step]
+                    shares[-1] = [(drawn[-1], text[len(drawn) - 1 :])]
+            for share in shares[::step]:
+                yield font, share[::step]
 
 
-def _nothing(font: Any) -> int:
-    """The glyph of the font that draws nothing; 0 if it has none."""
+def _empty_glyph(font: Any) -> int:
+    """Return the number of an empty glyph of the font, or 0 if it has none."""
     from weasyprint.text.ffi import ffi, harfbuzz
 
-    found = ffi.new("hb_codepoint_t *")
-    if harfbuzz.hb_font_get_nominal_glyph(font.hb_font, NOTHING, found):
-        font.widths.setdefault(found[0], 0)
-        font.to_unicode.setdefault(found[0], chr(NOTHING))
-    return int(found[0])
+    glyph = ffi.new("hb_codepoint_t *")
+    if harfbuzz.hb_font_get_nominal_glyph(font.hb_font, ZERO_WIDTH_NON_JOINER, glyph):
+        font.widths.setdefault(glyph[0], 0)
+        font.to_unicode.setdefault(glyph[0], chr(ZERO_WIDTH_NON_JOINER))
+    return int(glyph[0])
 
 
-def _code(font: Any, glyph: int, text: str, known: set[int]) -> int:
-    """The code by which a glyph stands for this text; its own number where it was not `known` with another."""
-    text = text or NO_LETTER
+def _code(font: Any, glyph: int, text: str, mapped: set[int]) -> int:
+    """Return the code of a glyph that stands for this text.
+
+    It is the number of the glyph, unless the glyph is already `mapped` to another text.
+    """
+    text = text or ZERO_WIDTH_SPACE
     if glyph >= font.glyph_count:
         return glyph
     codes: dict[tuple[int, str], int] = vars(font).setdefault("codes", {})
-    code: int = codes.get((glyph, text), font.glyph_count + ROOM + len(codes))
-    # Chinese, Japanese, Korean: each letter has a glyph
-    if "glyf" not in font.tables or code > LAST:
+    code: int = codes.get((glyph, text), font.glyph_count + RESERVED_CODES + len(codes))
+    # The font for Chinese, Japanese and Korean, without "glyf", has one glyph for each character.
+    if "glyf" not in font.tables or code > HIGHEST_CODE:
         font.to_unicode[glyph] = font.to_unicode[glyph] or text
         return glyph
-    if glyph not in known:
-        known.add(glyph)
+    if glyph not in mapped:
+        mapped.add(glyph)
         font.to_unicode[glyph] = text
     if font.to_unicode[glyph] == text:
         return glyph
@@ -175,13 +170,15 @@ def _code(font: Any, glyph: int, text: str, known: set[int]) -> int:
     return code
 
 
-def _with_codes(drawn: list[Any], codes: list[bytes]) -> Iterator[Any]:
-    """What was drawn, with our code in place of each glyph."""
-    left = iter(codes)
-    for one in drawn:
-        if isinstance(one, bytes) and one.endswith(b"] TJ"):
-            yield _DRAWN.sub(
-                lambda found: b"<%s>" % b"".join(next(left) for _ in found[1][::4]), one
-            )
+def _with_codes(operators: list[Any], codes: list[bytes]) -> Iterator[Any]:
+    """Yield the operators that draw a line, with our codes in place of each glyph's number."""
+    remaining = iter(codes)
+
+    def replace(glyphs: re.Match[bytes]) -> bytes:
+        return b"<%s>" % b"".join(next(remaining) for _ in glyphs[1][::4])
+
+    for operator in operators:
+        if isinstance(operator, bytes) and operator.endswith(b"] TJ"):
+            yield _GLYPHS.sub(replace, operator)
         else:
-            yield one
+            yield operator

@@ -1,1 +1,1 @@
-"""What is handed over: the summary as values, and its printed form."""
+"""Screenings in the forms in which people and other programs read them: summaries, FHIR, tables."""

@@ -1,40 +1,49 @@
-"""Own words keep their own direction in print, as in a browser: WeasyPrint knows no `dir="auto"` and no isolates."""
+"""The direction of typed text in print, as in a browser.
+
+WeasyPrint supports neither `dir="auto"` nor the isolates of Unicode.
+"""
 
 import re
 from collections.abc import Iterator
 from unicodedata import bidirectional
 from xml.etree.ElementTree import Element
 
-ISOLATE = "\u2068"  # Unicode's marks: what is between them has the direction of its first letter
+# Unicode's isolates: text between them has the direction of its first character that has one.
+ISOLATE = "\u2068"
 END = "\u2069"
 _ISOLATED = re.compile(f"{ISOLATE}([^\u2066-\u2069<>]*){END}")
 _RIGHT_TO_LEFT = ("R", "AL")
-# they act as a letter of that kind, and are not drawn
+# invisible characters that act as one of that bidirectional class
 _MARKS = {"L": "\u200e", "R": "\u200f", "AL": "\u061c"}
 _NUMBERS = ("EN", "AN", "ET")
 
 
 def isolated(text: str) -> str:
-    """Own words as part of a sentence of ours, which must not be mixed with them."""
+    """Return typed text with isolates, so that a sentence around it keeps its order."""
     return f"{ISOLATE}{text}{END}"
 
 
 def has_right_to_left(text: str) -> bool:
-    """Whether any letter is written from right to left."""
-    return not text.isascii() and any(bidirectional(letter) in _RIGHT_TO_LEFT for letter in text)
+    """Return whether any character is written from right to left."""
+    if text.isascii():
+        return False
+    return any(bidirectional(character) in _RIGHT_TO_LEFT for character in text)
 
 
 def with_elements(html: str) -> str:
-    """HTML with an element in place of each pair of marks, which would be torn apart at the end of a line."""
+    """Return the HTML with an element in place of each pair of isolates.
+
+    The end of a printed line would separate the two.
+    """
     return _ISOLATED.sub(r"<bdi>\1</bdi>", html)
 
 
 def resolve(page: Element) -> None:
-    """Write down the direction of each element that has that of its first letter, and make its lines independent."""
+    """Set `dir` on each element with automatic direction, and make all text `independent`."""
     for element in page.iter():
-        if _is_found(element):
-            kinds = (bidirectional(letter) for text in _texts(element) for letter in text)
-            first = next((kind for kind in kinds if kind in _MARKS), None)
+        if _is_automatic(element):
+            classes = map(bidirectional, "".join(_texts(element)))
+            first = next((each for each in classes if each in _MARKS), None)
             if first is not None:
                 element.set("dir", "ltr" if first == "L" else "rtl")
         element.text = independent(element.text or "")
@@ -42,51 +51,50 @@ def resolve(page: Element) -> None:
 
 
 def independent(text: str) -> str:
-    """Text whose lines come out alike one by one: WeasyPrint puts each in order without the one before and after.
+    """Return the text with direction marks at its spaces, so that each line can be ordered alone.
 
-    What has no direction of its own takes that of the letters around it, so marks stand in for them
-    at each space.
+    WeasyPrint orders each line without its neighbours. A character without a direction takes that
+    of the characters around it; where a line ends, the marks stand in for those.
     """
     if not has_right_to_left(text):
         return text
-    kinds = [bidirectional(letter) for letter in text]
-    before = _nearest(kinds)
-    after = _nearest(kinds[::-1])[::-1]
+    classes = [bidirectional(character) for character in text]
+    before = _strong_before(classes)
+    after = _strong_before(classes[::-1])[::-1]
     marked = list(text)
-    for place, kind in enumerate(kinds):
-        mark = _MARKS.get(before[place], "")
-        first = kinds[place - 1 : place]
-        last = kinds[place + 1 : place + 2]
-        if (
-            kind == "WS"
-            and mark
-            and after[place]
-            and (before[place] == "L") == (after[place] == "L")
-        ):
-            marked[place] = (
-                f"{'' if first[0] in _MARKS else mark}{text[place]}{'' if last[0] in _MARKS else mark}"
-            )
-        elif kind in _NUMBERS and first == ["WS"]:
-            marked[place] = mark + text[place]
+    for index, bidi_class in enumerate(classes):
+        mark = _MARKS.get(before[index], "")
+        previous = classes[index - 1 : index]
+        following = classes[index + 1 : index + 2]
+        is_between = mark and after[index] and (before[index] == "L") == (after[index] == "L")
+        if bidi_class == "WS" and is_between:
+            start = "" if previous[0] in _MARKS else mark
+            end = "" if following[0] in _MARKS else mark
+            marked[index] = f"{start}{text[index]}{end}"
+        elif bidi_class in _NUMBERS and previous == ["WS"]:
+            marked[index] = mark + text[index]
     return "".join(marked)
 
 
-def _nearest(kinds: list[str]) -> list[str]:
-    """For each place, the kind of the last letter before it in its paragraph that has a direction; empty: none."""
-    found = ""
-    nearest = []
-    for kind in kinds:
-        nearest.append(found)
-        found = kind if kind in _MARKS else "" if kind == "B" else found
-    return nearest
+def _strong_before(classes: list[str]) -> list[str]:
+    """Return for each index the last class with a direction before it in its paragraph, or ""."""
+    strong = ""
+    result = []
+    for bidi_class in classes:
+        result.append(strong)
+        if bidi_class in _MARKS:
+            strong = bidi_class
+        elif bidi_class == "B":  # the end of a paragraph
+            strong = ""
+    return result
 
 
-def _is_found(element: Element) -> bool:
+def _is_automatic(element: Element) -> bool:
     return element.get("dir", "auto" if element.tag == "bdi" else "") == "auto"
 
 
 def _texts(element: Element) -> Iterator[str]:
-    """The texts of an element, without those that have a direction of their own."""
+    """Yield the texts of an element, without those of children that have their own direction."""
     yield element.text or ""
     for child in element:
         if child.tag != "bdi" and "dir" not in child.attrib:

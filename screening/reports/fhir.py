@@ -1,6 +1,6 @@
-"""A screening as a FHIR R4 Bundle: Patient, Questionnaire, QuestionnaireResponse, a DetectedIssue for each finding.
+"""A screening as a FHIR R4 Bundle of the questions, the answers, and a DetectedIssue by finding.
 
-`base` is where the addresses of Questionnaire and CodeSystem begin (`Settings.fhir_base`).
+`base` is the beginning of the addresses of Questionnaire and CodeSystem (`Settings.fhir_base`).
 """
 
 import base64
@@ -18,7 +18,9 @@ from screening.reports.summary import label, respondent_words, standing
 URI = "urn:ietf:rfc:3986"  # the system of identifiers that are URIs
 ATC = "http://www.whocc.no/atc"  # the code systems' addresses in FHIR
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
-# DetectedIssue.severity says how bad the consequence may be; an open question is never the least.
+COMPLETION_MODE = "http://hl7.org/fhir/StructureDefinition/questionnaireresponse-completionMode"
+PARTICIPATION_MODE = "http://terminology.hl7.org/CodeSystem/v3-ParticipationMode"
+# DetectedIssue.severity is that of the possible consequence; an open question never has the lowest.
 _SEVERITY = {
     Severity.CONTRAINDICATION: "high",
     Severity.CLARIFY: "moderate",
@@ -27,33 +29,34 @@ _SEVERITY = {
 
 
 def bundle(screening: Screening, assessment: Assessment, books: Books, *, base: str) -> Json:
-    """The collection Bundle of one stored screening; the same screening gives the same identifiers."""
+    """Return the collection Bundle of a screening; the same screening has the same identifiers."""
     reference = screening.reference
     sent = screening.submitted_at.isoformat(timespec="seconds")
     proxy = screening.patient.proxy
-    patient, response, medication = (
-        _address(reference, one) for one in ("patient", "response", "medication")
-    )
-    asked = questionnaire(books, base=base)
+    patient = _address(reference, "patient")
+    response = _address(reference, "response")
+    medication = _address(reference, "medication")
+    questions = questionnaire(books, base=base)
     issues = _issues(reference, assessment, books, patient, response, medication, sent)
+    agents: list[Json] = [{"reference": patient}]
+    if proxy is not None:
+        agents.append({"display": respondent_words(proxy, BASE_LANGUAGE)})
+    if screening.patient.paper is not None:
+        agents.append({"display": screening.patient.paper.typed_by})
+    agents += [{"display": entry.by} for entry in screening.entries]
+    source = {"identifier": {"value": f"sha256:{assessment.digest}"}}
     resources = {
         patient: _patient(screening),
-        asked["url"]: asked,
-        response: _response(screening, books, asked, base, patient, sent),
+        questions["url"]: questions,
+        response: _response(screening, books, questions, base, patient, sent),
         **({medication: _medication(books[BASE_LANGUAGE].medicine)} if issues else {}),
         **issues,
         _address(reference, "provenance"): {
             "resourceType": "Provenance",
             "target": [{"reference": address} for address in (response, *issues)],
             "recorded": sent,
-            "agent": [
-                {"who": {"reference": patient}},
-                *([{"who": {"display": respondent_words(proxy, BASE_LANGUAGE)}}] if proxy else []),
-                *({"who": {"display": one.by}} for one in screening.entries),
-            ],
-            "entity": [
-                {"role": "source", "what": {"identifier": {"value": f"sha256:{assessment.digest}"}}}
-            ],
+            "agent": [{"who": agent} for agent in agents],
+            "entity": [{"role": "source", "what": source}],
         },
     }
     return {
@@ -70,19 +73,19 @@ def bundle(screening: Screening, assessment: Assessment, books: Books, *, base: 
 def transaction(
     screening: Screening, assessment: Assessment, books: Books, *, base: str, pdf: bytes, name: str
 ) -> Json:
-    """The transaction Bundle that brings a screening to a server: questions, answers, findings and the PDF.
+    """Return the transaction Bundle that stores a screening and its PDF on a server.
 
-    Each is created unless the server has one with its identifier, which follows from the `name`;
-    the Questionnaire, which is the first entry, unless the server has it in this version. The
-    patient is contained: whom of its own patients that is, only the server's people can tell.
+    The server creates the Questionnaire, which is the first entry, unless it has this version, and
+    each other resource unless it has one with its identifier, which depends on `name`. The patient
+    is a contained resource, because only people at the server can match it to one of its patients.
     """
-    asked = questionnaire(books, base=base)
+    questions = questionnaire(books, base=base)
     book = books[BASE_LANGUAGE]
     contained = [{**_patient(screening), "id": "patient"}]
     medication = {**_medication(book.medicine), "id": "medication"}
-    sent, changed = (
-        at.isoformat(timespec="seconds") for at in (screening.submitted_at, screening.changed_at)
-    )
+    sent = screening.submitted_at.isoformat(timespec="seconds")
+    changed = screening.changed_at.isoformat(timespec="seconds")
+    sha1 = hashlib.sha1(pdf, usedforsecurity=False).digest()  # as R4 requires
     edition = len(screening.entries) + 1
     patient = "#patient"
     response = _address(name, "response")
@@ -99,10 +102,7 @@ def transaction(
                     "contentType": "application/pdf",
                     "data": base64.b64encode(pdf).decode(),
                     "size": len(pdf),
-                    # as R4 says
-                    "hash": base64.b64encode(
-                        hashlib.sha1(pdf, usedforsecurity=False).digest()
-                    ).decode(),
+                    "hash": base64.b64encode(sha1).decode(),
                     "title": f"summary-{screening.reference}-{edition}.pdf",
                     "creation": changed,
                 }
@@ -113,23 +113,13 @@ def transaction(
     if screening.patient.visit:
         document["context"]["encounter"] = [{"identifier": {"value": screening.patient.visit}}]
     issues = _issues(name, assessment, books, patient, response, "#medication", sent)
-    made = {**issues, _address(name, "document"): document}
-    resources = {
-        response: _response(screening, books, asked, base, patient, sent)
-        | {"identifier": _identifier(response)},
-        **{
-            address: resource | {"identifier": [_identifier(address)]}
-            for address, resource in made.items()
-        },
-    }
-    entries = [
-        _created(
-            _address(asked["url"], asked["version"]),
-            asked,
-            url=asked["url"],
-            version=asked["version"],
-        )
-    ]
+    resources = {response: _response(screening, books, questions, base, patient, sent)}
+    resources[response]["identifier"] = _identifier(response)
+    for address, resource in {**issues, _address(name, "document"): document}.items():
+        resources[address] = resource | {"identifier": [_identifier(address)]}
+    url = questions["url"]
+    version = questions["version"]
+    entries = [_created(_address(url, version), questions, url=url, version=version)]
     for address, resource in resources.items():
         inside = [*contained, medication] if address in issues else contained
         whole = resource | {"contained": [*inside, *resource.get("contained", ())]}
@@ -137,10 +127,10 @@ def transaction(
     return {"resourceType": "Bundle", "type": "transaction", "entry": entries}
 
 
-def _created(address: str, resource: Json, **unless: str) -> Json:
-    """The entry that creates a resource unless the server has one that this search finds."""
+def _created(address: str, resource: Json, **search: str) -> Json:
+    """Return the entry that creates a resource unless the server finds one by this search."""
     kind = resource["resourceType"]
-    request = {"method": "POST", "url": kind, "ifNoneExist": urlencode(unless)}
+    request = {"method": "POST", "url": kind, "ifNoneExist": urlencode(search)}
     return {"fullUrl": address, "resource": resource, "request": request}
 
 
@@ -157,7 +147,10 @@ def _issues(
     medication: str,
     sent: str,
 ) -> dict[str, Json]:
-    """A DetectedIssue for each finding, by its address; patient, response and medication are references."""
+    """Return a DetectedIssue for each finding, by its address.
+
+    `patient`, `response` and `medication` are references.
+    """
     book = books[BASE_LANGUAGE]
     rules = standing(book.edition, book.language, on=date.fromisoformat(sent[:10]))
     return {
@@ -191,7 +184,7 @@ def _patient(screening: Screening) -> Json:
 
 
 def _medication(medicine: Medicine) -> Json:
-    codes = ((ATC, medicine.atc), (RXNORM, medicine.rxnorm))  # an old edition may lack the second
+    codes = ((ATC, medicine.atc), (RXNORM, medicine.rxnorm))  # an old edition may lack RxNorm
     coding = [
         {"system": system, "code": code, "display": medicine.name} for system, code in codes if code
     ]
@@ -199,21 +192,21 @@ def _medication(medicine: Medicine) -> Json:
 
 
 def _response(
-    screening: Screening, books: Books, asked: Json, base: str, patient: str, sent: str
+    screening: Screening, books: Books, questions: Json, base: str, patient: str, sent: str
 ) -> Json:
     book = books.get(screening.language, books[BASE_LANGUAGE])
-    in_words = _InWords(books, book.language, canonical("CodeSystem", books, base))
+    items = _ResponseItems(books, book.language, canonical("CodeSystem", books, base))
     answers = screening.established
     response: Json = {
         "resourceType": "QuestionnaireResponse",
         "identifier": {"value": screening.reference},
-        "questionnaire": f"{asked['url']}|{asked['version']}",
+        "questionnaire": f"{questions['url']}|{questions['version']}",
         "status": "amended" if answers != screening.answers else "completed",
         "subject": {"reference": patient},
         "authored": sent,
         "source": {"reference": patient},
         "language": book.language,
-        "item": [in_words.answered(question, answers) for question in book.questions],
+        "item": [items.answered(question, answers) for question in book.questions],
     }
     if screening.patient.respondent is not None:
         response["author"] = {"reference": patient}
@@ -222,7 +215,7 @@ def _response(
             "reference": "#respondent",
             "display": respondent_words(proxy, BASE_LANGUAGE),
         }
-        # answers for the patient; others write down what the patient answers
+        # A guardian answers for the patient; others record the patient's own answers.
         if proxy.role is Role.GUARDIAN:
             response["source"] = response["author"]
         related: Json = {
@@ -232,39 +225,47 @@ def _response(
         }
         related |= {"relationship": [{"text": label(proxy.role, BASE_LANGUAGE)}]}
         response["contained"] = [related | ({"name": [{"text": proxy.name}]} if proxy.name else {})]
+    if (paper := screening.patient.paper) is not None:
+        on = paper.filled_in_at.date().isoformat()
+        written: Json = {"coding": [{"system": PARTICIPATION_MODE, "code": "WRITTEN"}]}
+        written["text"] = f"From paper of {on}, typed by {paper.typed_by}"
+        response["extension"] = [{"url": COMPLETION_MODE, "valueCodeableConcept": written}]
     if screening.patient.visit:
         response["encounter"] = {"identifier": {"value": screening.patient.visit}}
     return response
 
 
-class _InWords:
-    """Answers in the words that were shown.
+class _ResponseItems:
+    """Answers as items of a QuestionnaireResponse, in the words that were shown.
 
-    A text in another language than that of the response says in which.
+    A text that is not in the language of the response has an extension with its language.
     """
 
     def __init__(self, books: Books, language: str, system: str) -> None:
         self.language = language
         self.system = system
-        self.items = {of: {item.id: item for item in book.asked()} for of, book in books.items()}
+        self.questions = {
+            code: {question.id: question for question in book.asked()}
+            for code, book in books.items()
+        }
 
     def answered(self, question: Question, answers: Answers) -> Json:
-        """A question as it was answered; an answer that is missing is left out, never filled in."""
-        given = answers.get(question.id)
-        if given is None:
+        """Return the item of a question; a missing answer is left out."""
+        main_answer = answers.get(question.id)
+        if main_answer is None:
             return {"linkId": question.id, "text": question.ask}
-        item = self.item(given)
+        item = self.item(main_answer)
         inner = [
             self.item(answer)
-            for one in question.follow_ups
-            if (answer := answers.get(one.id)) is not None and answers.applies(one)
+            for follow_up in question.follow_ups
+            if (answer := answers.get(follow_up.id)) is not None and answers.applies(follow_up)
         ]
         if inner:
             item["answer"][0]["item"] = inner
         return item
 
     def item(self, answer: Answer) -> Json:
-        """What was asked and answered."""
+        """Return the item of an answer."""
         return {
             "linkId": answer.id,
             **self.shown("text", answer.asked, answer),
@@ -272,28 +273,24 @@ class _InWords:
         }
 
     def values(self, answer: Answer) -> list[Json]:
-        """The options chosen, or the patient's own words."""
-        asked = self.items.get(answer.language, self.items[self.language])[answer.id]
-        if asked.kind is Kind.TEXT:
+        """Return the chosen options, or the patient's own words."""
+        questions = self.questions.get(answer.language, self.questions[self.language])
+        question = questions[answer.id]
+        if question.kind is Kind.TEXT:
             return [self.shown("valueString", answer.shown, answer)]
         if isinstance(answer.value, str):
             chosen = {answer.value: answer.shown}
         else:
-            labels = {option.id: option.label for option in asked.options}
-            chosen = {one: labels.get(one, one) for one in answer.value}
-        return [
-            {
-                "valueCoding": {
-                    "system": self.system,
-                    "code": code,
-                    **self.shown("display", label, answer),
-                }
-            }
-            for code, label in chosen.items()
-        ]
+            labels = {option.id: option.label for option in question.options}
+            chosen = {code: labels.get(code, code) for code in answer.value}
+        values: list[Json] = []
+        for code, text in chosen.items():
+            display = self.shown("display", text, answer)
+            values.append({"valueCoding": {"system": self.system, "code": code, **display}})
+        return values
 
     def shown(self, name: str, text: str, answer: Answer) -> Json:
-        """A text of an answer."""
+        """Return a text of an answer, with its language where that is not the response's."""
         if answer.language == self.language:
             return {name: text}
         return {

@@ -1,6 +1,6 @@
-"""An edition of the rule book as FHIR R4 defines it: a Questionnaire, and a CodeSystem of the options in it.
+"""An edition of the rule book in FHIR R4: a Questionnaire, and a CodeSystem of its options.
 
-They hold each language of the edition. `base` is where their canonical addresses begin
+Both have all languages of the edition. `base` is the beginning of their canonical addresses
 (`Settings.fhir_base`).
 """
 
@@ -13,8 +13,8 @@ from screening.domain.rules import BASE_LANGUAGE, FollowUp, Kind, Question, Rule
 from screening.reports.summary import translations
 
 Json = dict[str, Any]
-Books = Mapping[str, RuleBook]  # one edition in each of its languages
-Each = TypeVar("Each")
+Books = Mapping[str, RuleBook]  # an edition in each of its languages
+Item = TypeVar("Item")
 
 MEDIA_TYPE = "application/fhir+json"
 LOINC = "http://loinc.org"
@@ -23,56 +23,53 @@ LANGUAGE = "http://hl7.org/fhir/StructureDefinition/language"
 
 
 def questionnaire(books: Books, *, base: str) -> Json:
-    """The questions of an edition, with their translations."""
+    """Return the Questionnaire of an edition, with its translations."""
     system = canonical("CodeSystem", books, base)
-    questions = _side_by_side({language: book.questions for language, book in books.items()})
-    items = [_asked(question, system) for question in questions]
+    questions = _by_language({language: book.questions for language, book in books.items()})
+    items = [_item(question, system) for question in questions]
     return _versioned(_definition("Questionnaire", books, base) | {"item": items}, books)
 
 
 def code_system(books: Books, *, base: str) -> Json:
-    """The options of an edition as codes.
-
-    What they are called depends on the question; each name is given.
-    """
-    named: dict[str, dict[tuple[str, str], None]] = {}
+    """Return the CodeSystem of an edition's options, with every label that an option has."""
+    labels: dict[str, dict[tuple[str, str], None]] = {}
     for language, book in books.items():
         for option in (option for item in book.asked() for option in item.options):
-            named.setdefault(option.id, {})[language, option.label] = None
+            labels.setdefault(option.id, {})[language, option.label] = None
     concepts: list[Json] = []
-    for code, names in named.items():
-        (_, display), *others = names
+    for code, pairs in labels.items():
+        (_, display), *others = pairs
         concept: Json = {"code": code, "display": display}
         if others:
             concept["designation"] = [
                 {"language": language, "value": label} for language, label in others
             ]
         concepts.append(concept)
-    about = {"caseSensitive": True, "content": "complete", "concept": concepts}
-    return _versioned(_definition("CodeSystem", books, base) | about, books)
+    content = {"caseSensitive": True, "content": "complete", "concept": concepts}
+    return _versioned(_definition("CodeSystem", books, base) | content, books)
 
 
 DEFINITIONS = {"Questionnaire": questionnaire, "CodeSystem": code_system}
 
 
 def definition_id(books: Books) -> str:
-    """The id of both definitions of a rule book."""
-    return books[BASE_LANGUAGE].edition.id.replace("_", "-")  # which FHIR does not allow there
+    """Return the id of both definitions of a rule book; FHIR allows no underscore in it."""
+    return books[BASE_LANGUAGE].edition.id.replace("_", "-")
 
 
 def canonical(kind: str, books: Books, base: str) -> str:
-    """The address of a definition, whatever its version."""
+    """Return the address of a definition without its version."""
     return f"{base}/{kind}/{definition_id(books)}"
 
 
 def _definition(kind: str, books: Books, base: str) -> Json:
-    """What the definitions of an edition have in common."""
+    """Return the elements that the definitions of an edition have in common."""
     book = books[BASE_LANGUAGE]
-    titles = {
-        language: translations(language).gettext("Pre-visit screening: %(medicine)s (%(brand)s)")
-        % {"medicine": one.medicine.name, "brand": one.medicine.brand}
-        for language, one in books.items()
-    }
+    titles = {}
+    for language, translated in books.items():
+        medicine = {"medicine": translated.medicine.name, "brand": translated.medicine.brand}
+        _ = translations(language).gettext
+        titles[language] = _("Pre-visit screening: %(medicine)s (%(brand)s)") % medicine
     return {
         "resourceType": kind,
         "id": definition_id(books),
@@ -85,19 +82,19 @@ def _definition(kind: str, books: Books, base: str) -> Json:
 
 
 def _versioned(definition: Json, books: Books) -> Json:
-    """The definition with a version of its own, also where an edition was changed and kept its version."""
+    """Add a version with a digest: it differs also where a changed edition kept its version."""
     digest = hashlib.sha256(json.dumps(definition, sort_keys=True).encode()).hexdigest()
     return definition | {"version": f"{books[BASE_LANGUAGE].edition.version}-{digest[:8]}"}
 
 
-def _side_by_side(lists: Mapping[str, Sequence[Each]]) -> Iterator[dict[str, Each]]:
-    """What stands at the same place of each language's list, by language."""
-    for same in zip(*lists.values(), strict=True):
-        yield dict(zip(lists, same, strict=True))
+def _by_language(lists: Mapping[str, Sequence[Item]]) -> Iterator[dict[str, Item]]:
+    """Yield for each index the items of all languages, by language."""
+    for items in zip(*lists.values(), strict=True):
+        yield dict(zip(lists, items, strict=True))
 
 
 def _translated(name: str, texts: Mapping[str, str]) -> Json:
-    """A text in the base language, with the others as its translations."""
+    """Return a text in the base language, with the other languages as its translations."""
     others = [
         {
             "url": TRANSLATION,
@@ -112,42 +109,40 @@ def _translated(name: str, texts: Mapping[str, str]) -> Json:
     return {name: texts[BASE_LANGUAGE]} | ({f"_{name}": {"extension": others}} if others else {})
 
 
-def _asked(worded: Mapping[str, Question | FollowUp], system: str) -> Json:
-    item = worded[BASE_LANGUAGE]
-    asked: Json = {
-        "linkId": item.id,
-        **_translated("text", {language: one.ask for language, one in worded.items()}),
-    }
-    asked |= {"type": "text" if item.kind is Kind.TEXT else "choice", "required": item.required}
-    if item.options:
-        options = _side_by_side({language: one.options for language, one in worded.items()})
-        labels = ({language: option.label for language, option in one.items()} for one in options)
-        asked["answerOption"] = [
-            {"valueCoding": {"system": system, "code": option.id, **_translated("display", label)}}
-            for option, label in zip(item.options, labels, strict=True)
-        ]
-    if item.kind is Kind.SEVERAL:
-        asked["repeats"] = True
-    if isinstance(item, FollowUp):
-        asked["enableWhen"] = [
+def _item(versions: Mapping[str, Question | FollowUp], system: str) -> Json:
+    base = versions[BASE_LANGUAGE]
+    texts = {language: version.ask for language, version in versions.items()}
+    item: Json = {"linkId": base.id, **_translated("text", texts)}
+    item |= {"type": "text" if base.kind is Kind.TEXT else "choice", "required": base.required}
+    if base.options:
+        item["answerOption"] = []
+        options = {language: version.options for language, version in versions.items()}
+        for option in _by_language(options):
+            labels = {language: translated.label for language, translated in option.items()}
+            coding = {"system": system, "code": option[BASE_LANGUAGE].id}
+            item["answerOption"].append(
+                {"valueCoding": {**coding, **_translated("display", labels)}}
+            )
+    if base.kind is Kind.SEVERAL:
+        item["repeats"] = True
+    if isinstance(base, FollowUp):
+        item["enableWhen"] = [
             {
-                "question": item.parent,
+                "question": base.parent,
                 "operator": "=",
-                "answerCoding": {"system": system, "code": one},
+                "answerCoding": {"system": system, "code": code},
             }
-            for one in sorted(item.when)
+            for code in sorted(base.when)
         ]
-        asked["enableBehavior"] = "any"
-        return asked
-    if item.loinc:
-        asked["code"] = [{"system": LOINC, "code": item.loinc}]
-    if item.follow_ups:
-        inside = _side_by_side(
-            {
-                language: one.follow_ups
-                for language, one in worded.items()
-                if isinstance(one, Question)
-            }
-        )
-        asked["item"] = [_asked(one, system) for one in inside]
-    return asked
+        item["enableBehavior"] = "any"
+        return item
+    if base.loinc:
+        item["code"] = [{"system": LOINC, "code": base.loinc}]
+    if base.follow_ups:
+        follow_ups = {
+            language: version.follow_ups
+            for language, version in versions.items()
+            if isinstance(version, Question)
+        }
+        item["item"] = [_item(follow_up, system) for follow_up in _by_language(follow_ups)]
+    return item

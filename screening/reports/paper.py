@@ -1,4 +1,4 @@
-"""Questions and answers as patients read them, on pages and on paper. Never an outcome."""
+"""Questions and answers as patients read them, on pages and on paper, without any outcome."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,9 +19,9 @@ DATE_PARTS = ("birth_day", "birth_month", "birth_year")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FollowUpPlace:
-    """Where a follow-up opens: under the choice that opens it; after them all where several do.
+    """The position of a follow-up: after the choice that opens it, or after all if several do.
 
-    Names the choices.
+    `choices` are the labels of the choices that open it.
     """
 
     item: FollowUp
@@ -30,7 +30,10 @@ class FollowUpPlace:
 
 
 def follow_up_places(question: Question, *, without: str = "") -> list[FollowUpPlace]:
-    """Where the question's follow-ups open on its page, from its top; the choice `without` is not offered there."""
+    """Return the positions of a question's follow-ups on its page, from the top.
+
+    The choice `without` is not offered on that page.
+    """
     places = []
     options = [option for option in question.options if option.id != without]
     for follow_up in question.follow_ups:
@@ -43,14 +46,14 @@ def follow_up_places(question: Question, *, without: str = "") -> list[FollowUpP
 
 
 def date_part_order(locale: Locale) -> list[str]:
-    """The three parts of a date of birth in the order in which a date is written."""
+    """Return the three parts of a date of birth in the order of a written date."""
     pattern = get_date_format("long", locale=locale).pattern
     letters = {"birth_day": "d", "birth_month": "M", "birth_year": "y"}
     return sorted(DATE_PARTS, key=lambda part: pattern.find(letters[part]))
 
 
 def respondent_choices(language: str) -> dict[Role, str]:
-    """The answers to choose from to "Who is filling this in?"."""
+    """Return the choices for "Who is filling this in?"."""
     _ = translations(language).gettext
     return {
         Role.PATIENT: _("I am the patient"),
@@ -61,17 +64,19 @@ def respondent_choices(language: str) -> dict[Role, str]:
 
 
 def respondent_chosen(patient: Patient, language: str) -> str:
-    """What was answered to that; empty where nothing was."""
-    said = patient.respondent
-    return (
-        " – ".join(filter(None, (respondent_choices(language)[said.role], said.name)))
-        if said
-        else ""
-    )
+    """Return the answer to "Who is filling this in?"; empty without an answer."""
+    respondent = patient.respondent
+    if respondent is None:
+        return ""
+    choice = respondent_choices(language)[respondent.role]
+    return " – ".join(filter(None, (choice, respondent.name)))
 
 
 def asked_and_answered(answers: Answers, book: RuleBook) -> Iterator[tuple[Question, str, str]]:
-    """Every question and follow-up that was asked, in the book's language, with its answer; and whose page it is on."""
+    """Yield the question of the page, the text and the answer of each item that was asked.
+
+    Texts are in the book's language; an empty answer means that there is none.
+    """
     for question in book.questions:
         for item in question.page:
             if answers.applies(item):
@@ -91,31 +96,28 @@ def about_patient(patient: Patient, language: str, settings: Settings) -> list[t
 
 
 def particulars(screening: Screening, book: RuleBook, settings: Settings) -> list[tuple[str, str]]:
-    """Who answered and when, as the patient's own record shows it in the language of the book."""
+    """Return labels and values for the head of the patient's copy, in the language of the book."""
     _ = translations(book.language).gettext
     locale = settings.locale(book.language)
     patient = screening.patient
     sent = screening.submitted_at.astimezone(timezone(settings.clinic_timezone))
     chosen = respondent_chosen(patient, book.language)
+    day = format_date(sent, "long", locale)
     return [
         (_("Reference"), screening.reference),
-        (
-            _("Sent"),
-            f"{format_date(sent, 'long', locale)} {format_time(sent, 'short', locale=locale)}",
-        ),
+        (_("Sent"), f"{day} {format_time(sent, 'short', locale=locale)}"),
         *about_patient(patient, book.language, settings),
         *([(_("Who filled this in"), chosen)] if chosen else []),
     ]
 
 
 def private_label(book: RuleBook) -> str:
-    """The choice to tell something in private, which must not catch the eye of whoever looks on."""
-    return next(
-        (one.label for item in book.questions for one in item.options if one.id == Open.PRIVATE), ""
-    )
+    """Return the label of the choice to answer in private, or "" where a book has none."""
+    options = (option for question in book.questions for option in question.options)
+    return next((option.label for option in options if option.id == Open.PRIVATE), "")
 
 
-@cache  # every page asks
+@cache  # every page needs it
 def locale_of(language: str) -> Locale:
-    """The locale of a language, such as `es` or `zh-Hant`."""
+    """Return the locale of a language, such as `es` or `zh-Hant`."""
     return Locale.parse(language, sep="-")

@@ -1,4 +1,4 @@
-"""An edition of the rule book for those who read and approve it: on a page, and on paper with lines to sign."""
+"""An edition of the rule book for reading and approval: on a page, and on paper to sign."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -16,10 +16,7 @@ Books = Mapping[str, RuleBook]
 
 
 def values(books: Books, settings: Settings, *, on: date) -> dict[str, Any]:
-    """Return what the template of the whole book needs, as of a day.
-
-    Labels are in the clinic's language.
-    """
+    """Return the values of the template of a rule book, as of a day, in the clinic's language."""
     language = settings.clinic_language
     edition = books[BASE_LANGUAGE].edition
     return {
@@ -27,13 +24,13 @@ def values(books: Books, settings: Settings, *, on: date) -> dict[str, Any]:
         "book": books.get(language, books[BASE_LANGUAGE]),
         "edition": edition,
         "places": {
-            code: {one.id: follow_up_places(one) for one in book.questions}
+            code: {question.id: follow_up_places(question) for question in book.questions}
             for code, book in books.items()
         },
         "names": {
             code: Locale.parse(code, sep="-").get_display_name(language) or code for code in books
         },
-        "labels": {one: label(one, language) for one in Severity},
+        "labels": {severity: label(severity, language) for severity in Severity},
         "standing": standing(edition, language, on=on, own=_own),
     }
 

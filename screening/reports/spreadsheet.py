@@ -12,6 +12,7 @@ from screening.domain.rules import RuleBook
 ENCODING = "utf-8-sig"
 FIXED = (
     *("reference", "sent", "language", "patient", "born", "visit", "respondent", "respondent_name"),
+    *("paper_date", "typed_by"),
     *("outcome", "findings", "status", "decision", "rule_book", "approved_by"),
 )
 # Where a spreadsheet could begin a cell, however it separates them; and there, what it could take
@@ -25,7 +26,7 @@ def columns(book: RuleBook) -> list[str]:
 
 
 def row(screening: Screening, assessment: Assessment, book: RuleBook) -> dict[str, str]:
-    """One screening by column, with what was established since in place of the patient's answers."""
+    """Return one screening by column, with established answers in place of the patient's."""
     patient = screening.patient
     review = screening.review
     answers = screening.established
@@ -39,6 +40,8 @@ def row(screening: Screening, assessment: Assessment, book: RuleBook) -> dict[st
         "visit": patient.visit,
         "respondent": patient.respondent.role if patient.respondent else "",
         "respondent_name": patient.respondent.name if patient.respondent else "",
+        "paper_date": patient.paper.filled_in_at.date().isoformat() if patient.paper else "",
+        "typed_by": patient.paper.typed_by if patient.paper else "",
         "outcome": assessment.outcome.word,
         "findings": "; ".join(finding.rule for finding in assessment.findings),
         "status": screening.status.value,

@@ -1,10 +1,7 @@
-"""Assessment -> the summary's sections in their order.
-
-Pure; the words are the clinic's language.
-"""
+"""The summary of a screening as values, section by section, in the clinic's language."""
 
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import cache
@@ -36,18 +33,16 @@ from screening.settings import Settings
 
 TRANSLATIONS = Path(__file__).parent.parent / "translations"
 JOINERS = "\u200c\u200d"
-# characters of one answer that stand with a finding; the table of answers has the rest
+# characters of an answer beside its finding; the table of answers has the whole answer
 LONGEST = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
-    """One answer of the patient, with its finding.
+class ReportedAnswer:
+    """An answer of the patient beside its finding.
 
-    `topic` is empty for the answer that the finding rests on.
-
-    `row` is the number of the row that has the whole answer, and `id` what was asked there; `row`
-    is empty where nothing is cut off.
+    `topic` is empty for the answer on which the finding is based. `row` is the number of the row
+    with the whole answer, and is empty where nothing is cut off. `id` is that of the question.
     """
 
     id: str
@@ -58,11 +53,11 @@ class Said:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindingEntry:
-    """One finding, numbered from 1. `question` is the id of the question on whose page it rests.
+    """A finding, numbered from 1. `question` is the id of the question on whose page it is based.
 
-    `reported` is what the patient said about it, `established` what a professional recorded since,
-    with by whom and when. `reason` is empty where `reported` says it. `confirm` is what to
-    establish in the room.
+    `reported` are the patient's answers, `established` is the answer that a professional recorded
+    since, with name and time. `reason` is empty where `reported` states it. `confirm` is the point
+    to establish at the visit.
     """
 
     number: int
@@ -70,7 +65,7 @@ class FindingEntry:
     severity: Severity
     label: str
     title: str
-    reported: tuple[Said, ...]
+    reported: tuple[ReportedAnswer, ...]
     established: str
     reason: str
     confirm: str
@@ -80,10 +75,10 @@ class FindingEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerRow:
-    """One question with the answer. `number` is such as `Q4`, or `Q4a` for its first follow-up.
+    """A question with its answer. `number` is such as `Q4`, or `Q4a` for its first follow-up.
 
-    `original` is what was shown, where that was in another language. `established` is what a
-    professional recorded since, with by whom and when; empty where nothing was.
+    `original` is the text that was shown, if it was in another language. `established` is the
+    answer that a professional recorded since, with name and time, or empty.
     """
 
     id: str
@@ -100,7 +95,7 @@ class AnswerRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryLine:
-    """What a professional recorded: what it is about, by whom and when, and their own words."""
+    """An entry of a professional: its content, name and time, and the professional's own words."""
 
     what: str
     by: str
@@ -112,11 +107,12 @@ class EntryLine:
 class Summary:
     """The prescriber's view of a screening, in the order in which it is read.
 
-    `decision` is the last one, or None; `reviewed_by` and `reviewed_on` are empty where none
-    stands. `checklist` are pairs of what to cover and its facts; `respondent` tells who gave the
-    answers and is empty where that was not said; `check_code` is empty for a screening that is not
-    stored, `edition` counts from 1, and `verify_at` is the address that tells whether a page is
-    unchanged.
+    `decision` is the last one, or None; `reviewed_by` and `reviewed_on` are empty where no decision
+    is valid. `checklist` are pairs of a point to cover and its facts. `respondent` says
+    who gave the answers and who typed them in from paper, or is empty. `check_code` is empty for a
+    screening that is not stored. `edition` counts from 1. `verify_at` is the address at which a
+    printed page is checked.
+    `other_answers` is a sentence on the same person's other screenings, or empty.
     """
 
     language: str
@@ -146,66 +142,92 @@ class Summary:
     edition: str
     verify_at: str
     created: str
+    other_answers: str = ""
 
 
 @cache
 def translations(language: str) -> NullTranslations:
-    """The interface texts in a language; English where there are none."""
+    """Return the interface texts in a language, English where there are none."""
     return Translations.load(TRANSLATIONS, [language.replace("-", "_")])
 
 
 def is_translated(language: str) -> bool:
-    """Whether pages and summaries can be in a language; English is what they are written in."""
+    """Return whether pages and summaries exist in a language; the texts in code are English."""
     return language == BASE_LANGUAGE or isinstance(translations(language), Translations)
 
 
 def standing(edition: Edition, language: str, *, on: date, own: Callable[[str], str] = str) -> str:
-    """How far the rules can be relied on, as of a day. `own` marks what somebody typed."""
+    """Return the approvals of the rules, and an overdue review, as of a day.
+
+    `own` marks text that a person typed.
+    """
     _ = translations(language).gettext
     if not edition.approvals:
         return _("Draft rules, not yet approved by a clinician at this clinic.")
-    approved = [
-        _("%(who)s on %(day)s")
-        % {
-            "who": f"{own(one.by)} ({own(one.role)})" if one.role else own(one.by),
-            "day": day(one.on, language),
-        }
-        for one in edition.approvals
-    ]
+    approved = []
+    for approval in edition.approvals:
+        role = f" ({own(approval.role)})" if approval.role else ""
+        values = {"who": f"{own(approval.by)}{role}", "day": day(approval.on, language)}
+        approved.append(_("%(who)s on %(day)s") % values)
     words = _("Rules approved by %(whom)s.") % {"whom": "; ".join(approved)}
     overdue = edition.overdue_since(on)
-    return words + (
-        " " + _("Review overdue since %(day)s.") % {"day": day(overdue, language)}
-        if overdue
-        else ""
+    if overdue is None:
+        return words
+    warning = _("Review overdue since %(day)s.") % {"day": day(overdue, language)}
+    return f"{words} {warning}"
+
+
+def other_answers(
+    sent: Sequence[tuple[str, datetime]], submitted_at: datetime, settings: Settings
+) -> str:
+    """Return one line about the same person's other screenings, or "".
+
+    `sent` are their references and times. Newer answers are named rather than earlier ones.
+    """
+    if not sent:
+        return ""
+    language = settings.clinic_language
+    _ = translations(language).gettext
+    reference, at = max(sent, key=lambda other: other[1])
+    words = (
+        _("NEWER ANSWERS of this patient arrived on %(moment)s: %(reference)s.")
+        if at > submitted_at
+        else _("Earlier answers of this patient arrived on %(moment)s: %(reference)s.")
     )
+    return words % {
+        "moment": moment(at, language, settings.clinic_timezone),
+        "reference": reference,
+    }
 
 
 def in_language_of(settings: Settings, books: Mapping[str, RuleBook]) -> RuleBook:
-    """The edition in the clinic's language; an old one may not have it yet."""
+    """Return the edition in the clinic's language, in English where an old one lacks it."""
     return books.get(settings.clinic_language, books[BASE_LANGUAGE])
 
 
 def summarise(
     screening: Screening, books: Mapping[str, RuleBook], settings: Settings, check_code: str = ""
 ) -> Summary:
-    """The summary in the clinic's language, assessed under `books`, the screening's edition in all its languages."""
+    """Assess a screening and return its summary in the clinic's language.
+
+    `books` is the screening's edition in all its languages.
+    """
     return _Writer(screening, books, settings).summary(check_code)
 
 
 def day(on: date, language: str) -> str:
-    """A day as it is printed: `14-Mar-1994`, with the month in words so that it cannot be misread."""
+    """Format a day as `14-Mar-1994`; the month is a word, so that it cannot be misread."""
     return format_date(on, "dd-MMM-y", locale=Locale.parse(language, sep="-"))
 
 
 def moment(at: datetime, language: str, timezone: str) -> str:
-    """A moment as it is printed: `14-Mar-1994 09:30 CET`."""
+    """Format a time as `14-Mar-1994 09:30 CET`."""
     local = at.astimezone(ZoneInfo(timezone))
     return f"{day(local.date(), language)} {local:%H:%M} {local.tzname()}"
 
 
 def age(born: date, on: date) -> int:
-    """Completed years of age on a day."""
+    """Return the completed years of age on a day."""
     return on.year - born.year - ((on.month, on.day) < (born.month, born.day))
 
 
@@ -231,32 +253,32 @@ LABELS: Mapping[Severity | Decision | Role, str] = {
 
 
 def label(of: Severity | Decision | Role, language: str) -> str:
-    """Return what prescribers read for a severity, a decision, or the role of whoever fills in the questionnaire."""
+    """Return the label that prescribers read for a severity, a decision or a respondent's role."""
     return translations(language).gettext(LABELS[of])
 
 
 def respondent_words(respondent: Respondent, language: str, own: Callable[[str], str] = str) -> str:
-    """Return the role of whoever fills in the questionnaire, with the name where there is one."""
+    """Return the role of the respondent, with the name where there is one."""
     role = label(respondent.role, language)
     return f"{role} ({own(respondent.name)})" if respondent.name else role
 
 
 def beginning(text: str, longest: int) -> str:
-    """The text, or the words at its beginning with an ellipsis; a single long word is cut between two letters."""
+    """Cut a text after a word, or a long word between two letters, and add an ellipsis."""
     if len(text) <= longest:
         return text
     words = text[:longest].rpartition(" ")[0]
     if len(words) >= longest // 2:
         return f"{words.rstrip()} …"
     end = longest
-    # a mark or joiner belongs to the letter before it
+    # A mark or a joiner belongs to the letter before it.
     while end and unicodedata.category(text[end])[0] in "CM":
         end -= 1
     return f"{text[:end].rstrip(JOINERS)}…"
 
 
 class _Writer:
-    """Writes one summary in the clinic's language."""
+    """Writes a summary in the clinic's language."""
 
     def __init__(
         self, screening: Screening, books: Mapping[str, RuleBook], settings: Settings
@@ -269,9 +291,9 @@ class _Writer:
         self.direction = Locale.parse(self.language, sep="-").text_direction
         self.asked = {item.id: item for item in self.book.asked()}
         self.numbers = {
-            item.id: f"{number}{chr(ord('a') + place - 1) if place else ''}"
+            item.id: f"{number}{chr(ord('a') + index - 1) if index else ''}"
             for number, question in enumerate(self.book.questions, start=1)
-            for place, item in enumerate(question.page)
+            for index, item in enumerate(question.page)
         }
         self.assessment = evaluate(self.book, screening.established)
         self._ = translations(self.language).gettext
@@ -306,8 +328,8 @@ class _Writer:
             reviewed_on=self.moment(review.at) if review else "",
             standing=standing(book.edition, self.language, on=sent_on, own=self.own),
             findings=tuple(
-                self.finding(number, one)
-                for number, one in enumerate(self.assessment.findings, start=1)
+                self.finding(number, finding)
+                for number, finding in enumerate(self.assessment.findings, start=1)
             ),
             entries=tuple(map(self.entry, screening.entries)),
             checklist=tuple(
@@ -331,10 +353,10 @@ class _Writer:
         return moment(at, self.language, self.settings.clinic_timezone)
 
     def outcome(self, assessment: Assessment) -> tuple[str, str]:
-        """The headline, and what it rests on: the topics by what to do about them, most severe first."""
+        """Return the headline and a sentence with the topics by action, the most severe first."""
         _ = self._
         severity = assessment.outcome
-        found = assessment.findings
+        findings = assessment.findings
         if severity is Severity.NONE:
             return _("No findings from these answers"), _(
                 "None of the rules applies to these answers and no question is left open. "
@@ -345,38 +367,37 @@ class _Writer:
             Severity.CLARIFY: _("Clarify before deciding"),
             Severity.CAUTION: _("Caution reported"),
         }[severity]
-        parts = (
-            (
-                _("Confirm before any decision: %(topics)s."),
-                assessment.of(Severity.CONTRAINDICATION),
-            ),
-            (
-                _("Discuss with the patient alone: %(topics)s."),
-                [one for one in found if one.open is Open.PRIVATE],
-            ),
-            (
-                _("Still to clarify: %(topics)s."),
-                [one for one in found if one.open in (Open.UNSURE, Open.MISSING)],
-            ),
+        contraindications = assessment.of(Severity.CONTRAINDICATION)
+        private = [finding for finding in findings if finding.open is Open.PRIVATE]
+        unclear = [finding for finding in findings if finding.open in (Open.UNSURE, Open.MISSING)]
+        sentences = (
+            (_("Confirm before any decision: %(topics)s."), contraindications),
+            (_("Discuss with the patient alone: %(topics)s."), private),
+            (_("Still to clarify: %(topics)s."), unclear),
             (_("Consider: %(topics)s."), assessment.of(Severity.CAUTION)),
         )
         return headline, " ".join(
-            text % {"topics": "; ".join(self.asked[one.answer].topic for one in some)}
-            for text, some in parts
-            if some
+            text % {"topics": "; ".join(self.asked[finding.answer].topic for finding in group)}
+            for text, group in sentences
+            if group
         )
 
     def respondent(self) -> str:
-        """Who gave the answers, where that was said."""
-        respondent = self.screening.patient.respondent
-        if respondent is None:
-            return ""
-        return self._("Answers given by %(who)s.") % {
-            "who": respondent_words(respondent, self.language, self.own)
-        }
+        """Return who gave the answers, and who typed them in from paper, where that is known."""
+        _ = self._
+        patient = self.screening.patient
+        sentences = []
+        if patient.respondent is not None:
+            who = respondent_words(patient.respondent, self.language, self.own)
+            sentences.append(_("Answers given by %(who)s.") % {"who": who})
+        if (paper := patient.paper) is not None:
+            on = day(paper.filled_in_at.date(), self.language)
+            words = _("From paper, typed by %(who)s. Date on the paper: %(day)s.")
+            sentences.append(words % {"who": self.own(paper.typed_by), "day": on})
+        return " ".join(sentences)
 
     def not_alone(self) -> str:
-        """What to know about an answer that was kept for a talk in private."""
+        """Return a warning about an answer to be given in private, if the patient was not alone."""
         proxy = self.screening.patient.proxy
         if proxy is None:
             return ""
@@ -386,17 +407,15 @@ class _Writer:
         return words % {"who": respondent_words(proxy, self.language, self.own)}
 
     def decision(self) -> EntryLine | None:
-        """The last decision, for the top of the page; whether it still stands is said with it."""
-        for entry in reversed(self.screening.entries):
-            if isinstance(entry, Review):
-                line = self.entry(entry)
-                if self.screening.review is None:
-                    what = self._(
-                        "New decision needed: an answer has been clarified since “%(decision)s”"
-                    )
-                    line = replace(line, what=what % {"decision": self.decided(entry)})
-                return line
-        return None
+        """Return the last decision, with a note where a clarification made it invalid."""
+        reviews = [entry for entry in self.screening.entries if isinstance(entry, Review)]
+        if not reviews:
+            return None
+        line = self.entry(reviews[-1])
+        if self.screening.review is not None:
+            return line
+        what = self._("New decision needed: an answer has been clarified since “%(decision)s”")
+        return replace(line, what=what % {"decision": self.decided(reviews[-1])})
 
     def finding(self, number: int, finding: Finding) -> FindingEntry:
         evidence = ""
@@ -408,29 +427,27 @@ class _Writer:
         established = ""
         if clarification is not None:
             details = (
-                f"{one.topic}: {self.own(one.text)}"
-                for one in self.details(item, clarification.answers)
+                f"{detail.topic}: {self.own(detail.text)}"
+                for detail in self.details(item, clarification.answers)
             )
-            found = "; ".join((self.choice(item, clarification.answers), *details))
-            established = f"{found} ({self.own(clarification.by)}, {self.moment(clarification.at)})"
+            clarified = "; ".join((self.choice(item, clarification.answers), *details))
+            established = self.signed(clarified, clarification)
             if finding.open:
                 reason = self._("Still open after clarification.")
         elif finding.open:
             choice = finding.reason.removesuffix(".")
             reason = ""
-        if (of := finding.evidence) is not None:
-            status = self._("draft note") if of.status == "draft" else self._("approved note")
-            evidence = f"{of.agreement} ({status}). {of.note} [{'; '.join(of.references)}]"
+        if (note := finding.evidence) is not None:
+            status = self._("draft note") if note.status == "draft" else self._("approved note")
+            evidence = f"{note.agreement} ({status}). {note.note} [{'; '.join(note.references)}]"
+        main_answer = ReportedAnswer(id=item.id, topic="", text=choice, row="")
         return FindingEntry(
             number=number,
             question=item.parent if isinstance(item, FollowUp) else item.id,
             severity=finding.severity,
             label=label(finding.severity, self.language),
             title=finding.title,
-            reported=(
-                Said(id=item.id, topic="", text=choice, row=""),
-                *self.details(item, answers),
-            ),
+            reported=(main_answer, *self.details(item, answers)),
             established=established,
             reason=reason or (self.not_alone() if finding.open is Open.PRIVATE else ""),
             confirm=finding.confirm,
@@ -439,52 +456,51 @@ class _Writer:
         )
 
     def own(self, text: str) -> str:
-        """Own words, as part of a sentence of ours."""
+        """Return typed text for use in a sentence of ours."""
         return isolated(text) if self.direction == "rtl" or has_right_to_left(text) else text
+
+    def signed(self, text: str, entry: Entry) -> str:
+        """Add name and time of an entry to a text."""
+        return f"{text} ({self.own(entry.by)}, {self.moment(entry.at)})"
 
     def choice(self, item: Question | FollowUp, answers: Answers) -> str:
         value = answers.value(item.id)
         return self._("No answer") if value is None else shown(item, value)
 
-    def details(self, item: Question | FollowUp, answers: Answers) -> Iterator[Said]:
-        """What the follow-ups of the finding's question say; of a long answer, its beginning and where the rest is."""
+    def details(self, item: Question | FollowUp, answers: Answers) -> Iterator[ReportedAnswer]:
+        """Yield the answers to the follow-ups; a long one is cut, with the number of its row."""
         for follow_up in item.follow_ups if isinstance(item, Question) else ():
             value = answers.value(follow_up.id)
             if value and answers.applies(follow_up):
-                text = " / ".join(
-                    line.strip() for line in shown(follow_up, value).splitlines() if line.strip()
-                )
+                lines = map(str.strip, shown(follow_up, value).splitlines())
+                text = " / ".join(filter(None, lines))
                 row = self.row_number(follow_up) if len(text) > LONGEST else ""
-                yield Said(
-                    id=follow_up.id, topic=follow_up.topic, text=beginning(text, LONGEST), row=row
-                )
+                text = beginning(text, LONGEST)
+                yield ReportedAnswer(id=follow_up.id, topic=follow_up.topic, text=text, row=row)
 
     def row_number(self, item: Question | FollowUp) -> str:
         return self._("Q%(number)s") % {"number": self.numbers[item.id]}
 
     def row(self, item: Question | FollowUp) -> AnswerRow:
-        """The row of a question that was asked, answered or not, with the patient's answer and what was established."""
+        """Return the row of a question with the patient's answer and the established one."""
         answer = self.screening.answers.get(item.id)
         clarification = self.screening.clarification(item.id)
         text = self._("No answer")
         original = ""
-        since = ""
+        established = ""
         if answer is not None:
             text = shown(item, answer.value)
             if (answer.asked, answer.shown) != (item.ask, text):
-                original = (
-                    answer.asked if item.kind is Kind.TEXT else f"{answer.asked} {answer.shown}"
-                )
+                is_text = item.kind is Kind.TEXT
+                original = answer.asked if is_text else f"{answer.asked} {answer.shown}"
         if clarification is not None:
             now = clarification.answers
-            said = self.choice(item, now) if now.applies(item) else self._("Does not apply")
-            since = (
-                f"{self.own(said)} ({self.own(clarification.by)}, {self.moment(clarification.at)})"
-            )
+            choice = self.choice(item, now) if now.applies(item) else self._("Does not apply")
+            established = self.signed(self.own(choice), clarification)
         numbers = (
             str(number)
-            for number, one in enumerate(self.assessment.findings, start=1)
-            if one.answer == item.id
+            for number, finding in enumerate(self.assessment.findings, start=1)
+            if finding.answer == item.id
         )
         return AnswerRow(
             id=item.id,
@@ -493,7 +509,7 @@ class _Writer:
             answer=text,
             original=original,
             original_language=answer.language if answer else "",
-            established=since,
+            established=established,
             is_follow_up=isinstance(item, FollowUp),
             is_open=answer is None,
             findings=", ".join(numbers),
@@ -503,22 +519,20 @@ class _Writer:
         _ = self._
         at = self.moment(entry.at)
         if isinstance(entry, Clarification):
-            given = ((item, entry.answers.value(item.id)) for item in self.book.asked())
-            said = "; ".join(
+            values = ((item, entry.answers.value(item.id)) for item in self.book.asked())
+            clarified = "; ".join(
                 f"{item.topic}: {self.own(shown(item, value))}"
-                for item, value in given
+                for item, value in values
                 if value is not None
             )
-            return EntryLine(
-                what=_("Clarified – %(what)s") % {"what": said}, by=entry.by, at=at, words=entry.why
-            )
-        words = (
-            [_("Reason: %(reason)s") % {"reason": self.own(entry.reason)}] if entry.reason else []
-        )
+            what = _("Clarified – %(what)s") % {"what": clarified}
+            return EntryLine(what=what, by=entry.by, at=at, words=entry.why)
+        words = self.own(entry.note)
+        if entry.reason:
+            reason = _("Reason: %(reason)s") % {"reason": self.own(entry.reason)}
+            words = f"{reason}. {words}"
         what = _("Decision: %(what)s") % {"what": self.decided(entry)}
-        return EntryLine(
-            what=what, by=entry.by, at=at, words=". ".join([*words, self.own(entry.note)])
-        )
+        return EntryLine(what=what, by=entry.by, at=at, words=words)
 
     def decided(self, entry: Review) -> str:
         if entry.until is not None:
@@ -528,36 +542,30 @@ class _Writer:
     def provenance(self) -> Iterator[str]:
         _ = self._
         edition = self.book.edition
-        asked_in = {answer.language for answer in self.screening.answers.given} or {
-            self.screening.language
-        }
-        about = {"id": edition.id, "version": edition.version, "digest": edition.digest[:16]}
-        yield _("Rule book %(id)s %(version)s, SHA-256 %(digest)s…") % about
-        for one in self.book.sources:
-            source = {
-                "id": one.id,
-                "title": one.title,
-                "publisher": one.publisher,
-                "note": one.note,
+        answered_in = {answer.language for answer in self.screening.answers.given}
+        answered_in = answered_in or {self.screening.language}
+        values = {"id": edition.id, "version": edition.version, "digest": edition.digest[:16]}
+        yield _("Rule book %(id)s %(version)s, SHA-256 %(digest)s…") % values
+        for source in self.book.sources:
+            values = {
+                "id": source.id,
+                "title": source.title,
+                "publisher": source.publisher,
+                "note": source.note,
             }
-            yield _("Source %(id)s: %(title)s, %(publisher)s. %(note)s") % source
+            yield _("Source %(id)s: %(title)s, %(publisher)s. %(note)s") % values
+        reported = _("Relayed") if self.screening.patient.proxy else _("Self-reported")
         yield _(
             "Answered in: %(languages)s. %(reported)s and not verified. "
             "This summary supports the prescriber’s decision and does not replace it."
-        ) % {
-            "languages": self.names(asked_in),
-            "reported": _("Relayed") if self.screening.patient.proxy else _("Self-reported"),
-        }
-        drafts = {
-            code
-            for code in {*asked_in, self.language}
-            if self.books[code].translation_status == "draft"
-        }
+        ) % {"languages": self.names(answered_in), "reported": reported}
+        shown_in = {*answered_in, self.language}
+        drafts = {code for code in shown_in if self.books[code].translation_status == "draft"}
         if drafts:
             yield _("Draft translations: %(languages)s.") % {"languages": self.names(drafts)}
 
     def names(self, codes: set[str]) -> str:
-        """Languages by their names in the clinic's language."""
+        """Return the names of languages in the clinic's language."""
         return ", ".join(
             Locale.parse(code, sep="-").get_display_name(self.language) or code
             for code in sorted(codes)

@@ -1,4 +1,4 @@
-"""Templates of printed pages and mails, filled in outside of a request."""
+"""Templates of printed pages and e-mails, rendered outside of a request."""
 
 from functools import cache
 from pathlib import Path
@@ -22,17 +22,17 @@ def filled_in(
     missing: frozenset[str] = frozenset(),
     **values: Any,
 ) -> str:
-    """A template in a language, as HTML and XML at once. Everything in `values` is escaped.
+    """Render a template in a language as HTML that is also XML. All `values` are escaped.
 
-    What is `missing`, or cannot be in XML, is shown by code points.
+    Characters in `missing`, or invalid in XML, are shown by their code points.
     """
-    found = _environment(language).get_template(template)
-    html = with_elements(found.render(paper=paper.lower(), missing=bool(missing), **values))
+    page = _environment(language).get_template(template)
+    html = with_elements(page.render(paper=paper.lower(), missing=bool(missing), **values))
     return html.translate({code: f"[U+{code:04X}]" for code in (*NOT_IN_XML, *map(ord, missing))})
 
 
 def plain_text(template: str, language: str, **values: Any) -> str:
-    """Fill in a template in a language. Nothing is escaped."""
+    """Render a template in a language as plain text, without escaping."""
     return _environment(language).get_template(template).render(**values)
 
 

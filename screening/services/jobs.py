@@ -59,7 +59,7 @@ def work(
 
 
 def retry(act: Act, references: Sequence[str] = (), *, kind: str = "") -> int:
-    """Make failed jobs due now: all, those of these screenings, or of this kind; return how many."""
+    """Make failed jobs due now, all or those asked for. Return how many there were."""
     with write(act.session):
         jobs = outbox.retry(act.session, references, kind=kind, now=act.now)
         act.note("retried", detail=f"{jobs} jobs")

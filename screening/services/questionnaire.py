@@ -137,7 +137,7 @@ def submit(
             return sent
         book = books[language]
         answers = draft.answers.still_asked(books)
-        if draft.patient is None or answers.open_question(book) is not None:
+        if draft.patient is None or answers.open_question(book, draft.left_empty) is not None:
             raise Incomplete
         screening = Screening(
             reference=screenings.new_reference(),
@@ -150,5 +150,5 @@ def submit(
         )
         screenings.add(session, keys, screening, book=book, draft_hash=token_hash, jobs=jobs)
         drafts.remove(session, token_hash, drafts.hash_code(keys, draft.code))
-        act.note("submitted", screening.reference)
+        act.note("submitted", screening.reference, "from paper" if draft.patient.paper else "")
     return screening

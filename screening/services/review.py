@@ -9,7 +9,7 @@ from screening.domain.assessment import Screening
 from screening.domain.entries import Clarification, Decision, Entry, Review, Status
 from screening.domain.rules import Question, Severity
 from screening.services.editions import assess
-from screening.storage import screenings
+from screening.storage import links, screenings
 from screening.storage.audit import Act
 from screening.storage.database import write
 
@@ -30,6 +30,10 @@ class NeverShown(Exception):
 
 class ReasonNeeded(Exception):
     """Proceeding despite a contraindication needs a reason."""
+
+
+class NewerAnswers(Exception):
+    """Deciding on answers although the same person has sent newer ones needs a reason."""
 
 
 class DayNeeded(Exception):
@@ -95,7 +99,7 @@ def decide(
     """Record a decision, in one transaction with the `jobs` that follow.
 
     `seen` is the number of entries that the page showed. Raises NoSuchScreening, ChangedMeanwhile,
-    NeverShown, ReasonNeeded, DayNeeded.
+    NeverShown, ReasonNeeded, NewerAnswers, DayNeeded.
     """
     if decision is Decision.DEFER and (until is None or until <= today):
         raise DayNeeded
@@ -121,5 +125,8 @@ def _add(act: Act, reference: str, entry: Entry, *, seen: int, jobs: Iterable[st
         lacks_reason = isinstance(entry, Review) and entry.decision in PROCEED and not entry.reason
         if lacks_reason and assessment.outcome is Severity.CONTRAINDICATION:
             raise ReasonNeeded
+        has_reason = not isinstance(entry, Review) or entry.reason
+        if not has_reason and links.newer(act.session, act.keys, row):
+            raise NewerAnswers
         screenings.change(act.session, act.keys, row, screening, assessment, jobs=jobs)
         act.note("reviewed" if decided else "clarified", reference)

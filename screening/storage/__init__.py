@@ -1,1 +1,1 @@
-"""Where screenings are kept. Functions take a Session; only services commit."""
+"""Tables, queries and encryption. Functions take a Session; only services commit."""

@@ -1,7 +1,7 @@
-"""The audit log: a chain of keyed hashes in which an edited, removed, inserted or moved row is found.
+"""The audit log: a chain of keyed hashes that reveals an edited, removed, inserted or moved row.
 
-The end of the chain is also noted in a file beside the keys, after each commit. A database that was
-put back to an earlier state, or has lost its newest commits, does not contain that end.
+The end of the chain is also written to a file beside the keys, after each commit. A database that
+was restored to an earlier state, or has lost its newest commits, does not contain that end.
 """
 
 import fcntl
@@ -29,7 +29,7 @@ HOW_TO = Path(__file__).parents[2] / "docs" / "operations.md"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
-    """The end of the chain: the number of the newest row and its mac, both to be kept elsewhere."""
+    """The end of the chain: the number and the mac of the newest row."""
 
     number: int = 0
     mac: bytes = BEGINNING
@@ -39,7 +39,7 @@ class Head:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """The end that was written as text; that of an empty chain where it is none."""
+        """Return the end of the chain from its text, for invalid text that of an empty chain."""
         number, _, mac = text.strip().partition(":")
         try:
             return cls(number=int(number), mac=bytes.fromhex(mac))
@@ -49,9 +49,9 @@ class Head:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Act:
-    """Somebody acts at one moment (UTC): on what, and the name for the log: a person's, or what did it by itself.
+    """The context of a change: session, keys, time (UTC), and the actor.
 
-    `full_name` is the name that people read.
+    `by` is the name in the log, of a person or a program; `full_name` is shown to people.
     """
 
     session: Session
@@ -61,39 +61,31 @@ class Act:
     full_name: str = ""
 
     def __post_init__(self) -> None:
-        self.session.info.setdefault(
-            "keys", lambda: self.keys
-        )  # for rows that are sealed when written
+        self.session.info.setdefault("keys", lambda: self.keys)  # for rows sealed on each write
 
     def note(self, action: str, subject: str = "", detail: str = "") -> None:
         """Add one event to the log.
 
-        Others who add wait until this transaction ends, so do it after all else.
+        The end of the chain stays locked until this transaction ends: call this last.
         """
-        self.session.flush()  # what is still to be written locks rows too: that has to come before
+        self.session.flush()  # pending rows come earlier in the order of locks
         row = self.session.get(AuditHeadRow, 1, with_for_update=True, populate_existing=True)
         before = _head(row, self.keys)
         if row is None:
             row = AuditHeadRow(id=1)
             self.session.add(row)
-        who = self.by[:64]
-        about = subject[:64]
-        more = detail[:200]
         added = AuditRow(
             number=before.number + 1,
             at=self.now,
-            actor=who,
+            actor=self.by[:64],
             action=action,
-            subject=about,
-            detail=more,
+            subject=subject[:64],
+            detail=detail[:200],
         )
         added.mac = _mac(self.keys, before.mac, added)
         self.session.add(added)
-        row.seal(
-            self.keys,
-            "sealed_head",
-            records.encode({"number": added.number, "mac": added.mac.hex()}),
-        )
+        content = {"number": added.number, "mac": added.mac.hex()}
+        row.seal(self.keys, "sealed_head", records.encode(content))
         self.session.flush()
         file = head_file(self.session, self.keys)
         if _contains(self.session, before, _noted(file)):
@@ -106,7 +98,7 @@ class Act:
 
 
 def prepare(session: Session, keys: Keys) -> None:
-    """Add the end of an empty chain where there is none: two first events at once must not both add it."""
+    """Add the end of an empty chain where there is none, so that two first events cannot both."""
     if session.get(AuditHeadRow, 1) is None:
         row = AuditHeadRow(id=1)
         row.seal(keys, "sealed_head", records.encode({"number": 0, "mac": BEGINNING.hex()}))
@@ -114,36 +106,34 @@ def prepare(session: Session, keys: Keys) -> None:
 
 
 def head_file(session: Session, keys: Keys) -> Path:
-    """Where the end of the chain is noted outside of this database: beside the file of the keys."""
-    assert keys.file is not None  # noqa: S101 - those of an installation have one
+    """Return the path beside the key file to which the end of this database's chain is written."""
+    assert keys.file is not None  # noqa: S101 - the keys of an installation have a file
     url = session.get_bind().engine.url
-    place = (
-        Path(url.database or "").name
-        if url.host is None
-        else f"{url.host} {url.port} {url.database}"
-    )
-    return keys.file.with_name(f"audit-{re.sub(r'[^A-Za-z0-9]+', '-', place)}.head")
+    is_sqlite = url.host is None
+    name = Path(url.database or "").name if is_sqlite else f"{url.host} {url.port} {url.database}"
+    return keys.file.with_name(f"audit-{re.sub(r'[^A-Za-z0-9]+', '-', name)}.head")
 
 
 def lost(session: Session, keys: Keys) -> str:
-    """What is missing at the end of the chain, by the end that was noted outside of the database; "" if nothing is."""
+    """Compare the chain with the end in the file; return what is missing, or "" if nothing is."""
     file = head_file(session, keys)
     noted = _noted(file)
-    session.rollback()  # to look at the database after the file: others write meanwhile
+    session.rollback()  # so that the database is read after the file: others write meanwhile
     end = head(session, keys)
     if _contains(session, end, noted):
         return ""
     return (
-        f"the audit log ends at row {end.number}, but {file} tells of row {noted.number}, which is not in it: what was "
-        "sent and recorded last is lost, or an older database was put back. Bring the database files or a newer backup "
-        f"back ({HOW_TO}); or, to go on with what there is, move {file} away"
+        f"the audit log ends at row {end.number}, but {file} tells of row {noted.number}, "
+        "which is not in it: what was sent and recorded last is lost, or an older database was put "
+        f"back. Bring the database files or a newer backup back ({HOW_TO}); or, to go on with what "
+        f"there is, move {file} away"
     )
 
 
 def begin_anew(act: Act, source: str) -> tuple[Head, Head]:
-    """Go on with the chain of a restored backup.
+    """Continue the chain of a restored backup.
 
-    Returns the end noted here before, and that of the backup.
+    Return the end that the file had before, and the end of the backup.
     """
     file = head_file(act.session, act.keys)
     end = head(act.session, act.keys)
@@ -155,7 +145,7 @@ def begin_anew(act: Act, source: str) -> tuple[Head, Head]:
 
 
 def _contains(session: Session, end: Head, noted: Head) -> bool:
-    """Whether the chain with this end contains that row."""
+    """Return whether the chain that ends with `end` contains the row of `noted`."""
     if noted.number in (0, end.number):
         return noted.number == 0 or noted.mac == end.mac
     return session.scalar(select(AuditRow.mac).where(AuditRow.number == noted.number)) == noted.mac
@@ -167,16 +157,14 @@ def _noted(file: Path) -> Head:
 
 @event.listens_for(Session, "after_commit")
 def _note_outside(session: Session) -> None:
-    """Note the end of the chain that was just committed.
+    """Write the end of the committed chain to its file; a newer end of another process stays.
 
-    A newer one that another process has noted stays.
-
-    A disk that refuses this must not make a failure of what is committed.
+    A disk error is ignored: the transaction is committed and must not fail.
     """
-    if (given := session.info.pop("audit head", None)) is None:
+    if (pending := session.info.pop("audit head", None)) is None:
         return
     with suppress(OSError):
-        _write_noted(*given)
+        _write_noted(*pending)
 
 
 def _write_noted(path: Path, newest: Head) -> None:
@@ -193,7 +181,7 @@ def _forget_head(session: Session) -> None:
 
 
 def head(session: Session, keys: Keys) -> Head:
-    """The end of the chain."""
+    """Return the end of the chain."""
     return _head(session.get(AuditHeadRow, 1), keys)
 
 
@@ -212,57 +200,56 @@ def _mac(keys: Keys, before: bytes, row: AuditRow) -> bytes:
 def rows(
     session: Session, *, newest_first: bool = False, after: int = 0, limit: int = 0
 ) -> Iterator[AuditRow]:
-    """The rows in their order, or the newest first; `after` leaves out that many at the beginning."""
+    """Yield the rows in their order, or the newest first, without the first `after` rows."""
     order = AuditRow.number.desc() if newest_first else AuditRow.number
     query = select(AuditRow).order_by(order).offset(after).limit(limit or None)
     yield from session.scalars(query.execution_options(yield_per=1000))
 
 
 def last(session: Session, action: str = "") -> AuditRow | None:
-    """The newest event, or the newest of this kind."""
+    """Return the newest event, or the newest with this action."""
     query = select(AuditRow).order_by(AuditRow.number.desc()).limit(1)
     return session.scalars(query.where(AuditRow.action == action) if action else query).first()
 
 
 def count(session: Session, action: str, *, after: int) -> int:
-    """How many events of this kind came after the row of that number."""
+    """Return the number of events with this action after the row with the number `after`."""
     query = select(func.count()).where(AuditRow.action == action, AuditRow.number > after)
     return session.scalar(query) or 0
 
 
 def size(session: Session) -> int:
-    """How many rows there are."""
+    """Return the number of rows."""
     return session.scalar(select(func.count()).select_from(AuditRow)) or 0
 
 
 def verify(session: Session, keys: Keys, *, kept: str = "") -> Iterator[str]:
-    """Each fault of the chain in words.
+    """Yield each fault of the chain in words.
 
     `kept` is an end of the chain that was noted earlier (`Head` as text).
     """
     before = BEGINNING
     expected = 1
-    noted = kept.strip().partition(":")
-    found = not kept
+    noted_number, _, noted_mac = kept.strip().partition(":")
+    contains_kept = not kept
     for row in rows(session):
-        if row.number > expected:
-            many = (
-                f"rows {expected} to {row.number - 1} are"
-                if row.number - expected > 1
-                else f"row {expected} is"
-            )
-            yield f"{many} missing"
+        if row.number > expected + 1:
+            yield f"rows {expected} to {row.number - 1} are missing"
+        elif row.number > expected:
+            yield f"row {expected} is missing"
         elif row.mac != _mac(keys, before, row):
-            yield f"row {row.number} ({row.at:%Y-%m-%d %H:%M} {row.action}) was edited, inserted or moved"
-        if str(row.number) == noted[0] and row.mac.hex() == noted[2]:
-            found = True
+            description = f"{row.at:%Y-%m-%d %H:%M} {row.action}"
+            yield f"row {row.number} ({description}) was edited, inserted or moved"
+        if str(row.number) == noted_number and row.mac.hex() == noted_mac:
+            contains_kept = True
         before = row.mac
         expected = row.number + 1
     try:
         end = head(session, keys)
         if (end.number, end.mac) != (expected - 1, before):
-            yield f"the chain ends at row {expected - 1}, but row {end.number} was the last one written"
+            last = expected - 1
+            yield f"the chain ends at row {last}, but row {end.number} was the last one written"
     except KeyFault as err:
         yield str(err)
-    if not found:
-        yield f"the chain does not contain the row that was noted: {noted[0]}"
+    if not contains_kept:
+        yield f"the chain does not contain the row that was noted: {noted_number}"

@@ -1,10 +1,10 @@
-"""How the database is spoken to: durable SQLite or PostgreSQL, one write transaction at a time per request.
+"""Transactions on SQLite and PostgreSQL, and checks of the database at the start.
 
-Every transaction locks in one order, so that none waits for another in a circle (PostgreSQL):
-tables of features (`lock_order`), drafts, screenings, entries, summaries, copies, jobs, people,
-sign-ins, clocks, what is in force, editions, approvals, and the end of the audit log last. Several
-rows of a table are locked in the order of their primary key, a draft before the row of its code.
-What only clears away what has expired skips locked rows.
+Every transaction locks tables in the same order, which prevents deadlocks (PostgreSQL): tables of
+features (`lock_order`), drafts, screenings, entries, same_person, summaries, copies, jobs, people,
+sign-ins, clocks, in_force, editions, approvals, and the end of the audit log last. Several rows of
+a table are locked in the order of their primary key, a draft before the row of its code. Deletion
+of expired rows skips locked rows.
 """
 
 import random
@@ -39,23 +39,25 @@ from screening.storage.tables import Checked, KeyCheckRow, tables_in_lock_order
 BUSY_SECONDS = 10
 LOCK_SECONDS = 30
 BETWEEN_TRIES = (0.001, 0.005)  # seconds
-MOVED = "moved"  # what the names of triggers begin with that close a database
+MOVED = "moved"  # prefix of the names of triggers that close a database
 
 
 class DatabaseNotReady(Exception):
-    """The database has no tables, or those of another release. Says which command prepares it."""
+    """The database has no tables, or those of another release.
+
+    The message names the command that prepares it.
+    """
 
 
 def configure(engine: Engine) -> None:
-    """Make SQLite durable and let transactions begin as they are meant: who only reads sees one moment throughout."""
+    """Make SQLite durable; let writers lock at the beginning, and readers see a single snapshot."""
     is_sqlite = engine.dialect.name == "sqlite"
 
     @event.listens_for(engine, "begin")
     def _on_begin(connection: Connection) -> None:
         writes = connection.get_execution_options().get("writes", False)
         if is_sqlite and writes:
-            # A write that begins as a read could not be retried after another writer: take the lock
-            # at once.
+            # SQLite refuses to upgrade a read transaction after another write: lock at once.
             _wait_for_lock(connection)
         elif is_sqlite:
             connection.exec_driver_sql("BEGIN")
@@ -66,7 +68,7 @@ def configure(engine: Engine) -> None:
 
         @event.listens_for(engine, "connect")
         def _on_connect_to_server(connection: Any, _record: object) -> None:
-            # nobody waits for a lock without end
+            # no transaction waits for a lock for ever
             connection.execute(f"SET lock_timeout = '{LOCK_SECONDS}s'")
             connection.commit()
 
@@ -87,9 +89,12 @@ def configure(engine: Engine) -> None:
 
 
 def _wait_for_lock(connection: Connection) -> None:
-    """BEGIN IMMEDIATE, tried every few milliseconds: SQLite itself lets whoever waits longest try least often."""
+    """Execute BEGIN IMMEDIATE, with retries every few milliseconds.
+
+    SQLite's own retries become rarer the longer a writer waits.
+    """
     end = time.monotonic() + BUSY_SECONDS
-    with _impatient(connection):
+    with _without_busy_timeout(connection):
         while True:
             try:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -97,19 +102,18 @@ def _wait_for_lock(connection: Connection) -> None:
             except OperationalError as err:
                 if not _is_busy(err) or time.monotonic() > end:
                     raise
-                time.sleep(random.uniform(*BETWEEN_TRIES))  # noqa: S311 - only so that not all try at once
+                time.sleep(random.uniform(*BETWEEN_TRIES))  # noqa: S311 - spreads the retries
 
 
 def _is_busy(err: OperationalError) -> bool:
-    return (
-        isinstance(err.orig, sqlite3.Error)
-        and err.orig.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
-    )
+    if not isinstance(err.orig, sqlite3.Error):
+        return False
+    return err.orig.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
 
 
 @contextmanager
-def _impatient(connection: Connection) -> Iterator[None]:
-    """Meanwhile SQLite says at once that it is busy, instead of waiting by itself."""
+def _without_busy_timeout(connection: Connection) -> Iterator[None]:
+    """Let SQLite raise at once where it is busy, instead of waiting."""
     connection.exec_driver_sql("PRAGMA busy_timeout = 0")
     try:
         yield
@@ -118,14 +122,17 @@ def _impatient(connection: Connection) -> Iterator[None]:
 
 
 def begin_write(session: Session) -> None:
-    """End whatever was being read and begin a write transaction, which whoever calls commits."""
+    """Roll back the current transaction and begin a write transaction, which the caller commits."""
     session.rollback()
     session.connection(execution_options={"writes": True})
 
 
 @contextmanager
 def write(session: Session) -> Iterator[None]:
-    """One write transaction: ends whatever was being read, commits on leaving, rolls back on any exception."""
+    """Run a write transaction: commit at the end of the block, roll back on an exception.
+
+    A read transaction of the session ends first.
+    """
     begin_write(session)
     try:
         yield
@@ -135,7 +142,7 @@ def write(session: Session) -> Iterator[None]:
 
 
 def _check_text(keys: Keys) -> bytes:
-    """What each data key seals: a text that only the right index key gives."""
+    """Return the text that each data key seals; it depends on the index key."""
     return keys.authenticate("key-check", b"")
 
 
@@ -144,16 +151,13 @@ def note_keys(session: Session, keys: Keys) -> None:
     for key_id in keys.data:
         if session.get(KeyCheckRow, key_id) is None:
             row = KeyCheckRow(key_id=key_id)
-            row.seal(
-                Keys(current=key_id, data=keys.data, index=keys.index),
-                "sealed_check",
-                _check_text(keys),
-            )
+            sealing = Keys(current=key_id, data=keys.data, index=keys.index)
+            row.seal(sealing, "sealed_check", _check_text(keys))
             session.add(row)
 
 
 def check_keys(session: Session, keys: Keys) -> None:
-    """Raise KeyFault unless the keys open what is stored, DatabaseNotReady where nothing was ever prepared."""
+    """Raise KeyFault unless the keys match the database, DatabaseNotReady before `flask init`."""
     if not has_tables(session):
         raise DatabaseNotReady("The database has no tables yet; run `flask init`")
     checks = session.scalars(select(KeyCheckRow)).all()
@@ -164,21 +168,22 @@ def check_keys(session: Session, keys: Keys) -> None:
 
 
 def prove(check: KeyCheckRow, keys: Keys) -> None:
-    """Raise KeyFault unless the keys are those that a check text was sealed with."""
+    """Raise KeyFault unless a check text was sealed with these keys."""
     if check.unseal(keys, "sealed_check") != _check_text(keys):
         raise KeyFault(
-            f"the index key in {keys.file} is not the one of this database; restore your copy of that file"
+            f"the index key in {keys.file} is not the one of this database; "
+            "restore your copy of that file"
         )
 
 
-@cache  # as it was at the start: an upgrade may put other files there while this process still runs
+@cache  # an upgrade may replace the files while this process still runs
 def release() -> str:
-    """The release of the tables that this program is made for: the name of the newest migration."""
+    """Return the name of the newest migration, which is the release of this program's tables."""
     return max(file.stem for file in (Path(__file__).parent / "migrations").glob("[0-9]*.py"))
 
 
 def check_release(session: Session) -> None:
-    """Raise DatabaseNotReady unless the tables are those of this program's release."""
+    """Raise DatabaseNotReady unless the tables have this program's release."""
     stored = session.scalar(text("SELECT max(version_num) FROM alembic_version")) or ""
     if stored > release():
         raise DatabaseNotReady(
@@ -191,7 +196,7 @@ def check_release(session: Session) -> None:
 
 
 def seal_unsealed(session: Session) -> None:
-    """Let the rows of an older release that had no seal be sealed when they are written."""
+    """Mark the rows that an older release left unsealed as changed: the next flush seals them."""
     for table in tables_in_lock_order():
         if issubclass(table, Checked) and table.may_be_unchecked:
             for row in session.scalars(select(table).where(table.sealed_check == b"")):
@@ -204,20 +209,20 @@ def delete_in_order(
     *conditions: ColumnElement[bool],
     wait: bool = True,
 ) -> int:
-    """Delete rows, locked in the order of their primary `key`; how many there were.
+    """Delete rows, locked in the order of their primary `key`, and return their number.
 
-    Without `wait`, rows that somebody else has locked stay.
+    Without `wait`, rows that another transaction has locked stay.
     """
-    found = select(key).where(*conditions).order_by(key).with_for_update(skip_locked=not wait)
-    query = delete(key.class_).where(key.in_(found)).execution_options(synchronize_session=False)
-    done: int = session.execute(query).rowcount  # type: ignore[attr-defined]
-    return done
+    locked = select(key).where(*conditions).order_by(key).with_for_update(skip_locked=not wait)
+    query = delete(key.class_).where(key.in_(locked)).execution_options(synchronize_session=False)
+    count: int = session.execute(query).rowcount  # type: ignore[attr-defined]
+    return count
 
 
 def prove_writable(session: Session) -> None:
-    """Write what changes nothing. Raises what the database says where that cannot be done.
+    """Write a value that is there already. Raises the database's error where it cannot.
 
-    Waits for nobody: where somebody else writes in this moment, nothing needs to be proved.
+    The check does not wait for locks: where another transaction writes now, writing is possible.
     """
     session.rollback()
     is_sqlite = session.get_bind().dialect.name == "sqlite"
@@ -225,7 +230,7 @@ def prove_writable(session: Session) -> None:
     free = select(KeyCheckRow.key_id).with_for_update(skip_locked=True)
     same = update(KeyCheckRow).where(KeyCheckRow.key_id.in_(free)).values(key_id=KeyCheckRow.key_id)
     try:
-        with _impatient(connection) if is_sqlite else nullcontext():
+        with _without_busy_timeout(connection) if is_sqlite else nullcontext():
             connection.execute(same)
         session.commit()
     except OperationalError as err:
@@ -236,13 +241,13 @@ def prove_writable(session: Session) -> None:
 
 
 def has_tables(session: Session) -> bool:
-    """Whether this database has ever been prepared.
+    """Return whether the database has tables.
 
-    Raises DatabaseNotReady where it was moved to another place.
+    Raises DatabaseNotReady where its content was moved to another database.
     """
-    if session.get_bind().dialect.name == "sqlite" and session.scalar(
-        text(f"SELECT 1 FROM sqlite_schema WHERE type = 'trigger' AND name LIKE '{MOVED}%' LIMIT 1")  # noqa: S608
-    ):
+    closing = "SELECT 1 FROM sqlite_schema WHERE type = 'trigger' AND name LIKE :name LIMIT 1"
+    is_sqlite = session.get_bind().dialect.name == "sqlite"
+    if is_sqlite and session.scalar(text(closing), {"name": f"{MOVED}%"}):
         raise DatabaseNotReady(
             "What this database held was moved to PostgreSQL; set database_url to that database"
         )
@@ -250,7 +255,7 @@ def has_tables(session: Session) -> bool:
 
 
 def make_private(engine: Engine) -> None:
-    """Let only the owner read a SQLite database file, made here if it is new; SQLite gives its WAL the same mode."""
+    """Create a missing SQLite file, and restrict it to its owner; the WAL gets the same mode."""
     if engine.dialect.name == "sqlite" and engine.url.database:
         file = Path(engine.url.database)
         file.touch(mode=0o600)
@@ -258,10 +263,10 @@ def make_private(engine: Engine) -> None:
 
 
 def empty_journal(session: Session) -> None:
-    """Let SQLite write its journal into the database and empty it, so that nothing deleted stays readable in it.
+    """Write SQLite's journal into the database and empty it: deleted data must not stay in it.
 
-    Tried again for as long as somebody reads, up to BUSY_SECONDS, and without keeping writers
-    waiting meanwhile: SQLite's own waiting would hold the lock that every write needs.
+    Readers prevent this, so it is retried for up to BUSY_SECONDS. SQLite's own waiting would hold
+    the lock that every write needs.
     """
     session.rollback()
     if session.get_bind().dialect.name != "sqlite":
@@ -269,18 +274,16 @@ def empty_journal(session: Session) -> None:
     connection = session.connection()
     connection.exec_driver_sql("COMMIT")  # a checkpoint is not possible within a transaction
     end = time.monotonic() + BUSY_SECONDS
-    with _impatient(connection):
-        while (
-            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()[0]
-            and time.monotonic() < end
-        ):
+    checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)"  # its first value is 1 where SQLite was busy
+    with _without_busy_timeout(connection):
+        while connection.exec_driver_sql(checkpoint).one()[0] and time.monotonic() < end:
             time.sleep(BETWEEN_TRIES[1])
     connection.exec_driver_sql("BEGIN")
     session.rollback()
 
 
 def clock(session: Session, *, here: datetime) -> datetime:
-    """The time on the database's machine. SQLite is on this one, where it is `here`."""
+    """Return the time on the database's machine, for SQLite `here`: the time on this machine."""
     if session.get_bind().dialect.name != "postgresql":
         return here
     there: datetime = session.scalars(select(func.clock_timestamp())).one()
@@ -288,14 +291,10 @@ def clock(session: Session, *, here: datetime) -> datetime:
 
 
 def integrity(session: Session) -> list[str]:
-    """What the database itself finds wrong with its files.
-
-    PostgreSQL checks its pages when it reads them.
-    """
+    """Return the faults that SQLite finds in its files; PostgreSQL checks its pages on reading."""
     if session.get_bind().dialect.name != "sqlite":
         return []
     faults = session.execute(text("PRAGMA integrity_check")).scalars().all()
     orphans = session.execute(text("PRAGMA foreign_key_check")).all()
-    return [fault for fault in faults if fault != "ok"] + [
-        f"{row[0]}: a row without its parent" for row in orphans
-    ]
+    without_parent = [f"{row[0]}: a row without its parent" for row in orphans]
+    return [fault for fault in faults if fault != "ok"] + without_parent

@@ -1,9 +1,9 @@
-"""Drafts: questionnaires being filled in, sealed, found by the hash of the token in the patient's cookie."""
+"""Drafts: questionnaires being filled in, sealed, by the hash of the token in a cookie."""
 
 import hashlib
 import secrets
 import unicodedata
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from textwrap import wrap
 
@@ -11,6 +11,7 @@ from sqlalchemy import bindparam, delete, select
 from sqlalchemy.orm import Session
 
 from screening.domain.answers import Answers, Patient
+from screening.domain.rules import Question, RuleBook
 from screening.storage import records
 from screening.storage.database import delete_in_order
 from screening.storage.encryption import Keys
@@ -18,11 +19,11 @@ from screening.storage.private_files import KeyFault
 from screening.storage.tables import DraftRow
 
 PAD = 4096  # bytes; more than the answers of a usual questionnaire need
-# no vowels, so that no code is a word; none that is written like another
+# No vowels, so that no code is a word; no two characters that look alike.
 _LETTERS = "0123456789CDFHJKMNPRTVWXY"
 _LOOK_ALIKES = str.maketrans("OQILZSGBU", "00112568V")
 
-# Built once: every page of the form asks this.
+# Built once: every page of the form executes this.
 _FIND = select(DraftRow.sealed_draft).where(
     DraftRow.token_hash == bindparam("token_hash"), DraftRow.expires_at > bindparam("now")
 )
@@ -30,7 +31,7 @@ _FIND = select(DraftRow.sealed_draft).where(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Typed:
-    """What was typed on the page at `path` and is not an answer yet: refused, if it was `checked`."""
+    """Text typed on the page at `path` that is not an answer yet; `checked` text was refused."""
 
     path: str
     values: dict[str, list[str]]
@@ -39,11 +40,12 @@ class Typed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """What has been filled in so far.
+    """The content of a questionnaire so far.
 
-    `replaces` is the reference of the screening whose answers the patient changes; `moved` marks
-    the place of a draft that went on to another device. By its `code` a patient goes on elsewhere:
-    in the row of the code, `leads_to` is the hash of the draft's token.
+    `replaces` is the reference of the screening whose answers the patient changes. `moved` marks a
+    draft that was continued on another device. A patient continues a draft elsewhere by its `code`;
+    in the row of the code, `leads_to` is the hash of the draft's token. `left_empty` are the ids of
+    questions on whose pages a paper form is empty or unreadable.
     """
 
     patient: Patient | None = None
@@ -53,51 +55,61 @@ class Draft:
     moved: bool = False
     code: str = ""
     leads_to: str = ""
+    left_empty: tuple[str, ...] = ()
+
+    def with_page(self, question: Question, page: Answers, *, left_empty: bool) -> "Draft":
+        """Return the draft with all answers to one question's page replaced."""
+        others = tuple(item_id for item_id in self.left_empty if item_id != question.id)
+        answers = self.answers.with_page(question, page)
+        is_empty = left_empty and answers.lacks(question)
+        return replace(
+            self, answers=answers, left_empty=(*others, question.id) if is_empty else others
+        )
+
+    def open_question(self, book: RuleBook) -> Question | None:
+        """Return the first question that is still to be answered or to be left empty, or None."""
+        return self.answers.open_question(book, self.left_empty)
 
 
 class DraftMoved(Exception):
-    """The patient went on with this draft on another device."""
+    """The patient continued this draft on another device."""
 
 
 def hash_token(token: str) -> str:
-    """What the database knows of a token: the hex SHA-256."""
+    """Return the SHA-256 of a token in hex; the database stores no tokens."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
 def new_code() -> str:
-    """A random code such as `4KX-9TP-W2M` (41 bits)."""
+    """Return a random code such as `4KX-9TP-W2M` (41 bits)."""
     return "-".join(wrap("".join(secrets.choice(_LETTERS) for _ in range(9)), 3))
 
 
 def hash_code(keys: Keys, code: str) -> str:
-    """The row of a code, however it was typed: a keyed hash, because 41 bits can be tried out by a fast computer."""
-    typed = "".join(one for one in unicodedata.normalize("NFKC", code).upper() if one.isalnum())
-    return keys.authenticate("code", typed.translate(_LOOK_ALIKES).encode()).hex()
+    """Return the key of a code's row, regardless of how the code was typed.
+
+    The hash is keyed, because a fast computer can try all codes of 41 bits.
+    """
+    characters = filter(str.isalnum, unicodedata.normalize("NFKC", code).upper())
+    return keys.authenticate("code", "".join(characters).translate(_LOOK_ALIKES).encode()).hex()
 
 
 def find(
     session: Session, keys: Keys, token_hash: str, *, now: datetime, lock: bool = False
 ) -> Draft | None:
-    """The draft, or None if there is none or it has expired.
+    """Return the draft, or None where there is none or it has expired.
 
-    `lock` keeps other writers waiting (PostgreSQL).
-
-    Raises DraftMoved.
+    `lock` makes other writers wait (PostgreSQL). Raises DraftMoved.
     """
     query = _FIND.with_for_update() if lock else _FIND
-    # The session has nothing to add to one column, and asking it takes longer than asking its
-    # connection.
-    sealed = (
-        session.connection()
-        .execute(query, {"token_hash": token_hash, "now": now})
-        .scalar_one_or_none()
-    )
+    # The connection is faster than the session, which has no use for a single column.
+    stored = session.connection().execute(query, {"token_hash": token_hash, "now": now})
+    sealed = stored.scalar_one_or_none()
     if sealed is None:
         return None
-    record = records.decode(
-        keys.unseal(sealed, table="drafts", column="sealed_draft", row=token_hash)
-    )
-    if record.get("moved"):  # drafts of older releases have none of the last five
+    plain = keys.unseal(sealed, table="drafts", column="sealed_draft", row=token_hash)
+    record = records.decode(plain)
+    if record.get("moved"):  # drafts of older releases lack the last six fields
         raise DraftMoved
     typed = record.get("typed")
     return Draft(
@@ -107,42 +119,37 @@ def find(
         replaces=record.get("replaces", ""),
         code=record.get("code", ""),
         leads_to=record.get("leads_to", ""),
+        left_empty=tuple(record.get("left_empty", ())),
     )
 
 
 def put(
     session: Session, keys: Keys, token_hash: str, draft: Draft, *, expires_at: datetime
 ) -> None:
-    """Insert or replace a draft. Its code, if it has one, leads there for as long."""
+    """Insert or replace a draft, and the row of its code, if it has one, with the same expiry."""
     row = DraftRow(token_hash=token_hash, expires_at=expires_at)
-    record = {one.name: getattr(draft, one.name) for one in fields(draft)} | {
-        "expires_at": expires_at
-    }
+    record = {value.name: getattr(draft, value.name) for value in fields(draft)}
+    record["expires_at"] = expires_at
     row.seal(keys, "sealed_draft", records.encode(record, pad=PAD))
     session.merge(row)
     if draft.code:
-        put(
-            session,
-            keys,
-            hash_code(keys, draft.code),
-            Draft(leads_to=token_hash),
-            expires_at=expires_at,
-        )
+        pointer = Draft(leads_to=token_hash)
+        put(session, keys, hash_code(keys, draft.code), pointer, expires_at=expires_at)
 
 
 def check(row: DraftRow, keys: Keys) -> None:
-    """Raise KeyFault unless a row is as it was written."""
+    """Raise KeyFault where a row was changed."""
     record = records.decode(row.unseal(keys, "sealed_draft"))
-    # Drafts of older releases hold no time.
+    # Drafts of older releases hold no expiry.
     if record.get("expires_at", row.expires_at.isoformat()) != row.expires_at.isoformat():
         raise KeyFault("drafts.expires_at was changed; restore the database from a backup")
 
 
 def remove(session: Session, token_hash: str, code_hash: str = "") -> None:
-    """Delete a draft, if it is there, and the row of its code."""
+    """Delete a draft, if it exists, and the row of its code."""
     session.execute(delete(DraftRow).where(DraftRow.token_hash.in_((token_hash, code_hash))))
 
 
 def remove_expired(session: Session, *, now: datetime) -> None:
-    """Delete every draft whose time has passed, but for those that somebody else deletes in this moment."""
+    """Delete every expired draft, except those that another transaction has locked."""
     delete_in_order(session, DraftRow.token_hash, DraftRow.expires_at <= now, wait=False)

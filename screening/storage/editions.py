@@ -1,4 +1,4 @@
-"""The editions of the rule book: each one's content, which of them is in force, and who approved it."""
+"""The editions of the rule book: their content, their approvals, and the edition in force."""
 
 import hashlib
 import json
@@ -27,8 +27,8 @@ class VersionUsed(Exception):
 
     def __init__(self, edition: Edition, other: str) -> None:
         super().__init__(
-            f"{edition.id} {edition.version} was used before with other content (SHA-256 {other[:16]}…, now "
-            f"{edition.digest[:16]}…); give [edition] another version"
+            f"{edition.id} {edition.version} was used before with other content "
+            f"(SHA-256 {other[:16]}…, now {edition.digest[:16]}…); give [edition] another version"
         )
 
 
@@ -41,13 +41,13 @@ def refuse_used_version(session: Session, edition: Edition) -> None:
 
 
 def keep(session: Session, edition: Edition, *, now: datetime) -> None:
-    """Keep the content of an edition for ever."""
+    """Store the content of an edition, if it is not stored yet."""
     if session.get(EditionRow, edition.digest) is None:
         session.add(EditionRow(digest=edition.digest, content=edition.content, first_used_at=now))
 
 
 def content(session: Session, digest: str) -> str:
-    """Return the canonical JSON of a kept edition. Raises KeyFault if it was changed since."""
+    """Return the canonical JSON of a stored edition. Raises KeyFault where it was changed."""
     kept = session.get_one(EditionRow, digest).content
     if hashlib.sha256(kept.encode()).hexdigest() != digest:
         raise KeyFault(
@@ -58,7 +58,7 @@ def content(session: Session, digest: str) -> str:
 
 def in_force(session: Session, keys: Keys, *, now: datetime) -> str | None:
     """Return the digest of the edition in force; None before `flask init`. Raises KeyFault."""
-    # Each page asks: by the connection it takes a third of the time that it takes by the session.
+    # Each page executes this: the connection takes a third of the time of the session.
     stored = session.connection().execute(_NEWEST_BEGUN, {"now": now}).one_or_none()
     if stored is None:
         return None
@@ -69,7 +69,7 @@ def in_force(session: Session, keys: Keys, *, now: datetime) -> str | None:
 
 @lru_cache(maxsize=1)
 def _prove(stored: Row[*tuple[Any, ...]], keys: Keys, _written: int) -> None:
-    """Prove the seal of a row: once for the same bytes and keys, because each page asks.
+    """Check the seal of a row: once for the same bytes and keys, because each page needs it.
 
     Raises KeyFault.
     """
@@ -77,15 +77,17 @@ def _prove(stored: Row[*tuple[Any, ...]], keys: Keys, _written: int) -> None:
 
 
 def coming(session: Session, *, now: datetime) -> list[tuple[datetime, str, str]]:
-    """Return what comes into force later, the first to come first: the moment, the name and the digest."""
-    rows = session.scalars(
-        select(InForceRow).where(~_begun(now)).order_by(InForceRow.from_at)
-    ).all()
+    """Return time, name and digest of each edition that comes into force later, soonest first."""
+    later = select(InForceRow).where(~_begun(now)).order_by(InForceRow.from_at)
+    rows = session.scalars(later).all()
     return [(row.from_at, name(session, row.edition_digest), row.edition_digest) for row in rows]
 
 
 def _begun(now: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
-    """What came into force at once stays in force whatever the clock shows later; the rest when its moment has come."""
+    """Return the condition of rows that have come into force.
+
+    A row that came into force at once stays in force, also where the clock is set back.
+    """
     return or_(InForceRow.from_at <= now, InForceRow.from_at <= InForceRow.added_at)
 
 
@@ -96,50 +98,49 @@ _NEWEST_BEGUN = (
 
 
 def lock(session: Session) -> None:
-    """Let nobody else approve, withdraw or put in force until this transaction ends (PostgreSQL)."""
+    """Lock approvals and the edition in force until this transaction ends (PostgreSQL)."""
     session.scalars(select(InForceRow.number).order_by(InForceRow.number).with_for_update()).all()
 
 
 def put_in_force(act: Act, edition: Edition, *, from_at: datetime) -> None:
-    """Let an edition be in force from a moment on; whatever was to come into force later does not."""
+    """Put an edition in force from a time on, in place of editions that would follow later."""
     act.session.execute(delete(InForceRow).where(~_begun(act.now), InForceRow.from_at >= from_at))
     newest = act.session.scalar(select(func.max(InForceRow.number))) or 0
     row = InForceRow(
         number=newest + 1, edition_digest=edition.digest, from_at=from_at, added_at=act.now
     )
     act.session.add(row)
-    if newest:  # not of a new installation: `flask move-database` wants an empty audit log
+    if newest:  # not in a new installation: `flask move-database` needs an empty audit log
         act.note(IN_FORCE, f"{edition.id} {edition.version}", _noted(act.session))
 
 
 def keep_out_of_force(act: Act, edition: Edition) -> None:
-    """Let an edition not come into force, where it was to do so later."""
-    later = InForceRow.edition_digest == edition.digest, ~_begun(act.now)
-    if act.session.scalars(delete(InForceRow).where(*later).returning(InForceRow.number)).all():
+    """Cancel the time at which an edition would come into force later."""
+    later = delete(InForceRow).where(InForceRow.edition_digest == edition.digest, ~_begun(act.now))
+    if act.session.scalars(later.returning(InForceRow.number)).all():
         act.note(IN_FORCE, f"not {edition.id} {edition.version}", _noted(act.session))
 
 
 def _noted(session: Session) -> str:
-    """Return for the audit log what is in force last, and a mark of all rows; nothing where there are none."""
+    """Describe the last row for the audit log, with a digest of all rows; "" without rows."""
     rows = session.scalars(select(InForceRow).order_by(InForceRow.number)).all()
-    mark = hashlib.sha256(
-        repr([(row.number, row.edition_digest, row.from_at.timestamp()) for row in rows]).encode()
-    )
-    last = "".join(
-        f"{row.edition_digest[:16]} from {row.from_at:%Y-%m-%d %H:%M} UTC" for row in rows[-1:]
-    )
-    return last and f"{last}, of {len(rows)}: {mark.hexdigest()[:16]}"
+    if not rows:
+        return ""
+    content = repr([(row.number, row.edition_digest, row.from_at.timestamp()) for row in rows])
+    digest = hashlib.sha256(content.encode()).hexdigest()
+    last = f"{rows[-1].edition_digest[:16]} from {rows[-1].from_at:%Y-%m-%d %H:%M} UTC"
+    return f"{last}, of {len(rows)}: {digest[:16]}"
 
 
 def approvals(
     session: Session, keys: Keys, digest: str, *, at: datetime | None = None
 ) -> list[ApprovalRow]:
-    """Return the approvals of an edition that hold now, by any clock, or that held at a moment.
+    """Return the approvals of an edition that are valid now, or those that were valid `at` a time.
 
     Raises KeyFault.
     """
-    given = select(ApprovalRow).where(ApprovalRow.edition_digest == digest)
-    rows = session.scalars(given.order_by(ApprovalRow.given_at, ApprovalRow.id)).all()
+    query = select(ApprovalRow).where(ApprovalRow.edition_digest == digest)
+    rows = session.scalars(query.order_by(ApprovalRow.given_at, ApprovalRow.id)).all()
     for row in rows:
         row.unseal(keys, "sealed_check")
     if at is None:
@@ -152,33 +153,30 @@ def approvals(
 
 
 def withdrawn(session: Session, keys: Keys, digest: str) -> list[ApprovalRow]:
-    """Return the approvals of an edition that were taken back, the latest first.
-
-    Raises KeyFault.
-    """
-    taken_back = select(ApprovalRow).where(
+    """Return the withdrawn approvals of an edition, the latest first. Raises KeyFault."""
+    query = select(ApprovalRow).where(
         ApprovalRow.edition_digest == digest, ApprovalRow.withdrawn_at.is_not(None)
     )
-    rows = list(session.scalars(taken_back.order_by(ApprovalRow.withdrawn_at.desc())))
+    rows = list(session.scalars(query.order_by(ApprovalRow.withdrawn_at.desc())))
     for row in rows:
         row.unseal(keys, "sealed_check")
     return rows
 
 
 def beginning(session: Session, digits: str) -> list[str]:
-    """Return the digests of kept editions that begin so."""
+    """Return the digests of stored editions that begin with `digits`."""
     query = select(EditionRow.digest).where(EditionRow.digest.startswith(digits, autoescape=True))
     return list(session.scalars(query.order_by(EditionRow.digest)))
 
 
 def name(session: Session, digest: str) -> str:
-    """Return id and version of a kept edition, such as `azathioprine 2026.3`. Raises KeyFault."""
+    """Return id and version of a stored edition, such as `azathioprine 2026.3`. Raises KeyFault."""
     edition = json.loads(content(session, digest))[BASE_LANGUAGE]["edition"]
     return f"{edition['id']} {edition['version']}"
 
 
 def waiting(session: Session) -> dict[str, str]:
-    """Return the editions that somebody approved and somebody else still has to: their names by digest."""
+    """Return the names, by digest, of editions that have approvals but need more of them."""
     counts: dict[str, int] = {}
     for row in session.scalars(select(ApprovalRow).where(ApprovalRow.withdrawn_at.is_(None))):
         counts[row.edition_digest] = counts.get(row.edition_digest, -row.needed) + 1
@@ -186,16 +184,17 @@ def waiting(session: Session) -> dict[str, str]:
 
 
 def faults(session: Session) -> Iterator[str]:
-    """Compare with the audit log: each approval that is missing, put back or changed back, and what is in force."""
-    query = (
-        select(AuditRow).where(AuditRow.action.in_((APPROVED, WITHDRAWN))).order_by(AuditRow.number)
-    )
-    told = {event.detail[:32]: event.action == WITHDRAWN for event in session.scalars(query)}
-    kept = session.execute(select(ApprovalRow.id, ApprovalRow.withdrawn_at.is_not(None)))
-    rows = {row.id: bool(row[1]) for row in kept}
-    for one in sorted(told.keys() | rows.keys()):
-        if told.get(one) != rows.get(one):
-            yield f"approval {one[:8]}: it is not as the audit log tells"
+    """Yield each difference from the audit log: in approvals, and in the edition in force."""
+    events = select(AuditRow).where(AuditRow.action.in_((APPROVED, WITHDRAWN)))
+    logged = {  # by id, whether the approval was withdrawn
+        event.detail[:32]: event.action == WITHDRAWN
+        for event in session.scalars(events.order_by(AuditRow.number))
+    }
+    rows = session.execute(select(ApprovalRow.id, ApprovalRow.withdrawn_at.is_not(None)))
+    stored = {approval_id: bool(is_withdrawn) for approval_id, is_withdrawn in rows}
+    for approval_id in sorted(logged.keys() | stored.keys()):
+        if logged.get(approval_id) != stored.get(approval_id):
+            yield f"approval {approval_id[:8]}: it differs from the audit log"
     for digest in session.scalars(select(EditionRow.digest)).all():
         try:
             content(session, digest)
@@ -203,6 +202,7 @@ def faults(session: Session) -> Iterator[str]:
             yield str(err)
     noted = _noted(session)
     last = audit.last(session, IN_FORCE)
-    # early releases noted no mark
+    # early releases logged no digest of all rows
     if not noted or (last is not None and not noted.startswith(last.detail)):
-        yield f"the rule book in force is not the one of which the audit log tells: {last.detail if last else 'none'}"
+        logged_last = last.detail if last else "none"
+        yield f"the rule book in force differs from the audit log, which has: {logged_last}"

@@ -19,10 +19,11 @@ _NONCE_BYTES = 12
 
 
 class Keys:
-    """The data keys by id, the id of the one that seals, and the key of the blind indexes. 32 bytes each.
+    """The data keys by id, the id of the current one, and the index key. Each key has 32 bytes.
 
-    Those of a `file` follow it: what is sealed after `flask rotate-key` is sealed with the new key,
-    in every process. `written` is when the file was, in nanoseconds.
+    The current key seals; the index key makes keyed hashes. Keys from a `file` follow it: after
+    `flask rotate-key` every process seals with the new key. `written` is the file's modification
+    time in nanoseconds.
     """
 
     def __init__(
@@ -34,19 +35,19 @@ class Keys:
         file: Path | None = None,
         written: int = 0,
     ) -> None:
-        self._sealing = (current, data)  # one value, so that no thread ever sees half of a change
+        self._sealing = (current, data)  # a single value, so that each thread sees both or neither
         self.index = index
         self.file = file
         self.written = written
 
     @property
     def current(self) -> str:
-        """The id of the key that seals."""
+        """Return the id of the key that seals."""
         return self._sealing[0]
 
     @property
     def data(self) -> Mapping[str, bytes]:
-        """The data keys by id."""
+        """Return the data keys by id."""
         return self._sealing[1]
 
     def __repr__(self) -> str:
@@ -54,31 +55,28 @@ class Keys:
 
     def follow(self) -> None:
         """Read the file again if it was replaced. Raises KeyFault."""
-        if (
-            self.file is not None
-            and self.file.exists()
-            and self.file.stat().st_mtime_ns != self.written
-        ):
-            again = read_keys(self.file)
-            self._sealing = again._sealing
-            self.written = again.written
+        if self.file is None or not self.file.exists():
+            return
+        if self.file.stat().st_mtime_ns != self.written:
+            replaced = read_keys(self.file)
+            self._sealing = replaced._sealing
+            self.written = replaced.written
 
     def seal(self, plain: bytes, *, table: str, column: str, row: str) -> bytes:
-        """Encrypt for one cell: `<key id>:` + nonce (12 bytes) + ciphertext, bound to table, column and row."""
+        """Encrypt one cell, bound to its table, column and row.
+
+        The result is `<key id>:`, a nonce of 12 bytes, and the ciphertext.
+        """
         self.follow()
         nonce = secrets.token_bytes(_NONCE_BYTES)
         current, data = self._sealing
-        return (
-            current.encode()
-            + b":"
-            + nonce
-            + AESGCM(data[current]).encrypt(nonce, plain, _place(table, column, row))
-        )
+        ciphertext = AESGCM(data[current]).encrypt(nonce, plain, _place(table, column, row))
+        return current.encode() + b":" + nonce + ciphertext
 
     def unseal(self, sealed: bytes, *, table: str, column: str, row: str) -> bytes:
         """Decrypt one cell.
 
-        Raises KeyFault for an unknown key, another cell's bytes or any changed byte.
+        Raises KeyFault for an unknown key, the bytes of another cell or a changed byte.
         """
         key_id, _, rest = sealed.partition(b":")
         name = key_id.decode(errors="replace")
@@ -87,12 +85,12 @@ class Keys:
         key = self.data.get(name)
         if key is None:
             raise KeyFault(
-                f"{table}.{column} is sealed with a key that {self.file} does not have; restore that file"
+                f"{table}.{column} is sealed with a key that {self.file} does not have; "
+                "restore that file"
             )
+        nonce = rest[:_NONCE_BYTES]
         try:
-            return AESGCM(key).decrypt(
-                rest[:_NONCE_BYTES], rest[_NONCE_BYTES:], _place(table, column, row)
-            )
+            return AESGCM(key).decrypt(nonce, rest[_NONCE_BYTES:], _place(table, column, row))
         except (InvalidTag, ValueError) as err:
             raise KeyFault(
                 f"{table}.{column} cannot be opened: {self.file} is not the one it was sealed with "
@@ -100,7 +98,7 @@ class Keys:
             ) from err
 
     def authenticate(self, purpose: str, content: bytes) -> bytes:
-        """A keyed hash (32 bytes) of content, different for each purpose."""
+        """Return a keyed hash (32 bytes) of content, different for each purpose."""
         return hmac.new(self.index, purpose.encode() + b"\0" + content, hashlib.sha256).digest()
 
 
@@ -109,7 +107,7 @@ def _place(table: str, column: str, row: str) -> bytes:
 
 
 def new_keys() -> Keys:
-    """A fresh set of keys."""
+    """Return new random keys."""
     return Keys(
         current="k1",
         data={"k1": secrets.token_bytes(KEY_BYTES)},
@@ -118,27 +116,26 @@ def new_keys() -> Keys:
 
 
 def with_new_key(keys: Keys) -> Keys:
-    """These keys with one more data key, which seals from now on."""
+    """Return the keys with a new data key, which is the current one."""
     name = f"k{1 + max(int(key_id.removeprefix('k')) for key_id in keys.data)}"
-    return Keys(
-        current=name, data={**keys.data, name: secrets.token_bytes(KEY_BYTES)}, index=keys.index
-    )
+    data = {**keys.data, name: secrets.token_bytes(KEY_BYTES)}
+    return Keys(current=name, data=data, index=keys.index)
 
 
 def only_current(keys: Keys) -> Keys:
-    """These keys without the data keys that seal nothing any more."""
-    return Keys(
-        current=keys.current, data={keys.current: keys.data[keys.current]}, index=keys.index
-    )
+    """Return the keys without the data keys that are no longer current."""
+    data = {keys.current: keys.data[keys.current]}
+    return Keys(current=keys.current, data=data, index=keys.index)
 
 
 def write_keys(path: Path, keys: Keys, *, instead: bool = False) -> None:
     """Write a key file that only its owner can read.
 
-    Raises FileExistsError unless it is to be put `instead`.
+    `instead` replaces an existing file. Raises FileExistsError without it.
     """
     lines = [
-        "# Without this file no stored answer can be read again. Keep a copy of it apart from the database backups.",
+        "# Without this file no stored answer can be read again. "
+        "Keep a copy of it apart from the database backups.",
         f'current = "{keys.current}"',
         f'index = "{base64.b64encode(keys.index).decode()}"',
         "[data]",
@@ -148,7 +145,7 @@ def write_keys(path: Path, keys: Keys, *, instead: bool = False) -> None:
 
 
 def read_keys(path: Path) -> Keys:
-    """Read a key file. Raises KeyFault if it is missing, malformed or readable by others."""
+    """Read a key file. Raises KeyFault if it is missing, invalid or readable by others."""
     written = path.stat().st_mtime_ns if path.exists() else 0
     text = read_private(
         path, "If there are screenings already, restore it from your copy: they need it. If not"

@@ -164,24 +164,24 @@ class Totals:
     idle: int
 
 
-def _is_troubled(now: datetime) -> ColumnElement[bool]:
+def _needs_attention(now: datetime) -> ColumnElement[bool]:
     """Select jobs that failed for good or several times, or that no process works on."""
     stuck = and_(JobRow.due_at <= now - OVERDUE, _is_ready())
     return or_(JobRow.failed, and_(JobRow.attempts >= SEEN_AFTER, JobRow.fault != ""), stuck)
 
 
-def troubled(session: Session, *, now: datetime) -> list[tuple[str, str, bool, str]]:
-    """Return the oldest MOST_SHOWN jobs with trouble: kind, last fault, failed, reference."""
+def needing_attention(session: Session, *, now: datetime) -> list[tuple[str, str, bool, str]]:
+    """Return kind, last fault, failed, reference of the oldest jobs that need attention."""
     columns = select(JobRow.kind, JobRow.fault, JobRow.failed, ScreeningRow.reference)
     query = columns.join(ScreeningRow, ScreeningRow.id == JobRow.screening_id).where(
-        _is_troubled(now)
+        _needs_attention(now)
     )
     return [(*row,) for row in session.execute(query.order_by(JobRow.id).limit(MOST_SHOWN))]
 
 
 def totals(session: Session, *, now: datetime) -> Totals:
     """Count the jobs."""
-    repeating = and_(JobRow.failed.is_(False), _is_troubled(now))
+    repeating = and_(JobRow.failed.is_(False), _needs_attention(now))
     idle = and_(repeating, JobRow.fault == "")
     counted = {"failed": JobRow.failed, "repeating": repeating, "idle": idle}
     sums = [func.count(case((condition, 1))).label(name) for name, condition in counted.items()]

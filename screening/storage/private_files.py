@@ -9,25 +9,22 @@ from typing import TextIO
 
 
 class KeyFault(Exception):
-    """A key is missing, unreadable, exposed or not the one the data was sealed with.
+    """A key is missing, unreadable, exposed or the wrong one, or sealed data was changed.
 
-    Says what to do.
+    The message states what to do.
     """
 
 
 def write_private(path: Path, text: str, *, instead: bool = False) -> None:
-    """Create a file with mode 0600 and this text, on disk when this returns.
+    """Create a file with mode 0600 and this text, flushed to disk when this returns.
 
-    Raises FileExistsError, leaving it be.
-
-    With `instead`, it takes the place of the file that was there, in one step.
+    `instead` replaces an existing file in one step. Raises FileExistsError without it.
     """
-    # always the same: a killed run leaves no second copy
+    # The name is always the same, so that a killed run leaves no second copy.
     unfinished = path.with_name(f"{path.name}.unfinished")
     unfinished.unlink(missing_ok=True)
-    with os.fdopen(
-        os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8"
-    ) as file:
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
@@ -35,7 +32,7 @@ def write_private(path: Path, text: str, *, instead: bool = False) -> None:
         unfinished.replace(path)
     else:
         try:
-            os.link(unfinished, path)  # whole or not at all, and never over another
+            os.link(unfinished, path)  # atomic; fails where the file exists
         finally:
             unfinished.unlink()
     sync_folder(path.parent)
@@ -43,11 +40,11 @@ def write_private(path: Path, text: str, *, instead: bool = False) -> None:
 
 @contextmanager
 def new_file(path: Path, *, encoding: str) -> Iterator[TextIO]:
-    """A file that only its owner can read: there whole at the end, or not at all.
+    """Open a new file that only its owner can read; it exists complete at the end, or not at all.
 
     Raises FileExistsError.
     """
-    # its name is ours from now on
+    # An empty file reserves the name.
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     unfinished = path.with_name(f"{path.name}.unfinished")
     try:
@@ -66,7 +63,7 @@ def new_file(path: Path, *, encoding: str) -> Iterator[TextIO]:
 
 
 def sync_folder(folder: Path) -> None:
-    """Let the names of the files in a folder be on disk when this returns."""
+    """Flush the names of the files in a folder to disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -75,9 +72,9 @@ def sync_folder(folder: Path) -> None:
 
 
 def read_private(path: Path, advice: str = "It is only for cookies") -> str:
-    """The text of a file that nobody but its owner may read.
+    """Return the text of a file that only its owner may read.
 
-    Raises KeyFault; with `advice` if it is missing.
+    Raises KeyFault, with `advice` where the file is missing.
     """
     try:
         mode = stat.S_IMODE(path.stat().st_mode)

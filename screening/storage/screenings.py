@@ -1,4 +1,4 @@
-"""Screenings: what patients have sent, sealed, each with the edition of the rule book it was made under."""
+"""Screenings: submitted questionnaires, sealed, each with the edition of its rule book."""
 
 import secrets
 import uuid
@@ -20,18 +20,18 @@ from screening.storage.encryption import Keys
 from screening.storage.private_files import KeyFault
 from screening.storage.tables import EntryRow, ScreeningRow, SearchRow
 
-SHORT_PAD = 512  # bytes: sealed cells are as long as a usual one, whatever they say
+SHORT_PAD = 512  # bytes: the length of a usual cell reveals nothing about its content
 LONG_PAD = 4096
 
-# what a sealed state is bound to
+# the columns to which a sealed state is bound
 _BOUND_TO = f"{ScreeningRow.bound_to} {ScreeningRow.state_bound_to}".split()
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: no I, L, O or U
 
 
-class State(TypedDict):
-    """What lists need to know of a screening without reading it whole, as it is sealed beside it.
+class SealedState(TypedDict):
+    """The values of a screening that lists show, sealed apart from the answers.
 
-    `findings` are rule ids, for an open question followed by how it is open: `clarify-iud/unsure`.
+    `findings` are rule ids; for an open question the reason follows: `clarify-iud/unsure`.
     """
 
     outcome: int
@@ -45,7 +45,7 @@ class NoSuchScreening(Exception):
 
 
 def new_reference() -> str:
-    """A random reference such as `7F3K-9QWD` (40 bits)."""
+    """Return a random reference such as `7F3K-9QWD` (40 bits)."""
     return "-".join(wrap("".join(secrets.choice(_ALPHABET) for _ in range(8)), 4))
 
 
@@ -58,7 +58,7 @@ def add(
     draft_hash: str,
     jobs: Iterable[str] = outbox.PRINT,
 ) -> None:
-    """Insert a screening, the jobs that follow from it and, where it is the first under its edition, the edition."""
+    """Insert a screening, its jobs, and its edition, if that is not stored yet."""
     edition = book.edition
     assessment = evaluate(book, screening.established)
     editions.keep(session, edition, now=screening.submitted_at)
@@ -83,9 +83,9 @@ def add(
 
 
 def row_of(session: Session, reference: str, *, lock: bool = False) -> ScreeningRow:
-    """The row of a screening.
+    """Return the row of a screening. Raises NoSuchScreening.
 
-    Raises NoSuchScreening. With `lock`, nobody else changes or deletes it meanwhile.
+    With `lock`, no other transaction changes or deletes it meanwhile.
     """
     query = select(ScreeningRow).where(ScreeningRow.reference == reference)
     row = session.scalars(query.with_for_update() if lock else query).first()
@@ -103,7 +103,7 @@ def change(
     *,
     jobs: Iterable[str] = outbox.PRINT,
 ) -> None:
-    """Write a screening's new status and its newest entry, if it is not stored yet, with the jobs that follow."""
+    """Store a screening's new status and its newest entry, if that is not stored yet, with jobs."""
     row.status = screening.status
     if len(screening.entries) > row.entries:
         entry = screening.entries[-1]
@@ -114,44 +114,45 @@ def change(
         row.entries += 1
         row.changed_at = entry.at
         row.announced_at = None
+        row.acknowledged_at = None
         outbox.add(session, jobs, row, now=entry.at)
     row.seal(keys, "sealed_state", records.encode(state_of(screening, assessment), pad=SHORT_PAD))
 
 
-def state_of(screening: Screening, assessment: Assessment) -> State:
-    """The state of a screening."""
+def state_of(screening: Screening, assessment: Assessment) -> SealedState:
+    """Return the state of a screening."""
     review = screening.review
-    made: State = {
+    values: SealedState = {
         "outcome": int(assessment.outcome),
         "findings": [
-            f"{one.rule}/{one.open}" if one.open else one.rule for one in assessment.findings
+            f"{finding.rule}/{finding.open}" if finding.open else finding.rule
+            for finding in assessment.findings
         ],
         "until": review.until.isoformat() if review and review.until else None,
     }
-    return made | {"replaces": screening.replaces} if screening.replaces else made
+    return values | {"replaces": screening.replaces} if screening.replaces else values
 
 
-def state(row: ScreeningRow, keys: Keys) -> State:
-    """The sealed state of a row, as `state_of` made it."""
-    opened: State = records.decode(row.unseal(keys, "sealed_state"))
+def state(row: ScreeningRow, keys: Keys) -> SealedState:
+    """Return the state of a row. Raises KeyFault."""
+    opened: SealedState = records.decode(row.unseal(keys, "sealed_state"))
     return opened
 
 
 def states(
     session: Session, keys: Keys, *conditions: ColumnElement[bool], newest: int = 0
-) -> Iterator[tuple[Row[*tuple[Any, ...]], State | None]]:
-    """The plain columns of the rows of which these conditions hold, and their states: None where it cannot be opened.
+) -> Iterator[tuple[Row[*tuple[Any, ...]], SealedState | None]]:
+    """Yield the plain columns and the state of each row; None where a state cannot be opened.
 
-    With `newest`, that many at most, the newest first.
+    With `newest`, yield at most that many rows, the newest first.
     """
-    # Columns instead of objects: a new process reads all rows, and these take a quarter less time.
+    # Columns instead of objects: a new process reads all rows, and this takes a quarter less time.
     query = select(*(getattr(ScreeningRow, name) for name in _BOUND_TO), ScreeningRow.sealed_state)
     if newest:
-        query = query.order_by(ScreeningRow.submitted_at.desc(), ScreeningRow.id.desc()).limit(
-            newest
-        )
+        newest_first = query.order_by(ScreeningRow.submitted_at.desc(), ScreeningRow.id.desc())
+        query = newest_first.limit(newest)
     for row in session.execute(query.where(*conditions).execution_options(yield_per=1000)):
-        place = "|".join(map(str, row[:-1]))  # as `ScreeningRow.place` has it
+        place = "|".join(map(str, row[:-1]))  # as `ScreeningRow.place` returns it
         try:
             plain = keys.unseal(
                 row.sealed_state, table="screenings", column="sealed_state", row=place
@@ -162,10 +163,9 @@ def states(
 
 
 def together(session: Session, keys: Keys, first: str) -> list[str]:
-    """The references of a screening and of those by which the patient changed its answers later, oldest first."""
-    query = select(ScreeningRow.reference).where(
-        or_(ScreeningRow.reference == first, search.is_later(keys, first))
-    )
+    """Return the references of a screening and of the patient's later versions, oldest first."""
+    versions = or_(ScreeningRow.reference == first, search.is_later(keys, first))
+    query = select(ScreeningRow.reference).where(versions)
     return list(session.scalars(query.order_by(ScreeningRow.submitted_at, ScreeningRow.id)))
 
 
@@ -183,64 +183,58 @@ def newest(session: Session, keys: Keys, firsts: Iterable[str]) -> dict[str, str
 
 
 def check_code(keys: Keys, screening: Screening) -> str:
-    """A code such as `7F3K-9QWD-2MHX` (60 bits) that only this clinic's keys give for exactly this content."""
-    made = (screening.reference, screening.submitted_at, screening.digest)
-    content = records.encode([*made, screening.patient, screening.answers, screening.entries])
+    """Return a keyed hash of the content as a code such as `7F3K-9QWD-2MHX` (60 bits)."""
+    origin = (screening.reference, screening.submitted_at, screening.digest)
+    content = records.encode([*origin, screening.patient, screening.answers, screening.entries])
     bits = int.from_bytes(keys.authenticate("check-code", content)[:8]) >> 4
     return "-".join(wrap("".join(_ALPHABET[bits >> shift & 31] for shift in range(55, -1, -5)), 4))
 
 
 def find(session: Session, keys: Keys, *conditions: ColumnElement[bool]) -> Screening | None:
-    """The screening of which these conditions hold, such as `ScreeningRow.reference == "7F3K-9QWD"`, or None."""
+    """Return the screening that meets the conditions, such as `ScreeningRow.id == id`, or None."""
     row = session.scalars(select(ScreeningRow).where(*conditions)).one_or_none()
     return None if row is None else read(session, keys, row)
 
 
 def rows(session: Session, references: list[str]) -> dict[str, ScreeningRow]:
-    """The rows of these references that are still there, by reference, without answers."""
+    """Return the rows with these references, without their answers, by reference."""
     query = select(ScreeningRow).where(ScreeningRow.reference.in_(references))
-    return {
-        row.reference: row
-        for row in session.scalars(query.options(defer(ScreeningRow.sealed_answers)))
-    }
+    without_answers = query.options(defer(ScreeningRow.sealed_answers))
+    return {row.reference: row for row in session.scalars(without_answers)}
 
 
 def patient(row: ScreeningRow, keys: Keys) -> Patient:
-    """The patient of a row."""
+    """Return the patient of a row."""
     return records.patient(records.decode(row.unseal(keys, "sealed_patient")))
 
 
 def count(session: Session, *conditions: ColumnElement[bool]) -> int:
-    """How many screenings there are of which these conditions hold."""
+    """Return the number of screenings that meet the conditions."""
     return session.scalar(select(func.count()).select_from(ScreeningRow).where(*conditions)) or 0
 
 
 def all_rows(session: Session, *conditions: ColumnElement[bool]) -> Iterator[ScreeningRow]:
-    """The row of every screening of which these conditions hold, oldest first, read in parts."""
+    """Yield the row of each screening that meets the conditions, oldest first, read in parts."""
     query = select(ScreeningRow).where(*conditions).order_by(ScreeningRow.submitted_at)
     yield from session.scalars(query.execution_options(yield_per=100))
 
 
 def edition(session: Session, keys: Keys, screening_id: str, number: int) -> Screening:
-    """A screening as it was when it had that many entries. Raises KeyFault."""
+    """Return a screening with its first `number` entries only. Raises KeyFault."""
     whole = read(session, keys, session.get_one(ScreeningRow, screening_id))
     return replace(whole, entries=whole.entries[:number])
 
 
 def read(session: Session, keys: Keys, row: ScreeningRow) -> Screening:
-    """What a row and its entries hold.
-
-    Raises KeyFault where something was changed or is missing.
-    """
+    """Return the screening of a row. Raises KeyFault where a value was changed or is missing."""
     entries: tuple[Entry, ...] = ()
     if row.entries:
-        stored = session.scalars(
-            select(EntryRow).where(EntryRow.screening_id == row.id).order_by(EntryRow.number)
-        )
+        of_screening = select(EntryRow).where(EntryRow.screening_id == row.id)
         entries = tuple(
-            records.entry(records.decode(one.unseal(keys, "sealed_entry"))) for one in stored
+            records.entry(records.decode(entry_row.unseal(keys, "sealed_entry")))
+            for entry_row in session.scalars(of_screening.order_by(EntryRow.number))
         )
-    stated = state(row, keys)  # proves that the number of entries is the one that was sealed
+    stated = state(row, keys)  # checks that `row.entries` is the number that was sealed
     if len(entries) != row.entries:
         raise KeyFault(
             f"an entry of screening {row.reference} is missing; restore the database from a backup"

@@ -1,4 +1,4 @@
-"""The blind index: keyed hashes of all that a screening can be found by, and the search in it (decision 24)."""
+"""The blind index: keyed hashes of the terms of each screening, and the search (decision 24)."""
 
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
@@ -17,20 +17,21 @@ from screening.domain.unseen import without_unseen
 from screening.storage import records
 from screening.storage.database import DatabaseNotReady, write
 from screening.storage.encryption import Keys
+from screening.storage.identity import Identity
 from screening.storage.private_files import KeyFault
 from screening.storage.tables import ScreeningRow, SearchRow
 
 FOUND_AT_MOST = 1000
-CHUNKS = 10  # of what was typed that are looked for
-PARTS = 30
-# What every screening of a current index is found by. Another number, whenever other terms are made
-# of the same words: `flask init` then builds the index anew.
-FOLDING = "folding 3"
+CHUNKS = 10  # typed words in a search; the rest is ignored
+PARTS = 30  # parts of a word with hyphens
+# A term of every screening in a current index. Change the number whenever the same words get other
+# terms: `flask init` then builds the index again.
+FOLDING = "folding 4"
 PART = 100  # screenings indexed in one transaction
-RUN = 3  # neighbouring words that are also found written as one: van der Berg, vanderberg
+RUN = 3  # consecutive words that are also found as a single word: van der Berg, vanderberg
 
-# By the beginning of their names in Unicode: marks that people leave out. Vowel signs of India and
-# marks of Thai stay.
+# Marks that people leave out, by the beginning of their names in Unicode. Indian vowel signs and
+# Thai marks stay.
 _LEFT_OUT = (
     "COMBINING ",
     "ARABIC ",
@@ -42,7 +43,7 @@ _LEFT_OUT = (
 )
 _NOT_LEFT_OUT = "COMBINING KATAKANA-HIRAGANA"
 _WITHIN_WORDS = "\u0640\u200d"  # tatweel and joiner
-# Letters of one sound that Arabic, Persian and Urdu keyboards write in different ways.
+# Letters with the same sound that Arabic, Persian and Urdu keyboards write differently.
 _SAME = {
     "\u0671": "\u0627",
     "\u0649": "\u064a",
@@ -51,19 +52,19 @@ _SAME = {
     "\u0629": "\u0647",
 }
 _SAME |= dict.fromkeys("\u06c1\u06c3\u06d5", "\u0647")
-# How passports and systems without these letters write them (ICAO 9303).
+# Spellings in passports and in systems without these letters (ICAO 9303).
 _SPELT_OUT = str.maketrans({"ä": "ae", "ö": "oe", "ø": "oe", "å": "aa", "ü": "ue"})
 
 
 def normal_reference(typed: str) -> str:
-    """A reference or check code as people type it, in its one form: capitals, four to a group, look-alikes as one."""
-    letters = "".join(character for character in typed.upper() if character.isalnum())
-    return "-".join(wrap(letters.replace("O", "0").replace("I", "1").replace("L", "1"), 4))
+    """Return a typed reference or check code in capitals, groups of four, without look-alikes."""
+    characters = "".join(filter(str.isalnum, typed.upper()))
+    return "-".join(wrap(characters.replace("O", "0").replace("I", "1").replace("L", "1"), 4))
 
 
 @cache
 def _fold_letter(letter: str) -> str:
-    """What is left of a letter or mark: nothing, its plain form, itself, or a space where it parts words."""
+    """Return the plain form of a character: "" for a mark to leave out, a space between words."""
     kind = unicodedata.category(letter)
     name = unicodedata.name(letter, "")
     if kind[0] == "M":
@@ -79,7 +80,7 @@ def _fold_letter(letter: str) -> str:
 
 
 def _words(text: str) -> list[str]:
-    """The words of a text without case, marks that people leave out, and punctuation."""
+    """Return the words of a text without case, punctuation, and marks that people leave out."""
     letters = map(_fold_letter, unicodedata.normalize("NFKD", without_unseen(text)))
     return unicodedata.normalize("NFC", "".join(letters).casefold()).split()
 
@@ -90,23 +91,23 @@ def folded(text: str) -> str:
 
 
 def later_token(keys: Keys, first: str) -> bytes:
-    """Return what the screenings are found by that changed the answers of the screening `first`."""
-    (token,) = _tokens(keys, [f"replaces {first}"])
+    """Return the token of screenings by which the patient changed the answers of `first`."""
+    (token,) = tokens(keys, [f"replaces {first}"])
     return token
 
 
 def _spellings(text: str) -> tuple[list[str], list[str]]:
-    """The words with plain letters, and spelt out: muller, mueller. As many in both."""
+    """Return the words with plain letters and spelt out, two lists of equal length."""
     return _words(text), _words(unicodedata.normalize("NFC", text).casefold().translate(_SPELT_OUT))
 
 
 def _joined(text: str) -> set[str]:
-    """The name in one word, in each spelling."""
+    """Return the terms of a name written as a single word, in each spelling."""
     return {f"name {''.join(words)}" for words in _spellings(text)}
 
 
 def _terms(reference: str, patient: Patient, replaces: str) -> Iterator[str]:
-    """All that a screening can be found by."""
+    """Yield all terms by which a screening is found."""
     yield FOLDING
     yield f"reference {reference}"
     yield f"born {patient.birth_date.isoformat()}"
@@ -114,56 +115,72 @@ def _terms(reference: str, patient: Patient, replaces: str) -> Iterator[str]:
         yield f"visit {''.join(visit)}"
     for words in _spellings(patient.name):
         for length in range(1, RUN + 1):
-            yield from (
-                f"name {''.join(words[at : at + length])}" for at in range(len(words) - length + 1)
-            )
+            for start in range(len(words) - length + 1):
+                yield f"name {''.join(words[start : start + length])}"
     for chunk in patient.name.split():
         yield from _joined(chunk)
     if replaces:
         yield f"replaces {replaces}"
+    person = identity(reference, patient, replaces)
+    yield from person.same()
+    yield from person.similar()
 
 
-def _tokens(keys: Keys, terms: Iterable[str]) -> set[bytes]:
+def identity(reference: str, patient: Patient, replaces: str) -> Identity:
+    """Return the facts by which the patient of a screening is known."""
+    return Identity(
+        names=frozenset(tuple(words) for words in _spellings(patient.name) if words),
+        born=patient.birth_date,
+        visit="".join(_words(patient.visit)),
+        first=replaces or reference,
+    )
+
+
+def is_same_person(first: Patient, second: Patient) -> bool:
+    """Return whether name and date of birth are of one person, however the name is written."""
+    terms = [set(identity("", patient, "").by_name()) for patient in (first, second)]
+    return not terms[0].isdisjoint(terms[1])
+
+
+def tokens(keys: Keys, terms: Iterable[str]) -> set[bytes]:
+    """Return the keyed hashes of terms, as the index has them."""
     return {keys.authenticate("search", term.encode()) for term in terms}
 
 
 def add(session: Session, keys: Keys, row: ScreeningRow, patient: Patient, replaces: str) -> None:
     """Index a screening."""
-    tokens = _tokens(keys, _terms(row.reference, patient, replaces))
-    session.add_all([SearchRow(token=token, screening_id=row.id) for token in tokens])
+    found_by = tokens(keys, _terms(row.reference, patient, replaces))
+    session.add_all([SearchRow(token=token, screening_id=row.id) for token in found_by])
 
 
 def is_indexed(
     session: Session, keys: Keys, row: ScreeningRow, patient: Patient, replaces: str
 ) -> bool:
-    """Whether the blind index has all that the screening can be found by, and nothing else."""
+    """Return whether the blind index has all terms of the screening, and no others."""
     stored = session.scalars(select(SearchRow.token).where(SearchRow.screening_id == row.id))
-    return {bytes(token) for token in stored} == _tokens(
-        keys, _terms(row.reference, patient, replaces)
-    )
+    expected = tokens(keys, _terms(row.reference, patient, replaces))
+    return {bytes(token) for token in stored} == expected
 
 
 def is_later(keys: Keys, first: str) -> ColumnElement[bool]:
-    """Whether the patient has changed the answers of the screening `first` by a screening."""
-    found = SearchRow.token == later_token(keys, first)
-    return ScreeningRow.id.in_(select(SearchRow.screening_id).where(found))
+    """Return the condition of screenings by which the patient changed the answers of `first`."""
+    replaces = SearchRow.token == later_token(keys, first)
+    return ScreeningRow.id.in_(select(SearchRow.screening_id).where(replaces))
 
 
 def _is_old(keys: Keys) -> ColumnElement[bool]:
-    """Whether a screening is not in the index, or only as an older release made it."""
-    current = SearchRow.token.in_(_tokens(keys, [FOLDING])) & (
-        SearchRow.screening_id == ScreeningRow.id
-    )
-    return ~exists().where(current)
+    """Return the condition of screenings without the terms of this release."""
+    of_screening = SearchRow.screening_id == ScreeningRow.id
+    return ~exists().where(SearchRow.token.in_(tokens(keys, [FOLDING])) & of_screening)
 
 
 def is_current(session: Session, keys: Keys) -> bool:
-    """Whether every screening is in the index as this release makes it."""
+    """Return whether the index has the terms of this release for every screening."""
     return session.scalar(select(ScreeningRow.id).where(_is_old(keys)).limit(1)) is None
 
 
 def check(session: Session, keys: Keys) -> None:
-    """Raise DatabaseNotReady where the index is of an older release: names would not be found in it."""
+    """Raise DatabaseNotReady for the index of an older release: a search would miss names."""
     if not is_current(session, keys):
         raise DatabaseNotReady(
             "The search index is of an older release; make a backup, then run `flask init`"
@@ -171,22 +188,17 @@ def check(session: Session, keys: Keys) -> None:
 
 
 def build(session: Session, keys: Keys, progress: Callable[[int, int], None]) -> list[str]:
-    """Index in parts what is not in the index of this release; the references of those that cannot be read.
+    """Index screenings without the terms of this release; return the references of unreadable ones.
 
-    May be ended at any time, and begun again. `progress` is told how many are done of how many.
+    Each part has its own transaction, so this may be interrupted and repeated. `progress` receives
+    the number of screenings done and the total.
     """
     total = session.scalar(select(func.count()).select_from(ScreeningRow).where(_is_old(keys))) or 0
     done = 0
     last = ""
     unread = []
-    old = (
-        select(ScreeningRow)
-        .where(_is_old(keys))
-        .order_by(ScreeningRow.id)
-        .limit(PART)
-        .with_for_update()
-    )
-    old = old.options(defer(ScreeningRow.sealed_answers))
+    old = select(ScreeningRow).where(_is_old(keys)).options(defer(ScreeningRow.sealed_answers))
+    old = old.order_by(ScreeningRow.id).limit(PART).with_for_update()
     while done < total:
         with write(session):
             rows = session.scalars(old.where(ScreeningRow.id > last)).all()
@@ -201,25 +213,22 @@ def build(session: Session, keys: Keys, progress: Callable[[int, int], None]) ->
                 except KeyFault:
                     unread.append(row.reference)
             session.execute(delete(SearchRow).where(SearchRow.screening_id.in_(terms)))
-            # What cannot be read stays as it is found, and is not looked at again.
+            # An unreadable screening keeps its old terms, and is not tried again.
             terms = dict.fromkeys((row.id for row in rows), (FOLDING,)) | terms
-            found_by = (
-                (token, id) for id, several in terms.items() for token in _tokens(keys, several)
-            )
-            session.execute(
-                insert(SearchRow), [{"token": token, "screening_id": id} for token, id in found_by]
-            )
-            done = done + len(rows)
+            added = [
+                {"token": token, "screening_id": screening_id}
+                for screening_id, screening_terms in terms.items()
+                for token in tokens(keys, screening_terms)
+            ]
+            session.execute(insert(SearchRow), added)
+            done += len(rows)
             last = rows[-1].id
         progress(done, total)
     return unread
 
 
 def _meanings(typed: str) -> Iterator[str]:
-    """The terms that one typed word can stand for besides a name.
-
-    A date with two readings stands for both.
-    """
+    """Yield the terms, except names, that a typed word can mean; an ambiguous date means both."""
     words = _words(typed)
     yield f"reference {normal_reference(typed)}"
     yield f"visit {''.join(words)}"
@@ -235,10 +244,9 @@ def _meanings(typed: str) -> Iterator[str]:
 
 
 def _needed(typed: str) -> Iterator[set[str]]:
-    """Sets of terms: of each a screening has one, where it has all that was typed.
+    """Yield sets of terms; a screening that matches has at least one term of each set.
 
-    A name with a hyphen or an apostrophe is not looked for by its parts but by each two that follow
-    one another.
+    A name with a hyphen or an apostrophe is searched by pairs of consecutive parts.
     """
     chunks = [chunk for chunk in typed.replace(",", " ").split() if _words(chunk)][:CHUNKS]
     visit = f"visit {''.join(_words(typed))}"
@@ -252,20 +260,17 @@ def _needed(typed: str) -> Iterator[set[str]]:
 
 
 def find(session: Session, keys: Keys, typed: str) -> list[str]:
-    """The references of the newest FOUND_AT_MOST screenings in which every typed word is found.
+    """Return the references of the newest FOUND_AT_MOST screenings that have every typed word.
 
-    Found are whole words of the name (without case and marks), the date of birth (`1988-03-12`,
-    `12.3.1988`), the visit and the reference.
+    A word matches a whole word of the name (without case and marks), the date of birth
+    (`1988-03-12`, `12.3.1988`), the visit or the reference.
     """
-    found = [
-        select(SearchRow.screening_id).where(SearchRow.token.in_(_tokens(keys, terms)))
+    matches = [
+        select(SearchRow.screening_id).where(SearchRow.token.in_(tokens(keys, terms)))
         for terms in _needed(typed)
     ]
-    newest = (
-        select(ScreeningRow.reference)
-        .order_by(ScreeningRow.submitted_at.desc())
-        .limit(FOUND_AT_MOST)
-    )
-    return (
-        list(session.scalars(newest.where(ScreeningRow.id.in_(intersect(*found))))) if found else []
-    )
+    if not matches:
+        return []
+    query = select(ScreeningRow.reference).where(ScreeningRow.id.in_(intersect(*matches)))
+    newest_first = query.order_by(ScreeningRow.submitted_at.desc())
+    return list(session.scalars(newest_first.limit(FOUND_AT_MOST)))

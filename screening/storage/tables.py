@@ -1,6 +1,6 @@
 """The tables.
 
-Columns named `sealed_*` hold encrypted bytes; nothing else identifies a patient or tells an answer.
+Columns named `sealed_*` are encrypted; no other column identifies a patient or reveals an answer.
 """
 
 from datetime import UTC, date, datetime, timedelta
@@ -31,19 +31,19 @@ ONE_DAY = timedelta(days=1)
 
 
 class Instant(TypeDecorator[datetime]):
-    """A moment in UTC: aware in Python on every database, although SQLite keeps no time zone."""
+    """A datetime in UTC, aware in Python on every database: SQLite stores no time zone."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """To the database, in UTC. A naive datetime raises ValueError: it could mean anything."""
+        """Convert to UTC for the database. Raises ValueError for a naive datetime."""
         if value is not None and value.tzinfo is None:
             raise ValueError("a naive datetime cannot be stored")
         return None if value is None else value.astimezone(UTC)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """From the database."""
+        """Convert from the database to an aware datetime in UTC."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
@@ -64,40 +64,43 @@ class Base(DeclarativeBase):
 
 
 class Sealed(Base):
-    """A row with sealed cells, in columns named `sealed_*`."""
+    """A row with sealed cells, in columns named `sealed_*`.
+
+    `lock_order` is the position in the order in which transactions lock (storage.database).
+    `is_restored` states whether a backup restores the rows. `deleted_with_draft` names the column
+    with the draft hash of the screening with which the row is deleted. `bound_to` names the plain
+    columns to which the sealed cells are bound, `state_bound_to` those to which only `sealed_state`
+    and `sealed_check` are bound as well.
+    """
 
     __abstract__ = True
-    lock_order: ClassVar[int]  # place in the order in which transactions lock: see storage.database
-    is_restored: ClassVar[bool] = True  # whether a backup brings its rows back
-    deleted_with_draft: ClassVar[str] = (
-        ""  # the column with the draft of the screening it goes with
-    )
-    bound_to: ClassVar[str]  # the plain columns that its sealed cells are bound to
-    # those that `sealed_state` and `sealed_check` are bound to as well
+    lock_order: ClassVar[int]
+    is_restored: ClassVar[bool] = True
+    deleted_with_draft: ClassVar[str] = ""
+    bound_to: ClassVar[str]
     state_bound_to: ClassVar[str] = ""
 
     @classmethod
     def expired(cls, now: datetime) -> ColumnElement[bool] | None:
-        """Return the condition of rows that have expired, or None where rows of this table never do."""
+        """Return the condition of expired rows, or None where rows of this table never expire."""
         return None
 
     @classmethod
     def sealed_columns(cls) -> list[str]:
-        """The names of the columns with sealed cells."""
+        """Return the names of the columns with sealed cells."""
         return [column.key for column in inspect(cls).columns if column.key.startswith("sealed_")]
 
     def place(self, column: str) -> str:
-        """The plain part of the row that a sealed cell is bound to, so that none of it can be exchanged unseen."""
-        names = f"{self.bound_to} {self.state_bound_to if column in ('sealed_state', 'sealed_check') else ''}"
-        return "|".join(str(getattr(self, name)) for name in names.split())
+        """Return the plain values to which a sealed cell is bound; a changed one is detected."""
+        names = self.bound_to.split()
+        if column in ("sealed_state", "sealed_check"):
+            names += self.state_bound_to.split()
+        return "|".join(str(getattr(self, name)) for name in names)
 
     def seal(self, keys: Keys, column: str, plain: bytes) -> None:
-        """Fill a sealed cell; everything it is bound to must be set before."""
-        setattr(
-            self,
-            column,
-            keys.seal(plain, table=self.__tablename__, column=column, row=self.place(column)),
-        )
+        """Fill a sealed cell; the values to which it is bound must be set before."""
+        table = self.__tablename__
+        setattr(self, column, keys.seal(plain, table=table, column=column, row=self.place(column)))
 
     def unseal(self, keys: Keys, column: str) -> bytes:
         """Open a sealed cell. Raises KeyFault."""
@@ -106,13 +109,13 @@ class Sealed(Base):
 
 
 class Checked(Sealed):
-    """A row whose `sealed_check` holds nothing, and is bound to all that nobody without the keys may change.
+    """A row with an empty `sealed_check`, which detects changes made without the keys.
 
-    It is sealed whenever such a row is written, with the keys in `Session.info`.
+    It is sealed on each write, with the keys in `Session.info`. `may_be_unchecked` states whether
+    an older release left rows without a seal (`storage.database.seal_unsealed`).
     """
 
     __abstract__ = True
-    # whether a row of an older release has an empty check: see `storage.database.seal_unsealed`
     may_be_unchecked: ClassVar[bool] = False
 
     sealed_check: Mapped[bytes]
@@ -120,20 +123,20 @@ class Checked(Sealed):
 
 def tables_in_lock_order() -> list[type[Sealed]]:
     """Return all tables with sealed cells, those of features too, in the order of locks."""
-    tables = [*Sealed.__subclasses__(), *Checked.__subclasses__()]
-    return sorted((one for one in tables if one is not Checked), key=lambda one: one.lock_order)
+    tables = {*Sealed.__subclasses__(), *Checked.__subclasses__()} - {Checked}
+    return sorted(tables, key=lambda table: table.lock_order)
 
 
 @event.listens_for(Session, "before_flush")
-def _seal_checked(session: Session, *given: object) -> None:
-    """Seal each row that nobody without the keys may change, whoever writes it."""
+def _seal_checked(session: Session, *_flush: object) -> None:
+    """Seal the check of each row that is about to be written."""
     for row in {*session.new, *session.dirty}:
         if isinstance(row, Checked):
             row.seal(session.info["keys"](), "sealed_check", b"")
 
 
 class KeyCheckRow(Sealed):
-    """A known text sealed with each data key, to notice a lost or wrong key file before any data is touched."""
+    """A known text sealed with each data key; a lost or wrong key file is detected at the start."""
 
     __tablename__ = "key_checks"
     lock_order = 150
@@ -145,7 +148,7 @@ class KeyCheckRow(Sealed):
 
 
 class EditionRow(Base):
-    """Each rule-book edition that was ever in force or approved, kept for ever as its canonical JSON."""
+    """An edition of the rule book, in force or approved once, as canonical JSON; never deleted."""
 
     __tablename__ = "editions"
 
@@ -155,10 +158,7 @@ class EditionRow(Base):
 
 
 class ApprovalRow(Checked):
-    """A prescriber's approval of an edition, for which `needed` approvals were asked at that time.
-
-    Never deleted.
-    """
+    """A prescriber's approval of an edition that then required `needed` of them; never deleted."""
 
     __tablename__ = "approvals"
     lock_order = 130
@@ -180,7 +180,7 @@ class ApprovalRow(Checked):
 
 
 class InForceRow(Checked):
-    """From which moment an edition is in force, until another one is."""
+    """The time from which an edition is in force, until another edition is."""
 
     __tablename__ = "in_force"
     lock_order = 120
@@ -193,13 +193,13 @@ class InForceRow(Checked):
 
 
 class DraftRow(Sealed):
-    """A questionnaire being filled in, found by the SHA-256 of the token in the patient's cookie."""
+    """A questionnaire being filled in; the key is the SHA-256 of the token in the cookie."""
 
     __tablename__ = "drafts"
     lock_order = 30
     is_restored = False
 
-    bound_to = "token_hash"  # not to the expiry, which is put off
+    bound_to = "token_hash"  # not to the expiry, which is extended
 
     token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
     expires_at: Mapped[datetime] = mapped_column(index=True)
@@ -207,17 +207,17 @@ class DraftRow(Sealed):
 
 
 class ScreeningRow(Sealed):
-    """One submitted questionnaire. `draft_hash` makes sending it twice impossible.
+    """One submitted questionnaire. The unique `draft_hash` prevents a second submission.
 
-    The outcome is sealed too: in plain it would tell the answers of a patient with nothing to
-    report. `entries` is the number of entries, `changed_at` the time of sending or of the last
-    entry. `announced_at` tells since when the inbox has said that it will be deleted, although
-    nobody has decided on it.
+    The outcome is sealed too: in plain text, "none" would reveal the answers. `entries` is the
+    number of entries, `changed_at` the time of submission or of the last entry. `announced_at` is
+    the time since which the inbox announces the deletion of a screening without a decision, which
+    stays until somebody has acknowledged that, at `acknowledged_at`.
     """
 
     __tablename__ = "screenings"
     lock_order = 40
-    # all that never changes
+    # the columns that never change
     bound_to = "id reference draft_hash submitted_at language edition_digest"
     state_bound_to = "status entries changed_at"
 
@@ -231,13 +231,14 @@ class ScreeningRow(Sealed):
     entries: Mapped[int]
     changed_at: Mapped[datetime] = mapped_column(index=True)
     announced_at: Mapped[datetime | None] = mapped_column(index=True)
+    acknowledged_at: Mapped[datetime | None]
     sealed_patient: Mapped[bytes]
     sealed_answers: Mapped[bytes]
     sealed_state: Mapped[bytes]
 
 
 class EntryRow(Sealed):
-    """What a professional added to a screening: the number makes two at once impossible."""
+    """A clarification or review; the unique number prevents two at the same time."""
 
     __tablename__ = "entries"
     lock_order = 50
@@ -252,11 +253,34 @@ class EntryRow(Sealed):
     sealed_entry: Mapped[bytes]
 
 
+class SamePersonRow(Checked):
+    """A prescriber's decision whether two screenings are of the same person; the last one counts.
+
+    `id` is made of both references, the lower one first.
+    """
+
+    __tablename__ = "same_person"
+    lock_order = 55
+    bound_to = "id first_id second_id"
+    state_bound_to = "is_same decided_by decided_at"
+
+    id: Mapped[str] = mapped_column(String(19), primary_key=True)
+    first_id: Mapped[str] = mapped_column(
+        ForeignKey("screenings.id", ondelete="CASCADE"), index=True
+    )
+    second_id: Mapped[str] = mapped_column(
+        ForeignKey("screenings.id", ondelete="CASCADE"), index=True
+    )
+    is_same: Mapped[bool]
+    decided_by: Mapped[str] = mapped_column(String(120))
+    decided_at: Mapped[datetime]
+
+
 class SummaryRow(Sealed):
-    """A printed summary as it was handed out: the edition of a screening with that many entries.
+    """A printed summary; `number` is the number of entries that the screening had.
 
     `code` and `file` are keyed hashes of its check code and of its bytes, by which `/verify` finds
-    it. `sealed_digest` is the SHA-256 of the bytes before they were signed, and how many they were.
+    it. `sealed_digest` holds the SHA-256 and the length of the bytes before they were signed.
     """
 
     __tablename__ = "summaries"
@@ -275,7 +299,7 @@ class SummaryRow(Sealed):
 
 
 class CopyRow(Sealed):
-    """A patient's own copy of the answers as a PDF, printed when it was first asked for in this language."""
+    """A patient's copy of the answers as a PDF, printed at the first request in this language."""
 
     __tablename__ = "copies"
     lock_order = 70
@@ -290,10 +314,10 @@ class CopyRow(Sealed):
 
 
 class JobRow(Base):
-    """What is still to be done about a screening with that many entries: committed with it, deleted when done.
+    """A job to do for a screening with `number` entries: committed with it, deleted when done.
 
-    `kind` is `summary` (print it) or that of a feature's JobKind. Whoever works on it holds
-    the `lease` until `due_at`; then the job is due again. `fault` names the last failure.
+    `kind` is `summary` (print it) or that of a feature's JobKind. A process that works on the job
+    holds its `lease` until `due_at`; then the job is due again. `fault` names the last failure.
     """
 
     __tablename__ = "outbox"
@@ -314,7 +338,7 @@ class JobRow(Base):
 
 
 class SearchRow(Base):
-    """A blind index: keyed hashes of what a screening can be found by."""
+    """A row of the blind index: the keyed hash of a term by which a screening is found."""
 
     __tablename__ = "search"
 
@@ -342,7 +366,7 @@ class AuditRow(Base):
 
 
 class AuditHeadRow(Sealed):
-    """The number and the mac of the newest audit row, sealed; locked by whoever adds one."""
+    """The number and the mac of the newest audit row, sealed. Each new row locks it."""
 
     __tablename__ = "audit_head"
     lock_order = 140
@@ -353,7 +377,7 @@ class AuditHeadRow(Sealed):
 
 
 class PersonRow(UserMixin, Checked):
-    """Somebody who signs in. The names of the columns are those that Flask-Security reads."""
+    """A person who signs in, in columns named as Flask-Security reads them."""
 
     __tablename__ = "people"
     lock_order = 90
@@ -373,34 +397,24 @@ class PersonRow(UserMixin, Checked):
     mf_recovery_codes: Mapped[list[str] | None] = mapped_column(MutableList.as_mutable(JSON))
 
     def place(self, column: str) -> str:
-        """Bound to all that lets somebody in."""
-        one_time = str(self.password_is_one_time)
-        required = str(self.totp_required)
+        """Return all values that decide on access, to which the check is bound."""
+        names = (self.sign_in_name, self.full_name, self.role_names)
+        flags = (self.active, self.password_is_one_time, self.totp_required)
         secrets = (self.password, self.fs_uniquifier, self.tf_primary_method, self.tf_totp_secret)
-        named = (
-            self.sign_in_name,
-            self.full_name,
-            self.role_names,
-            str(self.active),
-            one_time,
-            required,
-        )
-        return "|".join(part or "" for part in (*named, *secrets, str(self.mf_recovery_codes)))
+        parts = (*names, *map(str, flags), *secrets, str(self.mf_recovery_codes))
+        return "|".join(part or "" for part in parts)
 
     def has_role(self, role: str | RoleMixin) -> bool:
-        """Whether this person is a `prescriber`, `staff` or `admin`."""
+        """Return whether this person is a `prescriber`, `staff` or `admin`."""
         return role in self.role_names.split()
 
     def check_tf_required_setup(self) -> bool:
-        """Whether this person may not do without a second factor."""
+        """Return whether this person must set up a second factor."""
         return self.totp_required
 
 
 class SignInRow(Checked):
-    """One signed-in browser, by the SHA-256 of the token in its cookie.
-
-    Without its row it is signed out.
-    """
+    """A signed-in browser, by the SHA-256 of the token in its cookie; deleting it signs out."""
 
     __tablename__ = "sign_ins"
     lock_order = 100
@@ -415,12 +429,12 @@ class SignInRow(Checked):
 
     @classmethod
     def expired(cls, now: datetime) -> ColumnElement[bool]:
-        """Return the condition of sign-ins that are over, however long they may last."""
+        """Return the condition of sign-ins that are past the longest permitted duration."""
         return cls.begun_at <= now - ONE_DAY
 
 
 class AttemptRow(Base):
-    """What is counted, by the keyed hash of a name or an address: failed sign-ins, and drafts that were begun."""
+    """A failed sign-in or a draft begun, counted by the keyed hash of a name or an address."""
 
     __tablename__ = "attempts"
 
@@ -430,7 +444,7 @@ class AttemptRow(Base):
 
 
 class ClockRow(Checked):
-    """What the clock of a machine showed (`at`) when the machine had been running for `uptime` seconds."""
+    """The time (`at`) on the clock of a machine that had been running for `uptime` seconds."""
 
     __tablename__ = "clocks"
     lock_order = 110

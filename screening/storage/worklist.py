@@ -1,15 +1,15 @@
-"""Which screenings there are, by outcome and status, in the memory of this process alone.
+"""The list of screenings by outcome and status, in the memory of each process.
 
 The outcome is sealed in the database, so no index there can sort by it. Each process opens the
-sealed states once and then follows the audit log, in which every change of a screening stands.
-Nothing of this is ever written to a disk.
+sealed states once and then follows the audit log, which records every change of a screening. The
+list is never written to a disk.
 """
 
 import json
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -32,26 +32,26 @@ from screening.storage.tables import AuditRow, ScreeningRow
 # the appointments of screenings, by the first reference of each
 Appointments = Callable[[Session, Keys, Collection[str]], Mapping[str, Appointment]]
 
-# the audit actions that a list shows
+# the audit actions after which the list changes
 CHANGES = ("submitted", "opened", "clarified", "reviewed", "deleted")
-PATIENCE = 0.2  # seconds for which a page helps to read what is not listed yet
-PART = 200  # screenings read at once
+PATIENCE = 0.2  # seconds of a page request that are spent on reading screenings not listed yet
+PART = 200  # screenings in one query
 UNREADABLE = -1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST = date.max - timedelta(days=1)
-DUE = max(Severity) + 1  # the rank of a deferred screening whose day has come: above all others
+DUE = max(Severity) + 1  # the rank of a deferred screening whose date has come: above all others
 
 
 class Group(IntEnum):
-    """What is to do, in the order of the list from its end; the column `todo` holds it."""
+    """What is to do; the last comes first in the list. The column `todo` holds it."""
 
     DONE = 0
     APPOINTED = 1  # has an appointment
     UNAPPOINTED = 2
-    DUE = 3  # deferred until a day that has come, or cannot be opened
+    DUE = 3  # deferred until a date that has come, or cannot be opened
 
 
-# What a list can show, each with its condition, in the order of the menu.
+# The choices of the menu in their order, each with its condition.
 SHOWN = {
     "todo": "todo IN (1, 2, 3)",
     "unreviewed": "status != 'reviewed'",
@@ -66,10 +66,10 @@ _SCHEMA = Path(__file__).with_name("worklist.sql").read_text(encoding="utf-8")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """What a list shows.
+    """The conditions of a list: `show` is a key of SHOWN; None leaves a condition out.
 
-    `show` is a key of SHOWN; `todo` includes what is due. None leaves a condition out.
-    `prescriber` is a folded name. `left_out` are references that stand elsewhere on the page.
+    `todo` includes what is due. `prescriber` is a folded name. `left_out` are references that are
+    elsewhere on the page.
     """
 
     show: str = "todo"
@@ -84,10 +84,7 @@ class Filter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
-    """One line of a list.
-
-    `outcome` is None where the row cannot be opened: that must be seen, not hidden.
-    """
+    """A row of a list; `outcome` is None where the screening cannot be opened."""
 
     reference: str
     outcome: Severity | None
@@ -105,13 +102,13 @@ class Worklist:
         self.forget()
 
     def forget(self) -> None:
-        """Begin anew, as a process must that was forked from another in which the list may be in use."""
+        """Empty the list, as a process must after a fork: the parent may be using its copy."""
         self._lock = threading.Lock()
         self._db = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
         self._db.executescript(_SCHEMA)
         self._zone = ZoneInfo("UTC")
         self._read_to: int | None = None
-        self._oldest: tuple[datetime, str] | None = None  # of what was read
+        self._oldest: tuple[datetime, str] | None = None  # of the screenings read so far
         self.is_whole = False
 
     @contextmanager
@@ -124,17 +121,17 @@ class Worklist:
         today: date,
         patience: float = PATIENCE,
     ) -> Iterator[sqlite3.Connection]:
-        """The list as the database is now, for queries; days are those of `timezone`.
+        """Bring the list up to date for queries; days are those of `timezone`.
 
-        In a new process it is read in parts, the newest screenings first, for at most about
-        `patience` seconds in each call; until it `is_whole`, the older ones are missing.
+        A new process reads in parts, the newest screenings first, for about `patience` seconds in
+        each call; until the list `is_whole`, older screenings are missing.
         """
-        end = time.monotonic() + patience  # for a page that waits for others, too
+        end = time.monotonic() + patience  # includes the wait for the lock
         with self._lock:
             newest = _newest_event(session)
             zone = self._zone = ZoneInfo(timezone)
             if self._read_to is not None and newest < self._read_to:
-                # this session looked at the database before the one that read last
+                # the snapshot of this session is older than that of the last reader
                 session.rollback()
                 newest = _newest_event(session)
             if self._read_to is None or newest < self._read_to:
@@ -164,11 +161,10 @@ class Worklist:
         offset: int,
         limit: int,
     ) -> tuple[list[Listed], int]:
-        """One page of the list and how long the whole list is."""
+        """Return a page of the list, and the length of the whole list."""
         conditions, values = _conditions(chosen, self._zone, ranked=by_severity)
         where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-        # The plus keeps SQLite from walking the whole list in its order where a few references are
-        # asked for.
+        # With a few references, the plus prevents SQLite from scanning the index of the order.
         plus = "" if chosen.references is None and chosen.prescriber is None else "+"
         order = f"{plus}rank DESC, {plus}sent DESC" if by_severity else f"{plus}sent DESC"
         if by_severity and chosen.show == "todo":
@@ -176,7 +172,7 @@ class Worklist:
         count = f"SELECT count(*) FROM list {where}"  # noqa: S608
         (total,) = connection.execute(count, values).fetchone()
         if chosen.left_out:
-            # Counted apart: with this condition SQLite would look at every row of the list.
+            # Counted separately: with this condition SQLite would read every row of the list.
             left_out = json.dumps([*chosen.left_out])
             joined = "AND" if where else "WHERE"
             among = "reference {} (SELECT value FROM json_each(?))"
@@ -185,11 +181,9 @@ class Worklist:
             where = f"{where} {joined} {among.format('NOT IN')}"
             values = [*values, left_out]
         columns = "reference, outcome, until, rank, todo, appointment"
-        found = connection.execute(
-            f"SELECT {columns} FROM list {where} ORDER BY {order} LIMIT ? OFFSET ?",  # noqa: S608
-            [*values, limit, offset],
-        )
-        return [
+        query = f"SELECT {columns} FROM list {where} ORDER BY {order} LIMIT ? OFFSET ?"  # noqa: S608
+        rows = connection.execute(query, [*values, limit, offset])
+        page = [
             Listed(
                 reference=reference,
                 outcome=None if outcome is None else Severity(outcome),
@@ -198,15 +192,36 @@ class Worklist:
                 group=Group(todo),
                 appointment=appointment and _EPOCH + timedelta(microseconds=appointment),
             )
-            for reference, outcome, until, rank, todo, appointment in found
-        ], total
+            for reference, outcome, until, rank, todo, appointment in rows
+        ]
+        return page, total
+
+    def unopened(
+        self, connection: sqlite3.Connection, sent_before: Mapping[int, datetime], *, most: int
+    ) -> list[str]:
+        """Return screenings of these ranks that nobody has opened, sent before a moment for each.
+
+        Of each rank `most` at most, the oldest first.
+        """
+        query = (
+            "SELECT reference FROM list WHERE status = 'new' AND rank = ? AND sent < ? "
+            "ORDER BY sent LIMIT ?"
+        )
+        return [
+            reference
+            for rank, before in sent_before.items()
+            for (reference,) in connection.execute(query, (rank, _microseconds(before), most))
+        ]
 
     def per_day(
         self, connection: sqlite3.Connection, *, since: date
     ) -> dict[date, dict[Severity | None, int]]:
-        """How many screenings of each outcome were sent on each day; None counts those that cannot be opened."""
+        """Count the screenings by day and outcome; None stands for those that cannot be opened."""
         counted: dict[date, dict[Severity | None, int]] = {}
-        query = "SELECT day, what, number FROM counts WHERE day >= ? AND typeof(what) = 'integer' AND number > 0"
+        query = (
+            "SELECT day, what, number FROM counts "
+            "WHERE day >= ? AND typeof(what) = 'integer' AND number > 0"
+        )
         for day, outcome, number in connection.execute(query, (since.toordinal(),)):
             severity = None if outcome == UNREADABLE else Severity(outcome)
             counted.setdefault(date.fromordinal(day), {})[severity] = number
@@ -215,22 +230,22 @@ class Worklist:
     def left_open(
         self, connection: sqlite3.Connection, *, since: date
     ) -> list[tuple[str, dict[Open, int]]]:
-        """For each question or follow-up that was left open: how many times in which way, the most often open first."""
+        """Count the open answers by question or follow-up and reason, the most frequent first."""
         counted: dict[str, dict[Open, int]] = {}
         query = (
-            "SELECT what, sum(number) AS total FROM counts WHERE day >= ? AND typeof(what) = 'text' "
-            "GROUP BY what HAVING total > 0"
+            "SELECT what, sum(number) AS total FROM counts "
+            "WHERE day >= ? AND typeof(what) = 'text' GROUP BY what HAVING total > 0"
         )
         for finding, number in connection.execute(query, (since.toordinal(),)):
-            rule, _, how = finding.partition("/")
-            counted.setdefault(rule.removeprefix("clarify-"), dict.fromkeys(Open, 0))[Open(how)] = (
-                number
-            )
+            rule, _, reason = finding.partition("/")
+            question = rule.removeprefix("clarify-")
+            counted.setdefault(question, dict.fromkeys(Open, 0))[Open(reason)] = number
         return sorted(counted.items(), key=lambda item: -sum(item[1].values()))
 
     def _take_older(self, session: Session, keys: Keys, zone: ZoneInfo) -> None:
-        place = tuple_(ScreeningRow.submitted_at, ScreeningRow.id)
-        conditions = [] if self._oldest is None else [place < tuple_(*map(literal, self._oldest))]
+        position = tuple_(ScreeningRow.submitted_at, ScreeningRow.id)
+        oldest = self._oldest
+        conditions = [] if oldest is None else [position < tuple_(*map(literal, oldest))]
         part = list(screenings.states(session, keys, *conditions, newest=PART))
         self._take(session, keys, part, zone)
         self.is_whole = len(part) < PART
@@ -242,15 +257,16 @@ class Worklist:
     ) -> None:
         for begin in range(0, len(references), 500):
             part = references[begin : begin + 500]
-            self._db.executemany("DELETE FROM list WHERE reference = ?", [(one,) for one in part])
-            states = screenings.states(session, keys, ScreeningRow.reference.in_(part))
-            self._take(session, keys, list(states), zone)
+            parameters = [(reference,) for reference in part]
+            self._db.executemany("DELETE FROM list WHERE reference = ?", parameters)
+            states = list(screenings.states(session, keys, ScreeningRow.reference.in_(part)))
+            self._take(session, keys, states, zone)
 
     def _take(
         self,
         session: Session,
         keys: Keys,
-        states: list[tuple[Row[*tuple[Any, ...]], screenings.State | None]],
+        states: Sequence[tuple[Row[*tuple[Any, ...]], screenings.SealedState | None]],
         zone: ZoneInfo,
     ) -> None:
         firsts = {
@@ -262,36 +278,23 @@ class Worklist:
             appointments |= appointments_of(session, keys, set(firsts.values()))
 
         def values(
-            row: Row[*tuple[Any, ...]], state: screenings.State | None
+            row: Row[*tuple[Any, ...]], state: screenings.SealedState | None
         ) -> tuple[object, ...]:
             sent = _microseconds(row.submitted_at)
             day = row.submitted_at.astimezone(zone).toordinal()
+            sending = (row.reference, sent, day)
             if state is None:
-                return (
-                    row.reference,
-                    sent,
-                    day,
-                    None,
-                    Status.NEW,
-                    None,
-                    DUE,
-                    Group.DUE,
-                    json.dumps([UNREADABLE]),
-                    None,
-                    None,
-                )
+                unreadable = json.dumps([UNREADABLE])
+                return (*sending, None, Status.NEW, None, DUE, Group.DUE, unreadable, None, None)
             outcome = state["outcome"]
             appointment = appointments.get(firsts[row.reference])
             todo = Group.UNAPPOINTED if appointment is None else Group.APPOINTED
             if row.status == Status.REVIEWED:
                 todo = Group.DONE
-            counted = json.dumps(
-                [outcome, *(finding for finding in state["findings"] if "/" in finding)]
-            )
+            still_open = [finding for finding in state["findings"] if "/" in finding]
+            counted = json.dumps([outcome, *still_open])
             return (
-                row.reference,
-                sent,
-                day,
+                *sending,
                 outcome,
                 row.status,
                 state["until"],
@@ -302,10 +305,10 @@ class Worklist:
                 appointment and folded(appointment.prescriber),
             )
 
-        lines = [values(row, state) for row, state in states]
-        # Instead of INSERT OR REPLACE, for which no trigger would tell what is replaced.
-        self._db.executemany("DELETE FROM list WHERE reference = ?", [line[:1] for line in lines])
-        self._db.executemany("INSERT INTO list VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", lines)
+        rows = [values(row, state) for row, state in states]
+        # INSERT OR REPLACE would not run the trigger that subtracts the old row from the counts.
+        self._db.executemany("DELETE FROM list WHERE reference = ?", [row[:1] for row in rows])
+        self._db.executemany("INSERT INTO list VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
 
 def _newest_event(session: Session) -> int:
@@ -323,21 +326,21 @@ def _midnight(day: date, zone: ZoneInfo) -> int:
 def _conditions(chosen: Filter, zone: ZoneInfo, *, ranked: bool) -> tuple[list[str], list[object]]:
     """Return the conditions and their values.
 
-    Where the list is `ranked`, all ranks in question are named: SQLite then finds in one index those
-    of each rank that were sent in time.
+    With `ranked`, the conditions name all possible ranks: SQLite then uses a single index for each
+    rank and the time of sending.
     """
     references = None if chosen.references is None else json.dumps(chosen.references)
-    asked: dict[str, object] = {
+    possible: dict[str, object] = {
         "outcome = ?": chosen.outcome,
         "sent >= ?": chosen.since and _midnight(chosen.since, zone),
         "sent < ?": chosen.to and _midnight(min(chosen.to, _LAST) + timedelta(days=1), zone),
         "reference IN (SELECT value FROM json_each(?))": references,
         "prescriber = ?": chosen.prescriber,
     }
-    given = {condition: value for condition, value in asked.items() if value is not None}
+    needed = {condition: value for condition, value in possible.items() if value is not None}
     shown = [SHOWN[chosen.show], "appointment IS NULL" if chosen.without_appointment else ""]
-    conditions = [*filter(None, shown), *given]
+    conditions = [*filter(None, shown), *needed]
     if ranked and references is None and (chosen.outcome, chosen.since, chosen.to) != (None,) * 3:
         ranks = [*Severity] if chosen.outcome is None else [chosen.outcome]
         conditions.append(f"rank IN ({', '.join(map(str, map(int, [*ranks, DUE])))})")
-    return conditions, [*given.values()]
+    return conditions, [*needed.values()]

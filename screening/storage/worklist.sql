@@ -1,8 +1,9 @@
--- The list of one process, in its memory alone (worklist.py). `sent` is in microseconds since 1970, `day` an ordinal of
--- Python's in the clinic's time zone.
-CREATE TABLE list (reference TEXT UNIQUE, sent INT, day INT, outcome INT, status TEXT, until TEXT, rank INT, todo INT,
-                   counted TEXT, appointment INT, prescriber TEXT);
--- Each index costs memory in each process. The outcome is in three of them, so that counting reads nothing else.
+-- The list of one process, in its memory alone (worklist.py). `sent` is in microseconds since 1970,
+-- `day` is the ordinal of a Python date in the clinic's time zone.
+CREATE TABLE list (reference TEXT UNIQUE, sent INT, day INT, outcome INT, status TEXT, until TEXT,
+                   rank INT, todo INT, counted TEXT, appointment INT, prescriber TEXT);
+-- Each index costs memory in each process. Three of them include the outcome, so that counting reads
+-- the index alone.
 CREATE INDEX by_rank ON list (rank DESC, sent DESC, outcome);
 CREATE INDEX by_sent ON list (sent DESC);
 CREATE INDEX by_todo ON list (todo DESC, rank DESC, sent DESC, outcome);
@@ -11,7 +12,8 @@ CREATE INDEX by_status ON list (status, rank DESC, sent DESC, outcome);
 CREATE INDEX by_prescriber ON list (prescriber) WHERE prescriber IS NOT NULL;
 CREATE INDEX by_until ON list (until, rank) WHERE until IS NOT NULL;
 
--- So that no page counts the whole list. `what` is an outcome, UNREADABLE or, as text, a question that is open.
+-- Counts by day, so that no page counts the whole list. `what` is an outcome, UNREADABLE or, as text,
+-- an open question.
 CREATE TABLE counts (day INT, what, number INT, PRIMARY KEY (day, what)) WITHOUT ROWID;
 CREATE TRIGGER arrived AFTER INSERT ON list BEGIN
     INSERT INTO counts SELECT new.day, value, 1 FROM json_each(new.counted) WHERE true

@@ -1,4 +1,1 @@
-"""The web: the only part that knows Flask.
-
-A view validates, translates, calls one service and responds.
-"""
+"""The web pages. A view validates, translates, calls one service and responds."""

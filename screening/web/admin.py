@@ -1,4 +1,4 @@
-"""For admins: people, audit log, settings. Nothing clinical."""
+"""Pages for admins: people, audit log, settings. Nothing on them is clinical."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -23,14 +23,14 @@ AUDIT_PAGE = 100
 @blueprint.get("/people")
 @needs("admin", fresh=True)
 def people() -> str:
-    """Everybody who may sign in, and a form to add somebody."""
+    """Show all who may sign in, and a form to add a person."""
     return _people_page()
 
 
 @blueprint.post("/people")
 @needs("admin", fresh=True)
 def add_person() -> str:
-    """Add somebody and show the one-time password, once."""
+    """Add a person and show the one-time password, once."""
     typed = {name: request.form.get(name, "") for name in ("sign_in_name", "full_name")}
     roles = request.form.getlist("roles")
     password = service.one_time_password()
@@ -46,22 +46,18 @@ def add_person() -> str:
 @blueprint.post("/people/<sign_in_name>")
 @needs("admin", fresh=True)
 def change_person(sign_in_name: str) -> str | Response:
-    """Change one thing about somebody: what the pressed button says."""
+    """Change one attribute of a person, named by the button pressed."""
     if "sign-out" in request.form:
         service.end(acting(), sign_in_name, token_hash=None)
         return redirect(url_for("admin.people"), code=303)
     password = service.one_time_password() if "reset-password" in request.form else None
-    switches = {"enable": True, "disable": False}
-    codes = {"require-totp": True, "free-totp": False}
     try:
         service.change(
             acting(),
             sign_in_name,
             roles=request.form.getlist("roles") if "change-roles" in request.form else None,
-            active=next((value for name, value in switches.items() if name in request.form), None),
-            totp_required=next(
-                (value for name, value in codes.items() if name in request.form), None
-            ),
+            active=_pressed("enable", "disable"),
+            totp_required=_pressed("require-totp", "free-totp"),
             hashed=hash_password(password) if password else None,
         )
     except service.NotAccepted as err:
@@ -71,6 +67,11 @@ def change_person(sign_in_name: str) -> str | Response:
     return redirect(url_for("admin.people"), code=303)
 
 
+def _pressed(yes: str, no: str) -> bool | None:
+    """Return whether the button `yes` was pressed, or None where neither was."""
+    return yes in request.form if {yes, no} & {*request.form} else None
+
+
 def _people_page(
     *,
     fault: str = "",
@@ -78,13 +79,12 @@ def _people_page(
     chosen: list[str] | None = None,
     password: tuple[str, str] | None = None,
 ) -> str:
+    fields = {service.NO_ROLE: "roles", service.FULL_NAME: "full_name"}
     return render_template(
         "clinic/people.html",
         people=service.everyone(db.session),
         fault=fault and _(fault),
-        at_fault={service.NO_ROLE: "roles", service.FULL_NAME: "full_name"}.get(
-            fault, "sign_in_name"
-        ),
+        at_fault=fields.get(fault, "sign_in_name"),
         typed=typed or {"sign_in_name": "", "full_name": ""},
         chosen=chosen or [],
         password=password,
@@ -94,7 +94,7 @@ def _people_page(
 @blueprint.get("/audit")
 @needs("admin")
 def audit() -> str:
-    """The audit log, the newest first."""
+    """Show the audit log, the newest rows first."""
     number = page_number()
     total = audit_log.size(db.session)
     rows = audit_log.rows(
@@ -108,7 +108,7 @@ def audit() -> str:
 @blueprint.get("/settings")
 @needs("admin")
 def settings() -> str:
-    """The clock, and each setting, where it came from and what it does."""
+    """Show the clock and each setting with its origin and purpose."""
     in_doubt = clock.doubt(db.session)
     return render_template(
         "clinic/settings.html",
@@ -122,7 +122,7 @@ def settings() -> str:
 @blueprint.post("/clock")
 @needs("admin")
 def confirm_clock() -> Response:
-    """Trust the clock as it is."""
+    """Confirm that the clock is right."""
     clock.confirm(acting(), clock.this_machine(), was_off="was-off" in request.form)
     flash(_("Confirmed. Screenings will again be deleted at the end of their retention period."))
     return redirect(url_for("admin.settings"), code=303)

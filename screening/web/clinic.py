@@ -1,6 +1,6 @@
-"""The prescriber's way: inbox, a screening, clarify, decide, statistics.
+"""Pages for prescribers: inbox, screening, clarify, decide, statistics.
 
-Staff see what arrived, and no more.
+Staff see in the inbox that a screening arrived, and nothing clinical.
 """
 
 import sqlite3
@@ -21,19 +21,18 @@ from screening.domain.entries import Decision, Entry
 from screening.domain.rules import RuleBook, Severity
 from screening.extensions import db
 from screening.installation import installation
-from screening.operating import clock, retention
+from screening.operating import clock, overlooked, retention
 from screening.printing.paper import BLANKS
+from screening.reports.bar_chart import HEIGHT, WIDTH, bars
 from screening.reports.paper import follow_up_places
-from screening.reports.statistics import HEIGHT, WIDTH, bars
 from screening.reports.summary import age, day, in_language_of, label, moment
 from screening.services import editions, jobs, printing, review
 from screening.services.print_several import NotAllPrinted, print_several
-from screening.storage import audit, outbox, screenings
+from screening.storage import audit, outbox, screenings, waiting_times
 from screening.storage import search as search_index
-from screening.storage import statistics as figures
 from screening.storage.private_files import KeyFault
 from screening.storage.worklist import SHOWN, Filter, Group
-from screening.web import failed_jobs, language
+from screening.web import failed_jobs, language, same_person
 from screening.web.errors import Page
 from screening.web.expected import expected_on, lines, with_answers
 from screening.web.forms.questions import question_form
@@ -49,11 +48,11 @@ blueprint = Blueprint("clinic", __name__, url_prefix="/clinic")
 
 PAGE_LENGTH = 50
 # the pages between which an address keeps the list that a screening was opened from
-WALKED = {"clinic.screening", "clinic.decide", "clinic.clarify"}
+WALKED = {"clinic.screening", "clinic.decide", "clinic.clarify", "same_person.decide"}
 STATISTICS_DAYS = 30
 
 
-@blueprint.url_defaults
+@blueprint.app_url_defaults
 def _keep_list(endpoint: str, values: dict[str, object]) -> None:
     if endpoint in WALKED and "list" in request.args:
         values.setdefault("list", request.args["list"])
@@ -62,9 +61,9 @@ def _keep_list(endpoint: str, values: dict[str, object]) -> None:
 @blueprint.get("/")
 @needs("prescriber", "staff", "admin")
 def inbox() -> Page:
-    """What is to be done, or what the filter in the address asks for.
+    """List the screenings to be reviewed, or those that the filter in the address selects.
 
-    Who is only an admin has no inbox.
+    An admin without another role is redirected: there is no inbox for admins.
     """
     if not (current_user.has_role("prescriber") or current_user.has_role("staff")):
         return redirect(url_for("admin.people"))
@@ -91,6 +90,7 @@ def inbox() -> Page:
             limit=PAGE_LENGTH,
         )
         unread = _unread(list_)
+        waiting = overlooked.find(acting(), here, list_, clinical=clinical)
     filters = {name: value for name, value in request.args.items() if name != "page" and value}
     list_lines = list(lines(listed))
     if number > 1:
@@ -99,8 +99,9 @@ def inbox() -> Page:
     on_page = [*answered, *(line.listed.reference for line in list_lines)]
     is_last = number * PAGE_LENGTH >= total
     walk = Walk(references=tuple(on_page), query=filters, page=number, is_last=is_last)
-    troubled = outbox.troubled(db.session, now=datetime.now(UTC))
+    needing_attention = outbox.needing_attention(db.session, now=datetime.now(UTC))
     review.listed(acting(), lines=len(list_lines) + len(lines_of_day), searched=bool(typed))
+    hours = min(question.valid_for_hours for question in language.book().questions)
     return render_template(
         "clinic/inbox.html",
         lines=list_lines,
@@ -113,9 +114,7 @@ def inbox() -> Page:
         groups=Group,
         walk=walk.sealed() if clinical else "",
         now=datetime.now(UTC),
-        confirm_after=timedelta(
-            hours=min(one.valid_for_hours for one in language.book().questions)
-        ),
+        confirm_after=timedelta(hours=hours),
         today=installation().today(),
         age=age,
         total=total,
@@ -127,11 +126,12 @@ def inbox() -> Page:
         clinical=clinical,
         shows=_shows(clinical),
         severities=list(reversed(Severity)),
-        failed_jobs=failed_jobs.grouped(troubled, here.jobs_of_sent),
-        more_failed=len(troubled) >= outbox.MOST_SHOWN,
+        failed_jobs=failed_jobs.grouped(needing_attention, here.jobs_of_sent),
+        more_failed=len(needing_attention) >= outbox.MOST_SHOWN,
         shown=failed_jobs.SHOWN,
         reasons=here.points.reasons,
         unread=unread,
+        overlooked=waiting,
         in_doubt=clock.doubt(db.session),
         **_announced(),
         newest=audit.head(db.session, here.keys).number,
@@ -141,7 +141,7 @@ def inbox() -> Page:
 
 
 def _unread(list_: sqlite3.Connection) -> int:
-    """How many screenings a new process has not read into its list yet."""
+    """Return the number of screenings that a new process has not read into its list yet."""
     if installation().worklist.is_whole:
         return 0
     (listed,) = list_.execute("SELECT count(*) FROM list").fetchone()
@@ -149,7 +149,10 @@ def _unread(list_: sqlite3.Connection) -> int:
 
 
 def _announced() -> dict[str, object]:
-    """What will be deleted although nobody has decided on it: the first of it, how many, and from which day on."""
+    """Return the screenings that will be deleted without a decision, as values of the template.
+
+    They are the first references, the number of all, and the day from which they are deleted.
+    """
     days = installation().settings.retention_days
     count, first, references = retention.announced(db.session, days=days, shown=failed_jobs.SHOWN)
     return {"announced": references, "announced_count": count, "announced_until": first}
@@ -158,67 +161,78 @@ def _announced() -> dict[str, object]:
 @blueprint.post("/search")
 @needs("prescriber", "staff")
 def search() -> Response:
-    """Lead to what was searched for; the words are sealed, so that no address or log holds a patient's name."""
+    """Redirect to the inbox with the words searched for.
+
+    They are sealed, so that no address and no log has a patient's name.
+    """
     typed = tidy(request.form.get("search", ""))[:200]
+    if not typed:
+        return redirect(url_for("clinic.inbox"), code=303)
     sealed = sealed_for_me(typed.encode().ljust(256), table="search", column="words")
-    found = {"q": sealed, "show": "all"} if typed else {}
-    return redirect(url_for("clinic.inbox", **found), code=303)  # type: ignore[arg-type]
+    return redirect(url_for("clinic.inbox", q=sealed, show="all"), code=303)
 
 
 @blueprint.get("/arrivals")
 @needs("prescriber", "staff", counts=False)
 def arrivals() -> dict[str, int]:
-    """How many screenings arrived after the audit row `after`: what an open inbox asks by itself."""
-    # what fits into the column
-    after = min(max(request.args.get("after", 0, type=int), 0), 2**31 - 1)
+    """Return the number of screenings that arrived after the audit row `after`.
+
+    An open inbox requests this by script.
+    """
+    after = request.args.get("after", 0, type=int)
+    after = min(max(after, 0), 2**31 - 1)  # the range of the column
     return {"arrived": audit.count(db.session, "submitted", after=after)}
 
 
 def _shows(clinical: bool) -> list[str]:
-    """Return what the list can show. Staff are not offered what tells of a decision."""
+    """Return the choices of the filter. Staff get none that shows a decision."""
     hidden = {"unreviewed"} if clinical else {"todo", "deferred"}
     if not installation().points.expected:
         hidden.add("unanswered")
     return [show for show in SHOWN if show not in hidden]
 
 
-def _filter(asked: MultiDict[str, str], *, clinical: bool, typed: str) -> Filter:
-    """The filter in an address; what is not understood is left out.
+def _filter(args: MultiDict[str, str], *, clinical: bool, typed: str) -> Filter:
+    """Return the filter in an address, without invalid values.
 
-    Staff cannot ask for an outcome.
+    Staff cannot filter by outcome.
     """
-    words = {one.word: one for one in Severity}
+    outcomes = {severity.word: severity for severity in Severity} if clinical else {}
     shows = _shows(clinical)
-    day = asked.get("day", type=date.fromisoformat)
-    mine = clinical and asked.get("prescriber") == "mine"
+    day = args.get("day", type=date.fromisoformat)
+    mine = clinical and args.get("prescriber") == "mine"
+    references = None
+    if typed or args.get("q"):  # words that can no longer be opened find nothing
+        references = search_index.find(db.session, installation().keys, typed)
     return Filter(
-        show=asked["show"] if asked.get("show") in shows else "all" if day else shows[0],
-        outcome=words.get(asked.get("outcome", "")) if clinical else None,
-        since=day or asked.get("since", type=date.fromisoformat),
-        to=day or asked.get("to", type=date.fromisoformat),
+        show=args["show"] if args.get("show") in shows else "all" if day else shows[0],
+        outcome=outcomes.get(args.get("outcome", "")),
+        since=day or args.get("since", type=date.fromisoformat),
+        to=day or args.get("to", type=date.fromisoformat),
+        references=references,
         without_appointment=day is not None,
         prescriber=search_index.folded(current_user.full_name) if mine else None,
-        # Words that cannot be read any more find nothing, rather than everything.
-        references=search_index.find(db.session, installation().keys, typed)
-        if typed or asked.get("q")
-        else None,
     )
 
 
 def _opened(sealed: str) -> str:
-    """What was searched for; nothing, where the address is from somebody else or from before the key was changed."""
+    """Return the words searched for.
+
+    They are empty where somebody else, or a key that was replaced since, has sealed them.
+    """
     try:
         return opened_for_me(sealed, table="search", column="words").decode().strip()
-    except (KeyFault, ValueError):  # also what is not base64
+    except (KeyFault, ValueError):  # ValueError: not base64
         return ""
 
 
 @blueprint.get("/screenings/<reference>")
 @needs("prescriber")
 def screening(reference: str) -> Page:
-    """The summary as a page, with what can be done about it."""
-    found = _view(reference)
-    return _screening_page(found, ReviewForm(kept_form(), data={"seen": len(found.entries)}))
+    """Show the summary, with the form for a decision."""
+    screening = _view(reference)
+    form = ReviewForm(kept_form(), data={"seen": len(screening.entries)})
+    return _screening_page(screening, form)
 
 
 @blueprint.post("/screenings/<reference>/review")
@@ -226,6 +240,7 @@ def screening(reference: str) -> Page:
 def decide(reference: str) -> Page:
     """Record a decision."""
     form = ReviewForm(request.form)
+    today = installation().today()
     meanwhile = None
     if form.validate():
         try:
@@ -237,64 +252,64 @@ def decide(reference: str) -> Page:
                 note=form.note.data,
                 reason=form.reason.data,
                 seen=form.seen.data or 0,
-                today=installation().today(),
+                today=today,
                 jobs=installation().jobs_of_entry,
             )
             forget_kept(url_for("clinic.screening", reference=reference))
             installation().wake()
             return redirect(url_for("clinic.screening", reference=reference), code=303)
         except review.DayNeeded:
-            form.until.errors = [
-                _("Enter a date after today (%(today)s)", today=installation().today().isoformat())
-            ]
+            message = _("Enter a date after today (%(today)s)", today=today.isoformat())
+            form.until.errors = [message]
         except review.ReasonNeeded:
+            message = _("A contraindication is reported: give your reason for proceeding")
+            form.reason.errors = [message]
+        except review.NewerAnswers:
             form.reason.errors = [
-                _("A contraindication is reported: give your reason for proceeding")
+                _("Newer answers have arrived: give your reason for deciding on these older ones")
             ]
         except review.ChangedMeanwhile as err:
             meanwhile = err.entry
-    found = _view(reference)
-    form.seen.data = len(found.entries)
-    return _screening_page(found, form, meanwhile), 409 if meanwhile else 200
+    screening = _view(reference)
+    form.seen.data = len(screening.entries)
+    return _screening_page(screening, form, meanwhile), 409 if meanwhile else 200
 
 
 @blueprint.route("/screenings/<reference>/clarify/<question_id>", methods=["GET", "POST"])
 @needs("prescriber")
 def clarify(reference: str, question_id: str) -> Page:
     """Record what was established on one question."""
-    found = _view(reference)
-    book = _book(found)
+    screening = _view(reference)
+    book = _book(screening)
     meanwhile = None
     question = book.question(question_id) or abort(404)
     form = question_form(ClarifyForm, book, question, request.form or kept_form())
     if request.method == "POST" and form.validate():
         try:
-            why = form.why.data
-            seen = form.seen.data or 0
-            jobs = installation().jobs_of_entry
             review.clarify(
                 acting(),
                 reference,
                 question=question,
                 answers=form.answers,
-                why=why,
-                seen=seen,
-                jobs=jobs,
+                why=form.why.data,
+                seen=form.seen.data or 0,
+                jobs=installation().jobs_of_entry,
             )
             forget_kept(request.path)
             installation().wake()
             return redirect(url_for("clinic.screening", reference=reference), code=303)
         except review.ChangedMeanwhile as err:
             meanwhile = err.entry
-    form.seen.data = len(found.entries)
-    summary = installation().printer.summary(found)
+    form.seen.data = len(screening.entries)
+    summary = installation().printer.summary(screening)
+    asked = {item.id for item in question.page}
     page = render_template(
         "clinic/clarify.html",
         form=form,
         question=question,
         follow_ups=follow_up_places(question, without="private"),
         summary=summary,
-        rows=[row for row in summary.answers if row.id in {item.id for item in question.page}],
+        rows=[row for row in summary.answers if row.id in asked],
         meanwhile=meanwhile,
     )
     return page, 409 if meanwhile else 200
@@ -303,21 +318,20 @@ def clarify(reference: str, question_id: str) -> Page:
 @blueprint.get("/screenings/<reference>/summary.pdf")
 @needs("prescriber")
 def summary_pdf(reference: str) -> Page:
-    """The printed summary, to be shown or, with `?download=1`, saved."""
-    found = _view(reference, action="printed")
+    """Return the printed summary, to be shown or, with `?download=1`, saved."""
+    reference = _view(reference, action="printed").reference
     try:
-        printed = installation().printer.pdf(found.reference)
+        content = installation().printer.pdf(reference)
     except printing.NotPrinted as err:
-        return render_template(
-            "clinic/not_printed.html", reference=found.reference, failed=err.failed
-        ), 503
-    return pdf_response(printed, f"summary-{found.reference}.pdf")
+        page = render_template("clinic/not_printed.html", reference=reference, failed=err.failed)
+        return page, 503
+    return pdf_response(content, f"summary-{reference}.pdf")
 
 
 @blueprint.post("/print")
 @needs("prescriber")
 def print_chosen() -> Page:
-    """The printed summaries of all that were chosen, or of a whole page of the list, as one file."""
+    """Return the summaries of all chosen, or of a whole page of the list, as one PDF."""
     chosen = opened_walk(request.form.get("all", "")).references or request.form.getlist(
         "reference"
     )
@@ -337,7 +351,7 @@ def print_chosen() -> Page:
 @blueprint.post("/retry")
 @needs("prescriber", "staff")
 def retry() -> Response:
-    """Let what failed be tried again: all, or all of one kind."""
+    """Retry the jobs that failed: all, or all of one kind."""
     jobs.retry(acting(), kind=request.form.get("kind", ""))
     installation().wake()
     flash(_("Another attempt has been started. If it fails, this will be shown here again."))
@@ -347,25 +361,24 @@ def retry() -> Response:
 @blueprint.get("/screenings/<reference>/copy")
 @needs("prescriber")
 def copy(reference: str) -> Page:
-    """The patient's copy in the patient's language, to be printed and handed over."""
-    found = _view(reference, action="copied")
-    book = _patients_book(found)
+    """Show the patient's copy in the patient's language, to be printed and handed over."""
+    screening = _view(reference, action="copied")
+    book = _patients_book(screening)
     g.page_language = book.language
     refresh()
-    here = url_for("clinic.screening", reference=found.reference)
-    return copy_page(
-        found, book, back=here, pdf=url_for("clinic.copy_pdf", reference=found.reference)
-    )
+    back = url_for("clinic.screening", reference=screening.reference)
+    pdf = url_for("clinic.copy_pdf", reference=screening.reference)
+    return copy_page(screening, book, back=back, pdf=pdf)
 
 
 @blueprint.get("/screenings/<reference>/copy.pdf")
 @needs("prescriber")
 def copy_pdf(reference: str) -> Page:
-    """The same as a PDF."""
+    """Return the patient's copy as a PDF."""
 
     def make() -> Response:
-        found = _view(reference, action="copied")
-        return copy_response(found, _patients_book(found))
+        screening = _view(reference, action="copied")
+        return copy_response(screening, _patients_book(screening))
 
     return in_turn(make, back=url_for("clinic.screening", reference=reference))
 
@@ -373,16 +386,16 @@ def copy_pdf(reference: str) -> Page:
 @blueprint.get("/paper")
 @needs("prescriber", "staff")
 def paper() -> Page:
-    """What can be printed for patients, in each language."""
+    """Show what can be printed for patients, in each language."""
     return render_template("clinic/paper.html", kinds=BLANKS, offered=language.offered())
 
 
 @blueprint.get("/statistics")
 @needs("prescriber")
 def statistics() -> Page:
-    """How many screenings of which outcome, what stays open, and how long reviews take.
+    """Show the number of screenings by outcome, the open questions, and the time to review.
 
-    Names nobody.
+    No patient is named.
     """
     here = installation()
     first = installation().today() - timedelta(days=STATISTICS_DAYS - 1)
@@ -396,21 +409,20 @@ def statistics() -> Page:
     highest = max((sum(counts.values()) for counts in per_day.values()), default=0)
     since = datetime.combine(first, datetime.min.time(), ZoneInfo(here.settings.clinic_timezone))
     topics = {item.id: item.topic for item in here.books[here.settings.clinic_language].asked()}
+    total = sum(sum(counts.values()) for counts in per_day.values())
     return render_template(
         "clinic/statistics.html",
         bars=bars(days, per_day, highest),
         highest=highest,
         size=(WIDTH, HEIGHT),
         span=(days[0], days[-1]),
-        days=[(one, per_day[one]) for one in days if one in per_day],
+        days=[(on, per_day[on]) for on in days if on in per_day],
         severities=list(reversed(Severity)),
-        open_questions=[(topics.get(asked, asked), counts) for asked, counts in left_open],
-        median=figures.median_time_to_review(db.session, since),
+        open_questions=[(topics.get(item, item), counts) for item, counts in left_open],
+        median=waiting_times.median_time_to_review(db.session, since),
         count=STATISTICS_DAYS,
         unread=unread,
-        sample=figures.SAMPLE
-        if sum(sum(counts.values()) for counts in per_day.values()) > figures.SAMPLE
-        else 0,
+        sample=waiting_times.SAMPLE if total > waiting_times.SAMPLE else 0,
     )
 
 
@@ -419,52 +431,59 @@ def _no_such_screening(error: screenings.NoSuchScreening) -> Page:
     return render_template("clinic/no_such_screening.html"), 404
 
 
-def _screening_page(found: Screening, form: ReviewForm, meanwhile: Entry | None = None) -> str:
+def _screening_page(screening: Screening, form: ReviewForm, meanwhile: Entry | None = None) -> str:
     now = datetime.now(UTC)
-    summary = installation().printer.summary(found)
-    book = _book(found)
-    together = screenings.together(
-        db.session, installation().keys, found.replaces or found.reference
-    )
+    summary = installation().printer.summary(screening)
+    book = _book(screening)
+    others = same_person.shown(screening, summary)
     page_of = {item.id: question for question in book.questions for item in question.page}
-    since = {row.id: found.known_since(row.id) for row in summary.answers}
-    outdated = {item for item in since if found.outdated(page_of[item], now)}
+    since = {row.id: screening.known_since(row.id) for row in summary.answers}
+    outdated = {item for item in since if screening.outdated(page_of[item], now)}
+    ages = {}
+    if outdated or len(set(since.values())) > 1:  # else all are recent and of the same age
+        ages = {item: now - at for item, at in since.items()}
     return render_template(
         "clinic/screening.html",
         summary=summary,
-        status=found.status.value,
+        status=screening.status.value,
         form=form,
-        decisions=[(one.value, label(one, book.language)) for one in Decision],
-        # Of the same age and young enough, they need no column that says so.
-        ages={item: now - at for item, at in since.items()}
-        if outdated or len(set(since.values())) > 1
-        else {},
+        decisions=[(decision.value, label(decision, book.language)) for decision in Decision],
+        ages=ages,
         outdated=outdated,
         meanwhile=meanwhile,
-        others=[one for one in together if one != found.reference],
-        replaced=together[-1] != found.reference,
-        notices=[notice(found) for notice in installation().points.notices],
+        others=others,
+        reason_label=_reason_label(summary.outcome, is_older=others.newest is not None),
+        notices=[notice(screening) for notice in installation().points.notices],
         walk=opened_walk(request.args.get("list", "")),
-        contraindicated=summary.outcome is Severity.CONTRAINDICATION,
     )
+
+
+def _reason_label(outcome: Severity, *, is_older: bool) -> str:
+    """Return what a reason is asked for, or "" where none is needed."""
+    contraindicated = outcome is Severity.CONTRAINDICATION
+    if is_older and contraindicated:
+        return _("If deciding on these older answers, or despite a reported contraindication, why?")
+    if is_older:
+        return _("Newer answers have arrived. If deciding on these older ones, why?")
+    if contraindicated:
+        return _("If proceeding despite a reported contraindication, why?")
+    return ""
 
 
 def _view(reference: str, *, action: str = "viewed") -> Screening:
     return review.view(acting(), search_index.normal_reference(reference), action=action)
 
 
-def _patients_book(found: Screening) -> RuleBook:
-    """The edition of a screening in the language that the patient answered in."""
-    return editions.books_of(db.session, installation().keys, found).get(
-        found.language, _book(found)
-    )
+def _patients_book(screening: Screening) -> RuleBook:
+    """Return the edition of a screening in the language that the patient answered in."""
+    books = editions.books_of(db.session, installation().keys, screening)
+    return books.get(screening.language, _book(screening))
 
 
-def _book(found: Screening) -> RuleBook:
-    """The edition of a screening in the clinic's language."""
-    return in_language_of(
-        installation().settings, editions.books_of(db.session, installation().keys, found)
-    )
+def _book(screening: Screening) -> RuleBook:
+    """Return the edition of a screening in the clinic's language."""
+    books = editions.books_of(db.session, installation().keys, screening)
+    return in_language_of(installation().settings, books)
 
 
 @blueprint.app_template_filter("moment")

@@ -1,7 +1,4 @@
-"""Exceptions -> kind pages.
-
-What went wrong goes to the log, without anything personal; the page says what to do.
-"""
+"""Error pages, which state what to do. The log records the cause, without personal data."""
 
 import logging
 import secrets
@@ -31,7 +28,7 @@ log = logging.getLogger("screening")
 
 
 def init_app(app: Flask) -> None:
-    """Register a page for every error."""
+    """Register a page for each kind of error."""
     app.register_error_handler(DraftGone, partial(_page, 410, "draft_gone"))
     app.register_error_handler(DraftMoved, partial(_page, 410, "draft_moved"))
     app.register_error_handler(TooManyTries, partial(_page, 429, "too_many_tries"))
@@ -47,32 +44,29 @@ def init_app(app: Flask) -> None:
 def _page(
     status: int, name: str, _error: Exception | None = None, **values: object
 ) -> tuple[str, int]:
-    if status == 500:  # it must not ask the database who is signed in: that may be what is broken
+    if status == 500:  # the page must not query for the signed-in person: the database may be down
         g._login_user = current_app.login_manager.anonymous_user()  # type: ignore[attr-defined]
     return render_template(f"errors/{name}.html", status=status, **values), status
 
 
 def _form_expired(error: CSRFError) -> Page:
     adapter = current_app.create_url_adapter(request)
-    here = (
-        request.path
-        if adapter and adapter.test(method="GET")
-        else language.own_path(request.form.get("next", "/"))
-    )
+    path = language.own_path(request.form.get("next", "/"))
+    if adapter and adapter.test(method="GET"):
+        path = request.path
     if not request.cookies:
-        generate_csrf()  # leaves a cookie; the next page sees whether the browser has kept it
-        return redirect(
-            url_for("cookies", next=here, language=request.form.get("language")), code=303
-        )
-    if request.endpoint in BEGINNINGS:  # pressed twice: what the first one began is there
-        return redirect(here, code=303)
+        generate_csrf()  # sets a cookie; the next page sees whether the browser has kept it
+        target = url_for("cookies", next=path, language=request.form.get("language"))
+        return redirect(target, code=303)
+    if request.endpoint in BEGINNINGS:  # pressed twice: the first press has begun a draft
+        return redirect(path, code=303)
     return _page(400, "form_expired")
 
 
 def _cookies() -> tuple[str, int]:
-    """Whether the browser keeps cookies, and what to do if not.
+    """Show whether the browser keeps cookies, and what to do if not.
 
-    The address has the language, which no cookie keeps.
+    The language is in the address: perhaps no cookie keeps it.
     """
     if request.args.get("language") in installation().languages:
         g.page_language = request.args["language"]
@@ -94,16 +88,16 @@ def _http_error(error: HTTPException) -> tuple[str, int]:
 
 
 def _impossible(error: Exception) -> tuple[str, int]:
-    """What no page of ours sends: a character or a number that no database keeps, an entry that nobody made."""
+    """Answer 400 to a request that no page sends, such as one with a number too large to store."""
     log.warning("request refused: %s, endpoint %s", type(error).__name__, request.endpoint)
-    db.session.rollback()  # PostgreSQL answers nothing more within this transaction
+    db.session.rollback()  # PostgreSQL executes nothing more within this transaction
     return _http_error(BadRequest())
 
 
 def _unexpected(error: Exception) -> tuple[str, int]:
     incident = secrets.token_hex(4)
-    # The words of other people's exceptions may quote what a patient typed: only their kind and our
-    # own lines are logged. Our own faults name files and columns, never a person.
+    # The message of a library's exception may quote what a patient typed: only its class and the
+    # lines of our code are logged. Our own exceptions name files and columns, never a person.
     words = str(error) if isinstance(error, KeyFault | DatabaseNotReady) else type(error).__name__
     lines = " < ".join(reversed(lines_of_ours(error)))
     log.error("incident %s: %s, endpoint %s, at %s", incident, words, request.endpoint, lines)

@@ -11,7 +11,7 @@ from screening.domain.entries import Status
 from screening.extension_points import Expected
 from screening.extensions import db
 from screening.installation import installation
-from screening.storage import screenings
+from screening.storage import links, screenings
 from screening.storage.private_files import KeyFault
 from screening.storage.search import folded
 from screening.storage.worklist import Filter, Listed
@@ -19,12 +19,21 @@ from screening.storage.worklist import Filter, Listed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """A stored screening as lists show it; no patient where the row cannot be opened."""
+    """A stored screening as lists show it; `patient` is None where the row cannot be opened.
+
+    The place is `older` or `newest` where the same person has sent several screenings, else empty.
+    """
 
     listed: Listed
     status: str
     sent_at: datetime
     patient: Patient | None
+    place: str
+
+    @property
+    def answered_at(self) -> datetime:
+        """Return when the answers were given: on paper that may be before they were sent."""
+        return self.patient.answered_at(self.sent_at) if self.patient else self.sent_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,14 +47,21 @@ class ExpectedLine:
 def lines(listed: list[Listed]) -> Iterator[Line]:
     """Yield the lines of screenings that are still there."""
     rows = screenings.rows(db.session, [entry.reference for entry in listed])
+    places = links.places(db.session, installation().keys, [*rows.values()])
     for entry in listed:
-        if (row := rows.get(entry.reference)) is None:  # deleted in this moment
+        if (row := rows.get(entry.reference)) is None:  # deleted since it was listed
             continue
         try:
             patient = screenings.patient(row, installation().keys)
         except KeyFault:
             patient = None
-        yield Line(listed=entry, status=row.status, sent_at=row.submitted_at, patient=patient)
+        yield Line(
+            listed=entry,
+            status=row.status,
+            sent_at=row.submitted_at,
+            patient=patient,
+            place=places[row.id],
+        )
 
 
 def expected_on(day: date) -> list[Expected]:

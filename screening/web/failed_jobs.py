@@ -28,7 +28,7 @@ class FailedJobs:
 def grouped(
     jobs: Sequence[tuple[str, str, bool, str]], known: Container[str]
 ) -> Iterator[FailedJobs]:
-    """Group the jobs of `outbox.troubled` by kind and reason; `known` are the kinds done here."""
+    """Group jobs that need attention by kind and reason; `known` are the kinds done here."""
     alike: dict[tuple[str, str, bool], dict[str, None]] = {}
     for kind, fault, failed, reference in jobs:
         # How printing failed matters only to the person who repairs it: it is one group.

@@ -1,7 +1,4 @@
-"""What our FHIR resources refer to, at its own address: the Questionnaire and its CodeSystem.
-
-Nothing about anyone.
-"""
+"""The Questionnaire and CodeSystem that exported FHIR resources refer to, at their addresses."""
 
 import json
 
@@ -12,21 +9,20 @@ from screening.reports.fhir_definitions import DEFINITIONS, MEDIA_TYPE
 
 blueprint = Blueprint("fhir", __name__, url_prefix="/fhir")
 
-SECONDS = 300  # for which a copy may be used without asking again
+SECONDS = 300  # for which a response may be cached
 
 
 @blueprint.get("/<kind>/<name>")
 def definition(kind: str, name: str) -> Response:
-    """The definition of today's rule book."""
+    """Return the definition of today's rule book."""
     here = installation()
     if kind not in DEFINITIONS:
         abort(404)
-    made = DEFINITIONS[kind](here.approved_books, base=here.settings.fhir_base)
-    if name != made["id"]:
+    resource = DEFINITIONS[kind](here.approved_books, base=here.settings.fhir_base)
+    if name != resource["id"]:
         abort(404)
-    response = Response(
-        json.dumps(made, ensure_ascii=False), content_type=f"{MEDIA_TYPE}; charset=utf-8"
-    )
+    content = json.dumps(resource, ensure_ascii=False)
+    response = Response(content, content_type=f"{MEDIA_TYPE}; charset=utf-8")
     response.cache_control.max_age = SECONDS
-    response.set_etag(made["version"])
+    response.set_etag(resource["version"])
     return response.make_conditional(request)  # type: ignore[return-value]

@@ -1,4 +1,4 @@
-"""Security headers on every response, how long browsers keep it, and what makes our cookies safe."""
+"""Security headers of every response, how long browsers cache it, and the attributes of cookies."""
 
 import os
 from functools import lru_cache
@@ -34,14 +34,13 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-# they say themselves how long a copy may be kept
-ABOUT_NOBODY = {"fhir.definition"}
-STATIC = {"static": f"{ROOT}/static"}  # folders by endpoint
+ABOUT_NOBODY = {"fhir.definition"}  # endpoints that set their own Cache-Control
+STATIC = {"static": f"{ROOT}/static"}  # folder by endpoint
 ONE_YEAR = 31_536_000  # seconds
 
 
 def init_app(app: Flask) -> None:
-    """Add the headers to everything this application answers, and the version of its content to a file's address."""
+    """Add the headers to every response, and a version to the address of each static file."""
 
     @app.template_global("static")
     def _address(name: str) -> str:
@@ -53,8 +52,7 @@ def init_app(app: Flask) -> None:
         is_static = request.endpoint in STATIC
         if not is_static and request.endpoint not in ABOUT_NOBODY:
             response.headers["Cache-Control"] = "no-store"
-        # Only under the version that it has now: during an upgrade an old page may ask for a new
-        # file.
+        # Only with the present version: during an upgrade an old page may request a new file.
         if is_static and response.status_code == 200:
             name = request.path.removeprefix("/static/")
             if request.args.get("v") == _version(_file(name)):
@@ -65,19 +63,22 @@ def init_app(app: Flask) -> None:
 
 
 def serve_static(name: str) -> None:
-    """Let the files of a feature's blueprint of this name have a version, as those of the core."""
+    """Give the static files of the feature with this name a version, as those of the core have."""
     STATIC[f"{name}.static"] = f"{ROOT}/screening/features/{name}/static"
 
 
 def _file(name: str) -> str:
-    """Return the path of a file by its address below `/static/`: those of a feature begin with its name."""
+    """Return the path of a file, given its address below `/static/`.
+
+    The address of a feature's file begins with the name of the feature.
+    """
     feature, _slash, rest = name.partition("/")
     folder = STATIC.get(f"{feature}.static")
     return f"{folder}/{rest}" if folder else f"{STATIC['static']}/{name}"
 
 
 def cookie(name: str) -> dict[str, Any]:
-    """The name and the attributes of a cookie: for this host alone, and no script reads it."""
+    """Return the name and attributes of a cookie for this host alone, which no script can read."""
     secure = installation().settings.over_tls
     return {
         "key": f"__Host-{name}" if secure else name,

@@ -1,7 +1,4 @@
-"""Pages for programs that watch the server: liveness, readiness, figures.
-
-They tell nothing about a person.
-"""
+"""Pages for monitoring: liveness, readiness, metrics. They have nothing about a person."""
 
 import hmac
 import logging
@@ -15,8 +12,10 @@ from screening import background
 from screening.extension_points import Counter
 from screening.extensions import db
 from screening.installation import Installation, installation
+from screening.operating import overlooked
 from screening.settings import LOOPBACK, as_called
-from screening.storage import audit, statistics
+from screening.storage import audit, waiting_times
+from screening.storage.audit import Act
 from screening.storage.database import DatabaseNotReady, check_keys, check_release, prove_writable
 from screening.storage.private_files import KeyFault, read_private
 
@@ -26,7 +25,7 @@ log = logging.getLogger("screening")
 Plain = tuple[str, int, dict[str, str]]
 RECENT = timedelta(hours=1)
 SUBMITS = Counter("submits", "screenings sent, ever", "submitted")
-PROVED_EVERY = 5.0  # seconds: frequent requests must not make the disk busy
+PROVED_EVERY = 5.0  # seconds between test writes: frequent requests must not load the disk
 
 
 def _plain(text: str, status: int = 200) -> Plain:
@@ -43,7 +42,7 @@ def alive() -> Plain:
 def ready() -> Plain:
     """Answer 200 while keys, database and release fit, writing works and the threads run.
 
-    Otherwise the log has the reason.
+    The log records why the answer is 503.
     """
     ours = installation()
     now = time.monotonic()
@@ -62,10 +61,10 @@ def ready() -> Plain:
 
 
 def _write_fault(ours: Installation, now: float) -> str:
-    """Return the reason why nothing can be written, or ""; between two tries the last answer."""
+    """Return why nothing can be written, or "". Between two test writes the last result holds."""
     tried, fault = ours.write_proved
     if now - tried >= PROVED_EVERY:
-        ours.write_proved = (now, fault)  # no other thread tries meanwhile
+        ours.write_proved = (now, fault)  # so that no other thread tests at the same time
         try:
             prove_writable(db.session)
             fault = ""
@@ -77,7 +76,7 @@ def _write_fault(ours: Installation, now: float) -> str:
 
 @blueprint.get("/metrics")
 def metrics() -> Plain:
-    """Answer with figures for Prometheus, on this machine or with the token in `metrics.token`."""
+    """Return metrics for Prometheus, to this machine or for the token in `metrics.token`."""
     if not (_is_on_this_machine() or _has_token()):
         abort(404)
     now = datetime.now(UTC)
@@ -87,23 +86,25 @@ def metrics() -> Plain:
             (counter, audit.count(db.session, counter.action, after=0))
             for counter in (SUBMITS, *ours.points.counters)
         ],
-        queues=statistics.queues(db.session, ours.jobs_of_sent, now=now),
-        taken=statistics.print_times(db.session, since=now - RECENT),
+        overlooked=overlooked.read(
+            Act(session=db.session, keys=ours.keys, now=now, by="metrics"), ours, patience=0
+        ),
+        queues=waiting_times.queues(db.session, ours.jobs_of_sent, now=now),
+        taken=waiting_times.print_times(db.session, since=now - RECENT),
     )
     return _plain(figures)
 
 
 def _is_on_this_machine() -> bool:
-    # A request that a proxy on this machine passes on comes from elsewhere.
-    passed_on = any(
-        name in request.headers for name in ("X-Forwarded-For", "Forwarded", "X-Real-IP", "Via")
-    )
-    return request.remote_addr in LOOPBACK and not passed_on
+    # A request that a proxy on this machine forwards comes from another machine.
+    headers = ("X-Forwarded-For", "Forwarded", "X-Real-IP", "Via")
+    is_forwarded = any(name in request.headers for name in headers)
+    return request.remote_addr in LOOPBACK and not is_forwarded
 
 
 def _has_token() -> bool:
     file = installation().settings.instance / "metrics.token"
-    given = request.headers.get("Authorization", "").encode()
-    return file.exists() and hmac.compare_digest(
-        given, f"Bearer {read_private(file).strip()}".encode()
-    )
+    if not file.exists():
+        return False
+    sent = request.headers.get("Authorization", "").encode()
+    return hmac.compare_digest(sent, f"Bearer {read_private(file).strip()}".encode())

@@ -1,4 +1,4 @@
-"""Which language a page is in, and switching it without losing what was typed."""
+"""The language of a page, and how a patient switches it without losing what was typed."""
 
 import re
 from functools import cache, lru_cache
@@ -17,19 +17,34 @@ from screening.web.patient import draft_cookie
 
 _OWN_PATH = re.compile(r"(/[a-z][a-z0-9/_-]*)?/?")
 
-STAFF_BLUEPRINTS = frozenset({"clinic", "rule_book", "admin", "account", "security"})
+STAFF_BLUEPRINTS = frozenset(
+    {
+        "clinic",
+        "paper_entry",
+        "announced",
+        "same_person",
+        "rule_book",
+        "admin",
+        "account",
+        "security",
+    }
+)
 
 blueprint = Blueprint("language", __name__)
 
 
 def is_for_staff() -> bool:
-    """Return whether the page is one for staff, which is in the clinic's language."""
+    """Return whether the page is for staff; such pages are in the clinic's language."""
     staff = STAFF_BLUEPRINTS | installation().points.staff_blueprints
     return request.blueprint in staff
 
 
 def chosen() -> str:
-    """The language the patient chose, else the browser's best match, else the clinic's first; for staff its own."""
+    """Return the language of the page.
+
+    That is the clinic's on pages for staff. For patients it is the one chosen, else the browser's
+    best match, else the first that the clinic offers.
+    """
     language: str | None = g.get("page_language")
     if language is None:
         here = installation()
@@ -44,12 +59,12 @@ def chosen() -> str:
 
 
 def book() -> RuleBook:
-    """The rule book in the page's language."""
+    """Return the rule book in the page's language."""
     return installation().books[chosen()]
 
 
 def switch() -> bool:
-    """Whether a language button was pressed; if so the language is switched, and the page only shown again."""
+    """Switch the language if a language button was pressed; return whether one was."""
     wanted = request.form.get("language")
     if wanted is None or wanted not in installation().languages:
         return False
@@ -59,13 +74,13 @@ def switch() -> bool:
 
 
 def offered() -> list[tuple[str, str]]:
-    """Each language offered with its own name."""
+    """Return the code of each language offered, with its name in that language."""
     names = {code: locale_of(code).display_name or code for code in installation().languages}
     return [(code, name.capitalize()) for code, name in names.items()]
 
 
 def own_path(path: str) -> str:
-    """A path of our own, never a way to somewhere else."""
+    """Return the path if it is one of this application's, else "/"."""
     return path if _OWN_PATH.fullmatch(path) else "/"
 
 
@@ -74,11 +89,9 @@ def switch_page() -> Response:
     """Switch the language of a page without inputs and show it again."""
     switch()
     target = own_path(request.form.get("next", "/"))
-    return (
-        draft_cookie.remember(draft_cookie.draft_token(), target)
-        if draft_cookie.draft_token()
-        else redirect(target, code=303)
-    )
+    if token := draft_cookie.draft_token():
+        return draft_cookie.remember(token, target)
+    return redirect(target, code=303)
 
 
 @blueprint.record
@@ -92,20 +105,23 @@ def _for_templates(setup: BlueprintSetupState) -> None:
     }
 
 
-@lru_cache(maxsize=256)  # an edition has a few dozen
+@lru_cache(maxsize=256)  # an edition has a few dozen such texts
 def _if_chosen(code: str, choices: tuple[str, ...]) -> str:
-    """Return when a follow-up is asked, with the choices in the quotation marks of the language."""
+    """Return the condition of a follow-up, its choices in the quotation marks of the language."""
     _ = translations(code).gettext
     quoted = " / ".join(_("“%(choice)s”") % {"choice": choice} for choice in choices)
     return _("If you chose %(choices)s:") % {"choices": quoted}
 
 
 def _text(english: str, **values: object) -> Markup:
-    """Translate a text of a template, as Flask-Babel does, which asks for the language anew for each text."""
+    """Return the translation of a text of a template.
+
+    Flask-Babel would determine the language anew for each text.
+    """
     translated = _translated(chosen(), english)
     return translated % values if values else translated
 
 
-@cache  # as many as the templates have texts in all languages
+@cache  # at most one entry for each text of the templates and language
 def _translated(code: str, english: str) -> Markup:
     return Markup(translations(code).gettext(english))  # noqa: S704 - our own text; values are escaped

@@ -18,6 +18,6 @@ SECTIONS = (
 
 
 def sections() -> list[Section]:
-    """Return the sections that the person who is signed in may open, in their order."""
+    """Return the sections that the signed-in person may open, in order."""
     every = sorted([*SECTIONS, *installation().points.sections])
     return [section for section in every if any(map(current_user.has_role, section.roles))]

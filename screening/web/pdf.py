@@ -1,4 +1,4 @@
-"""PDFs as responses: one is made at a time in each process."""
+"""PDFs as responses. Each process makes one at a time."""
 
 import threading
 from collections.abc import Callable
@@ -10,35 +10,34 @@ from werkzeug.wrappers import Response
 from screening.printing.renderer_process import PrintingFailed
 from screening.web.errors import Page
 
-SHORTLY = 2  # seconds after which a page asks again for a PDF that is being made
-_patients_turn = threading.Lock()
+RELOAD_SECONDS = 2  # after which the page of a PDF that is being made reloads
+_making = threading.Lock()
 
 
 def in_turn(make: Callable[[], Response], *, back: str) -> Page:
-    """A PDF for a patient: one at a time in each process, so that all but one of its threads are there for pages.
+    """Return the PDF that `make` returns, or a page.
 
-    Whoever comes meanwhile is told at once, by a page that comes back by itself; where it cannot be
-    made, by one that leads `back`.
+    One thread of each process makes PDFs; the others answer other requests. While a PDF is being
+    made, other requests get a page that reloads. If it cannot be made, a page leads to `back`.
     """
-    if not _patients_turn.acquire(blocking=False):
+    if not _making.acquire(blocking=False):
         return _being_made()
     try:
         return make()
     except PrintingFailed:
         return not_printed(back)
     finally:
-        _patients_turn.release()
+        _making.release()
 
 
 def _being_made() -> Page:
     page = render_template("patient/pdf_being_made.html", target=request.full_path.rstrip("?"))
-    return Response(
-        page, 503, {"Refresh": str(SHORTLY), "Retry-After": str(SHORTLY)}, mimetype="text/html"
-    )
+    headers = dict.fromkeys(("Refresh", "Retry-After"), str(RELOAD_SECONDS))
+    return Response(page, 503, headers, mimetype="text/html")
 
 
 def pdf_response(content: bytes, name: str) -> Response:
-    """A PDF to be shown or, with `?download=1`, saved under this name."""
+    """Return a PDF to be shown or, with `?download=1`, saved under this name."""
     return send_file(
         BytesIO(content),
         mimetype="application/pdf",
@@ -48,5 +47,5 @@ def pdf_response(content: bytes, name: str) -> Response:
 
 
 def not_printed(target: str) -> Page:
-    """The page for a PDF that could not be made, which leads to `target`."""
+    """Return the page for a PDF that could not be made; it leads to `target`."""
     return render_template("patient/pdf_failed.html", target=target), 503

@@ -1,4 +1,4 @@
-"""The rule book for those who answer for it: to read, to compare with the one in force, to approve."""
+"""Pages on which prescribers read, compare, approve and print an edition of the rule book."""
 
 from contextlib import suppress
 from datetime import UTC, datetime, time, timedelta
@@ -38,14 +38,17 @@ A_YEAR = timedelta(days=365)
 @blueprint.get("/")
 @needs("prescriber", "admin")
 def shown() -> Page:
-    """The edition that the address names, else the one in the file: whole, compared, with its approvals."""
+    """Show the edition that the address names, else the one in the file.
+
+    The page has the whole edition, what it changes and its approvals.
+    """
     return _page(_books(request.args.get("edition", "")))
 
 
 @blueprint.get("/<digest>.pdf")
 @needs("prescriber", "admin")
 def pdf(digest: str) -> Page:
-    """The edition for a meeting, with lines to sign."""
+    """Return the edition as a PDF, with space for signatures."""
     books = _books(digest)
     here = installation()
     comparison = _comparison(books)
@@ -68,23 +71,22 @@ def approve(digest: str) -> Page:
     settings = installation().settings
     form = ApprovalForm(request.form)
     proof = ProofForm(user=current_user)
+    today = installation().today()
     review_by = form.review_by.data
-    if not (form.check(installation().today()) and review_by and proof.validate()):
+    if not (form.check(today) and review_by and proof.validate()):
         return _page(books, form, proof)
     act = acting()
-    zone = ZoneInfo(settings.clinic_timezone)
-    from_at = (
-        datetime.combine(form.from_day.data, time(), zone).astimezone(UTC)
-        if form.from_day.data
-        else act.now
-    )
+    from_at = act.now
+    if form.from_day.data:
+        zone = ZoneInfo(settings.clinic_timezone)
+        from_at = datetime.combine(form.from_day.data, time(), zone).astimezone(UTC)
     try:
-        installation().check_languages(books)  # without them no page could be shown
+        installation().check_languages(books)  # without its language no page could be shown
         is_whole = service.approve(
             act,
             books[BASE_LANGUAGE].edition,
             role=form.role.data,
-            on=installation().today(),
+            on=today,
             review_by=review_by,
             needed=settings.approvals_needed,
             from_at=from_at,
@@ -100,7 +102,7 @@ def approve(digest: str) -> Page:
 @blueprint.route("/<digest>/withdraw/<approval_id>", methods=["GET", "POST"])
 @needs("prescriber")
 def withdraw(digest: str, approval_id: str) -> Page:
-    """Take an approval back."""
+    """Withdraw an approval."""
     edition = _books(digest)[BASE_LANGUAGE].edition
     act = acting()
     rows = editions.approvals(db.session, act.keys, edition.digest)
@@ -111,23 +113,25 @@ def withdraw(digest: str, approval_id: str) -> Page:
     form = WithdrawalForm(request.form)
     proof = ProofForm(user=current_user)
     if request.method == "POST" and form.check() and proof.validate():
-        with suppress(service.NoSuchApproval):  # somebody else did it in this moment
+        with suppress(service.NoSuchApproval):  # somebody else has just withdrawn it
             service.withdraw(act, approval_id, edition, why=form.why.data)
         flash(_("This approval is withdrawn."))
         return redirect(url_for("rule_book.shown", edition=digest), code=303)
-    errors = errors_of(form, proof)
     return render_template(
         "clinic/rule_book_withdraw.html",
         row=row,
         edition=edition,
         form=form,
         proof=proof,
-        errors=errors,
+        errors=errors_of(form, proof),
     )
 
 
 def _books(digest: str) -> Books:
-    """The edition with this digest, from the file or the database; without one, that of the file if it is sound."""
+    """Return the edition with this digest, from the file or the database.
+
+    Without a digest it is the edition in the file, or the one in force where the file is invalid.
+    """
     here = installation()
     try:
         candidate = here.read(here.rule_book_file)
@@ -135,14 +139,14 @@ def _books(digest: str) -> Books:
             digest = candidate[BASE_LANGUAGE].edition.digest
             return service.approved(candidate, service.approvals_at(db.session, here.keys, digest))
     except InvalidRuleBook:
-        pass  # the page says so
+        pass  # the page shows the faults
     if digest and digest not in editions.beginning(db.session, digest):
         abort(404)
     return service.books_at(db.session, here.keys, digest) if digest else here.approved_books
 
 
 def _comparison(books: Books) -> Comparison | None:
-    """What the edition changes of the one in force; None where it is that one."""
+    """Return what an edition changes, or None for the edition in force."""
     current = installation().approved_books
     language = installation().settings.clinic_language
     if books[BASE_LANGUAGE].edition.digest == current[BASE_LANGUAGE].edition.digest:
@@ -170,14 +174,13 @@ def _page(books: Books, form: ApprovalForm | None = None, proof: ProofForm | Non
             acting(), comparison.old, comparison.new, since=now - timedelta(days=effects.DAYS)
         )
         effects.seen(acting(), effect)
-    form = form or ApprovalForm(
-        MultiDict({"review_by": (installation().today() + A_YEAR).isoformat()})
-    )
+    today = here.today()
+    form = form or ApprovalForm(MultiDict({"review_by": (today + A_YEAR).isoformat()}))
     approvals = editions.approvals(db.session, here.keys, edition.digest)
     proof = proof or ProofForm(formdata=None, user=current_user)
     return render_template(
         "clinic/rule_book.html",
-        **report.values(books, here.settings, on=installation().today()),
+        **report.values(books, here.settings, on=today),
         current=here.approved_books[BASE_LANGUAGE].edition,
         file=here.rule_book_file,
         is_adopted=here.rule_book_folder.exists(),
@@ -193,7 +196,7 @@ def _page(books: Books, form: ApprovalForm | None = None, proof: ProofForm | Non
         withdrawn=editions.withdrawn(db.session, here.keys, edition.digest),
         has_approved=current_user.sign_in_name in [row.person for row in approvals],
         needed=here.settings.approvals_needed,
-        is_overdue=edition.overdue_since(installation().today()) is not None,
+        is_overdue=edition.overdue_since(today) is not None,
         form=form,
         proof=proof,
         errors=errors_of(form, proof),

@@ -2,27 +2,23 @@
 
 import base64
 
-from flask_security import (
-    current_user,
-)
+from flask_security import current_user
 
 from screening.installation import installation
 
 
 def sealed_for_me(content: bytes, *, table: str, column: str, row: str = "") -> str:
-    """Seal what a page is to send back.
+    """Return content that a page is to send back, sealed.
 
     Only this person can open it, for the same table, column and row.
     """
     whose = f"{current_user.id}{row}"
-    return base64.urlsafe_b64encode(
-        installation().keys.seal(content, table=table, column=column, row=whose)
-    ).decode()
+    sealed = installation().keys.seal(content, table=table, column=column, row=whose)
+    return base64.urlsafe_b64encode(sealed).decode()
 
 
 def opened_for_me(sealed: str, *, table: str, column: str, row: str = "") -> bytes:
-    """Open what was sealed for this person. Raises KeyFault, ValueError."""
+    """Return the content that was sealed for this person. Raises KeyFault, ValueError."""
     whose = f"{current_user.id}{row}"
-    return installation().keys.unseal(
-        base64.urlsafe_b64decode(sealed), table=table, column=column, row=whose
-    )
+    content = base64.urlsafe_b64decode(sealed)
+    return installation().keys.unseal(content, table=table, column=column, row=whose)

@@ -1,11 +1,11 @@
-"""Files that people send: how large they may be, and that none of them is ever written to a disk."""
+"""Uploaded files: how large they may be; none of them is written to a disk."""
 
 from io import BytesIO
 from typing import IO
 
 from flask import Flask, Request, request
 
-# twice the longest summary: every field full of different Chinese characters
+# Twice the longest summary, in which every field is full of different Chinese characters.
 FILE_BYTES = 2 * 1024 * 1024
 MOST = {"verify.file": FILE_BYTES}  # by endpoint; features add theirs
 PART = 64 * 1024  # bytes read at once
@@ -19,9 +19,9 @@ class InMemory(Request):
 
 
 def init_app(app: Flask) -> None:
-    """Let files be as large as they are, and stay in memory.
+    """Set the largest size of uploads, and keep them in memory.
 
-    Has to come before whatever reads forms.
+    Must be called before anything that reads forms.
     """
     app.request_class = InMemory
 
@@ -32,7 +32,7 @@ def init_app(app: Flask) -> None:
 
 
 def read_the_rest() -> None:
-    """Read what is left of a request that is too large: else a proxy that still sends would get no answer."""
+    """Read the rest of a request that is too large: a proxy that still sends reads no response."""
     rest = request.environ["wsgi.input"]
     for _number in range(MOST[str(request.endpoint)] // PART):
         if not rest.read(PART):

@@ -1,4 +1,4 @@
-"""Whether a printed summary is from this clinic and unchanged: by its check code, or by the file itself."""
+"""Checks whether a printed summary is from this clinic and unchanged, by check code or by file."""
 
 import re
 
@@ -8,22 +8,22 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from screening.extensions import db
 from screening.installation import installation
-from screening.storage import screenings, summaries
+from screening.storage import links, screenings, summaries
 from screening.storage.search import normal_reference
-from screening.storage.summaries import Known
+from screening.storage.summaries import StoredSummary
 from screening.storage.tables import ScreeningRow
 from screening.web.errors import Page
 from screening.web.uploads import read_the_rest
 
 blueprint = Blueprint("verify", __name__, url_prefix="/verify")
 
-CLAIMS = 5  # references looked up in a file that is not one of ours
+CLAIMS = 5  # number of references that are looked up for an unknown file
 _REFERENCE = re.compile(rb"[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}")
 
 
 @blueprint.get("")
 def ask() -> Page:
-    """The page, with what is known of the check code in its address."""
+    """Show the page, with what is known of the check code in its address."""
     code = normal_reference(request.args.get("code", "")[:40])
     if not code:
         return _page("")
@@ -33,7 +33,7 @@ def ask() -> Page:
 
 @blueprint.post("")
 def file() -> Page:
-    """What is known of a PDF. Nothing of it is kept."""
+    """Show what is known of a PDF. Nothing of the file is kept."""
     sent = request.files.get("pdf")
     content = sent.read() if sent else b""
     if not content:
@@ -46,21 +46,23 @@ def file() -> Page:
 
 @blueprint.errorhandler(RequestEntityTooLarge)
 def _too_large(_error: RequestEntityTooLarge) -> Page:
-    """Answer that the file is not ours: no summary is as large as that."""
+    """Show that the file is unknown: no summary is as large as that."""
     read_the_rest()
     return _page("unknown file"), 413
 
 
-def _page(result: str, known: Known | None = None, code: str = "") -> str:
-    # Only who may read screenings anyway is led to one.
-    may_open = (
-        known is not None and current_user.is_authenticated and current_user.has_role("prescriber")
-    )
-    target = url_for("clinic.screening", reference=known.reference) if known and may_open else ""
-    return render_template("verify.html", result=result, known=known, code=code, target=target)
+def _page(result: str, known: StoredSummary | None = None, code: str = "") -> str:
+    target = ""
+    # Only prescribers, who may read screenings, get a link to one.
+    if known and current_user.is_authenticated and current_user.has_role("prescriber"):
+        target = url_for("clinic.screening", reference=known.reference)
+    keys = installation().keys
+    has_newer = known is not None and links.has_newer(db.session, keys, known.reference)
+    values = {"known": known, "code": code, "target": target, "has_newer": has_newer}
+    return render_template("verify.html", result=result, **values)
 
 
 def _claims_to_be_ours(content: bytes) -> bool:
-    """Whether the file names a screening that we have."""
-    named = {one.decode() for one in _REFERENCE.findall(content)[:CLAIMS]}
-    return screenings.count(db.session, ScreeningRow.reference.in_(named)) > 0
+    """Return whether the file names a screening in the database."""
+    references = {reference.decode() for reference in _REFERENCE.findall(content)[:CLAIMS]}
+    return screenings.count(db.session, ScreeningRow.reference.in_(references)) > 0

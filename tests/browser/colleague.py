@@ -1,4 +1,4 @@
-"""Somebody of the clinic and their browser: added by command, signed in, at work on what patients have sent."""
+"""People of the clinic with their browsers: added by command, signed in, at work."""
 
 from __future__ import annotations
 
@@ -39,19 +39,18 @@ NUMBERS = itertools.count(1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Colleague:
-    """What somebody signs in with. The name that others read is `Dr` and this name."""
+    """The sign-in name and password of a person. Others read the name as `Dr` and this name."""
 
     name: str
     password: str
 
 
-# ------------------------------------------------------------------------------------------- past
-# the browser, quickly
+# Without a browser, which takes less time.
 
 
 @cache
 def application(server: LiveServer) -> Flask:
-    """The same installation in this process: starting a process for each command would take most of the time."""
+    """Return the same installation in this process, where each command takes less time."""
     return create_app(Settings(instance=server.instance, public_url=server.url))
 
 
@@ -62,30 +61,30 @@ def people(server: LiveServer, *words: str) -> None:
 
 
 def add(server: LiveServer, *roles: str, name: str = "") -> Colleague:
-    """Add somebody with these roles, who has a one-time password."""
+    """Add a person with these roles and a one-time password."""
     name = name or f"{roles[0]}-{next(NUMBERS)}"
     return Colleague(name=name, password=add_person(application(server), name, *roles))
 
 
 def settled(server: LiveServer, *roles: str, name: str = "") -> Colleague:
-    """Add somebody whose first sign-in is past."""
-    somebody = add(server, *roles, name=name)
+    """Add a person whose first sign-in is past."""
+    person = add(server, *roles, name=name)
     with application(server).app_context():
-        person = find(db.session, somebody.name)
-        assert person is not None
-        person.password_is_one_time = False
+        account = find(db.session, person.name)
+        assert account is not None
+        account.password_is_one_time = False
         db.session.commit()
         db.session.close()
         db.engine.dispose()
-    return somebody
+    return person
 
 
 @cache
-def cookie_of(server: LiveServer, somebody: Colleague) -> str:
-    """The session of somebody who has signed in."""
+def cookie_of(server: LiveServer, person: Colleague) -> str:
+    """Sign a person in and return the session cookie."""
     visitor = Visitor(application(server))
     visitor.get(SIGN_IN)
-    visitor.post(SIGN_IN, {"sign_in_name": somebody.name, "password": somebody.password})
+    visitor.post(SIGN_IN, {"sign_in_name": person.name, "password": person.password})
     cookie = visitor.client.get_cookie("session")
     assert cookie is not None
     return cookie.value
@@ -93,12 +92,15 @@ def cookie_of(server: LiveServer, somebody: Colleague) -> str:
 
 @cache
 def shared(server: LiveServer, roles: tuple[str, ...], name: str) -> Colleague:
-    """Somebody with these roles for all tests of this process: to add somebody and to sign in is slow on purpose."""
+    """Return a person with these roles whom all tests of this process share.
+
+    Adding a person and signing in are slow on purpose.
+    """
     return settled(server, *roles, name=name or "-and-".join(roles))
 
 
 def kept_sign_in(server: LiveServer, name: str, roles: tuple[str, ...]) -> str:
-    """The session of somebody whom the tests share."""
+    """Return the session cookie of a person whom the tests share."""
     return cookie_of(server, shared(server, roles, name))
 
 
@@ -106,13 +108,14 @@ def arrive(
     server: LiveServer,
     *,
     name: str,
-    visit: str = "V-1042",
+    visit: str = "",
     birth_date: date = date(1988, 3, 12),
     language: str = "en",
     at: datetime | None = None,
     **answers: Any,
 ) -> str:
-    """Let a patient have sent answers, no to everything but `answers`; the reference."""
+    """Store a patient's answers, no to all but `answers`, and return the reference."""
+    visit = visit or f"V-{next(NUMBERS)}"
     patient = {"name": name, "visit": visit, "birth_date": birth_date}
     app = application(server)
     with app.app_context():
@@ -125,18 +128,18 @@ def arrive(
     return sent.reference
 
 
-def leave_idle(server: LiveServer, somebody: Colleague) -> None:
-    """Let nobody have used any sign-in of this person for a long time."""
-    whose = "person_id = (SELECT id FROM people WHERE sign_in_name = ?)"
+def leave_idle(server: LiveServer, person: Colleague) -> None:
+    """Set back the last use of each sign-in of a person to long ago."""
+    of_person = "person_id = (SELECT id FROM people WHERE sign_in_name = ?)"
     change(
         server,
-        f"UPDATE sign_ins SET seen_at = '2000-01-01 00:00:00.000000' WHERE {whose}",
-        somebody.name,
+        f"UPDATE sign_ins SET seen_at = '2000-01-01 00:00:00.000000' WHERE {of_person}",
+        person.name,
     )
 
 
 def password_given_long_ago(server: LiveServer, page: Page) -> None:
-    """Let the password have been given so long ago that it is asked for again before people can be changed."""
+    """Set back the time of the password so far that changing people requires it again."""
     app = application(server)
     serializer = SecureCookieSessionInterface().get_signing_serializer(app)
     assert serializer is not None
@@ -146,44 +149,43 @@ def password_given_long_ago(server: LiveServer, page: Page) -> None:
 
 
 def change(server: LiveServer, statement: str, *values: str) -> None:
-    """Change the database past the application."""
+    """Change the database directly, not through the application."""
     with closing(sqlite3.connect(server.database)) as connection, connection:
         assert connection.execute(statement, values).rowcount > 0
 
 
-# ------------------------------------------------------------------------------------------------------
-# in the browser
+# In the browser.
 
 
 def at_work(
     open_page: OpenPage,
     server: LiveServer,
     *roles: str,
-    somebody: Colleague | None = None,
+    person: Colleague | None = None,
     **context_args: Any,
 ) -> Page:
-    """A page at a desk for somebody signed in; where nobody is named, for one with these roles whom tests share."""
+    """Return a page at a desk for this person, or for a shared one with these roles, signed in."""
     page = open_page(**{"viewport": DESK} | context_args)
-    value = cookie_of(server, somebody) if somebody else kept_sign_in(server, "", roles)
+    value = cookie_of(server, person) if person else kept_sign_in(server, "", roles)
     page.context.add_cookies([{"name": "session", "value": value, "url": server.url}])
     return page
 
 
 def give_password(page: Page, name: str, password: str) -> None:
-    """On the sign-in page: type both, and send."""
+    """Type name and password on the sign-in page, and send."""
     page.fill("[name=sign_in_name]", name)
     page.fill("[name=password]", password)
     journey.press(page, PRIMARY)
 
 
 def sign_in(page: Page, name: str, password: str) -> None:
-    """From the sign-in page."""
+    """Open the sign-in page and sign in."""
     page.goto(SIGN_IN)
     give_password(page, name, password)
 
 
 def choose_password(page: Page, old: str, new: str = PASSWORD) -> None:
-    """On the page to change the password."""
+    """Change the password on its page."""
     page.fill("[name=password]", old)
     page.fill("[name=new_password]", new)
     page.fill("[name=new_password_confirm]", new)
@@ -191,12 +193,12 @@ def choose_password(page: Page, old: str, new: str = PASSWORD) -> None:
 
 
 def row(page: Page, reference: str) -> Locator:
-    """The line of the inbox with this reference."""
+    """Return the row of the inbox with this reference."""
     return page.locator(".inbox tbody tr", has_text=reference)
 
 
 def references(page: Page) -> list[str]:
-    """The references of the inbox in their order."""
+    """Return the references of the inbox in their order."""
     lines = page.locator(".inbox th .small").all_inner_texts()
     return [reference for line in lines for reference in journey.REFERENCE.findall(line)]
 
@@ -207,31 +209,31 @@ def read(page: Page, reference: str) -> None:
 
 
 def outcome(page: Page) -> str:
-    """The outcome that the page of a screening shows, as the word that its sign is chosen by."""
+    """Return the outcome that the page of a screening shows, as the word in its class."""
     shown = page.get_attribute("section.outcome", "class")
     assert shown is not None
     return shown.removeprefix("outcome ")
 
 
 def status(page: Page) -> str:
-    """The status that the page of a screening shows."""
+    """Return the status that the page of a screening shows."""
     return page.inner_text(".identity div:has(dt:text-is('Status')) dd")
 
 
 def entries(page: Page) -> list[str]:
-    """What was recorded on a screening so far."""
+    """Return the texts of the entries on the page of a screening."""
     return page.locator(".entries li").all_inner_texts()
 
 
 def fill_decision(page: Page, decision: str, **typed: str) -> None:
-    """Choose a decision and type what goes with it."""
+    """Choose a decision and type the text that belongs to it."""
     page.check(f"[name=decision][value={decision}]")
     for name, words in typed.items():
         page.fill(f"[name={name}]", words)
 
 
 def held(page: Page, form: str) -> list[tuple[str, str]]:
-    """What the inputs of a form hold, without what is hidden."""
+    """Return the names and values of a form's inputs, without the hidden ones."""
     script = (
         "form => [...new FormData(form)].filter(([name]) => form.elements[name].type !== 'hidden')"
     )

@@ -1,4 +1,4 @@
-"""A server and a browser for each process of the tests; a fresh visitor for each test, watched all the while."""
+"""A server and a browser for each test process; a new, watched visitor for each test."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from playwright.sync_api import (
 from tests.browser.journey import OpenPage
 from tests.browser.server import SHELL, LiveServer, launch_options, serve
 
-# What the browser itself prints for a page that answers with a 4xx status, as our error pages do.
+# The browser itself reports a page with a 4xx status, such as our error pages.
 STATUS_LINE = re.compile(
     r"Failed to load resource: the server responded with a status of (?:4\d\d|503)"
 )
@@ -31,14 +31,14 @@ PHONE = {"width": 320, "height": 640}
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    """The application, served."""
+    """Serve the application."""
     with serve(tmp_path_factory.mktemp("served")) as live:
         yield live
 
 
 @pytest.fixture(scope="session")
 def browser_type_launch_args(pytestconfig: pytest.Config) -> dict[str, Any]:
-    """Debian's Chromium; a test without a browser fails, it is not skipped.
+    """Launch Debian's Chromium; without it a test fails and is not skipped.
 
     `--headed` shows its window.
     """
@@ -49,9 +49,9 @@ def browser_type_launch_args(pytestconfig: pytest.Config) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def whole_browser(browser_type: BrowserType) -> Iterator[Browser]:
-    """Chromium with all that people have around it, such as pages kept in memory for Back.
+    """Launch Chromium with all its parts, such as the memory of pages for Back.
 
-    Files of tests in which that may matter have it as their `browser`.
+    Test files in which these may matter use it as their `browser`.
     """
     browser = browser_type.launch(**launch_options())
     yield browser
@@ -60,28 +60,28 @@ def whole_browser(browser_type: BrowserType) -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def browser_context_args(server: LiveServer) -> dict[str, Any]:
-    """Where a visitor goes."""
+    """Set the address that a visitor's paths are relative to."""
     return {"base_url": server.url}
 
 
 @pytest.fixture
 def open_page(new_context: Callable[..., BrowserContext], server: LiveServer) -> Iterator[OpenPage]:
-    """Opens a page for a new visitor of the application."""
+    """Yield a function that opens a page for a new visitor of the application."""
     with visits(new_context, server) as opened:
         yield opened
 
 
 @pytest.fixture
 def page(open_page: OpenPage) -> Page:
-    """A page for a new visitor."""
+    """Open a page for a new visitor."""
     return open_page()
 
 
 @contextmanager
 def visits(new_context: Callable[..., BrowserContext], server: LiveServer) -> Iterator[OpenPage]:
-    """Opens a page for a new visitor, on a narrow phone and reading English unless the arguments say otherwise.
+    """Yield a function that opens a page for a new visitor: narrow phone, English.
 
-    At the end nothing may have gone wrong that a visitor does not see.
+    Its arguments replace these. At the end nothing may have failed unseen by the visitor.
     """
     faults: list[str] = []
     printed = server.log.stat().st_size
@@ -98,7 +98,7 @@ def visits(new_context: Callable[..., BrowserContext], server: LiveServer) -> It
 
 
 def watch(context: BrowserContext, origin: str, faults: list[str]) -> None:
-    """Note console errors, refusals by the content security policy, foreign requests and failed resources."""
+    """Record console errors, blocked content, requests to other hosts and failed resources."""
 
     def on_console(message: ConsoleMessage) -> None:
         if message.type in ("error", "warning") and not STATUS_LINE.match(message.text):

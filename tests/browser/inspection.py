@@ -1,4 +1,4 @@
-"""What must hold on every page in every state: structure.js, and no violation that axe knows of."""
+"""Conditions for every page in every state: structure.js, and no violation that axe detects."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FOCUS_MILLISECONDS = 5000
 
 
 def assert_well_built(page: Page, *, language: str = "en", error: bool = False) -> None:
-    """The page has no fault in its structure. `error`: it must show errors; else it must not."""
+    """Assert that the page has no fault in its structure, and shows errors only if `error`."""
     if error:
         # A browser takes `autofocus` into account with the first picture it draws, which may be
         # after loading.
@@ -28,16 +28,21 @@ def assert_well_built(page: Page, *, language: str = "en", error: bool = False) 
 
 
 def assert_accessible(page: Page, *, language: str = "en", error: bool = False) -> None:
-    """The page is well built, and axe reports nothing in the light or, of colours, in the dark colour scheme."""
+    """Assert that the page is well built, and that axe reports nothing.
+
+    In the dark colour scheme axe checks only the colours.
+    """
     assert_well_built(page, language=language, error=error)
     page.emulate_media(color_scheme="light")
-    found = {"light": AXE.run(page, options=LIGHT).response}
+    results = {"light": AXE.run(page, options=LIGHT).response}
     page.emulate_media(color_scheme="dark")
-    found["dark"] = page.evaluate("options => axe.run(options)", DARK)  # axe is in the page already
+    results["dark"] = page.evaluate(
+        "options => axe.run(options)", DARK
+    )  # axe is in the page already
     page.emulate_media(color_scheme="light")
     faults = [
         f"{scheme}: {violation['id']}: {node['html'][:160]}"
-        for scheme, result in found.items()
+        for scheme, result in results.items()
         for violation in result["violations"]
         for node in violation["nodes"]
     ]

@@ -1,4 +1,4 @@
-"""The patient's way through the pages, step by step.
+"""The steps of a patient through the pages.
 
 Fields are found by name and value, never by their wording.
 """
@@ -38,7 +38,7 @@ REFERENCE = re.compile(r"[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """Who answers, as typed on the about-you page."""
+    """The values that a patient types on the about-you page."""
 
     name: str
     day: str = "12"
@@ -75,13 +75,13 @@ ALL_NO: Mapping[str, Value] = MappingProxyType(
 
 
 def press(page: Page, selector: str) -> None:
-    """Click what leads to another page, and wait for that page."""
+    """Click an element that leads to another page, and wait for that page."""
     with page.expect_navigation():
         page.click(selector)
 
 
 def go_back(page: Page) -> None:
-    """The browser's own Back.
+    """Press the browser's own Back.
 
     A page may come out of the browser's memory, which loads nothing to wait for.
     """
@@ -90,13 +90,13 @@ def go_back(page: Page) -> None:
 
 
 def without_has(route: Route) -> None:
-    """Answers a request for a style sheet as a browser understands it that does not know `:has()`."""
+    """Serve a style sheet as a browser without `:has()` reads it."""
     response = route.fetch()
     route.fulfill(response=response, body=response.text().replace(":has(", ":unknown("))
 
 
 def begin(page: Page) -> None:
-    """From the start page to about-you; answers that were begun on this device are deleted first."""
+    """Go from the start page to about-you; delete answers that were begun on this device first."""
     page.goto("/")
     if page.locator(START).count() == 0:
         page.goto("/delete")
@@ -106,7 +106,7 @@ def begin(page: Page) -> None:
 
 
 def fill_about_you(page: Page, person: Person) -> None:
-    """Type who answers."""
+    """Fill in the about-you page."""
     page.fill("[name=name]", person.name)
     page.fill("[name=birth_day]", person.day)
     page.fill("[name=birth_month]", person.month)
@@ -118,11 +118,11 @@ def fill_question(page: Page, question: Question, answers: Mapping[str, Value]) 
     """Choose and type the answers to one question and to the follow-ups that they open."""
     for item in question.page:
         value = on_page(question, answers).get(item.id, ())
-        for one in (value,) if isinstance(value, str) else value:
+        for choice in (value,) if isinstance(value, str) else value:
             if item.kind is Kind.TEXT:
-                page.fill(f"[name={item.id}]", one)
+                page.fill(f"[name={item.id}]", choice)
             else:
-                page.check(f"[name={item.id}][value={one}]")
+                page.check(f"[name={item.id}][value={choice}]")
 
 
 def press_continue(page: Page) -> None:
@@ -131,22 +131,22 @@ def press_continue(page: Page) -> None:
 
 
 def press_language(page: Page, language: str) -> None:
-    """Press the button of that language."""
+    """Press the button of this language."""
     press(page, f"nav.languages button[value={language}]")
 
 
 def answer_questions(page: Page, answers: Mapping[str, Value], *, until: str = CHECK) -> None:
-    """Answer the open questions in their order, up to the one with the id `until`, or to the check page."""
-    while (asked := current_question(page)) is not None and asked.id != until:
-        fill_question(page, asked, answers)
+    """Answer the open questions in order, up to the question `until` or to the check page."""
+    while (question := current_question(page)) is not None and question.id != until:
+        fill_question(page, question, answers)
         press_continue(page)
-        assert current_question(page) != asked, f"the answers to {asked.id} were not accepted"
+        assert current_question(page) != question, f"the answers to {question.id} were not accepted"
 
 
 def walk_to(
     page: Page, until: str, answers: Mapping[str, Value] = ANSWERS, person: Person = SOMEONE
 ) -> None:
-    """From the start page to that question or to the check page, each page in the browser."""
+    """Go from the start page to a question or to the check page, each page in the browser."""
     begin(page)
     fill_about_you(page, person)
     press_continue(page)
@@ -156,73 +156,77 @@ def walk_to(
 def jump_to(
     page: Page, until: str, answers: Mapping[str, Value] = ANSWERS, person: Person = SOMEONE
 ) -> None:
-    """The same without showing the pages on the way: the browser's forms, posted directly.
-
-    Much faster.
-    """
+    """Go to a page as `walk_to` does, but post the forms directly, which is much faster."""
 
     def token() -> str:
-        found = TOKEN.search(page.request.get("/").text())
-        assert found is not None
-        return found[1]
+        match = TOKEN.search(page.request.get("/").text())
+        assert match is not None
+        return match[1]
 
     def post(path: str, typed: Mapping[str, Value]) -> None:
         fields = {"csrf_token": token(), **typed}
-        sent = page.request.post(
+        response = page.request.post(
             path, data=urlencode(fields, doseq=True), headers=FORM, max_redirects=0
         )
-        assert sent.status == http.HTTPStatus.SEE_OTHER, f"{path}: {sent.status}"
+        assert response.status == http.HTTPStatus.SEE_OTHER, f"{path}: {response.status}"
 
     post("/", {})
     date = {"birth_day": person.day, "birth_month": person.month, "birth_year": person.year}
     post("/about-you", {"name": person.name, "visit": person.visit, **date})
-    for question in itertools.takewhile(lambda one: one.id != until, QUESTIONS):
+    for question in itertools.takewhile(lambda question: question.id != until, QUESTIONS):
         post(f"/questions/{question.id}", on_page(question, answers))
     page.goto("/continue")
 
 
 def send(page: Page) -> str:
-    """From the check page to the done page; the reference shown there."""
+    """Send from the check page, and return the reference on the done page."""
     press(page, SEND)
     return reference(page)
 
 
 def reference(page: Page) -> str:
-    """The reference on the done page."""
+    """Return the reference on the done page."""
     return page.inner_text(".reference")
 
 
 def current_question(page: Page) -> Question | None:
-    """The question that the browser is at, or None."""
+    """Return the question of the page in the browser, or None."""
     place = path(page).removeprefix("/questions/")
     return next((question for question in QUESTIONS if question.id == place), None)
 
 
 def path(page: Page) -> str:
-    """The path of the page's address."""
+    """Return the path of the page's address."""
     return re.sub(r"^\w+://[^/]+|[?#].*$", "", page.url)
 
 
 def listed(page: Page) -> list[tuple[str, str]]:
-    """What a page of answers lists: label or question, and the answer exactly as its text is."""
-    script = "rows => rows.map(row => ['dt', 'dd.answer'].map(part => row.querySelector(part).textContent))"
+    """Return each row of a page of answers: label or question, and the answer as its exact text."""
+    script = """rows => rows.map(
+      row => ['dt', 'dd.answer'].map(part => row.querySelector(part).textContent)
+    )"""
     return [
-        (asked, answer) for asked, answer in page.locator(".answers > div").evaluate_all(script)
+        (label, answer) for label, answer in page.locator(".answers > div").evaluate_all(script)
     ]
 
 
 def filled_in(page: Page) -> dict[str, Value]:
-    """What the inputs of the page's form hold: text as typed, one choice as its value, several as a tuple."""
-    script = "form => [...new FormData(form)].filter(([name]) => !['csrf_token', 'shown_in'].includes(name))"
-    held: dict[str, Value] = {}
+    """Return the values of the inputs of the page's form.
+
+    Text is as typed, one choice is its value, several are a tuple.
+    """
+    script = """form => [...new FormData(form)].filter(
+      ([name]) => !['csrf_token', 'shown_in'].includes(name)
+    )"""
+    values: dict[str, Value] = {}
     for name, value in page.locator("#page-form").evaluate(script):
         several = page.locator(f"[name={name}]").first.get_attribute("type") == "checkbox"
-        held[name] = (*held.get(name, ()), value) if several else value.replace("\r\n", "\n")
-    return {name: value for name, value in held.items() if value}
+        values[name] = (*values.get(name, ()), value) if several else value.replace("\r\n", "\n")
+    return {name: value for name, value in values.items() if value}
 
 
 def on_page(question: Question, answers: Mapping[str, Value]) -> dict[str, Value]:
-    """Those of the answers that belong to that question and to the follow-ups that it opens."""
+    """Return the answers to this question and to the follow-ups that it opens."""
     closed = {
         follow_up.id
         for follow_up in question.follow_ups
@@ -236,7 +240,7 @@ def on_page(question: Question, answers: Mapping[str, Value]) -> dict[str, Value
 
 
 def expected_rows(answers: Mapping[str, Value], language: str) -> list[tuple[str, str]]:
-    """Each question asked with its answer, in the words of that language's rule book."""
+    """Return each question asked and its answer, in the wording of that language's rule book."""
     rows = []
     for question in BOOKS[language].questions:
         applying = on_page(question, answers)
@@ -244,6 +248,10 @@ def expected_rows(answers: Mapping[str, Value], language: str) -> list[tuple[str
             if item.id in applying:
                 labels = {option.id: option.label for option in item.options}
                 value = applying[item.id]
-                given = value if isinstance(value, str) else ", ".join(labels[one] for one in value)
-                rows.append((item.ask, labels.get(given, given)))
+                answer = (
+                    value
+                    if isinstance(value, str)
+                    else ", ".join(labels[choice] for choice in value)
+                )
+                rows.append((item.ask, labels.get(answer, answer)))
     return rows

@@ -1,6 +1,6 @@
-"""Draws docs/pictures anew: the form on a phone and the clinic's pages.
+"""Draws docs/pictures: the form on a phone and the clinic's pages.
 
-Those of summaries: conformance/golden.py.
+conformance/golden.py draws the pictures of summaries.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
-# run as a script, Python looks for modules beside it alone
+# a script finds only the modules in its own folder
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import journey
@@ -47,14 +47,21 @@ ANSWERS = {
 }
 SIDE_BY_SIDE = """<!doctype html>
 <style>
-  body { margin: 0; padding: 24px; display: inline-flex; gap: 24px; align-items: start; background: #808890 }
+  body {
+    margin: 0;
+    padding: 24px;
+    display: inline-flex;
+    gap: 24px;
+    align-items: start;
+    background: #808890;
+  }
   img { border-radius: 12px }
 </style>
 """
 
 
 def main() -> None:
-    """Write the pictures and say where they are."""
+    """Write the pictures and print their paths."""
     PICTURES.mkdir(parents=True, exist_ok=True)
     with (
         TemporaryDirectory() as folder,
@@ -68,7 +75,7 @@ def main() -> None:
 
 
 def draw_form(browser: Browser, server: LiveServer, picture: Path) -> None:
-    """Four pages of the form as a phone shows them, side by side."""
+    """Draw four pages of the form on a phone, side by side."""
     phone = browser.new_context(
         base_url=server.url, viewport=PHONE, device_scale_factor=2, locale="en-US"
     )
@@ -76,7 +83,7 @@ def draw_form(browser: Browser, server: LiveServer, picture: Path) -> None:
 
 
 def draw_clinic(browser: Browser, server: LiveServer, picture: Path) -> None:
-    """The inbox and a screening as a screen on a desk shows them, side by side."""
+    """Draw the inbox and a screening on a desktop screen, side by side."""
     people = {
         "Amina Example": {"pregnancy": "no", "pregnancy_planned": "yes"},
         "Jonas Example": {"hypersensitivity": "unsure", "iud": "private"},
@@ -102,7 +109,7 @@ def draw_clinic(browser: Browser, server: LiveServer, picture: Path) -> None:
 
 
 def side_by_side(browser: Browser, shots: Iterable[str], width: int, picture: Path) -> None:
-    """Save pictures (PNG in base64) beside each other, each so many pixels wide."""
+    """Save pictures (PNG in base64) beside each other, each `width` pixels wide."""
     pages = "".join(f'<img width="{width}" src="data:image/png;base64,{shot}">' for shot in shots)
     sheet = browser.new_page(viewport={"width": 2000, "height": 1000})
     sheet.set_content(SIDE_BY_SIDE + pages)
@@ -110,10 +117,13 @@ def side_by_side(browser: Browser, shots: Iterable[str], width: int, picture: Pa
 
 
 def form_pages(page: Page) -> Iterator[str]:
-    """Pictures (PNG in base64) of the start page, a question with its follow-ups open, the check and the done page."""
+    """Yield pictures (PNG in base64) of four pages of the form.
+
+    Start page, a question with its follow-ups open, check page, done page.
+    """
 
     def shot() -> str:
-        page.mouse.move(0, 0)  # nothing is to look as if it were pointed at
+        page.mouse.move(0, 0)  # no element may look as if under the pointer
         return base64.b64encode(page.screenshot(full_page=True)).decode()
 
     page.goto("/")
@@ -128,7 +138,7 @@ def form_pages(page: Page) -> Iterator[str]:
 
 
 def save(image: Image.Image, picture: Path) -> None:
-    """Write a small PNG, and say where."""
+    """Write a small PNG and print its path."""
     image.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(picture, optimize=True)
     print(f"Wrote {picture.relative_to(ROOT)}")
 

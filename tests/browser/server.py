@@ -1,4 +1,4 @@
-"""The application as it is served, in an instance folder of its own, and the browser that visits it."""
+"""The served application in an instance folder of its own, and the browser that visits it."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = Path("/usr/bin/chromium")
-# The same engine of the same release without the browser around it: a page takes a third of the
-# time.
+# The same engine and release without the windows of a browser: a page takes a third of the time.
 SHELL = Path("/usr/bin/chromium-headless-shell")
 CHROMIUM_ARGS = (
     "--headless",
@@ -28,7 +27,7 @@ CHROMIUM_ARGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    # Nothing beyond this machine is looked up.
+    # No name outside of this machine is resolved.
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
 START_SECONDS = 60
@@ -36,15 +35,15 @@ STOP_SECONDS = 20
 
 
 class NotServing(Exception):
-    """The application could not be prepared or does not answer; its own words are in the message."""
+    """The application could not be prepared or does not answer; the message holds its output."""
 
 
 class BrowserMissing(Exception):
-    """There is no browser to test with. Says how to get it."""
+    """There is no browser to test with; the message names the command that installs it."""
 
 
 def launch_options(program: Path = CHROMIUM) -> dict[str, Any]:
-    """How Playwright starts Debian's Chromium. Raises BrowserMissing."""
+    """Return the options for Playwright to launch Debian's Chromium. Raises BrowserMissing."""
     if not program.exists():
         raise BrowserMissing(
             f"{program} is missing: install it from Debian (sudo apt-get install {program.name})"
@@ -52,15 +51,14 @@ def launch_options(program: Path = CHROMIUM) -> dict[str, Any]:
     return {
         "executable_path": str(program),
         "args": list(CHROMIUM_ARGS),
-        # Playwright turns off what every visitor's browser has: pages kept in memory for the Back
-        # button.
+        # Browsers keep pages in memory for Back; Playwright would turn that off.
         "ignore_default_args": ["--disable-back-forward-cache"],
     }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveServer:
-    """A running application: its address, its instance folder and what it printed so far."""
+    """A running application: its address, its instance folder and its log."""
 
     url: str
     instance: Path
@@ -68,11 +66,11 @@ class LiveServer:
 
     @property
     def database(self) -> Path:
-        """The SQLite file."""
+        """Return the path of the SQLite file."""
         return self.instance / "screening.db"
 
     def references(self) -> list[str]:
-        """The references of everything sent so far, in order, read past the application."""
+        """Return the references of all screenings, from the database, in the order of sending."""
         with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as connection:
             return [
                 row[0]
@@ -80,13 +78,13 @@ class LiveServer:
             ]
 
     def expire_drafts(self) -> None:
-        """Let the time of every draft have passed."""
+        """Let every draft expire."""
         with closing(sqlite3.connect(self.database)) as connection, connection:
             connection.execute("UPDATE drafts SET expires_at = '2000-01-01 00:00:00.000000'")
 
     @contextmanager
     def held_up(self) -> Iterator[None]:
-        """Let everything that the application wants to write wait meanwhile (it waits for 10 seconds at most)."""
+        """Block all writes of the application, each of which waits for at most 10 seconds."""
         with closing(sqlite3.connect(self.database, isolation_level=None)) as connection:
             connection.execute("BEGIN IMMEDIATE")
             yield
@@ -97,12 +95,11 @@ class LiveServer:
 def serve(folder: Path) -> Iterator[LiveServer]:
     """Prepare an instance in `folder`, serve it on a free loopback port, and end it.
 
-    Raises NotServing.
+    It prints a summary only when a page opens it, so that other tests have the processor.
 
-    It prints a summary only when somebody opens it, so that other tests have the machine to
-    themselves.
+    Raises NotServing.
     """
-    # The listening socket is handed over, so that no other process can take the port in between.
+    # The server inherits the listening socket, so that no other process can take the port.
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         server = LiveServer(url=url, instance=folder / "instance", log=folder / "gunicorn.log")
@@ -132,7 +129,7 @@ def serve(folder: Path) -> Iterator[LiveServer]:
 
 @contextmanager
 def ended_afterwards(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """End this process of ours at the end, whatever happens."""
+    """End this process when the block ends, also after an exception."""
     try:
         yield
     finally:
@@ -145,23 +142,23 @@ def ended_afterwards(process: subprocess.Popen[bytes]) -> Iterator[None]:
 
 
 def environment(instance: Path, **settings: str) -> dict[str, str]:
-    """The environment of a process of the application: no settings but these, and Spanish is offered unreviewed."""
-    kept = {
+    """Return the environment of an application process: these settings, and Spanish unreviewed."""
+    inherited = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("SCREENING_", "FLASK_"))
     }
     return (
-        kept
+        inherited
         | {"SCREENING_INSTANCE": str(instance), "SCREENING_UNREVIEWED_LANGUAGES": "es"}
         | settings
     )
 
 
 def flask(environ: Mapping[str, str], *words: str) -> None:
-    """Run one `flask` command. Raises NotServing with what it printed, if it fails."""
+    """Run one `flask` command. Raises NotServing with its output if it fails."""
     command = [sys.executable, "-m", "flask", *words]
-    done = subprocess.run(
+    completed = subprocess.run(
         command,
         cwd=ROOT,
         env=environ,
@@ -170,17 +167,21 @@ def flask(environ: Mapping[str, str], *words: str) -> None:
         timeout=START_SECONDS,
         check=False,
     )
-    if done.returncode:
-        raise NotServing(f"flask {' '.join(words)} failed:\n{done.stdout}{done.stderr}")
+    if completed.returncode:
+        raise NotServing(f"flask {' '.join(words)} failed:\n{completed.stdout}{completed.stderr}")
 
 
 def is_alive(url: str) -> bool:
-    """Ask once: the socket listens already, so the answer comes when the application is up, or the connection ends."""
+    """Return whether the application answers.
+
+    One request is enough: the socket listens already, so the answer comes when the application is
+    up, or the connection ends.
+    """
     with closing(
         http.client.HTTPConnection(url.removeprefix("http://"), timeout=START_SECONDS)
-    ) as asking:
+    ) as connection:
         try:
-            asking.request("GET", "/healthz")
-            return asking.getresponse().status == http.HTTPStatus.OK
+            connection.request("GET", "/healthz")
+            return connection.getresponse().status == http.HTTPStatus.OK
         except OSError:
             return False

@@ -1,4 +1,4 @@
-"""Every page in every state: sound structure, and nothing that axe reports, in light and in dark."""
+"""Every page in every state: sound structure, and no report of axe, in light and in dark."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.browser.server import LiveServer
 
 @pytest.fixture
 def page(open_page: OpenPage) -> Page:
-    """A screen of 1280 x 1024 px at 400 % zoom, which is one of 320 x 256 px."""
+    """Open a screen of 1280 x 1024 px at 400 % zoom, which equals one of 320 x 256 px."""
     return open_page(viewport={"width": 320, "height": 256})
 
 
@@ -73,7 +73,7 @@ def test_question_page_plain_opened_and_with_each_error(page: Page, question: Qu
     journey.press_continue(page)
     assert_accessible(page, error=True)
     for opening in sorted({sorted(follow_up.when)[-1] for follow_up in question.follow_ups}):
-        journey.press(page, journey.BACK)  # lets go of what was refused
+        journey.press(page, journey.BACK)  # discards the refused values
         page.goto(f"/questions/{question.id}")
         page.check(f"[name={question.id}][value={opening}]")
         assert_accessible(page)

@@ -1,4 +1,4 @@
-"""Printed, in forced colours, in the dark, and with words that do not fit a line."""
+"""Pages in print, in forced colours, in the dark, and with words longer than a line."""
 
 from __future__ import annotations
 
@@ -12,25 +12,27 @@ from tests.browser.journey import ALL_NO, ANSWERS, Person
 
 LOOK = """element => {
   const style = getComputedStyle(element);
-  return ["outline-style", "outline-width", "outline-color", "border-style", "border-width", "border-color"]
+  return ["outline", "border"]
+    .flatMap(frame => [`${frame}-style`, `${frame}-width`, `${frame}-color`])
     .map(name => style.getPropertyValue(name)).join(" ");
 }"""
 LUMINANCE = """() => {
-  const [red, green, blue] = getComputedStyle(document.documentElement).backgroundColor.match(/[\\d.]+/g).map(Number);
+  const colour = getComputedStyle(document.documentElement).backgroundColor;
+  const [red, green, blue] = colour.match(/[\\d.]+/g).map(Number);
   return (0.2126 * red + 0.7152 * green + 0.0722 * blue) / 255;
 }"""
 
 
 @pytest.fixture
 def question(page: Page) -> Page:
-    """A question whose choice opens a group of choices, in forced colours."""
+    """Open a question whose choice opens a group of choices, in forced colours."""
     journey.jump_to(page, "pregnancy")
     page.emulate_media(forced_colors="active")
     return page
 
 
 def look(page: Page, name: str, value: str) -> str:
-    """How the frame of one choice looks."""
+    """Return the styles of the frame of a choice."""
     return page.locator(f".choice:has([name={name}][value={value}])").evaluate(LOOK)
 
 
@@ -41,9 +43,11 @@ def test_the_printed_copy_shows_every_answer_and_nothing_to_press(page: Page) ->
     page.emulate_media(media="print")
     answers = page.locator(".answers dt, .answers dd.answer")
     assert answers.count() == 2 * (5 + len(ANSWERS))
-    assert all(one.is_visible() for one in answers.all())
+    assert all(element.is_visible() for element in answers.all())
     assert reference in page.inner_text("main")
-    assert [one for one in page.locator("a, button, input, nav").all() if one.is_visible()] == []
+    assert [
+        element for element in page.locator("a, button, input, nav").all() if element.is_visible()
+    ] == []
 
 
 def test_the_printed_check_page_says_that_nothing_was_sent(page: Page) -> None:

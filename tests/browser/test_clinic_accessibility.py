@@ -1,4 +1,4 @@
-"""Every page for staff in every state: sound structure, and nothing that axe reports, in light and in dark."""
+"""Every page for staff in every state: sound structure, and no report of axe, in light and dark."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ MANY = 105  # more than fit on a page of the inbox or of the audit log
 
 @pytest.fixture
 def new_clinic(tmp_path: Path) -> Iterator[LiveServer]:
-    """The application as it is on its first day, served beside the one that all tests share."""
+    """Serve an application on its first day, beside the one that all tests share."""
     with serve(tmp_path) as live:
         yield live
 
@@ -65,7 +65,11 @@ def test_a_clinic_from_its_first_day_until_it_has_very_many(
         colleague.fill_decision(page, "defer", until=until.isoformat())
         journey.press(page, RECORD)
         make_unreadable(new_clinic, colleague.arrive(new_clinic, name="Damaged"))
+        colleague.change(
+            new_clinic, "UPDATE screenings SET announced_at = '2026-01-01 00:00:00.000000'"
+        )
         for path in (
+            "/clinic/announced",
             "/clinic/?show=all",
             "/clinic/?show=deferred",
             "/clinic/statistics",
@@ -86,7 +90,10 @@ def test_a_clinic_from_its_first_day_until_it_has_very_many(
 
 
 def assert_adding_people_accessible(page: Page) -> None:
-    """On the page of people: without a name, without a role, added with a one-time password, the last role taken."""
+    """Check the page of people in its states.
+
+    Without a name, without a role, added with a one-time password, the last role removed.
+    """
     page.goto("/admin/people")
     journey.press(page, f"{ADD} .primary")
     assert_accessible(page, error=True)
@@ -216,8 +223,8 @@ def test_signing_in_and_choosing_a_password(open_page: OpenPage, server: LiveSer
 def test_second_factor_recovery_codes_and_the_password_once_more(
     open_page: OpenPage, server: LiveServer
 ) -> None:
-    somebody = colleague.settled(server, "prescriber", "admin")
-    page = colleague.at_work(open_page, server, somebody=somebody, **ZOOMED)
+    person = colleague.settled(server, "prescriber", "admin")
+    page = colleague.at_work(open_page, server, person=person, **ZOOMED)
     page.goto(SET_UP)
     assert_accessible(page)
     journey.press(page, "main button[value=authenticator]")
@@ -238,7 +245,7 @@ def test_second_factor_recovery_codes_and_the_password_once_more(
     assert_accessible(page, error=True)
 
     other = open_page(**ZOOMED)
-    colleague.sign_in(other, somebody.name, somebody.password)
+    colleague.sign_in(other, person.name, person.password)
     assert_accessible(other)
     give_code(other, "000000")
     assert_accessible(other, error=True)
@@ -246,7 +253,7 @@ def test_second_factor_recovery_codes_and_the_password_once_more(
     assert_accessible(other)
     give_code(other, "none of them")
     assert_accessible(other, error=True)
-    colleague.sign_in(other, somebody.name, somebody.password)
+    colleague.sign_in(other, person.name, person.password)
     give_code(other, code_of(key, steps=1))
     other.goto("/account/")
     assert other.locator(".sign-ins button").count() == 1
@@ -254,8 +261,8 @@ def test_second_factor_recovery_codes_and_the_password_once_more(
 
 
 def test_pages_that_refuse(open_page: OpenPage, server: LiveServer) -> None:
-    somebody = colleague.settled(server, "prescriber")
-    page = colleague.at_work(open_page, server, somebody=somebody, **ZOOMED)
+    person = colleague.settled(server, "prescriber")
+    page = colleague.at_work(open_page, server, person=person, **ZOOMED)
     for path, status in (
         ("/clinic/screenings/0000-0000", http.HTTPStatus.NOT_FOUND),
         ("/admin/people", http.HTTPStatus.FORBIDDEN),
@@ -265,7 +272,7 @@ def test_pages_that_refuse(open_page: OpenPage, server: LiveServer) -> None:
         assert answer.status == status
         assert_accessible(page)
     page.goto("/clinic/")
-    colleague.leave_idle(server, somebody)
+    colleague.leave_idle(server, person)
     assert send(page, ".search button") == http.HTTPStatus.UNAUTHORIZED
     assert_accessible(page)
 
@@ -280,7 +287,7 @@ def test_the_patients_copy_in_the_language_of_the_patient(
 
 
 def make_unreadable(server: LiveServer, reference: str) -> None:
-    """Damage what is stored of a screening."""
+    """Damage the stored content of a screening."""
     colleague.change(
         server, "UPDATE screenings SET sealed_state = x'00' WHERE reference = ?", reference
     )

@@ -1,4 +1,4 @@
-"""The prescriber's day: what arrives is found, read, clarified and decided, and nothing typed is lost on the way."""
+"""A prescriber's day: find, read, clarify and decide on screenings, and lose no typed text."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ def test_the_filter_is_in_the_address_and_survives_back(
     assert page.url == address
     assert set(listed) <= set(colleague.references(page))
     assert chosen.items() <= dict(colleague.held(page, ".filters")).items()
-    again = page.context.new_page()  # as if somebody had kept the address
+    again = page.context.new_page()  # as from a bookmark
     again.goto(address)
     assert set(listed) <= set(colleague.references(again))
     assert chosen.items() <= dict(colleague.held(again, ".filters")).items()
@@ -195,7 +195,7 @@ def test_new_arrivals_are_announced_without_moving_the_page(
         open_page, server, "prescriber", viewport={"width": 1280, "height": 500}
     )
     page.goto("/clinic/")
-    # what appears in a region that was not there is read by nobody
+    # a screen reader reads only changes of a region that was there before
     assert page.get_by_role("status").count() == 1
     page.fill("[name=search]", "Half a na")
     before = shown(page)
@@ -234,8 +234,8 @@ def test_the_patients_copy_tells_the_answers_and_no_severity(
     colleague.read(page, reference)
     journey.press(page, '.links a[href$="/copy"]')
     assert journey.listed(page)[5:] == journey.expected_rows({**ALL_NO, **answers}, "en")
-    told = page.content().casefold()
-    assert [word for word in WORDS_OF_SEVERITY if word in told] == []
+    text = page.content().casefold()
+    assert [word for word in WORDS_OF_SEVERITY if word in text] == []
     journey.press(page, journey.BACK)
     assert journey.path(page) == f"/clinic/screenings/{reference}"
     colleague.read(page, colleague.arrive(server, name="Paciente", language="es", **answers))
@@ -270,21 +270,23 @@ def test_the_statistics_show_the_same_figures_as_a_picture_and_as_a_table(
 
 
 def shown(page: Page) -> tuple[float, str]:
-    """Where the first line of the inbox is on the screen, and what is typed where the focus is."""
-    script = "[document.querySelector('.inbox tbody tr').getBoundingClientRect().top, document.activeElement.value]"
-    top, typed = page.evaluate(script)
+    """Return the position of the first row of the inbox, and the text in the focused field."""
+    first_row = "document.querySelector('.inbox tbody tr')"
+    top, typed = page.evaluate(
+        f"[{first_row}.getBoundingClientRect().top, document.activeElement.value]"
+    )
     return top, typed
 
 
 def announced(page: Page, count: str) -> tuple[float, str]:
-    """What is shown after the page has asked by itself and tells of so many."""
+    """Wait until the page announces `count` new screenings, and return what it shows."""
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     page.locator(f"{ARRIVED}:visible", has_text=count).wait_for()
     return shown(page)
 
 
 def bars(page: Page) -> dict[str, int]:
-    """How many of each outcome the bars stand for."""
+    """Return the number of screenings of each outcome by the heights of the bars."""
     highest = int(page.locator(".chart text").first.text_content() or "")
     script = "bars => bars.map(bar => [bar.classList[1], bar.height.baseVal.value])"
     height = max(
@@ -300,7 +302,10 @@ def bars(page: Page) -> dict[str, int]:
 
 
 def figures(page: Page) -> dict[str, int]:
-    """How many of each outcome the table of days says; the order of its columns is that of the legend."""
+    """Return the number of screenings of each outcome by the table of days.
+
+    Its columns have the order of the legend.
+    """
     words = page.locator(".legend .swatch").evaluate_all(
         "swatches => swatches.map(swatch => swatch.classList[1])"
     )

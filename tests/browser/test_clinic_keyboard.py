@@ -1,4 +1,4 @@
-"""The prescriber's way with the keyboard alone, and always seeing where one is."""
+"""A prescriber works with the keyboard alone, and the focus is always visible."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_filters_errors_and_tables_are_reached_by_keyboard(
     page.goto("/clinic/statistics")
     tab_to(page, ".wide")
     page.keyboard.press("Tab")
-    assert page.evaluate(FOCUS, ".wide")["there"]
+    assert page.evaluate(FOCUS, ".wide")["matches"]
 
 
 def type_into(page: Page, name: str, words: str) -> None:
@@ -99,7 +99,7 @@ def choose(page: Page, name: str, value: str) -> None:
     tab_to(page, f"[name={name}]")
     page.keyboard.press("Space")
     for _ in page.locator(f"[name={name}]").all():
-        if page.evaluate(FOCUS, f"[name={name}][value={value}]:checked")["there"]:
+        if page.evaluate(FOCUS, f"[name={name}][value={value}]:checked")["matches"]:
             return
         page.keyboard.press("ArrowDown")
     raise AssertionError(f"{value} cannot be chosen on {page.url}")

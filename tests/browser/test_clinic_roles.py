@@ -1,4 +1,4 @@
-"""Who sees what: staff what arrived, admins people and the audit log, and nobody but prescribers an outcome."""
+"""Access by role: arrivals for staff, people and audit log for admins, outcomes for prescribers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_staff_see_that_somebody_sent_and_no_outcome(
     words = line.inner_text()
     assert [word for word in ("Waiting Patient", "V-77-S", "New") if word not in words] == []
     assert line.locator("a, svg").count() == 0
-    assert told(page) == []
+    assert clinical_words(page) == []
     assert page.locator("[name=outcome]").count() == 0
     page.fill("[name=search]", "waiting")
     journey.press(page, ".search button")
@@ -46,7 +46,7 @@ def test_staff_see_that_somebody_sent_and_no_outcome(
         "/clinic/statistics",
     ):
         assert refused(page, path) == "/clinic/"
-        assert told(page) == []
+        assert clinical_words(page) == []
     assert refused(page, "/admin/people") == "/clinic/"
 
 
@@ -68,7 +68,9 @@ def test_an_admin_alone_meets_people_and_the_audit_log_and_nothing_clinical(
     ]
     for path in ("/admin/people", "/admin/audit", "/admin/settings"):
         page.goto(path)
-        assert [word for word in ("Unseen", "V-88-A", *told(page)) if word in page.content()] == []
+        assert [
+            word for word in ("Unseen", "V-88-A", *clinical_words(page)) if word in page.content()
+        ] == []
     page.goto("/admin/audit")
     assert page.locator("tbody tr", has_text=reference).filter(has_text="opened").count() == 1
     for path in (f"/clinic/screenings/{reference}", "/clinic/statistics"):
@@ -107,8 +109,8 @@ def test_an_admin_adds_somebody_whose_password_is_shown_once(
         person.locator("[name=change-roles]").click()
     newcomer.reload()
     assert sections(newcomer) == [
-        f"/clinic/{one}"
-        for one in ("", "invitations/", "statistics", "paper", "tablet", "rule-book/")
+        f"/clinic/{path}"
+        for path in ("", "invitations/", "statistics", "paper", "tablet", "rule-book/")
     ] + ["/account/"]
 
 
@@ -117,7 +119,7 @@ def test_the_password_is_asked_for_again_before_people_are_changed(
 ) -> None:
     admin = colleague.settled(server, "admin")
     other = colleague.settled(server, "staff")
-    page = colleague.at_work(open_page, server, somebody=admin)
+    page = colleague.at_work(open_page, server, person=admin)
     colleague.password_given_long_ago(server, page)
     page.goto("/admin/people")
     assert journey.path(page) == CONFIRM
@@ -138,24 +140,24 @@ def test_the_password_is_asked_for_again_before_people_are_changed(
 
 
 def confirm(page: Page, password: str) -> None:
-    """Type the password once more, and send."""
+    """Type the password again, and send."""
     page.fill("[name=password]", password)
     journey.press(page, PRIMARY)
 
 
-def told(page: Page) -> list[str]:
-    """The clinical words that the page shows."""
+def clinical_words(page: Page) -> list[str]:
+    """Return the clinical words that the page shows."""
     shown = page.inner_text("body").casefold()
     return [word for word in CLINICAL if word in shown]
 
 
 def sections(page: Page) -> list[str]:
-    """The paths of the sections that are offered."""
+    """Return the paths of the sections in the navigation."""
     return page.locator(SECTIONS).evaluate_all("links => links.map(link => link.pathname)")
 
 
 def refused(page: Page, path: str) -> str:
-    """Open an address that is not for this person; where the page that says so leads."""
+    """Open an address that this person may not see; return the link on the page that refuses it."""
     answer = page.goto(path)
     assert answer is not None
     assert answer.status == http.HTTPStatus.FORBIDDEN

@@ -1,4 +1,4 @@
-"""Two prescribers at one screening: whoever sends second is told, and what they typed is still there."""
+"""Two prescribers at one screening: the second to send is warned and keeps the typed text."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_the_second_clarification_is_held_back_until_the_first_was_shown(
     typed = colleague.held(second, CLARIFY_FORM)
     send(second, PRIMARY, http.HTTPStatus.CONFLICT)
     assert "Dr first" in second.inner_text(MEANWHILE)
-    # what was recorded, to be read before sending again
+    # the recorded entry, to be read before sending again
     assert "Dr first" in second.inner_text(".answers")
     assert colleague.held(second, CLARIFY_FORM) == typed
 
@@ -75,14 +75,16 @@ def test_the_second_clarification_is_held_back_until_the_first_was_shown(
 
 
 def both(open_page: OpenPage, server: LiveServer) -> tuple[Page, Page]:
-    """The pages of two prescribers, called Dr first and Dr second."""
-    somebody = [colleague.shared(server, ("prescriber",), name) for name in ("first", "second")]
-    first, second = (colleague.at_work(open_page, server, somebody=one) for one in somebody)
+    """Open the pages of two prescribers, called Dr first and Dr second."""
+    prescribers = [colleague.shared(server, ("prescriber",), name) for name in ("first", "second")]
+    first, second = (
+        colleague.at_work(open_page, server, person=prescriber) for prescriber in prescribers
+    )
     return first, second
 
 
 def send(page: Page, button: str, status: http.HTTPStatus) -> None:
-    """Press the button; the page that it leads to has this status."""
+    """Press the button, which leads to a page with this status."""
     with page.expect_navigation() as sent:
         page.click(button)
     assert sent.value is not None

@@ -1,4 +1,4 @@
-"""What only a real browser does: it closes, keeps no cookies, goes back to a page that a form led to."""
+"""Behaviour of a real browser: it closes, keeps no cookies, goes back to the answer of a form."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def browser(whole_browser: Browser) -> Browser:
 
 
 def go_back(page: Page) -> None:
-    """The browser's own Back.
+    """Press the browser's own Back.
 
-    Where it wants to send a form once more, it shows an error page of its own.
+    If it would have to send a form again, it shows an error page of its own.
     """
     page.go_back(wait_until="load")
     assert page.url.startswith("http://127.0.0.1"), "Confirm form resubmission"
@@ -125,7 +125,7 @@ def test_stop_is_away_from_continue_and_send(page: Page) -> None:
 
 
 def gap(page: Page) -> float:
-    """The pixels between the button of the page and Stop."""
+    """Return the pixels between the button of the page and Stop."""
     upper = page.locator("main button.primary").bounding_box()
     lower = page.locator(STOP).bounding_box()
     assert upper is not None
@@ -136,13 +136,13 @@ def gap(page: Page) -> float:
 def test_stop_keeps_what_was_typed_and_deleting_is_asked_first(
     page: Page, server: LiveServer
 ) -> None:
-    asked = QUESTIONS[2]
+    question = QUESTIONS[2]
     typed = {"infection_symptoms": ("chills",), "infection_since": "Tuesday"}
-    journey.jump_to(page, asked.id)
+    journey.jump_to(page, question.id)
     page.check("[name=infection][value=yes]")
     page.check("[name=infection_symptoms][value=chills]")
     page.fill("[name=infection_since]", "Tuesday")
-    page.eval_on_selector("[name=infection][value=yes]", "one => one.checked = false")
+    page.eval_on_selector("[name=infection][value=yes]", "input => input.checked = false")
     journey.press(page, STOP)
     assert journey.path(page) == "/stop"
     assert_accessible(page)

@@ -1,4 +1,4 @@
-"""A patient without an invitation goes on by a code on another small phone, without JavaScript."""
+"""A patient without an invitation continues by a code on another small phone without JavaScript."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_from_one_phone_to_another_and_back(open_page: OpenPage) -> None:
     journey.jump_to(first, "infection")
     first.check("[name=infection][value=yes]")
     first.fill("[name=infection_since]", "Tuesday")
-    first.eval_on_selector("[name=infection][value=yes]", "one => one.checked = false")
+    first.eval_on_selector("[name=infection][value=yes]", "input => input.checked = false")
     journey.press(first, STOP)
     assert_accessible(first)
     journey.press(first, SHOW_CODE)

@@ -1,4 +1,4 @@
-"""Follow-ups open under their choice by CSS alone, and what a closed one holds is dropped on the server."""
+"""Follow-ups open under their choice by CSS alone; the server drops the values of closed ones."""
 
 from __future__ import annotations
 

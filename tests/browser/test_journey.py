@@ -1,4 +1,4 @@
-"""From the start page to the reference, and what the patient is shown of it afterwards."""
+"""From the start page to the reference, and the pages that a patient sees afterwards."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.browser.server import LiveServer
 DATES = {"en": "March 12, 1985", "es": "12 de marzo de 1985"}
 
 
-# Each two of the three together at least once.
+# Each pair of the three values occurs at least once.
 @pytest.mark.parametrize(
     ("language", "script", "width"),
     [("en", True, 320), ("en", False, 1280), ("es", True, 1280), ("es", False, 320)],

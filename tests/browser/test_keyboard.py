@@ -1,4 +1,4 @@
-"""With the keyboard alone, and always seeing where one is."""
+"""A patient uses the keyboard alone, and the focus is always visible."""
 
 from __future__ import annotations
 
@@ -18,19 +18,25 @@ ABOUT_YOU = {  # in the order of the English page
     "birth_year": SOMEONE.year,
     "visit": SOMEONE.visit,
 }
-# Whether the focus is at what the selector finds, can be seen and is on the screen; null while it
-# is nowhere.
+# Whether the focused element matches the selector, has a visible ring and is on the screen; null
+# without focus.
 FOCUS = """selector => {
   const focused = document.activeElement;
   if (focused === document.body) return null;
   // The button inside a date has a ring of the browser's own, which no script can see.
-  const ringed = focused.matches("[type=date]:not(:focus)") || [focused, focused.closest(".choice")].some(element => {
+  const isDate = focused.matches("[type=date]:not(:focus)");
+  const ringed = isDate || [focused, focused.closest(".choice")].some(element => {
     const style = element && getComputedStyle(element);
     return style && style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2;
   });
-  const box = focused.getBoundingClientRect();
-  const onScreen = box.top > -1 && box.bottom < innerHeight + 1 && box.left > -1 && box.right < innerWidth + 1;
-  return { there: focused.matches(selector), seen: ringed && onScreen, what: focused.outerHTML.slice(0, 120) };
+  const { top, bottom, left, right } = focused.getBoundingClientRect();
+  const inHeight = top > -1 && bottom < innerHeight + 1;
+  const inWidth = left > -1 && right < innerWidth + 1;
+  return {
+    matches: focused.matches(selector),
+    visible: ringed && inHeight && inWidth,
+    html: focused.outerHTML.slice(0, 120),
+  };
 }"""
 
 
@@ -91,8 +97,8 @@ def test_the_skip_link_is_first_and_leads_past_the_top(page: Page) -> None:
     journey.begin(page)
     page.keyboard.press("Tab")
     focus = page.evaluate(FOCUS, ".skip")
-    assert focus["there"]
-    assert focus["seen"]
+    assert focus["matches"]
+    assert focus["visible"]
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
     assert page.evaluate("document.querySelector('main').contains(document.activeElement)")
@@ -102,7 +108,7 @@ def test_closed_follow_ups_are_not_stops(page: Page) -> None:
     journey.jump_to(page, "infection")
     page.check("[name=infection][value=no]")
     page.keyboard.press("Tab")
-    assert page.evaluate(FOCUS, CONTINUE)["there"]
+    assert page.evaluate(FOCUS, CONTINUE)["matches"]
 
 
 def test_focus_is_visible_in_a_browser_that_does_not_know_has(page: Page) -> None:
@@ -112,7 +118,7 @@ def test_focus_is_visible_in_a_browser_that_does_not_know_has(page: Page) -> Non
 
 
 def answer_by_keyboard(page: Page, item: Question | FollowUp) -> None:
-    """Arrows choose among radios, space ticks, everything else is typed."""
+    """Choose radios with the arrows, tick boxes with space, and type text."""
     value = ANSWERS.get(item.id, ())
     match item.kind:
         case Kind.ONE:
@@ -121,10 +127,10 @@ def answer_by_keyboard(page: Page, item: Question | FollowUp) -> None:
             page.keyboard.press("Space")
             for _ in range(place):
                 page.keyboard.press("ArrowDown")
-            assert page.evaluate(FOCUS, f"[name={item.id}][value={value}]:checked")["there"]
+            assert page.evaluate(FOCUS, f"[name={item.id}][value={value}]:checked")["matches"]
         case Kind.SEVERAL:
-            for one in value:
-                tab_to(page, f"[name={item.id}][value={one}]")
+            for choice in value:
+                tab_to(page, f"[name={item.id}][value={choice}]")
                 page.keyboard.press("Space")
         case Kind.TEXT:
             tab_to(page, f"[name={item.id}]")
@@ -132,18 +138,18 @@ def answer_by_keyboard(page: Page, item: Question | FollowUp) -> None:
 
 
 def tab_to(page: Page, selector: str) -> None:
-    """Press Tab until the focus is there; at each stop on the way the focus must be visible."""
+    """Press Tab until the element has the focus, which must be visible at each stop before it."""
     for _ in range(MOST_STOPS):
         page.keyboard.press("Tab")
         focus = page.evaluate(FOCUS, selector)
-        assert focus is None or focus["seen"], focus
-        if focus is not None and focus["there"]:
+        assert focus is None or focus["visible"], focus
+        if focus is not None and focus["matches"]:
             return
     pytest.fail(f"{selector} cannot be reached with Tab on {page.url}")
 
 
 def enter(page: Page, selector: str) -> None:
-    """Go there with Tab and press Enter, which must lead to another page."""
+    """Go to an element with Tab and press Enter, which must lead to another page."""
     tab_to(page, selector)
     with page.expect_navigation():
         page.keyboard.press("Enter")

@@ -1,4 +1,4 @@
-"""The language can be switched on every page, loses nothing that was typed, and is never switched by accident."""
+"""Each page can switch the language, loses no typed text, and never switches by accident."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def test_switching_keeps_a_half_filled_about_you_page_and_complains_of_nothing(p
 
 
 def test_switching_keeps_a_half_answered_question_and_saves_nothing(page: Page) -> None:
-    asked = QUESTIONS[2]
+    question = QUESTIONS[2]
     typed = {
         "infection": "unsure",
         "infection_symptoms": ("chills", "other"),
         "infection_since": "hace 3 días, it's",
     }
-    journey.jump_to(page, asked.id)
-    journey.fill_question(page, asked, typed)
+    journey.jump_to(page, question.id)
+    journey.fill_question(page, question, typed)
     for language in ("es", "en"):
         journey.press_language(page, language)
         assert_well_built(page, language=language)
@@ -46,7 +46,7 @@ def test_switching_keeps_a_half_answered_question_and_saves_nothing(page: Page) 
         assert journey.filled_in(page) == typed
         assert page.is_visible("[name=infection_since]")
     page.goto("/continue")
-    assert journey.path(page) == f"/questions/{asked.id}"
+    assert journey.path(page) == f"/questions/{question.id}"
     assert journey.filled_in(page) == typed
 
 

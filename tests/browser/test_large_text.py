@@ -1,4 +1,4 @@
-"""A narrow phone with its text at 200 %: whole words, and an error's question and message in sight; by geometry."""
+"""A narrow phone with text at 200 %: whole words; question and message of an error are in sight."""
 
 from __future__ import annotations
 
@@ -15,29 +15,40 @@ from tests.browser.server import LiveServer
 
 PHONE = {"width": 320, "height": 640}
 BROKEN_WORDS = """() => {
-  const texts = document.createTreeWalker(document.querySelector("main"), NodeFilter.SHOW_TEXT), broken = [];
+  const texts = document.createTreeWalker(document.querySelector("main"), NodeFilter.SHOW_TEXT);
+  const broken = [];
   while (texts.nextNode()) {
     const text = texts.currentNode;
-    if (!text.parentElement.checkVisibility() || text.parentElement.closest(".visually-hidden")) continue;
+    const parent = text.parentElement;
+    if (!parent.checkVisibility() || parent.closest(".visually-hidden")) continue;
     for (const word of text.data.matchAll(/[^\\s\\u2010-\\u2014-]+/g)) {
       const range = document.createRange();
       range.setStart(text, word.index);
       range.setEnd(text, word.index + word[0].length);
-      if (new Set([...range.getClientRects()].map(line => Math.round(line.top))).size > 1) broken.push(word[0]);
+      const tops = [...range.getClientRects()].map(box => Math.round(box.top));
+      if (new Set(tops).size > 1) broken.push(word[0]);
     }
   }
   return broken;
 }"""
-INDENTS = """() => [...document.querySelectorAll(".follow-up .choice")].filter(one => one.checkVisibility())
-  .map(one => one.getBoundingClientRect().left - document.querySelector(".question").getBoundingClientRect().left)"""
-TOO_WIDE = """() => [...document.querySelectorAll("main *")].filter(one => one.checkVisibility())
-  .filter(one => one.getBoundingClientRect().right > innerWidth).map(one => one.outerHTML)"""
-# Where a question goes on below a follow-up with the same choices, a patient must see which belong
-# to which.
-FRAMES = """() => [...document.querySelectorAll(".follow-up")].filter(one => one.checkVisibility()).map(one => {
-  const style = getComputedStyle(one);
-  return ["Left", "Bottom"].some(side => parseFloat(style[`border${side}Width`]) >= 3);
-})"""
+INDENTS = """() => {
+  const left = document.querySelector(".question").getBoundingClientRect().left;
+  return [...document.querySelectorAll(".follow-up .choice")]
+    .filter(choice => choice.checkVisibility())
+    .map(choice => choice.getBoundingClientRect().left - left);
+}"""
+TOO_WIDE = """() => [...document.querySelectorAll("main *")]
+  .filter(element => element.checkVisibility())
+  .filter(element => element.getBoundingClientRect().right > innerWidth)
+  .map(element => element.outerHTML)"""
+# If the choices of a question go on below a follow-up with the same choices, a frame must separate
+# the two.
+FRAMES = """() => [...document.querySelectorAll(".follow-up")]
+  .filter(followUp => followUp.checkVisibility())
+  .map(followUp => {
+    const style = getComputedStyle(followUp);
+    return ["Left", "Bottom"].some(side => parseFloat(style[`border${side}Width`]) >= 3);
+  })"""
 OWN_WORDS = """
 Write to [privacy@northside-rheumatology.example](mailto:privacy@northside-rheumatology.example).
 
@@ -53,7 +64,7 @@ IN_SIGHT = """(selector) => {
 
 @pytest.fixture
 def phone(page: Page) -> Page:
-    """A phone of 320 px whose owner has doubled the size of text."""
+    """Open a phone of 320 px whose text is set to twice the size."""
     large_text(page)
     return page
 
@@ -75,11 +86,11 @@ def test_no_word_is_broken_and_no_follow_up_indented_at_twice_the_size(
     assert phone.evaluate(BROKEN_WORDS) == []
     journey.fill_about_you(phone, journey.SOMEONE)
     journey.press_continue(phone)
-    while (asked := journey.current_question(phone)) is not None:
-        journey.fill_question(phone, asked, journey.ANSWERS)
-        assert phone.evaluate(BROKEN_WORDS) == [], asked.id
-        assert max(phone.evaluate(INDENTS), default=0) < 8, asked.id
-        assert all(phone.evaluate(FRAMES)), asked.id
+    while (question := journey.current_question(phone)) is not None:
+        journey.fill_question(phone, question, journey.ANSWERS)
+        assert phone.evaluate(BROKEN_WORDS) == [], question.id
+        assert max(phone.evaluate(INDENTS), default=0) < 8, question.id
+        assert all(phone.evaluate(FRAMES)), question.id
         assert_well_built(phone, language=language)
         journey.press_continue(phone)
 
@@ -124,7 +135,7 @@ def test_a_link_of_the_error_summary_shows_question_message_and_choice(page: Pag
             assert page.evaluate(IN_SIGHT, selector), (id, selector)
         assert (
             page.locator(f".choice:has(#{id})").evaluate(
-                "one => getComputedStyle(one).outlineStyle"
+                "element => getComputedStyle(element).outlineStyle"
             )
             == "solid"
         )

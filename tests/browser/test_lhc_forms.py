@@ -1,4 +1,7 @@
-"""LHC-Forms of the US National Library of Medicine fills in our FHIR Questionnaire and gives our own response back."""
+"""LHC-Forms, of a US library, fills in our Questionnaire and returns our response.
+
+Its publisher is the National Library of Medicine.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +46,8 @@ EVERY_FOLLOW_UP = {
     "vaccines_when": "Next month",
 }
 HOST = """<!doctype html><html lang="en"><meta charset="utf-8"><title>LHC-Forms</title>
-<link rel="stylesheet" href="/webcomponent/styles.css"><link rel="icon" href="/webcomponent/favicon.ico">
+<link rel="stylesheet" href="/webcomponent/styles.css">
+<link rel="icon" href="/webcomponent/favicon.ico">
 <body><div id="form"></div>
 <script src="/webcomponent/assets/lib/zone.min.js"></script>
 <script src="/webcomponent/lhc-forms.js"></script>
@@ -68,7 +72,7 @@ class Files(SimpleHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def lhc_forms() -> Iterator[str]:
-    """The address of LHC-Forms, on loopback."""
+    """Serve LHC-Forms on loopback and yield its address."""
     if not LHC_FORMS.exists():
         pytest.fail(f"{LHC_FORMS} is missing; run: make test, which installs it")
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Files, directory=str(LHC_FORMS))) as files:
@@ -95,28 +99,30 @@ def test_it_gives_the_same_answers_as_our_response(
     faults = []
     watch(context, lhc_forms, faults)
     page = context.new_page()
-    asked = context.request.get(f"{server.url}/fhir/Questionnaire/azathioprine").json()
+    definition = context.request.get(f"{server.url}/fhir/Questionnaire/azathioprine").json()
     page.goto(lhc_forms)
-    # It knows no translations, so the form is given in the language that the extensions of the
-    # Questionnaire hold.
-    page.evaluate("asked => LForms.Util.addFormToPage(asked, 'form')", in_language(asked, language))
+    # LHC-Forms reads no translations, so it gets the definition in the other language.
+    page.evaluate(
+        "definition => LForms.Util.addFormToPage(definition, 'form')",
+        in_language(definition, language),
+    )
     expect(page.get_by_text(book(language).question("iud").ask)).to_be_visible()
     fill_in(page, language, values)
-    given = page.evaluate("LForms.Util.getFormFHIRData('QuestionnaireResponse', 'R4')")
+    response = page.evaluate("LForms.Util.getFormFHIRData('QuestionnaireResponse', 'R4')")
     ours = our_response(language, values, base=f"{server.url}/fhir")
-    assert given["item"] == ours["item"]
-    assert given["questionnaire"] == ours["questionnaire"]
-    assert fhir_faults(given) == []
+    assert response["item"] == ours["item"]
+    assert response["questionnaire"] == ours["questionnaire"]
+    assert fhir_faults(response) == []
     assert faults == []
 
 
 def in_language(value: Any, language: str) -> Any:
-    """A definition in which each text that has a translation is replaced by it."""
+    """Return a definition with each text replaced by its translation, if it has one."""
     if isinstance(value, list):
-        return [in_language(one, language) for one in value]
+        return [in_language(item, language) for item in value]
     if not isinstance(value, dict):
         return value
-    made = {
+    translated = {
         name: in_language(inner, language)
         for name, inner in value.items()
         if not name.startswith("_")
@@ -125,12 +131,12 @@ def in_language(value: Any, language: str) -> Any:
         for extension in inner["extension"] if name.startswith("_") else []:
             parts = {part["url"]: part for part in extension["extension"]}
             if extension["url"] == TRANSLATION and parts["lang"]["valueCode"] == language:
-                made[name.removeprefix("_")] = parts["content"]["valueString"]
-    return made
+                translated[name.removeprefix("_")] = parts["content"]["valueString"]
+    return translated
 
 
 def fill_in(page: Page, language: str, values: dict[str, Any]) -> None:
-    """Answer as a person would, each follow-up once its question has opened it."""
+    """Answer as a person would, each follow-up after its question has opened it."""
     for item in book(language).asked():
         field = page.locator(f'[id^="{item.id}/"]:is(input, textarea)')
         if item.id not in values:
@@ -142,20 +148,20 @@ def fill_in(page: Page, language: str, values: dict[str, Any]) -> None:
             field.fill(chosen)
             field.blur()
             continue
-        for one in chosen if isinstance(chosen, list) else [chosen]:
+        for choice in chosen if isinstance(chosen, list) else [chosen]:
             field.click()
-            numbered = re.compile(rf"^\d+:\s+{re.escape(labels[one])}$")
+            numbered = re.compile(rf"^\d+:\s+{re.escape(labels[choice])}$")
             page.locator("#completionOptions li").filter(has_text=numbered).click()
         field.blur()
 
 
 def answered_parent(item: Any, values: dict[str, Any]) -> bool:
-    """Whether a follow-up is asked."""
+    """Return whether a follow-up is asked."""
     return values.get(getattr(item, "parent", "")) in getattr(item, "when", ())
 
 
 def our_response(language: str, values: dict[str, Any], *, base: str) -> dict[str, Any]:
-    """The QuestionnaireResponse as we hand it over."""
+    """Return the QuestionnaireResponse that we export."""
     answers = answers_of(book(language), **values)
     screening = Screening(
         reference="7F3K-9QWD",
@@ -165,7 +171,9 @@ def our_response(language: str, values: dict[str, Any], *, base: str) -> dict[st
         answers=answers,
         digest=book().edition.digest,
     )
-    made = fhir.bundle(screening, evaluate(book(), answers), books(), base=base)
-    resources: list[dict[str, Any]] = [entry["resource"] for entry in made["entry"]]
-    (response,) = [one for one in resources if one["resourceType"] == "QuestionnaireResponse"]
+    bundle = fhir.bundle(screening, evaluate(book(), answers), books(), base=base)
+    resources: list[dict[str, Any]] = [entry["resource"] for entry in bundle["entry"]]
+    (response,) = [
+        resource for resource in resources if resource["resourceType"] == "QuestionnaireResponse"
+    ]
     return response

@@ -1,4 +1,4 @@
-"""Back, reload, a second tab, a pause, a change of mind: what was answered stays, what no longer applies goes."""
+"""Back, reload, a second tab, a pause, another answer: answers stay unless they no longer apply."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def browser(whole_browser: Browser) -> Browser:
 
 
 def saved_on(page: Page, question: Question) -> bool:
-    """Whether the browser is at that question with its answers filled in."""
-    here = journey.path(page) == f"/questions/{question.id}"
-    return here and journey.filled_in(page) == journey.on_page(question, ANSWERS)
+    """Return whether the browser is at that question with its answers filled in."""
+    is_at_question = journey.path(page) == f"/questions/{question.id}"
+    return is_at_question and journey.filled_in(page) == journey.on_page(question, ANSWERS)
 
 
 def test_back_forward_and_reload_show_what_was_answered(page: Page) -> None:
@@ -62,12 +62,12 @@ def test_reloading_a_page_with_errors_keeps_what_was_typed(page: Page) -> None:
 
 def test_each_answer_puts_off_when_the_device_forgets(page: Page) -> None:
     journey.jump_to(page, "breastfeeding")
-    (cookie,) = [one for one in page.context.cookies() if one["name"] == "draft"]
+    (cookie,) = [cookie for cookie in page.context.cookies() if cookie["name"] == "draft"]
     soon = time.time() + 60
     page.context.add_cookies([{**cookie, "expires": soon}])
     page.check("[name=breastfeeding][value=no]")
     journey.press_continue(page)
-    (cookie,) = [one for one in page.context.cookies() if one["name"] == "draft"]
+    (cookie,) = [cookie for cookie in page.context.cookies() if cookie["name"] == "draft"]
     assert cookie["expires"] > soon
 
 
@@ -109,10 +109,14 @@ def test_every_change_link_leads_to_its_own_page_and_back_to_the_check_page(page
     leads_to = page.locator(CHANGE).evaluate_all(
         "links => links.map(link => link.getAttribute('href'))"
     )
-    asked = [question for question in QUESTIONS for _ in journey.on_page(question, ANSWERS)]
-    assert leads_to == ["/about-you"] * 3 + [f"/questions/{question.id}" for question in asked]
+    asked_questions = [
+        question for question in QUESTIONS for _ in journey.on_page(question, ANSWERS)
+    ]
+    assert leads_to == ["/about-you"] * 3 + [
+        f"/questions/{question.id}" for question in asked_questions
+    ]
     for question in QUESTIONS:
-        journey.press(page, f"{CHANGE} >> nth={3 + asked.index(question)}")
+        journey.press(page, f"{CHANGE} >> nth={3 + asked_questions.index(question)}")
         assert saved_on(page, question)
         journey.press_continue(page)
         assert journey.path(page) == "/check"
@@ -142,9 +146,9 @@ def test_changing_pregnancy_to_yes_drops_the_planned_pregnancy(page: Page) -> No
     journey.press(page, f"{CHANGE} >> nth=3")
     page.check("[name=pregnancy][value=yes]")
     journey.press_continue(page)
-    kept = {**ANSWERS, "pregnancy": "yes"}
+    expected = {**ANSWERS, "pregnancy": "yes"}
     assert journey.path(page) == "/check"
-    assert journey.listed(page)[3:] == journey.expected_rows(kept, "en")
+    assert journey.listed(page)[3:] == journey.expected_rows(expected, "en")
     journey.send(page)
     page.goto("/copy")
-    assert journey.listed(page)[5:] == journey.expected_rows(kept, "en")
+    assert journey.listed(page)[5:] == journey.expected_rows(expected, "en")

@@ -1,4 +1,4 @@
-"""A clinic makes the rule book its own: changed, compared, approved by two; patients before, meanwhile and after."""
+"""A clinic changes, compares and approves its own rule book while patients answer."""
 
 from __future__ import annotations
 
@@ -34,18 +34,16 @@ def change(server: LiveServer) -> None:
     file.write_text(text, encoding="utf-8")
 
 
-def approve(page: Page, who: colleague.Colleague, role: str) -> None:
+def approve(page: Page, prescriber: colleague.Colleague, role: str) -> None:
     page.goto(ADDRESS)
     page.fill("#role", role)
     journey.press(page, APPROVE)
     assert_well_built(page, error=True)
     page.check("#read")
     journey.press(page, APPROVE)
-    assert page.inner_text("#password-error") != "", (
-        "the password is asked for, whoever is signed in"
-    )
+    assert page.inner_text("#password-error") != "", "a signed-in person must type the password too"
     assert page.input_value("#role") == role, "nothing typed is lost"
-    page.fill("#password", who.password)
+    page.fill("#password", prescriber.password)
     journey.press(page, APPROVE)
 
 
@@ -65,7 +63,7 @@ def test_a_clinic_makes_the_rule_book_its_own(browser: Browser, tmp_path: Path) 
         first, second = (
             colleague.settled(server, "prescriber", name=name) for name in ("first", "second")
         )
-        pages = [colleague.at_work(open_page, server, somebody=one) for one in (first, second)]
+        pages = [colleague.at_work(open_page, server, person=person) for person in (first, second)]
         half_way = open_page()
         journey.walk_to(half_way, "breastfeeding", yes)
         before = open_page()
@@ -80,9 +78,9 @@ def test_a_clinic_makes_the_rule_book_its_own(browser: Browser, tmp_path: Path) 
         assert "Caution" in changes
         assert pages[0].inner_text("ins >> nth=1").split() == ["[added:", "now", "]"]
         assert pages[0].inner_text(".state") == "Not in force and not approved"
-        assert all(one.is_visible() for one in pages[0].locator(".follow-up, .condition").all()), (
-            "it is read before"
-        )
+        assert all(
+            element.is_visible() for element in pages[0].locator(".follow-up, .condition").all()
+        ), "it is read before"
         assert_accessible(pages[0])
         approve(pages[0], first, "GMC 7654321")
         assert "One more prescriber must approve it" in pages[0].inner_text("[role=status]")

@@ -1,4 +1,4 @@
-"""However often and from wherever it is sent: one questionnaire is one screening with one reference."""
+"""One questionnaire gives one screening with one reference, however often it is sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""On a device that the next patient takes in hand, nothing of the last one can be brought back."""
+"""On a device that the next patient uses, nothing of the last patient can be brought back."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def browser(whole_browser: Browser) -> Browser:
 
 
 def assert_nothing_left(page: Page, *marks: str) -> None:
-    """Neither the page nor what its inputs hold shows any of the marks, and nothing is chosen."""
+    """Assert that neither page nor inputs show any of the marks, and that nothing is chosen."""
     script = "inputs => inputs.map(input => input.value)"
     held = [page.content(), *page.locator("input[type=text], textarea").evaluate_all(script)]
     assert [mark for mark in (*MARKS, *marks) if any(mark in text for text in held)] == [], page.url

@@ -1,4 +1,4 @@
-"""What people really type, on a small phone: nobody is held up by their script, or by what they cannot see."""
+"""Real input on a small phone: neither a script nor an invisible character stops a patient."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from playwright.sync_api import Page
 
 from tests.browser import journey
 
-# Each was refused, or torn apart in print, when it was tried: what is typed, and what the check
-# page shows.
+# Typed text, and the text of the check page. Each was once refused or printed in pieces.
 NAMES = {
     "தமிழ் செல்வன்": "தமிழ் செல்வன்",
     "বাংলা রহমান": "বাংলা রহমান",

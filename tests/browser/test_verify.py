@@ -1,4 +1,4 @@
-"""A printed summary is checked by its code and by its file; a PDF that could not be made is noticed and tried again."""
+"""A printed summary is checked by code and by file; a failed PDF is shown and retried."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def test_a_page_is_checked_by_its_code_and_by_its_file(
     dr = colleague.at_work(open_page, server, "prescriber")
     colleague.read(dr, reference)
     pdf = dr.request.get(f"{server.url}/clinic/screenings/{reference}/summary.pdf").body()
-    found = re.search(r"Check code (\S{14})", PdfReader(BytesIO(pdf)).pages[0].extract_text())
-    assert found is not None
+    match = re.search(r"Check code (\S{14})", PdfReader(BytesIO(pdf)).pages[0].extract_text())
+    assert match is not None
 
     page = open_page(**ZOOMED)
     page.goto("/verify")
     assert_accessible(page)
-    page.fill("#code", found[1].lower())
+    page.fill("#code", match[1].lower())
     journey.press(page, BY_CODE)
     assert "has made a summary with this check code" in page.inner_text("main")
     page.fill("#code", "7F3K-9QWD-2MHX")
@@ -41,12 +41,12 @@ def test_a_page_is_checked_by_its_code_and_by_its_file(
     journey.press(page, BY_FILE)
     assert_accessible(page, error=True)
     changed = pdf.replace(b"(D:2", b"(D:1", 1) + b" "
-    for content, said in ((pdf, "and is unchanged"), (changed, "This PDF has been changed")):
+    for content, verdict in ((pdf, "and is unchanged"), (changed, "This PDF has been changed")):
         page.set_input_files(
             "#pdf", {"name": "summary.pdf", "mimeType": "application/pdf", "buffer": content}
         )
         journey.press(page, BY_FILE)
-        assert said in page.inner_text("main")
+        assert verdict in page.inner_text("main")
         assert "Checked Patient" not in page.inner_text("main")
     assert_accessible(page)
 
@@ -56,8 +56,8 @@ def test_a_pdf_that_could_not_be_made_is_noticed_and_tried_again(
 ) -> None:
     reference = colleague.arrive(server, name="Not Printed")
     failed = f"failed = 1, fault = 'SIGKILL', attempts = {ATTEMPTS}"
-    whose = "screening_id = (SELECT id FROM screenings WHERE reference = ?)"
-    colleague.change(server, f"UPDATE outbox SET {failed} WHERE {whose}", reference)
+    of_screening = "screening_id = (SELECT id FROM screenings WHERE reference = ?)"
+    colleague.change(server, f"UPDATE outbox SET {failed} WHERE {of_screening}", reference)
     page = colleague.at_work(open_page, server, "prescriber", **ZOOMED)
     page.goto(f"/clinic/screenings/{reference}/summary.pdf")
     assert "Nothing is lost" in page.inner_text("main")

@@ -1,4 +1,4 @@
-"""Whatever goes wrong, there is a page that says so kindly and leads on."""
+"""After every error a page explains it kindly and leads on."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ WAY_ON = "main a.button.primary"
 
 
 def status_of(page: Page, path: str) -> int:
-    """Open the path; the status it answers with."""
+    """Open the path, and return the status of the answer."""
     response = page.goto(path)
     assert response is not None
     return response.status
 
 
 def status_after(page: Page, selector: str) -> int:
-    """Click what leads to another page; the status it answers with."""
+    """Click an element that leads to another page, and return the status of the answer."""
     with page.expect_navigation() as navigation:
         page.click(selector)
     return navigation.value.status
 
 
 def assert_leads_to_a_new_beginning(page: Page) -> None:
-    """The page is kind, and one can start again from it."""
+    """Assert that the page is kind and that a patient can start again from it."""
     assert_well_built(page)
     assert page.locator("main p").count() > 1  # not a title alone
     journey.press(page, WAY_ON)
@@ -115,7 +115,9 @@ def test_far_too_much_text_is_refused_with_a_page_not_a_broken_connection(page: 
     journey.jump_to(page, "hypersensitivity")
     page.check("[name=hypersensitivity][value=yes]")
     page.locator("#page-form [name=csrf_token]").evaluate(
-        "input => input.after(Object.assign(input.cloneNode(), { name: 'infection_since', value: 'x'.repeat(2e6) }))"
+        "input => input.after(Object.assign("
+        "  input.cloneNode(), { name: 'infection_since', value: 'x'.repeat(2e6) }"
+        "))"
     )
     assert status_after(page, journey.CONTINUE) == 413
     assert_well_built(page)

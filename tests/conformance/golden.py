@@ -1,4 +1,7 @@
-"""Summaries whose pictures are kept in docs/pictures/golden: `python -m tests.conformance.golden` draws them anew."""
+"""Summaries whose pictures are in docs/pictures/golden.
+
+`python -m tests.conformance.golden` draws them.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +55,7 @@ MIXED = {
 
 
 def cases() -> Iterator[tuple[str, Summary]]:
-    """A name and a summary, of a patient that is made up."""
+    """Yield a name and a summary of an invented patient."""
     yield "none", summary(NO_TO_ALL)
     yield "caution", summary({**NO_TO_ALL, "iud": "yes", "iud_type": "hormonal"})
     yield "clarify", summary(UNSURE)
@@ -78,7 +81,7 @@ def cases() -> Iterator[tuple[str, Summary]]:
 def summary(
     values: dict[str, Any], *, recorded: bool = False, clinic_language: str = "en", **about: str
 ) -> Summary:
-    """The summary of these answers; `recorded` with a clarification and a decision."""
+    """Return the summary of these answers; `recorded` adds a clarification and a decision."""
     screening = screening_of(values, **about)
     if recorded:
         at = datetime(2026, 11, 23, 10, 40, tzinfo=UTC)
@@ -106,25 +109,25 @@ def summary(
     return summarise(screening, books(), clinic, "7F3K-9QWD-2MHX")
 
 
-def pictures(made: Summary) -> list[Image.Image]:
-    """Each page as a picture."""
-    document = pypdfium2.PdfDocument(print_summary(made).content)
+def pictures(summary: Summary) -> list[Image.Image]:
+    """Return a picture of each page."""
+    document = pypdfium2.PdfDocument(print_summary(summary).content)
     pages = [page.render(scale=SCALE).to_pil() for page in document]
     document.close()
     return pages
 
 
 def name_of(case: str, number: int) -> Path:
-    """Where the picture of a page is kept."""
+    """Return the path of the picture of a page."""
     return PICTURES / f"{case}-{number}.png"
 
 
 def main() -> None:
-    """Draw all of them, and remove those of cases that are no more."""
+    """Draw all pictures, and remove those of former cases."""
     PICTURES.mkdir(exist_ok=True)
     drawn = set()
-    for case, made in cases():
-        for number, picture in enumerate(pictures(made), start=1):
+    for case, shown in cases():
+        for number, picture in enumerate(pictures(shown), start=1):
             file = name_of(case, number)
             picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(
                 file, optimize=True

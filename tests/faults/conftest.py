@@ -12,7 +12,7 @@ from tests.faults.serving import NewDatabase
 
 @pytest.fixture
 def on_postgresql(postgresql: str) -> NewDatabase:
-    """Gives the URL of an empty PostgreSQL database each time it is called."""
+    """Return a function whose each call gives the URL of an empty PostgreSQL database."""
 
     def make() -> str:
         name = f"fault_{secrets.token_hex(8)}"
@@ -25,7 +25,10 @@ def on_postgresql(postgresql: str) -> NewDatabase:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def new_database(request: pytest.FixtureRequest) -> NewDatabase:
-    """Gives the URL of an empty database each time it is called; "" is SQLite in the instance folder."""
+    """Return a function whose each call gives the URL of an empty database.
+
+    "" is SQLite in the instance folder.
+    """
     if request.param == "sqlite":
         return lambda: ""
     return request.getfixturevalue("on_postgresql")

@@ -1,8 +1,8 @@
-"""Many connections of one visitor who asks for the same again and again, in a process of its own.
+"""Many connections of one visitor that repeat the same requests, in a process of its own.
 
 `python -m tests.faults.crowd ADDRESS CONNECTIONS` reads requests from its standard input, as JSON,
-and sends them over that many connections until it is ended, then prints how often they were
-answered with which status.
+and sends them over that many connections until it is ended. It then prints each status with the
+number of its answers.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ STATUS = slice(9, 12)  # of "HTTP/1.1 200 OK"
 
 @contextmanager
 def crowd(address: str, connections: int, requests: list[bytes]) -> Iterator[Counter[str]]:
-    """Let a crowd go on meanwhile; afterwards, how often it was answered with which status."""
+    """Run a crowd while the block runs; then the yielded counter holds the count of each status."""
     command = [sys.executable, "-m", "tests.faults.crowd", address, str(connections)]
     answers: Counter[str] = Counter()
     with subprocess.Popen(
@@ -32,7 +32,7 @@ def crowd(address: str, connections: int, requests: list[bytes]) -> Iterator[Cou
     ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
-        process.stdin.write(json.dumps([one.decode() for one in requests]).encode())
+        process.stdin.write(json.dumps([request.decode() for request in requests]).encode())
         process.stdin.close()
         try:
             assert process.stdout.readline() == b"begun\n"
@@ -46,21 +46,21 @@ def crowd(address: str, connections: int, requests: list[bytes]) -> Iterator[Cou
 
 async def _visit(host: str, port: int, request: bytes, answers: Counter[str]) -> None:
     while True:
-        answered = "broken"
+        status = "broken"
         with suppress(OSError, asyncio.IncompleteReadError):
             reader, writer = await asyncio.open_connection(host, port)
             try:
                 writer.write(request)
-                answered = (await reader.readline())[STATUS].decode() or "broken"
+                status = (await reader.readline())[STATUS].decode() or "broken"
                 await reader.read()
             finally:
                 writer.close()
-        answers[answered] += 1
+        answers[status] += 1
 
 
 async def _main() -> None:
     host, _, port = sys.argv[1].partition(":")
-    requests = [one.encode() for one in json.load(sys.stdin)]
+    requests = [request.encode() for request in json.load(sys.stdin)]
     answers = Counter[str]()
     turns = islice(cycle(requests), int(sys.argv[2]))
     visits = [asyncio.create_task(_visit(host, int(port), request, answers)) for request in turns]

@@ -1,4 +1,4 @@
-"""What gunicorn does for the tests beyond serving."""
+"""Changes to the served application for tests: another clock, other waiting times."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-# a file that says by how many seconds the clock of this machine is wrong
+# a file with the error of this machine's clock, in seconds
 CLOCK = os.environ.get("TEST_CLOCK")
 
 
 class Wrong(datetime.datetime):
     """The time of a machine whose clock is wrong.
 
-    For how long the machine has been running stays true.
+    The time since the machine started stays true.
     """
 
     @classmethod
@@ -33,13 +33,13 @@ if CLOCK:
     datetime.datetime = Wrong  # type: ignore[misc]
     time.time = lambda: right_time() + _wrong_by()
 
-# Only now: what these import reads the clock.
+# Imported after the change of the clock, which these modules read.
 from screening import background  # noqa: E402
 from screening.storage import database  # noqa: E402
 
-# For tests that wait until nothing is waited for any more.
+# For tests of a database that stays locked.
 database.BUSY_SECONDS = int(os.environ.get("TEST_BUSY_SECONDS", database.BUSY_SECONDS))
-# For tests that cannot wait for a minute.
+# For tests of work that is due each minute.
 background.EVERY = float(os.environ.get("TEST_EVERY", background.EVERY))
 
 

@@ -1,4 +1,4 @@
-"""The application as it is served by two worker processes, with the commands beside it and its processes at hand."""
+"""The application in two worker processes, with access to commands, database and processes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from screening.extensions import db
 from screening.settings import Settings
 from tests.browser.server import ROOT, ended_afterwards, environment, is_alive
 
-# the fixture `new_database`: gives the URL of an empty one, "" for SQLite
+# the fixture `new_database` returns the URL of an empty database, "" for SQLite
 NewDatabase = Callable[[], str]
 
 LOG_LINES = 60  # of the server's log in the message of a failure
@@ -50,12 +50,12 @@ class Clinic:
     instance: Path
     database_url: str
     url: str = "http://127.0.0.1:8000"
-    prints: bool = False  # by itself; else only what somebody opens
+    prints: bool = False  # summaries by itself; else only those that a page opens
     proxies: int = 0
 
     @property
     def environ(self) -> dict[str, str]:
-        """The environment of a process of this installation: no settings but these."""
+        """Return the environment of a process of this installation, with these settings alone."""
         return environment(
             self.instance,
             SCREENING_DATABASE_URL=self.database_url,
@@ -65,7 +65,7 @@ class Clinic:
         )
 
     def command(self, *words: str) -> subprocess.Popen[str]:
-        """Begin a `flask` command; stdout and stderr come through one pipe."""
+        """Start a `flask` command; stdout and stderr come through one pipe."""
         return subprocess.Popen(
             [sys.executable, "-m", "flask", *words],
             cwd=ROOT,
@@ -76,7 +76,10 @@ class Clinic:
         )
 
     def flask(self, *words: str) -> str:
-        """What a `flask` command prints, run in this process, which is faster; it has to end with exit code 0."""
+        """Run a `flask` command in this process, which is faster, and return its output.
+
+        It must end with exit code 0.
+        """
         app = create_app(
             Settings(instance=self.instance, database_url=self.database_url, public_url=self.url)
         )
@@ -89,7 +92,7 @@ class Clinic:
         return result.output
 
     def rows(self, query: str) -> list[tuple[object, ...]]:
-        """What a query finds, read past the application."""
+        """Return the rows of a query, which reads the database directly."""
         if not self.database_url:
             with closing(
                 sqlite3.connect(f"file:{self.instance / 'screening.db'}?mode=ro", uri=True)
@@ -100,7 +103,7 @@ class Clinic:
             return connection.execute(query).fetchall()
 
     def change(self, statement: str) -> None:
-        """Change something past the application."""
+        """Change the database directly."""
         if not self.database_url:
             with (
                 closing(sqlite3.connect(self.instance / "screening.db", timeout=30)) as connection,
@@ -114,7 +117,7 @@ class Clinic:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server(Clinic):
-    """A clinic that is being served at `address`. `log` is what the processes print."""
+    """A clinic that is served at `address`. `log` is the output of its processes."""
 
     master: int
     log: Path
@@ -122,36 +125,36 @@ class Server(Clinic):
 
     @property
     def printed(self) -> str:
-        """The log so far."""
+        """Return the log so far."""
         return self.log.read_text(encoding="utf-8")
 
     def processes(self) -> list[int]:
-        """The master and its workers."""
+        """Return the ids of the master and its workers."""
         return [self.master, *self.workers()]
 
     def workers(self) -> list[int]:
-        """The worker processes of this server alone, some of them perhaps just killed."""
+        """Return the ids of this server's workers, some of which may just have been killed."""
         return children(self.master)
 
     def kill(self, worker: int) -> None:
         """End a worker without any warning.
 
-        The master, its parent, has not waited for it: the id is still its own.
+        Its id is still its own, because the master, its parent, has not waited for it.
         """
         os.kill(worker, signal.SIGKILL)
 
     def faults(self) -> list[str]:
-        """The lines of the log that tell of a fault."""
+        """Return the lines of the log that report a fault."""
         return [line for line in self.printed.splitlines() if SERVER_FAULT.search(line)]
 
 
 def children(process: int) -> list[int]:
-    """The processes that this one, or one of its threads, has started."""
-    found: list[int] = []
+    """Return the ids of the processes that a process, or one of its threads, has started."""
+    processes: list[int] = []
     for task in Path(f"/proc/{process}/task").glob("*/children"):
         with suppress(OSError):  # a thread that has just ended
-            found += [int(child) for child in task.read_text(encoding="ascii").split()]
-    return found
+            processes += [int(child) for child in task.read_text(encoding="ascii").split()]
+    return processes
 
 
 @contextmanager
@@ -160,13 +163,12 @@ def served(
 ) -> Iterator[Server]:
     """Prepare an instance in `folder`, serve it, and end it.
 
-    The log goes into the notes of whatever is raised.
-
-    `behind` is the address of a proxy in front; `environ` is what only the server sees.
+    `behind` is the address of a proxy in front; only the server sees `environ`. An exception gets
+    the log as a note.
     """
     log = folder / "gunicorn.log"
-    # The listening socket is handed over: the master keeps it, so that whoever connects waits for
-    # the next worker.
+    # The master inherits the listening socket and keeps it, so that a new connection waits for the
+    # next worker.
     with socket.create_server(("127.0.0.1", 0)) as listener, log.open("wb") as printed:
         address = f"127.0.0.1:{listener.getsockname()[1]}"
         url = behind or f"http://{address}"

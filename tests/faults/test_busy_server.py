@@ -1,7 +1,4 @@
-"""Backups, proofs and new keys, made while patients send and prescribers review.
-
-Nobody loses anything by them.
-"""
+"""Backups, verification and key rotation while patients send and prescribers review."""
 
 from __future__ import annotations
 
@@ -27,7 +24,7 @@ STORED = "SELECT reference, entries FROM screenings"
 
 
 def test_a_backup_holds_all_that_was_acknowledged_before(tmp_path: Path) -> None:
-    """On SQLite, whose copy is made page by page; pg_dump takes one moment by itself."""
+    """Test SQLite, which is copied page by page; pg_dump copies one moment by itself."""
     with served(tmp_path) as server:
         with busy(server) as work:
             sent, entries = acknowledged_before(server, work, "backup", str(tmp_path / "backup"))
@@ -49,13 +46,13 @@ def test_a_backup_holds_all_that_was_acknowledged_before(tmp_path: Path) -> None
 def test_whoever_reads_while_others_write_finds_no_fault(
     tmp_path: Path, on_postgresql: NewDatabase
 ) -> None:
-    """On PostgreSQL, where what was written meanwhile could be seen halfway through."""
+    """Test PostgreSQL, where a reader could see half of what is written meanwhile."""
     with served(tmp_path, on_postgresql()) as server, busy(server) as work:
         for _ in range(PROOFS):
             with server.command("verify") as proof:
                 while proof.poll() is None:
-                    newest = list(work.sent.values())[-1]  # on this one the prescribers are at work
-                    assert newest.said in newest.open("/copy").text
+                    newest = list(work.sent.values())[-1]  # prescribers add entries to it
+                    assert newest.reaction in newest.open("/copy").text
                 printed, _ = proof.communicate()
             assert proof.returncode == 0, printed
             work.check()
@@ -64,7 +61,7 @@ def test_whoever_reads_while_others_write_finds_no_fault(
 def test_nobody_is_refused_anything_while_old_keys_are_replaced_and_forgotten(
     tmp_path: Path, on_postgresql: NewDatabase
 ) -> None:
-    """On PostgreSQL, where several write at once."""
+    """Test PostgreSQL, where several processes write at once."""
     with served(tmp_path, on_postgresql()) as server:
         with busy(server) as work:
             for _ in range(ROTATIONS):
@@ -77,12 +74,12 @@ def test_nobody_is_refused_anything_while_old_keys_are_replaced_and_forgotten(
 def acknowledged_before(
     server: Server, work: Work, *words: str
 ) -> tuple[set[str], Counter[object]]:
-    """Run a command; what had been sent and added when it began to tell of its progress."""
+    """Run a command; return what was sent and added before its first report of progress."""
     with server.command(*words) as process:
         assert process.stdout is not None
         now = set(work.sent), work.entries()
         while not select.select([process.stdout], [], [], 0.005)[0]:
-            before = now  # what was so before it was asked
+            before = now  # the state before the last look
             now = (set(work.sent), work.entries())
         printed, _ = process.communicate()
     assert process.returncode == 0, printed
@@ -91,9 +88,9 @@ def acknowledged_before(
 
 @contextmanager
 def busy(server: Server) -> Iterator[Work]:
-    """What goes on meanwhile; some questionnaires are sent already.
+    """Run patients and prescribers in the background; some questionnaires are sent already.
 
-    Nothing may go wrong on the server's side.
+    The server must log no fault.
     """
     prescribers = [Prescriber.added_to(server), Prescriber.signed_in(server)]
     with seeded() as chance:

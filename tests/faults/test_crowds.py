@@ -1,4 +1,4 @@
-"""Whatever one visitor does with many connections, the pages of all other patients come at once."""
+"""One visitor with many connections does not delay the pages of other patients."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ AT_MOST = 0.5  # seconds that 95 of 100 pages of a patient may take
 
 
 def slowest_but_few(patient: Patient) -> float:
-    """How long the pages of this patient take, 95 of 100 of them at most."""
+    """Return the seconds within which 95 of 100 pages of this patient come."""
     return sorted(patient.waits("/questions/pregnancy", LOOKS))[round(0.95 * (LOOKS - 1))]
 
 
@@ -40,7 +40,7 @@ def test_many_connections_of_one_visitor(tmp_path: Path, connections: int, path:
 @pytest.mark.audit
 @pytest.mark.parametrize("visitors", [1, 40])
 def test_many_who_sign_in_wrongly(tmp_path: Path, visitors: int) -> None:
-    """Before they are refused by their address, and afterwards."""
+    """Test before their address is refused, and afterwards."""
     with served(tmp_path, prints=True) as server:
         patient = Patient(server.url, "patient")
         patient.fill_in()

@@ -1,4 +1,4 @@
-"""A disk that takes no more, and a database that somebody else holds: nothing is acknowledged, nothing is lost."""
+"""With a full disk or a locked database nothing is acknowledged and nothing is lost."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def test_a_full_disk_acknowledges_nothing_and_loses_nothing(tmp_path: Path) -> N
                 assert_kind(patient.press_send())
             assert patient.get("/done").status == HTTPStatus.CONFLICT
             assert_kind(patient.post("/questions/infection", {"infection": "yes"}))
-            assert patient.said in patient.open("/check").text
+            assert patient.reaction in patient.open("/check").text
             assert earlier.reference() == reference
             assert stored(server) == [reference]
         assert sorted([reference, patient.send()]) == sorted(stored(server))
-        assert patient.said in patient.open("/copy").text
+        assert patient.reaction in patient.open("/copy").text
         server.flask("verify")
 
 
@@ -50,14 +50,14 @@ def test_a_database_held_for_longer_than_is_waited_for_can_be_written_to_afterwa
         before = stored(server)
         with held(server):
             assert_kind(patient.press_send())
-            assert patient.said in patient.open("/check").text
+            assert patient.reaction in patient.open("/check").text
         assert stored(server) == before
         assert patient.send() in stored(server)
 
 
 @contextmanager
 def disk_full(server: Server) -> Iterator[None]:
-    """Let the processes of the server make no file longer than FEW_BYTES meanwhile."""
+    """Forbid the server's processes to make a file longer than FEW_BYTES."""
     processes = server.processes()
     for process in processes:
         resource.prlimit(process, resource.RLIMIT_FSIZE, (FEW_BYTES, resource.RLIM_INFINITY))
@@ -72,7 +72,7 @@ def disk_full(server: Server) -> Iterator[None]:
 
 @contextmanager
 def held(server: Server) -> Iterator[None]:
-    """Let nobody else write to the database meanwhile."""
+    """Lock the database for all other writers."""
     with closing(
         sqlite3.connect(server.instance / "screening.db", isolation_level=None)
     ) as connection:
@@ -82,11 +82,11 @@ def held(server: Server) -> Iterator[None]:
 
 
 def stored(server: Server) -> list[object]:
-    """The references of all that was sent."""
+    """Return the references of all stored screenings."""
     return [reference for (reference,) in server.rows("SELECT reference FROM screenings")]
 
 
 def assert_kind(page: Page) -> None:
-    """The page says that something went wrong on our side, and what to do."""
+    """Assert that the page reports an error on our side, and the next step."""
     assert page.status == HTTPStatus.INTERNAL_SERVER_ERROR, page.text
     assert KIND_WORDS in page.text

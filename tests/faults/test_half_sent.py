@@ -1,4 +1,4 @@
-"""Requests that never arrive whole, and clients that never close, hold none of the server's threads."""
+"""Requests that never come whole and clients that never close occupy no thread of the server."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ HALVES = {
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with served(tmp_path_factory.mktemp("half")) as one:
-        yield one
-        assert one.faults() == []
+    with served(tmp_path_factory.mktemp("half")) as live:
+        yield live
+        assert live.faults() == []
 
 
 @pytest.mark.parametrize("half", HALVES)
@@ -63,11 +63,11 @@ def test_a_form_that_arrives_in_pieces_is_taken(server: Server) -> None:
             time.sleep(0.02)
         assert opened.recv(100).startswith(b"HTTP/1.1 200")
         opened.sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 2)
-        found = b""
-        while found.count(b"HTTP/1.1 200") < 2:
+        received = b""
+        while received.count(b"HTTP/1.1 200") < 2:
             more = opened.recv(4000)
             assert more, "the connection was closed"
-            found += more
+            received += more
     patient.fill_in()
 
 

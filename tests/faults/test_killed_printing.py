@@ -1,4 +1,4 @@
-"""Workers and renderers are killed while they print: each summary is there in the end, once."""
+"""Workers and renderers are killed while they print: each summary is printed once in the end."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ DUE = "UPDATE outbox SET due_at = '2000-01-01 00:00:00+00:00'"
 
 
 def test_each_summary_is_printed_once_whoever_is_killed_meanwhile(tmp_path: Path) -> None:
-    """On SQLite; that no two take the same job is tested on PostgreSQL too, in integration/test_outbox.py."""
+    """Test SQLite.
+
+    integration/test_outbox.py tests on PostgreSQL too that two workers never take the same job.
+    """
     with seeded() as chance, served(tmp_path, prints=True) as server:
         fill(server)
         killed = 0
@@ -51,7 +54,7 @@ def test_each_summary_is_printed_once_whoever_is_killed_meanwhile(tmp_path: Path
 
 
 def fill(server: Server) -> None:
-    """Send that many questionnaires at once, from another process than those that serve."""
+    """Store SCREENINGS questionnaires from another process than those that serve."""
     app = create_app(
         Settings(instance=server.instance, database_url=server.database_url, public_url=server.url)
     )
@@ -63,7 +66,7 @@ def fill(server: Server) -> None:
 
 
 def somebody_prints(server: Server) -> bool:
-    """Wait until somebody does; False where all is printed."""
+    """Wait until a worker prints; return False when all is printed."""
     for _ in range(100 * PATIENCE):
         if not server.rows("SELECT id FROM outbox"):
             return False
@@ -77,13 +80,14 @@ def wait_until_all_is_printed(server: Server) -> None:
     end = time.monotonic() + PATIENCE
     while server.rows("SELECT id FROM outbox"):
         assert time.monotonic() < end, server.rows("SELECT attempts, failed, fault FROM outbox")
-        server.change(f"{DUE} WHERE lease = ''")  # what failed need not wait to be tried again
+        server.change(f"{DUE} WHERE lease = ''")  # failed jobs are retried at once
         time.sleep(0.2)
 
 
 def forget_leases(server: Server) -> None:
-    """As if the time of those who were killed had run out; who still prints finds that another one has the job.
+    """Let the leases of killed workers expire; call it once for each kill.
 
-    Once for each who was killed: whoever is at work would else be robbed of it again and again.
+    A worker that still prints then finds that another one has the job. More calls would take its
+    job again and again.
     """
     server.change(DUE)

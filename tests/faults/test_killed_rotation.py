@@ -1,4 +1,4 @@
-"""A rotation of the data key that is killed can be run again; whoever writes meanwhile loses nothing by it."""
+"""A killed rotation of the data key can be run again, and writers lose nothing meanwhile."""
 
 from __future__ import annotations
 
@@ -34,7 +34,10 @@ SEALED = {
     "key_checks": ("sealed_check",),
     "people": ("sealed_check",),
 }
-WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+WAITING = (
+    "SELECT count(*) FROM pg_stat_activity "
+    "WHERE datname = current_database() AND wait_event_type = 'Lock'"
+)
 
 
 def test_a_rotation_that_is_killed_again_and_again_finishes_in_the_end(tmp_path: Path) -> None:
@@ -49,14 +52,14 @@ def test_a_rotation_that_is_killed_again_and_again_finishes_in_the_end(tmp_path:
         killed = 0
         for tried in count(1):
             killed += rotate_and_kill(server, chance)
-            assert patient.said in prescriber.screening(reference).text
-            assert halfway.said in halfway.open("/check").text
+            assert patient.reaction in prescriber.screening(reference).text
+            assert halfway.reaction in halfway.open("/check").text
             if killed == KILLS:
                 break
             assert tried < 4 * KILLS, f"only {killed} of {tried} rotations could be killed"
         server.flask("rotate-key", "--forget")
         assert len(keys_used(server)) == 1
-        assert patient.said in prescriber.screening(reference).text
+        assert patient.reaction in prescriber.screening(reference).text
         halfway.send()
         server.flask("verify")
 
@@ -74,11 +77,11 @@ def test_what_is_sent_while_old_keys_are_forgotten_can_still_be_read(
             wait_until_so_many_wait(database, 1)
             with server.command("rotate-key", "--forget") as rotation:
                 wait_until_so_many_wait(database, 2, rotation)
-                holding.rollback()  # now the patient's turn comes first, then that of the rotation
+                holding.rollback()  # lets the patient write first, then the rotation
                 printed, _ = rotation.communicate()
         assert rotation.returncode == 0, printed
         sending.result().leading_to("/done")
-        assert patient.said in patient.open("/copy").text
+        assert patient.reaction in patient.open("/copy").text
         server.flask("verify")
 
 
@@ -119,7 +122,7 @@ def fill(work: Work) -> None:
 
 
 def rotate_and_kill(server: Server, chance: random.Random) -> bool:
-    """Kill a rotation a random while after it began to write; False where it was faster."""
+    """Kill a rotation at a random moment after its first write; return False if it ended before."""
     with server.command("rotate-key", *chance.choice(((), ("--forget",)))) as process:
         wait_until_it_writes(process, server.instance / "data.key")
         time.sleep(chance.uniform(0, LONGEST))
@@ -149,14 +152,14 @@ def kill_when_the_old_key_is_gone(clinic: Clinic) -> None:
 
 
 def key_files(clinic: Clinic) -> list[str]:
-    """The files that hold data keys."""
+    """Return the files that hold data keys."""
     return sorted(
         file.name for file in clinic.instance.iterdir() if b"\n[data]\n" in file.read_bytes()
     )
 
 
 def wait_until_it_writes(process: subprocess.Popen[str], key_file: Path) -> None:
-    """Until the new key is written or, where it goes on with the one before, until it tells of its progress."""
+    """Wait until the new key is written, or until a continued rotation reports progress."""
     assert process.stdout is not None
     before = key_file.stat().st_mtime_ns
     while (
@@ -169,7 +172,7 @@ def wait_until_it_writes(process: subprocess.Popen[str], key_file: Path) -> None
 def wait_until_so_many_wait(
     database: str, number: int, process: subprocess.Popen[str] | None = None
 ) -> None:
-    """Until so many are waiting for a lock in this PostgreSQL database, or the process that should is over."""
+    """Wait until `number` connections wait for a lock in PostgreSQL, or the process has ended."""
     end = time.monotonic() + PATIENCE
     with psycopg.connect(database, autocommit=True) as watching:
         while watching.execute(WAITING).fetchone() != (number,) and (
@@ -179,7 +182,7 @@ def wait_until_so_many_wait(
 
 
 def keys_used(clinic: Clinic) -> set[object]:
-    """The ids of the keys that anything is sealed with."""
+    """Return the ids of the keys that stored values are sealed with."""
     cells = (
         f"SELECT substr({column}, 1, 3) FROM {table}"
         for table, columns in SEALED.items()

@@ -1,4 +1,4 @@
-"""Worker processes are killed at random moments of submit, clarify and review: what was acknowledged is there, once."""
+"""Workers are killed at random moments of a write: no acknowledged write is lost or doubled."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def test_whatever_was_acknowledged_is_there_exactly_once_however_often_workers_a
         with at_work(server.url, patients=PATIENTS, prescribers=prescribers, chance=chance) as work:
             killed = kill_workers(server, work, chance, kills)
         assert killed >= kills
-        for what, writes in (("interrupted", work.broken), ("without its answer", work.lost)):
+        for fault, writes in (("interrupted", work.broken), ("without its answer", work.lost)):
             assert kills == FEW or set(writes) == set(KINDS), (
-                f"not every kind of write was {what}: {Counter(writes)}"
+                f"not every kind of write was {fault}: {Counter(writes)}"
             )
         assert server.faults() == []
         assert_stored(server, work)
@@ -50,10 +50,7 @@ def test_whatever_was_acknowledged_is_there_exactly_once_however_often_workers_a
 
 
 def kill_workers(server: Server, work: Work, chance: random.Random, kills: int) -> int:
-    """Kill one worker or both, a random while after a write began, until so many were killed.
-
-    Returns how many.
-    """
+    """Kill workers at random moments after a write began, and return how many."""
     killed: set[int] = set()
     while len(killed) < kills:
         kind = chance.choice(KINDS)
@@ -67,7 +64,7 @@ def kill_workers(server: Server, work: Work, chance: random.Random, kills: int) 
 
 
 def assert_stored(server: Server, work: Work) -> None:
-    """The database holds what was acknowledged and nothing else."""
+    """Assert that the database holds what was acknowledged, and nothing else."""
     entries = work.entries()
     stored = server.rows("SELECT reference, entries FROM screenings")
     assert sorted(stored) == sorted((reference, entries[reference]) for reference in work.sent)
@@ -87,7 +84,7 @@ def assert_stored(server: Server, work: Work) -> None:
 
 
 def assert_shown(prescriber: Prescriber, work: Work) -> None:
-    """The clinic's pages show each patient's own words and each entry once."""
+    """Assert that the clinic's pages show each patient's own words and each entry once."""
     with ThreadPoolExecutor(4) as readers:
         pages: dict[str, Page] = dict(
             zip(work.sent, readers.map(prescriber.screening, work.sent), strict=True)
@@ -95,6 +92,6 @@ def assert_shown(prescriber: Prescriber, work: Work) -> None:
     for reference, patient in work.sent.items():
         page = pages[reference]
         assert f"<h1><bdi>{patient.name}</bdi></h1>" in page.html, page.text
-        assert patient.said in page.html, page.text
+        assert patient.reaction in page.html, page.text
     for mark, (reference, _) in work.added.items():
         assert pages[reference].html.count(mark) == 1, pages[reference].text

@@ -1,4 +1,4 @@
-"""Whoever watches the server, however often, is told the truth and keeps nobody waiting."""
+"""Monitoring gets true answers and delays no patient, however often it asks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from tests.faults.browsing import Browser, Patient
 from tests.faults.serving import NewDatabase, served
 
-ASKED = 200
+REQUESTS = 200
 AT_ONCE = 8
 PAGES = 100
 AT_MOST = 30  # seconds for all of them
@@ -28,8 +28,10 @@ def test_asked_often_while_pages_are_served_it_says_ready(
         begun = time.monotonic()
         with ThreadPoolExecutor(AT_ONCE) as watching, ThreadPoolExecutor(2) as reading:
             pages = reading.map(lambda _: patient.get("/about-you").status, range(PAGES))
-            asked = watching.map(lambda _: Browser(server.url).get("/readyz").html, range(ASKED))
-            assert Counter(asked) == {"ready\n": ASKED}
+            answers = watching.map(
+                lambda _: Browser(server.url).get("/readyz").html, range(REQUESTS)
+            )
+            assert Counter(answers) == {"ready\n": REQUESTS}
             assert Counter(pages) == {200: PAGES}
         assert time.monotonic() - begun < AT_MOST
         assert server.faults() == []

@@ -1,6 +1,6 @@
 """The clock of a served installation jumps.
 
-Unread answers outlive it, and so does what is sent meanwhile.
+Unread answers survive it, as do those that are sent meanwhile.
 """
 
 from __future__ import annotations
@@ -51,26 +51,26 @@ def test_a_clock_that_jumps_deletes_nothing_whoever_writes_meanwhile(
 
 
 def answers_of(server: Server, mark: str) -> str:
-    """The reference of what a patient sends."""
+    """Send a questionnaire as a patient, and return its reference."""
     patient = Patient(server.url, mark)
     patient.fill_in()
     return patient.send()
 
 
 def wrong_password(server: Server) -> None:
-    """A stranger tries to sign in."""
+    """Try to sign in as a stranger."""
     browser = Browser(server.url)
     browser.open("/account/sign-in")
     browser.post("/account/sign-in", {"sign_in_name": "dr", "password": "wrong"})
 
 
 def stored(server: Server) -> set[object]:
-    """The references of all that is stored."""
+    """Return the references of all stored screenings."""
     return {reference for (reference,) in server.rows("SELECT reference FROM screenings")}
 
 
 def wait_for(server: Server, query: str) -> None:
-    """Wait until a query finds something."""
+    """Wait until a query finds a row."""
     until = time.monotonic() + PATIENCE
     while not server.rows(query):
         assert time.monotonic() < until, query
@@ -78,5 +78,5 @@ def wait_for(server: Server, query: str) -> None:
 
 
 def look_again(server: Server) -> None:
-    """Let the server look several times whether something is due."""
+    """Wait until the server has looked several times for what is due."""
     time.sleep(2)

@@ -1,4 +1,4 @@
-"""Patients and prescribers at work in threads, the account of what was acknowledged to them, and chance."""
+"""Patients and prescribers in threads, a record of acknowledged writes, and random numbers."""
 
 from __future__ import annotations
 
@@ -20,23 +20,22 @@ CLARIFY = "clarify"
 REVIEW = "review"
 KINDS = (SUBMIT, CLARIFY, REVIEW)
 AUDITED = {SUBMIT: "submitted", CLARIFY: "clarified", REVIEW: "reviewed"}
-PATIENCE = 60  # seconds within which there is always somebody who writes
-# each sixth answer never arrives, as if the worker had been killed between its commit and its
-# answer
+PATIENCE = 60  # seconds; some thread writes within them
+# each sixth answer is dropped, as if the worker had been killed between commit and answer
 LOST = 6
 NEWEST = 4  # prescribers work on so few screenings that they often meet on one
 
 
 class Work:
-    """What goes on at a clinic until `stop` is set, and what came of it."""
+    """The writes of a clinic until `stop` is set, and their results."""
 
     def __init__(self, url: str, chance: random.Random) -> None:
         self.url = url
         self.chance = chance
         self.stop = threading.Event()
         self.going_on: list[Future[None]] = []
-        self.sent: dict[str, Patient] = {}  # by the reference that was acknowledged
-        # by the mark of an entry that was acknowledged: reference, kind
+        self.sent: dict[str, Patient] = {}  # by the acknowledged reference
+        # by the mark of an acknowledged entry: reference, kind
         self.added: dict[str, tuple[str, str]] = {}
         self.broken: list[str] = []  # the kind of each write whose connection broke
         self.lost: list[str] = []  # the kind of each write whose answer was lost
@@ -47,47 +46,47 @@ class Work:
         self._arrived = threading.Semaphore(0)
 
     def entries(self) -> Counter[object]:
-        """How many entries were acknowledged for each reference so far."""
+        """Return the number of acknowledged entries of each reference so far."""
         return Counter(reference for reference, _ in list(self.added.values()))
 
     def audited(self) -> Counter[tuple[object, ...]]:
-        """How often the audit log has to tell of each reference and action."""
+        """Return the number of rows that the audit log must hold for each reference and action."""
         sent = Counter((reference, AUDITED[SUBMIT]) for reference in self.sent)
         return sent + Counter((reference, AUDITED[kind]) for reference, kind in self.added.values())
 
     def check(self) -> None:
-        """Raise what went wrong in a thread so far."""
-        for one in self.going_on:
-            if one.done():
-                one.result()
+        """Raise the exceptions of threads so far."""
+        for future in self.going_on:
+            if future.done():
+                future.result()
 
     def wait_until_sent(self, number: int) -> None:
-        """Wait until so many more questionnaires were sent."""
+        """Wait until `number` more questionnaires were sent."""
         for _ in range(number):
             self._wait(lambda seconds: self._arrived.acquire(timeout=seconds), "was sent")
 
     def wait_until_begun(self, kind: str) -> None:
-        """Wait until somebody sends the next write of this kind."""
+        """Wait until the next write of this kind begins."""
         self._under_way[kind].clear()
         self._wait(self._under_way[kind].wait, f"of the kind {kind} was begun")
 
-    def _wait(self, for_seconds: Callable[[float], bool], what: str) -> None:
-        """Wait in parts, so that what goes wrong in a thread meanwhile is told at once."""
+    def _wait(self, for_seconds: Callable[[float], bool], event: str) -> None:
+        """Wait in steps, so that an exception of a thread is raised at once."""
         for _ in range(PATIENCE):
             self.check()
             if for_seconds(1.0):
                 return
-        raise AssertionError(f"nothing {what} for {PATIENCE} seconds")
+        raise AssertionError(f"nothing {event} for {PATIENCE} seconds")
 
     def send_questionnaires(self) -> None:
-        """One patient after the other."""
+        """Send questionnaires, one patient after the other."""
         while not self.stop.is_set():
             patient = Patient(self.url, f"{next(self._numbers):04d}{secrets.token_hex(4)}")
             patient.fill_in()
             self.send(patient)
 
     def send(self, patient: Patient) -> None:
-        """RendererProcess the button again and again until the clinic acknowledges, and note the reference."""
+        """Press Send again and again until the clinic acknowledges it, and record the reference."""
         while (page := self._write(SUBMIT, patient.press_send)) is None:
             continue
         page.leading_to("/done")
@@ -97,7 +96,7 @@ class Work:
         self._arrived.release()
 
     def review_screenings(self, prescriber: Prescriber) -> None:
-        """One entry after the other, each for one of the newest screenings."""
+        """Add entries one after the other, each to one of the newest screenings."""
         while not self.stop.is_set():
             if newest := list(self.sent)[-NEWEST:]:
                 self.add(
@@ -109,7 +108,7 @@ class Work:
     def add(self, prescriber: Prescriber, reference: str, kind: str) -> None:
         """Add one entry.
 
-        Where no answer came, or somebody was faster, look first whether it is there already.
+        Without an answer, or after a conflict, look first whether it is there already.
         """
         act = {CLARIFY: prescriber.clarify, REVIEW: prescriber.decide}[kind]
         mark = f"mark{secrets.token_hex(6)}"
@@ -129,7 +128,7 @@ class Work:
         self.added[mark] = reference, kind
 
     def _write(self, kind: str, ask: Callable[[], Page]) -> Page | None:
-        """The answer to one write; None where it never arrived."""
+        """Return the answer to one write, or None if it never arrived."""
         begun = time.monotonic()
         self._under_way[kind].set()
         try:
@@ -148,14 +147,13 @@ class Work:
 def at_work(
     url: str, *, patients: int, prescribers: Sequence[Prescriber] = (), chance: random.Random
 ) -> Iterator[Work]:
-    """So many patients and these prescribers at work meanwhile.
-
-    At the end each finishes what was begun.
-    """
+    """Run so many patients and these prescribers in threads; each finishes its work at the end."""
     work = Work(url, chance)
     with ThreadPoolExecutor(patients + len(prescribers)) as threads:
         work.going_on += [threads.submit(work.send_questionnaires) for _ in range(patients)]
-        work.going_on += [threads.submit(work.review_screenings, one) for one in prescribers]
+        work.going_on += [
+            threads.submit(work.review_screenings, prescriber) for prescriber in prescribers
+        ]
         try:
             yield work
         finally:
@@ -165,7 +163,7 @@ def at_work(
 
 @contextmanager
 def seeded() -> Iterator[random.Random]:
-    """Random numbers whose seed is named in the notes of whatever is raised."""
+    """Yield random numbers; an exception gets their seed as a note."""
     seed = random.SystemRandom().randrange(10**9)
     try:
         yield random.Random(seed)

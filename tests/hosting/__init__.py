@@ -1,1 +1,1 @@
-"""What docs/deploy says, done: its units, its nginx, and two machines behind it."""
+"""The configuration of docs/deploy in use: its units, its nginx, and two machines behind it."""

@@ -1,8 +1,8 @@
 """Run a command as a unit confines it, without systemd: `confined.py UNIT SOCKET COMMAND...`.
 
-What the kernel keeps by seccomp (system calls, kinds of sockets, no memory both written and
-executed), what it counts (core dumps), and no way to more rights. Files, addresses and users need
-systemd itself.
+It applies what the kernel enforces by seccomp (system calls, kinds of sockets, no memory both
+written and executed) and by limits (core dumps), and no new privileges. Restrictions of files,
+addresses and users need systemd itself.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from tests.hosting.units import Unit, system_calls
 
 ALLOW = 0x7FFF0000
 REFUSE = 0x00050000 | errno.EPERM
-EQUAL = 4  # comparisons of libseccomp
+EQUAL = 4  # a comparison of libseccomp
 MASKED = 7
 NO_NEW_PRIVILEGES = 38
 FAMILIES = range(64)
 SHM_EXEC = 0o100000
-LISTENING = 3  # where systemd hands a socket over
+LISTENING = 3  # file descriptor of the first socket that systemd passes on
 
 
 class Comparison(ctypes.Structure):
-    """`struct scmp_arg_cmp`: for MASKED, `one` is the mask and `other` what is compared with."""
+    """`struct scmp_arg_cmp`; with MASKED, `one` is the mask and `other` the value to compare."""
 
     _fields_ = (
         ("argument", ctypes.c_uint),
@@ -39,7 +39,7 @@ class Comparison(ctypes.Structure):
 
 
 def confine(unit: Unit) -> None:
-    """Confine this process and all that it becomes."""
+    """Confine this process and the programs that it executes."""
     library = ctypes.CDLL("libseccomp.so.2")
     library.seccomp_init.restype = ctypes.c_void_p
 
@@ -47,7 +47,7 @@ def confine(unit: Unit) -> None:
         context = ctypes.c_void_p(library.seccomp_init(ctypes.c_uint32(otherwise)))
         for name, compared in rules:
             number = library.seccomp_syscall_resolve_name(name.encode())
-            if number >= 0:  # else it is one of another kind of processor
+            if number >= 0:  # else a call of another processor architecture
                 arguments = (Comparison * len(compared))(*compared)
                 done = library.seccomp_rule_add_array(
                     context, ctypes.c_uint32(then), number, len(compared), arguments

@@ -1,4 +1,4 @@
-"""The server as screening.service starts it: its command and environment, its socket handed over, confined."""
+"""The server as screening.service starts it: command, environment, socket passed on, confined."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CONFINED = (sys.executable, "-m", "tests.hosting.confined")
 
 
 def unit_environment(unit: Unit, folder: Path) -> dict[str, str]:
-    """What a unit sets, with other places."""
+    """Return the environment of a unit, with other paths."""
     text = unit.value("Environment").replace("/var/lib/screening", f"{folder}/instance")
     return dict(
         word.split("=", 1)

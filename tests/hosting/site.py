@@ -1,4 +1,4 @@
-"""docs/deploy/nginx.conf as it stands, with other ports and places, served by a real nginx without any rights."""
+"""docs/deploy/nginx.conf with other ports and paths, served by a real nginx without privileges."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ KINDS = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """An nginx and what it listens on. `key_hash` is what Chromium knows its key by."""
+    """An nginx and its addresses. `key_hash` identifies its key to Chromium."""
 
     home: Path
     plain: socket.socket
@@ -63,30 +63,30 @@ class Site:
 
     @property
     def certificate(self) -> Path:
-        """What it shows to whoever connects."""
+        """Return the path of its certificate."""
         return self.home / "fullchain.pem"
 
     @property
     def url(self) -> str:
-        """Where patients come in."""
+        """Return the address that patients open."""
         return f"https://{HOST}:{port(self.tls)}"
 
     @property
     def logs(self) -> str:
-        """All that nginx has written down."""
+        """Return the content of all its logs."""
         return "\n".join(
             file.read_text(encoding="utf-8") for file in sorted((self.home / "logs").iterdir())
         )
 
     def connect(self, *, source: str = HOST) -> http.client.HTTPSConnection:
-        """A connection from an address of this machine, which trusts nothing but this site's certificate."""
+        """Return a connection from a local address that trusts this site's certificate alone."""
         trusting = ssl.create_default_context(cafile=str(self.certificate))
         return http.client.HTTPSConnection(
             HOST, port(self.tls), timeout=30, context=trusting, source_address=(source, 0)
         )
 
     def status(self, path: str, *, source: str = HOST) -> int:
-        """What a page is answered with."""
+        """Return the status of the answer to a request for a page."""
         with closing(self.connect(source=source)) as connection:
             connection.request("GET", path)
             return connection.getresponse().status
@@ -94,7 +94,7 @@ class Site:
 
 @contextmanager
 def prepared() -> Iterator[Site]:
-    """A folder that nginx without any rights can use, with a certificate, and two ports that are its own already."""
+    """Yield a folder for nginx without privileges, a certificate and two reserved ports."""
     home = Path(tempfile.mkdtemp(prefix="screening-nginx-"))
     try:
         for folder in ("logs", "temporary"):
@@ -106,10 +106,7 @@ def prepared() -> Iterator[Site]:
 
 
 def make_certificate(home: Path) -> str:
-    """Write a key and a certificate that it signed itself.
-
-    Returns what Chromium knows the key by.
-    """
+    """Write a key and a self-signed certificate, and return the hash of the key for Chromium."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "A clinic")])
     now = datetime.now(UTC)
@@ -133,7 +130,7 @@ def make_certificate(home: Path) -> str:
 
 @contextmanager
 def running(site: Site, *machines: str) -> Iterator[None]:
-    """nginx in front of one application machine, or two."""
+    """Run nginx in front of one application machine, or of two."""
     text = (DEPLOY / "nginx.conf").read_text(encoding="utf-8")
     places = [
         ("listen [::]:80;", ""),
@@ -159,14 +156,13 @@ def running(site: Site, *machines: str) -> Iterator[None]:
     for path in (site.home, *site.home.rglob("*")):
         if user:
             shutil.chown(path, user)
-    # It takes the listening sockets over, as it does from a former nginx: whoever connects waits
-    # until it is there.
+    # nginx inherits the listening sockets, as from a former nginx: a new connection waits for it.
     sockets = [site.plain.fileno(), site.tls.fileno()]
     process = subprocess.Popen(
         [NGINX, "-e", "stderr", "-p", site.home, "-c", "nginx.conf"],
         user=user,
         cwd="/",
-        env={"NGINX": "".join(f"{one};" for one in sockets)},
+        env={"NGINX": "".join(f"{descriptor};" for descriptor in sockets)},
         pass_fds=sockets,
     )
     try:
@@ -178,11 +174,11 @@ def running(site: Site, *machines: str) -> Iterator[None]:
 
 
 def port(listener: socket.socket) -> int:
-    """What it listens on."""
+    """Return the port of a listening socket."""
     number: int = listener.getsockname()[1]
     return number
 
 
 def nobody() -> str | None:
-    """The user that nginx runs as in these tests, where they run as root."""
+    """Return the user of nginx for tests that run as root."""
     return pwd.getpwnam("www-data").pw_name if os.geteuid() == 0 else None

@@ -1,4 +1,4 @@
-"""nginx keeps away what asks for too much, and never a waiting room of patients who share one address."""
+"""nginx limits excessive requests, but not a waiting room of patients who share one address."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from tests.hosting.site import HOST, Site, port, prepared, running
 
 HALF_SENT = 2000
 UPLOADS = 60
-PHONES = 60  # in a waiting room, and what each loads at once
+PHONES = 60  # in a waiting room; each loads PARTS files at once
 PARTS = 6
-# seconds: a third of the time-outs of the site, so nobody waited for what was half-sent to end
+# seconds: a third of the site's time-outs, so nobody waited for a half-sent request to end
 AT_MOST = 5.0
 PAGE = "/healthz"
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with prepared() as one, running(one, f"unix:{one.home}/screening.sock"):
-        yield one
+    with prepared() as live, running(live, f"unix:{live.home}/screening.sock"):
+        yield live
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def many_files() -> Iterator[None]:
 
 
 def page(site: Site, cookie: str = "", path: str = PAGE) -> int:
-    """How a page is answered, to a visitor with this cookie."""
+    """Return the status of a page for a visitor with this cookie."""
     with closing(site.connect()) as connection:
         connection.request("GET", path, headers={"Cookie": cookie} if cookie else {})
         answer = connection.getresponse()
@@ -56,7 +56,7 @@ def page(site: Site, cookie: str = "", path: str = PAGE) -> int:
 
 
 def soon(site: Site) -> None:
-    """A patient's page comes at once."""
+    """Assert that a patient's page comes at once."""
     begun = time.perf_counter()
     assert page(site, path="/") == http.HTTPStatus.OK
     assert time.perf_counter() - begun < AT_MOST
@@ -69,11 +69,11 @@ def test_half_sent_requests_of_one_address_keep_nobody_waiting(
 ) -> None:
     with ExitStack() as stack:
         for number in range(HALF_SENT):
-            one = stack.enter_context(
+            connection = stack.enter_context(
                 closing(socket.create_connection((HOST, port(site.tls)), timeout=10))
             )
             if number % 2:
-                one.sendall(b"\x16\x03\x01")  # the beginning of a handshake
+                connection.sendall(b"\x16\x03\x01")  # the beginning of a handshake
         soon(site)
 
 
@@ -81,16 +81,16 @@ def test_half_sent_requests_of_one_address_keep_nobody_waiting(
 def test_half_sent_uploads_keep_nobody_waiting(site: Site, server: LiveServer) -> None:
     with ExitStack() as stack:
         for number in range(UPLOADS):
-            one = stack.enter_context(closing(site.connect()))
+            connection = stack.enter_context(closing(site.connect()))
             path, length = (
                 ("/verify", 2_000_000),
                 ("/verify", 30_000_000),
                 ("/about-you", 100_000),
             )[number % 3]
-            one.putrequest("POST", path)
-            one.putheader("Content-Length", str(length))
-            one.putheader("Content-Type", "application/x-www-form-urlencoded")
-            one.endheaders(b"x" * 10_000)
+            connection.putrequest("POST", path)
+            connection.putheader("Content-Length", str(length))
+            connection.putheader("Content-Type", "application/x-www-form-urlencoded")
+            connection.endheaders(b"x" * 10_000)
         soon(site)
 
 
@@ -105,8 +105,8 @@ def test_a_waiting_room_of_patients_is_let_in(site: Site, server: LiveServer) ->
 def test_one_visitor_with_too_many_requests_is_told_to_wait_and_others_are_not(
     site: Site, server: LiveServer
 ) -> None:
-    with ThreadPoolExecutor(24) as one_visitor:
-        answers = Counter(one_visitor.map(lambda _: page(site, "draft=crowd"), range(200)))
+    with ThreadPoolExecutor(24) as threads:
+        answers = Counter(threads.map(lambda _: page(site, "draft=crowd"), range(200)))
     assert answers[429] > 0
     assert answers[200] >= 60
     assert page(site, "draft=other") == http.HTTPStatus.OK

@@ -1,4 +1,4 @@
-"""A patient and a prescriber come in through nginx, to a server that is confined as its unit says."""
+"""A patient and a prescriber use a server through nginx, confined as its unit requires."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from tests.browser.server import LiveServer, launch_options
 from tests.hosting.served import served_behind
 from tests.hosting.site import HOST, Site, port, prepared, running
 
-ELSEWHERE = "127.0.0.2"  # any other address than that of the machine itself
+ELSEWHERE = "127.0.0.2"  # another address than that of the machine itself
 TOKEN = f"token{secrets.token_hex(8)}"
 QUERY = f"query{secrets.token_hex(8)}"
-BY_HAND = "breastfeeding"  # up to this question
+BY_HAND = "breastfeeding"  # earlier questions are answered on their pages, the rest by posts
 SEND = """async pages => {
     const token = document.querySelector("[name=csrf_token]").value;
     for (const [path, typed] of pages) {
@@ -35,21 +35,21 @@ CJK = journey.ANSWERS | {"vaccines_which": "流感疫苗"}
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
-    """nginx in front of a Unix socket."""
-    with prepared() as one, running(one, f"unix:{one.home}/screening.sock"):
-        yield one
+    """Run nginx in front of a Unix socket."""
+    with prepared() as live, running(live, f"unix:{live.home}/screening.sock"):
+        yield live
 
 
 @pytest.fixture(scope="module")
 def server(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    """The application behind it."""
+    """Serve the application behind nginx."""
     with served_behind(site, tmp_path_factory.mktemp("confined")) as live:
         yield live
 
 
 @pytest.fixture
 def page(site: Site, playwright: Playwright) -> Iterator[Page]:
-    """A page of a browser that trusts the key of this site, and no other."""
+    """Open a page of a browser that trusts this site's key alone."""
     options = launch_options()
     options["args"].append(f"--ignore-certificate-errors-spki-list={site.key_hash}")
     faults: list[str] = []
@@ -73,7 +73,10 @@ def test_a_screening_is_sent_and_printed_through_nginx(page: Page, server: LiveS
     colleague.read(page, reference)
     assert SOMEONE.name in page.inner_text("h1")
     printed = page.evaluate(
-        "async address => { const got = await fetch(address); return [got.status, await got.text()] }",
+        """async address => {
+          const answer = await fetch(address);
+          return [answer.status, await answer.text()];
+        }""",
         f"/clinic/screenings/{reference}/summary.pdf",
     )
     assert (printed[0], printed[1][:5]) == (200, "%PDF-")
@@ -89,7 +92,7 @@ def test_a_screening_is_sent_and_printed_through_nginx(page: Page, server: LiveS
 
 
 def send_the_rest(page: Page) -> None:
-    """The browser sends the forms of the other questions without showing their pages, which is faster."""
+    """Send the forms of the other questions without showing their pages, which is faster."""
     ids = [question.id for question in journey.QUESTIONS]
     pages = [
         (f"/questions/{question.id}", urlencode(journey.on_page(question, CJK), doseq=True))
@@ -118,7 +121,7 @@ def test_plain_http_only_leads_to_tls(site: Site, server: LiveServer) -> None:
 def test_what_is_too_large_is_refused_by_the_application_in_its_own_words(
     site: Site, server: LiveServer
 ) -> None:
-    """And nothing of what is sent is written to a disk on the way: nginx could not, here."""
+    """Test also that no part of it is written to a disk: nginx could not write here."""
     for folder in (site.home / "temporary").iterdir():
         folder.chmod(0)
     form = urlencode({"name": "x" * 100_000})
@@ -126,20 +129,21 @@ def test_what_is_too_large_is_refused_by_the_application_in_its_own_words(
         site, "/about-you", form, "application/x-www-form-urlencoded", status=413
     )
     for size, status in ((2_000_000, 200), (2_500_000, 413)):
-        part = f'--b\r\nContent-Disposition: form-data; name="pdf"; filename="a.pdf"\r\n\r\n{"x" * size}\r\n--b--\r\n'
+        disposition = 'Content-Disposition: form-data; name="pdf"; filename="a.pdf"'
+        part = f"--b\r\n{disposition}\r\n\r\n{'x' * size}\r\n--b--\r\n"
         assert "Our clinic" in post(
             site, "/verify", part, "multipart/form-data; boundary=b", status=status
         )
 
 
 def post(site: Site, path: str, body: str, kind: str, *, status: int) -> str:
-    """Send a form as a new visitor; the page that it is answered with."""
+    """Send a form as a new visitor, and return the page that answers it."""
     with closing(site.connect()) as connection:
         connection.request("GET", "/verify")
-        asked = connection.getresponse()
-        token = journey.TOKEN.search(asked.read().decode())
+        first_page = connection.getresponse()
+        token = journey.TOKEN.search(first_page.read().decode())
         assert token is not None
-        cookie = asked.headers["Set-Cookie"].split(";")[0]
+        cookie = first_page.headers["Set-Cookie"].split(";")[0]
         connection.request(
             "POST", path, body, {"Content-Type": kind, "Cookie": cookie, "X-CSRFToken": token[1]}
         )
@@ -149,26 +153,26 @@ def post(site: Site, path: str, body: str, kind: str, *, status: int) -> str:
 
 
 def test_nothing_is_written_down_that_opens_anything(site: Site, server: LiveServer) -> None:
-    """Whether the application answers or not."""
+    """Test both with and without an answer of the application."""
     with prepared() as alone:
         with running(alone, f"unix:{alone.home}/screening.sock"):
-            for one in (site, alone):
+            for nginx in (site, alone):
                 for path in (
                     f"/invited/{TOKEN}",
                     f"/invited/{TOKEN}/about",
                     f"/verify?code={QUERY}",
                     f"/?{QUERY}",
                 ):
-                    with closing(one.connect()) as connection:
+                    with closing(nginx.connect()) as connection:
                         connection.request(
                             "GET",
                             path,
                             headers={"Referer": f"https://x/{QUERY}", "User-Agent": QUERY},
                         )
                         answer = connection.getresponse()
-                        shown = "Our clinic" if one is site else "Please wait a moment"
+                        shown = "Our clinic" if nginx is site else "Please wait a moment"
                         assert shown in answer.read().decode()
-        # a line is written after its answer: the last one is surely there once nginx has ended
+        # nginx logs a request after its answer: the last line is there once nginx has ended
         lonely = alone.logs
     assert lonely.count("screening.sock 502") == 4
     assert site.logs.count('"GET /invited/-" ') == 2

@@ -1,4 +1,4 @@
-"""Two application machines behind one nginx, with one PostgreSQL: one of them is lost while patients send."""
+"""Two application machines behind one nginx, with one PostgreSQL; one fails while patients send."""
 
 from __future__ import annotations
 
@@ -61,14 +61,14 @@ def test_one_machine_is_lost_under_load_and_the_other_goes_on(
 
 
 def answered_by(logs: str) -> Counter[str]:
-    """How many requests each machine has answered alone."""
+    """Return the number of requests that each machine has answered alone."""
     return Counter(words[-2] for line in logs.splitlines() if (words := line.split()))
 
 
 def pull_the_plug(server: Server) -> None:
-    """End all processes of a machine at once, without any warning."""
+    """Kill all processes of a machine at once."""
     processes = server.processes()
-    os.kill(server.master, signal.SIGSTOP)  # it would start new workers
+    os.kill(server.master, signal.SIGSTOP)  # else it would start new workers
     for process in (*processes[1:], server.master):
         with suppress(ProcessLookupError):
             os.kill(process, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""What systemd says of our units, and what they start."""
+"""The verdict of systemd on our units, and the commands that they start."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.browser.server import ROOT, environment
 from tests.hosting.served import unit_environment
 from tests.hosting.units import DEPLOY, Unit, systemd_analyze
 
-EXPOSURE = 2.0  # of 10; 2.0 and less is what systemd calls OK
+EXPOSURE = 2.0  # of 10; systemd calls 2.0 and less OK
 SERVICES = ("screening.service", "screening-backup.service")
 OLD = 15 * 24 * 3600
 
@@ -34,10 +34,7 @@ def test_a_service_is_hardly_exposed(name: str) -> None:
 
 
 def test_systemd_understands_every_line(tmp_path: Path) -> None:
-    """Only the programs have other places here.
-
-    The settings of a second machine are read with them.
-    """
+    """Test with other paths of programs only, and with the settings of a second machine."""
     shutil.copytree(DEPLOY / "two-machines", tmp_path / "units")
     for file in DEPLOY.glob("screening*.*"):
         text = file.read_text(encoding="utf-8").replace(
@@ -67,10 +64,10 @@ def test_the_daily_backup_keeps_two_weeks(tmp_path: Path) -> None:
     commands.append(unit.command("ExecStartPost", places))
     for command in commands:
         subprocess.run(command, cwd=ROOT, env=environ, check=True)
-    kept = sorted(file.name for file in folder.iterdir())
-    assert len(kept) == 3
-    assert kept[1:] == ["other", "young.backup"]
-    assert (folder / kept[0]).stat().st_mode & 0o777 == 0o600
+    files = sorted(file.name for file in folder.iterdir())
+    assert len(files) == 3
+    assert files[1:] == ["other", "young.backup"]
+    assert (folder / files[0]).stat().st_mode & 0o777 == 0o600
 
 
 def test_the_page_for_the_clinic_names_only_commands_that_there_are() -> None:
@@ -84,7 +81,7 @@ def test_what_the_service_cannot_read_is_named_with_the_remedy() -> None:
     text = (DEPLOY / "screening").read_text(encoding="utf-8")
     text = text.replace("runuser -u screening", "runuser -u nobody" if os.geteuid() == 0 else "env")
     with TemporaryDirectory() as installed:
-        Path(installed).chmod(0o311)  # not by its owner either
+        Path(installed).chmod(0o311)  # its owner cannot read it either
         text = text.replace("/opt/screening", installed)
         done = subprocess.run(
             ["/bin/sh", "-c", text, "screening", "init"],
@@ -123,7 +120,7 @@ def test_an_address_that_cannot_be_used_is_named_once_with_why(address: str) -> 
 
 
 def run_as_root(folder: Path, *words: str) -> None:
-    """The command for the clinic's administrator, with other places, and as the user of these tests."""
+    """Run the command for the clinic's administrator, with other paths and as the tests' user."""
     text = (DEPLOY / "screening").read_text(encoding="utf-8")
     for place, instead in (
         ("/opt/screening", str(ROOT)),

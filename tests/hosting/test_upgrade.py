@@ -1,4 +1,4 @@
-"""An upgrade as docs/operations.md describes it, and both ways back."""
+"""An upgrade as docs/operations.md describes it, and both ways to go back."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from screening.storage.database import DatabaseNotReady, write
 from tests.integration.test_review import sent
 from tests.integration.test_upkeep import flask, kept
 
-OLD = "0002_summaries_and_outbox"  # what the tables of the release before are called
+OLD = "0002_summaries_and_outbox"  # the revision of the tables of the previous release
 
 
 def release_of(app: Flask) -> str:
-    """What the tables of a database are called."""
+    """Return the revision of a database's tables."""
     with app.app_context():
         return str(db.session.scalar(text("SELECT version_num FROM alembic_version")))
 
@@ -44,13 +44,13 @@ def test_an_upgrade_and_both_ways_back(
     second = sent(sqlite_app)
 
     with sqlite_app.app_context():
-        flask(sqlite_app, "db", "downgrade", OLD)  # by the new release: keeps what was sent since
+        flask(sqlite_app, "db", "downgrade", OLD)  # by the new release: keeps later screenings
     assert release_of(sqlite_app) == OLD
     flask(sqlite_app, "init")
     assert "All is as it was stored: 2 screenings" in flask(sqlite_app, "verify").stdout
     assert kept(sqlite_app) == {first, second}
 
-    settings = installation(sqlite_app).settings  # the backup: only what was sent before
+    settings = installation(sqlite_app).settings  # the backup holds only earlier screenings
     elsewhere = settings.model_copy(update={"instance": tmp_path / "elsewhere"})
     elsewhere.instance.mkdir(mode=0o700)
     shutil.copy2(settings.instance / "data.key", elsewhere.instance)

@@ -20,7 +20,7 @@ class Unit:
 
     @classmethod
     def read(cls, name: str) -> Unit:
-        """A unit of docs/deploy."""
+        """Read a unit of docs/deploy."""
         settings: dict[str, list[str]] = {}
         for line in (DEPLOY / name).read_text(encoding="utf-8").splitlines():
             if "=" in line and not line.startswith("#"):
@@ -29,12 +29,12 @@ class Unit:
         return cls(name=name, settings=settings)
 
     def value(self, setting: str) -> str:
-        """The one value of a setting."""
+        """Return the only value of a setting."""
         (value,) = self.settings[setting]
         return value
 
     def command(self, setting: str, *places: tuple[str, str]) -> list[str]:
-        """What it starts, with other places than those of an installation."""
+        """Return the command that it starts, with other paths."""
         words = self.value(setting).replace("%%", "%")
         for place, instead in places:
             assert place in words, f"{self.name}: {setting} does not name {place}"
@@ -43,12 +43,12 @@ class Unit:
 
 
 def systemd_analyze(*words: str) -> subprocess.CompletedProcess[str]:
-    """Run systemd's own judge of units, which needs no running systemd."""
+    """Check units with systemd-analyze, which needs no running systemd."""
     return subprocess.run(["systemd-analyze", *words], capture_output=True, text=True, check=False)
 
 
 def system_calls(unit: Unit) -> set[str]:
-    """The names of the system calls that a unit permits."""
+    """Return the names of the system calls that a unit permits."""
     sets: dict[str, list[str]] = {}
     for line in systemd_analyze("syscall-filter").stdout.splitlines():
         if line.startswith("@"):
@@ -57,10 +57,10 @@ def system_calls(unit: Unit) -> set[str]:
             listed.append(line.strip())
 
     def named(words: str) -> set[str]:
-        found = set()
+        calls = set()
         for word in words.split():
-            found |= named(" ".join(sets[word])) if word.startswith("@") else {word}
-        return found
+            calls |= named(" ".join(sets[word])) if word.startswith("@") else {word}
+        return calls
 
     permitted = named("@default")
     for value in unit.settings["SystemCallFilter"]:

@@ -24,9 +24,9 @@ def add_person(app: Flask, name: str, *roles: str) -> str:
         args=["people", "add", name, "--name", f"Dr {name}", *words]
     )
     assert result.exit_code == 0, result.output
-    found = re.search(r"password (\S+)", result.output)
-    assert found is not None
-    return found[1]
+    match = re.search(r"password (\S+)", result.output)
+    assert match is not None
+    return match[1]
 
 
 class Colleague(Visitor):
@@ -78,5 +78,5 @@ class Colleague(Visitor):
     @property
     def seen(self) -> str:
         """The number of entries that the page knows of."""
-        found = re.search(r'name="seen" value="(\d+)"', self.page.text)
-        return found[1] if found else "0"
+        match = re.search(r'name="seen" value="(\d+)"', self.page.text)
+        return match[1] if match else "0"

@@ -24,7 +24,7 @@ SERVED_HASHING = {name: getattr(argon2, name) for name in FAST_HASHING}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A test that asks for a database runs on both, unless its file is about what no database makes different."""
+    """Run a test that needs a database on both, unless its file is marked `one_database`."""
     if "database_url" in metafunc.fixturenames:
         marks = {mark.name for mark in metafunc.definition.iter_markers()}
         both = "one_database" not in marks or "both_databases" in marks
@@ -149,7 +149,7 @@ def _init(app: Flask) -> None:
 def prepared_postgresql(
     postgresql: str, new_instance: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> str:
-    """The name of a database as `flask init` leaves it, for the keys of `new_instance`; a copy spares that run."""
+    """Return the name of a database as `flask init` leaves it, for the keys of `new_instance`."""
     instance = tmp_path_factory.mktemp("prepared") / "instance"
     shutil.copytree(new_instance, instance)
     with psycopg.connect(f"{postgresql}/postgres", autocommit=True) as connection:

@@ -1,4 +1,4 @@
-"""The clinic's own rule book: adopted, approved by people who prove who they are, in force from then on."""
+"""The clinic's own rule book: adopted, approved by people who sign in again, then in force."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ INFECTION = 'id = "infection"\nwhen = { infection = ["yes"] }\nseverity = "contr
 
 
 def adopted(app: Flask, *changes: tuple[str, str]) -> str:
-    """Adopt the rule book in English alone, change it and its version, and return the digest of the result."""
+    """Adopt the rule book in English alone, change it and its version; return the new digest."""
     flask(app, "rulebook", "adopt")
     (installation(app).rule_book_folder / "azathioprine.es.toml").unlink()
     return changed(app, ("version = ", 'version = "own-1" # '), *changes)
@@ -121,15 +121,15 @@ def test_two_people_are_needed_where_the_setting_says_so(make_app: Callable[...,
     app = make_app(approvals_needed=2)
     digest = adopted(app)
     packaged = in_force(app)
-    one = Colleague(app)
+    dr = Colleague(app)
     other = Colleague(app, "other")
-    assert "In force from" not in one.get(ADDRESS).text, (
+    assert "In force from" not in dr.get(ADDRESS).text, (
         "only the last approval brings it into force"
     )
-    approve(one, digest)
-    assert "One more prescriber must approve it" in one.text
-    approve(one, digest)
-    assert "Somebody else has to be the second" in one.text
+    approve(dr, digest)
+    assert "One more prescriber must approve it" in dr.text
+    approve(dr, digest)
+    assert "Somebody else has to be the second" in dr.text
     assert in_force(app) == packaged
     assert "Not in force: one more prescriber must approve it" in other.get(ADDRESS).text
     assert "not yet approved by a clinician" not in other.text

@@ -1,4 +1,4 @@
-"""Which rule book is in force, and who approved it, does not follow from a wrong clock, a second try or a stray row."""
+"""A wrong clock, a retry or a stray row changes neither the edition in force nor its approvals."""
 
 from __future__ import annotations
 

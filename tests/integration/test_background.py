@@ -1,4 +1,4 @@
-"""The threads of the background outlive every fault, and what watches this machine hears of one that does not."""
+"""The background threads survive every fault, and monitoring reports a thread that does not."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Ended(BaseException):
 
 
 class Rounds(threading.Event):
-    """Between two rounds of a thread: nobody waits; before each further round something happens, and then it ends."""
+    """The pauses of a thread, without waiting: each calls one of `before`, the last ends it."""
 
     def __init__(self, *before: Callable[[], object]) -> None:
         super().__init__()
@@ -109,7 +109,7 @@ def test_whatever_a_task_raises_the_thread_goes_on(
     assert coming == []
     assert done[-1] == 0
     assert [record.getMessage().partition(": ")[2] for record in caplog.records] == [
-        one.__name__ for one in errors
+        error.__name__ for error in errors
     ]
 
 

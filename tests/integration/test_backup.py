@@ -1,4 +1,4 @@
-"""A backup is noted when it was read back; a restore is whole or nothing, and no cookie from before opens anything."""
+"""A backup counts once it was read back; a restore is whole or nothing, and ends all sessions."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ def elsewhere(app: Flask, start: Start, tmp_path: Path) -> Flask:
 
 def tables(app: Flask) -> list[str]:
     with app.app_context():
-        found = inspect(db.engine).get_table_names()
+        tables = inspect(db.engine).get_table_names()
         db.engine.dispose()
-        return found
+        return tables
 
 
 @both_databases

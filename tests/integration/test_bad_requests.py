@@ -1,4 +1,4 @@
-"""Characters and numbers that no database keeps, in every path, query and form field: never a fault of ours."""
+"""Characters and numbers that no database stores never cause an error 500, in any request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A closed browser, one without cookies, a page that was refused: nobody is turned away, nothing typed is lost."""
+"""A closed browser, one without cookies, a refused page: no patient and no answer is lost."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_what_was_refused_is_shown_after_a_redirect_and_on_every_reload(patient:
     long = "x" * 501
     typed = {"infection": "yes", "infection_symptoms": ["fever", "chills"], "infection_since": long}
     patient.post("/questions/infection", typed)
-    assert [(one.status_code, one.location) for one in patient.page.history] == [
+    assert [(response.status_code, response.location) for response in patient.page.history] == [
         (303, "/questions/infection")
     ]
     for _ in range(2):

@@ -52,7 +52,9 @@ def test_screen_prints_the_assessment_as_json_without_a_database(
     assert code == 0
     printed = json.loads(out)
     assert printed["outcome"] == "contraindication"
-    assert [(one["rule"], one["severity"], one["cites"]) for one in printed["findings"]] == [
+    assert [
+        (finding["rule"], finding["severity"], finding["cites"]) for finding in printed["findings"]
+    ] == [
         ("infection", "contraindication", ["F5", "F17"]),
         ("clarify-iud", "clarify", ["F11"]),
         ("pregnancy_planned", "caution", ["F10"]),
@@ -222,8 +224,8 @@ def test_rulebook_table_has_every_combination_once(bare_app: Flask) -> None:
     assert code == 0
     heading, *rows = out.splitlines()
     assert heading.split("\t") == [
-        "pregnancy", "pregnancy_planned", "breastfeeding", "infection", "hypersensitivity", "iud", "vaccines",
-        "outcome", "findings",
+        "pregnancy", "pregnancy_planned", "breastfeeding", "infection", "hypersensitivity", "iud",
+        "vaccines", "outcome", "findings",
     ]  # fmt: skip
     assert len(rows) == len(set(rows)) == (3 + 4) * 4**5
     assert "no\tno\tno\tno\tno\tno\tno\tnone\t" in rows

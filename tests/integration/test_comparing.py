@@ -1,4 +1,4 @@
-"""`flask rulebook diff` and `table`, and what another edition would have made of stored screenings."""
+"""`flask rulebook diff` and `table`, and stored screenings evaluated by another edition."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ def test_a_comparison_tells_what_would_have_come_out_differently(app: Flask, mil
     output = flask(app, "rulebook", "diff", "in-force", milder).output
     assert "  Active infection: Yes: was contraindication, is caution\n" in output
     assert (
-        "    Active infection reported (contraindication to starting) [infection]: contraindication -> caution\n"
-        in output
+        "    Active infection reported (contraindication to starting) [infection]: "
+        "contraindication -> caution\n" in output
     )
     assert "  en rule.infection.severity: [-contraindication-]{+caution+}\n" in output
     assert (
@@ -95,7 +95,8 @@ def test_an_edition_that_is_kept_is_named_by_the_beginning_of_its_digest(
     )
     change(
         sqlite_app,
-        f"INSERT INTO editions SELECT '{digest[:12]}' || substr(digest, 1, 52), content, first_used_at FROM editions",
+        f"INSERT INTO editions SELECT '{digest[:12]}' || substr(digest, 1, 52), "
+        "content, first_used_at FROM editions",
     )
     assert (
         "begins several kept editions"
@@ -158,7 +159,7 @@ def test_a_screening_that_cannot_be_opened_is_counted_apart(sqlite_app: Flask, m
     assert "  1 cannot be opened and were not assessed; run: flask verify\n" in output
 
 
-# ----------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------
 # part of a page
 
 PAGE = """{% extends "clinic/base.html" %}{% block title %}Rule book{% endblock %}
@@ -167,7 +168,7 @@ PAGE = """{% extends "clinic/base.html" %}{% block title %}Rule book{% endblock 
 
 def edit(content: dict[str, Any]) -> None:
     """A milder infection, a joined rule, a new question and option, other words."""
-    rule = next(one for one in content["rule"] if one["id"] == "infection")
+    rule = next(candidate for candidate in content["rule"] if candidate["id"] == "infection")
     rule["severity"] = "caution"
     joined = a_rule(id="joined", title="IUD & vaccine", when={"iud": ["yes"], "vaccines": ["yes"]})
     smoking = {
@@ -189,12 +190,12 @@ def edit(content: dict[str, Any]) -> None:
 
 
 def page(
-    app: Flask, found: Effect | None, *, references: bool = False, language: str = "en"
+    app: Flask, effect: Effect | None, *, references: bool = False, language: str = "en"
 ) -> str:
-    made = compare(books(), {"en": book_with(edit)})
+    comparison = compare(books(), {"en": book_with(edit)})
     with app.test_request_context(headers={"Accept-Language": language}):
         return render_template_string(
-            PAGE, comparison=made, effect=found, days=90, references=references
+            PAGE, comparison=comparison, effect=effect, days=90, references=references
         )
 
 
@@ -228,10 +229,10 @@ def test_a_page_shows_how_many_screenings_would_have_come_out_differently(
     sqlite_app: Flask,
 ) -> None:
     differing = {(Severity.CONTRAINDICATION, Severity.CAUTION): ("7F3K-9QWD", "8F3K-9QWD")}
-    found = Effect(total=9, unreadable=1, differing=differing)
-    shown = words(page(sqlite_app, found))
+    effect = Effect(total=9, unreadable=1, differing=differing)
+    shown = words(page(sqlite_app, effect))
     assert "2 of 9 would have come out differently." in shown
     assert "1 screening cannot be opened" in shown
     assert "In force: Contraindication This edition: Caution 2" in shown
     assert "7F3K-9QWD" not in shown
-    assert 'href="/clinic/screenings/7F3K-9QWD"' in page(sqlite_app, found, references=True)
+    assert 'href="/clinic/screenings/7F3K-9QWD"' in page(sqlite_app, effect, references=True)

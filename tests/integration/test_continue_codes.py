@@ -54,9 +54,9 @@ def code_of(visitor: Visitor) -> str:
     visitor.get("/stop")
     visitor.post("/stop")
     assert visitor.path == "/stop"
-    found = re.search(r"\b(?:[0-9A-Z]{3}-){2}[0-9A-Z]{3}\b", visitor.text)
-    assert found is not None, visitor.text
-    return found[0]
+    match = re.search(r"\b(?:[0-9A-Z]{3}-){2}[0-9A-Z]{3}\b", visitor.text)
+    assert match is not None, visitor.text
+    return match[0]
 
 
 def typed(app: Flask, code: str, address: str = "192.0.2.7") -> Visitor:
@@ -133,11 +133,11 @@ def test_a_code_is_read_however_it_is_typed(
 
 
 def test_codes_are_short_have_no_vowels_and_nothing_that_looks_like_something_else() -> None:
-    made = [drafts.new_code() for _ in range(1000)]
-    assert len(set(made)) == 1000
-    letters = set("".join(made)) - {"-"}
+    codes = [drafts.new_code() for _ in range(1000)]
+    assert len(set(codes)) == 1000
+    letters = set("".join(codes)) - {"-"}
     assert letters == set("0123456789CDFHJKMNPRTVWXY")
-    assert all(re.fullmatch(r"(\w{3}-){2}\w{3}", one) for one in made)
+    assert all(re.fullmatch(r"(\w{3}-){2}\w{3}", code) for code in codes)
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,9 @@ def test_whatever_became_of_a_code_the_answer_is_the_same_and_keeps_what_was_typ
     assert UNKNOWN in stranger.text
     assert f'name="code" value="{code}"' in stranger.page.text
 
-    pages = {re.sub(r' (name|value)="[^"]*"', "", one.page.text) for one in (stranger, other)}
+    pages = {
+        re.sub(r' (name|value)="[^"]*"', "", browser.page.text) for browser in (stranger, other)
+    }
     assert len(pages) == 1
     assert [response.status_code for response in stranger.page.history] == [303], (
         "Back sends no form once more"
@@ -249,7 +251,7 @@ def test_a_new_key_and_another_database_leave_a_code_as_it_is(
     flask(moved, "verify")
 
 
-# ------------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------
 # misuse
 
 
@@ -319,7 +321,7 @@ def test_going_on_by_a_code_hides_what_the_last_person_here_had(sqlite_app: Flas
     )
 
 
-# -------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------
 # who has none
 
 
@@ -339,7 +341,7 @@ def test_the_clinic_can_do_without_codes(make_app: Callable[..., Flask]) -> None
     assert "Write this code down" not in visitor.text
 
 
-# --------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------
 # all at once
 
 

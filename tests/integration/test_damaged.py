@@ -1,4 +1,4 @@
-"""A damaged database, a damaged row, a full disk: every command ends in words and exit code 1, never in a traceback."""
+"""A damaged database or row, or a full disk: commands exit with 1 and a message, no traceback."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dates as the clinic's region writes them, and what is said about each part that cannot be read."""
+"""Dates in the format of the clinic's region, and the message for each part that is invalid."""
 
 from __future__ import annotations
 

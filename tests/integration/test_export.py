@@ -34,16 +34,16 @@ def reference(sqlite_app: Flask) -> str:
         "iud": {"iud": "yes", "iud_type": "copper"},
         "vaccines": {"vaccines": "yes", "vaccines_which": "Flu"},
     }
-    found = sent(sqlite_app, pages, name="=1+1", visit="@V")
+    reference = sent(sqlite_app, pages, name="=1+1", visit="@V")
     dr.clarify(
-        found,
+        reference,
         "infection",
         infection="yes",
         infection_symptoms=["fever", "chills"],
         infection_since="-2 days",
     )
-    dr.decide(found, "do_not_start")
-    return found
+    dr.decide(reference, "do_not_start")
+    return reference
 
 
 def exported(app: Flask, folder: Path, kind: str) -> str:
@@ -168,7 +168,7 @@ def test_an_export_that_fails_leaves_nothing(
     monkeypatch.setattr("screening.reports.spreadsheet.row", fail_at_the_second)
     result = flask(sqlite_app, "export", str(tmp_path / "out"), "--since", "2020-01-01", code=1)
     assert "No space left" in result.stderr
-    assert [one.name for one in tmp_path.iterdir() if one.name.startswith("out")] == []
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith("out")] == []
 
 
 def test_fhir_is_valid_and_its_parts_belong_together(
@@ -189,10 +189,10 @@ def test_fhir_is_valid_and_its_parts_belong_together(
 
     def link_ids(items: list[dict[str, Any]]) -> set[str]:
         inner = [
-            one
+            nested
             for item in items
             for answer in item.get("answer", [item])
-            for one in answer.get("item", [])
+            for nested in answer.get("item", [])
         ]
         return {item["linkId"] for item in items} | (link_ids(inner) if inner else set())
 
@@ -210,14 +210,18 @@ def test_fhir_is_valid_and_its_parts_belong_together(
     def references(value: object) -> list[str]:
         if isinstance(value, dict):
             own = [value["reference"]] if "reference" in value else []
-            return own + [one for part in value.values() for one in references(part)]
+            return own + [target for part in value.values() for target in references(part)]
         return (
-            [one for part in value for one in references(part)] if isinstance(value, list) else []
+            [target for part in value for target in references(part)]
+            if isinstance(value, list)
+            else []
         )
 
     assert set(references(bundle)) <= set(resources)
-    (medication,) = [one for one in resources.values() if one["resourceType"] == "Medication"]
-    assert {one["code"] for one in medication["code"]["coding"]} == {"L04AX01", "1256"}
+    (medication,) = [
+        candidate for candidate in resources.values() if candidate["resourceType"] == "Medication"
+    ]
+    assert {coding["code"] for coding in medication["code"]["coding"]} == {"L04AX01", "1256"}
     assert fhir_faults(bundle) == []
 
 

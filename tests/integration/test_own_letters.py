@@ -1,4 +1,4 @@
-"""Each name and each answer is printed in its own letters and its own direction, and can be copied as it was typed."""
+"""Names and answers are printed in their own script and direction, and copied as typed."""
 
 from __future__ import annotations
 
@@ -157,11 +157,11 @@ def all_names() -> bytes:
 
 
 def same(text: str) -> str:
-    """A text as it is compared: a PDF keeps no exact spaces, and marks on one letter have no order of their own."""
+    """Return a text in a form to compare: single spaces, and marks on one letter in fixed order."""
     return unicodedata.normalize("NFC", words(text))
 
 
-# -----------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------
 # its own letters
 
 
@@ -169,19 +169,19 @@ def test_names_in_every_script_of_today_are_printed_glyph_by_glyph() -> None:
     assert len(NAMES) >= 45
     reader = PdfReader(io.BytesIO(all_names()))
     drawn = 0
-    for one in reader.pages:
-        for font, of, glyph in glyphs(one):
+    for pdf_page in reader.pages:
+        for font, of, glyph in glyphs(pdf_page):
             assert 0 < glyph < of, f"{font} drew the sign for a missing glyph"
             drawn += 1
     assert drawn > 2 * len(same("".join(NAMES.values()))) / 2  # letters join, few are lost in that
-    assert "[U+" not in "".join(one.extract_text() for one in reader.pages)
+    assert "[U+" not in "".join(pdf_page.extract_text() for pdf_page in reader.pages)
 
 
-def glyphs(one: Any) -> Iterator[tuple[str, int, int]]:
-    """Each glyph that is drawn on a page, after the name of its font and the number of glyphs that it has."""
-    resources = one["/Resources"]["/Font"]
+def glyphs(pdf_page: Any) -> Iterator[tuple[str, int, int]]:
+    """Yield for each glyph on a page: its font's name and number of glyphs, and its index."""
+    resources = pdf_page["/Resources"]["/Font"]
     font: Any = None
-    content = ContentStream(one["/Contents"].get_object(), one.pdf)
+    content = ContentStream(pdf_page["/Contents"].get_object(), pdf_page.pdf)
     for operands, operator in content.operations:
         if operator == b"Tf":
             font = resources[operands[0]]
@@ -210,10 +210,10 @@ def size_of(descriptor: Any) -> int:
 
 
 def test_no_font_is_variable_and_none_shares_its_family_and_weight_with_another() -> None:
-    """Letters of Chinese names vanished with several files in one family; variable fonts came out broken."""
+    """Letters were missing when files shared a family; variable fonts were embedded broken."""
     seen = set()
     for folder, _file, _scripts in fonts._NOTO.values():
-        for file in (one for pattern in fonts._ACCEPTED for one in folder.glob(pattern)):
+        for file in (path for pattern in fonts._ACCEPTED for path in folder.glob(pattern)):
             with TTFont(file, fontNumber=0, lazy=True) as font:
                 assert "fvar" not in font, file
                 name = tuple(font["name"].getDebugName(number) for number in (1, 2, 16, 17))
@@ -234,26 +234,26 @@ def test_doctor_names_the_package_of_missing_fonts(
     ]
 
 
-# ---------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------
 # its own direction
 
 
 def placed(pdf: bytes, number: int = 0) -> list[tuple[float, float, str]]:
     """Each letter of a page: its line, as the distance from the top, its left edge, and itself."""
     document = pypdfium2.PdfDocument(pdf)
-    one = document[number]
-    text = one.get_textpage()
-    height = one.get_height()
-    found = []
+    pdf_page = document[number]
+    text = pdf_page.get_textpage()
+    height = pdf_page.get_height()
+    letters = []
     for index in range(text.count_chars()):
         left, bottom, _right, _top = text.get_charbox(index, loose=True)
-        found.append((round(height - bottom), left, text.get_text_range(index, 1)))
+        letters.append((round(height - bottom), left, text.get_text_range(index, 1)))
     document.close()
-    return found
+    return letters
 
 
 def lines_of(pdf: bytes, *letters: str) -> list[str]:
-    """The lines with any of these letters, from the top, each from left to right as it is seen, without spaces."""
+    """Return lines with any of these letters, top down, each left to right without spaces."""
     lines: dict[float, list[tuple[float, str]]] = {}
     for line, left, letter in placed(pdf):
         lines.setdefault(line, []).append((left, letter))
@@ -298,7 +298,7 @@ def test_a_number_at_the_start_of_a_line_looks_as_it_does_in_the_middle_of_one()
         current_renderer().print(page(f"<table><tbody>{row}</tbody></table>")).content, "5"
     )
     assert any(line.endswith("60-50") for line in lines), "or this could not fail"
-    assert {found for line in lines for found in re.findall("60-50|50-60", line)} == {"60-50"}
+    assert {digits for line in lines for digits in re.findall("60-50|50-60", line)} == {"60-50"}
 
 
 def test_what_takes_its_direction_from_letters_around_it_is_held_at_each_space() -> None:
@@ -313,19 +313,20 @@ def test_marks_of_isolation_become_elements_and_are_not_printed() -> None:
     summary = summary_of(values)[0]
     by = "د. سارة"
     items = ("hypersensitivity", "hypersensitivity_reaction")
-    found = replace(
+    clarification = replace(
         clarified(hypersensitivity="yes", hypersensitivity_reaction=MIXED),
         items=items,
         by=by,
         why=MIXED,
     )
-    summary = recorded(screening_of(values), found)
+    summary = recorded(screening_of(values), clarification)
     assert summary.findings[0].established.startswith(
         f"Yes; Reaction described: {isolated(MIXED)} ({isolated(by)}, "
     )
     assert summary.entries[0].what.endswith(f"Reaction described: {isolated(MIXED)}")
     text = "".join(
-        one.extract_text() for one in PdfReader(io.BytesIO(print_summary(summary).content)).pages
+        pdf_page.extract_text()
+        for pdf_page in PdfReader(io.BytesIO(print_summary(summary).content)).pages
     )
     assert not set("\u200e\u200f\u061c\u2068\u2069") & set(text)
 
@@ -333,11 +334,11 @@ def test_marks_of_isolation_become_elements_and_are_not_printed() -> None:
 def test_a_font_that_draws_nothing_is_not_embedded_as_a_whole() -> None:
     """Marks of direction are not drawn, but WeasyPrint takes a font for them."""
     printed = current_renderer().print(page(f'<p dir="auto">{MIXED}</p>')).content
-    (one,) = PdfReader(io.BytesIO(printed)).pages
-    found: Any = one["/Resources"]["/Font"]  # type: ignore[index]
+    (pdf_page,) = PdfReader(io.BytesIO(printed)).pages
+    fonts_used: Any = pdf_page["/Resources"]["/Font"]  # type: ignore[index]
     files = [
         font["/DescendantFonts"][0].get_object()["/FontDescriptor"]["/FontFile2"]
-        for font in found.values()
+        for font in fonts_used.values()
     ]
     assert len(files) == 3, "or this could not fail"
     assert max(len(file.get_object().get_data()) for file in files) < 40_000
@@ -346,8 +347,8 @@ def test_a_font_that_draws_nothing_is_not_embedded_as_a_whole() -> None:
 def test_a_long_answer_keeps_the_heading_of_its_table_on_each_page() -> None:
     values = {**NO_TO_ALL, "vaccines": "yes", "vaccines_which": "a\n" * 240}
     pages = [
-        one.extract_text()
-        for one in PdfReader(io.BytesIO(print_summary(summary_of(values)[0]).content)).pages
+        pdf_page.extract_text()
+        for pdf_page in PdfReader(io.BytesIO(print_summary(summary_of(values)[0]).content)).pages
     ]
     with_answers = [text for text in pages if re.search(r"\ba$", text, re.MULTILINE)]
     assert len(with_answers) >= 3
@@ -355,7 +356,7 @@ def test_a_long_answer_keeps_the_heading_of_its_table_on_each_page() -> None:
     assert all("Question as asked" in text for text in with_answers)
 
 
-# ---------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------
 # to be copied
 
 
@@ -395,14 +396,14 @@ def said_by_pdfium(pdf: bytes) -> list[str]:
             if child := raw.FPDF_StructElement_GetChildAtIndex(element, number):
                 yield from below(child)
 
-    found: list[str] = []
+    texts: list[str] = []
     with opened(pdf) as document:
-        for one in document:
-            tree = raw.FPDF_StructTree_GetForPage(one)
+        for pdf_page in document:
+            tree = raw.FPDF_StructTree_GetForPage(pdf_page)
             for number in range(raw.FPDF_StructTree_CountChildren(tree)):
-                found += below(raw.FPDF_StructTree_GetChildAtIndex(tree, number))
+                texts += below(raw.FPDF_StructTree_GetChildAtIndex(tree, number))
             raw.FPDF_StructTree_Close(tree)
-    return found
+    return texts
 
 
 @pytest.mark.parametrize("read", [said_by_pypdf, said_by_pdfium])
@@ -423,16 +424,16 @@ def test_a_summary_says_name_and_answer_in_the_order_in_which_they_are_read(read
     assert NAMES["Arabic"] in said
     assert said.count(MIXED) == 2
     plain = read(print_summary(summary_of(NO_TO_ALL, name="José Ñandú")[0]).content)
-    assert not any("José" in one for one in plain), "what needs no help is not said twice"
+    assert not any("José" in text for text in plain), "what needs no help is not said twice"
 
 
 def plain_by_pypdf(pdf: bytes) -> str:
-    return "".join(one.extract_text() for one in PdfReader(io.BytesIO(pdf)).pages)
+    return "".join(pdf_page.extract_text() for pdf_page in PdfReader(io.BytesIO(pdf)).pages)
 
 
 def plain_by_pdfium(pdf: bytes) -> str:
     with opened(pdf) as document:
-        return "".join(one.get_textpage().get_text_range() for one in document)
+        return "".join(pdf_page.get_textpage().get_text_range() for pdf_page in document)
 
 
 @pytest.mark.parametrize("read", [plain_by_pypdf, plain_by_pdfium])

@@ -1,4 +1,4 @@
-"""The clinic's own words: Markdown files per language, shown where they belong, without raw HTML, and checked."""
+"""The clinic's own texts: a Markdown file per language, in its place, checked, without HTML."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ PLAIN = "We are glad that you are here. Ask us if you need help."
 @pytest.fixture
 def folder(sqlite_app: Flask) -> Path:
     with sqlite_app.app_context():
-        made = installation(sqlite_app).settings.instance / "texts"
-    made.mkdir()
-    return made
+        folder = installation(sqlite_app).settings.instance / "texts"
+    folder.mkdir()
+    return folder
 
 
 def test_each_text_stands_in_its_place_and_language(sqlite_app: Flask, folder: Path) -> None:
@@ -99,9 +99,9 @@ def test_each_fault_of_a_file_is_told(
     (tmp_path / "texts" / name).write_bytes(
         content if isinstance(content, bytes) else content.encode()
     )
-    found = "; ".join(texts.faults(tmp_path, ["en"]))
-    assert words in found
-    assert bool(found) is bool(words)
+    faults = "; ".join(texts.faults(tmp_path, ["en"]))
+    assert words in faults
+    assert bool(faults) is bool(words)
 
 
 def test_a_text_that_one_language_lacks_is_told(sqlite_app: Flask, folder: Path) -> None:
@@ -118,7 +118,7 @@ def test_what_our_own_leaflet_says_is_plain_by_the_same_measure(
 ) -> None:
     (tmp_path / "texts").mkdir()
     parts = "\n\n".join(
-        f"{part.title}\n\n{part.text}\n" + "\n".join(f"- {one}" for one in part.points)
+        f"{part.title}\n\n{part.text}\n" + "\n".join(f"- {point}" for point in part.points)
         for part in book(language).leaflet
     )
     (tmp_path / "texts" / f"privacy.{language}.md").write_text(parts, encoding="utf-8")

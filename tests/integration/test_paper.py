@@ -1,4 +1,4 @@
-"""What patients get on paper asks and says the same as the screen, in each language, and nothing else."""
+"""The paper form asks and says the same as the screen, in each language, and nothing else."""
 
 from __future__ import annotations
 
@@ -54,9 +54,9 @@ def shown(html: str) -> str:
 
 
 def screens(app: Flask, code: str) -> list[str]:
-    """What the screen asks on each question's page, from "Question 1 of 6" on, follow-ups after all choices."""
+    """Return the texts of each question's page, from "Question 1 of 6" on, follow-ups last."""
     visitor = Visitor(app)
-    found = []
+    texts = []
     visitor.post("/language", {"language": code})
     visitor.begin()
     for question, values in NO_TO_ALL.items():
@@ -67,10 +67,12 @@ def screens(app: Flask, code: str) -> list[str]:
         assert asked is not None
         parsed = fragment_fromstring(asked[0], create_parent=True)
         for choices in parsed.find_class("choices"):
-            choices.extend(one for one in list(choices) if "follow-up" in one.get("class", ""))
-        found.append(words(parsed.text_content()))
+            choices.extend(
+                choice for choice in list(choices) if "follow-up" in choice.get("class", "")
+            )
+        texts.append(words(parsed.text_content()))
         visitor.post(f"/questions/{question}", values)
-    return found
+    return texts
 
 
 @pytest.mark.parametrize("kind", ["form", "form-large"])
@@ -120,8 +122,8 @@ def test_the_form_asks_who_answers_in_the_words_of_the_screen(app: Flask, code: 
     )
     wanted = [shown(label or hint) for label, hint in asked if "27" not in hint]
     assert len(wanted) == 14
-    assert all(one in page for one in wanted), [one for one in wanted if one not in page]
-    places = [page.index(one) for one in wanted]
+    assert all(text in page for text in wanted), [text for text in wanted if text not in page]
+    places = [page.index(text) for text in wanted]
     assert places == sorted(places)
 
 
@@ -214,15 +216,15 @@ def test_paper_that_cannot_be_printed_is_said_kindly(
 @pytest.fixture
 def printed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The languages in which copies are printed from here on."""
-    found: list[str] = []
+    languages: list[str] = []
 
     def print_and_note(screening: Screening, book: RuleBook, settings: Settings) -> Printed:
-        found.append(book.language)
+        languages.append(book.language)
         return real(screening, book, settings)
 
     real = printed_paper.copy
     monkeypatch.setattr(printed_paper, "copy", print_and_note)
-    return found
+    return languages
 
 
 @pytest.mark.both_databases
@@ -270,7 +272,7 @@ def test_nobody_waits_for_the_pdf_of_somebody_else(app: Flask) -> None:
     visitor = Visitor(app)
     visitor.fill_in()
     visitor.send()
-    with pdf._patients_turn:
+    with pdf._making:
         for path in ("/copy.pdf", "/paper/form/en.pdf?download=1"):
             page = visitor.get(path)
             assert (page.status_code, page.headers["Refresh"]) == (503, "2")

@@ -1,4 +1,4 @@
-"""Telephone numbers call when pressed, on pages and from PDFs; the emergency number is marked as the clinic's."""
+"""Telephone numbers are links, on pages and in PDFs; the emergency number is the clinic's."""
 
 from __future__ import annotations
 

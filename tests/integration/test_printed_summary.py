@@ -200,20 +200,20 @@ def test_nothing_is_clipped_at_the_greatest_lengths() -> None:
         for key in ("hypersensitivity_reaction", "infection_since", "vaccines_which")
     }
     screening = screening_of({**YES_TO_ALL, **texts}, name="N" * 120)
-    found = replace(
+    clarification = replace(
         clarified(infection="yes", infection_since="s" * 500), by="B" * 80, why="w" * 2000
     )
     decided = Review(
         by="B" * 80, at=AT, decision=Decision.PROCEED, note="n" * 2000, reason="r" * 2000
     )
-    pdf = print_summary(recorded(screening, found, decided)).content
+    pdf = print_summary(recorded(screening, clarification, decided)).content
     page = text_of(pdf)
     for text in (*texts.values(), "N" * 120, "w" * 2000, "n" * 2000, "r" * 2000):
         assert page.count(text[0]) >= len(text)
     document = pypdfium2.PdfDocument(pdf)
-    for one in document:
-        text = one.get_textpage()
-        right = one.get_width() - 36
+    for pdf_page in document:
+        text = pdf_page.get_textpage()
+        right = pdf_page.get_width() - 36
         boxes = [text.get_charbox(number) for number in range(text.count_chars())]
         assert [
             box for box in boxes if not 36 <= box[0] <= box[2] <= right and box[0] != box[2]
@@ -243,9 +243,9 @@ def test_patient_outcome_and_first_finding_stand_in_the_top_third(
         headline,
         *(finding.title for finding in assessment.findings[:1]),
     ):
-        found = page.search(wanted).get_next()
-        assert found is not None, wanted
-        _left, bottom, _right, _top = page.get_charbox(found[0])
+        occurrence = page.search(wanted).get_next()
+        assert occurrence is not None, wanted
+        _left, bottom, _right, _top = page.get_charbox(occurrence[0])
         assert bottom > height * 2 / 3, wanted
     pdf.close()
 
@@ -260,7 +260,8 @@ def test_the_outcome_names_every_topic_and_what_is_to_be_asked_alone() -> None:
     }
     summary, _ = summary_of(values)
     assert summary.sentence == (
-        "Confirm before any decision: Active infection. Discuss with the patient alone: Breastfeeding. "
+        "Confirm before any decision: Active infection. "
+        "Discuss with the patient alone: Breastfeeding. "
         "Still to clarify: IUD use. Consider: Planned vaccines."
     )
     (private,) = [entry for entry in summary.findings if entry.title == "Breastfeeding"]
@@ -270,8 +271,8 @@ def test_the_outcome_names_every_topic_and_what_is_to_be_asked_alone() -> None:
 def reported(summary: Summary, number: int = 1) -> list[str]:
     """What stands with a finding: the answer, then its follow-ups with their topics."""
     return [
-        f"{one.topic}: {one.text}".removeprefix(": ")
-        for one in summary.findings[number - 1].reported
+        f"{answer.topic}: {answer.text}".removeprefix(": ")
+        for answer in summary.findings[number - 1].reported
     ]
 
 
@@ -301,9 +302,7 @@ def test_a_described_reaction_stands_with_the_finding() -> None:
     )
 
 
-def test_signs_of_a_reaction_stand_with_the_finding_and_ask_to_distinguish_it_from_intolerance() -> (
-    None
-):
+def test_signs_of_a_reaction_stand_with_the_finding_and_ask_to_distinguish_intolerance() -> None:
     signs = {"hypersensitivity_signs": ["nausea_vomiting", "rash_hives", "unsure"]}
     for answer, said in (("yes", "Yes"), ("unsure", "The patient is not sure")):
         summary, _ = summary_of({**NO_TO_ALL, "hypersensitivity": answer, **signs})
@@ -422,7 +421,8 @@ def test_after_something_was_clarified_a_decision_is_no_longer_said_to_stand() -
     )
     assert (
         words(
-            "New decision needed: an answer has been clarified since “proceed” · Dr Sample, 23-Nov-2026"
+            "New decision needed: an answer has been clarified since “proceed” · "
+            "Dr Sample, 23-Nov-2026"
         )
         in page
     )
@@ -441,10 +441,10 @@ def test_words_of_another_language_stand_under_the_answer() -> None:
 def test_the_check_code_stands_beside_the_qr_code() -> None:
     pdf = pypdfium2.PdfDocument(print_summary(summary_of(NO_TO_ALL, asked_in="es")[0]).content)
     page = pdf[0].get_textpage()
-    found = page.search("7F3K-9QWD-2MHX").get_next()
-    assert found is not None
-    _left, bottom, _right, top = page.get_charbox(found[0])
-    picture = next(one for one in pdf[0].get_objects() if one.type == FPDF_PAGEOBJ_IMAGE)
+    occurrence = page.search("7F3K-9QWD-2MHX").get_next()
+    assert occurrence is not None
+    _left, bottom, _right, top = page.get_charbox(occurrence[0])
+    picture = next(drawn for drawn in pdf[0].get_objects() if drawn.type == FPDF_PAGEOBJ_IMAGE)
     _, lowest, _, highest = picture.get_bounds()
     assert lowest < bottom < top < highest
     pdf.close()
@@ -486,9 +486,9 @@ def test_every_element_of_a_printed_page_is_in_the_sheet_that_says_what_elements
     """What is not in it would run on in the line, without a word."""
     sheet = re.sub(r"/\*.*?\*/", "", (STYLES / ELEMENTS).read_text(encoding="utf-8"), flags=re.S)
     known = {
-        one.strip()
+        selector.strip()
         for selectors in re.findall(r"([^{}]+)\{", sheet)
-        for one in selectors.split(",")
+        for selector in selectors.split(",")
     }
     inline = {"bdi", "span", "img"}
     within = {"meta", "title", "path", "circle"}  # of `head` and `svg`
@@ -504,8 +504,11 @@ def test_every_element_of_a_printed_page_is_in_the_sheet_that_says_what_elements
 
 
 def test_the_same_screening_gives_the_same_bytes_in_another_process() -> None:
-    """Each press is a process of its own with a hash seed of its own; HTML and attachment are compared with both."""
-    code = f"import runpy; here = runpy.run_path({__file__!r}); print(here['page_of_everything'](), end='')"
+    """Each printing process has its own hash seed; HTML and attachment are compared under two."""
+    code = (
+        f"import runpy; here = runpy.run_path({__file__!r}); "
+        "print(here['page_of_everything'](), end='')"
+    )
     seeded = {**os.environ, "PYTHONHASHSEED": "2"}
     assert (
         subprocess.check_output([sys.executable, "-c", code], text=True, env=seeded)

@@ -44,7 +44,7 @@ def renderer_of(renderer: RendererProcess) -> int:
 
 
 def children(pid: int) -> list[int]:
-    return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_the_renderer_knows_no_secret_and_no_application(
         assert "sqlalchemy" not in mapped
         assert "pango" in mapped
         # Nothing of this process is open there but the two ends of its own line.
-        files = [os.readlink(one) for one in Path(f"/proc/{pid}/fd").iterdir()]
+        files = [os.readlink(descriptor) for descriptor in Path(f"/proc/{pid}/fd").iterdir()]
         assert sum(name.startswith("socket:") for name in files) == 1, files
     finally:
         another.close()

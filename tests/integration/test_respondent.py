@@ -169,10 +169,10 @@ def test_the_choice_of_a_private_talk_is_the_quietest_answer(visitor: Visitor) -
 
 def autofill(visitor: Visitor) -> dict[str, str]:
     """The token of each input that browsers may fill in."""
-    found = re.findall(
+    tokens = re.findall(
         r'<input type="text" id="(\w+)"[^>]* autocomplete="([\w-]+)"', visitor.page.text
     )
-    return {name: token for name, token in found if token != "off"}
+    return {name: token for name, token in tokens if token != "off"}
 
 
 def test_a_browser_may_fill_in_whom_its_device_belongs_to(visitor: Visitor) -> None:

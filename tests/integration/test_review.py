@@ -36,7 +36,7 @@ pytestmark = pytest.mark.one_database
 
 
 def sent(app: Flask, pages: dict[str, dict[str, object]] | None = None, **about: str) -> str:
-    """The reference of a screening that a patient has just sent; `pages` replace the answers "no"."""
+    """Send a screening with the answers "no", or those in `pages`; return its reference."""
     values = {item: value for page in (pages or {}).values() for item, value in page.items()}
     patient = {"name": "Sample Patient", "visit": "V-1", **about}
     with app.app_context():
@@ -48,11 +48,11 @@ def sent(app: Flask, pages: dict[str, dict[str, object]] | None = None, **about:
 
 def stored(app: Flask, reference: str) -> Screening:
     with app.app_context():
-        found = screenings.find(
+        screening = screenings.find(
             db.session, installation().keys, ScreeningRow.reference == reference
         )
-    assert found is not None
-    return found
+    assert screening is not None
+    return screening
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def test_fields_for_own_words_are_empty_at_first(app: Flask, dr: Colleague) -> N
 def test_a_sentence_of_ours_that_begins_with_own_words_keeps_our_direction(
     app: Flask, dr: Colleague
 ) -> None:
-    """Browsers look into Unicode's isolates for the first letter of `bdi` and `dir="auto"`: the date was torn apart."""
+    """Browsers apply the first letter inside an isolate to `dir="auto"`: the date was split."""
     reference = sent(app, UNSURE)
     dr.clarify(reference, "infection", infection="yes", infection_since="منذ 3 أيام", why="Asked")
     for path in ("", "/clarify/infection"):
@@ -102,11 +102,11 @@ def test_a_clarification_stands_beside_the_patients_answer(app: Flask, dr: Colle
     assert "I am not sure" in dr.text
     assert re.search(r"Established\s+No \(Dr dr, ", dr.text)
     assert "Clarified – Active infection: No" in dr.text
-    found = stored(app, reference)
-    assert found.answers.value("infection") == "unsure"
-    assert found.answers.value("infection_symptoms") == ("fever",)
-    assert found.established.value("infection") == "no"
-    assert found.established.value("infection_symptoms") is None
+    screening = stored(app, reference)
+    assert screening.answers.value("infection") == "unsure"
+    assert screening.answers.value("infection_symptoms") == ("fever",)
+    assert screening.established.value("infection") == "no"
+    assert screening.established.value("infection_symptoms") is None
     dr.get(f"/clinic/screenings/{reference}/summary.pdf")
     words = " ".join(page.extract_text() for page in PdfReader(BytesIO(dr.page.data)).pages)
     for expected in (
@@ -211,8 +211,8 @@ def test_a_clarification_after_the_decision_opens_the_screening_again(
     dr.decide(reference, "defer", until=NEXT_YEAR)
     assert stored(app, reference).status == "reviewed"
     dr.clarify(reference, "infection", infection="no")
-    found = stored(app, reference)
-    assert (found.status, found.review) == ("opened", None)
+    screening = stored(app, reference)
+    assert (screening.status, screening.review) == ("opened", None)
     assert "Decision: defer until" in dr.text
     assert "New decision needed: an answer has been clarified since “defer until" in dr.text
     assert "Reviewed by" not in dr.text
@@ -322,15 +322,15 @@ def test_answers_that_are_too_old_are_to_be_confirmed_again(app: Flask, dr: Coll
     reference = sent(app, UNSURE)
     dr.get(f"/clinic/screenings/{reference}")
     assert "Confirm again" not in dr.text
-    found = stored(app, reference)
+    screening = stored(app, reference)
     book = book_in_force(app)
     asked = {question.id: question for question in book.questions}
-    later = found.submitted_at + timedelta(hours=49)
-    assert found.outdated(asked["infection"], later)
-    assert not found.outdated(asked["pregnancy"], later)
-    assert not found.outdated(asked["infection"], found.submitted_at + timedelta(hours=48))
+    later = screening.submitted_at + timedelta(hours=49)
+    assert screening.outdated(asked["infection"], later)
+    assert not screening.outdated(asked["pregnancy"], later)
+    assert not screening.outdated(asked["infection"], screening.submitted_at + timedelta(hours=48))
     clarified = Clarification(by="x", at=later, items=("infection",), answers=Answers(), why="y")
-    assert replace(found, entries=(clarified,)).known_since("infection") == later
+    assert replace(screening, entries=(clarified,)).known_since("infection") == later
 
 
 @pytest.mark.parametrize("what", ["entry", "count", "status", "removed"])

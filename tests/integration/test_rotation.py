@@ -1,4 +1,4 @@
-"""A new data key: each row is read and sealed anew once, in short transactions, and none is left out."""
+"""A new data key: each row is read and sealed again once, in short transactions."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def print_summaries(keys: Keys, *, screenings: int, editions: int) -> None:
             for number in range(editions):
                 pdf = f"{screening_id} {number}".encode()
                 summaries.add(
-                    db.session, keys, screening_id=screening_id, number=number, code=pdf.hex(), pdf=pdf, unsigned=pdf,
-                    now=NOW,
+                    db.session, keys, screening_id=screening_id, number=number, code=pdf.hex(),
+                    pdf=pdf, unsigned=pdf, now=NOW,
                 )  # fmt: skip
 
 

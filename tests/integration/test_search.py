@@ -262,10 +262,11 @@ def test_init_builds_an_older_index_anew_in_parts_and_can_be_ended(
 
     with app.app_context(), pytest.raises(KeyboardInterrupt):
         search.build(db.session, installation().keys, end)
-    told: list[tuple[int, int]] = []
+    reported: list[tuple[int, int]] = []
     with app.app_context():
-        assert search.build(db.session, installation().keys, lambda *one: told.append(one)) == []
-    assert told == [(2, 3), (3, 3)]
+        keys = installation().keys
+        assert search.build(db.session, keys, lambda *counts: reported.append(counts)) == []
+    assert reported == [(2, 3), (3, 3)]
     assert set(found(app, "lukasz")) == set(stored.values())
     assert found(app, "ukasz") == []
     check_ready(app)

@@ -30,7 +30,7 @@ def of_features() -> Iterator[ModuleType]:
 # about it.
 ROUTES = {
     "static": "everyone: style sheets and icons, nothing personal",
-    "verify.ask": "everyone: reference, edition and time of a page that one holds, nothing personal",
+    "verify.ask": "everyone: reference, edition and time of a printed page, nothing personal",
     "verify.file": "everyone: as above",
     "health.alive": "everyone: says only that the process lives",
     "health.ready": "everyone: says only whether it can serve",
@@ -74,12 +74,23 @@ ROUTES = {
     "clinic.arrivals": "prescriber, staff",
     "clinic.screening": "prescriber",
     "clinic.decide": "prescriber",
+    "same_person.decide": "prescriber",
     "clinic.clarify": "prescriber",
     "clinic.summary_pdf": "prescriber",
     "clinic.copy": "prescriber",
     "clinic.statistics": "prescriber",
     "clinic.copy_pdf": "prescriber",
     "clinic.paper": "prescriber, staff",
+    "announced.listed": "prescriber",
+    "announced.acknowledge": "prescriber",
+    "paper_entry.start": "prescriber, staff",
+    "paper_entry.begin": "prescriber, staff",
+    "paper_entry.resume": "prescriber, staff, who has begun the form",
+    "paper_entry.about_you": "prescriber, staff, who has begun the form",
+    "paper_entry.question": "prescriber, staff, who has begun the form",
+    "paper_entry.check": "prescriber, staff, who has begun the form",
+    "paper_entry.submit": "prescriber, staff, who has begun the form",
+    "paper_entry.stop": "prescriber, staff, who has begun the form",
     "rule_book.shown": "prescriber, admin",
     "rule_book.pdf": "prescriber, admin",
     "rule_book.approve": "prescriber",
@@ -114,6 +125,7 @@ def address(rule: Rule, reference: str = "0000-0000") -> str:
         .replace("<digest>", "0" * 64)
         .replace("<approval_id>", "0" * 32)
         .replace("<kind>/<code>", "leaflet/en")
+        .replace("<code>/<number>", "en/0")
         .replace("<kind>/<name>", "Questionnaire/azathioprine")
     )
 
@@ -162,7 +174,7 @@ def test_role_by_route(
 ) -> None:
     app, reference, colleagues = house
     client = colleagues[role] if role in colleagues else Visitor(app)
-    for rule in (one for one in rules(app) if one.endpoint == endpoint):
+    for rule in (candidate for candidate in rules(app) if candidate.endpoint == endpoint):
         for method in (rule.methods or set()) - {"OPTIONS", "HEAD"}:
             if method == "GET":
                 client.get(address(rule, reference))
@@ -237,7 +249,7 @@ def test_nothing_changes_without_a_token(sqlite_app: Flask) -> None:
 
 
 def test_a_form_of_the_last_patient_is_refused_after_finish(sqlite_app: Flask) -> None:
-    """On a shared tablet, Back and reload would send the last patient's form into the next patient's draft."""
+    """On a shared tablet, Back and reload would send a patient's form into the next one's draft."""
     visitor = Visitor(sqlite_app)
     visitor.fill_in(name="First Patient")
     old_page = visitor.page

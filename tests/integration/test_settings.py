@@ -42,7 +42,10 @@ def test_values_have_types(tmp_path: Path) -> None:
 
 
 def test_every_fault_is_reported_at_once_with_its_place(tmp_path: Path) -> None:
-    file = 'paper = "A5"\nclinic_timezone = "Mars/Olympus"\nlanguages = []\nshoe_size = 43\nclinic_name = 7'
+    file = (
+        'paper = "A5"\nclinic_timezone = "Mars/Olympus"\nlanguages = []\n'
+        "shoe_size = 43\nclinic_name = 7"
+    )
     with pytest.raises(InvalidSettings) as raised:
         load(
             tmp_path,
@@ -52,11 +55,11 @@ def test_every_fault_is_reported_at_once_with_its_place(tmp_path: Path) -> None:
             allow_plain_http="perhaps",
             colour="red",
         )
-    told = "\n".join(raised.value.faults)
+    faults = "\n".join(raised.value.faults)
     for place in ("paper", "clinic_timezone", "languages", "shoe_size", "clinic_name"):
-        assert f"settings.toml: {place}: " in told
+        assert f"settings.toml: {place}: " in faults
     for name in ("DRAFT_HOURS", "PUBLIC_URL", "ALLOW_PLAIN_HTTP", "COLOUR"):
-        assert f"SCREENING_{name}: " in told
+        assert f"SCREENING_{name}: " in faults
     assert len(raised.value.faults) == 9
 
 
@@ -84,8 +87,8 @@ def test_every_fault_is_reported_at_once_with_its_place(tmp_path: Path) -> None:
 def test_a_fault_names_file_setting_and_remedy(tmp_path: Path, line: str, fault: str) -> None:
     with pytest.raises(InvalidSettings) as raised:
         load(tmp_path, line)
-    (told,) = raised.value.faults
-    assert told.startswith(f"{tmp_path}/settings.toml: {fault}")
+    (message,) = raised.value.faults
+    assert message.startswith(f"{tmp_path}/settings.toml: {fault}")
 
 
 def test_an_empty_variable_means_no(tmp_path: Path) -> None:

@@ -176,9 +176,9 @@ def test_what_was_typed_is_filled_in_again_after_signing_in(app: Flask, dr: Coll
         assert "What you typed before you were signed out is filled in again" in dr.text
         assert "<title>Error:" not in dr.page.text
         for name, value in values.items():
-            for one in [value] if isinstance(value, str) else value:
-                chosen = f'name="{name}" value="{one}" checked'
-                assert chosen in dr.page.text or f"\n{one}</textarea>" in dr.page.text, name
+            for text in [value] if isinstance(value, str) else value:
+                chosen = f'name="{name}" value="{text}" checked'
+                assert chosen in dr.page.text or f"\n{text}</textarea>" in dr.page.text, name
         dr.get(path)
         assert "is filled in again" in dr.text, "a reload loses nothing"
         dr.post(address, {**values, "seen": seen})
@@ -360,16 +360,18 @@ def test_a_recovery_code_replaces_the_phone_once(app: Flask, dr: Colleague) -> N
     codes(dr)
     dr.get("/account/recovery-codes")
     dr.post("/account/recovery-codes", {"generate_new_codes": "1"})
-    found = re.findall(r"<li>([0-9a-f-]{14})</li>", dr.page.text)
-    assert len(found) == 5
+    new_codes = re.findall(r"<li>([0-9a-f-]{14})</li>", dr.page.text)
+    assert len(new_codes) == 5
     with app.app_context():
-        assert found[0] not in str(db.session.scalars(select(PersonRow.mf_recovery_codes)).all())
+        assert new_codes[0] not in str(
+            db.session.scalars(select(PersonRow.mf_recovery_codes)).all()
+        )
     for expected in ("/clinic/", "/account/sign-in"):
         visitor = Visitor(app)
         visitor.get("/account/sign-in")
         visitor.post("/account/sign-in", {"sign_in_name": "dr", "password": PASSWORD})
         visitor.get("/account/recovery")
-        visitor.post("/account/recovery", {"code": found[0]})
+        visitor.post("/account/recovery", {"code": new_codes[0]})
         assert visitor.get("/clinic/").request.path == expected
 
 

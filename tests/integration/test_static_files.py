@@ -24,9 +24,9 @@ def addresses(visitor: Visitor) -> list[str]:
 def test_each_file_of_a_page_has_its_version_in_its_address_and_is_kept_for_ever(
     sqlite_app: Flask,
 ) -> None:
-    found = addresses(Visitor(sqlite_app))
-    assert len(found) >= 3
-    for address in found:
+    paths = addresses(Visitor(sqlite_app))
+    assert len(paths) >= 3
+    for address in paths:
         assert re.search(r"\.\w+\?v=[0-9a-f]{12}$", address)
         assert kept(sqlite_app, address) == (200, FOR_EVER)
 

@@ -51,7 +51,7 @@ def a_few(app: Flask, count: int, *, at: datetime | None = None) -> list[str]:
         here = installation()
         book = here.books["en"]
         stored = [
-            store(db.session, here.keys, book, all_no(), at=at, name=f"Person {n}")
+            store(db.session, here.keys, book, all_no(), at=at, name=f"Person {n}", visit="")
             for n in range(count)
         ]
     return [screening.reference for screening in stored]
@@ -62,7 +62,7 @@ def change(app: Flask, statement: str) -> None:
         db.session.execute(text(statement))
 
 
-# -------------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------
 # audit
 
 
@@ -83,7 +83,8 @@ def change(app: Flask, statement: str) -> None:
             "row 2 is missing",
         ),
         (
-            "INSERT INTO audit SELECT 6, at, actor, action, subject, detail, mac FROM audit WHERE number = 5",
+            "INSERT INTO audit SELECT 6, at, actor, action, subject, detail, mac FROM audit "
+            "WHERE number = 5",
             "row 6 ",
         ),
     ],
@@ -124,7 +125,7 @@ def test_rows_cut_off_together_with_an_old_end_are_found_by_a_noted_end(app: Fla
     )
 
 
-# ---------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------
 # retention
 
 
@@ -230,7 +231,8 @@ def wait_until(ready: Callable[[], bool]) -> None:
     [
         ("DELETE FROM screenings WHERE reference = '{0}'", "{0}: it was sent and is missing"),
         (
-            "DELETE FROM search WHERE screening_id = (SELECT id FROM screenings WHERE reference = '{0}')",
+            "DELETE FROM search WHERE screening_id = "
+            "(SELECT id FROM screenings WHERE reference = '{0}')",
             "searched by",
         ),
         ("UPDATE people SET role_names = 'prescriber admin'", "people desk: people.sealed_check"),
@@ -304,7 +306,7 @@ def test_of_what_was_purged_no_byte_is_left(sqlite_app: Flask, tmp_path: Path) -
     assert not any(part in after for part in parts)
 
 
-# ---------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------
 # backup, restore
 
 
@@ -369,9 +371,10 @@ def test_verify_names_the_screening_that_is_not_as_it_was_stored(app: Flask) -> 
     assert "All is as it was stored: 2 screenings" in flask(app, "verify").stdout
     with app.app_context(), write(db.session):
         keys = installation().keys
-        one = db.session.scalars(select(ScreeningRow).where(ScreeningRow.reference == first)).one()
-        two = db.session.scalars(select(ScreeningRow).where(ScreeningRow.reference == second)).one()
-        one.seal(keys, "sealed_state", two.unseal(keys, "sealed_state"))
+        query = select(ScreeningRow)
+        first_row = db.session.scalars(query.where(ScreeningRow.reference == first)).one()
+        second_row = db.session.scalars(query.where(ScreeningRow.reference == second)).one()
+        first_row.seal(keys, "sealed_state", second_row.unseal(keys, "sealed_state"))
     assert f"{first}: assessed again, it is" in flask(app, "verify", code=1).stderr
     change(app, f"UPDATE screenings SET language = 'es' WHERE reference = '{second}'")
     assert f"{second}: screenings.sealed_" in flask(app, "verify", code=1).stderr
@@ -395,7 +398,7 @@ def test_a_damaged_database_file_is_found(sqlite_app: Flask, tmp_path: Path) -> 
     assert result.stderr.strip()
 
 
-# ------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------
 # key rotation
 
 
@@ -451,7 +454,7 @@ def test_an_interrupted_rotation_goes_on_where_it_stopped(
     flask(app, "verify")
 
 
-# ------------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------
 # doctor
 
 
@@ -478,7 +481,10 @@ def test_doctor_says_what_is_well_and_what_is_not(app: Flask, tmp_path: Path) ->
     ):
         assert line in said, said
     a_few(app, 2, at=datetime.now(UTC) - timedelta(days=3))
-    assert "FAULT  unread: 2 screenings" in flask(app, "doctor", code=1).stdout
+    assert (
+        "FAULT  overlooked: 2 screenings were not opened in time"
+        in flask(app, "doctor", code=1).stdout
+    )
     installation(app).key_file.chmod(0o644)
     assert "FAULT  data.key" in flask(app, "doctor", code=1).stdout
     key = installation(app).key_file
@@ -515,9 +521,9 @@ def test_the_clock_of_the_database_is_that_of_its_machine(app: Flask) -> None:
     now = datetime.now(UTC)
     yesterday = now - timedelta(days=1)
     with app.app_context():
-        told = clock(db.session, here=yesterday)
+        time = clock(db.session, here=yesterday)
         is_elsewhere = db.engine.dialect.name == "postgresql"
-    assert (abs(told - now) < timedelta(seconds=30)) if is_elsewhere else (told == yesterday)
+    assert (abs(time - now) < timedelta(seconds=30)) if is_elsewhere else (time == yesterday)
 
 
 def test_doctor_notices_a_clock_that_was_set_back(app: Flask) -> None:

@@ -38,9 +38,9 @@ def pdf(app: Flask) -> bytes:
 
 def code_on(pdf: bytes) -> str:
     text = "".join(page.extract_text() for page in PdfReader(BytesIO(pdf)).pages)
-    found = re.search(r"Check code (\S{14})", text)
-    assert found is not None
-    return found[1]
+    match = re.search(r"Check code (\S{14})", text)
+    assert match is not None
+    return match[1]
 
 
 def upload(visitor: Visitor, content: bytes) -> str:
@@ -123,12 +123,12 @@ def test_the_qr_code_leads_to_the_code(app: Flask, pdf: bytes) -> None:
 
 def alternatives(element: Any) -> list[str]:
     """The alternative texts below an element of the tag tree."""
-    found = [str(element["/Alt"])] if "/Alt" in element else []
+    texts = [str(element["/Alt"])] if "/Alt" in element else []
     kids = element.get("/K", [])
     for kid in kids if isinstance(kids, list) else [kids]:
-        if hasattr(one := kid.get_object(), "get"):
-            found += alternatives(one)
-    return found
+        if hasattr(child := kid.get_object(), "get"):
+            texts += alternatives(child)
+    return texts
 
 
 def test_the_largest_summary_can_be_checked(app: Flask) -> None:

@@ -45,16 +45,16 @@ def test_the_figures_tell_what_waits_what_failed_and_how_long_printing_took(
     assert figures(app)['screening_outbox_jobs{kind="summary"}'] == 0
     sent(app)
     change(app, "UPDATE outbox SET failed = true")
-    found = figures(app)
-    assert found["screening_submits_total"] == 3
-    assert found['screening_outbox_jobs{kind="summary"}'] == 1
-    assert found['screening_outbox_failed{kind="summary"}'] == 1
-    assert 0 < found['screening_outbox_age_seconds{kind="summary"}'] < 60
-    assert found["screening_printed"] == 2
+    metrics = figures(app)
+    assert metrics["screening_submits_total"] == 3
+    assert metrics['screening_outbox_jobs{kind="summary"}'] == 1
+    assert metrics['screening_outbox_failed{kind="summary"}'] == 1
+    assert 0 < metrics['screening_outbox_age_seconds{kind="summary"}'] < 60
+    assert metrics["screening_printed"] == 2
     assert (
         0
-        < found['screening_print_seconds{quantile="0.5"}']
-        <= found['screening_print_seconds{quantile="1.0"}']
+        < metrics['screening_print_seconds{quantile="0.5"}']
+        <= metrics['screening_print_seconds{quantile="1.0"}']
         < 60
     )
     assert not re.search(

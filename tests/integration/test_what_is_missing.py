@@ -1,4 +1,4 @@
-"""What a patient reads who leaves something out: the thing that is missing, in the language of the page."""
+"""A patient who leaves something out reads what is missing, in the language of the page."""
 
 from __future__ import annotations
 

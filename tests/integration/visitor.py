@@ -1,4 +1,4 @@
-"""A patient's browser without a screen: keeps cookies, sends the tokens of forms, follows redirects."""
+"""A patient's browser without a screen: it keeps cookies, sends CSRF tokens, follows redirects."""
 
 from __future__ import annotations
 
@@ -76,6 +76,6 @@ class Visitor:
         """Send the answers and return the reference."""
         self.post("/submit")
         assert self.path == "/done", self.text
-        found = re.search(r"\b[0-9A-Z]{4}-[0-9A-Z]{4}\b", self.text)
-        assert found is not None
-        return found[0]
+        match = re.search(r"\b[0-9A-Z]{4}-[0-9A-Z]{4}\b", self.text)
+        assert match is not None
+        return match[0]

@@ -80,8 +80,8 @@ def test_no_answers_at_all_are_a_case() -> None:
 
 
 def test_who_filled_it_in_may_be_told() -> None:
-    told = a_case(respondent={"role": "interpreter", "name": " Ana "})
-    assert read_case(books(), told, today=TODAY).patient.respondent == Respondent(
+    case = a_case(respondent={"role": "interpreter", "name": " Ana "})
+    assert read_case(books(), case, today=TODAY).patient.respondent == Respondent(
         role=Role.INTERPRETER, name="Ana"
     )
     assert read_case(books(), a_case(), today=TODAY).patient.respondent is None

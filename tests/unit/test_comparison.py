@@ -39,7 +39,7 @@ OPEN = ("unsure", "private")
 
 @st.composite
 def generated_books(draw: st.DrawFn) -> RuleBook:
-    """A book of one or two questions, each with a follow-up or none, and rules over one to three."""
+    """Draw a book of one or two questions with at most one follow-up, and one to three rules."""
     content = json.loads(KEPT)["en"]
     options: dict[str, list[str]] = {}
     opened: dict[str, tuple[str, list[str]]] = {}
@@ -191,13 +191,13 @@ def agrees_with_every_combination(old: RuleBook, new: RuleBook) -> None:
 def table_agrees_with(rules: RuleBook, combinations_: Iterator[Chosen]) -> None:
     rows, joined = truth_table(rules)
     for chosen in combinations_:
-        told = {
+        in_table = {
             key
             for lead in (*rows, *joined)
             if holds(lead.condition, chosen)
             for key in keys(lead.findings)
         }
-        assert told == found(rules, chosen), chosen
+        assert in_table == found(rules, chosen), chosen
 
 
 every_book = partial(settings, deadline=None, derandomize=True)

@@ -88,11 +88,13 @@ KEPT = (  # as the first commit that reads such a file kept it: never to be chan
     '{"en":{"checklist":[{"cites":["F1"],"id":"measure","text":"Measure"}],'
     '"choice":{"no":"No","private":"In private","unsure":"Not sure","yes":"Yes"},'
     '"edition":{"id":"tiny","version":"1"},'
-    '"fact":[{"id":"F1","says":"Not with a fever above 38 \\u00b0C.","section":"Whole","source":"leaflet"}],'
+    '"fact":[{"id":"F1","says":"Not with a fever above 38 \\u00b0C.","section":"Whole",'
+    '"source":"leaflet"}],'
     '"leaflet":[{"cites":["F1"],"id":"tell","points":["a fever","chills"],"title":"Tell us"}],'
     '"medicine":{"atc":"X01","brand":"Tiny","cites":["F1"],"name":"tinylol"},'
     '"not_screened":[{"id":"age","text":"age"}],'
-    '"open":{"alone":"Alone:","missing":"No answer.","private":"Wants to talk.","unsure":"Unsure."},'
+    '"open":{"alone":"Alone:","missing":"No answer.","private":"Wants to talk.",'
+    '"unsure":"Unsure."},'
     '"question":[{"ask":"Do you have a fever?","choices":["yes","no","unsure","private"],'
     '"clarify":"Ask about fever.","follow_up":[{"ask":"How high?","id":"height","kind":"one",'
     '"options":[{"id":"high","label":"High"}],"topic":"Height","when":["yes"]}],"id":"fever",'
@@ -105,7 +107,8 @@ DIGEST = "0dc1085e2bce1b23554bef06067d40395b2395dead40a84f78ce95055ce64b6d"
 # As early releases kept it, who approved it included: never to be changed.
 EARLY = KEPT.replace(
     '"edition":{"id":"tiny","version":"1"}',
-    '"edition":{"approved_by":"Dr Okafor","approved_on":"2026-01-31","id":"tiny","status":"approved","version":"1"}',
+    '"edition":{"approved_by":"Dr Okafor","approved_on":"2026-01-31","id":"tiny",'
+    '"status":"approved","version":"1"}',
 )
 EARLY_DIGEST = "02a82671e7391014902e65d3cc931201b31f5b4415b13073b2bbc2c6fb3073f6"
 

@@ -136,7 +136,7 @@ def test_findings_stand_by_severity_then_in_the_order_asked(values: dict[str, An
     asked = [item.id for item in book().asked()]
     findings = assess(values).findings
     assert list(findings) == sorted(
-        findings, key=lambda one: (-one.severity, asked.index(one.answer))
+        findings, key=lambda finding: (-finding.severity, asked.index(finding.answer))
     )
 
 

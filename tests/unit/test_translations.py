@@ -37,7 +37,7 @@ def found(
 def test_every_form_of_call_needs_its_texts_in_the_catalogue(call: str) -> None:
     assert found(call, known=("Yes", "One", "Many")) == []
     assert found(call)
-    assert all("is not collected" in one for one in found(call))
+    assert all("is not collected" in message for message in found(call))
 
 
 @pytest.mark.parametrize(
@@ -72,6 +72,8 @@ def test_spanish_pages_have_one_kind_of_quotation_marks_and_no_words_of_one_coun
         interface = [
             text for message in read_po(file) if message.id for text in [message.string or ""]
         ]
-    said = [text for one in interface for text in (one if isinstance(one, tuple) else (one,))]
+    said = [
+        text for entry in interface for text in (entry if isinstance(entry, tuple) else (entry,))
+    ]
     assert len(said) > 500
     assert [text for text in said if REFUSED_IN_SPANISH.search(text)] == []

@@ -44,8 +44,8 @@ JOINERS = ["\u200c", "\u200d"]
 UNSEEN = [*DIRECTION, *HIDDEN, *SELECTORS]
 
 
-def numbered(one: str) -> str:
-    return f"U+{ord(one):04X}"
+def numbered(character: str) -> str:
+    return f"U+{ord(character):04X}"
 
 
 @pytest.mark.parametrize("unseen", [*UNSEEN, *JOINERS], ids=numbered)
@@ -136,7 +136,9 @@ def test_what_shapes_letters_or_an_emoji_stays(text: str) -> None:
         ("a\u200d\U0001f469", "a\U0001f469"),
         ("\U0001f3f4\U000e0067\U000e0062", "\U0001f3f4"),
         (
-            f"\U0001f3f4{''.join(chr(0xE0000 + ord(one)) for one in 'hiddenwords')}\U000e007f",
+            "\U0001f3f4"
+            + "".join(chr(0xE0000 + ord(letter)) for letter in "hiddenwords")
+            + "\U000e007f",
             "\U0001f3f4",
         ),
         ("\u2764\ufe0f\ufe0f", "\u2764\ufe0f"),
@@ -180,7 +182,7 @@ def test_a_sign_in_name_is_read_as_it_is_seen() -> None:
 
 
 LETTERS = st.characters(categories=["Lu", "Ll", "Lt", "Lo", "Mn", "Mc", "Nd"]).filter(
-    lambda one: without_unseen(one) == one
+    lambda letter: without_unseen(letter) == letter
 )
 
 
@@ -200,7 +202,7 @@ def test_letters_of_any_script_with_unseen_characters_strewn_in_are_kept_as_they
     typed = "".join(map("".join, strewn))
     seen = "".join(letter for letter, _ in strewn)
     assert tidy(typed) == unicodedata.normalize("NFC", seen).strip()
-    has_letter = any(unicodedata.category(one)[0] in "LN" for one in seen)
+    has_letter = any(unicodedata.category(character)[0] in "LN" for character in seen)
     assert not has_letter or name_fault(tidy(typed)) == name_fault(tidy(seen))
 
 
@@ -224,11 +226,11 @@ def test_what_was_cleaned_once_stays_as_it_is(text: str) -> None:
 def test_every_format_character_is_unseen_or_prints() -> None:
     """Those that stay are printed before or around digits, or belong to hieroglyphs."""
     kept = [
-        one
-        for one in map(chr, range(sys.maxunicode))
-        if unicodedata.category(one) == "Cf" and without_unseen(f"a{one}b") != "ab"
+        character
+        for character in map(chr, range(sys.maxunicode))
+        if unicodedata.category(character) == "Cf" and without_unseen(f"a{character}b") != "ab"
     ]
-    assert {unicodedata.name(one).split()[0] for one in kept} == {
+    assert {unicodedata.name(character).split()[0] for character in kept} == {
         "ARABIC",
         "SYRIAC",
         "KAITHI",

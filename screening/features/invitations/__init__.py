@@ -25,6 +25,8 @@ def init_app(app: Flask, here: Installation) -> None:
     here.points.expected.append(expected.expected)
     here.points.appointments.append(expected.appointments)
     here.points.preparations.append(expected.note_days)
+    here.points.appointed.append(store.appointed)
+    here.points.known_patients.append(views.invited_patient)
     here.points.sections.append(
         Section(
             20,

@@ -14,7 +14,7 @@ from screening.domain.appointment import Appointment
 from screening.extension_points import Expected
 from screening.features.invitations import store
 from screening.features.invitations.invitation import Invitation, is_same
-from screening.features.invitations.store import State
+from screening.features.invitations.store import InvitationState
 from screening.features.invitations.tables import InvitationRow
 from screening.storage import screenings
 from screening.storage.encryption import Keys
@@ -22,12 +22,12 @@ from screening.storage.private_files import KeyFault
 from screening.storage.tables import ScreeningRow
 
 PROGRESS = {
-    State.SENT: lazy_gettext("Not opened yet"),
-    State.OPENED: lazy_gettext("Opened"),
-    State.FINISHED: lazy_gettext("Answers sent"),
-    State.EXPIRED: lazy_gettext("Expired"),
-    State.REVOKED: lazy_gettext("Withdrawn"),
-    State.BLOCKED: lazy_gettext("Blocked: wrong date of birth"),
+    InvitationState.SENT: lazy_gettext("Not opened yet"),
+    InvitationState.OPENED: lazy_gettext("Opened"),
+    InvitationState.FINISHED: lazy_gettext("Answers sent"),
+    InvitationState.EXPIRED: lazy_gettext("Expired"),
+    InvitationState.REVOKED: lazy_gettext("Withdrawn"),
+    InvitationState.BLOCKED: lazy_gettext("Blocked: wrong date of birth"),
 }
 ONE_DAY = timedelta(days=1)
 

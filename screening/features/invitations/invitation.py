@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from screening.domain.answers import Patient
+from screening.storage.search import is_same_person
 
 FARTHEST = timedelta(days=730)  # an appointment; a later day was mistyped
 
@@ -34,12 +35,8 @@ def is_same(invited: Patient, answering: Patient) -> bool:
 
     An invitation without a visit fits every visit.
     """
-
-    def plain(patient: Patient) -> tuple[object, ...]:
-        name = " ".join(patient.name.casefold().split())
-        return name, patient.birth_date, patient.visit.casefold() if invited.visit else ""
-
-    return plain(invited) == plain(answering)
+    is_visit = not invited.visit or invited.visit.casefold() == answering.visit.casefold()
+    return is_visit and is_same_person(invited, answering)
 
 
 def last_moment(*, now: datetime, days: int, timezone: str) -> datetime:

@@ -18,7 +18,7 @@ from babel import Locale
 from babel.dates import format_skeleton
 
 from screening.domain import answers as said
-from screening.domain.answers import Fault, Patient, text_fault
+from screening.domain.answers import Fault, Patient, UnacceptablePatient, read_patient, text_fault
 from screening.domain.mailbox import is_mailbox
 from screening.domain.unseen import without_unseen
 from screening.features.invitations.dates import (
@@ -51,7 +51,7 @@ HEADINGS: Mapping[str, Mapping[str, str]] = tomllib.loads(
 EXAMPLES = {"birth_date": (date(1988, 3, 27), ""), "appointment": (date(2027, 3, 31), " 14:30")}
 _HEADINGS_WITHIN = 20  # rows from the top
 _JOINERS = re.compile("[\u200c\u200d]")
-_LONGEST = {"name": said.NAME_LENGTH, "visit": said.VISIT_LENGTH, "prescriber": said.NAME_LENGTH}
+_LONGEST = {"name": said.NAME_LENGTH, "visit": said.VISIT_LENGTH}
 
 
 class Words:
@@ -313,6 +313,16 @@ def _readings(text: str, settings: Settings) -> Mapping[Order, date]:
         return {}
 
 
+def _words_of(fault: Fault, longest: int) -> Words:
+    match fault:
+        case Fault.TOO_LONG:
+            return Words(N_("Too long: write at most %(most)s letters."), most=longest)
+        case Fault.MISSING:
+            return Words(N_("A name is needed here: write it."))
+        case _:
+            return Words(N_("Has a sign that cannot be printed: type it again."))
+
+
 class _Reader:
     """Reads the rows of one table.
 
@@ -338,19 +348,12 @@ class _Reader:
         name = " ".join(given[part] for part in NAMES if given.get(part))
         texts = {column: given.get(column, "") for column in FIELDS} | {"name": name}
         values: dict[str, str | date | datetime] = dict(texts)
-        for column, longest in _LONGEST.items():
-            match said.name_fault(name) if column == "name" else text_fault(texts[column], longest):
-                case None:
-                    pass
-                case Fault.TOO_LONG:
-                    faults[column] = Words(
-                        N_("Too long: write at most %(most)s letters."), most=longest
-                    )
-                case Fault.MISSING:
-                    faults[column] = Words(N_("A name is needed here: write it."))
-                case _:
-                    faults[column] = Words(N_("Has a sign that cannot be printed: type it again."))
-        born = self._birth_date(texts["birth_date"], faults)
+        unread = dict[str, Words]()
+        born = self._birth_date(texts["birth_date"], unread)
+        patient = self._patient(name, born, texts["visit"], faults)
+        if fault := text_fault(texts["prescriber"], said.NAME_LENGTH):
+            faults["prescriber"] = _words_of(fault, said.NAME_LENGTH)
+        faults |= unread
         at = self._appointment(texts["appointment"], given.get("appointment_time", ""), faults)
         values |= {
             name: value
@@ -379,9 +382,9 @@ class _Reader:
             )
             faults[""] = Words(text, text=without_heading[0])
         invitation = None
-        if not faults and born is not None and language is not None:
+        if not faults and patient is not None and language is not None:
             invitation = Invitation(
-                patient=Patient(name=name, birth_date=born, visit=texts["visit"]),
+                patient=patient,
                 language=language,
                 appointment=at,
                 prescriber=texts["prescriber"],
@@ -441,12 +444,21 @@ class _Reader:
         except ValueError:
             plain = text
             at = None
-        born = self._day("birth_date", text if at else plain, faults)
-        if born is not None and said.birth_date_fault(born, today=self.today):
-            faults["birth_date"] = Words(
-                N_("This cannot be a date of birth: check it, above all the year.")
-            )
-        return born
+        return self._day("birth_date", text if at else plain, faults)
+
+    def _patient(
+        self, name: str, born: date | None, visit: str, faults: dict[str, Words]
+    ) -> Patient | None:
+        """Return the patient of a row; None after adding the faults."""
+        try:
+            return read_patient(name=name, birth_date=born, visit=visit, today=self.today)
+        except UnacceptablePatient as err:
+            for column, fault in err.faults.items():
+                words = Words(N_("This cannot be a date of birth: check it, above all the year."))
+                if column != "birth_date":
+                    words = _words_of(fault, _LONGEST[column])
+                faults[column] = words
+        return None
 
     def _appointment(self, text: str, time_text: str, faults: dict[str, Words]) -> datetime | None:
         if not text and not time_text:

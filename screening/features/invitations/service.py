@@ -16,7 +16,7 @@ from screening.domain.rules import RuleBook
 from screening.extension_points import Mailer
 from screening.features.invitations import store
 from screening.features.invitations.invitation import Invitation
-from screening.features.invitations.store import TRIES, State, token_of
+from screening.features.invitations.store import TRIES, InvitationState, token_of
 from screening.features.invitations.tables import InvitationRow
 from screening.reports.templates import plain_text
 from screening.services import questionnaire
@@ -35,7 +35,7 @@ SHORT_ID = 8  # characters of an id in the audit log
 class NotUsable(Exception):
     """The link cannot be used in this state; the state is None if no invitation has this token."""
 
-    def __init__(self, state: State | None) -> None:
+    def __init__(self, state: InvitationState | None) -> None:
         super().__init__(state)
         self.state = state
 
@@ -96,7 +96,7 @@ def open_ones(act: Act) -> dict[str, Invitation]:
     """Return the invitations that can still be answered, by id."""
     kept = store.awaited(act.session, act.keys, now=act.now)
     act.session.rollback()  # nobody should wait for what the caller does with them
-    return {row.id: row.invitation for row in kept if row.invitation is not None}
+    return {row.id: row.invitation for row in kept if row.invitation and row.is_usable}
 
 
 def address(settings: Settings, act: Act, invitation_id: str) -> str:
@@ -126,8 +126,11 @@ def _usable(act: Act, row: InvitationRow | None) -> tuple[InvitationRow, Invitat
     if row is None:
         raise NotUsable(None)
     state = store.state(row, is_finished=store.is_finished(act.session, row), now=act.now)
-    if state not in (State.SENT, State.OPENED, State.FINISHED) or row.tries >= TRIES:
-        raise NotUsable(State.BLOCKED if state is State.FINISHED else state)
+    if (
+        state not in (InvitationState.SENT, InvitationState.OPENED, InvitationState.FINISHED)
+        or row.tries >= TRIES
+    ):
+        raise NotUsable(InvitationState.BLOCKED if state is InvitationState.FINISHED else state)
     return row, store.read(row, act.keys)
 
 
@@ -163,7 +166,7 @@ def redeem(act: Act, token: str, birth_date: date, *, keep: timedelta) -> tuple[
     if is_right:
         return draft_token, draft
     if tries >= TRIES:
-        raise NotUsable(State.BLOCKED)
+        raise NotUsable(InvitationState.BLOCKED)
     raise WrongPatient
 
 

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
@@ -10,40 +11,44 @@ from typing import Any
 
 from sqlalchemy import Select, and_, func, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from screening.domain.assessment import Screening
+from screening.domain.entries import Status
 from screening.features.invitations.invitation import Invitation
 from screening.features.invitations.tables import InvitationRow
-from screening.storage import records
+from screening.storage import records, screenings
 from screening.storage.drafts import hash_token
 from screening.storage.encryption import Keys
 from screening.storage.private_files import KeyFault
+from screening.storage.search import is_same_person
 from screening.storage.tables import ScreeningRow
 
 PAD = 1024  # bytes
 TOKEN_BYTES = 16
 TRIES = 5  # dates of birth
-_EVERY = (  # with the reference of the screening that came of it
-    select(InvitationRow, ScreeningRow.reference)
+_EVERY = (  # with the screening that came of it
+    select(InvitationRow, ScreeningRow)
+    .options(defer(ScreeningRow.sealed_answers))
     .outerjoin(ScreeningRow, ScreeningRow.draft_hash == InvitationRow.draft_hash)
     .order_by(InvitationRow.created_at.desc(), InvitationRow.id)
 )
 
 
-class State(StrEnum):
+class InvitationState(StrEnum):
     """The progress of an invitation."""
 
     SENT = "sent"
     OPENED = "opened"
     FINISHED = "finished"
+    OTHER_PERSON = "other_person"  # answers were sent, with another name or date of birth
     EXPIRED = "expired"
     REVOKED = "revoked"
     BLOCKED = "blocked"  # after too many dates of birth that were wrong
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class StoredInvitation:
     """A stored invitation with its progress.
 
     `invitation` is None if its row cannot be opened. `reference` is that of the screening that came
@@ -52,7 +57,7 @@ class Kept:
 
     id: str
     invitation: Invitation | None
-    state: State
+    state: InvitationState
     created_at: datetime
     created_by: str
     opened_at: datetime | None
@@ -63,7 +68,7 @@ class Kept:
     @property
     def is_usable(self) -> bool:
         """Return whether the link leads to the questions."""
-        return self.state in (State.SENT, State.OPENED)
+        return self.state in (InvitationState.SENT, InvitationState.OPENED)
 
 
 def token_of(keys: Keys, invitation_id: str) -> str:
@@ -135,17 +140,17 @@ def read(row: InvitationRow, keys: Keys) -> Invitation:
     )
 
 
-def state(row: InvitationRow, *, is_finished: bool, now: datetime) -> State:
+def state(row: InvitationRow, *, is_finished: bool, now: datetime) -> InvitationState:
     """Return the progress of an invitation."""
     if is_finished:
-        return State.FINISHED
+        return InvitationState.FINISHED
     if row.revoked_at is not None:
-        return State.REVOKED
+        return InvitationState.REVOKED
     if row.tries >= TRIES:
-        return State.BLOCKED
+        return InvitationState.BLOCKED
     if row.expires_at <= now:
-        return State.EXPIRED
-    return State.SENT if row.opened_at is None else State.OPENED
+        return InvitationState.EXPIRED
+    return InvitationState.SENT if row.opened_at is None else InvitationState.OPENED
 
 
 def is_finished(session: Session, row: InvitationRow) -> bool:
@@ -174,18 +179,47 @@ def behind(session: Session, keys: Keys, screening: Screening) -> Invitation | N
     return None if row is None else read(row, keys)
 
 
-def find(session: Session, keys: Keys, invitation_id: str, *, now: datetime) -> Kept | None:
+def appointed(session: Session, keys: Keys, now: datetime) -> list[str]:
+    """Return the references of screenings without a decision whose appointment has come."""
+    is_open = ScreeningRow.status != Status.REVIEWED
+    kept = _kept(session, keys, now, _EVERY.where(is_open))
+    return [
+        row.reference
+        for row in kept
+        if row.invitation and row.invitation.appointment and row.invitation.appointment <= now
+    ]
+
+
+def behind_draft(
+    session: Session, keys: Keys, draft_hash: str, *, replaces: str
+) -> Invitation | None:
+    """Return the invitation of a draft, or None. Raises KeyFault.
+
+    `replaces` is the reference of the screening whose answers the draft changes, or "".
+    """
+    first = select(ScreeningRow.draft_hash).where(ScreeningRow.reference == replaces)
+    hashes = first if replaces else [draft_hash]
+    query = select(InvitationRow).where(InvitationRow.draft_hash.in_(hashes))
+    row = session.scalars(query).one_or_none()
+    return None if row is None else read(row, keys)
+
+
+def find(
+    session: Session, keys: Keys, invitation_id: str, *, now: datetime
+) -> StoredInvitation | None:
     """Return the invitation with this id, or None."""
     return next(_kept(session, keys, now, _EVERY.where(InvitationRow.id == invitation_id)), None)
 
 
-def listed(session: Session, keys: Keys, *, now: datetime, offset: int, limit: int) -> list[Kept]:
+def listed(
+    session: Session, keys: Keys, *, now: datetime, offset: int, limit: int
+) -> list[StoredInvitation]:
     """Return invitations, the newest first."""
     return list(_kept(session, keys, now, _EVERY.offset(offset).limit(limit)))
 
 
-def awaited(session: Session, keys: Keys, *, now: datetime) -> list[Kept]:
-    """Return the invitations whose answers may still come.
+def awaited(session: Session, keys: Keys, *, now: datetime) -> list[StoredInvitation]:
+    """Return the invitations whose answers may still come, or came from somebody else.
 
     They are sorted by appointment. Those without an appointment follow, the newest first.
     """
@@ -194,29 +228,34 @@ def awaited(session: Session, keys: Keys, *, now: datetime) -> list[Kept]:
         InvitationRow.tries < TRIES,
         InvitationRow.expires_at > now,
     )
-    kept = list(_kept(session, keys, now, _EVERY.where(is_alive, ScreeningRow.id.is_(None))))
+    alive = _kept(session, keys, now, _EVERY.where(is_alive))
+    kept = [row for row in alive if row.state is not InvitationState.FINISHED]
     never = datetime.max.replace(tzinfo=UTC)
     return sorted(kept, key=lambda row: (row.invitation and row.invitation.appointment) or never)
 
 
 def _kept(
-    session: Session, keys: Keys, now: datetime, query: Select[InvitationRow, str]
-) -> Iterator[Kept]:
-    for row, reference in session.execute(query):
-        try:
+    session: Session, keys: Keys, now: datetime, query: Select[InvitationRow, ScreeningRow]
+) -> Iterator[StoredInvitation]:
+    for row, screening in session.execute(query):
+        invitation = None
+        progress = state(row, is_finished=screening is not None, now=now)
+        with suppress(KeyFault):
             invitation = read(row, keys)
-        except KeyFault:
-            invitation = None
-        yield Kept(
+            if screening is not None and not is_same_person(
+                invitation.patient, screenings.patient(screening, keys)
+            ):
+                progress = InvitationState.OTHER_PERSON
+        yield StoredInvitation(
             id=row.id,
             invitation=invitation,
-            state=state(row, is_finished=reference is not None, now=now),
+            state=progress,
             created_at=row.created_at,
             created_by=row.created_by,
             opened_at=row.opened_at,
             expires_at=row.expires_at,
             reminded_at=row.reminded_at,
-            reference=reference or "",
+            reference=screening.reference if screening else "",
         )
 
 

@@ -20,7 +20,7 @@ from screening.features.invitations import slip as printed_slip
 from screening.features.invitations.forms import InvitationForm
 from screening.features.invitations.invitation import Invitation, is_same, last_moment
 from screening.features.invitations.service import NotUsable, TooLate, WrongPatient
-from screening.features.invitations.store import TRIES, Kept
+from screening.features.invitations.store import TRIES, StoredInvitation
 from screening.installation import installation
 from screening.printing.renderer_process import PrintingFailed
 from screening.services import review
@@ -190,7 +190,18 @@ def notice(screening: Screening) -> str:
     return ""
 
 
-def _other(kept: Kept) -> Patient | None:
+def invited_patient(draft_hash: str, replaces: str) -> Patient | None:
+    """Return the invited patient behind a draft, or None where it has no invitation."""
+    with suppress(KeyFault):
+        invitation = store.behind_draft(
+            db.session, installation().keys, draft_hash, replaces=replaces
+        )
+        if invitation is not None:
+            return invitation.patient
+    return None
+
+
+def _other(kept: StoredInvitation) -> Patient | None:
     """Return the patient who has answered, or None if that is the invited one."""
     with suppress(KeyFault):
         sent = screenings.find(
@@ -205,7 +216,7 @@ def _other(kept: Kept) -> Patient | None:
     return None
 
 
-def _find(invitation_id: str) -> Kept:
+def _find(invitation_id: str) -> StoredInvitation:
     return store.find(
         db.session, installation().keys, invitation_id, now=datetime.now(UTC)
     ) or abort(404)

@@ -1,4 +1,4 @@
-"""A tablet of the clinic that patients take in turn: begun, handed over, locked, unlocked with a PIN, ended."""
+"""The verbs of a shared tablet: begin, hand over, lock, unlock with a PIN, end."""
 
 import secrets
 from datetime import datetime, timedelta
@@ -27,24 +27,24 @@ LOCKED = "locked"
 
 
 class NoTablet(Exception):
-    """There is no such tablet in a state in which that can be done: it has ended, or somebody was faster."""
+    """The tablet has ended, or another request has changed its state."""
 
 
 def find(session: Session, token: str, *, now: datetime) -> TabletRow | None:
-    """The tablet with this token, or None if it has ended."""
+    """Return the tablet with this token, or None if it has ended."""
     row = session.get(TabletRow, hash_token(token))
     return row if row is not None and _is_alive(row, now) else None
 
 
 def _is_alive(row: TabletRow, now: datetime) -> bool:
-    """Whether its time is not over; nor is it one that was begun while the clock was ahead."""
+    """Return whether a tablet has not expired, and was not begun while the clock was ahead."""
     return now < row.ends_at <= now + LONGEST + AHEAD
 
 
 def begin(
     act: Act, *, pin: str, sign_in: str, patient: Patient | None, draft: str
 ) -> tuple[str, str]:
-    """Begin with a hashed PIN and hand over to the first patient; the tokens of the tablet and of the draft.
+    """Begin with a hashed PIN. Return the token of the tablet and that of the first draft.
 
     The sign-in with the token `sign_in` ends: nothing of the clinic stays open on the tablet.
     """
@@ -54,20 +54,20 @@ def begin(
     )
     with write(act.session):
         act.session.add(row)
-        given = _give(act, row, patient, draft)
+        draft_token = _new_draft(act, row, patient, draft)
         act.session.execute(delete(SignInRow).where(SignInRow.token_hash == hash_token(sign_in)))
         act.note("signed out", act.by, "for a tablet")
         act.note("tablet begun", _name(row))
-    return token, given
+    return token, draft_token
 
 
 def hand_over(act: Act, token: str, *, patient: Patient | None, draft: str) -> str:
-    """Hand over to the next patient; the token of the new draft. Raises NoTablet."""
+    """Hand over to the next patient. Return the token of the new draft. Raises NoTablet."""
     with write(act.session):
         row = _row(act, token, STAFF)
-        given = _give(act, row, patient, draft)
+        draft_token = _new_draft(act, row, patient, draft)
         act.note("tablet handed over", _name(row))
-    return given
+    return draft_token
 
 
 def lock(act: Act, token: str, *, draft: str) -> None:
@@ -80,10 +80,11 @@ def lock(act: Act, token: str, *, draft: str) -> None:
 
 
 def unlock(act: Act, token: str, *, fits: bool, tries: int, draft: str) -> bool:
-    """Take the tablet back with a PIN that `fits`; a wrong one is counted, and one too many ends the tablet.
+    """Take the tablet back with a PIN that `fits`. Return whether it was accepted.
 
-    `tries` is how many were wrong when it was looked at: of several sent at once only the first can
-    be right. Whether the PIN was accepted. Raises NoTablet.
+    `tries` is the number of wrong PINs when this one was checked: of several PINs sent at once only
+    the first can be accepted. A wrong PIN is counted; after MOST_TRIES the tablet ends. Raises
+    NoTablet.
     """
     with write(act.session):
         row = _row(act, token, PATIENT, LOCKED)
@@ -104,7 +105,7 @@ def unlock(act: Act, token: str, *, fits: bool, tries: int, draft: str) -> bool:
 
 
 def end(act: Act, token: str) -> None:
-    """End it; only what is in staff's hands can be. Raises NoTablet."""
+    """End a tablet that staff hold. Raises NoTablet."""
     with write(act.session):
         row = _row(act, token, STAFF)
         act.session.delete(row)
@@ -112,7 +113,7 @@ def end(act: Act, token: str) -> None:
 
 
 def _end_turn(act: Act, row: TabletRow, draft: str) -> None:
-    """Delete what was not sent, and remember whether anything was."""
+    """Delete the draft, and note in the row whether answers were sent."""
     if draft:
         drafts.remove(act.session, hash_token(draft))
         row.sent = screenings.count(act.session, ScreeningRow.draft_hash == hash_token(draft)) > 0
@@ -128,8 +129,8 @@ def _row(act: Act, token: str, *states: str) -> TabletRow:
     return row
 
 
-def _give(act: Act, row: TabletRow, patient: Patient | None, draft: str) -> str:
-    """A draft for the next patient instead of `draft`, perhaps with who it is filled in."""
+def _new_draft(act: Act, row: TabletRow, patient: Patient | None, draft: str) -> str:
+    """Replace `draft` by one for the next patient. Return its token."""
     token = questionnaire.new_token()
     row.state = PATIENT
     row.sent = None
@@ -141,5 +142,5 @@ def _give(act: Act, row: TabletRow, patient: Patient | None, draft: str) -> str:
 
 
 def _name(row: TabletRow) -> str:
-    """What the log calls a tablet."""
+    """Return the name of a tablet in the audit log."""
     return row.token_hash[:8]

@@ -71,7 +71,7 @@ Errors = dict[str, list[str]]
 
 
 def for_templates() -> dict[str, object]:
-    """Return what the templates of every page get."""
+    """Return the values that every template gets."""
     state = g.get("tablet", "")
     return {
         "tablet": state,
@@ -88,7 +88,7 @@ def _holder(state: str) -> str | None:
 
 
 def keep_to_its_state() -> Response | None:
-    """Lead elsewhere from what does not belong to the state of this tablet; `g.tablet` is "" in other browsers."""
+    """Redirect from pages outside the state of this tablet. `g.tablet` is "" elsewhere."""
     g.tablet = ""
     if not _token() or request.endpoint in ("static", "tablet.static", "health.alive"):
         return None
@@ -107,7 +107,7 @@ def keep_to_its_state() -> Response | None:
 @blueprint.route("/clinic/tablet", methods=["GET", "POST"])
 @needs("prescriber", "staff")
 def begin() -> Page:
-    """Make this browser a tablet and hand it to the first patient; whoever does so is signed out."""
+    """Make this browser a tablet for the first patient, and sign the member of staff out."""
     form = VisitForm.filled_with(None, request.form or None)
     errors = {}
     if request.method == "POST":
@@ -120,17 +120,17 @@ def begin() -> Page:
             pin = hash_password(request.form["pin"])
             signed_in = session["sign_in"]
             draft = draft_cookie.draft_token()
-            given = service.begin(
+            tokens = service.begin(
                 acting(), pin=pin, sign_in=signed_in, patient=_patient(form), draft=draft
             )
             logout_user()
-            return _handed_over(*given)
+            return _handed_over(*tokens)
     return render_template("tablet/begin.html", form=form, errors=errors)
 
 
 @blueprint.get("/tablet")
 def page() -> Page:
-    """What whoever holds the tablet can do with it now."""
+    """Show what can be done with the tablet in its present state."""
     if g.tablet == STAFF:
         return render_template(
             "tablet/next.html",
@@ -205,7 +205,7 @@ def _no_tablet(error: NoTablet) -> Page:
 
 
 def _handed_over(token: str, draft: str) -> Response:
-    """To the patient's way, without anything of whoever had the tablet before."""
+    """Redirect to the patient's start page, without anything of the person before."""
     session.clear()
     response = draft_cookie.remember(draft, url_for("patient.start"))
     response.headers["Clear-Site-Data"] = '"cache"'
@@ -220,7 +220,7 @@ def _locked_page(errors: Errors) -> str:
 
 
 def _thanks(*, sent: bool | None) -> Iterator[tuple[str, str]]:
-    """What the patient reads, in each language: which one was theirs is forgotten already."""
+    """Yield the thanks in each language: the patient's own is not known any more."""
     for code, _name in language.offered():
         with force_locale(code.replace("-", "_")):
             kept = (
@@ -243,7 +243,7 @@ def _pin_errors() -> Errors:
 
 
 def _visit_errors(form: VisitForm) -> Errors:
-    """What is wrong with who answers; nothing, where all of it is left to the patient."""
+    """Return the errors of the patient's particulars. All of them may be left to the patient."""
     here = installation().settings
     if not any(field.data for field in form) or form.check(
         languages=here.languages, today=installation().today()
@@ -257,7 +257,7 @@ def _patient(form: VisitForm) -> Patient | None:
 
 
 def _row() -> TabletRow:
-    """This tablet. Raises NoTablet."""
+    """Return the row of this tablet. Raises NoTablet."""
     row = service.find(db.session, _token(), now=datetime.now(UTC))
     if row is None:
         raise NoTablet

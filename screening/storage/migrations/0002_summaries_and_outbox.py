@@ -12,7 +12,7 @@ MOMENT = sa.DateTime(timezone=True)
 
 
 def upgrade() -> None:
-    """Create both tables, with a job to print the summary of each screening that was sent before."""
+    """Create both tables, with a job to print the summary of each stored screening."""
     op.create_table(
         "summaries",
         sa.Column(

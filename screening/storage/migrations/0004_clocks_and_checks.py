@@ -1,4 +1,4 @@
-"""What the clocks of the machines showed, announcements before deletion, and seals of rows that had none."""
+"""Times of the machines' clocks, announcements before deletion, and seals of unsealed rows."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -13,7 +13,10 @@ CHECKED = ("invitations", "tablets", "sign_ins")
 
 
 def upgrade() -> None:
-    """Add them. Everybody signs in again, as a migration has no keys; `flask init` seals the invitations."""
+    """Add the columns and the table.
+
+    A migration has no keys: all people sign in again, and `flask init` seals the invitations.
+    """
     op.create_table(
         "clocks",
         sa.Column("host", sa.String(64), primary_key=True),

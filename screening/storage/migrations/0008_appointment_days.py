@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0008_appointment_days"
-down_revision = "0006_editions_in_force"
+down_revision = "0007_same_person"
 branch_labels = None
 depends_on = None
 

@@ -1,4 +1,4 @@
-"""What is typed: WTForms forms without tokens (one is checked for every POST), and the faults of it in plain words."""
+"""Forms, and the messages of their faults. CSRF tokens are checked for every POST, not by forms."""
 
 from typing import Any
 
@@ -12,13 +12,13 @@ from screening.domain.unseen import without_unseen
 
 
 class TypedForm(Form):
-    """A form of which every field is read as it is seen: what was pasted with it unseen is gone."""
+    """A form whose fields are read without invisible characters, such as pasted ones."""
 
     class Meta(DefaultMeta):
-        """How WTForms makes it."""
+        """The configuration that WTForms reads."""
 
         def wrap_formdata(self, form: Any, formdata: Any) -> Any:
-            """What was sent, as it is seen."""
+            """Return the form data without invisible characters."""
             if not formdata:
                 return formdata
             return MultiDict(
@@ -27,7 +27,7 @@ class TypedForm(Form):
 
 
 def words(fault: Fault | None, longest: int, missing: str = "") -> str:
-    """The fault of a text in words, or nothing; `missing` is what to say where it is empty."""
+    """Return the message for the fault of a text, or ""; `missing` is that for an empty one."""
     match fault:
         case None:
             return ""

@@ -1,9 +1,10 @@
-"""Who answers: name, date of birth as three fields, visit reference."""
+"""The form of the patient: name, date of birth as three fields, visit reference."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from dataclasses import replace
 from datetime import date
 from typing import Any, Self
 
@@ -32,19 +33,19 @@ class BirthDateForm(TypedForm):
 
     @property
     def date_parts(self) -> list[str]:
-        """The three fields in the order in which the language of the page writes a date in the clinic's region."""
+        """Return the three fields in the order that the page's language and the region have."""
         return _shown_order()
 
     @property
     def example_date(self) -> str:
-        """A date in that order, such as `27 3 1985`."""
+        """Return a date in that order, such as `27 3 1985`."""
         example = {"birth_day": "27", "birth_month": "3", "birth_year": "1985"}
         return " ".join(example[part] for part in self.date_parts)
 
     def check(self, *, languages: tuple[str, ...], today: date) -> bool:
-        """Whether everything is acceptable; each field at fault gets its error.
+        """Return whether all fields are acceptable; each field at fault gets its error.
 
-        Month names of `languages` count.
+        Names of months in `languages` are understood.
         """
         self.validate()
         typed = {
@@ -61,64 +62,60 @@ class BirthDateForm(TypedForm):
 
     @property
     def errors(self) -> dict[str, Any]:
-        """The errors in the order of the page."""
-        shown = ["respondent", "respondent_name", "name", *self.date_parts, "visit"]
-        return dict(
-            sorted(
-                super().errors.items(),
-                key=lambda one: shown.index(one[0]) if one[0] in shown else len(shown),
-            )
-        )
+        """Return the errors in the order of the page."""
+        errors = super().errors
+        shown = ("respondent", "respondent_name", "name", *self.date_parts, "visit", "right")
+        names = [name for name in shown if name in errors]
+        return {name: errors[name] for name in dict.fromkeys([*names, *errors])}
 
 
 class AboutYouForm(BirthDateForm):
-    """The about-you page; after a successful `check`, `patient` holds who answers."""
+    """The about-you page; after a successful `check`, `patient` holds its values."""
 
     respondent = RadioField(validate_choice=False)
     respondent_name = StringField()
     name = StringField()
     visit = StringField()
+    # which name and date of birth are right, where the clinic knows others: `typed` or `known`
+    right = RadioField(validate_choice=False)
 
     patient: answers.Patient
     name_missing = _l("Enter your name")
 
     @classmethod
     def filled_with(cls, patient: answers.Patient | None, sent: MultiDict[str, str] | None) -> Self:
-        """A form with what was sent, or else with the patient so far."""
+        """Return a form with what was sent, or else with the patient so far."""
         return cls(formdata=sent, data=cls.of_patient(patient) if patient else {})
 
     @staticmethod
     def of_patient(patient: answers.Patient) -> dict[str, str]:
-        """What the fields hold for a patient."""
-        born = {
-            part: str(getattr(patient.birth_date, part.removeprefix("birth_")))
-            for part in DATE_PARTS
-        }
-        said = patient.respondent
-        who = {"respondent": said.role, "respondent_name": said.name} if said else {}
-        return {"name": patient.name, "visit": patient.visit, **born, **who}
+        """Return the values of the fields for a patient."""
+        values: dict[str, str] = {"name": patient.name, "visit": patient.visit}
+        for part in DATE_PARTS:
+            values[part] = str(getattr(patient.birth_date, part.removeprefix("birth_")))
+        if respondent := patient.respondent:
+            values |= {"respondent": respondent.role, "respondent_name": respondent.name}
+        return values
 
     @property
     def by_patient(self) -> bool:
-        """Whether the patient fills it in, or nobody has said who does."""
+        """Return whether the patient fills the form in, or no respondent was chosen."""
         return self.respondent.data in (None, "", Role.PATIENT)
 
     def check(self, *, languages: tuple[str, ...], today: date) -> bool:
-        """Whether everything is acceptable; each field at fault gets its error.
+        """Return whether all fields are acceptable; each field at fault gets its error.
 
-        Month names of `languages` count.
+        Names of months in `languages` are understood.
         """
         is_date = super().check(languages=languages, today=today)
-        name = self.name.data or ""
-        visit = self.visit.data or ""
-        of_name = {
+        name_messages = {
             Fault.MISSING: str(self.name_missing if self.by_patient else VisitForm.name_missing),
             Fault.TOO_LONG: _(
                 "Enter a shorter name: at most %(most)s letters", most=answers.NAME_LENGTH
             ),
             Fault.CONTROL_CHARACTER: _("Type the name again. It has a sign that cannot be printed"),
         }
-        of_visit = {
+        visit_messages = {
             Fault.TOO_LONG: _(
                 "Enter a shorter visit number: at most %(most)s letters", most=answers.VISIT_LENGTH
             ),
@@ -129,22 +126,34 @@ class AboutYouForm(BirthDateForm):
         respondent = self._respondent()
         try:
             self.patient = answers.read_patient(
-                name=name,
+                name=self.name.data or "",
                 birth_date=self.birth_date if is_date else None,
-                visit=visit,
+                visit=self.visit.data or "",
                 respondent=respondent,
                 today=today,
             )
         except answers.UnacceptablePatient as err:
             if fault := err.faults.get("name"):
-                self.name.errors = [of_name[fault]]
+                self.name.errors = [name_messages[fault]]
             if fault := err.faults.get("visit"):
-                self.visit.errors = [of_visit[fault]]
+                self.visit.errors = [visit_messages[fault]]
             return False
         return not self.errors
 
+    def settle(self, known: answers.Patient) -> bool:
+        """Return whether somebody has said which is right, and take what the clinic knows if so."""
+        if self.right.data not in ("typed", "known"):
+            self.right.errors = [_("Choose the name and date of birth that are right")]
+            return False
+        if self.right.data == "known":
+            self.patient = replace(self.patient, name=known.name, birth_date=known.birth_date)
+        return True
+
     def _respondent(self) -> Respondent | None:
-        """Who fills this in, or None where that was left open; the name only where the page asks for it."""
+        """Return the respondent, or None where none was chosen.
+
+        The name is read only where the respondent is not the patient.
+        """
         if self.respondent.data not in list(Role):
             return None
         role = Role(self.respondent.data)
@@ -157,7 +166,7 @@ class AboutYouForm(BirthDateForm):
 
 
 class VisitForm(AboutYouForm):
-    """The same as staff fill it in for the patient."""
+    """The form of the patient as staff fill it in."""
 
     name_missing = _l("Enter the patient’s name")
 
@@ -165,7 +174,7 @@ class VisitForm(AboutYouForm):
 def _birth_date(
     typed: dict[str, str], languages: tuple[str, ...], today: date
 ) -> date | dict[str, str]:
-    """The date of birth, or a message for each field at fault."""
+    """Return the date of birth, or a message for each field at fault."""
     filled = [part for part in DATE_PARTS if typed[part]]
     missing = {
         "birth_day": _("The date of birth must include a day"),
@@ -181,10 +190,10 @@ def _birth_date(
         return {_shown_order()[0]: _("Enter the date of birth")}
     if len(filled) == 1 and len(re.findall(r"\w+", typed[filled[0]])) > 1:
         return {filled[0]: _("Put the day, the month and the year each in its own box")}
-    read = {
+    month = _number(typed["birth_month"]) or month_by_name(typed["birth_month"], languages)
+    numbers = {
         "birth_day": day_number(typed["birth_day"]),
-        "birth_month": _number(typed["birth_month"])
-        or month_by_name(typed["birth_month"], languages),
+        "birth_month": month,
         "birth_year": _number(typed["birth_year"]),
     }
     allowed = {
@@ -192,30 +201,27 @@ def _birth_date(
         "birth_month": range(1, 13),
         "birth_year": range(1000, 10_000),
     }
-    faults = {
-        part: (wrong if part in filled else missing)[part]
-        for part in read
-        if read[part] not in allowed[part]
-    }
-    if faults:
-        return faults
-    day, month, year = (read[part] or 0 for part in DATE_PARTS)
+    messages = {}
+    for part, number in numbers.items():
+        if number not in allowed[part]:
+            messages[part] = (wrong if part in filled else missing)[part]
+    if messages:
+        return messages
+    day, month, year = (numbers[part] or 0 for part in DATE_PARTS)
     try:
         born = date(year, month, day)
     except ValueError:
         return {"birth_day": _("That month does not have that day. Check the date")}
     match answers.birth_date_fault(born, today=today):
         case Fault.IN_FUTURE:
-            return {
-                "birth_year": _(
-                    "The date of birth must be in the past. Use the Western calendar, such as 1985"
-                )
-            }
+            message = _(
+                "The date of birth must be in the past. Use the Western calendar, such as 1985"
+            )
         case Fault.TOO_LONG_AGO:
-            return {
-                "birth_year": _("Check the year of birth. Use the Western calendar, such as 1985")
-            }
-    return born
+            message = _("Check the year of birth. Use the Western calendar, such as 1985")
+        case _fault:
+            return born
+    return {"birth_year": message}
 
 
 def _number(typed: str) -> int | None:

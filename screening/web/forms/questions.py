@@ -1,7 +1,4 @@
-"""RuleBook question -> WTForms form.
-
-The wording and the rules of what is acceptable come from the rule book alone.
-"""
+"""Forms of questions, built from the rule book: wording, choices, required fields."""
 
 from typing import Any, TypeVar
 
@@ -28,9 +25,15 @@ class QuestionForm(TypedForm):
     book: RuleBook
     question: Question
     answers: Answers
+    may_lack = False  # whether required answers may be missing
+
+    def missing_words(self, item: Question | FollowUp) -> str:
+        """Return what to say where a required answer is missing."""
+        missing = item.unanswered or _("Choose an answer for “%(ask)s”", ask=item.ask)
+        return _("%(missing)s. If you do not know, choose “I am not sure”", missing=missing)
 
     def values(self) -> dict[str, object]:
-        """What was answered, without follow-ups that the answer does not open."""
+        """Return the answers, without follow-ups that the choice does not open."""
         choice = self[self.question.id].data
         values: dict[str, object] = {self.question.id: choice}
         for follow_up in self.question.follow_ups:
@@ -39,7 +42,7 @@ class QuestionForm(TypedForm):
         return values
 
     def validate(self, extra_validators: Any = None) -> bool:
-        """Whether everything is acceptable; each field at fault gets its error."""
+        """Return whether all answers are acceptable; each field at fault gets its error."""
         if not super().validate(extra_validators):
             return False
         values = self.values()
@@ -49,13 +52,11 @@ class QuestionForm(TypedForm):
         except UnacceptableAnswers as err:
             faults.update(err.faults)
         for item in self.question.page:
-            if item.required and item.id in values and not values[item.id]:
+            is_required = item.required and not self.may_lack
+            if is_required and item.id in values and not values[item.id]:
                 faults[item.id] = Fault.MISSING
             if item.id in faults:
-                missing = item.unanswered or _("Choose an answer for “%(ask)s”", ask=item.ask)
-                missing = _(
-                    "%(missing)s. If you do not know, choose “I am not sure”", missing=missing
-                )
+                missing = self.missing_words(item)
                 self[item.id].errors = [words(faults[item.id], TEXT_LENGTH, missing)]
             if faults.get(item.id) is Fault.CONTROL_CHARACTER:
                 self[item.id].data = with_faults_shown(self[item.id].data)
@@ -63,8 +64,7 @@ class QuestionForm(TypedForm):
 
 
 NONE = Answers()
-# Building a class takes longer than a form of it: one for each question in each language of each
-# edition.
+# By digest of the edition, language, question and kind: building a class takes longer than a form.
 _FORM_CLASSES: dict[tuple[str, str, str, type[QuestionForm]], Any] = {}
 Built = TypeVar("Built", bound=QuestionForm)
 
@@ -75,18 +75,22 @@ def question_form(
     question: Question,
     sent: MultiDict[str, str] | None,
     answers: Answers = NONE,
+    **more: object,
 ) -> Built:
-    """A form of this kind for the question, filled with what was sent or else with the answers so far."""
+    """Return a form of this kind for the question.
+
+    It is filled with what was sent, or else with the answers so far.
+    """
     key = (book.edition.digest, book.language, question.id, kind)
     if key not in _FORM_CLASSES:
-        # In the order shown, which errors have as well.
+        # In the order of the page, so that errors have the same order.
         fields = {question.id: _field(question)}
         fields |= {place.item.id: _field(place.item) for place in follow_up_places(question)}
         _FORM_CLASSES[key] = type(
             "BuiltQuestionForm", (kind,), {"book": book, "question": question, **fields}
         )
     form: Built = _FORM_CLASSES[key](
-        formdata=sent, data={item.id: answers.value(item.id) for item in question.page}
+        formdata=sent, data={item.id: answers.value(item.id) for item in question.page} | more
     )
     return form
 

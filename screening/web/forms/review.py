@@ -1,4 +1,4 @@
-"""What professionals fill in: what was established on a question, and the decision."""
+"""Forms for prescribers: what was established on a question, and the decision."""
 
 from typing import Any
 
@@ -17,12 +17,12 @@ NOTE_LENGTH = 2000
 
 
 class Note(TextAreaField):
-    """A text in own words, which may be empty."""
+    """Free text, which may be empty."""
 
     data: str
 
     def pre_validate(self, form: BaseForm) -> None:
-        """Tidy it; refuse what is too long or cannot be printed."""
+        """Tidy the text. Raises ValidationError where it is too long or cannot be printed."""
         typed = tidy(self.data or "", lines=True)
         self.data = with_faults_shown(typed)
         if message := words(text_fault(typed, NOTE_LENGTH, lines=True), NOTE_LENGTH):
@@ -30,25 +30,29 @@ class Note(TextAreaField):
 
 
 class ClarifyForm(QuestionForm):
-    """A question as it was asked of the patient, how it was established, and the number of entries seen."""
+    """A question as the patient was asked, and how the answer was established.
+
+    `seen` is the number of entries that the page showed.
+    """
 
     why = Note(default="")
     seen = IntegerField()
 
     @property
     def errors(self) -> dict[str, Any]:
-        """The errors in the order of the page."""
-        return dict(sorted(super().errors.items(), key=lambda one: one[0] == "why"))
+        """Return the errors in the order of the page."""
+        errors = super().errors
+        return dict(sorted(errors.items(), key=lambda error: error[0] == "why"))
 
     def validate(self, extra_validators: Any = None) -> bool:
-        """Whether everything is acceptable; each field at fault gets its error."""
-        sound = super().validate(extra_validators)
+        """Return whether all fields are acceptable; each field at fault gets its error."""
+        is_valid = super().validate(extra_validators)
         if self[self.question.id].data in (None, "", Open.PRIVATE):
             self[self.question.id].errors = [_("Choose what was established")]
-            sound = False
+            is_valid = False
         if not self.why.data:
             self.why.errors = [_("Say how this was established")]
-        return sound and bool(self.why.data)
+        return is_valid and bool(self.why.data)
 
 
 class ReviewForm(TypedForm):
@@ -61,11 +65,11 @@ class ReviewForm(TypedForm):
     seen = IntegerField()
 
     def validate(self, extra_validators: Any = None) -> bool:
-        """Whether everything is acceptable; each field at fault gets its error."""
-        sound = super().validate(extra_validators)
+        """Return whether all fields are acceptable; each field at fault gets its error."""
+        is_valid = super().validate(extra_validators)
         if self.until.errors:
             self.until.errors = [_("Enter the date as year-month-day, such as 2027-03-31")]
         if self.decision.data not in list(Decision):
             self.decision.errors = [_("Choose a decision")]
-            sound = False
-        return sound
+            is_valid = False
+        return is_valid

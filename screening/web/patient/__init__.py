@@ -1,1 +1,1 @@
-"""The pages that patients see, and what their device keeps."""
+"""The pages that patients see, and the cookie that their device keeps."""

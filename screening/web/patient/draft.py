@@ -1,4 +1,4 @@
-"""The draft of the patient on this device, and what was sent from it."""
+"""The draft of the patient on this device, and the screening that was sent from it."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,11 +18,11 @@ from screening.web.patient.draft_cookie import draft_token, keep_copy, keep_draf
 
 
 class OutOfOrder(Exception):
-    """A step was opened before the ones it needs."""
+    """A page was opened before those that must be answered first."""
 
 
 class AlreadySent(Exception):
-    """The answers of this patient are with the clinic and cannot be changed here."""
+    """The clinic has the answers of this patient, which cannot be changed here."""
 
 
 def _now() -> datetime:
@@ -30,26 +30,27 @@ def _now() -> datetime:
 
 
 def acting(by: str = "patient") -> Act:
-    """What a patient, or whoever has a tablet that patients take in turn, does now."""
+    """Return the act of a patient, or of the staff who hand out a shared tablet, at this moment."""
     return Act(session=db.session, keys=installation().keys, now=_now(), by=by)
 
 
 def record(change: Callable[[Draft], Draft]) -> None:
-    """Store a change of this patient's draft. Raises DraftGone, DraftMoved."""
+    """Store a changed draft of this patient. Raises DraftGone, DraftMoved."""
     questionnaire.record(acting(), draft_token(), change, keep=keep_draft())
 
 
 def find_draft() -> Draft | None:
-    """This patient's draft, or None if there is none here."""
+    """Return this patient's draft, or None where this device has none, or no longer."""
     with suppress(DraftMoved):
         return find_draft_here()
     return None
 
 
 def find_draft_here() -> Draft | None:
-    """The draft, without answers to questions whose wording has changed since.
+    """Return this patient's draft, or None where this device has none.
 
-    Raises DraftMoved.
+    It is without answers to questions whose wording has changed since. Raises DraftMoved where
+    another device has taken it over.
     """
     if not draft_token():
         return None
@@ -59,12 +60,12 @@ def find_draft_here() -> Draft | None:
 
 
 def is_here() -> bool:
-    """Whether this device has a draft, or something sent that it may still show."""
+    """Return whether this device has a draft, or a screening that it may still show."""
     return find_draft() is not None or find_sent() is not None
 
 
 def this_draft() -> Draft:
-    """This patient's draft.
+    """Return this patient's draft.
 
     Raises AlreadySent where it has become a screening, DraftMoved, DraftGone.
     """
@@ -75,7 +76,10 @@ def this_draft() -> Draft:
 
 
 def find_sent(*, at_any_time: bool = False) -> Screening | None:
-    """What this patient has sent from this device within `copy_minutes` (or at any time), or None."""
+    """Return what this patient has sent from this device within `copy_minutes`, or None.
+
+    With `at_any_time` return it after that, too.
+    """
     if not draft_token():
         return None
     here = installation()
@@ -86,9 +90,10 @@ def find_sent(*, at_any_time: bool = False) -> Screening | None:
 
 
 def what_was_sent() -> Screening:
-    """What this patient has just sent.
+    """Return what this patient has just sent.
 
-    Raises OutOfOrder before, AlreadySent after its time, DraftGone without any.
+    Raises OutOfOrder where it is not sent yet, AlreadySent after `copy_minutes`, DraftMoved, and
+    DraftGone without a draft.
     """
     screening = find_sent()
     if screening is None:

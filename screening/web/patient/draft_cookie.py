@@ -1,4 +1,7 @@
-"""What a patient's device keeps: the token of the draft and the language, and whose forms it may send."""
+"""The cookie on a patient's device: the token of the draft, and the language.
+
+The CSRF token of the patient's forms is derived from the token of the draft.
+"""
 
 from datetime import timedelta
 
@@ -15,20 +18,20 @@ PROOFS = set[str]()
 
 
 def init_app(app: Flask) -> None:
-    """Know a device again whose browser was closed.
+    """Accept forms of a device whose browser was closed in the meantime.
 
-    Has to come before whatever refuses forms that are too old.
+    Must be called before Flask-WTF's check of CSRF tokens is set up.
     """
     app.before_request(_accept_forms_again)
 
 
 def keep_draft() -> timedelta:
-    """How long answers are kept after the last step."""
+    """Return for how long answers are kept after the last step."""
     return g.get("longest_turn") or timedelta(hours=installation().settings.draft_hours)
 
 
 def keep_copy() -> timedelta:
-    """How long after sending the answers can be seen."""
+    """Return for how long answers can be seen after they were sent."""
     longest = timedelta(minutes=installation().settings.copy_minutes)
     return min(longest, g.get("longest_turn", longest))
 
@@ -39,21 +42,24 @@ def _cookie() -> tuple[str, str]:
 
 
 def draft_token() -> str:
-    """The token that this device keeps, or nothing."""
-    return _cookie()[0]
+    """Return the token that this device keeps, or "". The pages for paper forms have their own."""
+    token: str = g.get("paper_token") or _cookie()[0]
+    return token
 
 
 def language() -> str | None:
-    """The language that was chosen on this device; it outlives the session of the browser with the draft."""
+    """Return the language chosen on this device. The cookie keeps it when the session ends."""
     return session.get("language") or _cookie()[1] or None
 
 
 def remember(token: str, target: str) -> Response:
-    """Lead on to `target`, and let the device keep the token for as long as the draft, or the copy, is kept from now.
+    """Redirect to `target`; the device keeps the token as long as the draft, or copy, is kept.
 
-    A browser that sees the cookie change also drops the pages it kept in memory for Back, which
-    show old answers.
+    A browser whose cookie changes also discards the pages in its memory for Back, which show old
+    answers.
     """
+    if "paper_token" in g:  # which no device keeps
+        return redirect(target, code=303)
     _accept_forms_of(token)
     response = redirect(target, code=303)
     earlier, kept = _cookie()
@@ -63,10 +69,9 @@ def remember(token: str, target: str) -> Response:
 
 
 def forget(response: Response) -> Response:
-    """Leave nothing of this patient on this device.
+    """Delete all data of this patient on this device.
 
-    Forms shown so far are refused: sent again by Back and reload, they would write into the next
-    patient's draft.
+    Forms shown so far are refused: Back and reload could send them into the next patient's draft.
     """
     forget_in_session(FORGOTTEN | PROOFS)
     response.delete_cookie(**cookie("draft"))
@@ -81,16 +86,16 @@ def forget_in_session(names: set[str]) -> None:
 
 
 def _accept_forms_again() -> None:
-    """Accept the forms of this device's draft where the browser was closed and has lost its session meanwhile."""
+    """Accept the forms of this device's draft where the browser has lost its session."""
     if "csrf_token" not in session and draft_token():
         _accept_forms_of(draft_token())
 
 
 def _accept_forms_of(token: str) -> None:
-    """Accept the forms that are shown to the holder of this token, and refuse those of all others.
+    """Accept the forms that are shown to the holder of this token, and refuse all others.
 
-    The value follows from the token: nobody else can know it, and the same device knows it again
-    after its session. Forms of somebody who is signed in keep a value of their own.
+    The CSRF token is derived from it: nobody else can compute it, and it is the same in the next
+    session. The forms of a signed-in person keep another one.
     """
     if "_user_id" not in session:
         session["csrf_token"] = installation().keys.authenticate("form", token.encode()).hex()

@@ -1,4 +1,4 @@
-"""What patients can keep: the copy of their answers, the form on paper, the leaflet, the clinic's notice on privacy."""
+"""Documents for patients: the copy of their answers, paper form, leaflet, privacy notice."""
 
 from flask import Blueprint, abort, render_template, request, url_for
 from markupsafe import Markup
@@ -21,7 +21,7 @@ blueprint = Blueprint("papers", __name__)
 
 @blueprint.get("/copy")
 def copy() -> Page:
-    """The patient's own record of the answers."""
+    """Show the patient's copy of the answers."""
     return copy_page(
         what_was_sent(),
         language.book(),
@@ -32,70 +32,68 @@ def copy() -> Page:
 
 @blueprint.get("/copy.pdf")
 def copy_pdf() -> Page:
-    """The same as a PDF."""
+    """Return the patient's copy as a PDF."""
     return in_turn(
         lambda: copy_response(what_was_sent(), language.book()), back=url_for("papers.copy")
     )
 
 
 def copy_response(screening: Screening, book: RuleBook) -> Response:
-    """The patient's copy as a PDF. Raises PrintingFailed."""
+    """Return the copy of a screening as a PDF. Raises PrintingFailed."""
     here = installation()
     if _with_answers():
         content = here.printer.copy(screening, book)
     else:
-        db.session.rollback()  # nobody should wait for what is being printed
+        db.session.rollback()  # no transaction stays open while the page is printed
         content = printed_paper.copy(screening, book, here.settings, answers=False).content
     return pdf_response(content, f"answers-{screening.reference}.pdf")
 
 
 def _with_answers() -> bool:
-    """Whether a copy has the answers; those who share a phone may ask for one that has none."""
+    """Return whether the copy has the answers. A patient who shares a phone can leave them out."""
     return request.args.get("answers") != "no"
 
 
 @blueprint.get("/paper/<kind>/<code>.pdf")
 def blank(kind: str, code: str) -> Page:
-    """The form for a pen, or the leaflet, in a language; some in large print."""
+    """Return the paper form or the leaflet in a language, also in large print, as a PDF."""
     here = installation()
     if kind not in printed_paper.BLANKS or code not in here.languages:
         abort(404)
 
     def make() -> Response:
-        return pdf_response(
-            printed_paper.blank(kind, here.books[code], here.settings), f"{kind}-{code}.pdf"
-        )
+        content = printed_paper.blank(kind, here.books[code], here.settings)
+        return pdf_response(content, f"{kind}-{code}.pdf")
 
     return in_turn(make, back=url_for("patient.start"))
 
 
 @blueprint.get("/leaflet")
 def leaflet() -> Page:
-    """What the rule book tells patients about the medicine."""
+    """Show the leaflet of the rule book about the medicine."""
     return render_template("patient/leaflet.html", book=language.book())
 
 
 @blueprint.get("/privacy")
 def privacy() -> Page:
-    """What the clinic does with the answers, in its own words."""
+    """Show the clinic's privacy notice."""
     return render_template("patient/privacy.html") if _own_words("privacy") else abort(404)
 
 
 @blueprint.app_template_global("own_words")
 def _own_words(place: str) -> Markup:
-    """What the clinic says in this place in the language of the page."""
-    return Markup(texts.html(installation().settings.instance, place, language.chosen()))  # noqa: S704 - no raw HTML in it
+    """Return the clinic's own text for this place, in the language of the page."""
+    html = texts.html(installation().settings.instance, place, language.chosen())
+    return Markup(html)  # noqa: S704 - no raw HTML in it
 
 
 def copy_page(screening: Screening, book: RuleBook, *, back: str, pdf: str) -> str:
-    """The patient's record of the answers, without any outcome.
+    """Return the page with the copy of a screening, which has no outcome.
 
-    `back` is where it was opened from.
+    `back` is the address of the page before it, `pdf` that of the same copy as a PDF.
     """
-    about = [
-        (name, value, "")
-        for name, value in paper.particulars(screening, book, installation().settings)
-    ]
+    particulars = paper.particulars(screening, book, installation().settings)
+    about = [(name, value, "") for name, value in particulars]
     answered = paper.asked_and_answered(screening.answers, book) if _with_answers() else ()
     rows = [(asked, answer, "") for _question, asked, answer in answered]
     private = paper.private_label(book)

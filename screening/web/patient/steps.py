@@ -1,6 +1,8 @@
-"""Which page follows, and which page came before."""
+"""The order of the patient's pages."""
 
-from flask import request, url_for
+from typing import Any
+
+from flask import g, request, url_for
 
 from screening.domain.rules import Question
 from screening.storage.drafts import Draft
@@ -8,47 +10,58 @@ from screening.web import language
 from screening.web.patient.draft import OutOfOrder
 
 
+def _page(name: str, **values: Any) -> str:
+    """Return the address of a page of the patient, or of the paper form that staff type in."""
+    return url_for(f"{'paper_entry' if 'paper_token' in g else 'patient'}.{name}", **values)
+
+
 def is_complete(draft: Draft) -> bool:
-    """Return whether a draft can be sent."""
-    return draft.patient is not None and draft.answers.open_question(language.book()) is None
+    """Return whether a draft has all that is needed to send it."""
+    return draft.patient is not None and draft.open_question(language.book()) is None
 
 
-def refuse_to_skip(draft: Draft, asked: Question) -> None:
-    """Raise OutOfOrder for a question beyond the first one that is not answered yet."""
+def refuse_to_skip(draft: Draft, question: Question) -> None:
+    """Raise OutOfOrder for a question after the first one that is not answered yet."""
     questions = language.book().questions
-    first_open = draft.answers.open_question(language.book())
+    first_open = draft.open_question(language.book())
     if draft.patient is None or (
-        first_open and questions.index(asked) > questions.index(first_open)
+        first_open and questions.index(question) > questions.index(first_open)
     ):
         raise OutOfOrder
 
 
-def page_before(draft: Draft, asked: Question) -> str:
-    """Where Back leads from a question: the page before it, or the check page where everything is answered."""
+def page_before(draft: Draft, question: Question) -> str:
+    """Return the address that Back leads to from a question.
+
+    It is the page before it, or the check page where all questions are answered.
+    """
     questions = language.book().questions
     if is_complete(draft):
-        return url_for("patient.check")
-    if asked == questions[0]:
-        return url_for("patient.about_you")
-    return url_for("patient.question", question_id=questions[questions.index(asked) - 1].id)
+        return _page("check")
+    if question == questions[0]:
+        return _page("about_you")
+    return _page("question", question_id=questions[questions.index(question) - 1].id)
 
 
 def next_step(draft: Draft, *, after: Question | None = None) -> str:
-    """Where to go: the page after the one just saved while there are open ones, then the check page."""
+    """Return the address of the page that follows the one just saved.
+
+    It is the check page when no question is open.
+    """
     if draft.patient is None:
-        return url_for("patient.about_you")
+        return _page("about_you")
     questions = language.book().questions
-    first_open = draft.answers.open_question(language.book())
+    first_open = draft.open_question(language.book())
     if first_open is None:
-        return url_for("patient.check")
+        return _page("check")
     place = questions.index(first_open)
     if after is not None:
         place = min(place, questions.index(after) + 1)
-    return url_for("patient.question", question_id=questions[place].id)
+    return _page("question", question_id=questions[place].id)
 
 
-def way_out(back: str) -> str:
-    """Where to go if Back or Stop was pressed: what is acceptable is saved."""
+def pressed_target(back: str) -> str:
+    """Return the address that Back or Stop leads to, or "" where neither was pressed."""
     if "stop" in request.form:
-        return url_for("patient.stop")
+        return _page("stop")
     return back if "back" in request.form else ""

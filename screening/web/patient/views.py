@@ -1,21 +1,24 @@
-"""The patient's way: start, about you, one question per page, check, send, done."""
+"""The patient's pages: start, about you, one question per page, check, send, done."""
 
 from collections.abc import Callable
 from dataclasses import replace
 
-from flask import Blueprint, abort, redirect, render_template, request, session, url_for
+from flask import Blueprint, abort, g, redirect, render_template, request, session, url_for
 from flask_babel import gettext as _
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
+from screening.domain.answers import Patient
 from screening.extensions import db
 from screening.installation import installation
 from screening.reports import paper
 from screening.reports.paper import follow_up_places
+from screening.reports.summary import day
 from screening.services import questionnaire
 from screening.settings import LOOPBACK
 from screening.storage import drafts
 from screening.storage.drafts import Draft, Typed
+from screening.storage.search import is_same_person
 from screening.web import language
 from screening.web.errors import Page
 from screening.web.forms.about_you import AboutYouForm
@@ -43,8 +46,8 @@ from screening.web.patient.steps import (
     is_complete,
     next_step,
     page_before,
+    pressed_target,
     refuse_to_skip,
-    way_out,
 )
 
 blueprint = Blueprint("patient", __name__)
@@ -52,10 +55,10 @@ blueprint = Blueprint("patient", __name__)
 
 @blueprint.get("/")
 def start() -> Page:
-    """What this is, why, how long it takes and who reads it."""
+    """Show what the questions are for, how long they take and who reads the answers."""
     in_progress = find_draft() is not None
     sent = not in_progress and find_sent() is not None
-    # a code typed wrong is nearly a right one: the next person should not see it
+    # A mistyped code is nearly a valid one: the next person must not see it.
     session.pop("code", None)
     return render_template(
         "patient/start.html", in_progress=in_progress, sent=sent, book=language.book()
@@ -66,9 +69,9 @@ def start() -> Page:
 def begin() -> Page:
     """Begin a new questionnaire."""
     address = request.remote_addr or ""
-    token = questionnaire.begin(
-        acting(), address="" if address in LOOPBACK else address, keep=keep_draft()
-    )
+    if address in LOOPBACK:
+        address = ""
+    token = questionnaire.begin(acting(), address=address, keep=keep_draft())
     session["language"] = language.chosen()
     forget_in_session(PROOFS)
     return remember(token, url_for("patient.about_you"))
@@ -76,36 +79,35 @@ def begin() -> Page:
 
 @blueprint.get("/continue")
 def resume() -> Page:
-    """Lead to the page with typed words that are not an answer yet, or else to the next step."""
+    """Redirect to the page whose input was not accepted yet, or else to the next step."""
     draft = this_draft()
-    pages = [url_for("patient.question", question_id=one.id) for one in language.book().questions]
-    is_there = draft.typed is not None and draft.typed.path in (
-        url_for("patient.about_you"),
-        *pages,
-    )
-    return redirect(draft.typed.path if draft.typed and is_there else next_step(draft), code=303)
+    pages = [url_for(".about_you")]
+    for question in language.book().questions:
+        pages.append(url_for(".question", question_id=question.id))
+    is_typed = draft.typed is not None and draft.typed.path in pages
+    return redirect(draft.typed.path if draft.typed and is_typed else next_step(draft), code=303)
 
 
 @blueprint.route("/code", methods=["GET", "POST"])
 def resume_by_code() -> Page:
-    """Go on with the answers of a code.
+    """Continue with the answers of a code.
 
-    There is no draft yet: what was refused is in the session.
+    There is no draft yet: the session keeps a code that was refused.
     """
     if not installation().settings.continue_codes:
         abort(404)
     typed, refused = session.get("code", ("", False))
     if request.method == "POST":
-        given = request.form.get("code", "")[:40]
+        code = request.form.get("code", "")[:40]
         switched = language.switch()
         address = request.remote_addr or ""
         if not switched and (
-            token := questionnaire.go_on(acting(), given, address=address, keep=keep_draft())
+            token := questionnaire.go_on(acting(), code, address=address, keep=keep_draft())
         ):
             session.update(language=language.chosen(), code=("", False))
             forget_in_session(PROOFS)
             return remember(token, url_for("patient.resume"))
-        session["code"] = [given, not switched or (refused and given == typed)]
+        session["code"] = [code, not switched or (refused and code == typed)]
         return redirect(request.path, code=303)
     return render_template(
         "patient/code.html", typed=typed, refused=refused, others=find_draft() is not None
@@ -114,109 +116,141 @@ def resume_by_code() -> Page:
 
 @blueprint.route("/about-you", methods=["GET", "POST"])
 def about_you() -> Page:
-    """Name, date of birth, visit reference."""
+    """Ask for name, date of birth and visit reference."""
     draft = this_draft()
-    back = url_for("patient.check") if is_complete(draft) else url_for("patient.start")
+    back = url_for(".check" if is_complete(draft) else ".start")
     offered = installation().settings.languages
     typed = _typed(draft)
+    _question_form, about_form = _forms()
     if request.method == "POST":
-        form = AboutYouForm.filled_with(None, request.form)
+        form = about_form.filled_with(None, request.form)
         if not language.switch() and form.check(languages=offered, today=installation().today()):
-            return _accepted(lambda draft: replace(draft, patient=form.patient), back, next_step)
+            known = _known_otherwise(draft, form.patient)
+            if known is None or form.settle(known):
+                return _accepted(
+                    lambda draft: replace(draft, patient=form.patient), back, next_step
+                )
         return _not_accepted(draft, back)
-    form = AboutYouForm.filled_with(draft.patient, MultiDict(typed.values) if typed else None)
-    if typed and typed.checked:
-        form.check(languages=offered, today=installation().today())
+    form = about_form.filled_with(draft.patient, MultiDict(typed.values) if typed else None)
+    known = None
+    if typed and typed.checked and form.check(languages=offered, today=installation().today()):
+        known = _known_otherwise(draft, form.patient)
+        if known is not None:
+            form.settle(known)
     return render_template(
-        "patient/about_you.html", form=form, who=paper.respondent_choices(language.chosen())
+        "patient/about_you.html",
+        form=form,
+        known=known,
+        who=paper.respondent_choices(language.chosen()),
     )
+
+
+def _known_otherwise(draft: Draft, patient: Patient) -> Patient | None:
+    """Return the patient whom the clinic knows behind a draft, if that is another one.
+
+    What was settled before is not asked again.
+    """
+    if draft.patient is not None and is_same_person(draft.patient, patient):
+        return None
+    draft_hash = drafts.hash_token(draft_token())
+    for known_patient in installation().points.known_patients:
+        known = known_patient(draft_hash, draft.replaces)
+        if known is not None and not is_same_person(known, patient):
+            return known
+    return None
 
 
 @blueprint.route("/questions/<question_id>", methods=["GET", "POST"])
 def question(question_id: str) -> Page:
-    """One question of the rule book with its follow-ups."""
+    """Ask one question of the rule book with its follow-ups."""
     draft = this_draft()
     book = language.book()
-    asked = book.question(question_id) or abort(404)
-    refuse_to_skip(draft, asked)
-    back = page_before(draft, asked)
+    question = book.question(question_id) or abort(404)
+    refuse_to_skip(draft, question)
+    back = page_before(draft, question)
     typed = _typed(draft)
+    page_form, _about_form = _forms()
     if request.method == "POST":
-        # Worded as the patient saw it, even if another tab has switched the language since.
+        # In the wording that the patient saw, even if another tab has switched the language since.
         seen = installation().books.get(request.form.get("shown_in", ""), book)
-        form = question_form(
-            QuestionForm, seen, seen.question(question_id) or abort(404), request.form
-        )
+        shown = seen.question(question_id) or abort(404)
+        form = question_form(page_form, seen, shown, request.form)
         if not language.switch() and form.validate():
             return _accepted(
-                lambda draft: replace(draft, answers=draft.answers.with_page(asked, form.answers)),
+                lambda draft: draft.with_page(question, form.answers, left_empty=form.may_lack),
                 back,
-                lambda draft: next_step(draft, after=asked),
+                lambda draft: next_step(draft, after=question),
             )
         return _not_accepted(draft, back)
-    form = question_form(
-        QuestionForm, book, asked, MultiDict(typed.values) if typed else None, draft.answers
-    )
+    values: MultiDict[str, str] | None = MultiDict(typed.values) if typed else None
+    is_empty = question.id in draft.left_empty
+    form = question_form(page_form, book, question, values, draft.answers, left_empty=is_empty)
     if typed and typed.checked:
         form.validate()
     return render_template(
         "patient/question.html",
         form=form,
-        question=asked,
-        follow_ups=follow_up_places(asked),
-        number=book.questions.index(asked) + 1,
+        question=question,
+        follow_ups=follow_up_places(question),
+        number=book.questions.index(question) + 1,
         total=len(book.questions),
         proxy_for=draft.patient.name if draft.patient and draft.patient.proxy else "",
     )
 
 
+def _forms() -> tuple[type[QuestionForm], type[AboutYouForm]]:
+    """Return the kinds of forms of these pages; staff who type in a paper form have their own."""
+    return g.get("forms_for_paper", (QuestionForm, AboutYouForm))
+
+
 def _typed(draft: Draft) -> Typed | None:
-    """What was typed on this page and is not an answer yet."""
+    """Return the input on this page that was not accepted yet."""
     return draft.typed if draft.typed and draft.typed.path == request.path else None
 
 
 def _accepted(
     change: Callable[[Draft], Draft], back: str, following: Callable[[Draft], str]
 ) -> Response:
-    """Save what is acceptable and lead on."""
+    """Save an accepted change and redirect: to `back` or Stop where pressed, or else onwards."""
     record(lambda draft: replace(change(draft), typed=None if _typed(draft) else draft.typed))
-    return remember(draft_token(), way_out(back) or following(this_draft()))
+    return remember(draft_token(), pressed_target(back) or following(this_draft()))
 
 
 def _not_accepted(draft: Draft, back: str) -> Response:
-    """Keep what was refused, or typed before Stop or a change of language, and show the page after a redirect.
+    """Keep input that was refused, or typed before Stop or a change of language, and redirect.
 
-    After a redirect, the browser's own Back and reload never ask whether a form is to be sent once
-    more.
+    After a redirect, the browser's own Back and reload never ask whether to send a form again.
     """
     switched = "language" in request.form
     earlier = _typed(draft)
     unkept = ("csrf_token", "language", "stop", "page-")
-    values = {name: given for name, given in request.form.lists() if not name.startswith(unkept)}
+    values = {name: sent for name, sent in request.form.lists() if not name.startswith(unkept)}
     checked = not (switched or "stop" in request.form) or bool(earlier and earlier.checked)
-    typed = (
-        None if "back" in request.form else Typed(path=request.path, values=values, checked=checked)
-    )
+    typed = None
+    if "back" not in request.form:
+        typed = Typed(path=request.path, values=values, checked=checked)
     record(lambda draft: replace(draft, typed=typed))
-    return remember(draft_token(), way_out(back) or request.path)
+    return remember(draft_token(), pressed_target(back) or request.path)
 
 
 @blueprint.get("/check")
 def check() -> Page:
-    """Every answer with a way to change it."""
+    """Show every answer with a link to change it."""
     draft = this_draft()
     if draft.patient is None or not is_complete(draft):
         raise OutOfOrder
     patient = draft.patient
-    change = url_for("patient.about_you")
-    known = paper.about_patient(patient, language.chosen(), installation().settings)
-    about = [(name, value, change) for name, value in known]
+    change = url_for(".about_you")
+    particulars = paper.about_patient(patient, language.chosen(), installation().settings)
+    about = [(name, value, change) for name, value in particulars]
     if chosen := paper.respondent_chosen(patient, language.chosen()):
         about.append((_("Who is filling this in?"), chosen, change))
-    rows = [
-        (asked, answer, url_for("patient.question", question_id=question.id))
-        for question, asked, answer in paper.asked_and_answered(draft.answers, language.book())
-    ]
+    if patient.paper:
+        filled_in_on = day(patient.paper.filled_in_at.date(), language.chosen())
+        about.append((_("Date on the paper"), filled_in_on, change))
+    rows = []
+    for question, asked, answer in paper.asked_and_answered(draft.answers, language.book()):
+        rows.append((asked, answer, url_for(".question", question_id=question.id)))
     private = paper.private_label(language.book())
     return render_template(
         "patient/check.html", about=about, rows=rows, private=private, proxy=patient.proxy
@@ -234,18 +268,18 @@ def submit() -> Page:
     except questionnaire.Incomplete as err:
         raise OutOfOrder from err
     here.wake()
-    return remember(draft_token(), url_for("patient.done"))
+    return remember(draft_token(), url_for(".done"))
 
 
 @blueprint.get("/done")
 def done() -> Page:
-    """The reference and what happens next. The same for everyone."""
+    """Show the reference and what happens next. The page is the same for every outcome."""
     return render_template("patient/done.html", screening=what_was_sent())
 
 
 @blueprint.route("/stop", methods=["GET", "POST"])
 def stop() -> Page:
-    """Tell for how long the answers are kept, and offer to delete them or to note a code."""
+    """Show for how long the answers are kept, and offer to delete them or to write down a code."""
     draft = this_draft()
     draft_hash = drafts.hash_token(draft_token())
     codes = (
@@ -268,11 +302,11 @@ def delete() -> Page:
 
 @blueprint.post("/finish")
 def finish() -> Page:
-    """Forget this patient on this device; a draft that was not sent is deleted.
+    """Delete this patient's data on this device, and a draft that was not sent.
 
     Raises DraftMoved.
     """
-    find_draft_here()  # one that went on elsewhere is not deleted here
+    find_draft_here()  # raises where another device has taken the draft over: it is not deleted
     sent = find_sent(at_any_time=True) is not None
     questionnaire.discard(acting(), draft_token())
     return forget(redirect(url_for("patient.finished" if sent else "patient.deleted"), code=303))
@@ -280,13 +314,13 @@ def finish() -> Page:
 
 @blueprint.get("/finished")
 def finished() -> Page:
-    """Tell that all is done."""
+    """Show that the page can be closed."""
     return render_template("patient/finished.html")
 
 
 @blueprint.get("/deleted")
 def deleted() -> Page:
-    """Tell that nothing was sent."""
+    """Show that the answers were deleted and nothing was sent."""
     return render_template("patient/deleted.html")
 
 

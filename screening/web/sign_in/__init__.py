@@ -1,1 +1,1 @@
-"""Signing in with Flask-Security, and what it leaves to us: counted attempts, sign-ins that can be ended, roles."""
+"""Signing in with Flask-Security, with counted attempts, sign-ins that can be ended, and roles."""

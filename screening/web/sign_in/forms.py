@@ -1,16 +1,11 @@
-"""Forms with a secret: failed attempts are counted, and each code is good once."""
+"""Forms with a secret. Failed attempts are counted, and each code can be used once."""
 
 import threading
 import time
 from typing import Any
 
 import segno
-from flask import (
-    abort,
-    current_app,
-    render_template,
-    request,
-)
+from flask import abort, current_app, render_template, request
 from flask_babel import gettext as _
 from flask_security import (
     ChangePasswordForm,
@@ -31,60 +26,67 @@ from screening.storage.database import begin_write
 from screening.storage.tables import PersonRow
 from screening.web.sign_in.guards import acting
 
-CODE_WINDOW = 30  # seconds that the clock of a phone may be wrong
+CODE_WINDOW = 30  # seconds by which the clock of a phone may differ
 TIME_STEP = 30  # seconds for which a code is shown
-# Secrets proved at a time in each process, and seconds to wait: hashing takes the processor and
-# threads from patients.
+# Number of secrets verified at a time in each process, and seconds to wait for it: hashing takes
+# the processor and threads away from patients' pages.
 AT_ONCE = 1
 PATIENCE = 0.5
 _proving = threading.BoundedSemaphore(AT_ONCE)
 
 
 class OnceOnlyTotp(Totp):
-    """A code is good for one sign-in only; the QR code is part of the page, so that it needs no address."""
+    """Codes that can be used once; the QR code is part of the page and has no address."""
 
     def get_last_counter(self, user: Any) -> int | None:
-        """The time step of the last code used; None where that is still to come: the clock was wrong then."""
+        """Return the time step of the last code used.
+
+        It is None where that step is in the future: the clock was wrong then.
+        """
         last: int | None = user.tf_last_counter
         return None if last is None or last > time.time() // TIME_STEP + 1 else last
 
     def set_last_counter(self, user: Any, tmatch: Any) -> None:
-        """Remember the time step of the code just used."""
+        """Store the time step of the code just used."""
         user.tf_last_counter = tmatch.counter
 
     def generate_qrcode(self, username: str, totp: str) -> str:
-        """The QR code as SVG markup."""
+        """Return the QR code as SVG markup."""
         code = segno.make(self.get_totp_uri(username, totp), error="m", micro=False)
         return code.svg_inline(omitsize=True, border=4, light="#fff", title=_("QR code"))
 
 
 class Counted:
-    """A form with a secret in it: failures are counted by name and address, in the database, for all processes."""
+    """A form with a secret. The database counts failures by name and address."""
 
     presented = "password"
     form_errors: list[str]
     user: Any  # the person, as Flask-Security finds it
 
-    def who(self) -> str:
-        """The sign-in name that is tried."""
+    def tried_name(self) -> str:
+        """Return the sign-in name of the attempt."""
         return str(self.user.sign_in_name)
 
     def fits(self, **kwargs: Any) -> bool:
-        """Whether the secret is right; then what follows is written in one transaction that begins as a write.
+        """Return whether the secret is right; if so begin the write transaction of what follows.
 
-        Only then: hashing a password takes long, and nobody may hold up all others with wrong ones.
+        It begins after hashing, which takes long: wrong passwords must not block other people.
         """
         person = getattr(self, "user", None) or current_user
-        tried = getattr(person, "password", None)
+        hashed = getattr(person, "password", None)
         if not super().validate(**kwargs):  # type: ignore[misc]
             return False
         begin_write_about(person)
-        return bool(person.password == tried and person.active)  # either may have changed meanwhile
+        # Both may have changed while the password was hashed.
+        return bool(person.password == hashed and person.active)
 
     def validate(self, **kwargs: Any) -> bool:
-        """Refuse after too many failures, known name or not; count a failure."""
+        """Return whether the attempt is right, and count a failure.
+
+        Too many failures are refused, whether the name is known or not.
+        """
         act = acting()
-        name = self.who()
+        name = self.tried_name()
         address = request.remote_addr or ""
         if people.too_many_attempts(act, name, address):
             self.form_errors = [
@@ -114,17 +116,17 @@ class SignInForm(Counted, LoginForm):
     sign_in_name = StringField()
     password = PasswordField(filters=[lambda typed: typed or ""])
 
-    def who(self) -> str:
-        """The name as typed."""
+    def tried_name(self) -> str:
+        """Return the name as typed."""
         return self.sign_in_name.data or ""
 
     def validate(self, **kwargs: Any) -> bool:
-        """Whether they fit.
+        """Return whether name and password fit.
 
-        What was wrong with them is not told, and takes equally long to find.
+        The message and the time are the same for a wrong name and a wrong password.
         """
         self.ifield = self.sign_in_name
-        self.user = people.find(db.session, self.who())
+        self.user = people.find(db.session, self.tried_name())
         if self.user is not None:
             self.user.unseal(installation().keys, "sealed_check")
         if super().validate(**kwargs):
@@ -139,12 +141,12 @@ class ConfirmForm(Counted, VerifyForm):
 
 
 class ProofForm(ConfirmForm):
-    """The password once more, and a code where this person has a second factor: for one act, not for a while."""
+    """The password once more, and a code where the person has a second factor, for one action."""
 
     code = StringField()
 
     def fits(self, **kwargs: Any) -> bool:
-        """Whether both are right; the code is used up then."""
+        """Return whether both are right; if so the code cannot be used again."""
         if not super().fits(**kwargs):
             return False
         secret = self.user.tf_totp_secret
@@ -161,23 +163,26 @@ class ProofForm(ConfirmForm):
 
 
 class ChangeForm(Counted, ChangePasswordForm):
-    """The password so far, and a new one twice. Only a wrong password so far is an attempt."""
+    """The present password, and a new one twice. Only a wrong present one counts as a failure."""
 
-    def who(self) -> str:
-        """Whoever is signed in."""
+    def tried_name(self) -> str:
+        """Return the sign-in name of the signed-in person."""
         return str(current_user.sign_in_name)
 
     @property
     def is_setup(self) -> bool:
-        """Whether what failed was not the password so far."""
+        """Return whether the present password was right, so that the failure does not count."""
         return not self.password.errors
 
 
 class GoodOnce(Counted):
-    """A form with a code that is good once."""
+    """A form with a code that can be used once."""
 
     def fits(self, **kwargs: Any) -> bool:
-        """Checking a code writes that it was used, so the person is locked first: no code is good twice."""
+        """Return whether the code is right, which records its use.
+
+        The row of the person is locked first, so that no code is used twice.
+        """
         begin_write_about(self.user)
         return bool(super(Counted, self).validate(**kwargs))  # type: ignore[misc]
 
@@ -188,9 +193,9 @@ class CodeForm(GoodOnce, TwoFactorVerifyCodeForm):
     presented = "code"
 
     def validate(self, **kwargs: Any) -> bool:
-        """Whether it fits.
+        """Return whether the code is right.
 
-        While it is set up, a mistyped one keeps the key: Flask-Security would make another.
+        During set-up, a mistyped code keeps the key: Flask-Security would make a new one.
         """
         if super().validate(**kwargs):
             return True
@@ -200,7 +205,7 @@ class CodeForm(GoodOnce, TwoFactorVerifyCodeForm):
 
 
 def _setup_again(form: CodeForm) -> str:
-    """The page with the key that the phone has scanned, with what is wrong with the code."""
+    """Return the page with the key that the phone has scanned, and the error of the code."""
     values = current_app.extensions["security"].totp_factory.fetch_setup_values(
         form.tf_totp_secret, form.user
     )
@@ -223,25 +228,25 @@ class RecoveryForm(GoodOnce, MfRecoveryForm):
 
 
 class NotedCodes(MfRecoveryCodesUtil):
-    """Recovery codes. That they were made, or one was used, is noted."""
+    """Recovery codes. The audit log records when they are made and used."""
 
     def create_recovery_codes(self, user: Any) -> list[str]:
-        """Make new ones."""
-        made = super().create_recovery_codes(user)
+        """Make and return new codes."""
+        codes = super().create_recovery_codes(user)
         acting(user).note("people", detail="recovery codes made")
-        return made
+        return codes
 
     def delete_recovery_code(self, user: Any, code: str) -> bool:
-        """Forget the one that was used."""
+        """Delete the code that was used; return whether it existed."""
         deleted = super().delete_recovery_code(user, code)
         acting(user).note("people", detail="recovery code used")
         return deleted
 
 
 def begin_write_about(person: PersonRow) -> None:
-    """Begin a write transaction in which nobody else changes this person.
+    """Begin a write transaction with a lock on this person's row.
 
-    Before all else: see `storage.database`.
+    Must be the first statement of its transaction: see `storage.database`.
     """
     begin_write(db.session)
     db.session.refresh(person, with_for_update=True)

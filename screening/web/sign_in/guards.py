@@ -1,4 +1,4 @@
-"""Who may open a page: roles, sign-ins that have ended, and forms that outlive a sign-in."""
+"""Access to pages: roles, ended sign-ins, and forms that are kept when a sign-in ends."""
 
 import time
 from collections.abc import Callable
@@ -6,21 +6,9 @@ from datetime import UTC, datetime, timedelta
 from functools import wraps
 from typing import Any
 
-from flask import (
-    abort,
-    flash,
-    redirect,
-    render_template,
-    request,
-    session,
-    url_for,
-)
+from flask import abort, flash, redirect, render_template, request, session, url_for
 from flask_babel import gettext as _
-from flask_security import (
-    current_user,
-    logout_user,
-    url_for_security,
-)
+from flask_security import current_user, logout_user, url_for_security
 from werkzeug.datastructures import MultiDict
 
 from screening.extensions import db
@@ -31,19 +19,24 @@ from screening.storage.audit import Act
 from screening.storage.drafts import Typed, hash_token
 from screening.storage.tables import PersonRow, SignInRow
 
-# how long ago the password was given for a change of people or credentials
+# For which people and credentials can be changed after the password was entered.
 FRESH = timedelta(minutes=15)
-# Forms that are kept when a sign-in ends, and the pages on which they are filled in.
-KEPT = {"clinic.decide": "clinic.screening", "clinic.clarify": "clinic.clarify"}
+# Endpoints whose forms are kept when a sign-in ends, with the page on which each is filled in.
+KEPT = {
+    "clinic.decide": "clinic.screening",
+    "clinic.clarify": "clinic.clarify",
+    "paper_entry.about_you": "paper_entry.about_you",
+    "paper_entry.question": "paper_entry.question",
+}
 
 
 def needs(
     *roles: str, fresh: bool = False, counts: bool = True
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """A view for people who hold one of the roles (none given: for anybody signed in).
+    """Return a decorator for views that need one of the roles (none: any signed-in person).
 
-    `fresh` asks for the password again when that was long ago; `counts` is False for what a page
-    asks by itself, which must not put off the idle time-out.
+    With `fresh` the password is asked for again after a while. `counts` is False for requests by
+    script, which must not extend the idle time-out.
     """
 
     def decorate(view: Callable[..., Any]) -> Callable[..., Any]:
@@ -57,7 +50,7 @@ def needs(
 
 
 def _refusal(roles: tuple[str, ...], *, fresh: bool, counts: bool) -> Any:
-    """Where this person must go first, or None."""
+    """Return the response to a person who may not open the page yet, or None."""
     if not current_user.is_authenticated:
         return _sign_in_first()
     row = current_sign_in()
@@ -78,12 +71,12 @@ def _refusal(roles: tuple[str, ...], *, fresh: bool, counts: bool) -> Any:
 
 
 def is_fresh() -> bool:
-    """Return whether the password was given a short while ago."""
+    """Return whether the password was entered within the time FRESH."""
     return bool(0 <= time.time() - session.get("fs_paa", 0) < FRESH.total_seconds())
 
 
 def current_sign_in() -> SignInRow | None:
-    """The sign-in of this browser, unless it is over."""
+    """Return the sign-in of this browser, or None where it has ended."""
     settings = installation().settings
     idle = timedelta(minutes=settings.idle_minutes)
     longest = timedelta(hours=settings.longest_hours)
@@ -93,13 +86,13 @@ def current_sign_in() -> SignInRow | None:
     )
     if row is None or row.person_id != current_user.id:
         return None
-    for one in (row, current_user):
-        one.unseal(installation().keys, "sealed_check")
+    for sealed in (row, current_user):
+        sealed.unseal(installation().keys, "sealed_check")
     return row
 
 
 def forget_sign_in() -> None:
-    """Forget who was signed in; a form that is still open can be sent after signing in again."""
+    """End the sign-in of this browser. An open form can be sent after signing in again."""
     form_token = session.get("csrf_token")
     person = current_user.id
     logout_user()
@@ -115,7 +108,7 @@ def _sign_in_first() -> Any:
     path = ""
     if request.endpoint in KEPT and "form_of" in session:
         path = url_for(KEPT[request.endpoint], **request.view_args or {}).partition("?")[0]
-        values = {name: given for name, given in request.form.lists() if name != "csrf_token"}
+        values = {name: sent for name, sent in request.form.lists() if name != "csrf_token"}
         keep = timedelta(hours=installation().settings.draft_hours)
         typed = Typed(path=path, values=values, checked=False)
         session["kept"] = [path, questionnaire.keep(acting(), typed, keep=keep)]
@@ -123,7 +116,7 @@ def _sign_in_first() -> Any:
 
 
 def kept_form() -> MultiDict[str, str] | None:
-    """What this person typed on this page before the sign-in ended, if anything."""
+    """Return what this person typed on this page before the sign-in ended, or None."""
     path, token = session.get("kept", ("", ""))
     if path != request.path or request.method != "GET":
         return None
@@ -137,20 +130,18 @@ def kept_form() -> MultiDict[str, str] | None:
 
 
 def forget_kept(path: str) -> None:
-    """Let go of what was kept for the page at `path`: it is recorded."""
+    """Delete the form that was kept for the page at `path`: it is recorded."""
     if session.get("kept", ("",))[0] == path.partition("?")[0]:
         questionnaire.discard(acting(), session.pop("kept")[1])
 
 
 def acting(person: PersonRow | None = None) -> Act:
-    """What this person, or whoever is signed in, does now."""
-    who = person or current_user
-    by = getattr(who, "sign_in_name", "unknown")
-    full_name = getattr(who, "full_name", "")
+    """Return the act of this person, or of the signed-in one, at this moment."""
+    actor = person or current_user
     return Act(
         session=db.session,
         keys=installation().keys,
         now=datetime.now(UTC),
-        by=by,
-        full_name=full_name,
+        by=getattr(actor, "sign_in_name", "unknown"),
+        full_name=getattr(actor, "full_name", ""),
     )

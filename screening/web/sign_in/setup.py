@@ -1,4 +1,4 @@
-"""Flask-Security as this application uses it, and what is noted when somebody signs in or out."""
+"""The configuration of Flask-Security, and what is recorded when a person signs in or out."""
 
 import base64
 import hashlib
@@ -8,15 +8,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from flask import (
-    Flask,
-    abort,
-    g,
-    redirect,
-    request,
-    session,
-    url_for,
-)
+from flask import Flask, abort, g, redirect, request, session, url_for
 from flask_login import user_logged_out
 from flask_login.utils import _user_context_processor
 from flask_security import (
@@ -59,8 +51,8 @@ CHANGES = {
 
 
 def init_app(app: Flask, here: Installation) -> None:
-    """Set up Flask-Security. Raises KeyFault where the data key is there but cannot be read."""
-    # Derived from the index key, which is never rotated; before there is one, nobody can sign in.
+    """Set up Flask-Security. Raises KeyFault where the data key exists but cannot be read."""
+    # Derived from the index key, which is never rotated; before it exists, nobody can sign in.
     index = here.keys.index if here.key_file.exists() else secrets.token_bytes(32)
     totp, codes = (
         hashlib.sha256(purpose + index).digest() for purpose in (b"totp", b"recovery codes")
@@ -113,59 +105,66 @@ def init_app(app: Flask, here: Installation) -> None:
         change_password_form=ChangeForm,
         totp_cls=OnceOnlyTotp,
     )
-    # The person is looked up where a page asks for it: patients' pages do not. No page asks for the
+    # The person is looked up only where a page uses it: patients' pages do not. No page uses the
     # identity of Flask-Principal.
     app.before_request_funcs[None].remove(app.extensions["security"].principal._on_before_request)
     app.template_context_processors[None].remove(_user_context_processor)
     app.jinja_env.globals["current_user"] = current_user
-    app.before_request(_before)
-    user_authenticated.connect(_began, app)
-    user_logged_out.connect(_ended, app)
-    tf_profile_changed.connect(partial(_second_factor, "second factor set up"), app, weak=False)
-    tf_disabled.connect(partial(_second_factor, "second factor removed"), app, weak=False)
+    app.before_request(_check_request)
+    user_authenticated.connect(_record_sign_in, app)
+    user_logged_out.connect(_end_sign_in, app)
+    tf_profile_changed.connect(
+        partial(_record_second_factor, "second factor set up"), app, weak=False
+    )
+    tf_disabled.connect(partial(_record_second_factor, "second factor removed"), app, weak=False)
     app.register_blueprint(views.blueprint)
 
 
-def _before() -> Any:
-    """What must hold on the pages of Flask-Security too: an ended sign-in is over, changes need the password."""
+def _check_request() -> Any:
+    """Check requests to the pages of Flask-Security as those to our own are checked.
+
+    An ended sign-in holds no longer, and changes of credentials need the password.
+    """
     if request.blueprint != "security":
         return None
     if request.is_json:
-        abort(415)  # nothing of ours sends it
+        abort(415)  # our pages never send JSON
     if request.endpoint in NOT_USED:
         abort(404)
     targets = [
         target.removeprefix(request.host_url[:-1]) for target in request.values.getlist("next")
     ]
     if any(not OWN_PATH.fullmatch(target) for target in targets if target):
-        abort(400)  # Flask-Security lets some addresses of other sites pass
+        abort(400)  # Flask-Security accepts some addresses of other sites
     if not current_user.is_authenticated:
         return None
     if current_sign_in() is None:
         forget_sign_in()
         return None
     if request.endpoint == "security.two_factor_token_validation":
-        return redirect(url_for("account.own"))  # it would sign out who asks for it without need
+        return redirect(url_for("account.own"))  # this page would sign out a signed-in person
     if request.endpoint in CHANGES:
         if not is_fresh():
             return redirect(url_for_security("verify", next=url_for_security("two_factor_setup")))
         if request.endpoint == "security.mf_recovery_codes" and not current_user.tf_totp_secret:
-            return redirect(url_for("account.own"))  # they stand in for a second factor
+            return redirect(url_for("account.own"))  # these codes replace a second factor
         if request.method == "POST":
             begin_write_about(current_user)
     return None
 
 
-def _began(app: Flask, user: PersonRow, authn_via: list[str] | None = None, **more: object) -> None:
-    """Note the sign-in; Flask-Security commits it.
+def _record_sign_in(
+    app: Flask, user: PersonRow, authn_via: list[str] | None = None, **more: object
+) -> None:
+    """Record the sign-in, which Flask-Security commits.
 
-    After a change of password all others have ended.
+    A change of password ends all other sign-ins.
     """
     if not user.active:
         abort(403)
     act = acting(user)
     token = secrets.token_urlsafe(32)
-    if session.pop("form_of", None) != user.id:  # a form that is still open was somebody else's
+    if session.pop("form_of", None) != user.id:  # a form that is still open is another person's
         session.pop("csrf_token", None)
         session.pop("kept", None)
         g.pop("csrf_token", None)
@@ -179,16 +178,16 @@ def _began(app: Flask, user: PersonRow, authn_via: list[str] | None = None, **mo
     )
 
 
-def _ended(app: Flask, **more: object) -> None:
-    """End the sign-in in the database too."""
+def _end_sign_in(app: Flask, **more: object) -> None:
+    """End the sign-in in the database, too."""
     token = session.pop("sign_in", None)
     if token and request.endpoint == "security.logout":
         people.end(acting(), current_user.sign_in_name, token_hash=hash_token(token))
 
 
-def _second_factor(what: str, app: Flask, user: PersonRow, **more: object) -> None:
-    """Note that somebody's second factor changed, within the transaction of whoever changes it."""
-    user.mf_recovery_codes = None  # those of the one before
+def _record_second_factor(what: str, app: Flask, user: PersonRow, **more: object) -> None:
+    """Record the change of a person's second factor, within the transaction that changes it."""
+    user.mf_recovery_codes = None  # these belong to the old second factor
     if user.tf_totp_secret:
         app.extensions["security"].mf_recovery_codes_util.create_recovery_codes(user)
     people.changed_credentials(acting(user), user, what, but=hash_token(session.get("sign_in", "")))

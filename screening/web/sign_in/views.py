@@ -1,16 +1,7 @@
-"""The account of the person who is signed in."""
+"""The account of the signed-in person."""
 
-from flask import (
-    Blueprint,
-    redirect,
-    render_template,
-    request,
-    session,
-    url_for,
-)
-from flask_security import (
-    current_user,
-)
+from flask import Blueprint, redirect, render_template, request, session, url_for
+from flask_security import current_user
 from werkzeug.wrappers import Response
 
 from screening.extensions import db
@@ -24,7 +15,7 @@ blueprint = Blueprint("account", __name__, url_prefix="/account")
 @blueprint.get("/")
 @needs()
 def own() -> str:
-    """One's own account: password, second factor, where one is signed in."""
+    """Show the account: password, second factor, sign-ins."""
     return render_template(
         "clinic/account.html",
         sign_ins=people.own_sign_ins(db.session, current_user),
@@ -35,6 +26,6 @@ def own() -> str:
 @blueprint.post("/sign-ins/end")
 @needs()
 def end_sign_in() -> Response:
-    """End one of one's own sign-ins."""
+    """End one sign-in of the signed-in person."""
     people.end(acting(), current_user.sign_in_name, token_hash=request.form.get("sign_in", ""))
     return redirect(url_for("account.own"), code=303)

@@ -1,4 +1,4 @@
-"""A delivery that fails is noticed in the inbox, tried again there, and gone once it has arrived."""
+"""A failed delivery is shown in the inbox, retried there, and gone once it has arrived."""
 
 from __future__ import annotations
 

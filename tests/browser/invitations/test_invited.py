@@ -86,7 +86,7 @@ def test_an_invited_patient_from_the_link_to_the_end(
 
 
 def say_birth_date(page: Page, born: date) -> None:
-    """Fill in the three fields."""
+    """Fill in the three fields of the date."""
     for part, value in (("day", born.day), ("month", born.month), ("year", born.year)):
         page.fill(f"[name=birth_{part}]", str(value))
 
@@ -110,7 +110,8 @@ def test_a_list_is_invited_on_a_small_phone(open_page: OpenPage, server: LiveSer
     # the faults are at cells of the table, not at inputs
     assert not AXE.run(staff).response["violations"]
     choose(
-        "name;born;visit\nZoë Example;03/12/1988;V-L1\nZOË EXAMPLE;03/12/1988;V-L1\nBo Example;03/12/1990;V-L2\n"
+        "name;born;visit\nZoë Example;03/12/1988;V-L1\n"
+        "ZOË EXAMPLE;03/12/1988;V-L1\nBo Example;03/12/1990;V-L2\n"
     )
     assert_accessible(staff, error=True)
     staff.check("#dates-month-first")
@@ -146,7 +147,7 @@ def test_a_second_tap_and_a_lost_answer_shut_nobody_out_and_other_names_are_seen
     assert button is not None
     with server.held_up():
         for _ in range(2):
-            with patient.expect_request(lambda asked: asked.method == "POST"):
+            with patient.expect_request(lambda request: request.method == "POST"):
                 patient.mouse.click(
                     button["x"] + button["width"] / 2, button["y"] + button["height"] / 2
                 )
@@ -159,13 +160,16 @@ def test_a_second_tap_and_a_lost_answer_shut_nobody_out_and_other_names_are_seen
     cookies = other.context.cookies()
     journey.press(other, PRIMARY)
     assert other.locator("h1").count() == 0
-    other.context.clear_cookies()  # those of the lost answer
+    other.context.clear_cookies()  # the cookies of the lost answer
     other.context.add_cookies(cookies)  # type: ignore[arg-type]
     other.goto(link)
     say_birth_date(other, BORN)
     journey.press(other, PRIMARY)
     assert journey.path(other) == "/about-you"
     other.fill("[name=name]", "Somebody Else")
+    journey.press_continue(other)
+    assert "The clinic knows another name" in other.inner_text("main")
+    other.check("[name=right][value=typed]")
     journey.press_continue(other)
     journey.answer_questions(other, journey.ALL_NO)
     reference = journey.send(other)
@@ -175,6 +179,6 @@ def test_a_second_tap_and_a_lost_answer_shut_nobody_out_and_other_names_are_seen
 
 
 def lose_the_answer(route: Route) -> None:
-    """Let the server get the request, and the browser nothing of what it answers."""
+    """Let the server receive the request, and the browser nothing of the answer."""
     route.fetch(max_redirects=0)
     route.fulfill(status=503, body="")

@@ -1,4 +1,4 @@
-"""Two patients in turn on one tablet: it goes from hand to hand, and nobody finds anything of who had it before."""
+"""Two patients use one tablet in turn, and neither finds anything of the one before."""
 
 from __future__ import annotations
 
@@ -43,10 +43,8 @@ def browser(whole_browser: Browser) -> Browser:
 
 @pytest.fixture
 def tablet(open_page: OpenPage, server: LiveServer) -> Page:
-    """A tablet in a patient's hands, begun by somebody who was signed in on it."""
-    page = colleague.at_work(
-        open_page, server, somebody=colleague.settled(server, "staff"), **TABLET
-    )
+    """Return a tablet that a signed-in person has given to a patient."""
+    page = colleague.at_work(open_page, server, person=colleague.settled(server, "staff"), **TABLET)
     page.goto("/clinic/tablet")
     page.fill("[name=pin]", PIN)
     page.fill("[name=again]", PIN)
@@ -56,14 +54,14 @@ def tablet(open_page: OpenPage, server: LiveServer) -> Page:
 
 
 def storable(route: Route) -> None:
-    """Answers as if the page could be kept."""
+    """Remove the header that forbids the browser to store a page."""
     response = route.fetch(max_redirects=0)
-    kept = {name: value for name, value in response.headers.items() if name != "cache-control"}
-    route.fulfill(response=response, headers=kept)
+    headers = {name: value for name, value in response.headers.items() if name != "cache-control"}
+    route.fulfill(response=response, headers=headers)
 
 
 def take_back(page: Page) -> None:
-    """As staff do with a locked tablet."""
+    """Unlock a locked tablet as staff do."""
     page.fill("[name=pin]", PIN)
     journey.press(page, PRIMARY)
     expect(page.locator("h1")).to_have_text("Next patient")
@@ -71,9 +69,7 @@ def take_back(page: Page) -> None:
 
 def test_two_patients_in_turn(open_page: OpenPage, server: LiveServer) -> None:
     colleague.arrive(server, name="Somebody Inbox")
-    page = colleague.at_work(
-        open_page, server, somebody=colleague.settled(server, "staff"), **TABLET
-    )
+    page = colleague.at_work(open_page, server, person=colleague.settled(server, "staff"), **TABLET)
     page.goto("/clinic/tablet")
     page.fill("[name=pin]", "1234")
     journey.press(page, PRIMARY)
@@ -86,7 +82,7 @@ def test_two_patients_in_turn(open_page: OpenPage, server: LiveServer) -> None:
     journey.fill_about_you(page, LAST_PATIENT)
     journey.press(page, PRIMARY)
 
-    journey.go_back(page)  # to the page where the tablet was begun, and to the inbox
+    journey.go_back(page)  # to the start of the tablet, then to the inbox
     journey.go_back(page)
     assert_nothing_left(page, "Somebody Inbox")
     assert journey.path(page) == "/"
@@ -148,9 +144,7 @@ def test_other_tabs_show_nothing_once_the_tablet_has_changed_hands(
     open_page: OpenPage, server: LiveServer
 ) -> None:
     colleague.arrive(server, name="Somebody Inbox")
-    page = colleague.at_work(
-        open_page, server, somebody=colleague.settled(server, "staff"), **TABLET
-    )
+    page = colleague.at_work(open_page, server, person=colleague.settled(server, "staff"), **TABLET)
     inbox = page.context.new_page()
     inbox.goto("/clinic/")
     expect(inbox.locator("main")).to_contain_text("Somebody Inbox")
@@ -167,7 +161,7 @@ def test_other_tabs_show_nothing_once_the_tablet_has_changed_hands(
     about = page.context.new_page()
     about.goto("/about-you")
     assert about.input_value("[name=name]") == LAST_PATIENT.name
-    expect(page.locator("h1")).not_to_have_text(LOCKED)  # the same hands: nothing is taken away
+    expect(page.locator("h1")).not_to_have_text(LOCKED)  # the same patient: nothing is deleted
     journey.press(page, GIVE_BACK)
     for other in (about, inbox):
         expect(other.locator("h1")).to_have_text(LOCKED)
@@ -207,7 +201,7 @@ def test_a_tablet_that_slept_locks_when_it_wakes(tablet: Page) -> None:
 
 
 def test_a_page_kept_in_memory_comes_back_blank_and_is_asked_for_anew(tablet: Page) -> None:
-    """In a browser that keeps even what it should not."""
+    """Test a browser that stores even pages that forbid it."""
     tablet.route(
         "**/*",
         lambda route: storable(route) if route.request.method == "GET" else route.continue_(),
@@ -215,7 +209,9 @@ def test_a_page_kept_in_memory_comes_back_blank_and_is_asked_for_anew(tablet: Pa
     tablet.goto("/about-you")
     tablet.fill("[name=name]", MARKS[0])
     tablet.evaluate(
-        "addEventListener('pageshow', e => localStorage.setItem('kept', [e.persisted, document.body.hidden]))"
+        "addEventListener('pageshow', event => {"
+        "  localStorage.setItem('kept', [event.persisted, document.body.hidden]);"
+        "})"
     )
     tablet.goto("/leaflet")
     tablet.go_back(wait_until="commit")

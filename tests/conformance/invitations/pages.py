@@ -1,4 +1,4 @@
-"""What invitations print: see test_conformance.py."""
+"""The pages that invitations print, for test_conformance.py."""
 
 from __future__ import annotations
 

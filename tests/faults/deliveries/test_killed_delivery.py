@@ -1,4 +1,4 @@
-"""Workers on two machines are killed while they deliver: everything arrives, and nobody has anything twice."""
+"""Workers on two machines are killed while they deliver: everything arrives, nothing twice."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.audit
 SCREENINGS = 67
 KILLS = 4
 CHANNELS = ("mail", "archive", "records")
-PATIENCE = 60  # seconds: for all of it, and for one delivery of a worker that is only slow
+PATIENCE = 60  # seconds: for all deliveries, and for one delivery of a slow worker
 STILL = 4
 
 
@@ -59,7 +59,7 @@ def test_each_summary_arrives_once_whoever_is_killed_meanwhile(
             killed.wait()
             workers.append(stack.enter_context(worker(clinic)))
         wait_until_all_is_done(clinic)
-        assert [one.poll() for one in workers] == [None, None]
+        assert [process.poll() for process in workers] == [None, None]
     assert len(list(folder.iterdir())) == SCREENINGS, "and nothing that was left half"
     assert records.faults == []
     assert [len(records.of(kind)) for kind in ("QuestionnaireResponse", "DocumentReference")] == [
@@ -67,9 +67,7 @@ def test_each_summary_arrives_once_whoever_is_killed_meanwhile(
     ] * 2
     sent = [message["Message-ID"] for message in mail.mails]
     assert len(set(sent)) == SCREENINGS
-    assert len(sent) <= SCREENINGS + KILLS, (
-        "one each, at most, of those who could not say that they had done it"
-    )
+    assert len(sent) <= SCREENINGS + KILLS, "each killed worker repeats at most one mail"
     assert not clinic.rows("SELECT id FROM outbox")
 
 
@@ -113,7 +111,7 @@ def declare(
 
 
 def fill(clinic: Clinic) -> None:
-    """Screenings that are printed, each to be delivered everywhere."""
+    """Store printed screenings, each to be delivered to every channel."""
     app = create_app(Settings(instance=clinic.instance, database_url=clinic.database_url))
     with app.app_context():
         keys = installation().keys
@@ -146,7 +144,7 @@ def fill(clinic: Clinic) -> None:
 @contextmanager
 def worker(clinic: Clinic) -> Iterator[subprocess.Popen[str]]:
     process = clinic.command("outbox", "run")
-    with process, ended_afterwards(process):  # its pipe, and then itself
+    with process, ended_afterwards(process):  # ends it, then closes its pipe
         yield process
 
 
@@ -174,8 +172,7 @@ def wait_until_all_is_done(clinic: Clinic) -> None:
             before = count
             since = time.monotonic()
         elif time.monotonic() - since > STILL:
-            # Only jobs of those who were killed are left: as if the time of their leases had run
-            # out.
+            # Only jobs of killed workers are left: let their leases expire.
             clinic.change("UPDATE outbox SET due_at = '2000-01-01 00:00:00+00:00'")
             since = time.monotonic()
         time.sleep(0.1)

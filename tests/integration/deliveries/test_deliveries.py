@@ -168,8 +168,8 @@ def test_nothing_about_the_patient_is_outside_of_the_pdf(
         caplog.text,
         flask(app, "audit", "export").output,
     ]
-    told = "\n".join(outside)
-    assert not re.search(r"zyxwv|1988|V-77|pregnan|contraindic", told, re.IGNORECASE), told
+    output = "\n".join(outside)
+    assert not re.search(r"zyxwv|1988|V-77|pregnan|contraindic", output, re.IGNORECASE), output
 
 
 def test_each_channel_takes_the_outcomes_that_it_is_for(make: Make, tmp_path: Path) -> None:
@@ -372,7 +372,7 @@ def test_a_fhir_server_that_refuses_gets_it_later(
     assert records.resources == []
     later(app)
     assert jobs(app) == []
-    kinds = [one["resourceType"] for one in records.resources]
+    kinds = [resource["resourceType"] for resource in records.resources]
     assert kinds == ["Questionnaire", "QuestionnaireResponse", "DetectedIssue", "DocumentReference"]
 
 
@@ -389,7 +389,7 @@ def test_the_questions_are_brought_once_and_a_server_that_has_them_twice_takes_t
     background.empty_outbox(app)
     assert jobs(app) == []
     assert len(records.of("Questionnaire")) == 2
-    named = {one["questionnaire"] for one in records.of("QuestionnaireResponse")}
+    named = {response["questionnaire"] for response in records.of("QuestionnaireResponse")}
     assert len(records.of("QuestionnaireResponse")) == 3
     assert named == {f"{questions['url']}|{questions['version']}"}
 
@@ -666,12 +666,12 @@ def test_the_figures_tell_what_waits_for_a_channel_what_failed_and_what_arrived(
     background.empty_outbox(app)
     change(app, f"UPDATE outbox SET attempts = {service.ATTEMPTS - 1}")
     later(app)
-    found = figures(app)
-    assert found["screening_deliveries_total"] == 0
-    assert found['screening_outbox_jobs{kind="summary"}'] == 0
-    assert found['screening_outbox_jobs{kind="to archive"}'] == 2
-    assert found['screening_outbox_failed{kind="to archive"}'] == 2
-    assert 0 < found['screening_outbox_age_seconds{kind="to archive"}'] < 60
+    metrics = figures(app)
+    assert metrics["screening_deliveries_total"] == 0
+    assert metrics['screening_outbox_jobs{kind="summary"}'] == 0
+    assert metrics['screening_outbox_jobs{kind="to archive"}'] == 2
+    assert metrics['screening_outbox_failed{kind="to archive"}'] == 2
+    assert 0 < metrics['screening_outbox_age_seconds{kind="to archive"}'] < 60
     (tmp_path / "out").mkdir()
     flask(app, "outbox", "retry")
     background.empty_outbox(app)

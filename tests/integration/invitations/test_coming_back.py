@@ -24,7 +24,7 @@ def test_a_wrong_date_of_birth_is_shown_after_a_redirect(
     visitor = Visitor(sqlite_app)
     visitor.get(path)
     visitor.post(path, {**BORN, "birth_year": "88"})
-    assert [one.status_code for one in visitor.page.history] == [303]
+    assert [response.status_code for response in visitor.page.history] == [303]
     assert 'value="88"' in visitor.page.text
     visitor.post(path, {**BORN, "birth_day": "13"})
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""A list of patients is looked at before anybody is invited, on the page and on the command line."""
+"""A list of patients is checked before anybody is invited, on the page and by the command."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ from tests.storing import act_of
 
 pytestmark = pytest.mark.one_database
 
-LIST = "Nombre;Fecha de nacimiento;Visita;Idioma\nAndré Müller;12.03.1988;V-1;es\nBo Li;1990-01-02;V-2;\n"
+LIST = (
+    "Nombre;Fecha de nacimiento;Visita;Idioma\n"
+    "André Müller;12.03.1988;V-1;es\nBo Li;1990-01-02;V-2;\n"
+)
 TRIALS = {
     "semi": (
         "name;birth_date;visit;appointment;prescriber;language;email\n"
@@ -179,7 +182,8 @@ def test_doubles_are_marked_and_not_invited(app: Flask, staff: Colleague) -> Non
     invited(app)
     shown = upload(
         staff,
-        "name,birth_date,visit\nSample Patient,1988-03-12,V-9\nAna,1988-03-12,V-1\nANA,1988-03-12,v-1\n",
+        "name,birth_date,visit\n"
+        "Sample Patient,1988-03-12,V-9\nAna,1988-03-12,V-1\nANA,1988-03-12,v-1\n",
     )
     assert "2 rows are not invited" in shown
     assert "This patient is already invited to this visit" in shown
@@ -247,7 +251,7 @@ def test_progress_is_shown_for_many(app: Flask, staff: Colleague) -> None:
         assert f"{done} of 250" in shown
 
 
-# -------------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------
 # command
 
 

@@ -23,6 +23,7 @@ from screening.features.invitations import service, store
 from screening.features.invitations.invitation import Invitation, last_moment
 from screening.features.invitations.tables import INVITATIONS_KEPT
 from screening.installation import installation
+from screening.operating import overlooked
 from screening.services.jobs import JobFailed
 from screening.storage import drafts
 from screening.storage.database import write
@@ -51,12 +52,13 @@ TYPED |= {"language": "en", "days": "7"}
 def invited(app: Flask, *, language: str = "en", email: str = "") -> tuple[str, str]:
     """The id and the path of a link."""
     patient = Patient(name="Sample Patient", birth_date=date(1988, 3, 12), visit="V-9")
-    one = Invitation(patient=patient, language=language, email=email)
+    invitation = Invitation(patient=patient, language=language, email=email)
     with app.app_context():
         act = act_of(app)
-        made = service.new_id()
-        service.create(act, {made: one}, until=act.now + timedelta(days=7))
-        return made, urlsplit(service.address(installation().settings, act, made)).path
+        invitation_id = service.new_id()
+        service.create(act, {invitation_id: invitation}, until=act.now + timedelta(days=7))
+        link = service.address(installation().settings, act, invitation_id)
+        return invitation_id, urlsplit(link).path
 
 
 def opened(app: Flask, path: str, born: dict[str, str] = BORN) -> Visitor:
@@ -86,13 +88,13 @@ def test_staff_invite_and_the_patient_finds_name_and_visit_filled_in(app: Flask)
     staff.get("/clinic/invitations/new")
     staff.post("/clinic/invitations/new", dict(TYPED))
     assert "Not opened yet" in staff.text
-    found = re.search(r"http://127.0.0.1:8000(/invited/(?:[a-z2-7]{4}-){6}[a-z2-7]{2})", staff.text)
-    assert found is not None, staff.text
+    match = re.search(r"http://127.0.0.1:8000(/invited/(?:[a-z2-7]{4}-){6}[a-z2-7]{2})", staff.text)
+    assert match is not None, staff.text
     page = staff.path
     visitor = Visitor(app)
-    visitor.get(found[1])
+    visitor.get(match[1])
     assert "Sample" not in visitor.page.text, "before it is known who asks"
-    visitor.post(found[1], dict(BORN))
+    visitor.post(match[1], dict(BORN))
     assert visitor.path == "/about-you"
     assert 'value="Sample Patient"' in visitor.page.text
     assert 'value="V-9"' in visitor.page.text
@@ -124,7 +126,7 @@ def test_the_database_holds_neither_token_nor_name(app: Flask) -> None:
 
 
 def test_a_wrong_date_of_birth_counts_in_the_database_whoever_tries(app: Flask) -> None:
-    made, path = invited(app)
+    invitation_id, path = invited(app)
     for left in range(store.TRIES - 1, 0, -1):
         stranger = opened(app, path, OTHER)
         assert "The clinic has another date of birth for this link." in stranger.text
@@ -137,23 +139,24 @@ def test_a_wrong_date_of_birth_counts_in_the_database_whoever_tries(app: Flask) 
     right = opened(app, path)
     assert right.page.status_code == 410
     assert "The date of birth was wrong too many times" in right.text
-    assert "Blocked" in Colleague(app, "reception", "staff").get(f"/clinic/invitations/{made}").text
+    staff = Colleague(app, "reception", "staff")
+    assert "Blocked" in staff.get(f"/clinic/invitations/{invitation_id}").text
     assert flask(app, "audit", "export").output.count("link refused") == store.TRIES
 
 
 def test_a_form_that_is_sent_twice_invites_once_and_a_changed_one_somebody_else(app: Flask) -> None:
     staff = Colleague(app, "reception", "staff")
     form = staff.get("/clinic/invitations/new")
-    found = re.search(r'name="id" value="([0-9a-f]{32})"', form.text)
-    assert found is not None
+    match = re.search(r'name="id" value="([0-9a-f]{32})"', form.text)
+    assert match is not None
     for _ in range(2):
-        staff.post("/clinic/invitations/new", {**TYPED, "id": found[1]})
-        assert staff.path.endswith(found[1])
-    staff.post("/clinic/invitations/new", {**TYPED, "id": found[1], "name": "Second Patient"})
-    assert not staff.path.endswith(found[1])
+        staff.post("/clinic/invitations/new", {**TYPED, "id": match[1]})
+        assert staff.path.endswith(match[1])
+    staff.post("/clinic/invitations/new", {**TYPED, "id": match[1], "name": "Second Patient"})
+    assert not staff.path.endswith(match[1])
     assert "Second Patient" in staff.text
-    staff.post("/clinic/invitations/new", {**TYPED, "id": found[1], "days": "8"})
-    assert not staff.path.endswith(found[1]), "until another day"
+    staff.post("/clinic/invitations/new", {**TYPED, "id": match[1], "days": "8"})
+    assert not staff.path.endswith(match[1]), "until another day"
     staff.post("/clinic/invitations/new", {**TYPED, "id": "../../x", "name": "Third Patient"})
     assert "Third Patient" in staff.text
     assert "4 patients whose answers may still come" in staff.get("/clinic/invitations/").text
@@ -163,12 +166,12 @@ def test_a_form_that_is_sent_twice_invites_once_and_a_changed_one_somebody_else(
 def test_the_same_form_sent_several_times_at_once_invites_once(app: Flask) -> None:
     invited(app)  # the log has begun
     same = service.new_id()
-    one = Invitation(patient=Patient(name="A", birth_date=date(1988, 3, 12)), language="en")
+    invitation = Invitation(patient=Patient(name="A", birth_date=date(1988, 3, 12)), language="en")
 
     def create(_number: int) -> None:
         with app.app_context():
             act = act_of(app)
-            service.create(act, {same: one}, until=act.now + timedelta(days=7))
+            service.create(act, {same: invitation}, until=act.now + timedelta(days=7))
 
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(create, range(8)))
@@ -183,9 +186,9 @@ def test_who_was_invited_is_invited_again_without_typing(app: Flask) -> None:
     page = staff.path
     assert "again=" not in staff.page.text, "the link can still be used"
     staff.post(f"{page}/revoke")
-    found = re.search(r'href="(/clinic/invitations/new\?again=[0-9a-f]{32})"', staff.page.text)
-    assert found is not None
-    filled = staff.get(found[1]).text
+    match = re.search(r'href="(/clinic/invitations/new\?again=[0-9a-f]{32})"', staff.page.text)
+    assert match is not None
+    filled = staff.get(match[1]).text
     for value in ("Sample Patient", "12", "1988", "V-9", "2027-03-31T14:30", "Dr House"):
         assert f'value="{value}"' in filled
     assert '<option value="es" lang="es" selected>' in filled
@@ -198,16 +201,16 @@ def test_whose_answers_may_still_come_is_listed_by_appointment(app: Flask) -> No
         def invite_one(name: str, days: int) -> str:
             patient = Patient(name=name, birth_date=date(1988, 3, 12))
             appointment = act.now + timedelta(days=days) if days else None
-            made = service.new_id()
-            one = Invitation(patient=patient, language="en", appointment=appointment)
-            service.create(act, {made: one}, until=act.now + timedelta(days=7))
-            return made
+            invitation_id = service.new_id()
+            invitation = Invitation(patient=patient, language="en", appointment=appointment)
+            service.create(act, {invitation_id: invitation}, until=act.now + timedelta(days=7))
+            return invitation_id
 
         for name, days in (("Later", 9), ("Without a day", 0), ("Sooner", 2)):
             invite_one(name, days)
         service.revoke(act, invite_one("Withdrawn", 1))
         kept = store.awaited(db.session, act.keys, now=act.now)
-        assert [one.invitation and one.invitation.patient.name for one in kept] == [
+        assert [awaited.invitation and awaited.invitation.patient.name for awaited in kept] == [
             "Sooner",
             "Later",
             "Without a day",
@@ -232,10 +235,10 @@ def test_until_a_day_means_to_its_end_at_the_clinic() -> None:
 
 
 def test_links_that_do_not_work_say_what_to_do(app: Flask) -> None:
-    made, path = invited(app)
+    invitation_id, path = invited(app)
     staff = Colleague(app, "reception", "staff")
-    staff.get(f"/clinic/invitations/{made}")
-    staff.post(f"/clinic/invitations/{made}/revoke")
+    staff.get(f"/clinic/invitations/{invitation_id}")
+    staff.post(f"/clinic/invitations/{invitation_id}/revoke")
     assert "Withdrawn" in staff.text
     late = invited(app)[1]
     change(
@@ -277,13 +280,13 @@ def test_of_fifty_who_redeem_at_once_the_last_has_the_draft(app: Flask) -> None:
     assert len(given) == 50
     with app.app_context():
         act = act_of(app)
-        found = []
-        for one in given:
+        drafts_left = []
+        for draft_token in given:
             with suppress(DraftMoved):
-                found.append(
-                    (one, drafts.find(db.session, act.keys, drafts.hash_token(one), now=act.now))
-                )
-        ((last, draft),) = found
+                token_hash = drafts.hash_token(draft_token)
+                draft = drafts.find(db.session, act.keys, token_hash, now=act.now)
+                drafts_left.append((draft_token, draft))
+        ((last, draft),) = drafts_left
         assert draft is not None
         assert db.session.query(store.InvitationRow).one().draft_hash == store.hash_token(last)
 
@@ -346,13 +349,13 @@ def test_what_is_wrong_is_said_and_nothing_typed_is_lost(
 
 
 def test_whoever_prints_a_slip_or_invites_again_is_in_the_audit_log(app: Flask) -> None:
-    made, _path = invited(app)
+    invitation_id, _path = invited(app)
     staff = Colleague(app, "reception", "staff")
-    staff.get(f"/clinic/invitations/{made}/slip.pdf")
-    staff.get(f"/clinic/invitations/new?again={made}")
+    staff.get(f"/clinic/invitations/{invitation_id}/slip.pdf")
+    staff.get(f"/clinic/invitations/new?again={invitation_id}")
     log = flask(app, "audit", "export").output
     for action in ("slip printed", "invitation viewed"):
-        assert f",reception,{action},{made[:8]}," in log
+        assert f",reception,{action},{invitation_id[:8]}," in log
 
 
 def test_a_reminder_goes_by_mail_and_names_nobody(app: Flask) -> None:
@@ -360,14 +363,14 @@ def test_a_reminder_goes_by_mail_and_names_nobody(app: Flask) -> None:
     points = installation(app).points
     points.mailers.append(mails)
     points.reasons["full"] = "The mailbox is full."
-    made, path = invited(app, email="patient@example.org", language="es")
+    invitation_id, path = invited(app, email="patient@example.org", language="es")
     staff = Colleague(app, "reception", "staff")
-    staff.get(f"/clinic/invitations/{made}")
+    staff.get(f"/clinic/invitations/{invitation_id}")
     mails.fault = "full"
-    staff.post(f"/clinic/invitations/{made}/remind")
+    staff.post(f"/clinic/invitations/{invitation_id}/remind")
     assert "The reminder was not sent. The mailbox is full." in staff.text
     mails.fault = ""
-    staff.post(f"/clinic/invitations/{made}/remind")
+    staff.post(f"/clinic/invitations/{invitation_id}/remind")
     assert "The reminder was sent." in staff.text
     ((to, subject, body, language),) = mails.sent
     assert (to, language) == ("patient@example.org", "es")
@@ -378,10 +381,10 @@ def test_a_reminder_goes_by_mail_and_names_nobody(app: Flask) -> None:
 
 
 def test_a_clinic_that_sends_no_mail_reminds_nobody(app: Flask) -> None:
-    made, _path = invited(app, email="patient@example.org")
+    invitation_id, _path = invited(app, email="patient@example.org")
     staff = Colleague(app, "reception", "staff")
-    assert "Send a reminder" not in staff.get(f"/clinic/invitations/{made}").text
-    staff.post(f"/clinic/invitations/{made}/remind")
+    assert "Send a reminder" not in staff.get(f"/clinic/invitations/{invitation_id}").text
+    staff.post(f"/clinic/invitations/{invitation_id}/remind")
     assert staff.page.status_code == 404
     assert "E-mail" not in staff.get("/clinic/invitations/new").text
 
@@ -414,7 +417,10 @@ def test_a_new_key_seals_invitations_anew(app: Flask) -> None:
 
 
 TABLE = "name,birth_date,visit,appointment,prescriber,language,email\n"
-RIGHT = 'Ana Pérez,1988-03-12,V-1,2027-03-31 14:30,Dr House,es,ana@example.org\n"=Li, 王",1990-01-02,,,,,\n'
+RIGHT = (
+    "Ana Pérez,1988-03-12,V-1,2027-03-31 14:30,Dr House,es,ana@example.org\n"
+    '"=Li, 王",1990-01-02,,,,,\n'
+)
 
 
 def test_a_table_of_patients_is_invited_with_slips(app: Flask, tmp_path: Path) -> None:
@@ -472,7 +478,8 @@ def test_every_bad_row_is_named_and_then_nobody_is_invited(app: Flask, tmp_path:
     )
     output = flask(app, "invite", "--yes", "--list", str(table), code=1).output
     for line in (
-        "row 4, birth_date: “12.3.88”: which century? Write the year with four digits, such as 1988.",
+        "row 4, birth_date: “12.3.88”: which century? "
+        "Write the year with four digits, such as 1988.",
         "row 5, birth_date: This cannot be a date of birth: check it, above all the year.",
         "row 2, appointment: This is in the past or very far away: check it.",
         "row 5, appointment: “soon” cannot be read: write it such as 2027-03-31 14:30.",
@@ -504,3 +511,32 @@ def test_one_patient_is_invited_on_the_command_line(app: Flask) -> None:
 def test_staff_read_invitations_in_the_clinics_language(make_app: Callable[..., Flask]) -> None:
     staff = Colleague(make_app(clinic_language="es"), "reception", "staff")
     assert '<html lang="es"' in staff.get("/clinic/invitations/").text
+
+
+@both_databases
+def test_answers_without_a_decision_are_raised_when_the_appointment_comes(app: Flask) -> None:
+    with app.app_context():
+        act = act_of(app)
+        made = service.new_id()
+        patient = Patient(name="Sample Patient", birth_date=date(1988, 3, 12), visit="V-9")
+        at = act.now + timedelta(hours=2)
+        one = Invitation(patient=patient, language="en", appointment=at)
+        service.create(act, {made: one}, until=act.now + timedelta(days=7))
+        path = urlsplit(service.address(installation().settings, act, made)).path
+    visitor = opened(app, path)
+    visitor.post("/about-you", {"name": "Sample Patient", **BORN, "visit": "V-9"})
+    visitor.answer(NO_TO_ALL)
+    reference = visitor.send()
+
+    def raised(hours: float) -> list[str]:
+        with app.app_context():
+            later = act_of(app, now=datetime.now(UTC) + timedelta(hours=hours))
+            return overlooked.read(later, installation(), patience=5).appointed
+
+    assert raised(1.9) == []
+    assert raised(2.1) == [reference]
+    dr = Colleague(app)
+    dr.get(f"/clinic/screenings/{reference}")
+    assert raised(2.1) == [reference]
+    dr.decide(reference, "proceed")
+    assert raised(2.1) == []

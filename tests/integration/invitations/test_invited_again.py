@@ -1,4 +1,4 @@
-"""An invitation's link works until the answers are sent or its time is over, and then tells that they arrived."""
+"""An invitation's link works until the answers are sent or it expires; then it confirms receipt."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ ABOUT = {**SAMPLE, "visit": "V-9"}
 
 def sent_by_link(app: Flask, **about: str) -> tuple[str, str, Visitor, str]:
     """The id and the path of a link, the browser of the patient and the reference."""
-    made, path = invited(app)
+    invitation_id, path = invited(app)
     visitor = opened(app, path)
-    visitor.post("/about-you", {**ABOUT, **about})
+    visitor.post("/about-you", {**ABOUT, "right": "typed", **about})
     visitor.answer(NO_TO_ALL)
-    return made, path, visitor, visitor.send()
+    return invitation_id, path, visitor, visitor.send()
 
 
 @both_databases
@@ -111,32 +111,33 @@ def test_what_the_link_does_is_said_above_continue(app: Flask) -> None:
 
 
 def test_wrong_dates_are_counted_after_the_link_was_opened_too(app: Flask) -> None:
-    made, path = invited(app)
+    invitation_id, path = invited(app)
     visitor = opened(app, path)
     for _ in range(5):
         stranger = opened(app, path, OTHER)
     assert stranger.page.status_code == 410
     assert opened(app, path).page.status_code == 410
-    assert "Blocked" in Colleague(app, "reception", "staff").get(f"/clinic/invitations/{made}").text
+    staff = Colleague(app, "reception", "staff")
+    assert "Blocked" in staff.get(f"/clinic/invitations/{invitation_id}").text
     visitor.post("/about-you", ABOUT)
     assert visitor.path == "/questions/pregnancy", "the device that has the answers goes on"
 
 
 def test_an_opened_link_ends_with_its_time_and_can_be_withdrawn(app: Flask) -> None:
-    made, path = invited(app)
+    invitation_id, path = invited(app)
     visitor = opened(app, path)
     staff = Colleague(app, "reception", "staff")
-    page = staff.get(f"/clinic/invitations/{made}").text
+    page = staff.get(f"/clinic/invitations/{invitation_id}").text
     assert "until the answers are sent or until" in page
     assert "Print the slip" in page
     change(app, "UPDATE invitations SET expires_at = '2020-01-01 00:00:00+00:00'")
     assert "This link is too old" in opened(app, path).text
     visitor.post("/about-you", ABOUT)
     assert visitor.path == "/questions/pregnancy"
-    made, path = invited(app)
+    invitation_id, path = invited(app)
     opened(app, path)
-    staff.get(f"/clinic/invitations/{made}")
-    staff.post(f"/clinic/invitations/{made}/revoke")
+    staff.get(f"/clinic/invitations/{invitation_id}")
+    staff.post(f"/clinic/invitations/{invitation_id}/revoke")
     assert "Withdrawn" in staff.text
     assert "The clinic has withdrawn this link" in opened(app, path).text
 
@@ -171,7 +172,7 @@ def test_after_sending_link_and_date_of_birth_tell_that_the_answers_arrived(
 
 @both_databases
 def test_an_answer_is_changed_by_a_newer_screening_and_the_clinic_sees_both(app: Flask) -> None:
-    made, path, _visitor, first = sent_by_link(app)
+    invitation_id, path, _visitor, first = sent_by_link(app)
     again = opened(app, path)
     again.post(f"{path}/sent")
     assert again.path == "/check", "nothing is asked again"
@@ -183,20 +184,22 @@ def test_an_answer_is_changed_by_a_newer_screening_and_the_clinic_sees_both(app:
     third.post(f"{path}/sent")
     third.post("/questions/iud", {"iud": "private"})
     newest = third.send()
-    assert [stored(app, one).answers.value("iud") for one in (first, second, newest)] == [
+    assert [
+        stored(app, reference).answers.value("iud") for reference in (first, second, newest)
+    ] == [
         "no",
         "unsure",
         "private",
     ]
     dr = Colleague(app, "dr", "prescriber", "staff")
     older = dr.get(f"/clinic/screenings/{first}").text
-    assert "there is a newer screening" in older
+    assert "Newer answers arrived on" in older
     assert f'href="/clinic/screenings/{newest}"' in older
     newer = dr.get(f"/clinic/screenings/{newest}").text
-    assert "this is the newest screening" in newer
+    assert "There are earlier answers." in newer
     assert f'href="/clinic/screenings/{first}"' in newer
-    page = dr.get(f"/clinic/invitations/{made}").text
-    assert all(one in page for one in (first, second, newest))
+    page = dr.get(f"/clinic/invitations/{invitation_id}").text
+    assert all(reference in page for reference in (first, second, newest))
     assert "Answers sent" in page
     assert flask(app, "verify").exit_code == 0
 
@@ -251,9 +254,9 @@ def test_what_has_to_be_fresh_is_asked_again_in_a_change(app: Flask) -> None:
 def test_the_clinic_sees_that_whoever_answered_is_not_as_invited(
     app: Flask, other: dict[str, str]
 ) -> None:
-    made, path, _visitor, reference = sent_by_link(app, **other)
+    invitation_id, path, _visitor, reference = sent_by_link(app, **other)
     dr = Colleague(app, "dr", "prescriber", "staff")
-    for page in (f"/clinic/screenings/{reference}", f"/clinic/invitations/{made}"):
+    for page in (f"/clinic/screenings/{reference}", f"/clinic/invitations/{invitation_id}"):
         assert "Not as invited" in dr.get(page).text
     again = opened(app, path)
     again.post(f"{path}/sent")
@@ -261,8 +264,8 @@ def test_the_clinic_sees_that_whoever_answered_is_not_as_invited(
     assert "Not as invited" in dr.get(f"/clinic/screenings/{again.send()}").text, (
         "nor is a change of it"
     )
-    made, _path, _visitor, reference = sent_by_link(app, name=" sample  PATIENT")
-    for page in (f"/clinic/screenings/{reference}", f"/clinic/invitations/{made}"):
+    invitation_id, _path, _visitor, reference = sent_by_link(app, name=" sample  PATIENT")
+    for page in (f"/clinic/screenings/{reference}", f"/clinic/invitations/{invitation_id}"):
         assert "Not as invited" not in dr.get(page).text
 
 

@@ -119,7 +119,7 @@ def test_two_patients_in_turn(app: Flask) -> None:
 
 @pytest.mark.parametrize("state", ["patient", "locked", "staff", "ended"])
 def test_what_a_tablet_answers_in_each_state(app: Flask, held: Tablet, state: str) -> None:
-    """Every route there is: either it belongs to the state, or it leads to the page of the tablet."""
+    """Every route either belongs to the state or redirects to the page of the tablet."""
     held.in_state(state)
     with app.app_context():
         own_texts = installation().settings.instance / "texts"
@@ -147,13 +147,13 @@ def test_what_a_tablet_answers_in_each_state(app: Flask, held: Tablet, state: st
 
 
 def test_what_belongs_to_no_patient_is_named(app: Flask) -> None:
-    """Nothing of the clinic, of accounts or of papers to keep is ever among what a tablet answers."""
+    """A tablet never answers a route of the clinic, of accounts or of papers to keep."""
     answered = {endpoint for endpoints in ANSWERS.values() for endpoint in endpoints}
     assert answered <= {rule.endpoint for rule in rules(app)}
     assert not {
-        one
-        for one in answered
-        if one.startswith(("clinic", "admin", "account", "security", "verify"))
+        name
+        for name in answered
+        if name.startswith(("clinic", "admin", "account", "security", "verify"))
     }
     assert not answered & {
         "tablet.begin",

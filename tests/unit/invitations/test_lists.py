@@ -35,19 +35,19 @@ def read(content: str | bytes, order: Order | None = None) -> InvitationList:
 
 def invited(content: str | bytes, order: Order | None = None) -> list[tuple[str, date, str]]:
     """Name, date of birth and visit of whom a list without a fault invites."""
-    found = read(content, order)
-    assert faults(found) == [], faults(found)
-    patients = [one.patient for one in found.to_invite(SEED).values()]
-    return [(one.name, one.birth_date, one.visit) for one in patients]
+    invitations = read(content, order)
+    assert faults(invitations) == [], faults(invitations)
+    patients = [invitation.patient for invitation in invitations.to_invite(SEED).values()]
+    return [(patient.name, patient.birth_date, patient.visit) for patient in patients]
 
 
-def faults(found: InvitationList) -> list[str]:
+def faults(invitations: InvitationList) -> list[str]:
     cells = [
         f"row {row.number}, {column}: {fault}"
-        for row in found.rows
+        for row in invitations.rows
         for column, fault in row.faults.items()
     ]
-    return [*map(str, found.faults), *cells]
+    return [*map(str, invitations.faults), *cells]
 
 
 def born(*texts: str, order: Order | None = None) -> list[date]:
@@ -57,10 +57,10 @@ def born(*texts: str, order: Order | None = None) -> list[date]:
 
 
 def appointment(text: str, more: str = "", head: str = "") -> datetime | None:
-    found = read(f'name;birth_date;appointment{head}\nAna;1988-03-12;"{text}"{more}\n')
-    assert faults(found) == [], faults(found)
-    (one,) = found.to_invite(SEED).values()
-    return one.appointment
+    invitations = read(f'name;birth_date;appointment{head}\nAna;1988-03-12;"{text}"{more}\n')
+    assert faults(invitations) == [], faults(invitations)
+    (invitation,) = invitations.to_invite(SEED).values()
+    return invitation.appointment
 
 
 # -------------------------------------------------------------------------------------------------
@@ -117,22 +117,25 @@ def test_letters_that_are_only_likely_are_said_to_be() -> None:
             "Split the list: 5000 can be invited at once",
         ),
     ],
-    ids=lambda one: one if isinstance(one, str) else "",
+    ids=lambda parameter: parameter if isinstance(parameter, str) else "",
 )
 def test_a_file_that_cannot_be_read_says_what_to_do(content: bytes, words: str) -> None:
-    found = read(content)
-    assert words in " ".join(map(str, found.faults))
-    assert found.to_invite(SEED) == {}
+    invitations = read(content)
+    assert words in " ".join(map(str, invitations.faults))
+    assert invitations.to_invite(SEED) == {}
 
 
 def test_cells_with_line_breaks_separators_and_quotes_stay_one() -> None:
     content = 'name;birth_date;prescriber\n"Ruiz;\nAna, ""Anita""";1988-03-12;"Dr\r\nKim"\n'
-    (one,) = read(content).to_invite(SEED).values()
-    assert (one.patient.name, one.prescriber) == ('Ruiz; Ana, "Anita"', "Dr Kim")
+    (invitation,) = read(content).to_invite(SEED).values()
+    assert (invitation.patient.name, invitation.prescriber) == ('Ruiz; Ana, "Anita"', "Dr Kim")
 
 
 def test_empty_rows_and_columns_are_passed_over_and_rows_keep_their_numbers() -> None:
-    content = "March\n\n,,,,\n,name,,birth_date,visit,,\n,,,,,,\n,Ana,,1988-03-12,V-1,,\n,,,,,,\n,Bo,,x,,,\n,,,,,,\n"
+    content = (
+        "March\n\n,,,,\n,name,,birth_date,visit,,\n,,,,,,\n"
+        ",Ana,,1988-03-12,V-1,,\n,,,,,,\n,Bo,,x,,,\n,,,,,,\n"
+    )
     assert faults(read(content)) == [
         "row 8, birth_date: “x” cannot be read: write it such as 1988-03-27."
     ]
@@ -147,7 +150,10 @@ def test_a_text_below_no_heading_is_a_fault_since_columns_may_have_moved() -> No
 
 
 def test_what_nobody_can_see_is_no_cell_no_row_and_no_heading() -> None:
-    content = "name\u3164;birth_date;\u200b;\u200e\nAna;1988-03-12;\u3164;\u2060\n\u200b;\ufeff;\u00a0;\n\u3164;;;\n"
+    content = (
+        "name\u3164;birth_date;\u200b;\u200e\nAna;1988-03-12;\u3164;\u2060\n"
+        "\u200b;\ufeff;\u00a0;\n\u3164;;;\n"
+    )
     assert invited(content) == [("Ana", BORN, "")]
     assert read(content).notes == []
     (fault,) = faults(read("name;birth_date;\u200b\nAna;1988-03-12;x\u200b\n"))
@@ -159,13 +165,13 @@ def test_a_cell_that_is_far_too_long_is_refused_at_once() -> None:
     brackets = "(" * 100000
     content = f"name;birth_date;{marks};{brackets}\nAna;{marks};;\n{marks};1988-03-12;;\n"
     begun = process_time()
-    found = read(content)
+    invitations = read(content)
     assert process_time() - begun < 2
-    assert [(row.number, [*row.faults]) for row in found.rows] == [
+    assert [(row.number, [*row.faults]) for row in invitations.rows] == [
         (2, ["birth_date"]),
         (3, ["name"]),
     ]
-    assert max(len(fault) for fault in faults(found)) < 1200
+    assert max(len(fault) for fault in faults(invitations)) < 1200
 
 
 def test_a_name_is_too_long_before_it_is_cut() -> None:
@@ -177,7 +183,7 @@ def test_a_name_is_too_long_before_it_is_cut() -> None:
             assert "Too long" in fault
 
 
-# ------------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------
 # headings
 
 
@@ -235,19 +241,21 @@ def test_a_whole_name_is_not_put_together_with_its_parts() -> None:
 def test_a_heading_that_stands_twice_is_refused_by_name(
     headings: str, named: tuple[str, ...]
 ) -> None:
-    found = read(f"{headings}\nPatient One,1988-03-12,Mother Two,1960-01-01\n")
-    for one in named:
-        assert f"These columns are for the same: {one}. Keep one of them." in faults(found)
-    assert found.to_invite(SEED) == {}
+    invitations = read(f"{headings}\nPatient One,1988-03-12,Mother Two,1960-01-01\n")
+    for columns in named:
+        fault = f"These columns are for the same: {columns}. Keep one of them."
+        assert fault in faults(invitations)
+    assert invitations.to_invite(SEED) == {}
 
 
 def test_columns_that_are_not_read_are_named() -> None:
-    found = read("name,Phone,birth_date,Notes\nAna,1,1988-03-12,x\n")
-    assert [str(note) for note in found.notes] == ["These columns are not read: Phone, Notes."]
-    assert len(found.to_invite(SEED)) == 1
+    invitations = read("name,Phone,birth_date,Notes\nAna,1,1988-03-12,x\n")
+    (note,) = invitations.notes
+    assert str(note) == "These columns are not read: Phone, Notes."
+    assert len(invitations.to_invite(SEED)) == 1
 
 
-# ------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------
 # days and times
 
 
@@ -312,10 +320,10 @@ def test_a_day_as_people_write_it(text: str) -> None:
     ],
 )
 def test_what_is_no_date_of_birth_is_a_fault_at_its_cell(text: str) -> None:
-    found = read(f'name;birth_date\nAna;"{text}"\n')
-    (fault,) = faults(found)
+    invitations = read(f'name;birth_date\nAna;"{text}"\n')
+    (fault,) = faults(invitations)
     assert fault.startswith("row 2, birth_date: ")
-    assert found.asked == []
+    assert invitations.asked == []
 
 
 @pytest.mark.parametrize("text", ["12/3/88", "12.3.88", "88-03-12", "12 Mar 88", "03/12/05"])
@@ -326,9 +334,9 @@ def test_a_year_of_two_digits_is_asked_about(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["03/12/1988", "03-12-1988", "3 12 1988", "03/12/1988 00:00"])
 def test_day_and_month_are_never_guessed(text: str) -> None:
-    found = read(f"name;birth_date\nAna;{text}\nBo;1990-01-02\n")
-    assert found.asked == [text.removesuffix(" 00:00")]
-    assert found.to_invite(SEED) == {}
+    invitations = read(f"name;birth_date\nAna;{text}\nBo;1990-01-02\n")
+    assert invitations.asked == [text.removesuffix(" 00:00")]
+    assert invitations.to_invite(SEED) == {}
     assert born(text, order=Order.DAY_FIRST) == [date(1988, 12, 3)]
     assert born(text, order=Order.MONTH_FIRST) == [BORN]
 
@@ -419,8 +427,8 @@ def test_every_fault_of_a_row_is_told_at_its_cell() -> None:
         f"name;birth_date;visit;language;email;prescriber\n?;x;{'V' * 41};xx;a b@c;{'D' * 121}\n"
     )
     assert [fault.partition(":")[0] for fault in faults(read(content))] == [
-        f"row 2, {one}"
-        for one in ("name", "visit", "prescriber", "birth_date", "language", "email")
+        f"row 2, {column}"
+        for column in ("name", "visit", "birth_date", "prescriber", "language", "email")
     ]
 
 
@@ -428,21 +436,24 @@ def test_every_fault_of_a_row_is_told_at_its_cell() -> None:
     "text", ["es", "ES", "es-ES", "es_MX", "Spanish", "español", "Espanol", "SPANISH"]
 )
 def test_a_language_by_code_or_name(text: str) -> None:
-    (one,) = read(f"name;birth_date;language\nAna;1988-03-12;{text}\n").to_invite(SEED).values()
-    assert one.language == "es"
+    invitations = read(f"name;birth_date;language\nAna;1988-03-12;{text}\n")
+    (invitation,) = invitations.to_invite(SEED).values()
+    assert invitation.language == "es"
 
 
 def test_a_patient_who_stands_twice_for_a_visit_is_invited_once() -> None:
     content = (
         "name,birth_date,visit,appointment\nAna Ruiz,1988-03-12,V-1,\n"
-        '"RUIZ, Ana",1988-03-12,v-1,\nAna Ruiz,1988-03-12,V-2,\nAna Ruiz,1988-03-12,,2027-03-31 14:30\n'
-        "Ana Ruiz,1988-03-12,,2027-04-30 14:30\nAna Ruiz,1988-03-12,,2027-03-31 14:30\nAna Ruiz,1989-03-12,V-1,\n"
+        '"RUIZ, Ana",1988-03-12,v-1,\nAna Ruiz,1988-03-12,V-2,\n'
+        "Ana Ruiz,1988-03-12,,2027-03-31 14:30\n"
+        "Ana Ruiz,1988-03-12,,2027-04-30 14:30\nAna Ruiz,1988-03-12,,2027-03-31 14:30\n"
+        "Ana Ruiz,1989-03-12,V-1,\n"
     )
-    found = read(content)
-    doubles = {row.number: str(row.double) for row in found.rows if row.double}
+    invitations = read(content)
+    doubles = {row.number: str(row.double) for row in invitations.rows if row.double}
     same = "Same patient and visit as row"
     assert doubles == {3: f"{same} 2", 7: f"{same} 5"}
-    assert len(found.to_invite(SEED)) == 5
+    assert len(invitations.to_invite(SEED)) == 5
 
 
 def test_what_cannot_be_seen_makes_nobody_another_patient() -> None:
@@ -451,28 +462,30 @@ def test_what_cannot_be_seen_makes_nobody_another_patient() -> None:
         ("श्\u200dयाम", "श्याम"),
         ("Ana Ruiz", "A\u200bna\u00a0Ruiz\u200e"),
     ):
-        found = read(
+        invitations = read(
             f"name,birth_date,visit\n{name},1988-03-12,V-1\n{again},1988-03-12,Ｖ-\u20601\n"
         )
-        assert [row.number for row in found.rows if row.double] == [3], ascii(name)
+        assert [row.number for row in invitations.rows if row.double] == [3], ascii(name)
     kept = read("name,birth_date,visit\nAna,1988-03-12,V-1\n")
-    (one,) = kept.to_invite(SEED).values()  # an older release kept some of it
-    older = replace(one, patient=replace(one.patient, name="An\u200da\ufe0f"))
+    (invitation,) = kept.to_invite(SEED).values()  # an older release kept some of it
+    older = replace(invitation, patient=replace(invitation.patient, name="An\u200da\ufe0f"))
     assert with_doubles(kept, {"older": older}, SEED).to_invite(SEED) == {}
 
 
 def test_who_has_an_open_invitation_is_a_double_but_not_of_the_same_list() -> None:
-    found = read("name,birth_date,visit\nAna Ruiz,1988-03-12,V-1\n")
-    made = found.to_invite(SEED)
-    assert with_doubles(found, made, SEED).to_invite(SEED) == made, "the button was pressed twice"
-    again = with_doubles(found, made, "1" * 32)
+    invitations = read("name,birth_date,visit\nAna Ruiz,1988-03-12,V-1\n")
+    to_invite = invitations.to_invite(SEED)
+    assert with_doubles(invitations, to_invite, SEED).to_invite(SEED) == to_invite, (
+        "the button was pressed twice"
+    )
+    again = with_doubles(invitations, to_invite, "1" * 32)
     assert [str(row.double) for row in again.rows] == [
         "This patient is already invited to this visit"
     ]
     assert again.to_invite("1" * 32) == {}
 
 
-# -----------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------
 # workbooks
 
 _MAIN = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
@@ -487,8 +500,8 @@ def xlsx(*sheets: tuple[str, Cells], dimension: str = "") -> bytes:
     """
     files = {
         "[Content_Types].xml": '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"/>',
-        "xl/styles.xml": f'<styleSheet {_MAIN}><cellXfs><xf numFmtId="0"/><xf numFmtId="14"/><xf numFmtId="22"/>'
-        '<xf numFmtId="20"/></cellXfs></styleSheet>',
+        "xl/styles.xml": f'<styleSheet {_MAIN}><cellXfs><xf numFmtId="0"/>'
+        '<xf numFmtId="14"/><xf numFmtId="22"/><xf numFmtId="20"/></cellXfs></styleSheet>',
     }
     names = ""
     related = ""
@@ -500,7 +513,8 @@ def xlsx(*sheets: tuple[str, Cells], dimension: str = "") -> bytes:
                 place = f"{chr(65 + column)}{row}"
                 if isinstance(value, date):
                     days = (value - type(value)(1899, 12, 30)).total_seconds() / 86400
-                    lines += f'<c r="{place}" s="{2 if isinstance(value, datetime) else 1}"><v>{days}</v></c>'
+                    style = 2 if isinstance(value, datetime) else 1
+                    lines += f'<c r="{place}" s="{style}"><v>{days}</v></c>'
                 elif isinstance(value, float):
                     lines += f'<c r="{place}" s="{3 if 0 < value < 1 else 0}"><v>{value}</v></c>'
                 elif value:
@@ -512,7 +526,10 @@ def xlsx(*sheets: tuple[str, Cells], dimension: str = "") -> bytes:
         )
         state = ' state="hidden"' if "!" in name else ""
         names += f'<sheet name="{name}" sheetId="{number}" r:id="r{number}"{state}/>'
-        related += f'<Relationship Id="r{number}" Type="{_RELATED}/worksheet" Target="worksheets/sheet{number}.xml"/>'
+        related += (
+            f'<Relationship Id="r{number}" Type="{_RELATED}/worksheet" '
+            f'Target="worksheets/sheet{number}.xml"/>'
+        )
     files["xl/workbook.xml"] = (
         f'<workbook {_MAIN} xmlns:r="{_RELATED}"><sheets>{names}</sheets></workbook>'
     )
@@ -533,7 +550,10 @@ def ods(rows: Cells) -> bytes:
         lines += "<table:table-row>"
         for value in cells:
             if isinstance(value, date):
-                lines += f'<table:table-cell office:value-type="date" office:date-value="{value.isoformat()}"/>'
+                lines += (
+                    '<table:table-cell office:value-type="date" '
+                    f'office:date-value="{value.isoformat()}"/>'
+                )
             elif isinstance(value, float):
                 lines += f'<table:table-cell office:value-type="float" office:value="{value}"/>'
             else:
@@ -541,15 +561,16 @@ def ods(rows: Cells) -> bytes:
                 lines += f'<table:table-cell office:value-type="string">{text}</table:table-cell>'
         lines += "</table:table-row>"
     names = " ".join(
-        f'xmlns:{one}="urn:oasis:names:tc:opendocument:xmlns:{one}:1.0"'
-        for one in ("office", "table", "text")
+        f'xmlns:{namespace}="urn:oasis:names:tc:opendocument:xmlns:{namespace}:1.0"'
+        for namespace in ("office", "table", "text")
     )
     sheet = f'<table:table table:name="March">{lines}</table:table>'
     content = f"<office:body><office:spreadsheet>{sheet}</office:spreadsheet></office:body>"
     return zipped(
         {
             "mimetype": "application/vnd.oasis.opendocument.spreadsheet",
-            "META-INF/manifest.xml": '<m:manifest xmlns:m="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0"/>',
+            "META-INF/manifest.xml": "<m:manifest "
+            'xmlns:m="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0"/>',
             "content.xml": f"<office:document-content {names}>{content}</office:document-content>",
         }
     )
@@ -575,11 +596,11 @@ ROWS: Cells = [
 @pytest.mark.parametrize("content", [xlsx(("March", ROWS)), ods(ROWS)], ids=["xlsx", "ods"])
 def test_a_workbook_is_read_with_its_days_and_numbers(content: bytes) -> None:
     assert invited(content) == [("André Müller", BORN, "10042"), ("王小明", BORN, "V-2")]
-    found = read(content)
-    assert {one.appointment for one in found.to_invite(SEED).values()} == {
+    invitations = read(content)
+    assert {invitation.appointment for invitation in invitations.to_invite(SEED).values()} == {
         datetime(2027, 3, 31, 12, 30, tzinfo=UTC)
     }
-    assert [row.number for row in found.rows] == [2, 4]
+    assert [row.number for row in invitations.rows] == [2, 4]
 
 
 def test_a_workbook_with_day_and_time_in_two_columns() -> None:
@@ -587,10 +608,10 @@ def test_a_workbook_with_day_and_time_in_two_columns() -> None:
         ["Name", "DOB", "Appointment", "Time"],
         ["Ana", BORN, date(2027, 3, 31), 14.5 / 24],
     ]
-    found = read(xlsx(("March", rows)))
-    assert faults(found) == []
-    (one,) = found.to_invite(SEED).values()
-    assert one.appointment == datetime(2027, 3, 31, 12, 30, tzinfo=UTC)
+    invitations = read(xlsx(("March", rows)))
+    assert faults(invitations) == []
+    (invitation,) = invitations.to_invite(SEED).values()
+    assert invitation.appointment == datetime(2027, 3, 31, 12, 30, tzinfo=UTC)
 
 
 def test_of_several_sheets_the_visible_one_with_the_list_is_read_and_the_others_are_named() -> None:
@@ -603,8 +624,8 @@ def test_of_several_sheets_the_visible_one_with_the_list_is_read_and_the_others_
 
 
 def test_a_workbook_that_unfolds_into_too_much_is_refused_and_harms_nothing() -> None:
-    found = read(xlsx(("March", ROWS), dimension="XFD1048576"))
-    assert "has very many cells" in faults(found)[0]
+    invitations = read(xlsx(("March", ROWS), dimension="XFD1048576"))
+    assert "has very many cells" in faults(invitations)[0]
 
 
 def test_a_small_workbook_with_very_much_text_is_refused_before_the_server_holds_it() -> None:
@@ -623,10 +644,10 @@ def test_a_time_of_a_workbook_is_that_which_the_spreadsheet_shows(fraction: floa
     ]
     one_column: Cells = [["Name", "DOB", "Appointment"], ["Ana", BORN, at]]
     for rows in (two, one_column):
-        found = read(xlsx(("March", rows)))
-        assert faults(found) == []
-        (one,) = found.to_invite(SEED).values()
-        assert one.appointment == datetime(2027, 3, 31, 12, 30, tzinfo=UTC)
+        invitations = read(xlsx(("March", rows)))
+        assert faults(invitations) == []
+        (invitation,) = invitations.to_invite(SEED).values()
+        assert invitation.appointment == datetime(2027, 3, 31, 12, 30, tzinfo=UTC)
 
 
 def test_a_list_reads_ordinals_as_well_but_never_two_days_as_a_date() -> None:
@@ -648,8 +669,8 @@ def test_the_examples_for_a_list_are_written_as_in_the_region(
 ) -> None:
     settings = Settings(instance=tmp_path, clinic_region=region)
     content = b"name,birth_date,appointment\nAna,x,\nAna,,\nAna,1988-03-12,x\n"
-    found = read_list(content, settings=settings, today=date(2026, 3, 14), order=None)
-    said = [str(fault) for row in found.rows for fault in row.faults.values()]
-    assert [birth_date in one for one in said] == [True, True, False]
+    invitations = read_list(content, settings=settings, today=date(2026, 3, 14), order=None)
+    said = [str(fault) for row in invitations.rows for fault in row.faults.values()]
+    assert [birth_date in message for message in said] == [True, True, False]
     assert appointment is None or appointment in said[2]
     assert date(1988, 3, 27) in readings(birth_date, ("en",)).values()

@@ -214,7 +214,8 @@ def test_what_to_do_says_nothing_about_evidence(language: str) -> None:
 @LANGUAGES
 def test_evidence_says_nothing_about_what_to_do(language: str) -> None:
     to_do = re.compile(
-        r"(^|[.;:] )(ask|confirm|consider|discuss|establish|remove|stop|pregunt|confirm|considerar|hablar)\b",
+        r"(^|[.;:] )(ask|confirm|consider|discuss|establish|remove|stop|"
+        r"pregunt|confirm|considerar|hablar)\b",
         re.I,
     )
     for rule in book(language).rules:

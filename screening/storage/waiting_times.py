@@ -1,4 +1,4 @@
-"""Figures over many screenings, without identities."""
+"""Waiting times: of jobs in the outbox, until a summary is printed, until a review."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -14,7 +14,7 @@ SAMPLE = 500  # screenings
 
 
 class Queue(NamedTuple):
-    """How much of a kind is left in the outbox. `age` is in seconds, of the oldest job."""
+    """The jobs of a kind in the outbox. `age` is that of the oldest job, in seconds."""
 
     kind: str
     waiting: int
@@ -23,21 +23,23 @@ class Queue(NamedTuple):
 
 
 def queues(session: Session, kinds: Iterable[str], *, now: datetime) -> list[Queue]:
-    """The outbox by kinds: these, and any other that is there."""
+    """Return the queues of these kinds, and of any other kind with jobs in the outbox."""
     failed = func.sum(case((JobRow.failed, 1), else_=0))
     oldest = func.min(func.coalesce(JobRow.added_at, JobRow.due_at))
     query = select(JobRow.kind, func.count(), failed, oldest).group_by(JobRow.kind)
-    found = {row[0]: row for row in session.execute(query)}
-    none = (0, 0, now)
-    every = {**{kind: (kind, *none) for kind in kinds}, **found}
+    empty = {kind: (kind, 0, 0, now) for kind in kinds}
+    stored = {row[0]: row for row in session.execute(query)}
     return [
-        Queue(kind, count, lost, max((now - since).total_seconds(), 0))
-        for kind, count, lost, since in every.values()
+        Queue(kind, waiting, failures, max((now - since).total_seconds(), 0))
+        for kind, waiting, failures, since in (empty | stored).values()
     ]
 
 
 def print_times(session: Session, *, since: datetime) -> list[float]:
-    """The seconds from sending, or from the entry, to the summary, of those printed since then; the shortest first."""
+    """Return the seconds until each summary was printed, of those printed since then, sorted.
+
+    The time begins at the submission, or at the entry that the summary includes.
+    """
     entry = and_(
         EntryRow.screening_id == SummaryRow.screening_id, EntryRow.number == SummaryRow.number
     )
@@ -48,15 +50,15 @@ def print_times(session: Session, *, since: datetime) -> list[float]:
         .where(SummaryRow.made_at >= since)
     )
     return sorted(
-        max((made - (added or sent)).total_seconds(), 0)
-        for made, added, sent in session.execute(query)
+        max((printed - (recorded or sent)).total_seconds(), 0)
+        for printed, recorded, sent in session.execute(query)
     )
 
 
 def median_time_to_review(session: Session, since: datetime) -> timedelta | None:
-    """From sending to the first decision, for what was sent since then; None where nothing was decided.
+    """Return the median time from submission to the first decision, None without decisions.
 
-    Of the newest SAMPLE screenings: no page reads the entries of a hundred thousand.
+    The sample are the newest SAMPLE screenings since then: reading all would take too long.
     """
     sent = select(ScreeningRow.id, ScreeningRow.submitted_at).where(
         ScreeningRow.submitted_at >= since
@@ -68,5 +70,5 @@ def median_time_to_review(session: Session, since: datetime) -> timedelta | None
         .where(EntryRow.kind == "review")
         .group_by(newest.c.id, newest.c.submitted_at)
     )
-    taken = [at - begun for begun, at in session.execute(query)]
-    return median(taken) if taken else None
+    durations = [decided - sent_at for sent_at, decided in session.execute(query)]
+    return median(durations) if durations else None

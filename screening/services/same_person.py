@@ -1,0 +1,114 @@
+"""Linking and parting screenings, and what a prescriber is shown of a patient's other answers."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+
+from screening.domain.answers import Patient
+from screening.storage import links, screenings
+from screening.storage.audit import Act
+from screening.storage.database import write
+from screening.storage.private_files import KeyFault
+from screening.storage.screenings import NoSuchScreening
+from screening.storage.tables import SamePersonRow, ScreeningRow
+
+
+class DecidedMeanwhile(Exception):
+    """Another person decided about the two screenings after this person had opened the page."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Other:
+    """Another screening, as a link to it shows it.
+
+    `patient` is None where it cannot be read. `has_entries` tells whether the clinic has
+    recorded something. `decided_by` and `decided_at` are those of a link or parting, if any.
+    """
+
+    reference: str
+    submitted_at: datetime
+    patient: Patient | None
+    has_entries: bool
+    decided_by: str = ""
+    decided_at: datetime | None = None
+
+    @property
+    def seen(self) -> str:
+        """Return the value by which a form names the decision that its page showed."""
+        return self.decided_at.isoformat() if self.decided_at else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Related:
+    """The other screenings of the same person, oldest first, and those that may be.
+
+    `parted` are those that a prescriber has parted.
+    """
+
+    earlier: tuple[Other, ...]
+    newer: tuple[Other, ...]
+    perhaps: tuple[Other, ...]
+    parted: tuple[Other, ...]
+
+
+def related(act: Act, reference: str) -> Related:
+    """Return what belongs to a screening, or may belong. Raises NoSuchScreening, KeyFault."""
+    session = act.session
+    row = screenings.row_of(session, reference)
+    same = links.others(session, act.keys, [row])[row.id]
+    decided = {
+        decision.second_id if decision.first_id == row.id else decision.first_id: decision
+        for decision in links.decisions(session, act.keys, [row.id])
+    }
+    apart_ids = [id for id, decision in decided.items() if not decision.is_same]
+    apart = [session.get_one(ScreeningRow, id) for id in apart_ids]
+    known = [other.id for other in (*same, *apart)]
+    perhaps = links.similar(session, act.keys, row, known=known)
+
+    def shown(other: ScreeningRow) -> Other:
+        decision = decided.get(other.id)
+        patient = None
+        with suppress(KeyFault):
+            patient = screenings.patient(other, act.keys)
+        return Other(
+            reference=other.reference,
+            submitted_at=other.submitted_at,
+            patient=patient,
+            has_entries=other.entries > 0,
+            decided_by=decision.decided_by if decision else "",
+            decided_at=decision.decided_at if decision else None,
+        )
+
+    place = links.sent_order(row)
+    return Related(
+        earlier=tuple(shown(other) for other in same if links.sent_order(other) < place),
+        newer=tuple(shown(other) for other in same if links.sent_order(other) > place),
+        perhaps=tuple(map(shown, perhaps)),
+        parted=tuple(map(shown, apart)),
+    )
+
+
+def decide(act: Act, reference: str, other: str, *, is_same: bool, seen: str) -> None:
+    """Link or part two screenings. Raises NoSuchScreening, DecidedMeanwhile.
+
+    `seen` names the decision that the page showed (`Other.seen`).
+    """
+    with write(act.session):
+        # Locked as whoever deletes one locks them.
+        query = select(ScreeningRow).where(ScreeningRow.reference.in_((reference, other)))
+        rows = act.session.scalars(query.order_by(ScreeningRow.id).with_for_update()).all()
+        if len(rows) != 2:
+            raise NoSuchScreening(other)
+        first, second = rows
+        id = links.pair_id(first, second)
+        row = act.session.get(SamePersonRow, id, with_for_update=True)
+        if (row.decided_at.isoformat() if row else "") != seen:
+            raise DecidedMeanwhile
+        row = row or SamePersonRow(id=id, first_id=first.id, second_id=second.id)
+        row.is_same = is_same
+        row.decided_by = act.full_name
+        row.decided_at = act.now
+        act.session.add(row)
+        act.note(links.LINKED if is_same else links.PARTED, id)

@@ -1,0 +1,89 @@
+"""The other answers of the same person on a screening's page; linking and parting screenings."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+
+from flask import Blueprint, flash, redirect, request, url_for
+from flask_babel import gettext as _
+from werkzeug.wrappers import Response
+
+from screening.domain.assessment import Screening
+from screening.extensions import db
+from screening.installation import installation
+from screening.reports.differences import Difference, differences
+from screening.reports.summary import EntryLine, Summary
+from screening.services import same_person
+from screening.services.same_person import Other, Related
+from screening.storage import screenings
+from screening.storage.private_files import KeyFault
+from screening.storage.tables import ScreeningRow
+from screening.web.sign_in.guards import acting, needs
+
+blueprint = Blueprint("same_person", __name__, url_prefix="/clinic/screenings")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """Another screening: what differs (None if unreadable), and what the clinic recorded."""
+
+    other: Other
+    differences: tuple[Difference, ...] | None
+    entries: tuple[EntryLine, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Others:
+    """The parts of `clinic/_other_answers.html`.
+
+    `newest` is None where no later screening exists. `last` is the last earlier one for which the
+    clinic has recorded something, or else the last earlier one.
+    """
+
+    related: Related
+    newest: Compared | None
+    last: Compared | None
+
+
+def shown(found: Screening, summary: Summary) -> Others:
+    """Return what is shown beside a screening, and note each further screening that is shown."""
+    related = same_person.related(acting(), found.reference)
+    recorded = [other for other in related.earlier if other.has_entries]
+    last = (recorded or related.earlier)[-1:]
+    return Others(
+        related=related,
+        newest=_compared(related.newer[-1], summary, is_newer=True) if related.newer else None,
+        last=_compared(last[0], summary, is_newer=False) if last else None,
+    )
+
+
+def _compared(other: Other, summary: Summary, *, is_newer: bool) -> Compared:
+    acting().note_at_once("viewed", other.reference, f"beside {summary.reference}")
+    with suppress(KeyFault):
+        is_other = ScreeningRow.reference == other.reference
+        screening = screenings.find(db.session, installation().keys, is_other)
+        if screening is not None:
+            its = installation().printer.summary(screening)
+            pair = (summary, its) if is_newer else (its, summary)
+            return Compared(other=other, differences=tuple(differences(*pair)), entries=its.entries)
+    return Compared(other=other, differences=None, entries=())
+
+
+@blueprint.post("/<reference>/same-person")
+@needs("prescriber")
+def decide(reference: str) -> Response:
+    """Link another screening with this one, or part them."""
+    is_same = request.form.get("is_same") == "yes"
+    try:
+        same_person.decide(
+            acting(),
+            reference,
+            request.form.get("other", ""),
+            is_same=is_same,
+            seen=request.form.get("seen", ""),
+        )
+        flash(_("Recorded: the same person.") if is_same else _("Recorded: not the same person."))
+    except same_person.DecidedMeanwhile:
+        flash(_("Nothing was changed: somebody else has decided meanwhile, as shown below."))
+    except screenings.NoSuchScreening:
+        flash(_("Nothing was changed: one of the two screenings has been deleted."))
+    return redirect(url_for("clinic.screening", reference=reference), code=303)

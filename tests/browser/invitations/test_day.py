@@ -1,4 +1,4 @@
-"""A day with 20 expected of whom 7 have not answered: found, filtered, walked through and printed."""
+"""A day with 20 expected patients, 7 without answers: filtered, walked through and printed."""
 
 from __future__ import annotations
 
@@ -99,7 +99,8 @@ def test_a_day_with_20_expected_of_whom_7_have_not_answered(
         page.check(f".expected tr:has-text('Expected {number}') .choose input")
     sent = """async () => {
         const form = document.querySelector("#print");
-        const answer = await fetch(form.action, { method: "POST", body: new URLSearchParams(new FormData(form)) });
-        return [answer.headers.get("content-type"), new FormData(form).getAll("reference").length];
+        const data = new FormData(form);
+        const answer = await fetch(form.action, { method: "POST", body: new URLSearchParams(data) });
+        return [answer.headers.get("content-type"), data.getAll("reference").length];
     }"""
     assert page.evaluate(sent) == ["application/pdf", 2]

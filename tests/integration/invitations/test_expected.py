@@ -1,4 +1,4 @@
-"""Who is expected today: the first part of the inbox, its filters and orders, and what staff see of it."""
+"""Who is expected today: the first part of the inbox, its filters and orders, for staff too."""
 
 from __future__ import annotations
 
@@ -83,8 +83,9 @@ def other_names(page: Colleague) -> list[str]:
     """The patients in the list below it."""
     _before, table, rest = page.page.text.rpartition('<table class="inbox">')
     return re.findall(
-        r'<th scope="row">(?:<label.*?</label>)?(?:<a [^>]*>)?<bdi>([^<]+)</bdi>',
+        r'<th scope="row">\s*(?:<label.*?</label>)?\s*(?:<a [^>]*>)?<bdi>([^<]+)</bdi>',
         rest if table else "",
+        re.DOTALL,
     )
 
 

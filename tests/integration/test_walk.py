@@ -31,7 +31,7 @@ def back(page: Colleague) -> str:
 def three(app: Flask) -> list[str]:
     """The references of three screenings in the order of the inbox."""
     references = [
-        sent(app, answers, name=name)
+        sent(app, answers, name=name, visit=f"V {name}")
         for name, answers in [("Third", {}), ("Second", UNSURE), ("First", PREGNANT)]
     ]
     return references[::-1]
@@ -63,6 +63,20 @@ def test_a_decision_leaves_the_way_through_the_list(app: Flask, three: list[str]
     assert "Reviewed" in dr.text
     dr.get(link(dr, 'rel="next"'))
     assert three[2] in dr.path
+
+
+def test_linking_and_parting_leave_the_way_through_the_list(app: Flask, three: list[str]) -> None:
+    sent(app, name="Second", visit="V other")
+    dr = Colleague(app)
+    dr.get("/clinic/")
+    dr.get(link(dr, three[1]))
+    action, values = re.findall(
+        r'action="([^"]+/same-person[^"]*)">(.*?)</form>', dr.page.text, re.S
+    )[0]
+    form = dict(re.findall(r'name="(other|seen)" value="([^"]*)"', values))
+    dr.post(unescape(action), form | {"is_same": "no"})
+    assert "Recorded: not the same person." in dr.text
+    assert "2 of 4 in the list" in dr.text
 
 
 def test_a_page_of_the_list_leads_on_to_the_next(

@@ -100,7 +100,8 @@ def test_a_day_with_20_expected_of_whom_7_have_not_answered(
     sent = """async () => {
         const form = document.querySelector("#print");
         const data = new FormData(form);
-        const answer = await fetch(form.action, { method: "POST", body: new URLSearchParams(data) });
+        const body = new URLSearchParams(data);
+        const answer = await fetch(form.action, { method: "POST", body });
         return [answer.headers.get("content-type"), data.getAll("reference").length];
     }"""
     assert page.evaluate(sent) == ["application/pdf", 2]

@@ -46,7 +46,7 @@ def expect(
     with app.app_context():
         act = act_of(app)
         invitation_id = service.new_id()
-        patient = Patient(name=name, birth_date=BORN, visit="V-1042")
+        patient = Patient(name=name, birth_date=BORN, visit=f"V {name}")
         invitation = Invitation(
             patient=patient, language="en", appointment=at, prescriber=prescriber
         )
@@ -54,9 +54,8 @@ def expect(
         if answers is None:
             return invitation_id
         book = installation().books["en"]
-        sent = store(
-            db.session, act.keys, book, all_no(**answers), name=answered_as or name, birth_date=BORN
-        )
+        given = {"name": answered_as or name, "birth_date": BORN, "visit": patient.visit}
+        sent = store(db.session, act.keys, book, all_no(**answers), **given)
         with write(db.session):
             row = db.session.get_one(InvitationRow, invitation_id)
             query = text("SELECT draft_hash FROM screenings WHERE reference = :reference")
@@ -64,13 +63,19 @@ def expect(
         return sent.reference
 
 
-def walk_in(app: Flask, name: str, **answers: Any) -> str:
+def walk_in(app: Flask, name: str, *, birth_date: date = date(1971, 4, 9), **answers: Any) -> str:
     """A screening that nobody was invited to."""
     with app.app_context():
         here = installation()
+        patient = {"name": name, "birth_date": birth_date, "visit": f"V {name}"}
         return store(
-            db.session, here.keys, here.books["en"], all_no(**answers), name=name
+            db.session, here.keys, here.books["en"], all_no(**answers), **patient
         ).reference
+
+
+def words(page: Colleague) -> str:
+    """The text of the page with single spaces."""
+    return " ".join(page.text.split())
 
 
 def expected_names(page: Colleague) -> list[str]:
@@ -110,8 +115,8 @@ def test_the_inbox_opens_on_who_is_expected_today(app: Flask, a_day: dict[str, s
     dr = Colleague(app)
     dr.get("/clinic/")
     assert expected_names(dr) == ["Bo First", "Cy Missing", "Di Other", "Ana Last"]
-    assert "4 patients, 1 has not answered" in dr.text
-    assert "Not answered Link: Not opened yet" in " ".join(dr.text.split())
+    assert "4 patients, 1 has not answered" in words(dr)
+    assert "Not answered Link: Not opened yet" in words(dr)
     # who came without an appointment stands before a more severe one of another day
     assert other_names(dr) == ["Gus Walked", "Ed Tomorrow"]
     assert "2 screenings" in dr.text
@@ -183,8 +188,8 @@ def test_answers_under_another_name_are_not_those_of_the_invited_patient(app: Fl
     dr = Colleague(app)
     dr.get("/clinic/")
     assert expected_names(dr) == ["Ana Invited"]
-    assert "1 patient, 1 has not answered" in dr.text
-    assert f"Not as invited: {reference}" in " ".join(dr.text.split())
+    assert "1 patient, 1 has not answered" in words(dr)
+    assert f"Not as invited: {reference}" in words(dr)
     assert other_names(dr) == ["Bo Other"]  # nothing waits unseen
 
 
@@ -199,7 +204,7 @@ def test_who_was_invited_twice_is_expected_once_and_withdrawn_links_are_left_out
     dr = Colleague(app)
     dr.get("/clinic/")
     assert expected_names(dr) == ["Ana Twice"]
-    assert "1 patient, 0 have not answered" in dr.text
+    assert "1 patient, 0 have not answered" in words(dr)
 
 
 def test_changed_answers_take_the_place_of_earlier_ones(app: Flask) -> None:
@@ -229,6 +234,19 @@ def test_changed_answers_take_the_place_of_earlier_ones(app: Flask) -> None:
     table = dr.page.text.partition('class="inbox expected"')[2].partition("</table>")[0]
     assert newer.reference in table
     assert first not in table
+
+
+def test_who_sent_other_answers_without_the_link_is_marked_among_those_expected(app: Flask) -> None:
+    invited = expect(app, "Ana Again", NOON, answers={})
+    alone = walk_in(app, "Again Ana", birth_date=BORN, **CONTRA)
+    dr = Colleague(app)
+    dr.get("/clinic/")
+    day, _heading, others = words(dr).partition("Other screenings")
+    assert f"{invited} Newer answers have arrived" in day
+    assert f"{alone} Newest answers, there are earlier ones" in others
+    staff = Colleague(app, "sam", "staff")
+    staff.get("/clinic/")
+    assert words(staff).count("Sent more than once") == 2
 
 
 @both_databases

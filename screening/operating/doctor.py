@@ -87,7 +87,7 @@ def _examined_data(now: datetime) -> Iterator[tuple[bool | None, str, str]]:
     here = installation()
     newest = audit.last(db.session)
     in_doubt = doubt(db.session)
-    apart = abs(database.clock(db.session, here=now) - now)
+    apart = abs(database.clock(db.session, local=now) - now)
     faults = []
     if newest is not None and newest.at > now + timedelta(minutes=5):
         faults.append(", behind the newest audit row")

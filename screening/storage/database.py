@@ -282,12 +282,12 @@ def empty_journal(session: Session) -> None:
     session.rollback()
 
 
-def clock(session: Session, *, here: datetime) -> datetime:
-    """Return the time on the database's machine, for SQLite `here`: the time on this machine."""
+def clock(session: Session, *, local: datetime) -> datetime:
+    """Return the time on the database's machine, for SQLite `local`: the time here."""
     if session.get_bind().dialect.name != "postgresql":
-        return here
-    there: datetime = session.scalars(select(func.clock_timestamp())).one()
-    return there.astimezone(UTC)
+        return local
+    remote: datetime = session.scalars(select(func.clock_timestamp())).one()
+    return remote.astimezone(UTC)
 
 
 def integrity(session: Session) -> list[str]:

@@ -18,9 +18,9 @@ from screening.domain.entries import Decision, Review, Status
 from screening.domain.evaluate import evaluate
 from screening.domain.rules import Kind, RuleBook
 from screening.extensions import db
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.storage import screenings
-from screening.storage.audit import Act
+from screening.storage.audit import Actor
 from screening.storage.tables import AuditRow, EntryRow, ScreeningRow, SearchRow
 
 SEED = 20260302
@@ -109,8 +109,8 @@ def fill(app: Flask, count: int, *, reviewed: float, now: datetime) -> list[Pati
     chance = random.Random(SEED)
     progress = Progress(f"filling with {count:,}, {reviewed:.0%} reviewed", count)
     with app.app_context():
-        keys = installation().keys
-        book = installation().books["en"]
+        keys = current_installation().keys
+        book = current_installation().books["en"]
         sets = [_answers(chance, book) for _ in range(SETS)]
         references = _references(count)
         bulk = BulkSession(db.session)
@@ -129,8 +129,8 @@ def fill(app: Flask, count: int, *, reviewed: float, now: datetime) -> list[Pati
             # the audit log.
             session: Any = bulk if number else db.session
             screenings.add(session, keys, screening, book=book, draft_hash=f"{number:064x}")
-            act = Act(session=session, keys=keys, now=sent, by="patient")
-            act.note("submitted", screening.reference)
+            actor = Actor(session=session, keys=keys, now=sent, by="patient")
+            actor.note("submitted", screening.reference)
             if number and chance.random() < reviewed:
                 _review(bulk, screening, book, chance, now=now)
             patients.append(screening.patient)
@@ -147,7 +147,7 @@ def _review(
 
     A deferred screening is due between two days ago and four weeks from now.
     """
-    keys = installation().keys
+    keys = current_installation().keys
     decision = chance.choices([*DECISIONS], [*DECISIONS.values()])[0]
     until = None
     if decision is Decision.DEFER:
@@ -159,7 +159,7 @@ def _review(
     assessment = evaluate(book, reviewed.established)
     screenings.change(bulk, keys, bulk.last_screening(), reviewed, assessment)
     for action in ("opened", "reviewed"):
-        Act(session=bulk, keys=keys, now=entry.at, by="bench").note(action, screening.reference)
+        Actor(session=bulk, keys=keys, now=entry.at, by="bench").note(action, screening.reference)
 
 
 def _references(count: int) -> list[str]:

@@ -26,7 +26,7 @@ from screening.extensions import db
 from screening.features.invitations import store
 from screening.features.invitations.invitation import Invitation
 from screening.features.invitations.tables import InvitationRow
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.storage import screenings
 from screening.storage.tables import ScreeningRow
 
@@ -141,7 +141,7 @@ def _clinic(stack: ExitStack, count: int, reviewed: float) -> Clinic:
 def _expect(app: Flask, now: datetime) -> None:
     """Invite patients to today and to the days around it; most of today's have answered."""
     with app.app_context():
-        keys = installation().keys
+        keys = current_installation().keys
         newest = select(ScreeningRow).order_by(ScreeningRow.submitted_at.desc())
         answered = iter(db.session.scalars(newest.limit(EXPECTED * DAYS)).all())
         noon = now.replace(hour=12, minute=0)
@@ -194,12 +194,12 @@ def _send(client: FlaskClient, address: str, *, form_at: str = "", **values: str
 
 def _mix(clinic: Clinic) -> str:
     """Describe the stored screenings."""
-    here = installation(clinic.app)
+    installation = current_installation(clinic.app)
     with clinic.app.app_context():
         count = text("SELECT status, count(*) FROM screenings GROUP BY status ORDER BY status")
         statuses = ", ".join(f"{number:,} {status}" for status, number in db.session.execute(count))
         db.session.rollback()
-    size = (here.settings.instance / "screening.db").stat().st_size
+    size = (installation.settings.instance / "screening.db").stat().st_size
     families = Counter(patient.name.split()[-1] for patient in clinic.patients)
     patients = families[clinic.patients[0].name.split()[-1]]
     return (

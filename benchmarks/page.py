@@ -17,9 +17,9 @@ from benchmarks.timing import Side, Table, fastest, milliseconds, take_turns
 from benchmarks.usual_case import usual_patient
 from screening.domain.answers import read_answers
 from screening.extensions import db
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.services import questionnaire
-from screening.storage.audit import Act
+from screening.storage.audit import Actor
 from screening.storage.drafts import Draft
 
 ROUNDS = 400
@@ -113,13 +113,13 @@ def begin_draft(app: Flask) -> str:
     now = datetime.now(UTC)
     keep = timedelta(hours=4)
     with app.app_context():
-        here = installation()
-        book = here.books[here.settings.languages[0]]
-        act = Act(session=db.session, keys=here.keys, now=now, by="patient")
-        token = questionnaire.begin(act, address="", keep=keep)
+        installation = current_installation()
+        book = installation.books[installation.settings.languages[0]]
+        actor = Actor(session=db.session, keys=installation.keys, now=now, by="patient")
+        token = questionnaire.begin(actor, address="", keep=keep)
         answers = read_answers(book, ANSWERED)
         filled_in = Draft(patient=usual_patient(NUMBER), answers=answers)
-        questionnaire.record(act, token, lambda _: filled_in, keep=keep)
+        questionnaire.record(actor, token, lambda _: filled_in, keep=keep)
     return token
 
 

@@ -18,7 +18,7 @@ from benchmarks.filling import fill
 from benchmarks.installed import installed
 from benchmarks.timing import Progress, Table, milliseconds
 from screening.extensions import db
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.operating import rotate_key
 from screening.storage import summaries
 from screening.storage.database import write
@@ -90,7 +90,7 @@ def _rotate(count: int) -> tuple[float, float]:
 def _add_summaries(app: Flask, count: int) -> None:
     progress = Progress(f"printed summaries of {count:,}", count)
     with app.app_context():
-        keys = installation().keys
+        keys = current_installation().keys
         now = datetime.now(UTC)
         ids = list(db.session.scalars(select(ScreeningRow.id)))
         for first in range(0, count, PART):

@@ -20,7 +20,7 @@ from typing import IO, cast
 import psycopg
 from flask import Flask
 
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.printing.renderer_process import ROOT
 
 THREADS = 4  # of each worker, as `make run` has it
@@ -56,7 +56,7 @@ class Served:
 @contextmanager
 def serve(app: Flask, *, workers: int) -> Iterator[Served]:
     """Serve an installation with gunicorn, as `make run` does, once every worker is ready."""
-    settings = installation(app).settings
+    settings = current_installation(app).settings
     kept = {
         name: value
         for name, value in os.environ.items()

@@ -34,9 +34,9 @@ from benchmarks.timing import Progress, Side, Table, Times, milliseconds, second
 from benchmarks.usual_case import usual_answers, usual_patient
 from screening.domain.answers import read_answers
 from screening.extensions import db
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.services import questionnaire
-from screening.storage.audit import Act
+from screening.storage.audit import Actor
 from screening.storage.drafts import Draft
 
 ROUNDS = 10
@@ -172,14 +172,14 @@ def complete_drafts(app: Flask, count: int) -> Iterator[str]:
     now = datetime.now(UTC)
     keep = timedelta(hours=4)
     with app.app_context():
-        here = installation()
-        book = here.books[here.settings.languages[0]]
+        installation = current_installation()
+        book = installation.books[installation.settings.languages[0]]
         for number in range(count):
             answers = read_answers(book, usual_answers(number))
             filled_in = Draft(patient=usual_patient(number), answers=answers)
-            act = Act(session=db.session, keys=here.keys, now=now, by="patient")
-            token = questionnaire.begin(act, address="", keep=keep)
-            questionnaire.record(act, token, lambda _, filled_in=filled_in: filled_in, keep=keep)  # type: ignore[misc]
+            actor = Actor(session=db.session, keys=installation.keys, now=now, by="patient")
+            token = questionnaire.begin(actor, address="", keep=keep)
+            questionnaire.record(actor, token, lambda _, filled_in=filled_in: filled_in, keep=keep)  # type: ignore[misc]
             yield token
 
 

@@ -70,7 +70,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     if half:
         words = "the pages are not translated into"
         raise InvalidSettings([f"{settings.place(name)}: {words} {code}" for name, code in half])
-    here = Installation(settings)
+    installation = Installation(settings)
     app = Flask(
         __name__,
         instance_path=str(settings.instance),
@@ -79,7 +79,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
     app.jinja_environment = Pages
     app.config.from_mapping(
-        SECRET_KEY=read_private(here.secret_file) if here.secret_file.exists() else None,
+        SECRET_KEY=read_private(installation.secret_file)
+        if installation.secret_file.exists()
+        else None,
         SQLALCHEMY_ENGINES={
             "default": {"url": settings.database, "pool_pre_ping": bool(settings.database_url)}
         },
@@ -102,7 +104,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         BABEL_DEFAULT_LOCALE=settings.languages[0],
         BABEL_DEFAULT_TIMEZONE=settings.clinic_timezone,
     )
-    app.extensions["screening"] = here
+    app.extensions["screening"] = installation
     if settings.proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies)  # type: ignore[method-assign]
     app.jinja_env.undefined = StrictUndefined
@@ -116,15 +118,15 @@ def create_app(settings: Settings | None = None) -> Flask:
     ]
     with app.app_context():
         configure(db.engine)
-        db.sessionmaker.configure(info={"keys": lambda: here.keys})
+        db.sessionmaker.configure(info={"keys": lambda: installation.keys})
     uploads.init_app(app)
-    features.init_app(app, here)
+    features.init_app(app, installation)
     draft_cookie.init_app(app)
     csrf.init_app(app)
     babel.init_app(app, locale_selector=lambda: settings.locale(language.chosen()))
     app.jinja_env.globals["clinic"] = settings
     app.jinja_env.globals["sections"] = navigation.sections
-    sign_in_setup.init_app(app, here)
+    sign_in_setup.init_app(app, installation)
     for part in (
         patient,
         papers,

@@ -13,11 +13,11 @@ from flask import Flask
 
 from screening.extension_points import JobKind
 from screening.extensions import db
-from screening.installation import Installation, installation
+from screening.installation import Installation, current_installation
 from screening.operating import overlooked, retention
 from screening.operating.clock import ClockInDoubt, this_machine
 from screening.settings import as_called
-from screening.storage.audit import Act
+from screening.storage.audit import Actor
 
 EVERY = 60.0  # seconds
 # seconds; in between, the outbox is looked at whenever this process has put something into it
@@ -33,30 +33,30 @@ Task = Callable[[Flask], bool]  # does a piece of work, and tells whether there 
 
 def start(app: Flask, *, only_outbox: bool = False) -> None:
     """Begin in threads that end with the process; a forked process begins its own."""
-    here = installation(app)
+    installation = current_installation(app)
     daily: list[tuple[str, Task, float]] = [
         ("what is due daily", once, EVERY),
         ("list", read_list, EVERY),
     ]
-    if here.settings.overlooked_mail and here.points.mailers:
+    if installation.settings.overlooked_mail and installation.points.mailers:
         daily.append(("overlooked screenings", tell_overlooked, EVERY))
     tasks = [] if only_outbox else daily
-    if here.settings.outbox_in_server or only_outbox:
-        names = ("printing", *(job_kind.label for job_kind in here.points.job_kinds))
+    if installation.settings.outbox_in_server or only_outbox:
+        names = ("printing", *(job_kind.label for job_kind in installation.points.job_kinds))
         tasks += zip(names, of_outbox(app), repeat(LOOK_EVERY), strict=False)
     busy = [threading.Lock() for _ in tasks]
 
     def begin() -> None:
-        here.asleep = []  # whoever forked may have held the lock within an old one
-        here.rounds = {}
+        installation.asleep = []  # whoever forked may have held the lock within an old one
+        installation.rounds = {}
         for (name, task, every), lock in zip(tasks, busy, strict=True):
             asked = threading.Event()
             if task not in (once, read_list, tell_overlooked):
-                here.asleep.append(asked)
+                installation.asleep.append(asked)
             thread = threading.Thread(
                 target=run, args=(app, task, every, lock, asked), name=name, daemon=True
             )
-            here.rounds[thread] = time.monotonic()
+            installation.rounds[thread] = time.monotonic()
             thread.start()
 
     def before_fork() -> None:
@@ -73,7 +73,7 @@ def start(app: Flask, *, only_outbox: bool = False) -> None:
 
     def begin_in_child() -> None:
         release()
-        here.worklist.forget()
+        installation.worklist.forget()
         begin()
 
     os.register_at_fork(before=before_fork, after_in_parent=release, after_in_child=begin_in_child)
@@ -86,7 +86,7 @@ def run(app: Flask, task: Task, every: float, lock: threading.Lock, asked: threa
         asked.clear()
         more = True
         while more:
-            installation(app).rounds[threading.current_thread()] = time.monotonic()
+            current_installation(app).rounds[threading.current_thread()] = time.monotonic()
             try:
                 with lock:  # for each piece of work: a fork need not wait for all of it
                     more = task(app)
@@ -99,9 +99,9 @@ def run(app: Flask, task: Task, every: float, lock: threading.Lock, asked: threa
         asked.wait(every)
 
 
-def fault(here: Installation, *, now: float) -> str:
+def fault(installation: Installation, *, now: float) -> str:
     """Return in words which thread has ended or is stuck at `now` (monotonic), or ""."""
-    for thread, since in here.rounds.items():
+    for thread, since in installation.rounds.items():
         if not thread.is_alive():
             return f"the thread for {thread.name} has ended"
         if now - since > STUCK_AFTER:
@@ -115,10 +115,12 @@ def once(app: Flask) -> bool:
     A failure is logged, without anything personal.
     """
 
-    def work(here: Installation) -> bool:
+    def work(installation: Installation) -> bool:
         try:
-            act = Act(session=db.session, keys=here.keys, now=datetime.now(UTC), by="server")
-            retention.daily(act, this_machine(), days=here.settings.retention_days)
+            actor = Actor(
+                session=db.session, keys=installation.keys, now=datetime.now(UTC), by="server"
+            )
+            retention.daily(actor, this_machine(), days=installation.settings.retention_days)
         except ClockInDoubt:
             log.warning(
                 "%s",
@@ -132,11 +134,15 @@ def once(app: Flask) -> bool:
 def read_list(app: Flask) -> bool:
     """Read a part of the list of screenings, once in each process. Return whether more is left."""
 
-    def work(here: Installation) -> bool:
-        zone = here.settings.clinic_timezone
-        list_ = here.worklist
+    def work(installation: Installation) -> bool:
+        zone = installation.settings.clinic_timezone
+        list_ = installation.worklist
         with list_.current(
-            db.session, here.keys, timezone=zone, today=here.today(), patience=SHORTLY
+            db.session,
+            installation.keys,
+            timezone=zone,
+            today=installation.today(),
+            patience=SHORTLY,
         ):
             return not list_.is_whole
 
@@ -146,9 +152,11 @@ def read_list(app: Flask) -> bool:
 def tell_overlooked(app: Flask) -> bool:
     """Tell the clinic by mail how many screenings are overlooked; never is anything left."""
 
-    def work(here: Installation) -> bool:
-        act = Act(session=db.session, keys=here.keys, now=datetime.now(UTC), by="server")
-        overlooked.tell(act, here, here.points.mailers[0])
+    def work(installation: Installation) -> bool:
+        actor = Actor(
+            session=db.session, keys=installation.keys, now=datetime.now(UTC), by="server"
+        )
+        overlooked.tell(actor, installation, installation.points.mailers[0])
         return False
 
     return _logged(app, "background", work)
@@ -156,7 +164,10 @@ def tell_overlooked(app: Flask) -> bool:
 
 def of_outbox(app: Flask) -> list[Task]:
     """Return the tasks that empty the outbox, one for each kind of job: none waits for another."""
-    others = [partial(do_one, job_kind=job_kind) for job_kind in installation(app).points.job_kinds]
+    others = [
+        partial(do_one, job_kind=job_kind)
+        for job_kind in current_installation(app).points.job_kinds
+    ]
     return [print_one, *others]
 
 
@@ -166,10 +177,10 @@ def print_one(app: Flask) -> bool:
     What fails is noted in the outbox, or at least logged.
     """
 
-    def work(here: Installation) -> bool:
-        printed = here.printer.work(now=datetime.now(UTC))
+    def work(installation: Installation) -> bool:
+        printed = installation.printer.work(now=datetime.now(UTC))
         if printed:
-            here.wake()  # the other jobs about it can be done
+            installation.wake()  # the other jobs about it can be done
         return printed
 
     return _logged(app, "outbox", work)
@@ -183,7 +194,7 @@ def do_one(app: Flask, job_kind: JobKind) -> bool:
 def _logged(app: Flask, part: str, work: Callable[[Installation], bool]) -> bool:
     try:
         with app.app_context():  # its end can fail too, where the connection has broken
-            return work(installation(app))
+            return work(current_installation(app))
     except Exception as err:  # noqa: BLE001 - whatever failed, the server goes on and tries again
         log.error("%s: %s", part, type(err).__name__)
         return False

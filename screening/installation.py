@@ -209,7 +209,7 @@ def _signature(pem: str, file: Path) -> Signature:
     return Signature(pem.encode(), file)
 
 
-def installation(app: Flask | None = None) -> Installation:
+def current_installation(app: Flask | None = None) -> Installation:
     """Return the installation of the given or the current application."""
     found: Installation = (app or current_app).extensions["screening"]
     return found

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 from flask import Flask
 
 from screening.extensions import db
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.operating import retention
 from screening.operating.clock import Machine
-from screening.storage.audit import Act
+from screening.storage.audit import Actor
 from screening.storage.tables import ClockRow
 
 HOST = "test"
@@ -32,11 +32,13 @@ def purge(
     What is announced is acknowledged before.
     """
     with app.app_context():
-        act = Act(session=db.session, keys=installation().keys, now=wall or at, by="test")
+        actor = Actor(
+            session=db.session, keys=current_installation().keys, now=wall or at, by="test"
+        )
         if acknowledged:
-            retention.acknowledge(act, retention.announced(db.session, days=days, shown=1000)[2])
+            retention.acknowledge(actor, retention.announced(db.session, days=days, shown=1000)[2])
         machine = Machine(host=HOST, uptime=(at - BOOTED).total_seconds())
-        return retention.purge(act, machine, days=days, by_itself=by_itself)[0]
+        return retention.purge(actor, machine, days=days, by_itself=by_itself)[0]
 
 
 def pass_days(

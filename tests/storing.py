@@ -14,18 +14,21 @@ from screening.domain.answers import read_answers
 from screening.domain.assessment import Screening
 from screening.domain.rules import RuleBook
 from screening.extensions import db
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.rulebooks.load import load_content
 from screening.storage import editions, outbox, screenings
-from screening.storage.audit import Act
+from screening.storage.audit import Actor
 from screening.storage.database import write
 from screening.storage.encryption import Keys
 from tests.builders import a_patient
 
 
-def act_of(app: Flask, *, now: datetime | None = None) -> Act:
-    return Act(
-        session=db.session, keys=installation(app).keys, now=now or datetime.now(UTC), by="test"
+def act_of(app: Flask, *, now: datetime | None = None) -> Actor:
+    return Actor(
+        session=db.session,
+        keys=current_installation(app).keys,
+        now=now or datetime.now(UTC),
+        by="test",
     )
 
 
@@ -53,7 +56,7 @@ def store(
         screenings.add(
             session, keys, screening, book=book, draft_hash=secrets.token_hex(32), jobs=jobs
         )
-        Act(session=session, keys=keys, now=now, by="patient").note(
+        Actor(session=session, keys=keys, now=now, by="patient").note(
             "submitted", screening.reference
         )
     return screening
@@ -62,13 +65,15 @@ def store(
 def put_in_force(app: Flask, content: str) -> None:
     """Put the edition with this content in force, as an approval does."""
     with app.app_context(), write(db.session):
-        act = Act(session=db.session, keys=installation().keys, now=datetime.now(UTC), by="dr")
+        actor = Actor(
+            session=db.session, keys=current_installation().keys, now=datetime.now(UTC), by="dr"
+        )
         edition = load_content(content)["en"].edition
-        editions.keep(act.session, edition, now=act.now)
-        editions.put_in_force(act, edition, from_at=act.now)
+        editions.keep(actor.session, edition, now=actor.now)
+        editions.put_in_force(actor, edition, from_at=actor.now)
 
 
 def book_in_force(app: Flask, language: str = "en") -> RuleBook:
     """The rule book that patients of this installation are asked by."""
     with app.app_context():
-        return installation().books[language]
+        return current_installation().books[language]

@@ -2,9 +2,9 @@
 
 import click
 
-from screening.cli.common import acting, commands, fail, on_a_ready_installation
+from screening.cli.common import commands, current_actor, fail, on_a_ready_installation
 from screening.extensions import db
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.operating import retention
 
 MOST = 10_000
@@ -19,7 +19,7 @@ def acknowledge(references: tuple[str, ...], every: bool) -> None:
 
     Without REFERENCES it lists them.
     """
-    days = installation().settings.retention_days
+    days = current_installation().settings.retention_days
     count, first, announced = retention.announced(db.session, days=days, shown=MOST)
     if not references and not every:
         click.echo(f"{count} screenings without a decision are due for deletion from {first}:")
@@ -28,5 +28,5 @@ def acknowledge(references: tuple[str, ...], every: bool) -> None:
     unknown = sorted({*references} - {*announced})
     if unknown:
         fail(f"Not announced, or acknowledged already: {', '.join(unknown)}")
-    acknowledged = retention.acknowledge(acting(), announced if every else references)
+    acknowledged = retention.acknowledge(current_actor(), announced if every else references)
     click.echo(f"{acknowledged} screenings may be deleted.")

@@ -6,7 +6,7 @@ import click
 
 from screening.cli.common import commands, fail, on_a_ready_installation, print_table
 from screening.extensions import db
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.storage import audit as audit_log
 
 
@@ -24,7 +24,7 @@ def audit() -> None:
 @on_a_ready_installation()
 def audit_verify(head: str) -> None:
     """Prove that no row was edited, removed, inserted or moved."""
-    keys = installation().keys
+    keys = current_installation().keys
     faults = list(audit_log.verify(db.session, keys, kept=head))
     if faults:
         fail(*faults)
@@ -36,7 +36,7 @@ def audit_verify(head: str) -> None:
 @on_a_ready_installation()
 def audit_head() -> None:
     """Print the end of the chain, to be kept elsewhere."""
-    click.echo(audit_log.head(db.session, installation().keys))
+    click.echo(audit_log.head(db.session, current_installation().keys))
 
 
 @audit.command("export")

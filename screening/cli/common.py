@@ -19,7 +19,7 @@ from flask.cli import AppGroup
 from sqlalchemy.exc import DatabaseError
 
 from screening.extensions import db
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.operating.backup import CannotCopy
 from screening.operating.own_lines import lines_of_ours
 from screening.operating.readiness import START_FAULTS, not_reachable
@@ -27,7 +27,7 @@ from screening.printing.signature import CannotSign
 from screening.reports.spreadsheet import write_row
 from screening.services.people import NotAccepted
 from screening.settings import as_called
-from screening.storage.audit import Act
+from screening.storage.audit import Actor
 from screening.storage.database import check_keys, check_release
 
 READABLE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -89,15 +89,15 @@ def on_a_ready_installation() -> Iterator[None]:
 
     As a decorator of a command it is placed below those of click.
     """
-    check_keys(db.session, installation().keys)
+    check_keys(db.session, current_installation().keys)
     check_release(db.session)
     yield
 
 
-def acting() -> Act:
-    """Return the act of the person who runs the command, at this moment."""
+def current_actor() -> Actor:
+    """Return the person who runs the command as the actor."""
     by = f"command ({getpass.getuser()})"
-    return Act(session=db.session, keys=installation().keys, now=datetime.now(UTC), by=by)
+    return Actor(session=db.session, keys=current_installation().keys, now=datetime.now(UTC), by=by)
 
 
 def print_table(rows: Iterable[Iterable[object]], *, is_log: bool = False) -> None:

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import click
 
-from screening.cli.common import acting, commands, on_a_ready_installation
+from screening.cli.common import commands, current_actor, on_a_ready_installation
 from screening.operating import clock
 from screening.operating.clock import this_machine
 
@@ -24,5 +24,5 @@ def confirm_clock(was_off: bool, yes: bool) -> None:
             f"This machine says {datetime.now().astimezone():%d %B %Y, %H:%M %Z}. Is that right?",
             abort=True,
         )
-    clock.confirm(acting(), this_machine(), was_off=was_off)
+    clock.confirm(current_actor(), this_machine(), was_off=was_off)
     click.echo("Confirmed. Screenings will again be deleted at the end of their retention period.")

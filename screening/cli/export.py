@@ -8,15 +8,15 @@ import click
 
 from screening.cli.common import (
     WRITABLE,
-    acting,
     commands,
+    current_actor,
     fail,
     on_a_ready_installation,
     progress,
 )
 from screening.domain.rules import BASE_LANGUAGE
 from screening.extensions import db
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.reports import fhir, spreadsheet
 from screening.services import export as export_service
 from screening.storage import screenings
@@ -38,13 +38,13 @@ from screening.storage.tables import ScreeningRow
 @on_a_ready_installation()
 def export(target: Path, since: datetime, kind: str) -> None:
     """Write screenings to the new file TARGET: a table (CSV), or FHIR R4 Bundles (NDJSON)."""
-    here = installation()
+    installation = current_installation()
     since = since.replace(tzinfo=UTC)
-    book = here.approved_books[BASE_LANGUAGE]
+    book = installation.approved_books[BASE_LANGUAGE]
     total = screenings.count(db.session, ScreeningRow.submitted_at >= since)
     try:
         with new_file(target, encoding=spreadsheet.ENCODING if kind == "csv" else "utf-8") as file:
-            screened = export_service.export(acting(), since=since, kind=kind)
+            screened = export_service.export(current_actor(), since=since, kind=kind)
             columns = spreadsheet.columns(book)
             if kind == "csv":
                 spreadsheet.write_row(file, columns)
@@ -55,7 +55,7 @@ def export(target: Path, since: datetime, kind: str) -> None:
                         spreadsheet.write_row(file, (row.get(column, "") for column in columns))
                     else:
                         bundle = fhir.bundle(
-                            screening, assessment, books, base=here.settings.fhir_base
+                            screening, assessment, books, base=installation.settings.fhir_base
                         )
                         file.write(f"{json.dumps(bundle, ensure_ascii=False)}\n")
                     update(done, total)

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import click
 
-from screening.cli.common import acting, commands, progress
+from screening.cli.common import commands, current_actor, progress
 from screening.domain.rules import BASE_LANGUAGE
 from screening.extensions import alembic, db
-from screening.installation import Installation, installation
+from screening.installation import Installation, current_installation
 from screening.operating.doctor import not_offered
 from screening.operating.readiness import SECRET_BYTES, not_reachable
 from screening.printing import fonts
@@ -29,35 +29,34 @@ from screening.storage.private_files import KeyFault, write_private
 @commands.command()
 def init() -> None:
     """Prepare the instance folder, keys and database, or bring an older database up to date."""
-    here = installation()
-    instance = here.settings.instance
+    installation = current_installation()
+    instance = installation.settings.instance
     instance.mkdir(mode=0o700, parents=True, exist_ok=True)
     instance.chmod(0o700)
     with _alone(instance):
         database.make_private(db.engine)
-        _make_missing_files(here, stored=database.has_tables(db.session))
+        _make_missing_files(installation, stored=database.has_tables(db.session))
         db.session.rollback()
         _migrate()
         with database.write(db.session):
-            database.note_keys(db.session, here.keys)
-            audit.prepare(db.session, here.keys)
+            database.note_keys(db.session, installation.keys)
+            audit.prepare(db.session, installation.keys)
             database.seal_unsealed(db.session)
-        database.check_keys(db.session, here.keys)
+        database.check_keys(db.session, installation.keys)
         with database.write(db.session):
-            for prepare in here.points.preparations:
-                prepare(db.session, here.keys)
-        _begin_rule_book(here)
-        _index_anew(here)
+            for prepare in installation.points.preparations:
+                prepare(db.session, installation.keys)
+        _begin_rule_book(installation)
+        _index_anew(installation)
         # Made last: its presence shows that the database was complete once.
-        if not here.secret_file.exists():
-            write_private(here.secret_file, secrets.token_hex(SECRET_BYTES) + "\n")
+        if not installation.secret_file.exists():
+            write_private(installation.secret_file, secrets.token_hex(SECRET_BYTES) + "\n")
     for missing in fonts.missing_parts():
         click.echo(f"Missing: {missing}", err=True)
-    if words := not_offered(here):
+    if words := not_offered(installation):
         click.echo(f"Languages {words}", err=True)
-    click.echo(
-        f"Ready: {instance}. Keep a copy of {here.key_file} apart from your database backups."
-    )
+    key_file = installation.key_file
+    click.echo(f"Ready: {instance}. Keep a copy of {key_file} apart from your database backups.")
 
 
 def _migrate() -> None:
@@ -72,24 +71,24 @@ def _migrate() -> None:
         raise not_reachable(err) from err
 
 
-def _begin_rule_book(here: Installation) -> None:
+def _begin_rule_book(installation: Installation) -> None:
     """Put the rule book of this release in force, where the clinic has approved none."""
     try:
         editions.begin(
-            acting(),
-            lambda: here.read(here.rule_book_file)[BASE_LANGUAGE].edition,
-            adopted=here.rule_book_file != AZATHIOPRINE,
+            current_actor(),
+            lambda: installation.read(installation.rule_book_file)[BASE_LANGUAGE].edition,
+            adopted=installation.rule_book_file != AZATHIOPRINE,
         )
     except VersionUsed as err:
         click.echo(f"The rule book in force stays: {err}", err=True)
 
 
-def _index_anew(here: Installation) -> None:
+def _index_anew(installation: Installation) -> None:
     """Rebuild the index of names where an older release has made it."""
-    if search.is_current(db.session, here.keys):
+    if search.is_current(db.session, installation.keys):
         return
     with progress("Indexing names") as update:
-        unread = search.build(db.session, here.keys, update)
+        unread = search.build(db.session, installation.keys, update)
     if unread:
         click.echo(
             f"{len(unread)} screenings cannot be read, first {unread[0]}; run: flask verify",
@@ -108,24 +107,26 @@ def _alone(folder: Path) -> Iterator[None]:
         os.close(lock)
 
 
-def _make_missing_files(here: Installation, *, stored: bool) -> None:
+def _make_missing_files(installation: Installation, *, stored: bool) -> None:
     """Write the settings file and the keys of a new installation.
 
     Raises KeyFault and DatabaseNotReady where a part of an older installation is missing.
     """
-    if not here.key_file.exists():
+    if not installation.key_file.exists():
         if stored:
             raise KeyFault(
-                f"{here.key_file} is missing, but the database was sealed with it. "
+                f"{installation.key_file} is missing, but the database was sealed with it. "
                 "Restore the file from your copy; a new key could not read what is stored"
             )
-        write_keys(here.key_file, new_keys())
-    was_used = audit.head_file(db.session, here.keys).exists()
-    if not stored and (was_used or (not here.settings.database_url and here.secret_file.exists())):
+        write_keys(installation.key_file, new_keys())
+    was_used = audit.head_file(db.session, installation.keys).exists()
+    if not stored and (
+        was_used or (not installation.settings.database_url and installation.secret_file.exists())
+    ):
         raise database.DatabaseNotReady(
             f"{db.engine.url.render_as_string()} is empty, but it was in use: what it held is "
             "missing. Bring the file back, or a backup: `flask restore FILE`. Only where nothing "
-            f"is to be kept, move {here.settings.instance} away and run `flask init` again"
+            f"is to be kept, move {installation.settings.instance} away and run `flask init` again"
         )
-    if not (file := here.settings.instance / FILE_NAME).exists():
+    if not (file := installation.settings.instance / FILE_NAME).exists():
         write_private(file, settings_file())

@@ -6,9 +6,9 @@ import click
 from flask import current_app
 
 from screening import background
-from screening.cli.common import acting, commands, fail, on_a_ready_installation
+from screening.cli.common import commands, current_actor, fail, on_a_ready_installation
 from screening.extensions import db
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.services import jobs
 from screening.storage.database import prove_writable
 from screening.storage.outbox import waiting
@@ -34,7 +34,7 @@ def outbox_run(once: bool) -> None:
         app = current_app._get_current_object()  # type: ignore[attr-defined]
         background.start(app, only_outbox=True)
         db.session.rollback()  # no transaction stays open while this waits
-        while not (fault := background.fault(installation(), now=time.monotonic())):
+        while not (fault := background.fault(current_installation(), now=time.monotonic())):
             time.sleep(WATCH_EVERY)
         fail(f"{fault}; start this command again, as systemd does")
     prove_writable(db.session)  # a fault in the background is only logged
@@ -60,4 +60,4 @@ def outbox_list() -> None:
 @on_a_ready_installation()
 def outbox_retry(references: tuple[str, ...]) -> None:
     """Retry the jobs that failed: those of the screenings with these REFERENCES, or all."""
-    click.echo(f"{jobs.retry(acting(), list(references))} jobs will be tried again.")
+    click.echo(f"{jobs.retry(current_actor(), list(references))} jobs will be tried again.")

@@ -3,9 +3,9 @@
 import click
 from flask_security import hash_password
 
-from screening.cli.common import acting, commands, on_a_ready_installation
+from screening.cli.common import commands, current_actor, on_a_ready_installation
 from screening.extensions import db
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.services import people as service
 from screening.settings import as_called
 
@@ -27,9 +27,11 @@ def people_add(sign_in_name: str, full_name: str, roles: tuple[str, ...], if_non
     """Add a person and print a password for the first sign-in; it is shown only now."""
     password = service.one_time_password()
     hashed = hash_password(password)
-    added = service.add(acting(), sign_in_name, full_name, roles, hashed, only_if_none=if_none)
+    added = service.add(
+        current_actor(), sign_in_name, full_name, roles, hashed, only_if_none=if_none
+    )
     if added:
-        address = f"{installation().settings.public_url}/account/sign-in"
+        address = f"{current_installation().settings.public_url}/account/sign-in"
         click.echo(
             f"First sign-in at {address}: name {sign_in_name}, password {password} "
             "(to be changed there)"
@@ -59,7 +61,7 @@ def people_list() -> None:
 
 @on_a_ready_installation()
 def _change(sign_in_name: str, **changes: object) -> None:
-    service.change(acting(), sign_in_name, **changes)  # type: ignore[arg-type]
+    service.change(current_actor(), sign_in_name, **changes)  # type: ignore[arg-type]
 
 
 @people.command("disable")

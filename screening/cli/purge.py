@@ -2,8 +2,8 @@
 
 import click
 
-from screening.cli.common import acting, commands, fail, on_a_ready_installation, progress
-from screening.installation import installation
+from screening.cli.common import commands, current_actor, fail, on_a_ready_installation, progress
+from screening.installation import current_installation
 from screening.operating import retention
 from screening.operating.clock import ClockInDoubt, this_machine
 
@@ -16,10 +16,10 @@ def purge(dry_run: bool) -> None:
 
     The server does so daily.
     """
-    here = installation()
-    days = here.settings.retention_days
+    installation = current_installation()
+    days = installation.settings.retention_days
     if dry_run:
-        due = retention.due(acting(), days=days)
+        due = retention.due(current_actor(), days=days)
         unread = sum(not seen for _reference, seen in due)
         click.echo(f"{len(due)} screenings would be deleted, {unread} never opened:")
         click.echo("\n".join(reference for reference, _seen in due))
@@ -27,7 +27,7 @@ def purge(dry_run: bool) -> None:
     try:
         with progress("Deleting") as update:
             deleted, unread, _left = retention.purge(
-                acting(), this_machine(), days=days, progress=update
+                current_actor(), this_machine(), days=days, progress=update
             )
     except ClockInDoubt:
         fail(

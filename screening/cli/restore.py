@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
-from screening.cli.common import READABLE, acting, commands, fail, progress
+from screening.cli.common import READABLE, commands, current_actor, fail, progress
 from screening.extensions import db
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.operating import backup as copies
 from screening.settings import as_called
 from screening.storage import audit as audit_log
@@ -20,12 +20,13 @@ def restore(source: Path) -> None:
 
     Then run: flask init; flask verify.
     """
-    here = installation()
-    if not here.key_file.exists():
-        fail(f"Put your copy to {here.key_file} first: without that key the backup cannot be read")
+    installation = current_installation()
+    if not installation.key_file.exists():
+        key_file = installation.key_file
+        fail(f"Put your copy to {key_file} first: without that key the backup cannot be read")
     with progress("Copying") as update:
-        copies.restore(db.engine, here.keys, source, update)
-    noted, end = audit_log.begin_anew(acting(), source.name)
+        copies.restore(db.engine, installation.keys, source, update)
+    noted, end = audit_log.begin_anew(current_actor(), source.name)
     total = screenings.count(db.session)
     click.echo(as_called(f"Restored {total} screenings. Now run: flask init; flask verify"))
     if noted.number > end.number:

@@ -2,9 +2,9 @@
 
 import click
 
-from screening.cli.common import acting, commands, on_a_ready_installation, progress
+from screening.cli.common import commands, current_actor, on_a_ready_installation, progress
 from screening.extensions import db
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.operating.rotate_key import forget as forget_old_keys
 from screening.operating.rotate_key import left, seal_anew
 from screening.settings import as_called
@@ -24,30 +24,32 @@ def rotate_key(forget: bool) -> None:
 
     May be interrupted: run it again to go on.
     """
-    here = installation()
-    total = left(db.session, here.keys)
-    if not total and not (forget and len(here.keys.data) > 1):
-        write_keys(here.key_file, with_new_key(here.keys), instead=True)
-        here.keys.follow()
-        total = left(db.session, here.keys)
+    installation = current_installation()
+    total = left(db.session, installation.keys)
+    if not total and not (forget and len(installation.keys.data) > 1):
+        write_keys(installation.key_file, with_new_key(installation.keys), instead=True)
+        installation.keys.follow()
+        total = left(db.session, installation.keys)
     with write(db.session):
-        note_keys(db.session, here.keys)
+        note_keys(db.session, installation.keys)
     done = 0
     with progress("Sealing anew") as update:
-        for count in seal_anew(db.session, here.keys):
+        for count in seal_anew(db.session, installation.keys):
             done += count
             update(done, max(total, done))
-    acting().note_at_once("key rotated", detail=here.keys.current)
+    current_actor().note_at_once("key rotated", detail=installation.keys.current)
     if forget:
-        current_key = only_current(here.keys)
+        current_key = only_current(installation.keys)
         forget_old_keys(
-            db.session, here.keys, lambda: write_keys(here.key_file, current_key, instead=True)
+            db.session,
+            installation.keys,
+            lambda: write_keys(installation.key_file, current_key, instead=True),
         )
-        here.keys.follow()
+        installation.keys.follow()
     click.echo(
-        f"{done} rows are sealed with {here.keys.current} now. "
-        f"Copy {here.key_file} to its safe place again."
+        f"{done} rows are sealed with {installation.keys.current} now. "
+        f"Copy {installation.key_file} to its safe place again."
     )
-    if not forget and len(here.keys.data) > 1:
+    if not forget and len(installation.keys.data) > 1:
         command = as_called("`flask rotate-key --forget`")
         click.echo(f"Old keys stay in it for the backups made before; {command} drops them.")

@@ -11,14 +11,21 @@ import click
 from flask import current_app
 from sqlalchemy.exc import OperationalError
 
-from screening.cli.common import READABLE, acting, commands, fail, on_a_ready_installation, progress
+from screening.cli.common import (
+    READABLE,
+    commands,
+    current_actor,
+    fail,
+    on_a_ready_installation,
+    progress,
+)
 from screening.domain.answers import read_answers
 from screening.domain.comparison import compare
 from screening.domain.conditions import truth_table
 from screening.domain.evaluate import evaluate
 from screening.domain.rules import BASE_LANGUAGE, Question, RuleBook
 from screening.extensions import db
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.reports.fhir_definitions import DEFINITIONS
 from screening.reports.summary import standing
 from screening.rulebooks.adopt import adopt, basis, note_basis
@@ -46,7 +53,7 @@ def rulebook_adopt(seen: bool) -> None:
 
     Upgrades do not change that copy.
     """
-    folder = installation().rule_book_folder
+    folder = current_installation().rule_book_folder
     if seen:
         if not folder.exists():
             fail(f"There is no {folder}; run: flask rulebook adopt")
@@ -75,17 +82,17 @@ def rulebook_check(file: Path | None) -> None:
 
     Without FILE, check the one that the clinic changes.
     """
-    here = installation()
-    books = here.read(file or here.rule_book_file)
+    installation = current_installation()
+    books = installation.read(file or installation.rule_book_file)
     edition = books[BASE_LANGUAGE].edition
     standing_words = "not known to be in force: flask init has not run"
-    if here.key_file.exists():
-        here.check_languages(books)
+    if installation.key_file.exists():
+        installation.check_languages(books)
         editions.refuse_used_version(db.session, edition)
-        current = here.approved_books[BASE_LANGUAGE].edition
+        current = installation.approved_books[BASE_LANGUAGE].edition
         standing_words = f"not in force ({current.version} is)"
         if current.digest == edition.digest:
-            standing_words = f"in force. {standing(current, 'en', on=here.today())}"
+            standing_words = f"in force. {standing(current, 'en', on=installation.today())}"
     click.echo(f"{edition.id} {edition.version} is sound, and {standing_words}")
     click.echo(f"  SHA-256 {edition.digest}")
     for language, book in books.items():
@@ -108,7 +115,7 @@ def rulebook_schema(translation: bool) -> None:
 @click.option("--language", default="en", show_default=True)
 def rulebook_show(language: str) -> None:
     """Print the whole edition in force, in one language."""
-    books = installation().books
+    books = current_installation().books
     if language not in books:
         fail(f"There is no rule book in {language!r}; use one of: {', '.join(books)}")
     template = current_app.jinja_env.get_template("text/rule_book.txt")
@@ -124,7 +131,7 @@ def rulebook_show(language: str) -> None:
 )
 def rulebook_table(is_all: bool) -> None:
     """Print the findings of each answer, by question, then those of several answers together."""
-    book = installation().books[BASE_LANGUAGE]
+    book = current_installation().books[BASE_LANGUAGE]
     if not is_all:
         rows, joined = truth_table(book)
         template = current_app.jinja_env.get_template("text/table.txt")
@@ -157,13 +164,13 @@ def rulebook_diff(old: str, new: str, references: bool) -> None:
     effect = None
     try:
         with on_a_ready_installation(), progress("Assessing screenings") as update:
-            act = acting()
-            since = act.now - timedelta(days=effects.DAYS)
+            actor = current_actor()
+            since = actor.now - timedelta(days=effects.DAYS)
             effect = effects.effect(
-                act, comparison.old, comparison.new, since=since, progress=update
+                actor, comparison.old, comparison.new, since=since, progress=update
             )
         if references:
-            effects.seen(act, effect)
+            effects.seen(actor, effect)
     except (KeyFault, DatabaseNotReady, OperationalError) as err:
         click.echo(f"No screenings were assessed: {getattr(err, 'orig', err)}", err=True)
     template = current_app.jinja_env.get_template("text/comparison.txt")
@@ -178,12 +185,12 @@ def _books(name: str) -> Mapping[str, RuleBook]:
     if name == "packaged":
         return load()
     if name == "in-force":
-        return installation().books
-    basis_file = basis(installation().rule_book_folder)
+        return current_installation().books
+    basis_file = basis(current_installation().rule_book_folder)
     if name == "adopted-from" and basis_file.exists():
         return load(basis_file, ())
     if Path(name).is_file():
-        return installation().read(Path(name))
+        return current_installation().read(Path(name))
     if not re.fullmatch("[0-9a-fA-F]{8,64}", name):
         fail(
             f"{name} is no file; name a file, packaged, in-force, "
@@ -204,8 +211,8 @@ def _books(name: str) -> Mapping[str, RuleBook]:
 )
 def rulebook_fhir(kind: str) -> None:
     """Print the rule book's FHIR R4 Questionnaire, or the CodeSystem of its options."""
-    here = installation()
-    resource = DEFINITIONS[kind](here.approved_books, base=here.settings.fhir_base)
+    installation = current_installation()
+    resource = DEFINITIONS[kind](installation.approved_books, base=installation.settings.fhir_base)
     click.echo(json.dumps(resource, ensure_ascii=False, indent=2))
 
 

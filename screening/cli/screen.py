@@ -11,7 +11,7 @@ from screening.domain.assessment import Assessment, Screening
 from screening.domain.case import InvalidCase, read_case
 from screening.domain.evaluate import evaluate
 from screening.domain.rules import RuleBook
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.printing.pdf import print_summary
 from screening.printing.renderer_process import PrintingFailed
 from screening.reports.summary import Summary, summarise
@@ -27,15 +27,15 @@ def screen(answers: Path, pdf: Path | None, as_json: bool) -> None:
     Exit code 0: evaluated, with any outcome. 1: the file is at fault; every fault is printed.
     2: wrong usage.
     """
-    here = installation()
+    installation = current_installation()
     try:
         content = json.loads(answers.read_text(encoding="utf-8-sig"), object_pairs_hook=_once)
-        case = read_case(here.books, content, today=here.today())
+        case = read_case(installation.books, content, today=installation.today())
     except (OSError, ValueError, RecursionError) as err:
         fail(f"{answers}: not a readable JSON file in UTF-8: {err}")
     except InvalidCase as err:
         fail(*(f"{answers}: {fault}" for fault in err.faults))
-    book = here.approved_books[case.language]
+    book = installation.approved_books[case.language]
     assessment = evaluate(book, case.answers)
     if as_json:
         click.echo(json.dumps(_assessment_json(assessment, book), ensure_ascii=False, indent=2))
@@ -53,7 +53,7 @@ def screen(answers: Path, pdf: Path | None, as_json: bool) -> None:
             answers=case.answers,
             digest=book.edition.digest,
         )
-        _write_pdf(pdf, summarise(screening, here.approved_books, here.settings))
+        _write_pdf(pdf, summarise(screening, installation.approved_books, installation.settings))
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -67,7 +67,7 @@ def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 def _write_pdf(path: Path, summary: Summary) -> None:
     try:
-        content, missing = print_summary(summary, paper=installation().settings.paper)
+        content, missing = print_summary(summary, paper=current_installation().settings.paper)
     except PrintingFailed as err:
         fail(f"The PDF could not be made: {err}")
     write_file(path, content)

@@ -4,7 +4,7 @@ import click
 
 from screening.cli.common import commands, fail, on_a_ready_installation, progress
 from screening.extensions import db
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.operating.verify import faults_of
 from screening.storage import audit as audit_log
 from screening.storage import screenings
@@ -14,7 +14,7 @@ from screening.storage import screenings
 @on_a_ready_installation()
 def verify() -> None:
     """Verify database files, keys, the audit chain, and each screening by a new assessment."""
-    keys = installation().keys
+    keys = current_installation().keys
     with progress("Assessing again") as update:
         faults = list(faults_of(db.session, keys, update))
     if faults:

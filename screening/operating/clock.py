@@ -10,7 +10,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from screening.storage import audit
-from screening.storage.audit import Act
+from screening.storage.audit import Actor
 from screening.storage.database import write
 from screening.storage.private_files import KeyFault
 from screening.storage.tables import AuditRow, ClockRow
@@ -41,19 +41,19 @@ def this_machine() -> Machine:
     return Machine(host=socket.gethostname()[:64], uptime=time.clock_gettime(time.CLOCK_BOOTTIME))
 
 
-def check(act: Act, machine: Machine) -> None:
+def check(actor: Actor, machine: Machine) -> None:
     """Compare the clock with the running time of this machine since its last check.
 
     After a start of the machine, compare it with the last check by any machine. Record this check.
     Raises ClockInDoubt.
     """
-    with write(act.session):
-        if doubt(act.session) is None:
-            if jump := _jump(act, machine):
-                act.note(DOUBTED, machine.host, _seconds(jump))
+    with write(actor.session):
+        if doubt(actor.session) is None:
+            if jump := _jump(actor, machine):
+                actor.note(DOUBTED, machine.host, _seconds(jump))
             else:
-                _record_check(act, machine)
-    if doubt(act.session) is not None:
+                _record_check(actor, machine)
+    if doubt(actor.session) is not None:
         raise ClockInDoubt
 
 
@@ -64,23 +64,23 @@ def doubt(session: Session) -> AuditRow | None:
     return None if confirmed and doubted and confirmed.number > doubted.number else doubted
 
 
-def confirm(act: Act, machine: Machine, *, was_off: bool) -> None:
+def confirm(actor: Actor, machine: Machine, *, was_off: bool) -> None:
     """Confirm that the clock is right now.
 
     `was_off` states that the time by which it jumped has really passed.
     """
     jump = timedelta(0)
-    with write(act.session):
+    with write(actor.session):
         if not was_off:
             with suppress(KeyFault):  # ignore a check that another program changed
-                jump = _jump(act, machine)
-        act.session.execute(delete(ClockRow))
-        act.session.expire_all()
-        _record_check(act, machine)
-        act.note(CONFIRMED, machine.host, _seconds(jump))
+                jump = _jump(actor, machine)
+        actor.session.execute(delete(ClockRow))
+        actor.session.expire_all()
+        _record_check(actor, machine)
+        actor.note(CONFIRMED, machine.host, _seconds(jump))
 
 
-def proven(act: Act, age: timedelta) -> int:
+def proven(actor: Actor, age: timedelta) -> int:
     """Return the number of the newest audit row that is proven to be of that age, or 0.
 
     Each purge proves the age of the rows before it. Time by which the clock jumped does not count.
@@ -91,32 +91,32 @@ def proven(act: Act, age: timedelta) -> int:
         .order_by(AuditRow.number.desc())
     )
     jumped = timedelta(0)
-    for row in act.session.scalars(query).all():
+    for row in actor.session.scalars(query).all():
         if row.action == CONFIRMED:
             jumped += timedelta(seconds=float(row.detail.split()[0]))
-        elif act.now - row.at - jumped >= age:
+        elif actor.now - row.at - jumped >= age:
             return row.number
     return 0
 
 
-def _jump(act: Act, machine: Machine) -> timedelta:
+def _jump(actor: Actor, machine: Machine) -> timedelta:
     """Return by how much the clock is wrong; zero where that is within the tolerance."""
-    row = act.session.get(ClockRow, machine.host, with_for_update=True, populate_existing=True)
+    row = actor.session.get(ClockRow, machine.host, with_for_update=True, populate_existing=True)
     if row is not None:
-        row.unseal(act.keys, "sealed_check")
+        row.unseal(actor.keys, "sealed_check")
     if row is not None and machine.uptime >= row.uptime:
-        jump = act.now - row.at - timedelta(seconds=machine.uptime - row.uptime)
+        jump = actor.now - row.at - timedelta(seconds=machine.uptime - row.uptime)
         return jump if abs(jump) > TOLERATED else timedelta(0)
-    newest = audit.last(act.session)
-    checked_at = act.session.scalar(select(func.max(ClockRow.at)))
+    newest = audit.last(actor.session)
+    checked_at = actor.session.scalar(select(func.max(ClockRow.at)))
     times = [at for at in (checked_at, newest.at if newest else None) if at is not None]
-    gap = act.now - max(times, default=act.now)
+    gap = actor.now - max(times, default=actor.now)
     return timedelta(0) if -TOLERATED <= gap <= LONGEST_OFF else gap
 
 
-def _record_check(act: Act, machine: Machine) -> None:
-    act.session.merge(ClockRow(host=machine.host, at=act.now, uptime=float(machine.uptime)))
-    act.session.flush()
+def _record_check(actor: Actor, machine: Machine) -> None:
+    actor.session.merge(ClockRow(host=machine.host, at=actor.now, uptime=float(machine.uptime)))
+    actor.session.flush()
 
 
 def _seconds(jump: timedelta) -> str:

@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 
 from screening.domain.rules import BASE_LANGUAGE
 from screening.extensions import db
-from screening.installation import Installation, installation
+from screening.installation import Installation, current_installation
 from screening.operating import overlooked, retention
 from screening.operating.clock import doubt
 from screening.operating.readiness import START_FAULTS, not_reachable
@@ -23,7 +23,7 @@ from screening.rulebooks.load import InvalidRuleBook
 from screening.services import texts
 from screening.services.people import everyone
 from screening.storage import audit, database, outbox, search
-from screening.storage.audit import Act
+from screening.storage.audit import Actor
 from screening.storage.editions import VersionUsed, refuse_used_version
 from screening.storage.encryption import read_keys
 from screening.storage.private_files import KeyFault, read_private
@@ -39,31 +39,34 @@ APART = timedelta(seconds=10)
 
 def examined() -> Iterator[tuple[bool | None, str, str]]:
     """Yield the result of each check: whether it is well (None: a note), its subject, a message."""
-    here = installation()
+    installation = current_installation()
     packages = ("flask", "weasyprint", "cryptography")
     yield True, "versions", ", ".join(f"{name} {version(name)}" for name in packages)
     missing = fonts.missing_parts()
     yield not missing, "fonts and subsetting", "; ".join(missing) or "all there"
-    for file, read in ((here.key_file, read_keys), (here.secret_file, read_private)):
+    for file, read in (
+        (installation.key_file, read_keys),
+        (installation.secret_file, read_private),
+    ):
         try:
             read(file)
             yield True, file.name, f"{file} is there, and only its owner can read it"
         except KeyFault as err:
             yield False, file.name, str(err)
-    folder = here.settings.instance
+    folder = installation.settings.instance
     mode = folder.stat().st_mode & 0o777 if folder.exists() else 0
     yield mode == 0o700, "instance folder", f"{folder}, mode {mode:04o} (to be 0700)"
     free = shutil.disk_usage(folder.parent).free / 2**30
     yield free >= DISK_GIB, "disk", f"{free:.1f} GiB free (to be {DISK_GIB} or more)"
-    is_safe = here.settings.over_tls or not here.settings.allow_plain_http
+    is_safe = installation.settings.over_tls or not installation.settings.allow_plain_http
     unencrypted = "" if is_safe else ", unencrypted over the network"
-    yield is_safe, "address", f"{here.settings.public_url}{unencrypted}"
-    fault = _server_fault(here.settings.public_url)
+    yield is_safe, "address", f"{installation.settings.public_url}{unencrypted}"
+    fault = _server_fault(installation.settings.public_url)
     yield not fault, "server", fault or "it answers at that address"
     try:
-        database.check_keys(db.session, here.keys)
+        database.check_keys(db.session, installation.keys)
         database.check_release(db.session)
-        search.check(db.session, here.keys)
+        search.check(db.session, installation.keys)
         address = db.engine.url.render_as_string()
         yield True, "database", f"{address}: the tables are those of this release"
         yield from _examined_data(datetime.now(UTC))
@@ -84,7 +87,7 @@ def _server_fault(url: str) -> str:
 
 
 def _examined_data(now: datetime) -> Iterator[tuple[bool | None, str, str]]:
-    here = installation()
+    installation = current_installation()
     newest = audit.last(db.session)
     in_doubt = doubt(db.session)
     apart = abs(database.clock(db.session, local=now) - now)
@@ -99,7 +102,7 @@ def _examined_data(now: datetime) -> Iterator[tuple[bool | None, str, str]]:
             "set it right, then `flask confirm-clock`"
         )
     yield not faults, "clock", f"{now:%Y-%m-%d %H:%M} UTC" + "".join(faults)
-    lost = audit.lost(db.session, here.keys)
+    lost = audit.lost(db.session, installation.keys)
     words = lost or "it contains the end that was noted outside of the database"
     yield not lost, "audit log", words
     for action, subject, command in (
@@ -109,10 +112,12 @@ def _examined_data(now: datetime) -> Iterator[tuple[bool | None, str, str]]:
         row = audit.last(db.session, action)
         recent = row is not None and row.at > now - LATE
         yield recent, subject, f"{row.at:%Y-%m-%d %H:%M} UTC" if row else f"never; run: {command}"
-    text_faults = "; ".join(texts.faults(here.settings.instance, here.settings.languages))
+    text_faults = "; ".join(
+        texts.faults(installation.settings.instance, installation.settings.languages)
+    )
     yield not text_faults, "own texts", text_faults or "short and plain, or none"
-    yield from _examined_rule_book(here)
-    yield from _examined_waiting(here, now)
+    yield from _examined_rule_book(installation)
+    yield from _examined_waiting(installation, now)
     people = [person for person in everyone(db.session) if person.active]
     no_factor = sum(person.tf_totp_secret is None for person in people)
     words = f"{len(people)} may sign in, {no_factor} of them without a second factor"
@@ -125,23 +130,23 @@ def _examined_data(now: datetime) -> Iterator[tuple[bool | None, str, str]]:
     words += ", is flask outbox run needed?" if jobs.idle else ""
     yield not troubled, "outbox", words
     yield from _examined_signing(now)
-    for check in here.points.checks:
+    for check in installation.points.checks:
         yield from check()
 
 
-def _examined_waiting(here: Installation, now: datetime) -> Iterator[tuple[bool, str, str]]:
-    act = Act(session=db.session, keys=here.keys, now=now, by="doctor")
-    waiting = overlooked.read(act, here, patience=READ_SECONDS)
+def _examined_waiting(installation: Installation, now: datetime) -> Iterator[tuple[bool, str, str]]:
+    actor = Actor(session=db.session, keys=installation.keys, now=now, by="doctor")
+    waiting = overlooked.read(actor, installation, patience=READ_SECONDS)
     words = (
         f"{len(waiting.unopened)} screenings were not opened in time, "
         f"{len(waiting.appointed)} have no decision although their appointment has come"
     )
     yield not (waiting.unopened or waiting.appointed), "overlooked", words
-    if here.settings.overlooked_mail:
-        has_mailer = bool(here.points.mailers)
-        words = f"to {here.settings.overlooked_mail}"
+    if installation.settings.overlooked_mail:
+        has_mailer = bool(installation.points.mailers)
+        words = f"to {installation.settings.overlooked_mail}"
         yield has_mailer, "overlooked mail", words + ("" if has_mailer else ": no e-mail channel")
-    days = here.settings.retention_days
+    days = installation.settings.retention_days
     count, first, _references = retention.announced(db.session, days=days, shown=1)
     words = f"{count} screenings without a decision are due"
     if count:
@@ -149,38 +154,38 @@ def _examined_waiting(here: Installation, now: datetime) -> Iterator[tuple[bool,
     yield not count, "deletion", words
 
 
-def not_offered(here: Installation) -> str:
+def not_offered(installation: Installation) -> str:
     """Return which languages of the settings are not offered to patients, and why, or ""."""
-    codes = ", ".join(sorted({*here.settings.languages} - {*here.languages}))
+    codes = ", ".join(sorted({*installation.settings.languages} - {*installation.languages}))
     why = "incomplete or unreviewed, see unreviewed_languages"
     return f"not offered to patients: {codes} ({why})" if codes else ""
 
 
-def _examined_rule_book(here: Installation) -> Iterator[tuple[bool | None, str, str]]:
-    edition = here.approved_books[BASE_LANGUAGE].edition
-    overdue = edition.overdue_since(here.today())
-    words = f"{edition.id} {edition.version}: {standing(edition, 'en', on=here.today())}"
+def _examined_rule_book(installation: Installation) -> Iterator[tuple[bool | None, str, str]]:
+    edition = installation.approved_books[BASE_LANGUAGE].edition
+    overdue = edition.overdue_since(installation.today())
+    words = f"{edition.id} {edition.version}: {standing(edition, 'en', on=installation.today())}"
     yield not overdue if edition.approvals else None, "rule book", words
-    if words := not_offered(here):
+    if words := not_offered(installation):
         yield None, "languages", words
     try:
-        candidate = here.read(here.rule_book_file)[BASE_LANGUAGE].edition
+        candidate = installation.read(installation.rule_book_file)[BASE_LANGUAGE].edition
         refuse_used_version(db.session, candidate)
         words = "is not in force: see the page Rule book, or flask rulebook diff"
         is_current = candidate.digest == edition.digest
         if is_current:
             words = "is in force"
-        yield is_current or None, "rule book file", f"{here.rule_book_file} {words}"
+        yield is_current or None, "rule book file", f"{installation.rule_book_file} {words}"
     except (InvalidRuleBook, VersionUsed) as err:
         yield False, "rule book file", f"the last good one stays in force. {err}"
-    if is_packaged_newer(here.rule_book_folder):
+    if is_packaged_newer(installation.rule_book_folder):
         words = "this release came with other rules; see flask rulebook diff adopted-from packaged"
         yield None, "new rules", words
 
 
 def _examined_signing(now: datetime) -> Iterator[tuple[bool, str, str]]:
     try:
-        signature = installation().signature
+        signature = current_installation().signature
         if signature is None:
             yield True, "signature", "PDFs are not signed; to sign them: flask signing-key create"
         else:

@@ -129,8 +129,8 @@ def _continue_log(target: Connection, keys: Keys, *, now: datetime, by: str, row
     """Prove the keys and the audit chain of the copy, and note the move in its audit log."""
     with Session(target) as session:
         check_keys(session, keys)
-        act = audit.Act(session=session, keys=keys, now=now, by=by)
-        act.note("moved", detail=f"{rows} rows to PostgreSQL")
+        actor = audit.Actor(session=session, keys=keys, now=now, by=by)
+        actor.note("moved", detail=f"{rows} rows to PostgreSQL")
         if faults := list(audit.verify(session, keys)):
             raise CannotCopy("\n".join(["Nothing was moved, the audit log is not whole:", *faults]))
 

@@ -15,7 +15,7 @@ from screening.reports.templates import plain_text
 from screening.services.jobs import JobFailed
 from screening.settings import Settings
 from screening.storage import audit
-from screening.storage.audit import Act
+from screening.storage.audit import Actor
 from screening.storage.database import write
 from screening.storage.tables import AuditHeadRow, AuditRow, ScreeningRow
 from screening.storage.worklist import DUE
@@ -42,28 +42,30 @@ class Overlooked:
         return len(self.unopened) >= MOST
 
 
-def find(act: Act, here: Installation, list_: Connection, *, clinical: bool = True) -> Overlooked:
+def find(
+    actor: Actor, installation: Installation, list_: Connection, *, clinical: bool = True
+) -> Overlooked:
     """Return what is overlooked in the list, the oldest first.
 
     Unless it is for `clinical` eyes, the time does not depend on the outcome, which it would tell.
     """
-    sent_before = _sent_before(here.settings, act.now, clinical=clinical)
+    sent_before = _sent_before(installation.settings, actor.now, clinical=clinical)
     appointed = [
         reference
-        for appointed_until in here.points.appointed
-        for reference in appointed_until(act.session, act.keys, act.now)
+        for appointed_until in installation.points.appointed
+        for reference in appointed_until(actor.session, actor.keys, actor.now)
     ]
-    unopened = here.worklist.unopened(list_, sent_before, most=MOST)
+    unopened = installation.worklist.unopened(list_, sent_before, most=MOST)
     return Overlooked(unopened=unopened, appointed=appointed)
 
 
-def read(act: Act, here: Installation, *, patience: float) -> Overlooked:
+def read(actor: Actor, installation: Installation, *, patience: float) -> Overlooked:
     """Read the list for about `patience` seconds, and return what is overlooked."""
-    zone = here.settings.clinic_timezone
-    with here.worklist.current(
-        act.session, act.keys, timezone=zone, today=here.today(), patience=patience
+    zone = installation.settings.clinic_timezone
+    with installation.worklist.current(
+        actor.session, actor.keys, timezone=zone, today=installation.today(), patience=patience
     ) as list_:
-        return find(act, here, list_)
+        return find(actor, installation, list_)
 
 
 def _sent_before(settings: Settings, now: datetime, *, clinical: bool) -> dict[int, datetime]:
@@ -79,32 +81,32 @@ def _sent_before(settings: Settings, now: datetime, *, clinical: bool) -> dict[i
     return {int(rank): now - timedelta(hours=most) for rank, most in hours.items() if most}
 
 
-def tell(act: Act, here: Installation, mailer: Mailer) -> None:
+def tell(actor: Actor, installation: Installation, mailer: Mailer) -> None:
     """Tell the clinic's address how many screenings are overlooked.
 
     A mail is due while one of them was not told of within a day. No more than one is sent, or
     tried, within an hour. Those at their appointment that somebody has opened are not counted: the
     visit may be under way.
     """
-    waiting = read(act, here, patience=0)
+    waiting = read(actor, installation, patience=0)
     is_unopened = (
         ScreeningRow.reference.in_(waiting.appointed),
         ScreeningRow.status == Status.NEW,
     )
-    appointed = act.session.scalars(select(ScreeningRow.reference).where(*is_unopened))
+    appointed = actor.session.scalars(select(ScreeningRow.reference).where(*is_unopened))
     references = sorted({*waiting.unopened, *appointed})
-    was_told = (AuditRow.action == TOLD, AuditRow.at > act.now - TOLD_AGAIN)
-    told = set(act.session.scalars(select(AuditRow.subject).where(*was_told)))
-    if not here.worklist.is_whole or told.issuperset(references):
+    was_told = (AuditRow.action == TOLD, AuditRow.at > actor.now - TOLD_AGAIN)
+    told = set(actor.session.scalars(select(AuditRow.subject).where(*was_told)))
+    if not installation.worklist.is_whole or told.issuperset(references):
         return
-    with write(act.session):
+    with write(actor.session):
         # Of several processes one sends.
-        act.session.get(AuditHeadRow, 1, with_for_update=True, populate_existing=True)
-        last = audit.last(act.session, TRIED)
-        if last is not None and timedelta(0) <= act.now - last.at < ONE_HOUR:
+        actor.session.get(AuditHeadRow, 1, with_for_update=True, populate_existing=True)
+        last = audit.last(actor.session, TRIED)
+        if last is not None and timedelta(0) <= actor.now - last.at < ONE_HOUR:
             return
-        act.note(TRIED, detail=f"{len(references)} overlooked")
-    settings = here.settings
+        actor.note(TRIED, detail=f"{len(references)} overlooked")
+    settings = installation.settings
     words = plain_text(
         "mail/overlooked.txt",
         settings.clinic_language,
@@ -116,8 +118,8 @@ def tell(act: Act, here: Installation, mailer: Mailer) -> None:
         mailer.send_text(settings.overlooked_mail, subject, text, language=settings.clinic_language)
     except JobFailed as err:
         log.error("the mail about overlooked screenings was not sent: %s", err.fault)
-        act.note_at_once("mail failed", detail=err.fault)
+        actor.note_at_once("mail failed", detail=err.fault)
         return
-    with write(act.session):
+    with write(actor.session):
         for reference in references:
-            act.note(TOLD, reference)
+            actor.note(TOLD, reference)

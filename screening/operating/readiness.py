@@ -6,7 +6,7 @@ from flask import Flask
 from sqlalchemy.exc import OperationalError
 
 from screening.extensions import db
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.rulebooks.load import InvalidRuleBook
 from screening.settings import InvalidSettings, as_called
 from screening.storage import audit, search
@@ -20,16 +20,16 @@ SECRET_BYTES = 32
 
 def check_ready(app: Flask) -> None:
     """Raise KeyFault, DatabaseNotReady or InvalidSettings unless this installation can serve."""
-    here = installation(app)
-    if len(read_private(here.secret_file)) < SECRET_BYTES:
-        raise KeyFault(f"{here.secret_file} is too short; remove it and run `flask init`")
+    installation = current_installation(app)
+    if len(read_private(installation.secret_file)) < SECRET_BYTES:
+        raise KeyFault(f"{installation.secret_file} is too short; remove it and run `flask init`")
     with app.app_context():
         try:
-            check_keys(db.session, here.keys)
+            check_keys(db.session, installation.keys)
             check_release(db.session)
-            search.check(db.session, here.keys)
-            here.check_languages(here.books)
-            if lost := audit.lost(db.session, here.keys):
+            search.check(db.session, installation.keys)
+            installation.check_languages(installation.books)
+            if lost := audit.lost(db.session, installation.keys):
                 logging.getLogger("screening").error("%s", as_called(lost))
         except OperationalError as err:
             raise not_reachable(err) from err

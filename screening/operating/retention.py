@@ -10,7 +10,7 @@ from screening.domain.entries import Status
 from screening.operating import clock
 from screening.operating.clock import Machine
 from screening.storage import audit, drafts, screenings
-from screening.storage.audit import Act
+from screening.storage.audit import Actor
 from screening.storage.database import delete_in_order, empty_journal, write
 from screening.storage.private_files import KeyFault
 from screening.storage.tables import (
@@ -36,7 +36,7 @@ TIMES_USUAL = 3
 _UNDECIDED = ScreeningRow.status != Status.REVIEWED
 
 
-def due(act: Act, *, days: int) -> list[tuple[str, bool]]:
+def due(actor: Actor, *, days: int) -> list[tuple[str, bool]]:
     """Return the references of screenings that can be deleted, and whether each was opened.
 
     The oldest come first. They were sent, clarified, reviewed or deferred to a day at least `days`
@@ -44,20 +44,20 @@ def due(act: Act, *, days: int) -> list[tuple[str, bool]]:
     announced for 14 days, and acknowledged.
     """
     age = timedelta(days=days)
-    limit = act.now - age
-    changed_since = _changed_after(act, clock.proven(act, age))
-    announced_before = _announced_before(act, clock.proven(act, ANNOUNCED_FOR))
+    limit = actor.now - age
+    changed_since = _changed_after(actor, clock.proven(actor, age))
+    announced_before = _announced_before(actor, clock.proven(actor, ANNOUNCED_FOR))
     is_acknowledged = AuditRow.action == ACKNOWLEDGED
-    acknowledged = set(act.session.scalars(select(AuditRow.subject).where(is_acknowledged)))
+    acknowledged = set(actor.session.scalars(select(AuditRow.subject).where(is_acknowledged)))
     query = (
         select(ScreeningRow)
         .where(ScreeningRow.changed_at <= limit)
         .order_by(ScreeningRow.changed_at)
     )
     deletable = []
-    for row in act.session.scalars(query.execution_options(yield_per=PART)):
+    for row in actor.session.scalars(query.execution_options(yield_per=PART)):
         try:
-            until = screenings.state(row, act.keys)["until"]
+            until = screenings.state(row, actor.keys)["until"]
         except KeyFault:
             until = None  # a screening that cannot be opened is not kept for ever
         is_over = until is None or date.fromisoformat(until) <= limit.date()
@@ -69,20 +69,20 @@ def due(act: Act, *, days: int) -> list[tuple[str, bool]]:
     return deletable
 
 
-def _changed_after(act: Act, number: int) -> set[str]:
+def _changed_after(actor: Actor, number: int) -> set[str]:
     """Return the references of screenings sent or changed after that row of the audit log."""
     changes = AuditRow.action.in_(("submitted", "clarified", "reviewed"))
     return set(
-        act.session.scalars(select(AuditRow.subject).where(AuditRow.number > number, changes))
+        actor.session.scalars(select(AuditRow.subject).where(AuditRow.number > number, changes))
     )
 
 
-def _announced_before(act: Act, number: int) -> set[str]:
+def _announced_before(actor: Actor, number: int) -> set[str]:
     """Return the references of screenings last announced before that row of the audit log."""
     query = (
         select(AuditRow.subject).where(AuditRow.action == "announced").group_by(AuditRow.subject)
     )
-    return set(act.session.scalars(query.having(func.max(AuditRow.number) < number)))
+    return set(actor.session.scalars(query.having(func.max(AuditRow.number) < number)))
 
 
 def announced(session: Session, *, days: int, shown: int) -> tuple[int, date | None, list[str]]:
@@ -112,7 +112,7 @@ def announced(session: Session, *, days: int, shown: int) -> tuple[int, date | N
     return count, min(deletion_days, default=None), [row.reference for row in first]
 
 
-def acknowledge(act: Act, references: Sequence[str]) -> int:
+def acknowledge(actor: Actor, references: Sequence[str]) -> int:
     """Let screenings that were announced be deleted without a decision; return how many."""
     query = select(ScreeningRow).where(
         ScreeningRow.reference.in_(references),
@@ -120,34 +120,34 @@ def acknowledge(act: Act, references: Sequence[str]) -> int:
         ScreeningRow.acknowledged_at.is_(None),
         _UNDECIDED,
     )
-    with write(act.session):
-        rows = act.session.scalars(query.order_by(ScreeningRow.id).with_for_update()).all()
+    with write(actor.session):
+        rows = actor.session.scalars(query.order_by(ScreeningRow.id).with_for_update()).all()
         for row in rows:
-            row.acknowledged_at = act.now
+            row.acknowledged_at = actor.now
         for row in rows:
-            act.note(ACKNOWLEDGED, row.reference)
+            actor.note(ACKNOWLEDGED, row.reference)
     return len(rows)
 
 
-def _announce(act: Act, *, days: int) -> None:
+def _announce(actor: Actor, *, days: int) -> None:
     """Announce screenings without a decision that are due for deletion in 14 days.
 
     Each stays for 14 days after its announcement, even where `days` are fewer.
     """
     age = max(timedelta(days=days) - ANNOUNCED_FOR, timedelta(0))
-    soon = ScreeningRow.changed_at <= act.now - age
+    soon = ScreeningRow.changed_at <= actor.now - age
     query = select(ScreeningRow.reference).where(
         soon, _UNDECIDED, ScreeningRow.announced_at.is_(None)
     )
     references = [""] * PART
     while len(references) == PART:
-        with write(act.session):
+        with write(actor.session):
             part = query.order_by(ScreeningRow.id).limit(PART).with_for_update()
-            references = list(act.session.scalars(part))
+            references = list(actor.session.scalars(part))
             rows = update(ScreeningRow).where(ScreeningRow.reference.in_(references))
-            act.session.execute(rows.values(announced_at=act.now))
+            actor.session.execute(rows.values(announced_at=actor.now))
             for reference in references:
-                act.note("announced", reference)
+                actor.note("announced", reference)
 
 
 def _delete(session: Session, condition: ColumnElement[bool]) -> Sequence[str]:
@@ -184,19 +184,19 @@ def _delete(session: Session, condition: ColumnElement[bool]) -> Sequence[str]:
     return references
 
 
-def _delete_expired(act: Act) -> None:
+def _delete_expired(actor: Actor) -> None:
     """Delete all rows that have expired, in the order of all locks."""
     for table in tables_in_lock_order():
-        condition = table.expired(act.now)
+        condition = table.expired(actor.now)
         if table is DraftRow:
-            drafts.remove_expired(act.session, now=act.now)
+            drafts.remove_expired(actor.session, now=actor.now)
         elif condition is not None:
             (key,) = inspect(table).primary_key
-            delete_in_order(act.session, getattr(table, key.name), condition, wait=False)
+            delete_in_order(actor.session, getattr(table, key.name), condition, wait=False)
 
 
 def purge(
-    act: Act,
+    actor: Actor,
     machine: Machine,
     *,
     days: int,
@@ -209,45 +209,45 @@ def purge(
     left. `by_itself` limits their number to TIMES_USUAL usual days, or LEAST_BY_ITSELF. `progress`
     takes the numbers done and in all. Raises ClockInDoubt.
     """
-    clock.check(act, machine)
-    _announce(act, days=days)
-    all_due = due(act, days=days)
-    usual = screenings.count(act.session) // days
+    clock.check(actor, machine)
+    _announce(actor, days=days)
+    all_due = due(actor, days=days)
+    usual = screenings.count(actor.session) // days
     most = max(LEAST_BY_ITSELF, TIMES_USUAL * usual) if by_itself else len(all_due)
     going = all_due[:most]
     left = len(all_due) - len(going)
     never_opened = sum(not opened for _reference, opened in going)
     for begin in range(0, len(going), PART):
         references = [reference for reference, _opened in going[begin : begin + PART]]
-        with write(act.session):
+        with write(actor.session):
             # Checked again: a person may have decided on one since.
             still_due = ScreeningRow.reference.in_(references) & (
-                ScreeningRow.changed_at <= act.now - timedelta(days=days)
+                ScreeningRow.changed_at <= actor.now - timedelta(days=days)
             )
-            deleted = _delete(act.session, still_due)
+            deleted = _delete(actor.session, still_due)
             for reference in deleted:
-                act.note("deleted", reference)
+                actor.note("deleted", reference)
         progress(begin + len(references), len(going))
-    with write(act.session):
-        _delete_expired(act)
-        act.note(
+    with write(actor.session):
+        _delete_expired(actor)
+        actor.note(
             clock.PURGED,
             detail=f"{len(going)} screenings, {never_opened} never opened, {left} left for later",
         )
-    empty_journal(act.session)
+    empty_journal(actor.session)
     return len(going), never_opened, left
 
 
-def daily(act: Act, machine: Machine, *, days: int) -> None:
+def daily(actor: Actor, machine: Machine, *, days: int) -> None:
     """Purge, unless that was done within the last day; then only delete expired drafts.
 
     Raises ClockInDoubt.
     """
-    clock.check(act, machine)
-    last = audit.last(act.session, clock.PURGED)
-    if last is None or not timedelta(0) <= act.now - last.at < ONE_DAY:
-        purge(act, machine, days=days, by_itself=True)
+    clock.check(actor, machine)
+    last = audit.last(actor.session, clock.PURGED)
+    if last is None or not timedelta(0) <= actor.now - last.at < ONE_DAY:
+        purge(actor, machine, days=days, by_itself=True)
     else:
-        with write(act.session):
-            drafts.remove_expired(act.session, now=act.now)
-        empty_journal(act.session)
+        with write(actor.session):
+            drafts.remove_expired(actor.session, now=actor.now)
+        empty_journal(actor.session)

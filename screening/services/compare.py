@@ -8,7 +8,7 @@ from screening.domain.assessment import Assessment
 from screening.domain.evaluate import evaluate
 from screening.domain.rules import RuleBook, Severity
 from screening.storage import screenings
-from screening.storage.audit import Act
+from screening.storage.audit import Actor
 from screening.storage.private_files import KeyFault
 from screening.storage.tables import ScreeningRow
 
@@ -34,7 +34,7 @@ class Effect:
 
 
 def effect(
-    act: Act,
+    actor: Actor,
     old: RuleBook,
     new: RuleBook,
     *,
@@ -47,14 +47,14 @@ def effect(
     of screenings done and in all.
     """
     sent = ScreeningRow.submitted_at >= since
-    total = screenings.count(act.session, sent)
+    total = screenings.count(actor.session, sent)
     done = 0
     unreadable = 0
     differing: dict[tuple[Severity, Severity], list[str]] = {}
-    for done, row in enumerate(screenings.all_rows(act.session, sent), start=1):
+    for done, row in enumerate(screenings.all_rows(actor.session, sent), start=1):
         progress(done, total)
         try:
-            answers = screenings.read(act.session, act.keys, row).established
+            answers = screenings.read(actor.session, actor.keys, row).established
         except KeyFault:
             unreadable += 1
             continue
@@ -71,6 +71,6 @@ def _severities(assessment: Assessment) -> set[tuple[str, Severity]]:
     return {(finding.rule, finding.severity) for finding in assessment.findings}
 
 
-def seen(act: Act, shown: Effect) -> None:
+def seen(actor: Actor, shown: Effect) -> None:
     """Note in the audit log that a person sees which screenings differ."""
-    act.note_at_once("compared", detail=f"{shown.count} screenings")
+    actor.note_at_once("compared", detail=f"{shown.count} screenings")

@@ -13,7 +13,7 @@ from screening.domain.evaluate import evaluate
 from screening.domain.rules import BASE_LANGUAGE, Approval, Edition, RuleBook
 from screening.rulebooks.load import load_content
 from screening.storage import audit, editions
-from screening.storage.audit import Act
+from screening.storage.audit import Actor
 from screening.storage.database import write
 from screening.storage.encryption import Keys
 from screening.storage.tables import ApprovalRow
@@ -78,26 +78,26 @@ def approved(books: Books, approvals: tuple[Approval, ...]) -> Books:
     )
 
 
-def begin(act: Act, edition: Callable[[], Edition], *, adopted: bool) -> None:
+def begin(actor: Actor, edition: Callable[[], Edition], *, adopted: bool) -> None:
     """Put the edition of the rule book's file in force where none is, as `flask init` does.
 
     As long as no edition was ever approved, that of a newer release replaces the one in force,
     unless the clinic has `adopted` its own. Raises VersionUsed, and the errors of `edition`.
     """
-    with write(act.session):
-        editions.lock(act.session)
-        current = editions.in_force(act.session, act.keys, now=act.now)
-        if current is None or not (adopted or audit.last(act.session, editions.APPROVED)):
+    with write(actor.session):
+        editions.lock(actor.session)
+        current = editions.in_force(actor.session, actor.keys, now=actor.now)
+        if current is None or not (adopted or audit.last(actor.session, editions.APPROVED)):
             newest = edition()
             if newest.digest != current:
                 if current is not None:  # a new installation needs one in any case
-                    editions.refuse_used_version(act.session, newest)
-                editions.keep(act.session, newest, now=act.now)
-                editions.put_in_force(act, newest, from_at=act.now)
+                    editions.refuse_used_version(actor.session, newest)
+                editions.keep(actor.session, newest, now=actor.now)
+                editions.put_in_force(actor, newest, from_at=actor.now)
 
 
 def approve(
-    act: Act,
+    actor: Actor,
     edition: Edition,
     *,
     role: str,
@@ -111,31 +111,34 @@ def approve(
     It then comes into force at `from_at`, or at once where that is past. Raises VersionUsed,
     ApprovedAlready.
     """
-    with write(act.session):
-        editions.lock(act.session)
-        editions.refuse_used_version(act.session, edition)
-        editions.keep(act.session, edition, now=act.now)
-        before = editions.approvals(act.session, act.keys, edition.digest)
-        if act.by in [row.person for row in before]:
+    with write(actor.session):
+        editions.lock(actor.session)
+        editions.refuse_used_version(actor.session, edition)
+        editions.keep(actor.session, edition, now=actor.now)
+        before = editions.approvals(actor.session, actor.keys, edition.digest)
+        if actor.by in [row.person for row in before]:
             raise ApprovedAlready
         row = ApprovalRow(
             id=uuid4().hex,
             edition_digest=edition.digest,
-            person=act.by,
-            full_name=act.full_name,
+            person=actor.by,
+            full_name=actor.full_name,
             role=role,
-            given_at=act.now,
+            given_at=actor.now,
             given_on=on,
             review_by=review_by,
             needed=needed,
             withdrawn_by="",
             withdrawn_why="",
         )
-        act.session.add(row)
+        actor.session.add(row)
         is_complete = len(before) + 1 >= needed
-        if is_complete and editions.in_force(act.session, act.keys, now=act.now) != edition.digest:
-            editions.put_in_force(act, edition, from_at=max(from_at, act.now))
-        act.note(
+        if (
+            is_complete
+            and editions.in_force(actor.session, actor.keys, now=actor.now) != edition.digest
+        ):
+            editions.put_in_force(actor, edition, from_at=max(from_at, actor.now))
+        actor.note(
             editions.APPROVED,
             f"{edition.id} {edition.version}",
             f"{row.id} of {edition.digest[:16]}",
@@ -143,23 +146,23 @@ def approve(
     return is_complete
 
 
-def withdraw(act: Act, approval_id: str, edition: Edition, *, why: str) -> None:
+def withdraw(actor: Actor, approval_id: str, edition: Edition, *, why: str) -> None:
     """Withdraw an approval. Raises NoSuchApproval.
 
     An edition in force stays in force, as a draft. One that was to come into force later does not.
     """
-    with write(act.session):
-        editions.lock(act.session)
-        rows = editions.approvals(act.session, act.keys, edition.digest)
+    with write(actor.session):
+        editions.lock(actor.session)
+        rows = editions.approvals(actor.session, actor.keys, edition.digest)
         row = next((row for row in rows if row.id == approval_id), None)
         if row is None:
             raise NoSuchApproval
-        row.withdrawn_at = act.now
-        row.withdrawn_by = act.full_name
+        row.withdrawn_at = actor.now
+        row.withdrawn_by = actor.full_name
         row.withdrawn_why = why
-        if not approvals_at(act.session, act.keys, edition.digest):
-            editions.keep_out_of_force(act, edition)
-        act.note(
+        if not approvals_at(actor.session, actor.keys, edition.digest):
+            editions.keep_out_of_force(actor, edition)
+        actor.note(
             editions.WITHDRAWN,
             f"{edition.id} {edition.version}",
             f"{row.id} of {edition.digest[:16]}",

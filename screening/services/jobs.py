@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from screening.printing.renderer_process import PrintingFailed
 from screening.printing.signature import CannotSign
 from screening.storage import outbox
-from screening.storage.audit import Act
+from screening.storage.audit import Actor
 from screening.storage.database import write
 from screening.storage.private_files import KeyFault
 
@@ -58,9 +58,9 @@ def work(
     return True
 
 
-def retry(act: Act, references: Sequence[str] = (), *, kind: str = "") -> int:
+def retry(actor: Actor, references: Sequence[str] = (), *, kind: str = "") -> int:
     """Make failed jobs due now, all or those asked for. Return how many there were."""
-    with write(act.session):
-        jobs = outbox.retry(act.session, references, kind=kind, now=act.now)
-        act.note("retried", detail=f"{jobs} jobs")
+    with write(actor.session):
+        jobs = outbox.retry(actor.session, references, kind=kind, now=actor.now)
+        actor.note("retried", detail=f"{jobs} jobs")
     return jobs

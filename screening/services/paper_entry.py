@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from screening.storage import drafts
-from screening.storage.audit import Act
+from screening.storage.audit import Actor
 from screening.storage.database import write
 from screening.storage.drafts import Draft, Typed, hash_token
 from screening.storage.encryption import Keys
@@ -21,25 +21,25 @@ def token(keys: Keys, person_id: int, place: str = "") -> str:
     return keys.authenticate("paper form", f"{person_id}/{place}".encode()).hex()
 
 
-def begin(act: Act, person_id: int, place: str, *, keep: timedelta) -> None:
+def begin(actor: Actor, person_id: int, place: str, *, keep: timedelta) -> None:
     """Begin a person's paper form at a place."""
-    until = act.now + keep
-    list_hash = hash_token(token(act.keys, person_id))
-    with write(act.session):
-        listed = drafts.find(act.session, act.keys, list_hash, now=act.now, lock=True)
+    until = actor.now + keep
+    list_hash = hash_token(token(actor.keys, person_id))
+    with write(actor.session):
+        listed = drafts.find(actor.session, actor.keys, list_hash, now=actor.now, lock=True)
         places = [place, *(listed.typed.values["places"] if listed and listed.typed else ())]
         typed = Typed(path="", values={"places": places[:MOST_LISTED]}, checked=False)
-        form_hash = hash_token(token(act.keys, person_id, place))
-        drafts.put(act.session, act.keys, list_hash, Draft(typed=typed), expires_at=until)
-        drafts.put(act.session, act.keys, form_hash, Draft(), expires_at=until)
+        form_hash = hash_token(token(actor.keys, person_id, place))
+        drafts.put(actor.session, actor.keys, list_hash, Draft(typed=typed), expires_at=until)
+        drafts.put(actor.session, actor.keys, form_hash, Draft(), expires_at=until)
 
 
-def begun(act: Act, person_id: int) -> Iterator[tuple[str, Draft]]:
+def begun(actor: Actor, person_id: int) -> Iterator[tuple[str, Draft]]:
     """Yield the paper forms that a person has begun and not sent, by their places."""
 
     def find(place: str) -> Draft | None:
-        token_hash = hash_token(token(act.keys, person_id, place))
-        return drafts.find(act.session, act.keys, token_hash, now=act.now)
+        token_hash = hash_token(token(actor.keys, person_id, place))
+        return drafts.find(actor.session, actor.keys, token_hash, now=actor.now)
 
     listed = find("")
     for place in listed.typed.values["places"] if listed and listed.typed else ():

@@ -15,7 +15,7 @@ from screening.domain.answers import text_fault, tidy
 from screening.reports.summary import N_
 from screening.services.questionnaire import COUNTED
 from screening.storage import records
-from screening.storage.audit import Act
+from screening.storage.audit import Actor
 from screening.storage.database import delete_in_order, write
 from screening.storage.encryption import Keys
 from screening.storage.tables import AttemptRow, PersonRow, SignInRow
@@ -65,7 +65,7 @@ def everyone(session: Session) -> list[PersonRow]:
 
 
 def add(
-    act: Act,
+    actor: Actor,
     sign_in_name: str,
     full_name: str,
     roles: Collection[str],
@@ -83,8 +83,8 @@ def add(
         raise NotAccepted(NAME)
     if text_fault(shown, FULL_NAME_LENGTH):
         raise NotAccepted(FULL_NAME)
-    with write(act.session):
-        if only_if_none and act.session.scalar(select(func.count()).select_from(PersonRow)):
+    with write(actor.session):
+        if only_if_none and actor.session.scalar(select(func.count()).select_from(PersonRow)):
             return False
         person = PersonRow(
             sign_in_name=name,
@@ -96,12 +96,12 @@ def add(
             fs_uniquifier=secrets.token_hex(32),
             totp_required=False,
         )
-        act.session.add(person)
+        actor.session.add(person)
         try:
-            act.session.flush()
+            actor.session.flush()
         except IntegrityError as err:  # sign-in names are unique
             raise NotAccepted(TAKEN) from err
-        act.note("people", name, f"added as {person.role_names}")
+        actor.note("people", name, f"added as {person.role_names}")
     return True
 
 
@@ -116,7 +116,7 @@ def _roles(roles: Collection[str]) -> str:
 
 
 def change(
-    act: Act,
+    actor: Actor,
     sign_in_name: str,
     *,
     roles: Collection[str] | None = None,
@@ -129,7 +129,7 @@ def change(
     `hashed` is a new one-time password, which also removes the second factor. A new password and
     disabling end all sign-ins of the person.
     """
-    session = act.session
+    session = actor.session
     with write(session):
         # Lock all rows: two admins who disable each other must not both succeed.
         session.scalars(select(PersonRow).order_by(PersonRow.id).with_for_update()).all()
@@ -156,7 +156,7 @@ def change(
             person.tf_totp_secret = None
             person.tf_last_counter = None
             person.mf_recovery_codes = None
-            counted = AttemptRow.key.in_(_limits(act.keys, person.sign_in_name, ""))
+            counted = AttemptRow.key.in_(_limits(actor.keys, person.sign_in_name, ""))
             delete_in_order(session, AttemptRow.id, counted, wait=False)
             changes.append("password reset")
         session.flush()
@@ -164,7 +164,7 @@ def change(
             raise NotAccepted(LAST_ADMIN)
         if hashed is not None or active is False:
             delete_in_order(session, SignInRow.token_hash, SignInRow.person_id == person.id)
-        act.note("people", person.sign_in_name, ", ".join(changes))
+        actor.note("people", person.sign_in_name, ", ".join(changes))
 
 
 # ----------------------------------------------------------------------------------------------
@@ -188,59 +188,63 @@ def _limits(keys: Keys, sign_in_name: str, address: str) -> dict[bytes, int]:
     }
 
 
-def too_many_attempts(act: Act, sign_in_name: str, address: str) -> bool:
+def too_many_attempts(actor: Actor, sign_in_name: str, address: str) -> bool:
     """Return whether so many sign-ins failed for this name or address that none is tried now.
 
     Names that nobody has count as well.
     """
-    for key, limit in _limits(act.keys, sign_in_name, address).items():
+    for key, limit in _limits(actor.keys, sign_in_name, address).items():
         # Attempts with a later time were counted while the clock was fast.
-        is_recent = AttemptRow.at.between(act.now - ATTEMPTS_WINDOW, act.now + AHEAD)
+        is_recent = AttemptRow.at.between(actor.now - ATTEMPTS_WINDOW, actor.now + AHEAD)
         recent = select(func.count()).where(AttemptRow.key == key, is_recent)
-        if (act.session.scalar(recent) or 0) >= limit:
+        if (actor.session.scalar(recent) or 0) >= limit:
             return True
     return False
 
 
-def failed(act: Act, sign_in_name: str, address: str, credential: str) -> None:
+def failed(actor: Actor, sign_in_name: str, address: str, credential: str) -> None:
     """Count a failed sign-in, and note which `credential` was wrong.
 
     The audit log has known sign-in names only: a password may have been typed as the name.
     """
-    with write(act.session):
-        delete_in_order(act.session, AttemptRow.id, AttemptRow.at <= act.now - COUNTED, wait=False)
-        act.session.add_all(
-            AttemptRow(key=key, at=act.now) for key in _limits(act.keys, sign_in_name, address)
+    with write(actor.session):
+        delete_in_order(
+            actor.session, AttemptRow.id, AttemptRow.at <= actor.now - COUNTED, wait=False
         )
-        person = find(act.session, sign_in_name)
+        actor.session.add_all(
+            AttemptRow(key=key, at=actor.now) for key in _limits(actor.keys, sign_in_name, address)
+        )
+        person = find(actor.session, sign_in_name)
         by = person.sign_in_name if person else "unknown"
-        replace(act, by=by).note("sign-in failed", detail=credential)
+        replace(actor, by=by).note("sign-in failed", detail=credential)
 
 
-def began(act: Act, person: PersonRow, *, token_hash: str, address: str, changed: str = "") -> None:
+def began(
+    actor: Actor, person: PersonRow, *, token_hash: str, address: str, changed: str = ""
+) -> None:
     """Record a sign-in, within the caller's transaction.
 
     Where credentials were `changed`, all other sign-ins of the person end.
     """
-    counted = list(_limits(act.keys, person.sign_in_name, address))[:2]
-    delete_in_order(act.session, AttemptRow.id, AttemptRow.key.in_(counted), wait=False)
-    times = {"begun_at": act.now, "seen_at": act.now}
-    act.session.add(
+    counted = list(_limits(actor.keys, person.sign_in_name, address))[:2]
+    delete_in_order(actor.session, AttemptRow.id, AttemptRow.key.in_(counted), wait=False)
+    times = {"begun_at": actor.now, "seen_at": actor.now}
+    actor.session.add(
         SignInRow(token_hash=token_hash, person_id=person.id, address=address[:64], **times)
     )
     if changed:
-        changed_credentials(act, person, changed, but=token_hash)
-    act.note("signed in")
+        changed_credentials(actor, person, changed, but=token_hash)
+    actor.note("signed in")
 
 
-def changed_credentials(act: Act, person: PersonRow, change: str, *, but: str = "") -> None:
+def changed_credentials(actor: Actor, person: PersonRow, change: str, *, but: str = "") -> None:
     """Note a change of credentials, and end all sign-ins of the person but one.
 
     It happens within the caller's transaction.
     """
     others = (SignInRow.person_id == person.id) & (SignInRow.token_hash != but)
-    delete_in_order(act.session, SignInRow.token_hash, others)
-    act.note("people", detail=change)
+    delete_in_order(actor.session, SignInRow.token_hash, others)
+    actor.note("people", detail=change)
 
 
 def signed_in(
@@ -269,13 +273,13 @@ def own_sign_ins(session: Session, person: PersonRow) -> list[SignInRow]:
     return list(session.scalars(query))
 
 
-def end(act: Act, sign_in_name: str, *, token_hash: str | None) -> None:
+def end(actor: Actor, sign_in_name: str, *, token_hash: str | None) -> None:
     """End one sign-in of a person, or all where `token_hash` is None."""
-    with write(act.session):
-        person = find(act.session, sign_in_name)
+    with write(actor.session):
+        person = find(actor.session, sign_in_name)
         if person is not None:
             condition = SignInRow.person_id == person.id
             if token_hash is not None:
                 condition &= SignInRow.token_hash == token_hash
-            if delete_in_order(act.session, SignInRow.token_hash, condition):
-                act.note("signed out", sign_in_name, "all sign-ins" if token_hash is None else "")
+            if delete_in_order(actor.session, SignInRow.token_hash, condition):
+                actor.note("signed out", sign_in_name, "all sign-ins" if token_hash is None else "")

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from screening.printing.joined import joined
 from screening.services import review
 from screening.services.printing import NotPrinted, Printer
-from screening.storage.audit import Act
+from screening.storage.audit import Actor
 from screening.storage.private_files import KeyFault
 from screening.storage.screenings import NoSuchScreening
 
@@ -22,7 +22,9 @@ class NotAllPrinted(Exception):
         self.missing = missing
 
 
-def print_several(act: Act, printer: Printer, references: Iterable[str], *, title: str) -> bytes:
+def print_several(
+    actor: Actor, printer: Printer, references: Iterable[str], *, title: str
+) -> bytes:
     """Return the summaries as one PDF, and note each as printed. Raises NotAllPrinted."""
     until = time.monotonic() + PATIENCE
     files: dict[str, bytes] = {}
@@ -33,11 +35,11 @@ def print_several(act: Act, printer: Printer, references: Iterable[str], *, titl
                 raise NotPrinted(failed=False, fault="")
             files[reference] = printer.pdf(reference)
         except (NotPrinted, NoSuchScreening, KeyFault):
-            act.session.rollback()
+            actor.session.rollback()
             missing.append(reference)
     if missing:
         raise NotAllPrinted([*files], missing)
-    screenings = [review.view(act, reference, action="printed") for reference in files]
+    screenings = [review.view(actor, reference, action="printed") for reference in files]
     return joined(
         [
             (f"{screening.patient.name}, {screening.reference}", files[screening.reference])

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from screening.domain.assessment import Screening
 from screening.domain.rules import RuleBook
 from screening.storage import drafts, screenings
-from screening.storage.audit import Act
+from screening.storage.audit import Actor
 from screening.storage.database import delete_in_order, write
 from screening.storage.drafts import Draft, Typed
 from screening.storage.tables import AttemptRow, ScreeningRow
@@ -33,36 +33,36 @@ def new_token() -> str:
     return secrets.token_urlsafe(32)
 
 
-def begin(act: Act, *, address: str, keep: timedelta) -> str:
+def begin(actor: Actor, *, address: str, keep: timedelta) -> str:
     """Begin an empty draft and return its token.
 
     Raises TooManyTries where MOST_BEGUN were begun from this address within the last hour. Without
     an address, nothing is counted.
     """
     token = new_token()
-    counted = act.keys.authenticate("begun", address.encode())
-    with write(act.session):
+    counted = actor.keys.authenticate("begun", address.encode())
+    with write(actor.session):
         if address:
-            _refuse_more(act, counted, MOST_BEGUN)
-            act.session.add(AttemptRow(key=counted, at=act.now))
-        _put(act, drafts.hash_token(token), Draft(), keep)
+            _refuse_more(actor, counted, MOST_BEGUN)
+            actor.session.add(AttemptRow(key=counted, at=actor.now))
+        _put(actor, drafts.hash_token(token), Draft(), keep)
     return token
 
 
-def _put(act: Act, token_hash: str, draft: Draft, keep: timedelta) -> None:
-    drafts.put(act.session, act.keys, token_hash, draft, expires_at=act.now + keep)
+def _put(actor: Actor, token_hash: str, draft: Draft, keep: timedelta) -> None:
+    drafts.put(actor.session, actor.keys, token_hash, draft, expires_at=actor.now + keep)
 
 
-def _refuse_more(act: Act, counted: bytes, most: int) -> None:
+def _refuse_more(actor: Actor, counted: bytes, most: int) -> None:
     """Raise TooManyTries where as many as `most` were counted within the last hour."""
-    is_recent = AttemptRow.at.between(act.now - COUNTED, act.now)
-    delete_in_order(act.session, AttemptRow.id, AttemptRow.at < act.now - COUNTED, wait=False)
+    is_recent = AttemptRow.at.between(actor.now - COUNTED, actor.now)
+    delete_in_order(actor.session, AttemptRow.id, AttemptRow.at < actor.now - COUNTED, wait=False)
     tries = select(func.count()).where(AttemptRow.key == counted, is_recent)
-    if (act.session.scalar(tries) or 0) >= most:
+    if (actor.session.scalar(tries) or 0) >= most:
         raise TooManyTries
 
 
-def go_on(act: Act, code: str, *, address: str, keep: timedelta) -> str:
+def go_on(actor: Actor, code: str, *, address: str, keep: timedelta) -> str:
     """Move the draft of a code to another device, and return its new token.
 
     The token is empty for an unknown code, whether that never was, has expired, was sent or
@@ -70,46 +70,50 @@ def go_on(act: Act, code: str, *, address: str, keep: timedelta) -> str:
     hour, DraftMoved where another device takes the draft at the same moment.
     """
     token = new_token()
-    counted = act.keys.authenticate("wrong code", address.encode())
-    with write(act.session):
-        _refuse_more(act, counted, MOST_WRONG)
-        place = drafts.find(act.session, act.keys, drafts.hash_code(act.keys, code), now=act.now)
-        draft = place and drafts.find(act.session, act.keys, place.leads_to, now=act.now, lock=True)
+    counted = actor.keys.authenticate("wrong code", address.encode())
+    with write(actor.session):
+        _refuse_more(actor, counted, MOST_WRONG)
+        place = drafts.find(
+            actor.session, actor.keys, drafts.hash_code(actor.keys, code), now=actor.now
+        )
+        draft = place and drafts.find(
+            actor.session, actor.keys, place.leads_to, now=actor.now, lock=True
+        )
         if place and draft:
-            _put(act, place.leads_to, Draft(moved=True), keep)
-            _put(act, drafts.hash_token(token), draft, keep)
+            _put(actor, place.leads_to, Draft(moved=True), keep)
+            _put(actor, drafts.hash_token(token), draft, keep)
         else:
-            act.session.add(AttemptRow(key=counted, at=act.now))
-        act.note("code accepted" if draft else "code refused")
+            actor.session.add(AttemptRow(key=counted, at=actor.now))
+        actor.note("code accepted" if draft else "code refused")
     return token if draft else ""
 
 
-def record(act: Act, token: str, change: Callable[[Draft], Draft], *, keep: timedelta) -> None:
+def record(actor: Actor, token: str, change: Callable[[Draft], Draft], *, keep: timedelta) -> None:
     """Record one step of a draft. Raises DraftGone, DraftMoved."""
     token_hash = drafts.hash_token(token)
-    with write(act.session):
+    with write(actor.session):
         # Read inside the transaction: a second tab must not undo what the first one saved.
-        draft = drafts.find(act.session, act.keys, token_hash, now=act.now, lock=True)
+        draft = drafts.find(actor.session, actor.keys, token_hash, now=actor.now, lock=True)
         if draft is None:
             raise DraftGone
-        _put(act, token_hash, change(draft), keep)
+        _put(actor, token_hash, change(draft), keep)
 
 
-def keep(act: Act, typed: Typed, *, keep: timedelta) -> str:
+def keep(actor: Actor, typed: Typed, *, keep: timedelta) -> str:
     """Store typed text where there is no draft, and return a token for it."""
     token = new_token()
-    with write(act.session):
-        _put(act, drafts.hash_token(token), Draft(typed=typed), keep)
+    with write(actor.session):
+        _put(actor, drafts.hash_token(token), Draft(typed=typed), keep)
     return token
 
 
-def discard(act: Act, token: str) -> None:
+def discard(actor: Actor, token: str) -> None:
     """Delete a draft at the patient's wish. Raises DraftMoved."""
     token_hash = drafts.hash_token(token)
-    with write(act.session):
-        draft = drafts.find(act.session, act.keys, token_hash, now=act.now, lock=True)
-        code_hash = drafts.hash_code(act.keys, draft.code) if draft else ""
-        drafts.remove(act.session, token_hash, code_hash)
+    with write(actor.session):
+        draft = drafts.find(actor.session, actor.keys, token_hash, now=actor.now, lock=True)
+        code_hash = drafts.hash_code(actor.keys, draft.code) if draft else ""
+        drafts.remove(actor.session, token_hash, code_hash)
 
 
 class Incomplete(Exception):
@@ -117,7 +121,7 @@ class Incomplete(Exception):
 
 
 def submit(
-    act: Act, token: str, books: Mapping[str, RuleBook], language: str, *, jobs: Iterable[str]
+    actor: Actor, token: str, books: Mapping[str, RuleBook], language: str, *, jobs: Iterable[str]
 ) -> Screening:
     """Turn a draft into a screening, in one transaction with the `jobs` that follow from it.
 
@@ -125,9 +129,9 @@ def submit(
     draft nor screening, DraftMoved, Incomplete.
     """
     token_hash = drafts.hash_token(token)
-    session = act.session
-    keys = act.keys
-    now = act.now
+    session = actor.session
+    keys = actor.keys
+    now = actor.now
     with write(session):
         draft = drafts.find(session, keys, token_hash, now=now, lock=True)
         if draft is None:
@@ -150,5 +154,5 @@ def submit(
         )
         screenings.add(session, keys, screening, book=book, draft_hash=token_hash, jobs=jobs)
         drafts.remove(session, token_hash, drafts.hash_code(keys, draft.code))
-        act.note("submitted", screening.reference, "from paper" if draft.patient.paper else "")
+        actor.note("submitted", screening.reference, "from paper" if draft.patient.paper else "")
     return screening

@@ -10,7 +10,7 @@ from screening.domain.entries import Clarification, Decision, Entry, Review, Sta
 from screening.domain.rules import Question, Severity
 from screening.services.editions import assess
 from screening.storage import links, screenings
-from screening.storage.audit import Act
+from screening.storage.audit import Actor
 from screening.storage.database import write
 
 PROCEED = (Decision.PROCEED, Decision.PROCEED_WITH_CHANGES)
@@ -40,32 +40,32 @@ class DayNeeded(Exception):
     """Deferring needs a day in the future."""
 
 
-def view(act: Act, reference: str, *, action: str = "viewed") -> Screening:
+def view(actor: Actor, reference: str, *, action: str = "viewed") -> Screening:
     """Return the screening and note the view in the audit log; a new screening becomes opened.
 
     `action` is `viewed`, `printed` or `copied`. Raises NoSuchScreening.
     """
-    with write(act.session):
-        row = screenings.row_of(act.session, reference, lock=True)
-        screening = screenings.read(act.session, act.keys, row)
+    with write(actor.session):
+        row = screenings.row_of(actor.session, reference, lock=True)
+        screening = screenings.read(actor.session, actor.keys, row)
         is_new = screening.status is Status.NEW
         if is_new:
             screening = replace(screening, status=Status.OPENED)
-            _books, assessment = assess(act.session, act.keys, screening)
-            screenings.change(act.session, act.keys, row, screening, assessment)
-            act.note("opened", reference)
+            _books, assessment = assess(actor.session, actor.keys, screening)
+            screenings.change(actor.session, actor.keys, row, screening, assessment)
+            actor.note("opened", reference)
         if not is_new or action != "viewed":
-            act.note(action, reference)
+            actor.note(action, reference)
     return screening
 
 
-def listed(act: Act, *, lines: int, searched: bool) -> None:
+def listed(actor: Actor, *, lines: int, searched: bool) -> None:
     """Note in the audit log that a person saw a list with names."""
-    act.note_at_once("searched" if searched else "listed", detail=f"{lines} lines")
+    actor.note_at_once("searched" if searched else "listed", detail=f"{lines} lines")
 
 
 def clarify(
-    act: Act,
+    actor: Actor,
     reference: str,
     *,
     question: Question,
@@ -80,12 +80,12 @@ def clarify(
     showed. Raises NoSuchScreening, ChangedMeanwhile, NeverShown.
     """
     items = tuple(item.id for item in question.page)
-    entry = Clarification(by=act.full_name, at=act.now, items=items, answers=answers, why=why)
-    _add(act, reference, entry, seen=seen, jobs=jobs)
+    entry = Clarification(by=actor.full_name, at=actor.now, items=items, answers=answers, why=why)
+    _add(actor, reference, entry, seen=seen, jobs=jobs)
 
 
 def decide(
-    act: Act,
+    actor: Actor,
     reference: str,
     *,
     decision: Decision,
@@ -105,28 +105,33 @@ def decide(
         raise DayNeeded
     deferred = until if decision is Decision.DEFER else None
     entry = Review(
-        by=act.full_name, at=act.now, decision=decision, until=deferred, note=note, reason=reason
+        by=actor.full_name,
+        at=actor.now,
+        decision=decision,
+        until=deferred,
+        note=note,
+        reason=reason,
     )
-    _add(act, reference, entry, seen=seen, jobs=jobs)
+    _add(actor, reference, entry, seen=seen, jobs=jobs)
 
 
-def _add(act: Act, reference: str, entry: Entry, *, seen: int, jobs: Iterable[str]) -> None:
+def _add(actor: Actor, reference: str, entry: Entry, *, seen: int, jobs: Iterable[str]) -> None:
     decided = isinstance(entry, Review)
-    with write(act.session):
-        row = screenings.row_of(act.session, reference, lock=True)
-        screening = screenings.read(act.session, act.keys, row)
+    with write(actor.session):
+        row = screenings.row_of(actor.session, reference, lock=True)
+        screening = screenings.read(actor.session, actor.keys, row)
         if not 0 <= seen <= len(screening.entries):
             raise NeverShown
         if len(screening.entries) != seen:
             raise ChangedMeanwhile(screening.entries[-1])
         status = Status.REVIEWED if decided else Status.OPENED
         screening = replace(screening, status=status, entries=(*screening.entries, entry))
-        _books, assessment = assess(act.session, act.keys, screening)
+        _books, assessment = assess(actor.session, actor.keys, screening)
         lacks_reason = isinstance(entry, Review) and entry.decision in PROCEED and not entry.reason
         if lacks_reason and assessment.outcome is Severity.CONTRAINDICATION:
             raise ReasonNeeded
         has_reason = not isinstance(entry, Review) or entry.reason
-        if not has_reason and links.newer(act.session, act.keys, row):
+        if not has_reason and links.newer(actor.session, actor.keys, row):
             raise NewerAnswers
-        screenings.change(act.session, act.keys, row, screening, assessment, jobs=jobs)
-        act.note("reviewed" if decided else "clarified", reference)
+        screenings.change(actor.session, actor.keys, row, screening, assessment, jobs=jobs)
+        actor.note("reviewed" if decided else "clarified", reference)

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from screening.domain.answers import Patient
 from screening.storage import links, screenings
-from screening.storage.audit import Act
+from screening.storage.audit import Actor
 from screening.storage.database import write
 from screening.storage.private_files import KeyFault
 from screening.storage.screenings import NoSuchScreening
@@ -53,25 +53,25 @@ class Related:
     parted: tuple[Other, ...]
 
 
-def related(act: Act, reference: str) -> Related:
+def related(actor: Actor, reference: str) -> Related:
     """Return what belongs to a screening, or may belong. Raises NoSuchScreening, KeyFault."""
-    session = act.session
+    session = actor.session
     row = screenings.row_of(session, reference)
-    same = links.others(session, act.keys, [row])[row.id]
+    same = links.others(session, actor.keys, [row])[row.id]
     decided = {
         decision.second_id if decision.first_id == row.id else decision.first_id: decision
-        for decision in links.decisions(session, act.keys, [row.id])
+        for decision in links.decisions(session, actor.keys, [row.id])
     }
     apart_ids = [id for id, decision in decided.items() if not decision.is_same]
     apart = [session.get_one(ScreeningRow, id) for id in apart_ids]
     known = [other.id for other in (*same, *apart)]
-    perhaps = links.similar(session, act.keys, row, known=known)
+    perhaps = links.similar(session, actor.keys, row, known=known)
 
     def shown(other: ScreeningRow) -> Other:
         decision = decided.get(other.id)
         patient = None
         with suppress(KeyFault):
-            patient = screenings.patient(other, act.keys)
+            patient = screenings.patient(other, actor.keys)
         return Other(
             reference=other.reference,
             submitted_at=other.submitted_at,
@@ -90,25 +90,25 @@ def related(act: Act, reference: str) -> Related:
     )
 
 
-def decide(act: Act, reference: str, other: str, *, is_same: bool, seen: str) -> None:
+def decide(actor: Actor, reference: str, other: str, *, is_same: bool, seen: str) -> None:
     """Link or part two screenings. Raises NoSuchScreening, DecidedMeanwhile.
 
     `seen` names the decision that the page showed (`Other.seen`).
     """
-    with write(act.session):
+    with write(actor.session):
         # Locked as whoever deletes one locks them.
         query = select(ScreeningRow).where(ScreeningRow.reference.in_((reference, other)))
-        rows = act.session.scalars(query.order_by(ScreeningRow.id).with_for_update()).all()
+        rows = actor.session.scalars(query.order_by(ScreeningRow.id).with_for_update()).all()
         if len(rows) != 2:
             raise NoSuchScreening(other)
         first, second = rows
         id = links.pair_id(first, second)
-        row = act.session.get(SamePersonRow, id, with_for_update=True)
+        row = actor.session.get(SamePersonRow, id, with_for_update=True)
         if (row.decided_at.isoformat() if row else "") != seen:
             raise DecidedMeanwhile
         row = row or SamePersonRow(id=id, first_id=first.id, second_id=second.id)
         row.is_same = is_same
-        row.decided_by = act.full_name
-        row.decided_at = act.now
-        act.session.add(row)
-        act.note(links.LINKED if is_same else links.PARTED, id)
+        row.decided_by = actor.full_name
+        row.decided_at = actor.now
+        actor.session.add(row)
+        actor.note(links.LINKED if is_same else links.PARTED, id)

@@ -48,8 +48,8 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Act:
-    """The context of a change: session, keys, time (UTC), and the actor.
+class Actor:
+    """Somebody who changes something now (UTC), with the session and the keys for it.
 
     `by` is the name in the log, of a person or a program; `full_name` is shown to people.
     """
@@ -130,17 +130,17 @@ def lost(session: Session, keys: Keys) -> str:
     )
 
 
-def begin_anew(act: Act, source: str) -> tuple[Head, Head]:
+def begin_anew(actor: Actor, source: str) -> tuple[Head, Head]:
     """Continue the chain of a restored backup.
 
     Return the end that the file had before, and the end of the backup.
     """
-    file = head_file(act.session, act.keys)
-    end = head(act.session, act.keys)
+    file = head_file(actor.session, actor.keys)
+    end = head(actor.session, actor.keys)
     noted = _noted(file)
-    act.note_at_once("restored", detail=source)
+    actor.note_at_once("restored", detail=source)
     file.unlink(missing_ok=True)
-    _write_noted(file, head(act.session, act.keys))
+    _write_noted(file, head(actor.session, actor.keys))
     return noted, end
 
 

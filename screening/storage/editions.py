@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from screening.domain.rules import BASE_LANGUAGE, Edition
 from screening.storage import audit
-from screening.storage.audit import Act
+from screening.storage.audit import Actor
 from screening.storage.encryption import Keys
 from screening.storage.private_files import KeyFault
 from screening.storage.tables import ApprovalRow, AuditRow, EditionRow, InForceRow
@@ -102,23 +102,27 @@ def lock(session: Session) -> None:
     session.scalars(select(InForceRow.number).order_by(InForceRow.number).with_for_update()).all()
 
 
-def put_in_force(act: Act, edition: Edition, *, from_at: datetime) -> None:
+def put_in_force(actor: Actor, edition: Edition, *, from_at: datetime) -> None:
     """Put an edition in force from a time on, in place of editions that would follow later."""
-    act.session.execute(delete(InForceRow).where(~_begun(act.now), InForceRow.from_at >= from_at))
-    newest = act.session.scalar(select(func.max(InForceRow.number))) or 0
-    row = InForceRow(
-        number=newest + 1, edition_digest=edition.digest, from_at=from_at, added_at=act.now
+    actor.session.execute(
+        delete(InForceRow).where(~_begun(actor.now), InForceRow.from_at >= from_at)
     )
-    act.session.add(row)
+    newest = actor.session.scalar(select(func.max(InForceRow.number))) or 0
+    row = InForceRow(
+        number=newest + 1, edition_digest=edition.digest, from_at=from_at, added_at=actor.now
+    )
+    actor.session.add(row)
     if newest:  # not in a new installation: `flask move-database` needs an empty audit log
-        act.note(IN_FORCE, f"{edition.id} {edition.version}", _noted(act.session))
+        actor.note(IN_FORCE, f"{edition.id} {edition.version}", _noted(actor.session))
 
 
-def keep_out_of_force(act: Act, edition: Edition) -> None:
+def keep_out_of_force(actor: Actor, edition: Edition) -> None:
     """Cancel the time at which an edition would come into force later."""
-    later = delete(InForceRow).where(InForceRow.edition_digest == edition.digest, ~_begun(act.now))
-    if act.session.scalars(later.returning(InForceRow.number)).all():
-        act.note(IN_FORCE, f"not {edition.id} {edition.version}", _noted(act.session))
+    later = delete(InForceRow).where(
+        InForceRow.edition_digest == edition.digest, ~_begun(actor.now)
+    )
+    if actor.session.scalars(later.returning(InForceRow.number)).all():
+        actor.note(IN_FORCE, f"not {edition.id} {edition.version}", _noted(actor.session))
 
 
 def _noted(session: Session) -> str:

@@ -8,12 +8,12 @@ from flask_security import hash_password
 from werkzeug.wrappers import Response
 
 from screening.extensions import db
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.operating import clock
 from screening.services import people as service
 from screening.storage import audit as audit_log
 from screening.web.paging import page_number
-from screening.web.sign_in.guards import acting, needs
+from screening.web.sign_in.guards import current_actor, needs
 
 blueprint = Blueprint("admin", __name__, url_prefix="/admin")
 
@@ -36,7 +36,11 @@ def add_person() -> str:
     password = service.one_time_password()
     try:
         service.add(
-            acting(), typed["sign_in_name"], typed["full_name"], roles, hash_password(password)
+            current_actor(),
+            typed["sign_in_name"],
+            typed["full_name"],
+            roles,
+            hash_password(password),
         )
     except service.NotAccepted as err:
         return _people_page(fault=str(err), typed=typed, chosen=roles)
@@ -48,12 +52,12 @@ def add_person() -> str:
 def change_person(sign_in_name: str) -> str | Response:
     """Change one attribute of a person, named by the button pressed."""
     if "sign-out" in request.form:
-        service.end(acting(), sign_in_name, token_hash=None)
+        service.end(current_actor(), sign_in_name, token_hash=None)
         return redirect(url_for("admin.people"), code=303)
     password = service.one_time_password() if "reset-password" in request.form else None
     try:
         service.change(
-            acting(),
+            current_actor(),
             sign_in_name,
             roles=request.form.getlist("roles") if "change-roles" in request.form else None,
             active=_pressed("enable", "disable"),
@@ -112,7 +116,7 @@ def settings() -> str:
     in_doubt = clock.doubt(db.session)
     return render_template(
         "clinic/settings.html",
-        origins=installation().settings.described(),
+        origins=current_installation().settings.described(),
         now=datetime.now(UTC),
         in_doubt=in_doubt,
         jumped=in_doubt and timedelta(seconds=float(in_doubt.detail.split()[0])),
@@ -123,6 +127,6 @@ def settings() -> str:
 @needs("admin")
 def confirm_clock() -> Response:
     """Confirm that the clock is right."""
-    clock.confirm(acting(), clock.this_machine(), was_off="was-off" in request.form)
+    clock.confirm(current_actor(), clock.this_machine(), was_off="was-off" in request.form)
     flash(_("Confirmed. Screenings will again be deleted at the end of their retention period."))
     return redirect(url_for("admin.settings"), code=303)

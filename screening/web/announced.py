@@ -8,14 +8,14 @@ from flask_babel import ngettext
 
 from screening.domain.answers import Patient
 from screening.extensions import db
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.operating import retention
 from screening.services import review
 from screening.storage import screenings
 from screening.storage.private_files import KeyFault
 from screening.storage.tables import ScreeningRow
 from screening.web.errors import Page
-from screening.web.sign_in.guards import acting, needs
+from screening.web.sign_in.guards import current_actor, needs
 
 blueprint = Blueprint("announced", __name__, url_prefix="/clinic/announced")
 
@@ -26,7 +26,7 @@ PAGE_LENGTH = 100
 @needs("prescriber")
 def listed() -> Page:
     """List the first of them."""
-    days = installation().settings.retention_days
+    days = current_installation().settings.retention_days
     count, _first, references = retention.announced(db.session, days=days, shown=PAGE_LENGTH)
     rows = screenings.rows(db.session, references)
     lines = [
@@ -34,13 +34,13 @@ def listed() -> Page:
         for reference in references
         if reference in rows
     ]
-    review.listed(acting(), lines=len(lines), searched=False)
+    review.listed(current_actor(), lines=len(lines), searched=False)
     return render_template("clinic/announced.html", lines=lines, count=count)
 
 
 def _patient(row: ScreeningRow) -> Patient | None:
     with suppress(KeyFault):
-        return screenings.patient(row, installation().keys)
+        return screenings.patient(row, current_installation().keys)
     return None
 
 
@@ -49,7 +49,7 @@ def _patient(row: ScreeningRow) -> Patient | None:
 def acknowledge() -> Page:
     """Let those that were ticked, or all that were listed, be deleted."""
     references = request.form.getlist("listed" if "all" in request.form else "reference")
-    acknowledged = retention.acknowledge(acting(), references[:PAGE_LENGTH])
+    acknowledged = retention.acknowledge(current_actor(), references[:PAGE_LENGTH])
     flash(
         ngettext(
             "%(num)s screening may be deleted.", "%(num)s screenings may be deleted.", acknowledged

@@ -20,7 +20,7 @@ from screening.domain.assessment import Screening
 from screening.domain.entries import Decision, Entry
 from screening.domain.rules import RuleBook, Severity
 from screening.extensions import db
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.operating import clock, overlooked, retention
 from screening.printing.paper import BLANKS
 from screening.reports.bar_chart import HEIGHT, WIDTH, bars
@@ -41,7 +41,7 @@ from screening.web.paging import page_number
 from screening.web.patient.papers import copy_page, copy_response
 from screening.web.pdf import in_turn, pdf_response
 from screening.web.sealed_values import opened_for_me, sealed_for_me
-from screening.web.sign_in.guards import acting, forget_kept, kept_form, needs
+from screening.web.sign_in.guards import current_actor, forget_kept, kept_form, needs
 from screening.web.walk import LONGEST, Walk, opened_walk
 
 blueprint = Blueprint("clinic", __name__, url_prefix="/clinic")
@@ -71,18 +71,21 @@ def inbox() -> Page:
     order = request.args.get("order", "") if clinical else ""
     typed = _opened(request.args.get("q", ""))
     chosen = _filter(request.args, clinical=clinical, typed=typed)
-    here = installation()
+    installation = current_installation()
     number = page_number()
     asked_day = request.args.get("day", type=date.fromisoformat)
-    day = asked_day or here.today()
+    day = asked_day or installation.today()
     is_narrow = request.args.get("q") or (not asked_day and (chosen.since or chosen.to))
     expected = [] if is_narrow else expected_on(day)
-    with here.worklist.current(
-        db.session, here.keys, timezone=here.settings.clinic_timezone, today=installation().today()
+    with installation.worklist.current(
+        db.session,
+        installation.keys,
+        timezone=installation.settings.clinic_timezone,
+        today=current_installation().today(),
     ) as list_:
         lines_of_day = with_answers(list_, expected, chosen, by_severity=order == "severity")
         answered = [line.expected.reference for line in lines_of_day if line.answers]
-        listed, total = here.worklist.page(
+        listed, total = installation.worklist.page(
             list_,
             replace(chosen, left_out=answered),
             by_severity=clinical and order != "time",
@@ -90,7 +93,7 @@ def inbox() -> Page:
             limit=PAGE_LENGTH,
         )
         unread = _unread(list_)
-        waiting = overlooked.find(acting(), here, list_, clinical=clinical)
+        waiting = overlooked.find(current_actor(), installation, list_, clinical=clinical)
     filters = {name: value for name, value in request.args.items() if name != "page" and value}
     list_lines = list(lines(listed))
     if number > 1:
@@ -100,14 +103,14 @@ def inbox() -> Page:
     is_last = number * PAGE_LENGTH >= total
     walk = Walk(references=tuple(on_page), query=filters, page=number, is_last=is_last)
     needing_attention = outbox.needing_attention(db.session, now=datetime.now(UTC))
-    review.listed(acting(), lines=len(list_lines) + len(lines_of_day), searched=bool(typed))
+    review.listed(current_actor(), lines=len(list_lines) + len(lines_of_day), searched=bool(typed))
     hours = min(question.valid_for_hours for question in language.book().questions)
     return render_template(
         "clinic/inbox.html",
         lines=list_lines,
         lines_of_day=lines_of_day,
-        shows_day=here.points.expected and number == 1 and not is_narrow,
-        has_days=bool(here.points.expected),
+        shows_day=installation.points.expected and number == 1 and not is_narrow,
+        has_days=bool(installation.points.expected),
         day=day,
         asked_day=asked_day,
         order=order,
@@ -115,7 +118,7 @@ def inbox() -> Page:
         walk=walk.sealed() if clinical else "",
         now=datetime.now(UTC),
         confirm_after=timedelta(hours=hours),
-        today=installation().today(),
+        today=current_installation().today(),
         age=age,
         total=total,
         number=number,
@@ -126,15 +129,15 @@ def inbox() -> Page:
         clinical=clinical,
         shows=_shows(clinical),
         severities=list(reversed(Severity)),
-        failed_jobs=failed_jobs.grouped(needing_attention, here.jobs_of_sent),
+        failed_jobs=failed_jobs.grouped(needing_attention, installation.jobs_of_sent),
         more_failed=len(needing_attention) >= outbox.MOST_SHOWN,
         shown=failed_jobs.SHOWN,
-        reasons=here.points.reasons,
+        reasons=installation.points.reasons,
         unread=unread,
         overlooked=waiting,
         in_doubt=clock.doubt(db.session),
         **_announced(),
-        newest=audit.head(db.session, here.keys).number,
+        newest=audit.head(db.session, installation.keys).number,
         too_many=chosen.references is not None
         and len(chosen.references) >= search_index.FOUND_AT_MOST,
     )
@@ -142,7 +145,7 @@ def inbox() -> Page:
 
 def _unread(list_: sqlite3.Connection) -> int:
     """Return the number of screenings that a new process has not read into its list yet."""
-    if installation().worklist.is_whole:
+    if current_installation().worklist.is_whole:
         return 0
     (listed,) = list_.execute("SELECT count(*) FROM list").fetchone()
     return max(screenings.count(db.session) - listed, 1)
@@ -153,7 +156,7 @@ def _announced() -> dict[str, object]:
 
     They are the first references, the number of all, and the day from which they are deleted.
     """
-    days = installation().settings.retention_days
+    days = current_installation().settings.retention_days
     count, first, references = retention.announced(db.session, days=days, shown=failed_jobs.SHOWN)
     return {"announced": references, "announced_count": count, "announced_until": first}
 
@@ -187,7 +190,7 @@ def arrivals() -> dict[str, int]:
 def _shows(clinical: bool) -> list[str]:
     """Return the choices of the filter. Staff get none that shows a decision."""
     hidden = {"unreviewed"} if clinical else {"todo", "deferred"}
-    if not installation().points.expected:
+    if not current_installation().points.expected:
         hidden.add("unanswered")
     return [show for show in SHOWN if show not in hidden]
 
@@ -203,7 +206,7 @@ def _filter(args: MultiDict[str, str], *, clinical: bool, typed: str) -> Filter:
     mine = clinical and args.get("prescriber") == "mine"
     references = None
     if typed or args.get("q"):  # words that can no longer be opened find nothing
-        references = search_index.find(db.session, installation().keys, typed)
+        references = search_index.find(db.session, current_installation().keys, typed)
     return Filter(
         show=args["show"] if args.get("show") in shows else "all" if day else shows[0],
         outcome=outcomes.get(args.get("outcome", "")),
@@ -240,12 +243,12 @@ def screening(reference: str) -> Page:
 def decide(reference: str) -> Page:
     """Record a decision."""
     form = ReviewForm(request.form)
-    today = installation().today()
+    today = current_installation().today()
     meanwhile = None
     if form.validate():
         try:
             review.decide(
-                acting(),
+                current_actor(),
                 reference,
                 decision=Decision(form.decision.data),
                 until=form.until.data,
@@ -253,10 +256,10 @@ def decide(reference: str) -> Page:
                 reason=form.reason.data,
                 seen=form.seen.data or 0,
                 today=today,
-                jobs=installation().jobs_of_entry,
+                jobs=current_installation().jobs_of_entry,
             )
             forget_kept(url_for("clinic.screening", reference=reference))
-            installation().wake()
+            current_installation().wake()
             return redirect(url_for("clinic.screening", reference=reference), code=303)
         except review.DayNeeded:
             message = _("Enter a date after today (%(today)s)", today=today.isoformat())
@@ -287,21 +290,21 @@ def clarify(reference: str, question_id: str) -> Page:
     if request.method == "POST" and form.validate():
         try:
             review.clarify(
-                acting(),
+                current_actor(),
                 reference,
                 question=question,
                 answers=form.answers,
                 why=form.why.data,
                 seen=form.seen.data or 0,
-                jobs=installation().jobs_of_entry,
+                jobs=current_installation().jobs_of_entry,
             )
             forget_kept(request.path)
-            installation().wake()
+            current_installation().wake()
             return redirect(url_for("clinic.screening", reference=reference), code=303)
         except review.ChangedMeanwhile as err:
             meanwhile = err.entry
     form.seen.data = len(screening.entries)
-    summary = installation().printer.summary(screening)
+    summary = current_installation().printer.summary(screening)
     asked = {item.id for item in question.page}
     page = render_template(
         "clinic/clarify.html",
@@ -321,7 +324,7 @@ def summary_pdf(reference: str) -> Page:
     """Return the printed summary, to be shown or, with `?download=1`, saved."""
     reference = _view(reference, action="printed").reference
     try:
-        content = installation().printer.pdf(reference)
+        content = current_installation().printer.pdf(reference)
     except printing.NotPrinted as err:
         page = render_template("clinic/not_printed.html", reference=reference, failed=err.failed)
         return page, 503
@@ -341,19 +344,21 @@ def print_chosen() -> Page:
         return redirect(opened_walk(request.form.get("list", "")).back, code=303)
     title = _("Pre-visit screenings: %(count)s", count=len(references))
     try:
-        printed = print_several(acting(), installation().printer, references, title=title)
+        printed = print_several(
+            current_actor(), current_installation().printer, references, title=title
+        )
     except NotAllPrinted as err:
         page = render_template("clinic/not_all_printed.html", ready=err.ready, missing=err.missing)
         return page, 503
-    return pdf_response(printed, f"summaries-{installation().today().isoformat()}.pdf")
+    return pdf_response(printed, f"summaries-{current_installation().today().isoformat()}.pdf")
 
 
 @blueprint.post("/retry")
 @needs("prescriber", "staff")
 def retry() -> Response:
     """Retry the jobs that failed: all, or all of one kind."""
-    jobs.retry(acting(), kind=request.form.get("kind", ""))
-    installation().wake()
+    jobs.retry(current_actor(), kind=request.form.get("kind", ""))
+    current_installation().wake()
     flash(_("Another attempt has been started. If it fails, this will be shown here again."))
     return redirect(url_for("clinic.inbox"), code=303)
 
@@ -397,18 +402,26 @@ def statistics() -> Page:
 
     No patient is named.
     """
-    here = installation()
-    first = installation().today() - timedelta(days=STATISTICS_DAYS - 1)
-    with here.worklist.current(
-        db.session, here.keys, timezone=here.settings.clinic_timezone, today=installation().today()
+    installation = current_installation()
+    first = current_installation().today() - timedelta(days=STATISTICS_DAYS - 1)
+    with installation.worklist.current(
+        db.session,
+        installation.keys,
+        timezone=installation.settings.clinic_timezone,
+        today=current_installation().today(),
     ) as list_:
-        per_day = here.worklist.per_day(list_, since=first)
+        per_day = installation.worklist.per_day(list_, since=first)
         unread = _unread(list_)
-        left_open = here.worklist.left_open(list_, since=first)
+        left_open = installation.worklist.left_open(list_, since=first)
     days = [first + timedelta(days=number) for number in range(STATISTICS_DAYS)]
     highest = max((sum(counts.values()) for counts in per_day.values()), default=0)
-    since = datetime.combine(first, datetime.min.time(), ZoneInfo(here.settings.clinic_timezone))
-    topics = {item.id: item.topic for item in here.books[here.settings.clinic_language].asked()}
+    since = datetime.combine(
+        first, datetime.min.time(), ZoneInfo(installation.settings.clinic_timezone)
+    )
+    topics = {
+        item.id: item.topic
+        for item in installation.books[installation.settings.clinic_language].asked()
+    }
     total = sum(sum(counts.values()) for counts in per_day.values())
     return render_template(
         "clinic/statistics.html",
@@ -433,7 +446,7 @@ def _no_such_screening(error: screenings.NoSuchScreening) -> Page:
 
 def _screening_page(screening: Screening, form: ReviewForm, meanwhile: Entry | None = None) -> str:
     now = datetime.now(UTC)
-    summary = installation().printer.summary(screening)
+    summary = current_installation().printer.summary(screening)
     book = _book(screening)
     others = same_person.shown(screening, summary)
     page_of = {item.id: question for question in book.questions for item in question.page}
@@ -453,7 +466,7 @@ def _screening_page(screening: Screening, form: ReviewForm, meanwhile: Entry | N
         meanwhile=meanwhile,
         others=others,
         reason_label=_reason_label(summary.outcome, is_older=others.newest is not None),
-        notices=[notice(screening) for notice in installation().points.notices],
+        notices=[notice(screening) for notice in current_installation().points.notices],
         walk=opened_walk(request.args.get("list", "")),
     )
 
@@ -471,37 +484,37 @@ def _reason_label(outcome: Severity, *, is_older: bool) -> str:
 
 
 def _view(reference: str, *, action: str = "viewed") -> Screening:
-    return review.view(acting(), search_index.normal_reference(reference), action=action)
+    return review.view(current_actor(), search_index.normal_reference(reference), action=action)
 
 
 def _patients_book(screening: Screening) -> RuleBook:
     """Return the edition of a screening in the language that the patient answered in."""
-    books = editions.books_of(db.session, installation().keys, screening)
+    books = editions.books_of(db.session, current_installation().keys, screening)
     return books.get(screening.language, _book(screening))
 
 
 def _book(screening: Screening) -> RuleBook:
     """Return the edition of a screening in the clinic's language."""
-    books = editions.books_of(db.session, installation().keys, screening)
-    return in_language_of(installation().settings, books)
+    books = editions.books_of(db.session, current_installation().keys, screening)
+    return in_language_of(current_installation().settings, books)
 
 
 @blueprint.app_template_filter("moment")
 def _moment(at: datetime) -> str:
-    settings = installation().settings
+    settings = current_installation().settings
     return moment(at, settings.clinic_language, settings.clinic_timezone)
 
 
 @blueprint.app_template_filter("clock")
 def _clock(at: datetime) -> str:
-    return f"{at.astimezone(ZoneInfo(installation().settings.clinic_timezone)):%H:%M}"
+    return f"{at.astimezone(ZoneInfo(current_installation().settings.clinic_timezone)):%H:%M}"
 
 
 @blueprint.app_template_filter("day")
 def _day(on: date) -> str:
-    return day(on, installation().settings.clinic_language)
+    return day(on, current_installation().settings.clinic_language)
 
 
 @blueprint.app_template_filter("severity")
 def _severity(severity: Severity) -> str:
-    return label(severity, installation().settings.clinic_language)
+    return label(severity, current_installation().settings.clinic_language)

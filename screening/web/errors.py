@@ -11,7 +11,7 @@ from werkzeug.exceptions import BadRequest, HTTPException, SecurityError
 from werkzeug.wrappers import Response
 
 from screening.extensions import db
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.operating.own_lines import lines_of_ours
 from screening.services.questionnaire import DraftGone, TooManyTries
 from screening.services.review import NeverShown
@@ -68,7 +68,7 @@ def _cookies() -> tuple[str, int]:
 
     The language is in the address: perhaps no cookie keeps it.
     """
-    if request.args.get("language") in installation().languages:
+    if request.args.get("language") in current_installation().languages:
         g.page_language = request.args["language"]
     return _page(200, "cookies", target=language.own_path(request.args.get("next", "/")))
 

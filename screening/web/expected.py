@@ -10,7 +10,7 @@ from screening.domain.answers import Patient
 from screening.domain.entries import Status
 from screening.extension_points import Expected
 from screening.extensions import db
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.storage import links, screenings
 from screening.storage.private_files import KeyFault
 from screening.storage.search import folded
@@ -47,12 +47,12 @@ class ExpectedLine:
 def lines(listed: list[Listed]) -> Iterator[Line]:
     """Yield the lines of screenings that are still there."""
     rows = screenings.rows(db.session, [entry.reference for entry in listed])
-    places = links.places(db.session, installation().keys, [*rows.values()])
+    places = links.places(db.session, current_installation().keys, [*rows.values()])
     for entry in listed:
         if (row := rows.get(entry.reference)) is None:  # deleted since it was listed
             continue
         try:
-            patient = screenings.patient(row, installation().keys)
+            patient = screenings.patient(row, current_installation().keys)
         except KeyFault:
             patient = None
         yield Line(
@@ -66,13 +66,13 @@ def lines(listed: list[Listed]) -> Iterator[Line]:
 
 def expected_on(day: date) -> list[Expected]:
     """Return who is expected on a day at the clinic, by time."""
-    zone = ZoneInfo(installation().settings.clinic_timezone)
+    zone = ZoneInfo(current_installation().settings.clinic_timezone)
     since = datetime.combine(day, time.min, zone).astimezone(UTC)
     until = datetime.combine(day + timedelta(days=1), time.min, zone).astimezone(UTC)
     together = [
         entry
-        for expected_between in installation().points.expected
-        for entry in expected_between(db.session, installation().keys, since, until)
+        for expected_between in current_installation().points.expected
+        for entry in expected_between(db.session, current_installation().keys, since, until)
     ]
     return sorted(together, key=lambda entry: entry.at)
 
@@ -85,7 +85,7 @@ def with_answers(
     What is to do is everybody.
     """
     references = [entry.reference for entry in expected if entry.reference]
-    listed, _total = installation().worklist.page(
+    listed, _total = current_installation().worklist.page(
         list_,
         Filter(show="all", references=references),
         by_severity=by_severity,

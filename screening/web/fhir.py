@@ -4,7 +4,7 @@ import json
 
 from flask import Blueprint, Response, abort, request
 
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.reports.fhir_definitions import DEFINITIONS, MEDIA_TYPE
 
 blueprint = Blueprint("fhir", __name__, url_prefix="/fhir")
@@ -15,10 +15,10 @@ SECONDS = 300  # for which a response may be cached
 @blueprint.get("/<kind>/<name>")
 def definition(kind: str, name: str) -> Response:
     """Return the definition of today's rule book."""
-    here = installation()
+    installation = current_installation()
     if kind not in DEFINITIONS:
         abort(404)
-    resource = DEFINITIONS[kind](here.approved_books, base=here.settings.fhir_base)
+    resource = DEFINITIONS[kind](installation.approved_books, base=installation.settings.fhir_base)
     if name != resource["id"]:
         abort(404)
     content = json.dumps(resource, ensure_ascii=False)

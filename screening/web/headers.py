@@ -9,7 +9,7 @@ from typing import Any
 from flask import Flask, request
 from werkzeug.wrappers import Response
 
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.settings import ROOT
 
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -57,7 +57,7 @@ def init_app(app: Flask) -> None:
             name = request.path.removeprefix("/static/")
             if request.args.get("v") == _version(_file(name)):
                 response.headers["Cache-Control"] = f"public, max-age={ONE_YEAR}, immutable"
-        if installation(app).settings.over_tls:
+        if current_installation(app).settings.over_tls:
             response.headers["Strict-Transport-Security"] = f"max-age={ONE_YEAR}"
         return response
 
@@ -79,7 +79,7 @@ def _file(name: str) -> str:
 
 def cookie(name: str) -> dict[str, Any]:
     """Return the name and attributes of a cookie for this host alone, which no script can read."""
-    secure = installation().settings.over_tls
+    secure = current_installation().settings.over_tls
     return {
         "key": f"__Host-{name}" if secure else name,
         "secure": secure,

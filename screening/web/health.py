@@ -11,11 +11,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from screening import background
 from screening.extension_points import Counter
 from screening.extensions import db
-from screening.installation import Installation, installation
+from screening.installation import Installation, current_installation
 from screening.operating import overlooked
 from screening.settings import LOOPBACK, as_called
 from screening.storage import audit, waiting_times
-from screening.storage.audit import Act
+from screening.storage.audit import Actor
 from screening.storage.database import DatabaseNotReady, check_keys, check_release, prove_writable
 from screening.storage.private_files import KeyFault, read_private
 
@@ -44,7 +44,7 @@ def ready() -> Plain:
 
     The log records why the answer is 503.
     """
-    ours = installation()
+    ours = current_installation()
     now = time.monotonic()
     try:
         check_keys(db.session, ours.keys)
@@ -80,14 +80,14 @@ def metrics() -> Plain:
     if not (_is_on_this_machine() or _has_token()):
         abort(404)
     now = datetime.now(UTC)
-    ours = installation()
+    ours = current_installation()
     figures = current_app.jinja_env.get_template("text/metrics.txt").render(
         counted=[
             (counter, audit.count(db.session, counter.action, after=0))
             for counter in (SUBMITS, *ours.points.counters)
         ],
         overlooked=overlooked.read(
-            Act(session=db.session, keys=ours.keys, now=now, by="metrics"), ours, patience=0
+            Actor(session=db.session, keys=ours.keys, now=now, by="metrics"), ours, patience=0
         ),
         queues=waiting_times.queues(db.session, ours.jobs_of_sent, now=now),
         taken=waiting_times.print_times(db.session, since=now - RECENT),
@@ -103,7 +103,7 @@ def _is_on_this_machine() -> bool:
 
 
 def _has_token() -> bool:
-    file = installation().settings.instance / "metrics.token"
+    file = current_installation().settings.instance / "metrics.token"
     if not file.exists():
         return False
     sent = request.headers.get("Authorization", "").encode()

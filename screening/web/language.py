@@ -10,7 +10,7 @@ from markupsafe import Markup
 from werkzeug.wrappers import Response
 
 from screening.domain.rules import RuleBook
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.reports.paper import locale_of
 from screening.reports.summary import translations
 from screening.web.patient import draft_cookie
@@ -35,7 +35,7 @@ blueprint = Blueprint("language", __name__)
 
 def is_for_staff() -> bool:
     """Return whether the page is for staff; such pages are in the clinic's language."""
-    staff = STAFF_BLUEPRINTS | installation().points.staff_blueprints
+    staff = STAFF_BLUEPRINTS | current_installation().points.staff_blueprints
     return request.blueprint in staff
 
 
@@ -47,26 +47,29 @@ def chosen() -> str:
     """
     language: str | None = g.get("page_language")
     if language is None:
-        here = installation()
+        installation = current_installation()
         if is_for_staff():
-            language = here.settings.clinic_language
-        elif (wanted := draft_cookie.language()) in here.languages:
+            language = installation.settings.clinic_language
+        elif (wanted := draft_cookie.language()) in installation.languages:
             language = wanted
         else:
-            language = request.accept_languages.best_match(here.languages) or here.languages[0]
+            language = (
+                request.accept_languages.best_match(installation.languages)
+                or installation.languages[0]
+            )
         g.page_language = language
     return language
 
 
 def book() -> RuleBook:
     """Return the rule book in the page's language."""
-    return installation().books[chosen()]
+    return current_installation().books[chosen()]
 
 
 def switch() -> bool:
     """Switch the language if a language button was pressed; return whether one was."""
     wanted = request.form.get("language")
-    if wanted is None or wanted not in installation().languages:
+    if wanted is None or wanted not in current_installation().languages:
         return False
     session["language"] = g.page_language = wanted
     refresh()
@@ -75,7 +78,9 @@ def switch() -> bool:
 
 def offered() -> list[tuple[str, str]]:
     """Return the code of each language offered, with its name in that language."""
-    names = {code: locale_of(code).display_name or code for code in installation().languages}
+    names = {
+        code: locale_of(code).display_name or code for code in current_installation().languages
+    }
     return [(code, name.capitalize()) for code, name in names.items()]
 
 

@@ -4,7 +4,7 @@ from flask_babel import lazy_gettext as _l
 from flask_security import current_user
 
 from screening.extension_points import Section
-from screening.installation import installation
+from screening.installation import current_installation
 
 SECTIONS = (
     Section(10, "clinic.inbox", _l("Inbox"), ("prescriber", "staff")),
@@ -19,5 +19,5 @@ SECTIONS = (
 
 def sections() -> list[Section]:
     """Return the sections that the signed-in person may open, in order."""
-    every = sorted([*SECTIONS, *installation().points.sections])
+    every = sorted([*SECTIONS, *current_installation().points.sections])
     return [section for section in every if any(map(current_user.has_role, section.roles))]

@@ -13,7 +13,7 @@ from flask_security import current_user
 from werkzeug.wrappers import Response
 
 from screening.domain.assessment import Screening
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.reports.paper import locale_of
 from screening.reports.summary import translations
 from screening.services import paper_entry, questionnaire
@@ -26,7 +26,7 @@ from screening.web.forms.paper_entry import PaperQuestionForm, PaperVisitForm
 from screening.web.patient import views
 from screening.web.patient.draft import AlreadySent, OutOfOrder, find_sent, record, this_draft
 from screening.web.patient.draft_cookie import draft_token, keep_draft
-from screening.web.sign_in.guards import acting, forget_kept, kept_form, needs
+from screening.web.sign_in.guards import current_actor, forget_kept, kept_form, needs
 
 blueprint = Blueprint("paper_entry", __name__, url_prefix="/clinic/paper/enter")
 """The patient's pages for one paper form; its language and number are in the addresses."""
@@ -51,13 +51,13 @@ def typed_in(view: Callable[..., Page]) -> Callable[..., Page]:
     @wraps(view)
     def of_paper(**values: str) -> Page:
         code = g.paper_place["code"]
-        if code not in installation().languages:
+        if code not in current_installation().languages:
             abort(404)
         g.page_language = code  # that of the paper
         g.shared_device = True  # the browser of staff has nothing to fill in for the patient
         g.forms_for_paper = (PaperQuestionForm, PaperVisitForm)
-        g.paper_words = translations(installation().settings.clinic_language).gettext
-        g.paper_token = paper_entry.token(installation().keys, current_user.id, _place())
+        g.paper_words = translations(current_installation().settings.clinic_language).gettext
+        g.paper_token = paper_entry.token(current_installation().keys, current_user.id, _place())
         if kept := kept_form():
             typed = Typed(path=request.path, values=dict(kept.lists()), checked=False)
             record(lambda draft: replace(draft, typed=typed))
@@ -76,7 +76,7 @@ def _place() -> str:
 def start() -> Page:
     """Show the paper forms that this person has begun, and offer to begin one."""
     forms = []
-    for place, draft in paper_entry.begun(acting(), current_user.id):
+    for place, draft in paper_entry.begun(current_actor(), current_user.id):
         code, _slash, number = place.partition("/")
         forms.append((draft.patient, locale_of(code), address(".resume", code=code, number=number)))
     return render_template("clinic/paper_entry.html", forms=forms, offered=language.offered())
@@ -86,12 +86,12 @@ def start() -> Page:
 @needs("prescriber", "staff")
 def begin() -> Page:
     """Begin a paper form."""
-    codes = installation().languages
+    codes = current_installation().languages
     code = request.form.get("code", codes[0])
     if code not in codes:
         abort(400)
     number = secrets.token_hex(8)
-    paper_entry.begin(acting(), current_user.id, f"{code}/{number}", keep=keep_draft())
+    paper_entry.begin(current_actor(), current_user.id, f"{code}/{number}", keep=keep_draft())
     return redirect(address(".about_you", code=code, number=number), code=303)
 
 
@@ -136,7 +136,7 @@ def _seen() -> str:
 @typed_in
 def submit() -> Page:
     """Send a form that was compared with its paper as it is now."""
-    here = installation()
+    installation = current_installation()
     if find_sent(at_any_time=True) is None:
         if "compared" not in request.form:
             return redirect(address(".check", fault="not-compared"), code=303)
@@ -144,11 +144,15 @@ def submit() -> Page:
             return redirect(address(".check", fault="changed"), code=303)
     try:
         sent = questionnaire.submit(
-            acting(), draft_token(), here.books, language.chosen(), jobs=here.jobs_of_sent
+            current_actor(),
+            draft_token(),
+            installation.books,
+            language.chosen(),
+            jobs=installation.jobs_of_sent,
         )
     except questionnaire.Incomplete as err:
         raise OutOfOrder from err
-    here.wake()
+    installation.wake()
     return _to_start(_recorded(sent))
 
 

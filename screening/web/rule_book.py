@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response
 from screening.domain.comparison import Comparison, compare
 from screening.domain.rules import BASE_LANGUAGE
 from screening.extensions import db
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.printing import rule_book as printed_rule_book
 from screening.reports import rule_book as report
 from screening.rulebooks.adopt import is_packaged_newer
@@ -28,7 +28,7 @@ from screening.web.errors import Page
 from screening.web.forms.approval import ApprovalForm, WithdrawalForm, errors_of
 from screening.web.pdf import in_turn, pdf_response
 from screening.web.sign_in.forms import ProofForm
-from screening.web.sign_in.guards import acting, needs
+from screening.web.sign_in.guards import current_actor, needs
 
 blueprint = Blueprint("rule_book", __name__, url_prefix="/clinic/rule-book")
 
@@ -50,13 +50,17 @@ def shown() -> Page:
 def pdf(digest: str) -> Page:
     """Return the edition as a PDF, with space for signatures."""
     books = _books(digest)
-    here = installation()
+    installation = current_installation()
     comparison = _comparison(books)
-    day = installation().today()
+    day = current_installation().today()
 
     def make() -> Response:
         content = printed_rule_book.printed(
-            books, comparison, here.settings, on=day, needed=here.settings.approvals_needed
+            books,
+            comparison,
+            installation.settings,
+            on=day,
+            needed=installation.settings.approvals_needed,
         )
         return pdf_response(content, f"rule-book-{books[BASE_LANGUAGE].edition.version}.pdf")
 
@@ -68,22 +72,22 @@ def pdf(digest: str) -> Page:
 def approve(digest: str) -> Page:
     """Approve an edition."""
     books = _books(digest)
-    settings = installation().settings
+    settings = current_installation().settings
     form = ApprovalForm(request.form)
     proof = ProofForm(user=current_user)
-    today = installation().today()
+    today = current_installation().today()
     review_by = form.review_by.data
     if not (form.check(today) and review_by and proof.validate()):
         return _page(books, form, proof)
-    act = acting()
-    from_at = act.now
+    actor = current_actor()
+    from_at = actor.now
     if form.from_day.data:
         zone = ZoneInfo(settings.clinic_timezone)
         from_at = datetime.combine(form.from_day.data, time(), zone).astimezone(UTC)
     try:
-        installation().check_languages(books)  # without its language no page could be shown
+        current_installation().check_languages(books)  # without its language no page could be shown
         is_whole = service.approve(
-            act,
+            actor,
             books[BASE_LANGUAGE].edition,
             role=form.role.data,
             on=today,
@@ -104,8 +108,8 @@ def approve(digest: str) -> Page:
 def withdraw(digest: str, approval_id: str) -> Page:
     """Withdraw an approval."""
     edition = _books(digest)[BASE_LANGUAGE].edition
-    act = acting()
-    rows = editions.approvals(db.session, act.keys, edition.digest)
+    actor = current_actor()
+    rows = editions.approvals(db.session, actor.keys, edition.digest)
     row = next((row for row in rows if row.id == approval_id), None)
     if row is None:
         flash(_("This approval is withdrawn."))
@@ -114,7 +118,7 @@ def withdraw(digest: str, approval_id: str) -> Page:
     proof = ProofForm(user=current_user)
     if request.method == "POST" and form.check() and proof.validate():
         with suppress(service.NoSuchApproval):  # somebody else has just withdrawn it
-            service.withdraw(act, approval_id, edition, why=form.why.data)
+            service.withdraw(actor, approval_id, edition, why=form.why.data)
         flash(_("This approval is withdrawn."))
         return redirect(url_for("rule_book.shown", edition=digest), code=303)
     return render_template(
@@ -132,30 +136,36 @@ def _books(digest: str) -> Books:
 
     Without a digest it is the edition in the file, or the one in force where the file is invalid.
     """
-    here = installation()
+    installation = current_installation()
     try:
-        candidate = here.read(here.rule_book_file)
+        candidate = installation.read(installation.rule_book_file)
         if digest in ("", candidate[BASE_LANGUAGE].edition.digest):
             digest = candidate[BASE_LANGUAGE].edition.digest
-            return service.approved(candidate, service.approvals_at(db.session, here.keys, digest))
+            return service.approved(
+                candidate, service.approvals_at(db.session, installation.keys, digest)
+            )
     except InvalidRuleBook:
         pass  # the page shows the faults
     if digest and digest not in editions.beginning(db.session, digest):
         abort(404)
-    return service.books_at(db.session, here.keys, digest) if digest else here.approved_books
+    return (
+        service.books_at(db.session, installation.keys, digest)
+        if digest
+        else installation.approved_books
+    )
 
 
 def _comparison(books: Books) -> Comparison | None:
     """Return what an edition changes, or None for the edition in force."""
-    current = installation().approved_books
-    language = installation().settings.clinic_language
+    current = current_installation().approved_books
+    language = current_installation().settings.clinic_language
     if books[BASE_LANGUAGE].edition.digest == current[BASE_LANGUAGE].edition.digest:
         return None
     return compare(current, books, language)
 
 
 def _page(books: Books, form: ApprovalForm | None = None, proof: ProofForm | None = None) -> str:
-    here = installation()
+    installation = current_installation()
     now = datetime.now(UTC)
     faults = []
     can_be_approved = True
@@ -163,28 +173,31 @@ def _page(books: Books, form: ApprovalForm | None = None, proof: ProofForm | Non
     comparison = _comparison(books)
     try:
         editions.refuse_used_version(db.session, edition)
-        here.check_languages(books)
-        here.read(here.rule_book_file)
+        installation.check_languages(books)
+        installation.read(installation.rule_book_file)
     except (InvalidRuleBook, InvalidSettings, VersionUsed) as err:
         faults = str(err).splitlines()
         can_be_approved = isinstance(err, InvalidRuleBook)
     effect = None
     if comparison and "assess" in request.args and current_user.has_role("prescriber"):
         effect = effects.effect(
-            acting(), comparison.old, comparison.new, since=now - timedelta(days=effects.DAYS)
+            current_actor(),
+            comparison.old,
+            comparison.new,
+            since=now - timedelta(days=effects.DAYS),
         )
-        effects.seen(acting(), effect)
-    today = here.today()
+        effects.seen(current_actor(), effect)
+    today = installation.today()
     form = form or ApprovalForm(MultiDict({"review_by": (today + A_YEAR).isoformat()}))
-    approvals = editions.approvals(db.session, here.keys, edition.digest)
+    approvals = editions.approvals(db.session, installation.keys, edition.digest)
     proof = proof or ProofForm(formdata=None, user=current_user)
     return render_template(
         "clinic/rule_book.html",
-        **report.values(books, here.settings, on=today),
-        current=here.approved_books[BASE_LANGUAGE].edition,
-        file=here.rule_book_file,
-        is_adopted=here.rule_book_folder.exists(),
-        is_packaged_newer=is_packaged_newer(here.rule_book_folder),
+        **report.values(books, installation.settings, on=today),
+        current=installation.approved_books[BASE_LANGUAGE].edition,
+        file=installation.rule_book_file,
+        is_adopted=installation.rule_book_folder.exists(),
+        is_packaged_newer=is_packaged_newer(installation.rule_book_folder),
         faults=faults,
         can_be_approved=can_be_approved,
         comparison=comparison,
@@ -193,9 +206,9 @@ def _page(books: Books, form: ApprovalForm | None = None, proof: ProofForm | Non
         coming=editions.coming(db.session, now=now),
         waiting=editions.waiting(db.session),
         approvals=approvals,
-        withdrawn=editions.withdrawn(db.session, here.keys, edition.digest),
+        withdrawn=editions.withdrawn(db.session, installation.keys, edition.digest),
         has_approved=current_user.sign_in_name in [row.person for row in approvals],
-        needed=here.settings.approvals_needed,
+        needed=installation.settings.approvals_needed,
         is_overdue=edition.overdue_since(today) is not None,
         form=form,
         proof=proof,

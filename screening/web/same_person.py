@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response
 
 from screening.domain.assessment import Screening
 from screening.extensions import db
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.reports.differences import Difference, differences
 from screening.reports.summary import EntryLine, Summary
 from screening.services import same_person
@@ -17,7 +17,7 @@ from screening.services.same_person import Other, Related
 from screening.storage import screenings
 from screening.storage.private_files import KeyFault
 from screening.storage.tables import ScreeningRow
-from screening.web.sign_in.guards import acting, needs
+from screening.web.sign_in.guards import current_actor, needs
 
 blueprint = Blueprint("same_person", __name__, url_prefix="/clinic/screenings")
 
@@ -46,7 +46,7 @@ class Others:
 
 def shown(found: Screening, summary: Summary) -> Others:
     """Return what is shown beside a screening, and note each further screening that is shown."""
-    related = same_person.related(acting(), found.reference)
+    related = same_person.related(current_actor(), found.reference)
     recorded = [other for other in related.earlier if other.has_entries]
     last = (recorded or related.earlier)[-1:]
     return Others(
@@ -57,12 +57,12 @@ def shown(found: Screening, summary: Summary) -> Others:
 
 
 def _compared(other: Other, summary: Summary, *, is_newer: bool) -> Compared:
-    acting().note_at_once("viewed", other.reference, f"beside {summary.reference}")
+    current_actor().note_at_once("viewed", other.reference, f"beside {summary.reference}")
     with suppress(KeyFault):
         is_other = ScreeningRow.reference == other.reference
-        screening = screenings.find(db.session, installation().keys, is_other)
+        screening = screenings.find(db.session, current_installation().keys, is_other)
         if screening is not None:
-            its = installation().printer.summary(screening)
+            its = current_installation().printer.summary(screening)
             pair = (summary, its) if is_newer else (its, summary)
             return Compared(other=other, differences=tuple(differences(*pair)), entries=its.entries)
     return Compared(other=other, differences=None, entries=())
@@ -75,7 +75,7 @@ def decide(reference: str) -> Response:
     is_same = request.form.get("is_same") == "yes"
     try:
         same_person.decide(
-            acting(),
+            current_actor(),
             reference,
             request.form.get("other", ""),
             is_same=is_same,

@@ -4,7 +4,7 @@ import base64
 
 from flask_security import current_user
 
-from screening.installation import installation
+from screening.installation import current_installation
 
 
 def sealed_for_me(content: bytes, *, table: str, column: str, row: str = "") -> str:
@@ -13,7 +13,7 @@ def sealed_for_me(content: bytes, *, table: str, column: str, row: str = "") -> 
     Only this person can open it, for the same table, column and row.
     """
     whose = f"{current_user.id}{row}"
-    sealed = installation().keys.seal(content, table=table, column=column, row=whose)
+    sealed = current_installation().keys.seal(content, table=table, column=column, row=whose)
     return base64.urlsafe_b64encode(sealed).decode()
 
 
@@ -21,4 +21,4 @@ def opened_for_me(sealed: str, *, table: str, column: str, row: str = "") -> byt
     """Return the content that was sealed for this person. Raises KeyFault, ValueError."""
     whose = f"{current_user.id}{row}"
     content = base64.urlsafe_b64decode(sealed)
-    return installation().keys.unseal(content, table=table, column=column, row=whose)
+    return current_installation().keys.unseal(content, table=table, column=column, row=whose)

@@ -7,7 +7,7 @@ from flask_security import current_user
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from screening.extensions import db
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.storage import links, screenings, summaries
 from screening.storage.search import normal_reference
 from screening.storage.summaries import StoredSummary
@@ -27,7 +27,7 @@ def ask() -> Page:
     code = normal_reference(request.args.get("code", "")[:40])
     if not code:
         return _page("")
-    known = summaries.by_code(db.session, installation().keys, code)
+    known = summaries.by_code(db.session, current_installation().keys, code)
     return _page("unknown code" if known is None else "code", known, code=code)
 
 
@@ -38,7 +38,7 @@ def file() -> Page:
     content = sent.read() if sent else b""
     if not content:
         return _page("no file")
-    known = summaries.by_file(db.session, installation().keys, content)
+    known = summaries.by_file(db.session, current_installation().keys, content)
     if known is not None:
         return _page("unchanged", known)
     return _page("changed" if _claims_to_be_ours(content) else "unknown file")
@@ -56,7 +56,7 @@ def _page(result: str, known: StoredSummary | None = None, code: str = "") -> st
     # Only prescribers, who may read screenings, get a link to one.
     if known and current_user.is_authenticated and current_user.has_role("prescriber"):
         target = url_for("clinic.screening", reference=known.reference)
-    keys = installation().keys
+    keys = current_installation().keys
     has_newer = known is not None and links.has_newer(db.session, keys, known.reference)
     values = {"known": known, "code": code, "target": target, "has_newer": has_newer}
     return render_template("verify.html", result=result, **values)

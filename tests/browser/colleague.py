@@ -16,7 +16,7 @@ from playwright.sync_api import Locator, Page
 
 from screening.application import create_app
 from screening.extensions import db
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.services.people import find
 from screening.settings import Settings
 from tests.browser import journey
@@ -119,9 +119,14 @@ def arrive(
     patient = {"name": name, "visit": visit, "birth_date": birth_date}
     app = application(server)
     with app.app_context():
-        here = installation(app)
+        installation = current_installation(app)
         sent = store(
-            db.session, here.keys, here.books[language], all_no(**answers), at=at, **patient
+            db.session,
+            installation.keys,
+            installation.books[language],
+            all_no(**answers),
+            at=at,
+            **patient,
         )
         db.session.close()
         db.engine.dispose()

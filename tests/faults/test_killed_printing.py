@@ -12,7 +12,7 @@ import pytest
 
 from screening.application import create_app
 from screening.extensions import db
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.settings import Settings
 from tests.builders import all_no
 from tests.faults.serving import Server, children, served
@@ -59,9 +59,15 @@ def fill(server: Server) -> None:
         Settings(instance=server.instance, database_url=server.database_url, public_url=server.url)
     )
     with app.app_context():
-        here = installation()
+        installation = current_installation()
         for number in range(SCREENINGS):
-            store(db.session, here.keys, here.books["en"], all_no(), name=f"Person {number}")
+            store(
+                db.session,
+                installation.keys,
+                installation.books["en"],
+                all_no(),
+                name=f"Person {number}",
+            )
         db.engine.dispose()
 
 

@@ -110,12 +110,12 @@ class Work:
 
         Without an answer, or after a conflict, look first whether it is there already.
         """
-        act = {CLARIFY: prescriber.clarify, REVIEW: prescriber.decide}[kind]
+        actor = {CLARIFY: prescriber.clarify, REVIEW: prescriber.decide}[kind]
         mark = f"mark{secrets.token_hex(6)}"
         screening = prescriber.screening(reference)
         while True:
             seen = entries_seen(screening)
-            page = self._write(kind, lambda seen=seen: act(reference, mark, seen=seen))
+            page = self._write(kind, lambda seen=seen: actor(reference, mark, seen=seen))
             if page is not None and page.status != HTTPStatus.CONFLICT:
                 page.leading_to(f"/clinic/screenings/{reference}")
                 break

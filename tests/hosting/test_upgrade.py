@@ -11,7 +11,7 @@ from flask import Flask
 from sqlalchemy import text
 
 from screening.extensions import alembic, db
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.operating.readiness import check_ready
 from screening.settings import Settings
 from screening.storage.database import DatabaseNotReady, write
@@ -50,7 +50,7 @@ def test_an_upgrade_and_both_ways_back(
     assert "All is as it was stored: 2 screenings" in flask(sqlite_app, "verify").stdout
     assert kept(sqlite_app) == {first, second}
 
-    settings = installation(sqlite_app).settings  # the backup holds only earlier screenings
+    settings = current_installation(sqlite_app).settings  # the backup holds only earlier screenings
     elsewhere = settings.model_copy(update={"instance": tmp_path / "elsewhere"})
     elsewhere.instance.mkdir(mode=0o700)
     shutil.copy2(settings.instance / "data.key", elsewhere.instance)

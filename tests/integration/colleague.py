@@ -9,9 +9,9 @@ from flask import Flask
 from flask_security import hash_password
 
 from screening.extensions import db
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.services import people
-from screening.storage.audit import Act
+from screening.storage.audit import Actor
 from tests.integration.visitor import Visitor
 
 PASSWORD = "correct horse battery"
@@ -39,10 +39,13 @@ class Colleague(Visitor):
         with app.app_context():
             # Past the first sign-in, which has tests of its own: hashing a password is slow on
             # purpose.
-            act = Act(
-                session=db.session, keys=installation().keys, now=datetime.now(UTC), by="test"
+            actor = Actor(
+                session=db.session,
+                keys=current_installation().keys,
+                now=datetime.now(UTC),
+                by="test",
             )
-            people.add(act, name, f"Dr {name}", roles or ("prescriber",), hash_password(PASSWORD))
+            people.add(actor, name, f"Dr {name}", roles or ("prescriber",), hash_password(PASSWORD))
             person = people.find(db.session, name)
             assert person is not None
             person.password_is_one_time = False

@@ -14,7 +14,7 @@ from sqlalchemy import text, update
 
 from screening.domain.rules import BASE_LANGUAGE
 from screening.extensions import db
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.rulebooks.load import AZATHIOPRINE, load
 from screening.services import editions as service
 from screening.settings import InvalidSettings, Settings
@@ -38,12 +38,12 @@ INFECTION = 'id = "infection"\nwhen = { infection = ["yes"] }\nseverity = "contr
 def adopted(app: Flask, *changes: tuple[str, str]) -> str:
     """Adopt the rule book in English alone, change it and its version; return the new digest."""
     flask(app, "rulebook", "adopt")
-    (installation(app).rule_book_folder / "azathioprine.es.toml").unlink()
+    (current_installation(app).rule_book_folder / "azathioprine.es.toml").unlink()
     return changed(app, ("version = ", 'version = "own-1" # '), *changes)
 
 
 def changed(app: Flask, *changes: tuple[str, str]) -> str:
-    file = installation(app).rule_book_file
+    file = current_installation(app).rule_book_file
     content = file.read_text(encoding="utf-8")
     for old, new in changes:
         assert content.count(old) == 1, old
@@ -235,7 +235,7 @@ def test_an_edition_comes_into_force_at_the_chosen_moment(app: Flask) -> None:
     assert "Approved, but not in force yet" in dr.text
     midnight = datetime(tomorrow.year, tomorrow.month, tomorrow.day, tzinfo=UTC)
     with app.app_context():
-        keys = installation().keys
+        keys = current_installation().keys
         assert editions.in_force(db.session, keys, now=midnight - timedelta(seconds=1)) == packaged
         assert editions.in_force(db.session, keys, now=midnight) == digest
         (approval,) = editions.approvals(db.session, keys, digest)
@@ -248,7 +248,7 @@ def test_an_edition_comes_into_force_at_the_chosen_moment(app: Flask) -> None:
     )
     assert "Comes into force" not in dr.text
     with app.app_context():
-        assert editions.in_force(db.session, installation().keys, now=midnight) == packaged
+        assert editions.in_force(db.session, current_installation().keys, now=midnight) == packaged
     flask(app, "verify")
 
 
@@ -257,8 +257,10 @@ def test_without_its_approval_an_edition_stays_in_force_as_a_draft(app: Flask) -
     dr = Colleague(app)
     approve(dr, digest)
     with app.app_context():
-        old = store(db.session, installation().keys, installation().books["en"], all_no())
-        (approval,) = editions.approvals(db.session, installation().keys, digest)
+        old = store(
+            db.session, current_installation().keys, current_installation().books["en"], all_no()
+        )
+        (approval,) = editions.approvals(db.session, current_installation().keys, digest)
     dr.post(
         f"{ADDRESS}{digest}/withdraw/{approval.id}",
         {"why": "A rule is wrong", "password": PASSWORD},
@@ -279,7 +281,7 @@ def test_a_review_that_is_overdue_is_told(sqlite_app: Flask) -> None:
     dr = Colleague(sqlite_app)
     approve(dr, digest)
     with sqlite_app.app_context(), write(db.session):
-        (row,) = editions.approvals(db.session, installation().keys, digest)
+        (row,) = editions.approvals(db.session, current_installation().keys, digest)
         row.review_by = date(2020, 2, 29)
     assert "Review overdue since 29-Feb-2020" in dr.get(ADDRESS).text
     assert "In force and approved, but its review is overdue" in dr.text
@@ -312,7 +314,7 @@ def test_the_last_good_edition_stays_in_force_when_the_file_breaks(sqlite_app: F
     digest = adopted(sqlite_app)
     dr = Colleague(sqlite_app)
     approve(dr, digest)
-    installation(sqlite_app).rule_book_file.write_text("not = [TOML", encoding="utf-8")
+    current_installation(sqlite_app).rule_book_file.write_text("not = [TOML", encoding="utf-8")
     patient = Visitor(sqlite_app)
     patient.fill_in()
     assert stored(sqlite_app, patient.send()).digest == digest
@@ -324,14 +326,16 @@ def test_the_last_good_edition_stays_in_force_when_the_file_breaks(sqlite_app: F
 def test_both_machines_have_the_edition_of_the_database(
     postgresql_app: Flask, tmp_path: Path, start: Callable[[Settings], Flask]
 ) -> None:
-    here = installation(postgresql_app).settings
+    installation = current_installation(postgresql_app).settings
     second = tmp_path / "second"
     second.mkdir(mode=0o700)
     for name in ("data.key", "secret.key"):
-        (second / name).write_bytes((here.instance / name).read_bytes())
+        (second / name).write_bytes((installation.instance / name).read_bytes())
         (second / name).chmod(0o600)
     other = start(
-        Settings(instance=second, database_url=here.database_url, unreviewed_languages=("es",))
+        Settings(
+            instance=second, database_url=installation.database_url, unreviewed_languages=("es",)
+        )
     )
     assert in_force(other) == in_force(postgresql_app)
     digest = adopted(postgresql_app)
@@ -347,8 +351,8 @@ def test_a_newer_release_brings_its_draft_only_where_nobody_approved_or_adopted(
 
     def begin(content: str, *, adopted: bool = False) -> str:
         with sqlite_app.app_context():
-            act = act_of(sqlite_app)
-            service.begin(act, released(content), adopted=adopted)  # type: ignore[arg-type]
+            actor = act_of(sqlite_app)
+            service.begin(actor, released(content), adopted=adopted)  # type: ignore[arg-type]
         return in_force(sqlite_app)
 
     packaged = book().edition
@@ -376,7 +380,7 @@ def test_a_translation_that_nobody_reviewed_is_offered_only_where_a_setting_says
         spanish.app_context(),
         pytest.raises(InvalidSettings, match="nobody has reviewed the translation"),
     ):
-        installation().check_languages(installation().books)
+        current_installation().check_languages(current_installation().books)
 
 
 def test_adopting_twice_changes_nothing_and_a_newer_packaged_book_is_told(
@@ -384,8 +388,10 @@ def test_adopting_twice_changes_nothing_and_a_newer_packaged_book_is_told(
 ) -> None:
     digest = adopted(sqlite_app)
     assert "is there already" in flask(sqlite_app, "rulebook", "adopt", code=1).output
-    assert load(installation(sqlite_app).rule_book_file, ["en"])["en"].edition.digest == digest
-    basis = installation(sqlite_app).rule_book_folder / "adopted-from" / AZATHIOPRINE.name
+    assert (
+        load(current_installation(sqlite_app).rule_book_file, ["en"])["en"].edition.digest == digest
+    )
+    basis = current_installation(sqlite_app).rule_book_folder / "adopted-from" / AZATHIOPRINE.name
     assert "new rules" not in flask(sqlite_app, "doctor", code=1).output
     basis.write_text(
         basis.read_text(encoding="utf-8").replace("I am not sure", "I do not know"),

@@ -13,13 +13,13 @@ from sqlalchemy import text
 
 from screening.domain.rules import BASE_LANGUAGE, Edition
 from screening.extensions import db
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.rulebooks.adopt import basis
 from screening.rulebooks.load import load
 from screening.services import editions as service
 from screening.services import people
 from screening.storage import editions
-from screening.storage.audit import Act
+from screening.storage.audit import Actor
 from screening.storage.database import write
 from screening.storage.private_files import KeyFault
 from screening.storage.tables import ApprovalRow
@@ -33,17 +33,23 @@ GIVEN = {"role": "GMC 7654321", "on": date(2026, 1, 1), "review_by": date(2099, 
 
 
 def edition_of_file(app: Flask) -> Edition:
-    return load(installation(app).rule_book_file, ["en"])[BASE_LANGUAGE].edition
+    return load(current_installation(app).rule_book_file, ["en"])[BASE_LANGUAGE].edition
 
 
 def approving(
     edition: Edition, by: str, *, clock: timedelta = timedelta(0), needed: int = 2, **given: Any
 ) -> bool:
     """Approve it while the clock is off by that much."""
-    act = Act(
-        session=db.session, keys=installation().keys, now=NOW + clock, by=by, full_name=f"Dr {by}"
+    actor = Actor(
+        session=db.session,
+        keys=current_installation().keys,
+        now=NOW + clock,
+        by=by,
+        full_name=f"Dr {by}",
     )
-    return service.approve(act, edition, needed=needed, **{"from_at": act.now, **GIVEN, **given})
+    return service.approve(
+        actor, edition, needed=needed, **{"from_at": actor.now, **GIVEN, **given}
+    )
 
 
 def test_what_came_into_force_at_once_stays_so_when_the_clock_is_set_back(app: Flask) -> None:
@@ -51,7 +57,7 @@ def test_what_came_into_force_at_once_stays_so_when_the_clock_is_set_back(app: F
     long_ago = datetime(2020, 1, 1, tzinfo=UTC)
     digest = adopted(app)
     with app.app_context():
-        keys = installation().keys
+        keys = current_installation().keys
         assert editions.in_force(db.session, keys, now=long_ago) == packaged, (
             "not what is in the file"
         )
@@ -77,7 +83,9 @@ def test_a_second_approval_counts_on_a_machine_whose_clock_is_behind(app: Flask)
         assert not approving(edition_of_file(app), "dr")
         assert approving(edition_of_file(app), "other", clock=timedelta(seconds=-20))
         assert (
-            editions.in_force(db.session, installation().keys, now=NOW - timedelta(minutes=1))
+            editions.in_force(
+                db.session, current_installation().keys, now=NOW - timedelta(minutes=1)
+            )
             == digest
         )
 
@@ -89,18 +97,18 @@ def test_an_edition_to_come_does_not_come_without_an_approval_that_it_needs(
     edition = edition_of_file(sqlite_app)
     later = NOW + timedelta(days=3)
     with sqlite_app.app_context():
-        keys = installation().keys
+        keys = current_installation().keys
         approving(edition, "dr", needed=1, from_at=later)
         approving(edition, "other", from_at=later, clock=timedelta(seconds=1))
         (first, _) = editions.approvals(db.session, keys, edition.digest)
-        act = Act(
+        actor = Actor(
             session=db.session,
             keys=keys,
             now=NOW + timedelta(seconds=2),
             by="dr",
             full_name="Dr dr",
         )
-        service.withdraw(act, first.id, edition, why="A rule is wrong")
+        service.withdraw(actor, first.id, edition, why="A rule is wrong")
         assert service.approvals_at(db.session, keys, edition.digest) == ()
         assert editions.in_force(db.session, keys, now=later) != edition.digest
 
@@ -120,7 +128,7 @@ def test_an_approval_that_nobody_gave_here_is_found(app: Flask) -> None:
     approve(Colleague(app), adopted(app))
     # such as from a copy of this installation, with its keys
     with app.app_context(), write(db.session):
-        (row,) = editions.approvals(db.session, installation().keys, in_force(app))
+        (row,) = editions.approvals(db.session, current_installation().keys, in_force(app))
         columns = {column.key: getattr(row, column.key) for column in ApprovalRow.__table__.columns}
         db.session.add(ApprovalRow(**{**columns, "id": "f" * 32, "full_name": "Dr Nobody"}))
     assert "approval ffffffff" in flask(app, "verify", code=1).output
@@ -136,7 +144,7 @@ def test_the_file_is_asked_for_nothing_when_the_database_does_not_say_what_is_in
         app.test_request_context(),
         pytest.raises(KeyFault, match="does not say which rule book is in force"),
     ):
-        assert installation().books
+        assert current_installation().books
     assert "rule book in force" in flask(app, "verify", code=1).output
 
 
@@ -161,14 +169,14 @@ def test_a_page_of_the_moment_in_which_an_edition_comes_into_force_is_answered(
         """Another request reads the next edition right after this one has looked."""
 
         def __contains__(self, digest: object) -> bool:
-            installation().loaded = {}
+            current_installation().loaded = {}
             return super().__contains__(digest)
 
     with sqlite_app.test_request_context():
-        before = installation().books
-        installation().loaded = Switched(installation().loaded)
+        before = current_installation().books
+        current_installation().loaded = Switched(current_installation().loaded)
         del g.books
-        assert installation().books is before
+        assert current_installation().books is before
 
 
 def test_a_first_edition_comes_into_force_although_its_version_was_used(
@@ -176,10 +184,10 @@ def test_a_first_edition_comes_into_force_although_its_version_was_used(
 ) -> None:
     other = service.load_content(edition_of_file(sqlite_app).content + " ")[BASE_LANGUAGE].edition
     with sqlite_app.app_context():
-        act = Act(session=db.session, keys=installation().keys, now=NOW, by="init")
+        actor = Actor(session=db.session, keys=current_installation().keys, now=NOW, by="init")
         with write(db.session):
             db.session.execute(text("DELETE FROM in_force"))
-        service.begin(act, lambda: other, adopted=False)
+        service.begin(actor, lambda: other, adopted=False)
     assert in_force(sqlite_app) == other.digest
 
 
@@ -211,7 +219,7 @@ def test_a_file_of_before_that_cannot_be_read_leaves_the_page_as_it_is(
 ) -> None:
     dr = Colleague(sqlite_app)
     digest = adopted(sqlite_app)
-    basis(installation(sqlite_app).rule_book_folder).write_text(content, encoding="utf-8")
+    basis(current_installation(sqlite_app).rule_book_folder).write_text(content, encoding="utf-8")
     assert digest in dr.get(ADDRESS).text
     assert "new rules" in flask(sqlite_app, "doctor", code=1).output
 
@@ -250,8 +258,8 @@ def test_whoever_is_disabled_while_the_password_is_proved_approves_nothing(
     digest = adopted(sqlite_app)
     dr = Colleague(sqlite_app)
 
-    def disabled_meanwhile(act: Act, name: str, *_: object) -> bool:
-        people.change(act, name, active=False)
+    def disabled_meanwhile(actor: Actor, name: str, *_: object) -> bool:
+        people.change(actor, name, active=False)
         return False
 
     dr.get(ADDRESS)

@@ -14,7 +14,7 @@ from sqlalchemy import text
 from screening import background
 from screening.cli import outbox as commands
 from screening.extensions import db
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.printing.renderer_process import Printed
 from screening.services import printing
 from screening.storage import outbox
@@ -88,8 +88,8 @@ def test_whatever_a_task_raises_the_thread_goes_on(
     coming = [error("Zyxwvutina has a rash") for error in errors]
     done = []
 
-    def fail(here: str) -> None:
-        if here == place and coming:
+    def fail(installation: str) -> None:
+        if installation == place and coming:
             raise coming.pop(0)
 
     @app.teardown_appcontext
@@ -121,12 +121,12 @@ def a_dead_thread(app: Flask) -> None:
     thread = threading.Thread(target=lambda: None, name="printing")
     thread.start()
     thread.join()
-    installation(app).rounds = {thread: time.monotonic()}
+    current_installation(app).rounds = {thread: time.monotonic()}
 
 
 def a_stuck_thread(app: Flask) -> None:
     begun = time.monotonic() - background.STUCK_AFTER - 1
-    installation(app).rounds = {threading.current_thread(): begun}
+    current_installation(app).rounds = {threading.current_thread(): begun}
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_it_is_not_ready_while_a_thread_is_dead_or_stuck(
     app: Flask, fault: Callable[[Flask], None], words: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     browser = app.test_client()
-    installation(app).rounds = {threading.current_thread(): time.monotonic()}
+    current_installation(app).rounds = {threading.current_thread(): time.monotonic()}
     assert browser.get("/readyz").status_code == 200
     fault(app)
     assert (browser.get("/readyz").status_code, browser.get("/healthz").status_code) == (503, 200)
@@ -163,12 +163,12 @@ def test_a_forked_process_begins_anew(
     monkeypatch.setattr(background, "once", lambda app: asked.set() or False)
     monkeypatch.setattr(background.os, "register_at_fork", lambda **given: hooks.update(given))
     background.start(app)
-    first = set(installation(app).rounds)
+    first = set(current_installation(app).rounds)
     a_stuck_thread(app)
     hooks["before"]()
     hooks["after_in_child"]()
-    second = set(installation(app).rounds)
+    second = set(current_installation(app).rounds)
     assert len(second) == len(first)
     assert not second & first
     assert asked.wait(10)
-    assert background.fault(installation(app), now=time.monotonic()) == ""
+    assert background.fault(current_installation(app), now=time.monotonic()) == ""

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from sqlalchemy import inspect
 
 from screening.extensions import db
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.operating import backup
 from screening.settings import Settings
 from screening.storage.encryption import new_keys, write_keys
@@ -32,13 +32,13 @@ both_databases = pytest.mark.both_databases
 @pytest.fixture
 def elsewhere(app: Flask, start: Start, tmp_path: Path) -> Flask:
     """An empty place with the keys of `app`."""
-    here = installation(app)
-    url = SecretStr(empty_database(here.settings))
-    settings = here.settings.model_copy(
+    installation = current_installation(app)
+    url = SecretStr(empty_database(installation.settings))
+    settings = installation.settings.model_copy(
         update={"instance": tmp_path / "elsewhere", "database_url": url}
     )
     settings.instance.mkdir(mode=0o700)
-    for file in (here.key_file, here.secret_file):
+    for file in (installation.key_file, installation.secret_file):
         shutil.copy2(file, settings.instance)
     return start(settings)
 
@@ -122,10 +122,10 @@ def test_a_restore_with_another_key_leaves_the_place_empty(
 ) -> None:
     sent(app)
     flask(app, "backup", str(tmp_path / "copy"))
-    key = installation(elsewhere).key_file
-    right = installation(app).key_file.read_bytes()
+    key = current_installation(elsewhere).key_file
+    right = current_installation(app).key_file.read_bytes()
     write_keys(key, new_keys(), instead=True)
-    wrong = start(installation(elsewhere).settings)
+    wrong = start(current_installation(elsewhere).settings)
     assert (
         "data.key is not the one" in flask(wrong, "restore", str(tmp_path / "copy"), code=1).stderr
     )
@@ -158,7 +158,7 @@ def test_an_interrupted_restore_leaves_the_place_empty_and_can_be_run_again(
         assert tables(elsewhere) == []
     assert "Restored 1 screenings" in flask(elsewhere, "restore", str(tmp_path / "copy")).stdout
     flask(elsewhere, "verify")
-    assert not list(installation(elsewhere).settings.instance.glob("*.unfinished*"))
+    assert not list(current_installation(elsewhere).settings.instance.glob("*.unfinished*"))
 
 
 @both_databases
@@ -186,7 +186,7 @@ def test_what_was_lost_since_the_backup_is_told(app: Flask, tmp_path: Path) -> N
     sent(app)
     with app.app_context():
         db.engine.dispose()
-    folder = installation(app).settings.instance
+    folder = current_installation(app).settings.instance
     for file in folder.glob("screening.db*"):
         file.unlink()
     (folder / "screening.db-wal").write_bytes(b"stale")

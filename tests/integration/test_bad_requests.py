@@ -13,7 +13,7 @@ from flask import Flask
 from werkzeug.routing import Rule
 
 from screening import features, web
-from screening.installation import installation
+from screening.installation import current_installation
 from tests.integration.colleague import Colleague
 from tests.integration.tablet.test_tablet import Tablet
 from tests.integration.test_review import PREGNANT, sent
@@ -141,7 +141,9 @@ def test_what_no_database_keeps_is_never_a_fault_of_ours(
     refused = {record.args[1] for record in caplog.records if isinstance(record.args, tuple)}
     assert boss.client.get("/admin/people").status_code == 200, "signed in to the end"
     assert refused >= (
-        REFUSED if installation(app).settings.database_url else {"clinic.decide", "clinic.clarify"}
+        REFUSED
+        if current_installation(app).settings.database_url
+        else {"clinic.decide", "clinic.clarify"}
     ), refused
 
 
@@ -172,7 +174,7 @@ def test_a_page_tells_that_a_sign_in_name_cannot_be_kept(app: Flask) -> None:
     visitor = Visitor(app)
     visitor.get("/account/sign-in")
     visitor.post("/account/sign-in", {"sign_in_name": NUL, "password": "x"})
-    is_sqlite = not installation(app).settings.database_url
+    is_sqlite = not current_installation(app).settings.database_url
     assert visitor.page.status_code == (200 if is_sqlite else 400)
     assert (
         "The name or the password is wrong" if is_sqlite else "Something was wrong with that"

@@ -10,12 +10,12 @@ from sqlalchemy import event, select, text
 
 from screening import background
 from screening.extensions import db
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.operating import clock, retention
 from screening.operating.clock import ClockInDoubt
 from screening.services import people
 from screening.storage import audit
-from screening.storage.audit import Act
+from screening.storage.audit import Actor
 from screening.storage.database import write
 from screening.storage.tables import AttemptRow, AuditRow, ClockRow, ScreeningRow, SignInRow
 from tests.days import BOOTED, HOST, pass_days, purge
@@ -33,9 +33,11 @@ DAY = timedelta(days=1)
 def confirm(app: Flask, at: datetime, *, wall: datetime | None = None) -> None:
     """As an admin does at that moment, on the machine of `tests.days`."""
     with app.app_context():
-        act = Act(session=db.session, keys=installation().keys, now=wall or at, by="admin")
+        actor = Actor(
+            session=db.session, keys=current_installation().keys, now=wall or at, by="admin"
+        )
         clock.confirm(
-            act, clock.Machine(host=HOST, uptime=(at - BOOTED).total_seconds()), was_off=False
+            actor, clock.Machine(host=HOST, uptime=(at - BOOTED).total_seconds()), was_off=False
         )
 
 
@@ -50,8 +52,10 @@ def test_a_clock_that_jumps_deletes_nothing_until_somebody_confirms_it(
     for later in range(3):  # whatever is written meanwhile disarms nothing
         a_few(app, 1, at=now + jump)
         with app.app_context():
-            act = Act(session=db.session, keys=installation().keys, now=now + jump, by="test")
-            people.failed(act, "stranger", "203.0.113.9", "password")
+            actor = Actor(
+                session=db.session, keys=current_installation().keys, now=now + jump, by="test"
+            )
+            people.failed(actor, "stranger", "203.0.113.9", "password")
         with pytest.raises(ClockInDoubt):
             purge(app, now, wall=now + jump + timedelta(seconds=19 * later))
     with pytest.raises(ClockInDoubt):
@@ -89,33 +93,34 @@ def test_a_machine_that_was_off_for_long_is_asked_about_and_its_time_counts(app:
 
     def after_the_start(at: datetime) -> int:
         with app.app_context():
-            act = Act(session=db.session, keys=installation().keys, now=at, by="test")
+            actor = Actor(session=db.session, keys=current_installation().keys, now=at, by="test")
             machine = clock.Machine(host=HOST, uptime=(at - started).total_seconds() + 60)
-            return retention.purge(act, machine, days=90)[0]
+            return retention.purge(actor, machine, days=90)[0]
 
     with pytest.raises(ClockInDoubt):
         after_the_start(started)
     with app.app_context():
-        act = Act(session=db.session, keys=installation().keys, now=started, by="admin")
-        clock.confirm(act, clock.Machine(host=HOST, uptime=60), was_off=True)
+        actor = Actor(session=db.session, keys=current_installation().keys, now=started, by="admin")
+        clock.confirm(actor, clock.Machine(host=HOST, uptime=60), was_off=True)
     assert after_the_start(started) == 1  # announced on day 77 or 80, and the days were real
 
 
 def test_a_weekend_without_the_machine_needs_nobody(app: Flask) -> None:
     with app.app_context():
         monday = datetime.now(UTC) + 3 * DAY
-        keys = installation().keys
+        keys = current_installation().keys
         clock.check(
-            Act(session=db.session, keys=keys, now=datetime.now(UTC), by="a"), clock.this_machine()
+            Actor(session=db.session, keys=keys, now=datetime.now(UTC), by="a"),
+            clock.this_machine(),
         )
         clock.check(
-            Act(session=db.session, keys=keys, now=monday, by="a"),
+            Actor(session=db.session, keys=keys, now=monday, by="a"),
             clock.Machine(host=HOST, uptime=9),
         )
-        restarted = Act(session=db.session, keys=keys, now=monday + DAY, by="a")
+        restarted = Actor(session=db.session, keys=keys, now=monday + DAY, by="a")
         clock.check(restarted, clock.Machine(host=HOST, uptime=5))
         assert clock.doubt(db.session) is None
-        tomorrow = Act(session=db.session, keys=keys, now=monday + 30 * DAY, by="a")
+        tomorrow = Actor(session=db.session, keys=keys, now=monday + 30 * DAY, by="a")
         # the same after a start, for longer than a clinic is closed unnoticed
         with pytest.raises(ClockInDoubt):
             clock.check(tomorrow, clock.Machine(host="other", uptime=5))

@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 from pypdf import PdfReader
 
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.rulebooks.load import load
 from screening.settings import Settings
 from tests.builders import all_no, book
@@ -179,11 +179,11 @@ def test_an_old_screening_is_shown_by_the_rules_it_was_made_under(sqlite_app: Fl
 
 
 def test_init_can_be_run_again(app: Flask) -> None:
-    keys = installation(app).key_file.read_text()
+    keys = current_installation(app).key_file.read_text()
     code, out, _ = run(app, "init")
     assert code == 0
     assert "Ready" in out
-    assert installation(app).key_file.read_text() == keys
+    assert current_installation(app).key_file.read_text() == keys
 
 
 def test_settings_prints_where_each_value_came_from_and_hides_secrets(

@@ -14,7 +14,7 @@ from flask import Flask, render_template_string
 from screening.domain.comparison import compare
 from screening.domain.rules import Severity
 from screening.extensions import db
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.rulebooks.load import AZATHIOPRINE
 from screening.services.compare import Effect
 from screening.settings import Settings
@@ -39,9 +39,11 @@ def milder(tmp_path: Path) -> str:
 
 def send(app: Flask, days: int = 1, **answers: str) -> str:
     with app.app_context():
-        here = installation()
+        installation = current_installation()
         at = datetime.now(UTC) - timedelta(days=days)
-        return store(db.session, here.keys, here.books["en"], all_no(**answers), at=at).reference
+        return store(
+            db.session, installation.keys, installation.books["en"], all_no(**answers), at=at
+        ).reference
 
 
 @pytest.mark.one_database
@@ -87,7 +89,7 @@ def test_an_edition_that_is_kept_is_named_by_the_beginning_of_its_digest(
 ) -> None:
     send(sqlite_app)
     with sqlite_app.app_context():
-        digest = installation().books["en"].edition.digest
+        digest = current_installation().books["en"].edition.digest
     assert "is caution" in flask(sqlite_app, "rulebook", "diff", digest[:8].upper(), milder).output
     assert (
         "All answers lead to what they led to."

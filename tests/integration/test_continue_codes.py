@@ -15,7 +15,7 @@ from sqlalchemy import select
 
 from screening.domain.answers import read_answers
 from screening.extensions import db
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.services import questionnaire
 from screening.services.questionnaire import DraftGone
 from screening.settings import Settings
@@ -245,7 +245,7 @@ def test_a_new_key_and_another_database_leave_a_code_as_it_is(
     flask(sqlite_app, "verify")
     flask(sqlite_app, "move-database", target)
     moved = start(
-        Settings(instance=installation(sqlite_app).settings.instance, database_url=target)
+        Settings(instance=current_installation(sqlite_app).settings.instance, database_url=target)
     )
     assert typed(moved, code).path == "/questions/breastfeeding"
     flask(moved, "verify")
@@ -350,19 +350,23 @@ def test_of_all_that_is_done_at_once_one_device_has_the_answers_and_nobody_waits
     app: Flask,
 ) -> None:
     with app.app_context():
-        books = installation().books
+        books = current_installation().books
     for rival in ("record", "send", "delete", "go on"):
         for _ in range(4):
             token = questionnaire.new_token()
             code = drafts.new_code()
             with app.app_context():
-                act = act_of(app)
+                actor = act_of(app)
                 filled = Draft(
                     patient=a_patient(), answers=read_answers(books["en"], all_no()), code=code
                 )
                 with write(db.session):
                     drafts.put(
-                        db.session, act.keys, hash_token(token), filled, expires_at=act.now + KEEP
+                        db.session,
+                        actor.keys,
+                        hash_token(token),
+                        filled,
+                        expires_at=actor.now + KEEP,
                     )
 
             def go_on(code: str = code) -> str:
@@ -376,15 +380,15 @@ def test_of_all_that_is_done_at_once_one_device_has_the_answers_and_nobody_waits
                 if rival == "go on":
                     return go_on()
                 with app.app_context(), suppress(DraftMoved, DraftGone):
-                    act = act_of(app)
+                    actor = act_of(app)
                     if rival == "record":
                         return (
-                            questionnaire.record(act, token, lambda draft: draft, keep=KEEP)
+                            questionnaire.record(actor, token, lambda draft: draft, keep=KEEP)
                             or "recorded"
                         )
                     if rival == "send":
-                        return questionnaire.submit(act, token, books, "en", jobs=()).reference
-                    return questionnaire.discard(act, token) or "deleted"
+                        return questionnaire.submit(actor, token, books, "en", jobs=()).reference
+                    return questionnaire.discard(actor, token) or "deleted"
                 return ""
 
             with ThreadPoolExecutor(2) as threads:
@@ -397,6 +401,6 @@ def test_of_all_that_is_done_at_once_one_device_has_the_answers_and_nobody_waits
                 assert bool(given) != bool(done), "sent or deleted, or gone on with, and never both"
             if rival == "record":
                 with app.app_context():
-                    assert drafts.find(db.session, act.keys, hash_token(given), now=act.now), (
+                    assert drafts.find(db.session, actor.keys, hash_token(given), now=actor.now), (
                         "never lost"
                     )

@@ -16,7 +16,7 @@ from flask import Flask
 from screening.cli import LazyCommands
 from screening.cli import outbox as outbox_command
 from screening.extensions import db
-from screening.installation import installation
+from screening.installation import current_installation
 from tests.integration.test_review import sent
 from tests.integration.test_upkeep import change, flask
 from tests.integration.test_watching import disk_full
@@ -81,7 +81,7 @@ def damage_file(app: Flask) -> None:
     with app.app_context():
         db.session.rollback()
         db.engine.dispose()
-    file = installation(app).settings.instance / "screening.db"
+    file = current_installation(app).settings.instance / "screening.db"
     content = bytearray(file.read_bytes())
     content[4096:] = b"\xa5" * len(content[4096:])
     file.write_bytes(content)

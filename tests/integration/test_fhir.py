@@ -17,7 +17,7 @@ from screening.domain.assessment import Screening
 from screening.domain.entries import Clarification
 from screening.domain.evaluate import evaluate
 from screening.domain.rules import RuleBook
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.reports import fhir
 from screening.reports.fhir_definitions import LANGUAGE, TRANSLATION, code_system, questionnaire
 from screening.rulebooks.load import load_content
@@ -392,10 +392,10 @@ def test_each_judge_notices_a_fault() -> None:
 def test_a_definition_is_handed_out_at_its_canonical_address(
     sqlite_app: Flask, make: Callable[..., Json]
 ) -> None:
-    here = installation(sqlite_app)
+    installation = current_installation(sqlite_app)
     with sqlite_app.app_context():
-        expected = make(here.books, base=here.settings.fhir_base)
-    path = expected["url"].removeprefix(here.settings.public_url)
+        expected = make(installation.books, base=installation.settings.fhir_base)
+    path = expected["url"].removeprefix(installation.settings.public_url)
     client = sqlite_app.test_client()
     answer = client.get(path)
     assert json.loads(answer.data) == expected

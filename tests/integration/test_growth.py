@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from screening import background
 from screening.extensions import db
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.storage import outbox, waiting_times, worklist
 from screening.storage.worklist import Filter, Worklist
 from tests.builders import all_no
@@ -32,12 +32,12 @@ SENT = datetime(2026, 5, 1, tzinfo=UTC)
 def a_few(app: Flask, count: int, *, since: datetime = SENT, **answers: object) -> list[str]:
     """References, the oldest first, a minute apart."""
     with app.app_context():
-        here = installation()
-        book = here.books["en"]
+        installation = current_installation()
+        book = installation.books["en"]
         times = [since + timedelta(minutes=number) for number in range(count)]
         values = all_no(**answers)
         return [
-            store(db.session, here.keys, book, values, at=at, name=f"P {n}").reference
+            store(db.session, installation.keys, book, values, at=at, name=f"P {n}").reference
             for n, at in enumerate(times)
         ]
 
@@ -47,7 +47,7 @@ def listed(app: Flask, list_: Worklist) -> list[str]:
     with (
         app.app_context(),
         list_.current(
-            db.session, installation().keys, timezone="UTC", today=TODAY, patience=0
+            db.session, current_installation().keys, timezone="UTC", today=TODAY, patience=0
         ) as connection,
     ):
         lines, total = list_.page(
@@ -81,7 +81,7 @@ def test_the_list_of_a_new_process_is_read_in_parts_the_newest_first(
     with app.app_context():
         for each_list in (list_, Worklist()):
             with each_list.current(
-                db.session, installation().keys, timezone="UTC", today=TODAY
+                db.session, current_installation().keys, timezone="UTC", today=TODAY
             ) as connection:
                 entries = each_list.page(
                     connection, Filter(show="all"), by_severity=True, offset=0, limit=1000
@@ -105,7 +105,7 @@ def test_a_page_says_that_older_screenings_are_missing_until_they_are_read(
     dr = Colleague(app)
     monkeypatch.setattr(worklist, "PART", 2)
     monkeypatch.setattr(worklist.Worklist.current.__wrapped__, "__kwdefaults__", {"patience": 0})  # type: ignore[attr-defined]
-    installation(app).worklist.forget()
+    current_installation(app).worklist.forget()
     dr.get("/clinic/?show=all")
     assert "still reading 3 older screenings" in dr.text
     dr.get("/clinic/statistics")
@@ -125,7 +125,7 @@ def test_no_page_says_that_nothing_is_to_do_or_found_before_all_was_read(
     monkeypatch.setattr(worklist, "PART", 1)
     monkeypatch.setattr(worklist.Worklist.current.__wrapped__, "__kwdefaults__", {"patience": 0})  # type: ignore[attr-defined]
     for address in ("/clinic/", "/clinic/?to=2000-01-01"):
-        installation(app).worklist.forget()
+        current_installation(app).worklist.forget()
         dr.get(address)
         assert "still reading 2 older screenings" in dr.text
         assert "Nothing " not in dr.text
@@ -153,7 +153,9 @@ def test_a_page_that_waited_for_another_one_reads_no_more_than_one_part(
     list_._lock = TakenForASecond()  # type: ignore[assignment]
     with (
         app.app_context(),
-        list_.current(db.session, installation().keys, timezone="UTC", today=TODAY) as connection,
+        list_.current(
+            db.session, current_installation().keys, timezone="UTC", today=TODAY
+        ) as connection,
     ):
         assert connection.execute("SELECT count(*) FROM list").fetchone() == (1,)
 
@@ -170,14 +172,14 @@ def test_a_fork_need_not_wait_while_the_thread_that_reads_the_list_lets_others_g
     with pytest.raises(Ended):
         background.run(app, background.read_list, 5.0, lock, Rounds())
     assert busy == [False, False, False]
-    assert installation(app).worklist.is_whole
+    assert current_installation(app).worklist.is_whole
 
 
 def test_a_session_that_looked_earlier_does_not_begin_the_list_anew(app: Flask) -> None:
     a_few(app, 2)
     list_ = Worklist()
     with app.app_context():
-        keys = installation().keys
+        keys = current_installation().keys
         old = db.sessionmaker()
         with old:
             old.execute(text("SELECT count(*) FROM audit")).scalar()  # its snapshot

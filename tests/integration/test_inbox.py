@@ -14,7 +14,7 @@ from sqlalchemy import text, update
 
 from screening.domain.rules import Severity
 from screening.extensions import db
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.storage.tables import ScreeningRow
 from screening.storage.worklist import Filter, Listed, Worklist
 from tests.builders import all_no
@@ -43,7 +43,7 @@ def list_of(
     with app.app_context():
         fresh = Worklist()
         with fresh.current(
-            db.session, installation().keys, timezone="UTC", today=today
+            db.session, current_installation().keys, timezone="UTC", today=today
         ) as connection:
             yield fresh.page(connection, chosen, by_severity=by_severity, offset=0, limit=1000)[0]
 
@@ -160,10 +160,12 @@ def test_long_lists_have_pages_that_keep_the_filter(app: Flask) -> None:
     sent(app, PREGNANT, name="Kept Out")
     dr = Colleague(app)
     with app.app_context():
-        book = installation().books["en"]
+        book = current_installation().books["en"]
 
         for number in range(55):
-            store(db.session, installation().keys, book, all_no(), name=f"Number {number:02}")
+            store(
+                db.session, current_installation().keys, book, all_no(), name=f"Number {number:02}"
+            )
     dr.get("/clinic/?outcome=none")
     assert len(names(dr)) == 50
     assert "Page 1 of 2" in dr.text
@@ -299,7 +301,7 @@ def test_the_list_in_memory_is_what_a_fresh_process_would_list(app: Flask) -> No
             with list_of(app, chosen, today=today) as expected, app.app_context():
                 for worklist in lists[: 1 + step % 2]:
                     with worklist.current(
-                        db.session, installation().keys, timezone="UTC", today=today
+                        db.session, current_installation().keys, timezone="UTC", today=today
                     ) as connection:
                         listed, total = worklist.page(
                             connection, chosen, by_severity=True, offset=0, limit=1000

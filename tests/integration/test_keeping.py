@@ -15,11 +15,11 @@ from sqlalchemy import select, text
 from screening import background
 from screening.extensions import alembic, db
 from screening.features.tablet import service as tablet
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.operating.readiness import check_ready
 from screening.settings import Settings
 from screening.storage import audit, screenings, search
-from screening.storage.audit import Act
+from screening.storage.audit import Actor
 from screening.storage.database import DatabaseNotReady, write
 from screening.storage.encryption import new_keys, write_keys
 from screening.storage.private_files import KeyFault
@@ -102,7 +102,7 @@ def test_sealed_cells_cannot_be_swapped_between_rows(app: Flask) -> None:
         db.session.commit()
         with pytest.raises(KeyFault, match=r"screenings.sealed_answers cannot be opened"):
             screenings.find(
-                db.session, installation().keys, ScreeningRow.reference == references[0]
+                db.session, current_installation().keys, ScreeningRow.reference == references[0]
             )
 
 
@@ -130,9 +130,9 @@ def test_a_screening_is_found_however_it_is_asked_for_and_not_by_parts_of_words(
     other.send()
     with app.app_context():
         for typed in (*FINDS, reference.lower().replace("-", "")):
-            assert search.find(db.session, installation().keys, typed) == [reference], typed
+            assert search.find(db.session, current_installation().keys, typed) == [reference], typed
         for typed in FINDS_NOTHING:
-            assert search.find(db.session, installation().keys, typed) == [], typed
+            assert search.find(db.session, current_installation().keys, typed) == [], typed
 
 
 def test_the_edition_is_kept_with_the_screening_and_a_changed_one_is_noticed(
@@ -143,7 +143,7 @@ def test_the_edition_is_kept_with_the_screening_and_a_changed_one_is_noticed(
     with app.app_context():
         row = db.session.scalars(select(ScreeningRow)).one()
         edition = db.session.get_one(EditionRow, row.edition_digest)
-        assert edition.content == installation().books["en"].edition.content
+        assert edition.content == current_installation().books["en"].edition.content
         edition.content = edition.content.replace(
             '"severity":"contraindication"', '"severity":"caution"'
         )
@@ -167,26 +167,26 @@ def test_the_plain_part_of_a_row_cannot_be_exchanged(
         db.session.commit()
         with pytest.raises(KeyFault, match="cannot be opened"):
             screenings.find(
-                db.session, installation().keys, ScreeningRow.reference == row.reference
+                db.session, current_installation().keys, ScreeningRow.reference == row.reference
             )
 
 
 def test_a_lost_data_key_stops_the_start_and_is_never_replaced(app: Flask, start: Start) -> None:
     with app.app_context():
-        installation().key_file.unlink()
-    again = start(installation(app).settings)
+        current_installation().key_file.unlink()
+    again = start(current_installation(app).settings)
     with pytest.raises(KeyFault, match=r"data\.key is missing.*restore it from your copy"):
         check_ready(again)
     result = again.test_cli_runner().invoke(args=["init"])
     assert result.exit_code == 1
     assert "Restore the file from your copy" in result.output
-    assert not installation(app).key_file.exists()
+    assert not current_installation(app).key_file.exists()
 
 
 def test_a_wrong_data_key_stops_the_start(app: Flask, start: Start) -> None:
-    installation(app).key_file.unlink()
-    write_keys(installation(app).key_file, new_keys())
-    again = start(installation(app).settings)
+    current_installation(app).key_file.unlink()
+    write_keys(current_installation(app).key_file, new_keys())
+    again = start(current_installation(app).settings)
     with pytest.raises(KeyFault, match=r"/instance/data\.key is not the one it was sealed with"):
         check_ready(again)
 
@@ -195,41 +195,41 @@ def test_a_wrong_data_key_stops_the_start(app: Flask, start: Start) -> None:
 def test_a_key_that_others_can_read_stops_the_start(
     sqlite_app: Flask, name: str, start: Start
 ) -> None:
-    file = installation(sqlite_app).settings.instance / name
+    file = current_installation(sqlite_app).settings.instance / name
     file.chmod(0o644)
     with pytest.raises(KeyFault, match=f"chmod 600 .*{name}"):
-        check_ready(start(installation(sqlite_app).settings))
+        check_ready(start(current_installation(sqlite_app).settings))
 
 
 @pytest.mark.parametrize(
     "content", ["", "current = 1", 'current="k1"\nindex="AA=="\n[data]\nk1="AA=="', "\x00"]
 )
 def test_a_damaged_key_file_says_so(sqlite_app: Flask, content: str, start: Start) -> None:
-    installation(sqlite_app).key_file.write_text(content)
+    current_installation(sqlite_app).key_file.write_text(content)
     with pytest.raises(KeyFault, match=r"is damaged .*; restore it from your copy"):
-        check_ready(start(installation(sqlite_app).settings))
+        check_ready(start(current_installation(sqlite_app).settings))
 
 
 def test_a_changed_index_key_stops_the_start(sqlite_app: Flask, start: Start) -> None:
-    file = installation(sqlite_app).key_file
+    file = current_installation(sqlite_app).key_file
     lines = [
         line if not line.startswith("index") else f'index = "{"A" * 43}="'
         for line in file.read_text().splitlines()
     ]
     file.write_text("\n".join(lines))
     with pytest.raises(KeyFault, match=f"index key in {file} is not"):
-        check_ready(start(installation(sqlite_app).settings))
+        check_ready(start(current_installation(sqlite_app).settings))
 
 
 def test_an_empty_secret_key_stops_the_start(sqlite_app: Flask, start: Start) -> None:
-    installation(sqlite_app).secret_file.write_text("")
+    current_installation(sqlite_app).secret_file.write_text("")
     with pytest.raises(KeyFault, match=r"secret\.key is too short; remove it and run `flask init`"):
-        check_ready(start(installation(sqlite_app).settings))
+        check_ready(start(current_installation(sqlite_app).settings))
 
 
 def test_a_database_that_cannot_be_reached_says_so(start: Start, sqlite_app: Flask) -> None:
     url = SecretStr("postgresql://nobody@127.0.0.1:9/nothing")
-    away = installation(sqlite_app).settings.model_copy(update={"database_url": url})
+    away = current_installation(sqlite_app).settings.model_copy(update={"database_url": url})
     with pytest.raises(
         DatabaseNotReady, match=r"The database at postgresql.*127\.0\.0\.1:9.* cannot be used"
     ):
@@ -339,7 +339,7 @@ def test_commits_that_were_lost_are_found_by_the_end_noted_outside(
     for _ in range(3):  # going on hides nothing
         sent(app)
     assert "tells of row 2, which is not in it" in flask(app, "verify", code=1).stderr
-    (noted,) = installation(app).settings.instance.glob("audit-*.head")
+    (noted,) = current_installation(app).settings.instance.glob("audit-*.head")
     noted.unlink()  # what the message says
     sent(app)
     assert noted.read_text().startswith("5:")
@@ -352,12 +352,12 @@ def test_what_others_write_meanwhile_is_not_missing(app: Flask) -> None:
     with app.app_context(), db.sessionmaker() as early:
         assert audit.size(early) == 1  # its look at the database
         sent(app)
-        assert audit.lost(early, installation().keys) == ""
+        assert audit.lost(early, current_installation().keys) == ""
 
 
 def test_an_end_that_cannot_be_noted_loses_no_answer(app: Flask) -> None:
     sent(app)
-    (noted,) = installation(app).settings.instance.glob("audit-*.head")
+    (noted,) = current_installation(app).settings.instance.glob("audit-*.head")
     noted.unlink()
     noted.mkdir()
     with pytest.raises(IsADirectoryError):
@@ -374,7 +374,7 @@ def test_a_database_file_that_is_gone_is_never_replaced_by_a_new_one(
     sqlite_app: Flask, start: Start, *, emptied: bool
 ) -> None:
     sent(sqlite_app)
-    settings = installation(sqlite_app).settings
+    settings = current_installation(sqlite_app).settings
     with sqlite_app.app_context():
         db.engine.dispose()
     for file in settings.instance.glob("screening.db*"):
@@ -411,7 +411,7 @@ def test_no_command_touches_tables_of_another_release(
 ) -> None:
     sent(sqlite_app)
     change(sqlite_app, f"UPDATE alembic_version SET version_num = '{version}'")
-    before = installation(sqlite_app).key_file.read_bytes()
+    before = current_installation(sqlite_app).key_file.read_bytes()
     for command in (
         ["rotate-key", "--forget"],
         ["purge"],
@@ -420,7 +420,7 @@ def test_no_command_touches_tables_of_another_release(
         ["people", "list"],
     ):
         assert words in flask(sqlite_app, *command, code=1).stderr
-    assert installation(sqlite_app).key_file.read_bytes() == before
+    assert current_installation(sqlite_app).key_file.read_bytes() == before
 
 
 @pytest.mark.both_databases
@@ -429,8 +429,10 @@ def test_every_row_that_a_bit_was_turned_in_is_found(app: Flask) -> None:
     colleague.get("/clinic/")
     background.once(app)
     with app.app_context():
-        act = Act(session=db.session, keys=installation().keys, now=datetime.now(UTC), by="dr")
-        tablet.begin(act, pin="x", sign_in="none", patient=None, draft="")
+        actor = Actor(
+            session=db.session, keys=current_installation().keys, now=datetime.now(UTC), by="dr"
+        )
+        tablet.begin(actor, pin="x", sign_in="none", patient=None, draft="")
     changes = {
         "tablets": ("state = 'staff'", "tries = 4", "pin = 'y'", "begun_by = 'me'"),
         "sign_ins": (

@@ -26,7 +26,7 @@ from screening.domain.answers import read_answers
 from screening.domain.entries import Decision
 from screening.extensions import db
 from screening.features.tablet import service as tablet
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.operating import retention, rotate_key
 from screening.operating.clock import this_machine
 from screening.printing.renderer_process import Printed
@@ -41,7 +41,7 @@ from screening.services import (
     same_person,
 )
 from screening.storage import drafts, outbox
-from screening.storage.audit import Act
+from screening.storage.audit import Actor
 from screening.storage.database import write
 from screening.storage.editions import approvals
 from screening.storage.tables import AuditRow, ScreeningRow
@@ -88,13 +88,15 @@ class Things:
     wrote: Counter[str] = field(default_factory=Counter)
 
     @property
-    def act(self) -> Act:
-        return Act(session=db.session, keys=installation().keys, now=datetime.now(UTC), by="test")
+    def actor(self) -> Actor:
+        return Actor(
+            session=db.session, keys=current_installation().keys, now=datetime.now(UTC), by="test"
+        )
 
     def begin_anew(self) -> None:
         """Create a complete and an expired draft, a tablet and failed jobs; age all attempts."""
-        act = self.act
-        book = installation().books["en"]
+        actor = self.actor
+        book = current_installation().books["en"]
         self.edition = load()["en"].edition.content.replace('"version":"', '"version":"own-')
         self.draft = questionnaire.new_token()
         self.code = drafts.new_code()
@@ -103,21 +105,21 @@ class Things:
         with write(db.session):
             drafts.put(
                 db.session,
-                act.keys,
+                actor.keys,
                 drafts.hash_token(self.draft),
                 filled,
-                expires_at=act.now + KEEP,
+                expires_at=actor.now + KEEP,
             )
-            drafts.put(db.session, act.keys, "0" * 64, drafts.Draft(), expires_at=act.now)
+            drafts.put(db.session, actor.keys, "0" * 64, drafts.Draft(), expires_at=actor.now)
             row = db.session.scalars(
                 select(ScreeningRow).where(ScreeningRow.reference == self.reference)
             ).one()
-            outbox.add(db.session, ["summary", "to archive"], row, now=act.now)
+            outbox.add(db.session, ["summary", "to archive"], row, now=actor.now)
             db.session.execute(
                 text("UPDATE outbox SET fault = 'x', due_at = due_at - interval '1 hour'")
             )
             db.session.execute(text("UPDATE attempts SET at = at - interval '2 hours'"))
-        self.tablet, _ = tablet.begin(act, pin="x", sign_in="none", patient=None, draft="")
+        self.tablet, _ = tablet.begin(actor, pin="x", sign_in="none", patient=None, draft="")
         for feature in FEATURES:
             if hasattr(feature, "begin_anew"):
                 feature.begin_anew(self)
@@ -131,11 +133,13 @@ def take_jobs(things: Things) -> None:
         job = outbox.take(db.session, "summary", now=datetime.now(UTC))
         if job is not None:
             outbox.put_off(db.session, job, "x", now=datetime.now(UTC))
-            things.act.note("delivered", things.reference)
+            things.actor.note("delivered", things.reference)
 
 
 def submit(things: Things) -> None:
-    questionnaire.submit(things.act, things.draft, installation().books, "en", jobs=outbox.PRINT)
+    questionnaire.submit(
+        things.actor, things.draft, current_installation().books, "en", jobs=outbox.PRINT
+    )
 
 
 def decide(things: Things) -> None:
@@ -144,7 +148,7 @@ def decide(things: Things) -> None:
         select(ScreeningRow.entries).where(ScreeningRow.reference == things.reference)
     )
     review.decide(
-        things.act,
+        things.actor,
         things.reference,
         **what,
         seen=seen or 0,
@@ -155,33 +159,33 @@ def decide(things: Things) -> None:
 
 def link(things: Things) -> None:
     """Link the screening with another one, or part them."""
-    other = things.act.session.scalars(
+    other = things.actor.session.scalars(
         select(ScreeningRow.reference)
         .where(ScreeningRow.reference != things.reference)
         .order_by(ScreeningRow.id)
     ).first()
     if other is None:
         other = sent(things.app)
-    act = things.act
-    related = same_person.related(act, things.reference)
+    actor = things.actor
+    related = same_person.related(actor, things.reference)
     every = (*related.earlier, *related.newer, *related.perhaps, *related.parted)
     seen = next((one.seen for one in every if one.reference == other), "")
-    same_person.decide(act, things.reference, other, is_same=bool(related.parted), seen=seen)
+    same_person.decide(actor, things.reference, other, is_same=bool(related.parted), seen=seen)
 
 
 def approve(things: Things) -> None:
     """As somebody new each time; the edition is to come into force later."""
-    act = replace(things.act, by=uuid4().hex)
+    actor = replace(things.actor, by=uuid4().hex)
     edition = load_content(things.edition)["en"].edition
     days = {"on": date(2026, 1, 1), "review_by": date(2099, 1, 1)}
-    editions.approve(act, edition, role="x", **days, needed=1, from_at=act.now + KEEP)
+    editions.approve(actor, edition, role="x", **days, needed=1, from_at=actor.now + KEEP)
 
 
 def withdraw(things: Things) -> None:
-    act = things.act
+    actor = things.actor
     edition = load_content(things.edition)["en"].edition
-    given = approvals(db.session, act.keys, edition.digest)
-    editions.withdraw(act, given[0].id if given else "", edition, why="x")
+    given = approvals(db.session, actor.keys, edition.digest)
+    editions.withdraw(actor, given[0].id if given else "", edition, why="x")
 
 
 def posted(browser: FlaskClient, path: str, **values: str) -> None:
@@ -207,62 +211,67 @@ def change_password(things: Things) -> None:
 
 # What each does, and what it notes each time it is not refused.
 VERBS: dict[str, tuple[Verb, str]] = {
-    "begin": (lambda things: questionnaire.begin(things.act, address="192.0.2.1", keep=KEEP), ""),
+    "begin": (lambda things: questionnaire.begin(things.actor, address="192.0.2.1", keep=KEEP), ""),
     "record": (
         lambda things: questionnaire.record(
-            things.act, things.draft, lambda draft: draft, keep=KEEP
+            things.actor, things.draft, lambda draft: draft, keep=KEEP
         ),
         "",
     ),
     "submit": (submit, ""),
-    "discard": (lambda things: questionnaire.discard(things.act, things.draft), ""),
+    "discard": (lambda things: questionnaire.discard(things.actor, things.draft), ""),
     "by code": (
-        lambda things: questionnaire.go_on(things.act, things.code, address="192.0.2.1", keep=KEEP),
+        lambda things: questionnaire.go_on(
+            things.actor, things.code, address="192.0.2.1", keep=KEEP
+        ),
         "",
     ),
-    "view": (lambda things: review.view(things.act, things.reference, action="copied"), "copied"),
+    "view": (lambda things: review.view(things.actor, things.reference, action="copied"), "copied"),
     "decide": (decide, "reviewed"),
     "link": (link, ""),
-    "print": (lambda things: installation().printer.work(now=datetime.now(UTC)), ""),
+    "print": (lambda things: current_installation().printer.work(now=datetime.now(UTC)), ""),
     "take": (take_jobs, ""),
-    "retry": (lambda things: jobs.retry(things.act), "retried"),
+    "retry": (lambda things: jobs.retry(things.actor), "retried"),
     "hand over": (
-        lambda things: tablet.hand_over(things.act, things.tablet, patient=None, draft=""),
+        lambda things: tablet.hand_over(things.actor, things.tablet, patient=None, draft=""),
         "",
     ),
-    "lock": (lambda things: tablet.lock(things.act, things.tablet, draft=things.draft), ""),
+    "lock": (lambda things: tablet.lock(things.actor, things.tablet, draft=things.draft), ""),
     "unlock": (
         lambda things: tablet.unlock(
-            things.act, things.tablet, fits=True, tries=0, draft=things.draft
+            things.actor, things.tablet, fits=True, tries=0, draft=things.draft
         ),
         "",
     ),
     "begin tablet": (
         lambda things: tablet.begin(
-            things.act, pin="x", sign_in="", patient=None, draft=things.draft
+            things.actor, pin="x", sign_in="", patient=None, draft=things.draft
         ),
         "tablet begun",
     ),
     "fail": (
-        lambda things: people.failed(things.act, "boss", "192.0.2.1", "test"),
+        lambda things: people.failed(things.actor, "boss", "192.0.2.1", "test"),
         "sign-in failed",
     ),
-    "change": (lambda things: people.change(things.act, "boss", active=True), ""),
-    "reset": (lambda things: people.change(things.act, "boss", hashed=hash_password(PASSWORD)), ""),
+    "change": (lambda things: people.change(things.actor, "boss", active=True), ""),
+    "reset": (
+        lambda things: people.change(things.actor, "boss", hashed=hash_password(PASSWORD)),
+        "",
+    ),
     "add": (
         lambda things: people.add(
-            things.act, f"nurse{things.draft[:5].lower()}", "", ["staff"], "x"
+            things.actor, f"nurse{things.draft[:5].lower()}", "", ["staff"], "x"
         ),
         "",
     ),
-    "end": (lambda things: people.end(things.act, "boss", token_hash=None), ""),
+    "end": (lambda things: people.end(things.actor, "boss", token_hash=None), ""),
     "approve": (approve, "rule book approved"),
     "withdraw": (withdraw, "approval withdrawn"),
     "begin book": (
-        lambda things: editions.begin(things.act, lambda: load()["en"].edition, adopted=False),
+        lambda things: editions.begin(things.actor, lambda: load()["en"].edition, adopted=False),
         "",
     ),
-    "purge": (lambda things: retention.purge(things.act, this_machine(), days=90), "purged"),
+    "purge": (lambda things: retention.purge(things.actor, this_machine(), days=90), "purged"),
 }
 PAGES: dict[str, tuple[Verb, str]] = {"sign in": (sign_in, ""), "password": (change_password, "")}
 # Verbs about the same rows; of these, each is tried with each.
@@ -357,7 +366,7 @@ def test_two_admins_who_disable_each_other_do_not_both_succeed(things: Things) -
     def disable(name: str) -> None:
         begins.wait(10)
         with things.app.app_context(), suppress(people.NotAccepted):
-            people.change(things.act, name, active=False)
+            people.change(things.actor, name, active=False)
 
     for _ in range(10):
         with ThreadPoolExecutor(2) as threads:
@@ -366,7 +375,7 @@ def test_two_admins_who_disable_each_other_do_not_both_succeed(things: Things) -
             (left,) = [
                 person.sign_in_name for person in people.everyone(db.session) if person.active
             ]
-            people.change(things.act, "second" if left == "boss" else "boss", active=True)
+            people.change(things.actor, "second" if left == "boss" else "boss", active=True)
 
 
 @contextmanager

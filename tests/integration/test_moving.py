@@ -17,7 +17,7 @@ from sqlalchemy import event, func, select
 from sqlalchemy.exc import OperationalError
 
 from screening.extensions import db
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.operating import move_database
 from screening.operating.backup import CannotCopy
 from screening.operating.readiness import check_ready
@@ -70,7 +70,7 @@ def test_everything_is_there_after_the_move_and_goes_on(
     assert f"Moved {sum(before.values())} rows" in output
     assert "set database_url" in output
 
-    moved = start(pointing_to(installation(sqlite_app).settings, target))
+    moved = start(pointing_to(current_installation(sqlite_app).settings, target))
     assert counts(moved) == before | {"audit": before["audit"] + 1}
     assert "All is as it was stored: 1 screenings" in flask(moved, "verify").stdout
     flask(moved, "audit", "verify")
@@ -102,9 +102,9 @@ def test_a_source_that_cannot_be_closed_is_not_moved(
 ) -> None:
     """Such as where its disk is full; here the last thing that would close it is there already."""
     sent(sqlite_app)
-    moved = start(pointing_to(installation(sqlite_app).settings, target))
+    moved = start(pointing_to(current_installation(sqlite_app).settings, target))
     empty = counts(moved)
-    keys = installation(sqlite_app).keys
+    keys = current_installation(sqlite_app).keys
     *_, last = move_database._closing()
     how: dict[str, Any] = {
         "now": datetime.now(UTC),
@@ -114,7 +114,7 @@ def test_a_source_that_cannot_be_closed_is_not_moved(
     with sqlite_app.app_context(), db.engine.execution_options(writes=True).begin() as connection:
         connection.exec_driver_sql(last)
     with sqlite_app.app_context(), pytest.raises(CannotCopy, match="Nothing was moved"):
-        move_database.move(db.engine, installation(moved).settings.database, keys, **how)
+        move_database.move(db.engine, current_installation(moved).settings.database, keys, **how)
     assert counts(moved) == empty
     with sqlite_app.app_context(), db.engine.execution_options(writes=True).begin() as connection:
         connection.exec_driver_sql(f"DROP TRIGGER {last.split()[2]}")
@@ -127,7 +127,9 @@ def test_a_source_that_cannot_be_closed_is_not_moved(
         with pytest.raises(
             CannotCopy, match=r"Everything is in PostgreSQL now, but .*: disk is full"
         ):
-            move_database.move(db.engine, installation(moved).settings.database, keys, **how)
+            move_database.move(
+                db.engine, current_installation(moved).settings.database, keys, **how
+            )
     assert counts(moved)["screenings"] == 1
 
 
@@ -143,10 +145,10 @@ def test_nobody_writes_meanwhile_and_a_move_that_breaks_off_was_none(
             if done == total:
                 raise KeyboardInterrupt
 
-    moved = start(pointing_to(installation(sqlite_app).settings, target))
+    moved = start(pointing_to(current_installation(sqlite_app).settings, target))
     empty = counts(moved)
-    url = installation(moved).settings.database
-    keys = installation(sqlite_app).keys
+    url = current_installation(moved).settings.database
+    keys = current_installation(sqlite_app).keys
     now = datetime.now(UTC)
     with sqlite_app.app_context(), pytest.raises(KeyboardInterrupt):
         move_database.move(db.engine, url, keys, now=now, by="test", progress=write_then_stop)

@@ -17,7 +17,7 @@ from pypdf import PdfReader
 from screening import background
 from screening.domain.answers import name_fault, text_fault, tidy
 from screening.extensions import db
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.storage import screenings
 from screening.storage.tables import ScreeningRow
 from tests.days import pass_days
@@ -52,7 +52,7 @@ def test_a_marked_patient_leaves_no_trace_outside_the_sealed_cells(
     visitor.get("/copy")
     dr.get("/clinic/paper/enter")
     dr.post("/clinic/paper/enter", {"code": "en"})
-    day = installation(sqlite_app).today().isoformat()
+    day = current_installation(sqlite_app).today().isoformat()
     patient = {**SAMPLE, "name": name, "visit": visit, "birth_year": "1961", "paper_date": day}
     dr.post(dr.path, patient)
     assert "/questions/" in dr.path
@@ -219,7 +219,7 @@ def test_naughty_strings_come_back_as_typed_or_are_refused_kindly(
     with sqlite_app.app_context():
         for reference, kept in expected.items():
             screening = screenings.find(
-                db.session, installation().keys, ScreeningRow.reference == reference
+                db.session, current_installation().keys, ScreeningRow.reference == reference
             )
             assert screening is not None
             came = {

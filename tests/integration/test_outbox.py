@@ -19,7 +19,7 @@ from sqlalchemy import func, select
 from screening import background
 from screening.extension_points import JobKind
 from screening.extensions import db
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.printing.renderer_process import Printed, PrintingFailed
 from screening.services import jobs as jobs_of_services
 from screening.services import printing
@@ -47,7 +47,7 @@ def printed(app: Flask, reference: str) -> list[bytes]:
     with app.app_context():
         query = select(SummaryRow).join(ScreeningRow).where(ScreeningRow.reference == reference)
         rows = db.session.scalars(query.order_by(SummaryRow.number))
-        return [summaries.pdf(row, installation().keys) for row in rows]
+        return [summaries.pdf(row, current_installation().keys) for row in rows]
 
 
 def broken(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
@@ -74,7 +74,7 @@ def give_up(app: Flask) -> None:
 def test_what_is_sent_is_printed_and_kept_to_the_byte(app: Flask) -> None:
     visitor = Visitor(app)
     visitor.fill_in()
-    installation(app).asleep.append(asleep := Event())
+    current_installation(app).asleep.append(asleep := Event())
     reference = visitor.send()
     assert len(jobs(app)) == 1, "committed with the screening"
     assert asleep.is_set(), "the server begins at once"
@@ -86,7 +86,7 @@ def test_what_is_sent_is_printed_and_kept_to_the_byte(app: Flask) -> None:
     assert [first] == printed(app, reference)
     with app.app_context():
         row = db.session.scalars(select(SummaryRow)).one()
-        kept = row.unseal(installation().keys, "sealed_digest").decode()
+        kept = row.unseal(current_installation().keys, "sealed_digest").decode()
         assert kept == f"{hashlib.sha256(first).hexdigest()} {len(first)}"
         assert first[:1000] not in row.sealed_pdf
 
@@ -245,7 +245,7 @@ def test_a_signing_key_that_cannot_be_used_is_seen_and_nothing_goes_out_unsigned
 ) -> None:
     dr = Colleague(app)
     reference = sent(app)
-    key = installation(app).signing_file
+    key = current_installation(app).signing_file
     for content, mode, words in (
         ("any", 0o600, f"{key} must hold"),
         ("any", 0o644, "can be read by others"),
@@ -266,17 +266,17 @@ def test_a_signing_key_that_cannot_be_used_is_seen_and_nothing_goes_out_unsigned
 
 def test_a_signed_summary_begins_with_the_bytes_whose_hash_is_kept(app: Flask) -> None:
     flask(app, "signing-key", "create")
-    kept = installation(app).signing_file.read_bytes()
+    kept = current_installation(app).signing_file.read_bytes()
     assert "is there already" in flask(app, "signing-key", "create", code=1).output
-    assert installation(app).signing_file.read_bytes() == kept
-    assert installation(app).signing_file.stat().st_mode & 0o777 == 0o600
+    assert current_installation(app).signing_file.read_bytes() == kept
+    assert current_installation(app).signing_file.stat().st_mode & 0o777 == 0o600
     assert "CN=Our clinic" in flask(app, "signing-key", "show").output
     reference = sent(app)
     background.empty_outbox(app)
     (pdf,) = printed(app, reference)
     with app.app_context():
         row = db.session.scalars(select(SummaryRow)).one()
-        digest, length = row.unseal(installation().keys, "sealed_digest").decode().split()
+        digest, length = row.unseal(current_installation().keys, "sealed_digest").decode().split()
     unsigned = pdf[: int(length)]
     assert hashlib.sha256(unsigned).hexdigest() == digest
     assert unsigned.rstrip().endswith(b"%%EOF")
@@ -299,7 +299,7 @@ def test_the_pdf_carries_what_was_answered_and_found_as_fhir(app: Flask) -> None
         "Provenance",
     ]
     assert bundle["identifier"]["value"] == reference
-    file = installation(app).settings.instance / "exported"
+    file = current_installation(app).settings.instance / "exported"
     flask(app, "export", "--since", "2020-01-01", "--format", "fhir", str(file))
     assert json.loads(file.read_text()) == bundle
 
@@ -416,7 +416,7 @@ def test_jobs_of_a_feature_follow_from_what_is_sent_and_are_done_once_it_is_prin
 
     for kind, every_edition in (("copy", True), ("notice", False)):
         job_kind = JobKind(kind=kind, label=kind, every_edition=every_edition, work=work)
-        installation(sqlite_app).points.job_kinds.append(job_kind)
+        current_installation(sqlite_app).points.job_kinds.append(job_kind)
     reference = sent(sqlite_app)
     assert {job.kind for job in jobs(sqlite_app)} == {"summary", "copy", "notice"}
     with sqlite_app.app_context():

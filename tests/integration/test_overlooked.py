@@ -11,7 +11,7 @@ from sqlalchemy import select
 from screening import background
 from screening.extension_points import ExtensionPoints
 from screening.extensions import db
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.operating import overlooked
 from screening.services.jobs import JobFailed
 from screening.storage import audit
@@ -49,27 +49,29 @@ class Mails:
 def arrived(app: Flask, hours: float, **answers: str) -> str:
     """The reference of a screening that was sent so many hours ago."""
     with app.app_context():
-        here = installation()
+        installation = current_installation()
         at = datetime.now(UTC) - hours * ONE_HOUR
-        return store(db.session, here.keys, here.books["en"], all_no(**answers), at=at).reference
+        return store(
+            db.session, installation.keys, installation.books["en"], all_no(**answers), at=at
+        ).reference
 
 
 def found(app: Flask, *, clinical: bool = True) -> overlooked.Overlooked:
     with app.app_context():
-        act, here = act_of(app), installation()
+        actor, installation = act_of(app), current_installation()
         if clinical:
-            return overlooked.read(act, here, patience=5)
-        with here.worklist.current(
-            act.session, act.keys, timezone="UTC", today=here.today()
+            return overlooked.read(actor, installation, patience=5)
+        with installation.worklist.current(
+            actor.session, actor.keys, timezone="UTC", today=installation.today()
         ) as list_:
-            return overlooked.find(act, here, list_, clinical=False)
+            return overlooked.find(actor, installation, list_, clinical=False)
 
 
 def tell(app: Flask, mails: Mails, *, hours: float = 0) -> int:
     """How many mails were sent after the clinic was told, in so many hours from now."""
     with app.app_context():
-        act = act_of(app, now=datetime.now(UTC) + hours * ONE_HOUR)
-        overlooked.tell(act, installation(), mails)
+        actor = act_of(app, now=datetime.now(UTC) + hours * ONE_HOUR)
+        overlooked.tell(actor, current_installation(), mails)
     return len(mails.sent)
 
 
@@ -124,7 +126,7 @@ def test_a_screening_that_cannot_be_opened_is_raised_as_if_it_were_serious(app: 
 
 
 def test_one_without_a_decision_is_raised_when_its_appointment_comes(app: Flask) -> None:
-    points: ExtensionPoints = installation(app).points
+    points: ExtensionPoints = current_installation(app).points
     reference = arrived(app, 1)
     points.appointed.append(lambda _session, _keys, _now: [reference])
     dr = Colleague(app)
@@ -141,8 +143,8 @@ def test_the_clinic_is_told_by_mail_how_many_and_where_and_nothing_else(app: Fla
     mails = Mails()
     first = arrived(app, 5, infection="yes")
     with app.app_context():
-        settings = installation().settings.model_copy(update={"overlooked_mail": DESK})
-        installation().settings = settings
+        settings = current_installation().settings.model_copy(update={"overlooked_mail": DESK})
+        current_installation().settings = settings
     assert tell(app, mails) == 1
     ((to, subject, text),) = mails.sent
     assert (to, subject) == (DESK, "1 screening waits")
@@ -189,7 +191,7 @@ def test_a_mail_that_failed_is_sent_an_hour_later(app: Flask) -> None:
 def test_at_its_appointment_only_what_nobody_has_opened_is_told(app: Flask) -> None:
     mails = Mails()
     seen, unseen = arrived(app, 1), arrived(app, 1)
-    installation(app).points.appointed.append(lambda _session, _keys, _now: [seen, unseen])
+    current_installation(app).points.appointed.append(lambda _session, _keys, _now: [seen, unseen])
     Colleague(app).get(f"/clinic/screenings/{seen}")
     assert tell(app, mails) == 1
     assert mails.sent[0][1] == "1 screening waits"
@@ -198,7 +200,7 @@ def test_at_its_appointment_only_what_nobody_has_opened_is_told(app: Flask) -> N
 def test_the_server_tells_by_itself(app: Flask) -> None:
     mails = Mails()
     arrived(app, 5, infection="yes")
-    installation(app).points.mailers.insert(0, mails)
+    current_installation(app).points.mailers.insert(0, mails)
     while background.read_list(app):
         pass
     background.tell_overlooked(app)

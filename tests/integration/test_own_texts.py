@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.services import texts
 from tests.builders import book
 from tests.integration.visitor import Visitor
@@ -20,7 +20,7 @@ PLAIN = "We are glad that you are here. Ask us if you need help."
 @pytest.fixture
 def folder(sqlite_app: Flask) -> Path:
     with sqlite_app.app_context():
-        folder = installation(sqlite_app).settings.instance / "texts"
+        folder = current_installation(sqlite_app).settings.instance / "texts"
     folder.mkdir()
     return folder
 

@@ -15,7 +15,7 @@ from flask import Flask
 from screening.domain.assessment import Screening
 from screening.domain.entries import Status
 from screening.extensions import db
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.rulebooks.load import AZATHIOPRINE
 from screening.storage import audit
 from tests.builders import book
@@ -45,7 +45,7 @@ class Typist(Colleague):
         self.get(START)
         self.post(START, {"code": code})
         self.form = self.path.removesuffix("/about-you")
-        today = installation(self.app).today()
+        today = current_installation(self.app).today()
         self.post(self.path, {**SAMPLE, "paper_date": today.isoformat(), **about})
 
     def type_in(self, pages: dict[str, dict[str, object]] | None = None, **about: str) -> None:
@@ -85,7 +85,7 @@ def paper_screening(app: Flask, typist: Typist, **about: str) -> Screening:
 def test_a_paper_form_is_told_wherever_its_answers_are_read(
     app: Flask, typist: Typist, tmp_path: Path
 ) -> None:
-    yesterday = installation(app).today() - timedelta(days=1)
+    yesterday = current_installation(app).today() - timedelta(days=1)
     typist.type_in(paper_date=yesterday.isoformat())
     reference = typist.record()
     screening = stored(app, reference)
@@ -158,7 +158,7 @@ def test_patients_cannot_leave_a_question_empty(visitor: Visitor) -> None:
 
 
 def test_answers_are_as_old_as_their_paper(app: Flask, typist: Typist) -> None:
-    long_ago = installation(app).today() - timedelta(days=9)
+    long_ago = current_installation(app).today() - timedelta(days=9)
     reference = paper_screening(app, typist, paper_date=long_ago.isoformat()).reference
     dr = Colleague(app)
     assert "Confirm answers again" in words_of(dr, "/clinic/")
@@ -253,7 +253,7 @@ def test_the_form_is_in_the_language_of_the_paper(make_app: Callable[..., Flask]
     typist = Typist(app)
     typist.begin_paper("es")
     assert typist.path == f"{typist.form}/questions/pregnancy"
-    assert installation(app).read(AZATHIOPRINE)["es"].questions[0].ask in typist.text
+    assert current_installation(app).read(AZATHIOPRINE)["es"].questions[0].ask in typist.text
     assert "Never fill in what is empty" in typist.text  # for staff, in the clinic's language
     typist.post(typist.path, {})
     assert "Choose what is ticked on the paper" in typist.text

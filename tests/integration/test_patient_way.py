@@ -14,7 +14,7 @@ from sqlalchemy import func, select, update
 from screening import background
 from screening.domain.assessment import Screening
 from screening.extensions import db
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.services import questionnaire
 from screening.storage import screenings
 from screening.storage.tables import AttemptRow, DraftRow, EditionRow, ScreeningRow
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.one_database
 def stored(app: Flask, reference: str) -> Screening:
     with app.app_context():
         screening = screenings.find(
-            db.session, installation().keys, ScreeningRow.reference == reference
+            db.session, current_installation().keys, ScreeningRow.reference == reference
         )
         assert screening is not None
         return screening
@@ -374,13 +374,13 @@ def test_an_answer_to_a_question_worded_otherwise_is_asked_again(
 ) -> None:
     visitor.fill_in()
     with app.app_context():
-        here = installation()
+        installation = current_installation()
         row = db.session.scalars(select(DraftRow)).one()
         place = {"table": "drafts", "column": "sealed_draft", "row": row.token_hash}
-        old = here.keys.unseal(row.sealed_draft, **place).replace(
+        old = installation.keys.unseal(row.sealed_draft, **place).replace(
             b"Are you pregnant?", b"Another wording?"
         )
-        row.sealed_draft = here.keys.seal(old, **place)
+        row.sealed_draft = installation.keys.seal(old, **place)
         db.session.commit()
     assert visitor.post("/submit").status_code == 409
     visitor.get("/continue")

@@ -13,7 +13,7 @@ from flask import Flask
 
 from screening.domain.answers import Answers, Patient, Respondent, Role
 from screening.extensions import db
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.storage import drafts, records
 from screening.storage.drafts import Draft
 from screening.storage.tables import DraftRow
@@ -122,7 +122,7 @@ def test_what_an_older_release_stored_is_read_and_its_check_code_stays(app: Flas
     assert json.loads(records.encode(patient)) == older  # check codes are made of this
     assert records.patient(older) == patient
     with app.app_context():
-        keys = installation().keys
+        keys = current_installation().keys
         row = DraftRow(token_hash="x", expires_at=now + timedelta(hours=1))
         row.seal(keys, "sealed_draft", records.encode({"patient": older, "answers": Answers()}))
         db.session.add(row)

@@ -19,7 +19,7 @@ from screening.domain.answers import Answers
 from screening.domain.assessment import Screening
 from screening.domain.entries import Clarification, Review
 from screening.extensions import db
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.storage import screenings, summaries
 from screening.storage.private_files import KeyFault
 from screening.storage.tables import EntryRow, ScreeningRow
@@ -40,16 +40,18 @@ def sent(app: Flask, pages: dict[str, dict[str, object]] | None = None, **about:
     values = {item: value for page in (pages or {}).values() for item, value in page.items()}
     patient = {"name": "Sample Patient", "visit": "V-1", **about}
     with app.app_context():
-        here = installation()
-        book = here.books["en"]
-        jobs = here.jobs_of_sent
-        return store(db.session, here.keys, book, all_no(**values), jobs=jobs, **patient).reference
+        installation = current_installation()
+        book = installation.books["en"]
+        jobs = installation.jobs_of_sent
+        return store(
+            db.session, installation.keys, book, all_no(**values), jobs=jobs, **patient
+        ).reference
 
 
 def stored(app: Flask, reference: str) -> Screening:
     with app.app_context():
         screening = screenings.find(
-            db.session, installation().keys, ScreeningRow.reference == reference
+            db.session, current_installation().keys, ScreeningRow.reference == reference
         )
     assert screening is not None
     return screening
@@ -239,7 +241,7 @@ def test_the_decision_stands_in_the_outcome_box_of_the_page_and_of_the_pdf_made_
     assert "Reviewed by Dr dr Date" in after
     with app.app_context():
         row = screenings.row_of(db.session, reference)
-        assert summaries.numbers(db.session, installation().keys, row.id) == {0, 1}, (
+        assert summaries.numbers(db.session, current_installation().keys, row.id) == {0, 1}, (
             "the one made before is kept"
         )
 
@@ -257,9 +259,11 @@ def test_the_age_of_answers_is_shown_only_where_ages_differ_or_an_answer_is_too_
     dr.clarify(reference, "infection", infection="no")
     assert columns(reference) == [*same[:2], "Age", *same[2:]]
     with app.app_context():
-        here = installation()
+        installation = current_installation()
         long_ago = datetime.now(UTC) - timedelta(hours=49)
-        old = store(db.session, here.keys, here.books["en"], all_no(), at=long_ago).reference
+        old = store(
+            db.session, installation.keys, installation.books["en"], all_no(), at=long_ago
+        ).reference
     assert columns(old) == [*same[:2], "Age", *same[2:]]
     assert "Confirm again" in dr.text
 
@@ -354,7 +358,9 @@ def test_an_entry_or_status_that_was_tampered_with_is_noticed(
                 session.delete(session.scalars(select(EntryRow).where(EntryRow.number == 2)).one())
         session.commit()
         with pytest.raises(KeyFault):
-            screenings.find(session, installation().keys, ScreeningRow.reference == reference)
+            screenings.find(
+                session, current_installation().keys, ScreeningRow.reference == reference
+            )
     assert dr.get(f"/clinic/screenings/{reference}").status_code == 500
     assert reference in dr.get("/clinic/?show=all").text
     if what != "removed":

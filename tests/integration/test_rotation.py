@@ -11,7 +11,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from screening.extensions import db
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.operating import rotate_key
 from screening.storage import drafts, summaries
 from screening.storage.database import note_keys, write
@@ -41,7 +41,9 @@ def begin_drafts(keys: Keys, tokens: range) -> None:
 
 def print_summaries(keys: Keys, *, screenings: int, editions: int) -> None:
     for number in range(screenings):
-        store(db.session, keys, installation().books["en"], all_no(), name=f"Person {number}")
+        store(
+            db.session, keys, current_installation().books["en"], all_no(), name=f"Person {number}"
+        )
     with write(db.session):
         for screening_id in db.session.scalars(select(ScreeningRow.id)).all():
             for number in range(editions):
@@ -82,7 +84,7 @@ def steps(job: Callable[[], object]) -> int:
 @pytest.mark.one_database
 def test_four_times_as_many_rows_take_four_times_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rotate_key, "PART", 5)
-    keys = installation().keys
+    keys = current_installation().keys
 
     def rotate(rows: int) -> int:
         begin_drafts(keys, range(rows))
@@ -98,7 +100,7 @@ def test_every_edition_of_every_summary_is_sealed_anew_in_small_parts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(rotate_key, "PDFS", 2)
-    keys = installation().keys
+    keys = current_installation().keys
     print_summaries(keys, screenings=3, editions=3)
     rotated(keys)
     before = rotate_key.left(db.session, keys)
@@ -115,7 +117,7 @@ def test_what_comes_in_behind_with_an_old_key_is_sealed_anew_too(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(rotate_key, "PART", 5)
-    keys = installation().keys
+    keys = current_installation().keys
     # of one who began before the new key
     slow = Keys(current=keys.current, data=keys.data, index=keys.index)
     begin_drafts(keys, range(100, 120))
@@ -134,7 +136,7 @@ def test_what_comes_in_behind_with_an_old_key_is_sealed_anew_too(
 def test_a_summary_stored_while_the_key_changes_is_sealed_anew(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    keys = installation().keys
+    keys = current_installation().keys
     real = SummaryRow.seal
     sealed = []
 

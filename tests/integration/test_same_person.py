@@ -13,10 +13,10 @@ from pypdf import PdfReader
 from sqlalchemy import delete
 
 from screening.extensions import db
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.services import same_person
 from screening.storage import search
-from screening.storage.audit import Act
+from screening.storage.audit import Actor
 from screening.storage.database import write
 from screening.storage.tables import AuditRow, SearchRow
 from tests.builders import all_no
@@ -47,18 +47,26 @@ def sent(
     at = datetime.now(UTC) - timedelta(hours=hours_ago)
     patient = {"name": name, "birth_date": birth_date, "visit": visit}
     with app.app_context():
-        here = installation()
+        installation = current_installation()
         values = all_no(**answers)
         return store(
-            db.session, here.keys, here.books["en"], values, at=at, jobs=["summary"], **patient
+            db.session,
+            installation.keys,
+            installation.books["en"],
+            values,
+            at=at,
+            jobs=["summary"],
+            **patient,
         ).reference
 
 
 def related(app: Flask, reference: str) -> dict[str, list[str]]:
     """The references of the others, by how they are related."""
     with app.app_context():
-        act = Act(session=db.session, keys=installation().keys, now=datetime.now(UTC), by="test")
-        found = same_person.related(act, reference)
+        actor = Actor(
+            session=db.session, keys=current_installation().keys, now=datetime.now(UTC), by="test"
+        )
+        found = same_person.related(actor, reference)
         kinds = ("earlier", "newer", "perhaps", "parted")
         return {
             kind: [other.reference for other in getattr(found, kind)]
@@ -154,7 +162,7 @@ def test_what_an_older_release_stored_is_linked_after_init(app: Flask) -> None:
     first = sent(app, hours_ago=2)
     second = sent(app)
     with app.app_context(), write(db.session):
-        tokens = search.tokens(installation().keys, ["folding 3", "name jose"])
+        tokens = search.tokens(current_installation().keys, ["folding 3", "name jose"])
         db.session.execute(delete(SearchRow).where(SearchRow.token.not_in(tokens)))
     assert related(app, first) == {}
     flask(app, "init")
@@ -176,7 +184,7 @@ def test_the_older_of_two_shows_first_what_is_newer_and_what_differs(
     with app.app_context():
         asked = [
             f"Q{at}"
-            for at, one in enumerate(installation().books["en"].questions, start=1)
+            for at, one in enumerate(current_installation().books["en"].questions, start=1)
             if one.id in ("infection", "iud")
         ]
     assert list(dict.fromkeys(numbers)) == asked

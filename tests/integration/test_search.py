@@ -12,7 +12,7 @@ from sqlalchemy import delete, select
 
 from screening.domain.answers import name_fault, tidy
 from screening.extensions import db
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.operating.readiness import check_ready
 from screening.storage import search
 from screening.storage.database import DatabaseNotReady, write
@@ -155,10 +155,15 @@ NOT_FOUND = [
 def references(app: Flask, *names: str, **patient: str) -> dict[str, str]:
     """The references of screenings of patients with these names."""
     with app.app_context():
-        here = installation()
+        installation = current_installation()
         return {
             name: store(
-                db.session, here.keys, here.books["en"], all_no(), name=name, **patient
+                db.session,
+                installation.keys,
+                installation.books["en"],
+                all_no(),
+                name=name,
+                **patient,
             ).reference
             for name in dict.fromkeys(names)
         }
@@ -166,7 +171,7 @@ def references(app: Flask, *names: str, **patient: str) -> dict[str, str]:
 
 def found(app: Flask, typed: str) -> list[str]:
     with app.app_context():
-        return search.find(db.session, installation().keys, typed)
+        return search.find(db.session, current_installation().keys, typed)
 
 
 def test_a_name_is_found_however_it_is_typed_and_no_other_name_is(sqlite_app: Flask) -> None:
@@ -238,7 +243,7 @@ def age(app: Flask) -> None:
     """Leave the index as an older release made it."""
     with app.app_context(), write(db.session):
         db.session.execute(delete(SearchRow))
-        keys = installation().keys
+        keys = current_installation().keys
         for row in db.session.scalars(select(ScreeningRow)):
             db.session.add(
                 SearchRow(token=keys.authenticate("search", b"name ukasz"), screening_id=row.id)
@@ -261,10 +266,10 @@ def test_init_builds_an_older_index_anew_in_parts_and_can_be_ended(
         raise KeyboardInterrupt
 
     with app.app_context(), pytest.raises(KeyboardInterrupt):
-        search.build(db.session, installation().keys, end)
+        search.build(db.session, current_installation().keys, end)
     reported: list[tuple[int, int]] = []
     with app.app_context():
-        keys = installation().keys
+        keys = current_installation().keys
         assert search.build(db.session, keys, lambda *counts: reported.append(counts)) == []
     assert reported == [(2, 3), (3, 3)]
     assert set(found(app, "lukasz")) == set(stored.values())

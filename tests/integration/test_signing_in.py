@@ -16,7 +16,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from screening.extensions import db
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.services import people
 from screening.storage.tables import AttemptRow, PersonRow, SignInRow
 from screening.web.sign_in import forms as sign_in_forms
@@ -104,7 +104,7 @@ def test_after_too_many_attempts_even_the_right_password_waits(
 def test_attempts_are_counted_for_all_processes(
     app: Flask, dr: Colleague, start: Callable[..., Flask]
 ) -> None:
-    other = start(installation(app).settings)
+    other = start(current_installation(app).settings)
     for number in range(people.ATTEMPTS_PER_NAME_AND_ADDRESS):
         visitor = Visitor((app, other)[number % 2])
         visitor.get("/account/sign-in")

@@ -20,7 +20,7 @@ from werkzeug.serving import make_server
 
 from screening import background
 from screening.extensions import db
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.operating import rotate_key
 from screening.settings import Settings
 from screening.storage import screenings
@@ -48,10 +48,12 @@ def flask(app: Flask, *words: str, code: int = 0) -> Result:
 def a_few(app: Flask, count: int, *, at: datetime | None = None) -> list[str]:
     """References of screenings that were sent then."""
     with app.app_context():
-        here = installation()
-        book = here.books["en"]
+        installation = current_installation()
+        book = installation.books["en"]
         stored = [
-            store(db.session, here.keys, book, all_no(), at=at, name=f"Person {n}", visit="")
+            store(
+                db.session, installation.keys, book, all_no(), at=at, name=f"Person {n}", visit=""
+            )
             for n in range(count)
         ]
     return [screening.reference for screening in stored]
@@ -319,9 +321,9 @@ def test_a_backup_restored_elsewhere_is_all_there(app: Flask, start: Start, tmp_
     assert (tmp_path / "copy").stat().st_mode & 0o777 == 0o600
     assert "exists already" in flask(app, "backup", str(tmp_path / "copy"), code=1).stderr
 
-    here = installation(app)
+    installation = current_installation(app)
     elsewhere = Settings(
-        instance=tmp_path / "elsewhere", database_url=empty_database(here.settings)
+        instance=tmp_path / "elsewhere", database_url=empty_database(installation.settings)
     )
     other = start(elsewhere)
     assert (
@@ -329,7 +331,7 @@ def test_a_backup_restored_elsewhere_is_all_there(app: Flask, start: Start, tmp_
         in flask(other, "restore", str(tmp_path / "copy"), code=1).stderr
     )
     elsewhere.instance.mkdir(mode=0o700)
-    (elsewhere.instance / "data.key").write_bytes(here.key_file.read_bytes())
+    (elsewhere.instance / "data.key").write_bytes(installation.key_file.read_bytes())
     (elsewhere.instance / "data.key").chmod(0o600)
     assert "Restored 1 screenings" in flask(other, "restore", str(tmp_path / "copy")).stdout
     assert "is not empty" in flask(other, "restore", str(tmp_path / "copy"), code=1).stderr
@@ -370,7 +372,7 @@ def test_verify_names_the_screening_that_is_not_as_it_was_stored(app: Flask) -> 
     second = sent(app)
     assert "All is as it was stored: 2 screenings" in flask(app, "verify").stdout
     with app.app_context(), write(db.session):
-        keys = installation().keys
+        keys = current_installation().keys
         query = select(ScreeningRow)
         first_row = db.session.scalars(query.where(ScreeningRow.reference == first)).one()
         second_row = db.session.scalars(query.where(ScreeningRow.reference == second)).one()
@@ -410,7 +412,7 @@ def test_a_rotated_key_seals_everything_and_running_servers_go_on(app: Flask) ->
     halfway = Visitor(app)
     halfway.begin()
     flask(app, "rotate-key")
-    keys = installation(app).keys
+    keys = current_installation(app).keys
     assert (keys.current, set(keys.data)) == ("k2", {"k1", "k2"})
     with app.app_context():
         assert rotate_key.left(db.session, keys) == 0
@@ -422,7 +424,7 @@ def test_a_rotated_key_seals_everything_and_running_servers_go_on(app: Flask) ->
     assert halfway.page.status_code == 200
     flask(app, "verify")
     flask(app, "rotate-key", "--forget")
-    assert set(installation(app).keys.data) == {"k2"}
+    assert set(current_installation(app).keys.data) == {"k2"}
     flask(app, "verify")
     assert dr.get(f"/clinic/screenings/{reference}").status_code == 200
 
@@ -443,12 +445,12 @@ def test_an_interrupted_rotation_goes_on_where_it_stopped(
     with monkeypatch.context() as patched:
         patched.setattr("screening.cli.rotate_key.seal_anew", interrupted)
         assert app.test_cli_runner().invoke(args=["rotate-key"]).exit_code != 0
-    keys = installation(app).keys
+    keys = current_installation(app).keys
     with app.app_context():
         assert 0 < rotate_key.left(db.session, keys) < 8
     flask(app, "verify")
     flask(app, "rotate-key")
-    assert installation(app).keys.current == "k2"
+    assert current_installation(app).keys.current == "k2"
     with app.app_context():
         assert rotate_key.left(db.session, keys) == 0
     flask(app, "verify")
@@ -485,9 +487,9 @@ def test_doctor_says_what_is_well_and_what_is_not(app: Flask, tmp_path: Path) ->
         "FAULT  overlooked: 2 screenings were not opened in time"
         in flask(app, "doctor", code=1).stdout
     )
-    installation(app).key_file.chmod(0o644)
+    current_installation(app).key_file.chmod(0o644)
     assert "FAULT  data.key" in flask(app, "doctor", code=1).stdout
-    key = installation(app).key_file
+    key = current_installation(app).key_file
     key.unlink()
     assert (
         f"FAULT  data.key: {key} is missing. If there are screenings"
@@ -521,7 +523,7 @@ def test_the_clock_of_the_database_is_that_of_its_machine(app: Flask) -> None:
     now = datetime.now(UTC)
     yesterday = now - timedelta(days=1)
     with app.app_context():
-        time = clock(db.session, here=yesterday)
+        time = clock(db.session, installation=yesterday)
         is_elsewhere = db.engine.dialect.name == "postgresql"
     assert (abs(time - now) < timedelta(seconds=30)) if is_elsewhere else (time == yesterday)
 
@@ -536,7 +538,9 @@ def test_doctor_notices_a_clock_that_was_set_back(app: Flask) -> None:
 def test_a_screening_that_is_gone_is_not_found(app: Flask) -> None:
     with app.app_context():
         assert (
-            screenings.find(db.session, installation().keys, ScreeningRow.reference == "0000-0000")
+            screenings.find(
+                db.session, current_installation().keys, ScreeningRow.reference == "0000-0000"
+            )
             is None
         )
     assert "There is no screening 0000-0000" in flask(app, "summary", "0000-0000", code=1).stderr

@@ -13,7 +13,7 @@ from flask import Flask
 from pypdf import PdfReader
 
 from screening.domain.answers import NAME_LENGTH, TEXT_LENGTH
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.storage.search import normal_reference
 from screening.web.uploads import FILE_BYTES
 from tests.integration.colleague import Colleague
@@ -32,7 +32,7 @@ def pdf(app: Flask) -> bytes:
     flask(app, "signing-key", "create")
     reference = sent(app, name=NAME)
     with app.app_context():
-        content: bytes = installation().printer.pdf(reference)
+        content: bytes = current_installation().printer.pdf(reference)
     return content
 
 
@@ -143,7 +143,7 @@ def test_the_largest_summary_can_be_checked(app: Flask) -> None:
     yes = dict.fromkeys(("infection", "hypersensitivity", "vaccines"), "yes")
     reference = sent(app, {"all": {**yes, **texts}}, name=full(NAME_LENGTH))
     with app.app_context():
-        pdf = installation().printer.pdf(reference)
+        pdf = current_installation().printer.pdf(reference)
     assert 400_000 < len(pdf) < FILE_BYTES / 2
     assert "unchanged" in upload(Visitor(app), pdf)
 
@@ -157,7 +157,7 @@ def test_an_older_edition_is_known_as_such(app: Flask, pdf: bytes) -> None:
     assert "unchanged" in text
     assert "There is a newer edition" in text
     with app.app_context():
-        newer = installation().printer.pdf(reference[0].decode())
+        newer = current_installation().printer.pdf(reference[0].decode())
     text = upload(Visitor(app), newer)
     assert "with 1 entry by the clinic" in text
     assert "There is a newer edition" not in text

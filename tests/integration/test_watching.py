@@ -15,7 +15,7 @@ from sqlalchemy import text
 
 from screening import background
 from screening.extensions import db
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.storage.database import BUSY_SECONDS, write
 from tests.integration.test_review import PREGNANT, sent
 from tests.integration.test_upkeep import change
@@ -78,7 +78,7 @@ def test_the_figures_tell_what_waits_what_failed_and_how_long_printing_took(
 def test_the_figures_are_for_this_machine_or_with_a_token(
     sqlite_app: Flask, asked: dict[str, object]
 ) -> None:
-    file = installation(sqlite_app).settings.instance / "metrics.token"
+    file = current_installation(sqlite_app).settings.instance / "metrics.token"
     for _ in ("without a file", "with one"):
         assert sqlite_app.test_client().get("/metrics", **asked).status_code == 404
         file.write_text("a long token\n")
@@ -122,7 +122,7 @@ def disk_full() -> Iterator[None]:
 
 def later(app: Flask) -> None:
     """As if the last try to write was long ago."""
-    installation(app).write_proved = (-inf, installation(app).write_proved[1])
+    current_installation(app).write_proved = (-inf, current_installation(app).write_proved[1])
 
 
 def test_it_is_not_ready_while_the_disk_is_full(

@@ -13,13 +13,13 @@ from screening.domain.evaluate import evaluate
 from screening.domain.rules import BASE_LANGUAGE, RuleBook
 from screening.extensions import db
 from screening.features.deliveries.channel import JOB_PREFIX, Channel, Document
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.printing.pdf import print_summary
 from screening.reports.summary import summarise
 from screening.services import jobs
 from screening.services.editions import assess
 from screening.storage import outbox, screenings, summaries
-from screening.storage.audit import Act
+from screening.storage.audit import Actor
 from screening.storage.database import write
 from screening.storage.encryption import Keys
 from screening.storage.tables import SummaryRow
@@ -38,7 +38,7 @@ def deliver_next(channel: Channel, now: datetime) -> bool:
 
     Raises KeyFault.
     """
-    deliver = partial(_deliver, channel, installation().keys)
+    deliver = partial(_deliver, channel, current_installation().keys)
     return jobs.work(db.session, channel.job, deliver, now=now, attempts=ATTEMPTS)
 
 
@@ -53,13 +53,13 @@ def _deliver(channel: Channel, keys: Keys, job: outbox.Job) -> None:
         # A name that no other edition and no other channel has, wherever it arrives.
         name = f"{job.screening_id}/{job.number}/{channel.name}"
         channel.deliver(_document(screening, books, assessment, pdf, name=name))
-    act = Act(session=session, keys=keys, now=datetime.now(UTC), by="server")
+    actor = Actor(session=session, keys=keys, now=datetime.now(UTC), by="server")
     with write(session):
         # Another process may have leased the job since: it was delivered all the same.
         outbox.finish(session, job)
         if is_wanted:
             to = f"edition {job.number + 1} to {channel.name}"
-            act.note("delivered", screening.reference, to)
+            actor.note("delivered", screening.reference, to)
 
 
 def deliver_test(channel: Channel) -> None:
@@ -67,8 +67,8 @@ def deliver_test(channel: Channel) -> None:
 
     Raises DeliveryFailed.
     """
-    books = installation().approved_books
-    settings = installation().settings
+    books = current_installation().approved_books
+    settings = current_installation().settings
     book = books[BASE_LANGUAGE]
     screening = Screening(
         reference="TEST-TEST",
@@ -91,7 +91,7 @@ def _document(
     *,
     name: str,
 ) -> Document:
-    settings = installation().settings
+    settings = current_installation().settings
     return Document(
         id=str(uuid5(NAMESPACE_URL, name)),
         number=len(screening.entries),
@@ -105,9 +105,9 @@ def _document(
     )
 
 
-def drop(act: Act, name: str) -> int:
+def drop(actor: Actor, name: str) -> int:
     """Delete the jobs of the channel with this name; return how many there were."""
-    with write(act.session):
-        dropped = outbox.drop(act.session, f"{JOB_PREFIX}{name}")
-        act.note("dropped", name, f"{dropped} jobs")
+    with write(actor.session):
+        dropped = outbox.drop(actor.session, f"{JOB_PREFIX}{name}")
+        actor.note("dropped", name, f"{dropped} jobs")
     return dropped

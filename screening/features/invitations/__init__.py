@@ -10,7 +10,7 @@ from screening.web import errors, headers, uploads
 from screening.web.patient import draft_cookie
 
 
-def init_app(app: Flask, here: Installation) -> None:
+def init_app(app: Flask, installation: Installation) -> None:
     """Add the pages for staff and for patients, and what other pages know of an invitation."""
     app.register_blueprint(views.blueprint)
     app.register_blueprint(views.link)
@@ -19,15 +19,15 @@ def init_app(app: Flask, here: Installation) -> None:
     uploads.MOST["invitations.many"] = list_views.FORM_BYTES
     draft_cookie.FORGOTTEN.add("born")
     draft_cookie.PROOFS.add("proved")
-    here.points.staff_blueprints.add(views.blueprint.name)
-    here.points.draft_owners.append(store.is_of_invitation)
-    here.points.notices.append(views.notice)
-    here.points.expected.append(expected.expected)
-    here.points.appointments.append(expected.appointments)
-    here.points.preparations.append(expected.note_days)
-    here.points.appointed.append(store.appointed)
-    here.points.known_patients.append(views.invited_patient)
-    here.points.sections.append(
+    installation.points.staff_blueprints.add(views.blueprint.name)
+    installation.points.draft_owners.append(store.is_of_invitation)
+    installation.points.notices.append(views.notice)
+    installation.points.expected.append(expected.expected)
+    installation.points.appointments.append(expected.appointments)
+    installation.points.preparations.append(expected.note_days)
+    installation.points.appointed.append(store.appointed)
+    installation.points.known_patients.append(views.invited_patient)
+    installation.points.sections.append(
         Section(
             20,
             "invitations.all_of_them",

@@ -27,13 +27,13 @@ from screening.features.invitations.patient_list import (
     with_doubles,
 )
 from screening.features.invitations.views import blueprint
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.reports.spreadsheet import ENCODING, write_row
 from screening.settings import LONGEST_DAYS
 from screening.storage.private_files import KeyFault
 from screening.web.errors import Page
 from screening.web.sealed_values import opened_for_me, sealed_for_me
-from screening.web.sign_in.guards import acting, needs
+from screening.web.sign_in.guards import current_actor, needs
 from screening.web.uploads import FILE_BYTES, read_the_rest
 
 TOLD_EVERY = 100  # patients who are invited
@@ -49,7 +49,7 @@ def many() -> Page:
     """Choose a file; then see how it is understood, until "Invite 48 patients" is pressed."""
     if request.method == "GET":
         return _page("")
-    settings = installation().settings
+    settings = current_installation().settings
     sent = request.files.get("list")
     seed = request.form.get("seed", "")
     content = sent.read() if sent else b""
@@ -71,9 +71,11 @@ def many() -> Page:
         )
     dates = request.form.get("dates", "")
     order = Order(dates) if dates in [*Order] else None
-    act = acting()
-    patients = read_list(content, settings=settings, today=installation().today(), order=order)
-    patients = with_doubles(patients, service.open_ones(act), seed)
+    actor = current_actor()
+    patients = read_list(
+        content, settings=settings, today=current_installation().today(), order=order
+    )
+    patients = with_doubles(patients, service.open_ones(actor), seed)
     several = patients.to_invite(seed)
     if "links" in request.form:
         return _links(patients, seed)
@@ -83,7 +85,7 @@ def many() -> Page:
     if not 1 <= days <= LONGEST_DAYS:
         days_fault.append(_("Enter a number of days from 1 to %(most)s", most=LONGEST_DAYS))
     if several and request.form.get("invite") == str(len(several)) and not days_fault:
-        until = last_moment(now=act.now, days=days, timezone=settings.clinic_timezone)
+        until = last_moment(now=actor.now, days=days, timezone=settings.clinic_timezone)
         parts = _created(several, until)
         page = stream_template(
             "invitations/list_done.html",
@@ -165,7 +167,7 @@ def _question(patients: InvitationList) -> Mapping[str, object] | None:
         return None
     return {
         "text": patients.asked[0],
-        "days": readings(patients.asked[0], installation().settings.languages),
+        "days": readings(patients.asked[0], current_installation().settings.languages),
     }
 
 
@@ -175,7 +177,7 @@ def _created(several: Mapping[str, Invitation], until: datetime) -> Iterator[int
     The page has begun by then, so an exception could not be shown.
     """
     try:
-        yield from service.create_in_parts(acting(), several, until=until)
+        yield from service.create_in_parts(current_actor(), several, until=until)
     except Exception as err:  # noqa: BLE001 - whatever it was
         log.error("invitations of a list: %s", type(err).__name__)
         yield None
@@ -186,7 +188,7 @@ def _links(patients: InvitationList, seed: str) -> Response:
     table = io.StringIO(newline="")
     for row in (
         ("name", "visit", "link"),
-        *service.links(acting(), installation().settings, patients.to_invite(seed)),
+        *service.links(current_actor(), current_installation().settings, patients.to_invite(seed)),
     ):
         write_row(table, row)
     disposition = {"Content-Disposition": "attachment; filename=invitations.csv"}

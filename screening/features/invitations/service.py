@@ -22,7 +22,7 @@ from screening.reports.templates import plain_text
 from screening.services import questionnaire
 from screening.settings import Settings
 from screening.storage import drafts, screenings
-from screening.storage.audit import Act
+from screening.storage.audit import Actor
 from screening.storage.database import write
 from screening.storage.drafts import Draft
 from screening.storage.tables import ScreeningRow
@@ -53,31 +53,31 @@ def new_id() -> str:
     return uuid4().hex
 
 
-def create(act: Act, several: Mapping[str, Invitation], *, until: datetime) -> None:
+def create(actor: Actor, several: Mapping[str, Invitation], *, until: datetime) -> None:
     """Invite patients, each under an id of its own, all or none.
 
     An id that is there already stays as it is.
     """
-    with write(act.session):
+    with write(actor.session):
         added = [
             invitation_id
             for invitation_id, invitation in sorted(several.items())
             if store.add(
-                act.session,
-                act.keys,
+                actor.session,
+                actor.keys,
                 invitation,
                 id=invitation_id,
-                by=act.by,
-                now=act.now,
+                by=actor.by,
+                now=actor.now,
                 until=until,
             )
         ]
         for invitation_id in added:
-            act.note("invited", invitation_id[:SHORT_ID])
+            actor.note("invited", invitation_id[:SHORT_ID])
 
 
 def create_in_parts(
-    act: Act, several: Mapping[str, Invitation], *, until: datetime
+    actor: Actor, several: Mapping[str, Invitation], *, until: datetime
 ) -> Iterator[int]:
     """Invite many, PART in each transaction, and yield after each how many are invited.
 
@@ -86,55 +86,57 @@ def create_in_parts(
     left = iter(several.items())
     done = 0
     while part := dict(islice(left, PART)):
-        create(act, part, until=until)
+        create(actor, part, until=until)
         done += len(part)
         yield done
         time.sleep(BETWEEN)
 
 
-def open_ones(act: Act) -> dict[str, Invitation]:
+def open_ones(actor: Actor) -> dict[str, Invitation]:
     """Return the invitations that can still be answered, by id."""
-    kept = store.awaited(act.session, act.keys, now=act.now)
-    act.session.rollback()  # nobody should wait for what the caller does with them
+    kept = store.awaited(actor.session, actor.keys, now=actor.now)
+    actor.session.rollback()  # nobody should wait for what the caller does with them
     return {row.id: row.invitation for row in kept if row.invitation and row.is_usable}
 
 
-def address(settings: Settings, act: Act, invitation_id: str) -> str:
+def address(settings: Settings, actor: Actor, invitation_id: str) -> str:
     """Return the link of an invitation."""
-    return f"{settings.public_url}/invited/{token_of(act.keys, invitation_id)}"
+    return f"{settings.public_url}/invited/{token_of(actor.keys, invitation_id)}"
 
 
 def links(
-    act: Act, settings: Settings, several: Mapping[str, Invitation]
+    actor: Actor, settings: Settings, several: Mapping[str, Invitation]
 ) -> list[tuple[str, str, str]]:
     """Return name, visit and link of each that can still be answered, and note that in the log."""
-    still_open = open_ones(act)
-    act.note_at_once("links listed", detail=f"{len(several.keys() & still_open.keys())} lines")
+    still_open = open_ones(actor)
+    actor.note_at_once("links listed", detail=f"{len(several.keys() & still_open.keys())} lines")
     return [
-        (invitation.patient.name, invitation.patient.visit, address(settings, act, id_))
+        (invitation.patient.name, invitation.patient.visit, address(settings, actor, id_))
         for id_, invitation in several.items()
         if id_ in still_open
     ]
 
 
-def look(act: Act, token: str) -> tuple[InvitationRow, Invitation]:
+def look(actor: Actor, token: str) -> tuple[InvitationRow, Invitation]:
     """Return row and invitation of a link that can be used. Changes nothing. Raises NotUsable."""
-    return _usable(act, store.row_of(act.session, token))
+    return _usable(actor, store.row_of(actor.session, token))
 
 
-def _usable(act: Act, row: InvitationRow | None) -> tuple[InvitationRow, Invitation]:
+def _usable(actor: Actor, row: InvitationRow | None) -> tuple[InvitationRow, Invitation]:
     if row is None:
         raise NotUsable(None)
-    state = store.state(row, is_finished=store.is_finished(act.session, row), now=act.now)
+    state = store.state(row, is_finished=store.is_finished(actor.session, row), now=actor.now)
     if (
         state not in (InvitationState.SENT, InvitationState.OPENED, InvitationState.FINISHED)
         or row.tries >= TRIES
     ):
         raise NotUsable(InvitationState.BLOCKED if state is InvitationState.FINISHED else state)
-    return row, store.read(row, act.keys)
+    return row, store.read(row, actor.keys)
 
 
-def redeem(act: Act, token: str, birth_date: date, *, keep: timedelta) -> tuple[str, Draft | None]:
+def redeem(
+    actor: Actor, token: str, birth_date: date, *, keep: timedelta
+) -> tuple[str, Draft | None]:
     """Return a token and its draft, or None for the draft if the answers were sent.
 
     The draft is the one that was begun before, which moves to this device, or a new one with name,
@@ -143,26 +145,34 @@ def redeem(act: Act, token: str, birth_date: date, *, keep: timedelta) -> tuple[
     """
     draft_token = questionnaire.new_token()
     draft = None
-    with write(act.session):
-        row = store.row_of(act.session, token, lock=True)
+    with write(actor.session):
+        row = store.row_of(actor.session, token, lock=True)
         earlier = row and row.draft_hash
         # Locked before it is looked at: it may be sent in this moment.
-        begun = earlier and drafts.find(act.session, act.keys, earlier, now=act.now, lock=True)
-        row, invitation = _usable(act, row)
+        begun = earlier and drafts.find(
+            actor.session, actor.keys, earlier, now=actor.now, lock=True
+        )
+        row, invitation = _usable(actor, row)
         is_right = birth_date == invitation.patient.birth_date
         if not is_right:
             row.tries += 1
-        elif not store.is_finished(act.session, row):
+        elif not store.is_finished(actor.session, row):
             draft = begun or Draft(patient=invitation.patient)
-            row.opened_at = row.opened_at or act.now
+            row.opened_at = row.opened_at or actor.now
             row.draft_hash = drafts.hash_token(draft_token)
             if earlier and begun:
                 drafts.put(
-                    act.session, act.keys, earlier, Draft(moved=True), expires_at=act.now + keep
+                    actor.session,
+                    actor.keys,
+                    earlier,
+                    Draft(moved=True),
+                    expires_at=actor.now + keep,
                 )
-            drafts.put(act.session, act.keys, row.draft_hash, draft, expires_at=act.now + keep)
+            drafts.put(
+                actor.session, actor.keys, row.draft_hash, draft, expires_at=actor.now + keep
+            )
         tries = row.tries
-        act.note("link opened" if is_right else "link refused", row.id[:SHORT_ID])
+        actor.note("link opened" if is_right else "link refused", row.id[:SHORT_ID])
     if is_right:
         return draft_token, draft
     if tries >= TRIES:
@@ -170,19 +180,19 @@ def redeem(act: Act, token: str, birth_date: date, *, keep: timedelta) -> tuple[
     raise WrongPatient
 
 
-def latest(act: Act, row: InvitationRow) -> Screening | None:
+def latest(actor: Actor, row: InvitationRow) -> Screening | None:
     """Return the newest screening of the invited patient, or None. Raises KeyFault."""
-    first = act.session.scalar(
+    first = actor.session.scalar(
         select(ScreeningRow.reference).where(ScreeningRow.draft_hash == row.draft_hash)
     )
     if first is None:
         return None
-    last = screenings.together(act.session, act.keys, first)[-1]
-    return screenings.find(act.session, act.keys, ScreeningRow.reference == last)
+    last = screenings.together(actor.session, actor.keys, first)[-1]
+    return screenings.find(actor.session, actor.keys, ScreeningRow.reference == last)
 
 
 def change(
-    act: Act, token: str, books: Mapping[str, RuleBook], *, until: datetime, keep: timedelta
+    actor: Actor, token: str, books: Mapping[str, RuleBook], *, until: datetime, keep: timedelta
 ) -> str:
     """Begin a draft from what was sent, and return its token.
 
@@ -191,54 +201,58 @@ def change(
     Raises NotUsable, TooLate.
     """
     draft_token = questionnaire.new_token()
-    with write(act.session):
-        row, _invitation = _usable(act, store.row_of(act.session, token, lock=True))
-        sent = latest(act, row)
-        if sent is None or until <= act.now:
+    with write(actor.session):
+        row, _invitation = _usable(actor, store.row_of(actor.session, token, lock=True))
+        sent = latest(actor, row)
+        if sent is None or until <= actor.now:
             raise TooLate
         answers = sent.answers.still_asked(books)
         for question in books[sent.language].questions if sent.language in books else ():
-            if sent.outdated(question, act.now):
+            if sent.outdated(question, actor.now):
                 answers = answers.with_page(question, Answers())
         draft = Draft(
             patient=sent.patient, answers=answers, replaces=sent.replaces or sent.reference
         )
         drafts.put(
-            act.session, act.keys, drafts.hash_token(draft_token), draft, expires_at=act.now + keep
+            actor.session,
+            actor.keys,
+            drafts.hash_token(draft_token),
+            draft,
+            expires_at=actor.now + keep,
         )
-        act.note("change begun", row.id[:SHORT_ID])
+        actor.note("change begun", row.id[:SHORT_ID])
     return draft_token
 
 
-def viewed(act: Act, invitation_id: str, *, action: str = "invitation viewed") -> None:
+def viewed(actor: Actor, invitation_id: str, *, action: str = "invitation viewed") -> None:
     """Note that somebody saw the invited patient and the link."""
-    act.note_at_once(action, invitation_id[:SHORT_ID])
+    actor.note_at_once(action, invitation_id[:SHORT_ID])
 
 
-def revoke(act: Act, invitation_id: str) -> None:
+def revoke(actor: Actor, invitation_id: str) -> None:
     """Make a link worthless, unless answers were sent by it."""
-    with write(act.session):
-        row = act.session.get(InvitationRow, invitation_id, with_for_update=True)
-        if row is not None and row.revoked_at is None and not store.is_finished(act.session, row):
-            row.revoked_at = act.now
-            act.note("revoked", row.id[:SHORT_ID])
+    with write(actor.session):
+        row = actor.session.get(InvitationRow, invitation_id, with_for_update=True)
+        if row is not None and row.revoked_at is None and not store.is_finished(actor.session, row):
+            row.revoked_at = actor.now
+            actor.note("revoked", row.id[:SHORT_ID])
 
 
-def remind(act: Act, settings: Settings, invitation_id: str, mailer: Mailer) -> None:
+def remind(actor: Actor, settings: Settings, invitation_id: str, mailer: Mailer) -> None:
     """Send the link again by e-mail, if it can still be used. Raises NotUsable, JobFailed.
 
     The mail names neither the patient nor the subject of the questions.
     """
-    row, invitation = _usable(act, act.session.get(InvitationRow, invitation_id))
+    row, invitation = _usable(actor, actor.session.get(InvitationRow, invitation_id))
     language = invitation.language
     until = row.expires_at.astimezone(ZoneInfo(settings.clinic_timezone))
     day = format_date(until, "long", locale=settings.locale(language))
-    link = address(settings, act, invitation_id)
+    link = address(settings, actor, invitation_id)
     mail = plain_text("invitations/reminder.txt", language, clinic=settings, link=link, day=day)
     subject, _blank, body = mail.partition("\n\n")
-    act.session.rollback()  # nobody should wait for another machine
+    actor.session.rollback()  # nobody should wait for another machine
     mailer.send_text(invitation.email, subject, body, language=language)
-    with write(act.session):
-        row = act.session.get_one(InvitationRow, invitation_id, with_for_update=True)
-        row.reminded_at = act.now
-        act.note("reminded", invitation_id[:SHORT_ID])
+    with write(actor.session):
+        row = actor.session.get_one(InvitationRow, invitation_id, with_for_update=True)
+        row.reminded_at = actor.now
+        actor.note("reminded", invitation_id[:SHORT_ID])

@@ -21,7 +21,7 @@ from screening.features.invitations.forms import InvitationForm
 from screening.features.invitations.invitation import Invitation, is_same, last_moment
 from screening.features.invitations.service import NotUsable, TooLate, WrongPatient
 from screening.features.invitations.store import TRIES, StoredInvitation
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.printing.renderer_process import PrintingFailed
 from screening.services import review
 from screening.services.jobs import JobFailed
@@ -36,7 +36,7 @@ from screening.web.paging import page_number
 from screening.web.patient import draft as patient_draft
 from screening.web.patient import draft_cookie
 from screening.web.pdf import not_printed, pdf_response
-from screening.web.sign_in.guards import acting, needs
+from screening.web.sign_in.guards import current_actor, needs
 
 blueprint = Blueprint(
     "invitations",
@@ -56,7 +56,7 @@ def all_of_them() -> str:
     """Show the invitations whose answers may still come; with `?show=all` every one."""
     number = page_number()
     show = request.args.get("show", "")
-    keys = installation().keys
+    keys = current_installation().keys
     now = datetime.now(UTC)
     first = (number - 1) * PAGE_LENGTH
     if show == "all":
@@ -66,7 +66,7 @@ def all_of_them() -> str:
         every = store.awaited(db.session, keys, now=now)
         total = len(every)
         kept = every[first : first + PAGE_LENGTH]
-    review.listed(acting(), lines=len(kept), searched=False)
+    review.listed(current_actor(), lines=len(kept), searched=False)
     return render_template(
         "invitations/all.html",
         kept=kept,
@@ -81,29 +81,29 @@ def all_of_them() -> str:
 @needs("prescriber", "staff")
 def new() -> Page:
     """Invite a patient; with `?again=` and an id, the patient of that invitation."""
-    settings = installation().settings
+    settings = current_installation().settings
     sent = request.form if request.method == "POST" else None
     earlier = None
     if "again" in request.args:
         source = _find(request.args["again"])
-        service.viewed(acting(), source.id)
+        service.viewed(current_actor(), source.id)
         earlier = source.invitation
     form = InvitationForm.read(sent, earlier, languages=language.offered(), settings=settings)
     if sent is not None and form.check(
         languages=settings.languages,
-        today=installation().today(),
+        today=current_installation().today(),
         timezone=settings.clinic_timezone,
     ):
-        act = acting()
+        actor = current_actor()
         until = last_moment(
-            now=act.now, days=form.days.data or 1, timezone=settings.clinic_timezone
+            now=actor.now, days=form.days.data or 1, timezone=settings.clinic_timezone
         )
         # A form that is sent twice makes one invitation; one that was changed in between, another.
         new_id = str(form.id.data)
-        kept = store.find(db.session, act.keys, new_id, now=act.now)
+        kept = store.find(db.session, actor.keys, new_id, now=actor.now)
         if kept is not None and (kept.invitation, kept.expires_at) != (form.invitation, until):
             new_id = service.new_id()
-        service.create(act, {new_id: form.invitation}, until=until)
+        service.create(actor, {new_id: form.invitation}, until=until)
         return redirect(url_for("invitations.one", invitation_id=new_id), code=303)
     return render_template("invitations/new.html", form=form, mail=_mailer() is not None)
 
@@ -113,16 +113,18 @@ def new() -> Page:
 def one(invitation_id: str) -> str:
     """Show an invitation, with its link while that can be used."""
     kept = _find(invitation_id)
-    service.viewed(acting(), kept.id)
+    service.viewed(current_actor(), kept.id)
     address = (
-        service.address(installation().settings, acting(), invitation_id) if kept.is_usable else ""
+        service.address(current_installation().settings, current_actor(), invitation_id)
+        if kept.is_usable
+        else ""
     )
     code = segno.make(address, error="m", micro=False) if address else None
     return render_template(
         "invitations/one.html",
         kept=kept,
         address=address,
-        later=screenings.together(db.session, installation().keys, kept.reference)[1:],
+        later=screenings.together(db.session, current_installation().keys, kept.reference)[1:],
         came=_other(kept),
         qr=code.svg_inline(omitsize=True, border=4, light="#fff", title=_("QR code"))
         if code
@@ -137,17 +139,17 @@ def one(invitation_id: str) -> str:
 def slip(invitation_id: str) -> Page:
     """Print the slip for the patient, with link and QR code."""
     kept = _find(invitation_id)
-    here = installation()
+    installation = current_installation()
     if kept.invitation is None or not kept.is_usable:
         abort(404)
-    service.viewed(acting(), kept.id, action="slip printed")
-    address = service.address(here.settings, acting(), kept.id)
+    service.viewed(current_actor(), kept.id, action="slip printed")
+    address = service.address(installation.settings, current_actor(), kept.id)
     back = url_for("invitations.one", invitation_id=kept.id)
     db.session.rollback()  # nobody should wait for what is being printed
     try:
-        book = here.books.get(kept.invitation.language, language.book())
+        book = installation.books.get(kept.invitation.language, language.book())
         printed = printed_slip.printed(
-            kept.invitation, book, here.settings, address=address, until=kept.expires_at
+            kept.invitation, book, installation.settings, address=address, until=kept.expires_at
         )
     except PrintingFailed:
         return not_printed(back)
@@ -158,7 +160,7 @@ def slip(invitation_id: str) -> Page:
 @needs("prescriber", "staff")
 def revoke(invitation_id: str) -> Response:
     """Make the link worthless."""
-    service.revoke(acting(), _find(invitation_id).id)
+    service.revoke(current_actor(), _find(invitation_id).id)
     return redirect(url_for("invitations.one", invitation_id=invitation_id), code=303)
 
 
@@ -171,10 +173,10 @@ def remind(invitation_id: str) -> Response:
     if mailer is None or kept.invitation is None or not kept.invitation.email:
         abort(404)
     try:
-        service.remind(acting(), installation().settings, kept.id, mailer)
+        service.remind(current_actor(), current_installation().settings, kept.id, mailer)
         flash(_("The reminder was sent."))
     except JobFailed as err:
-        reason = _(installation().points.reasons[err.fault])
+        reason = _(current_installation().points.reasons[err.fault])
         flash(_("The reminder was not sent.") + " " + reason)
     except NotUsable:
         pass  # the page shows the state of the invitation
@@ -184,7 +186,7 @@ def remind(invitation_id: str) -> Response:
 def notice(screening: Screening) -> str:
     """Return the HTML that names the invited patient, or "" if that patient has answered."""
     with suppress(KeyFault):
-        invitation = store.behind(db.session, installation().keys, screening)
+        invitation = store.behind(db.session, current_installation().keys, screening)
         if invitation is not None and not is_same(invitation.patient, screening.patient):
             return render_template("invitations/notice.html", invited=invitation.patient)
     return ""
@@ -194,7 +196,7 @@ def invited_patient(draft_hash: str, replaces: str) -> Patient | None:
     """Return the invited patient behind a draft, or None where it has no invitation."""
     with suppress(KeyFault):
         invitation = store.behind_draft(
-            db.session, installation().keys, draft_hash, replaces=replaces
+            db.session, current_installation().keys, draft_hash, replaces=replaces
         )
         if invitation is not None:
             return invitation.patient
@@ -205,7 +207,7 @@ def _other(kept: StoredInvitation) -> Patient | None:
     """Return the patient who has answered, or None if that is the invited one."""
     with suppress(KeyFault):
         sent = screenings.find(
-            db.session, installation().keys, ScreeningRow.reference == kept.reference
+            db.session, current_installation().keys, ScreeningRow.reference == kept.reference
         )
         if (
             sent is not None
@@ -218,13 +220,13 @@ def _other(kept: StoredInvitation) -> Patient | None:
 
 def _find(invitation_id: str) -> StoredInvitation:
     return store.find(
-        db.session, installation().keys, invitation_id, now=datetime.now(UTC)
+        db.session, current_installation().keys, invitation_id, now=datetime.now(UTC)
     ) or abort(404)
 
 
 def _mailer() -> Mailer | None:
     """Return the mailer by which reminders go, or None where the clinic sends no mail."""
-    return next(iter(installation().points.mailers), None)
+    return next(iter(current_installation().points.mailers), None)
 
 
 @link.route("/invited/<token>", methods=["GET", "POST"], strict_slashes=False)
@@ -233,7 +235,7 @@ def open_link(token: str) -> Page:
 
     With the right one the questions begin or go on, or the page shows that answers were sent.
     """
-    row, invitation = service.look(patient_draft.acting(), token)
+    row, invitation = service.look(patient_draft.current_actor(), token)
     _in_their_language(invitation)
     if request.method == "POST":
         return _say_birth_date(row.id, token)
@@ -263,7 +265,9 @@ def open_link(token: str) -> Page:
 
 
 def _fits(form: BirthDateForm) -> bool:
-    return form.check(languages=installation().settings.languages, today=installation().today())
+    return form.check(
+        languages=current_installation().settings.languages, today=current_installation().today()
+    )
 
 
 def _say_birth_date(invitation_id: str, token: str) -> Response:
@@ -278,9 +282,9 @@ def _say_birth_date(invitation_id: str, token: str) -> Response:
     refused = earlier.get("refused")
     if not switched and _fits(form):
         try:
-            keep = timedelta(hours=installation().settings.draft_hours)
+            keep = timedelta(hours=current_installation().settings.draft_hours)
             draft_token, draft = service.redeem(
-                patient_draft.acting(), token, form.birth_date, keep=keep
+                patient_draft.current_actor(), token, form.birth_date, keep=keep
             )
             session["language"] = language.chosen()
             if draft is None:
@@ -308,23 +312,27 @@ def arrived(token: str) -> Page:
 
     They can be changed for some time.
     """
-    row, invitation = service.look(patient_draft.acting(), token)
+    row, invitation = service.look(patient_draft.current_actor(), token)
     _in_their_language(invitation)
-    here = installation()
+    installation = current_installation()
     (proved, at) = session.get("proved", ("", 0))
-    sent = service.latest(patient_draft.acting(), row)
-    if sent is None or proved != row.id or time.time() - at > here.settings.copy_minutes * 60:
+    sent = service.latest(patient_draft.current_actor(), row)
+    if (
+        sent is None
+        or proved != row.id
+        or time.time() - at > installation.settings.copy_minutes * 60
+    ):
         return redirect(url_for("invited.open_link", token=token), code=303)
-    until = sent.submitted_at + timedelta(hours=here.settings.change_hours)
+    until = sent.submitted_at + timedelta(hours=installation.settings.change_hours)
     if request.method == "POST":
         if (draft := patient_draft.find_draft()) is None or draft.replaces != (
             sent.replaces or sent.reference
         ):
             with suppress(TooLate):
                 given = service.change(
-                    patient_draft.acting(),
+                    patient_draft.current_actor(),
                     token,
-                    here.books,
+                    installation.books,
                     until=until,
                     keep=draft_cookie.keep_draft(),
                 )
@@ -352,6 +360,6 @@ def _not_usable(error: NotUsable) -> Page:
     row = store.row_of(db.session, (request.view_args or {})["token"])
     if row is not None:
         with suppress(KeyFault):
-            _in_their_language(store.read(row, installation().keys))
+            _in_their_language(store.read(row, current_installation().keys))
     status = 404 if error.state is None else 410
     return render_template("invitations/link_not_usable.html", state=error.state or ""), status

@@ -9,13 +9,13 @@ from screening.installation import Installation
 from screening.web import headers
 
 
-def init_app(app: Flask, here: Installation) -> None:
+def init_app(app: Flask, installation: Installation) -> None:
     """Add the pages of the tablet, and keep each tablet to what belongs to its state."""
     app.before_request(views.keep_to_its_state)
     app.context_processor(views.for_templates)
     app.register_blueprint(views.blueprint)
     headers.serve_static(views.blueprint.name)
-    here.points.staff_blueprints.add(views.blueprint.name)
-    here.points.sections.append(
+    installation.points.staff_blueprints.add(views.blueprint.name)
+    installation.points.sections.append(
         Section(45, "tablet.begin", lazy_gettext("Shared tablet"), ("prescriber", "staff"))
     )

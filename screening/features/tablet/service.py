@@ -11,7 +11,7 @@ from screening.features.tablet.tables import TabletRow
 from screening.services import questionnaire
 from screening.services.people import AHEAD
 from screening.storage import drafts, screenings
-from screening.storage.audit import Act
+from screening.storage.audit import Actor
 from screening.storage.database import write
 from screening.storage.drafts import Draft, hash_token
 from screening.storage.tables import ScreeningRow, SignInRow
@@ -42,7 +42,7 @@ def _is_alive(row: TabletRow, now: datetime) -> bool:
 
 
 def begin(
-    act: Act, *, pin: str, sign_in: str, patient: Patient | None, draft: str
+    actor: Actor, *, pin: str, sign_in: str, patient: Patient | None, draft: str
 ) -> tuple[str, str]:
     """Begin with a hashed PIN. Return the token of the tablet and that of the first draft.
 
@@ -50,93 +50,101 @@ def begin(
     """
     token = secrets.token_urlsafe(32)
     row = TabletRow(
-        token_hash=hash_token(token), begun_by=act.by, pin=pin, tries=0, ends_at=act.now + LONGEST
+        token_hash=hash_token(token),
+        begun_by=actor.by,
+        pin=pin,
+        tries=0,
+        ends_at=actor.now + LONGEST,
     )
-    with write(act.session):
-        act.session.add(row)
-        draft_token = _new_draft(act, row, patient, draft)
-        act.session.execute(delete(SignInRow).where(SignInRow.token_hash == hash_token(sign_in)))
-        act.note("signed out", act.by, "for a tablet")
-        act.note("tablet begun", _name(row))
+    with write(actor.session):
+        actor.session.add(row)
+        draft_token = _new_draft(actor, row, patient, draft)
+        actor.session.execute(delete(SignInRow).where(SignInRow.token_hash == hash_token(sign_in)))
+        actor.note("signed out", actor.by, "for a tablet")
+        actor.note("tablet begun", _name(row))
     return token, draft_token
 
 
-def hand_over(act: Act, token: str, *, patient: Patient | None, draft: str) -> str:
+def hand_over(actor: Actor, token: str, *, patient: Patient | None, draft: str) -> str:
     """Hand over to the next patient. Return the token of the new draft. Raises NoTablet."""
-    with write(act.session):
-        row = _row(act, token, STAFF)
-        draft_token = _new_draft(act, row, patient, draft)
-        act.note("tablet handed over", _name(row))
+    with write(actor.session):
+        row = _row(actor, token, STAFF)
+        draft_token = _new_draft(actor, row, patient, draft)
+        actor.note("tablet handed over", _name(row))
     return draft_token
 
 
-def lock(act: Act, token: str, *, draft: str) -> None:
+def lock(actor: Actor, token: str, *, draft: str) -> None:
     """End the turn of a patient: what was not sent is deleted. Raises NoTablet."""
-    with write(act.session):
-        row = _row(act, token, STAFF, PATIENT)
-        _end_turn(act, row, draft)
+    with write(actor.session):
+        row = _row(actor, token, STAFF, PATIENT)
+        _end_turn(actor, row, draft)
         row.state = LOCKED
-        act.note("tablet locked", _name(row))
+        actor.note("tablet locked", _name(row))
 
 
-def unlock(act: Act, token: str, *, fits: bool, tries: int, draft: str) -> bool:
+def unlock(actor: Actor, token: str, *, fits: bool, tries: int, draft: str) -> bool:
     """Take the tablet back with a PIN that `fits`. Return whether it was accepted.
 
     `tries` is the number of wrong PINs when this one was checked: of several PINs sent at once only
     the first can be accepted. A wrong PIN is counted; after MOST_TRIES the tablet ends. Raises
     NoTablet.
     """
-    with write(act.session):
-        row = _row(act, token, PATIENT, LOCKED)
-        _end_turn(act, row, draft)
+    with write(actor.session):
+        row = _row(actor, token, PATIENT, LOCKED)
+        _end_turn(actor, row, draft)
         right = fits and row.tries == tries
         if right:
             row.state = STAFF
             row.tries = 0
-            act.note("tablet unlocked", _name(row))
+            actor.note("tablet unlocked", _name(row))
         elif row.tries + 1 < MOST_TRIES:
             row.state = LOCKED
             row.tries = row.tries + 1
-            act.note("tablet locked", _name(row), "wrong PIN")
+            actor.note("tablet locked", _name(row), "wrong PIN")
         else:
-            act.session.delete(row)
-            act.note("tablet ended", _name(row), "too many wrong PINs")
+            actor.session.delete(row)
+            actor.note("tablet ended", _name(row), "too many wrong PINs")
     return right
 
 
-def end(act: Act, token: str) -> None:
+def end(actor: Actor, token: str) -> None:
     """End a tablet that staff hold. Raises NoTablet."""
-    with write(act.session):
-        row = _row(act, token, STAFF)
-        act.session.delete(row)
-        act.note("tablet ended", _name(row))
+    with write(actor.session):
+        row = _row(actor, token, STAFF)
+        actor.session.delete(row)
+        actor.note("tablet ended", _name(row))
 
 
-def _end_turn(act: Act, row: TabletRow, draft: str) -> None:
+def _end_turn(actor: Actor, row: TabletRow, draft: str) -> None:
     """Delete the draft, and note in the row whether answers were sent."""
     if draft:
-        drafts.remove(act.session, hash_token(draft))
-        row.sent = screenings.count(act.session, ScreeningRow.draft_hash == hash_token(draft)) > 0
+        drafts.remove(actor.session, hash_token(draft))
+        row.sent = screenings.count(actor.session, ScreeningRow.draft_hash == hash_token(draft)) > 0
 
 
-def _row(act: Act, token: str, *states: str) -> TabletRow:
-    row = act.session.get(
+def _row(actor: Actor, token: str, *states: str) -> TabletRow:
+    row = actor.session.get(
         TabletRow, hash_token(token), with_for_update=True, populate_existing=True
     )
-    if row is None or not _is_alive(row, act.now) or row.state not in states:
+    if row is None or not _is_alive(row, actor.now) or row.state not in states:
         raise NoTablet
-    row.unseal(act.keys, "sealed_check")
+    row.unseal(actor.keys, "sealed_check")
     return row
 
 
-def _new_draft(act: Act, row: TabletRow, patient: Patient | None, draft: str) -> str:
+def _new_draft(actor: Actor, row: TabletRow, patient: Patient | None, draft: str) -> str:
     """Replace `draft` by one for the next patient. Return its token."""
     token = questionnaire.new_token()
     row.state = PATIENT
     row.sent = None
-    drafts.remove(act.session, hash_token(draft))
+    drafts.remove(actor.session, hash_token(draft))
     drafts.put(
-        act.session, act.keys, hash_token(token), Draft(patient=patient), expires_at=act.now + TURN
+        actor.session,
+        actor.keys,
+        hash_token(token),
+        Draft(patient=patient),
+        expires_at=actor.now + TURN,
     )
     return token
 

@@ -18,7 +18,7 @@ from screening.extensions import db
 from screening.features.tablet import service
 from screening.features.tablet.service import LOCKED, MOST_TRIES, PATIENT, STAFF, NoTablet
 from screening.features.tablet.tables import TabletRow
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.storage.drafts import hash_token
 from screening.web import language
 from screening.web.errors import Page
@@ -26,7 +26,7 @@ from screening.web.forms.about_you import VisitForm
 from screening.web.headers import cookie
 from screening.web.patient import draft as patient_draft
 from screening.web.patient import draft_cookie
-from screening.web.sign_in.guards import acting, needs
+from screening.web.sign_in.guards import current_actor, needs
 
 blueprint = Blueprint(
     "tablet",
@@ -121,7 +121,7 @@ def begin() -> Page:
             signed_in = session["sign_in"]
             draft = draft_cookie.draft_token()
             tokens = service.begin(
-                acting(), pin=pin, sign_in=signed_in, patient=_patient(form), draft=draft
+                current_actor(), pin=pin, sign_in=signed_in, patient=_patient(form), draft=draft
             )
             logout_user()
             return _handed_over(*tokens)
@@ -151,9 +151,9 @@ def hand_over() -> Page:
     form = VisitForm.filled_with(None, request.form or None)
     if errors := _visit_errors(form):
         return render_template("tablet/next.html", form=form, errors=errors, sent=_row().sent)
-    act = patient_draft.acting(_row().begun_by)
+    actor = patient_draft.current_actor(_row().begun_by)
     draft = service.hand_over(
-        act, _token(), patient=_patient(form), draft=draft_cookie.draft_token()
+        actor, _token(), patient=_patient(form), draft=draft_cookie.draft_token()
     )
     return _handed_over(_token(), draft)
 
@@ -161,7 +161,7 @@ def hand_over() -> Page:
 @blueprint.post("/tablet/lock")
 def lock() -> Page:
     """End the turn of a patient."""
-    service.lock(patient_draft.acting("tablet"), _token(), draft=draft_cookie.draft_token())
+    service.lock(patient_draft.current_actor("tablet"), _token(), draft=draft_cookie.draft_token())
     return draft_cookie.forget(redirect(url_for("tablet.page"), code=303))
 
 
@@ -174,7 +174,11 @@ def unlock() -> Page:
     fits = verify_password(request.form.get("pin", "")[:100], row.pin)
     by = begun_by if fits else "tablet"
     if service.unlock(
-        patient_draft.acting(by), _token(), fits=fits, tries=tries, draft=draft_cookie.draft_token()
+        patient_draft.current_actor(by),
+        _token(),
+        fits=fits,
+        tries=tries,
+        draft=draft_cookie.draft_token(),
     ):
         return draft_cookie.forget(redirect(url_for("tablet.page"), code=303))
     left = MOST_TRIES - tries - 1
@@ -192,7 +196,7 @@ def unlock() -> Page:
 def end() -> Page:
     """Make this browser an ordinary one again."""
     if g.tablet != ENDED:
-        service.end(patient_draft.acting(_row().begun_by), _token())
+        service.end(patient_draft.current_actor(_row().begun_by), _token())
     session.clear()  # whoever signed in while the tablet began
     response = draft_cookie.forget(redirect(url_for_security("login"), code=303))
     response.delete_cookie(**cookie("tablet"))
@@ -244,9 +248,9 @@ def _pin_errors() -> Errors:
 
 def _visit_errors(form: VisitForm) -> Errors:
     """Return the errors of the patient's particulars. All of them may be left to the patient."""
-    here = installation().settings
+    installation = current_installation().settings
     if not any(field.data for field in form) or form.check(
-        languages=here.languages, today=installation().today()
+        languages=installation.languages, today=current_installation().today()
     ):
         return {}
     return {name: list(messages) for name, messages in form.errors.items()}

@@ -15,7 +15,7 @@ from wtforms import RadioField, StringField
 
 from screening.domain import answers
 from screening.domain.answers import Fault, Respondent, Role
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.reports.paper import DATE_PARTS, date_part_order
 from screening.services.dates import day_number, month_by_name
 from screening.web import language
@@ -229,4 +229,4 @@ def _number(typed: str) -> int | None:
 
 
 def _shown_order() -> list[str]:
-    return date_part_order(installation().settings.locale(language.chosen()))
+    return date_part_order(current_installation().settings.locale(language.chosen()))

@@ -10,7 +10,7 @@ from wtforms import BooleanField, StringField
 
 from screening.domain import answers
 from screening.domain.rules import FollowUp, Question
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.web.forms.about_you import VisitForm
 from screening.web.forms.questions import QuestionForm
 
@@ -38,7 +38,7 @@ class PaperVisitForm(VisitForm):
         if on > today:
             self.paper_date.errors = [_("The date on the paper must be today or earlier")]
         elif is_patient:
-            zone = ZoneInfo(installation().settings.clinic_timezone)
+            zone = ZoneInfo(current_installation().settings.clinic_timezone)
             paper = answers.Paper(
                 filled_in_at=datetime.combine(on, time.min, zone), typed_by=current_user.full_name
             )

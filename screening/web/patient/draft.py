@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 
 from screening.domain.assessment import Screening
 from screening.extensions import db
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.services import questionnaire
 from screening.services.questionnaire import DraftGone
 from screening.storage import drafts, screenings
-from screening.storage.audit import Act
+from screening.storage.audit import Actor
 from screening.storage.drafts import Draft, DraftMoved
 from screening.storage.tables import ScreeningRow
 from screening.web.patient.draft_cookie import draft_token, keep_copy, keep_draft
@@ -29,14 +29,14 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def acting(by: str = "patient") -> Act:
-    """Return the act of a patient, or of the staff who hand out a shared tablet, at this moment."""
-    return Act(session=db.session, keys=installation().keys, now=_now(), by=by)
+def current_actor(by: str = "patient") -> Actor:
+    """Return the patient as the actor, or the staff who hand out a shared tablet."""
+    return Actor(session=db.session, keys=current_installation().keys, now=_now(), by=by)
 
 
 def record(change: Callable[[Draft], Draft]) -> None:
     """Store a changed draft of this patient. Raises DraftGone, DraftMoved."""
-    questionnaire.record(acting(), draft_token(), change, keep=keep_draft())
+    questionnaire.record(current_actor(), draft_token(), change, keep=keep_draft())
 
 
 def find_draft() -> Draft | None:
@@ -54,9 +54,9 @@ def find_draft_here() -> Draft | None:
     """
     if not draft_token():
         return None
-    here = installation()
-    draft = drafts.find(db.session, here.keys, drafts.hash_token(draft_token()), now=_now())
-    return draft and replace(draft, answers=draft.answers.still_asked(here.books))
+    installation = current_installation()
+    draft = drafts.find(db.session, installation.keys, drafts.hash_token(draft_token()), now=_now())
+    return draft and replace(draft, answers=draft.answers.still_asked(installation.books))
 
 
 def is_here() -> bool:
@@ -82,11 +82,11 @@ def find_sent(*, at_any_time: bool = False) -> Screening | None:
     """
     if not draft_token():
         return None
-    here = installation()
+    installation = current_installation()
     conditions = [ScreeningRow.draft_hash == drafts.hash_token(draft_token())]
     if not at_any_time:
         conditions.append(ScreeningRow.submitted_at > _now() - keep_copy())
-    return screenings.find(db.session, here.keys, *conditions)
+    return screenings.find(db.session, installation.keys, *conditions)
 
 
 def what_was_sent() -> Screening:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from flask import Flask, g, redirect, request, session
 from werkzeug.wrappers import Response
 
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.web.headers import cookie
 
 # What the session keeps of one patient, until the patient leaves. Features add theirs.
@@ -27,12 +27,12 @@ def init_app(app: Flask) -> None:
 
 def keep_draft() -> timedelta:
     """Return for how long answers are kept after the last step."""
-    return g.get("longest_turn") or timedelta(hours=installation().settings.draft_hours)
+    return g.get("longest_turn") or timedelta(hours=current_installation().settings.draft_hours)
 
 
 def keep_copy() -> timedelta:
     """Return for how long answers can be seen after they were sent."""
-    longest = timedelta(minutes=installation().settings.copy_minutes)
+    longest = timedelta(minutes=current_installation().settings.copy_minutes)
     return min(longest, g.get("longest_turn", longest))
 
 
@@ -98,6 +98,8 @@ def _accept_forms_of(token: str) -> None:
     session. The forms of a signed-in person keep another one.
     """
     if "_user_id" not in session:
-        session["csrf_token"] = installation().keys.authenticate("form", token.encode()).hex()
+        session["csrf_token"] = (
+            current_installation().keys.authenticate("form", token.encode()).hex()
+        )
     elif draft_token() not in ("", token):
         session.pop("csrf_token", None)

@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response
 from screening.domain.assessment import Screening
 from screening.domain.rules import RuleBook
 from screening.extensions import db
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.printing import paper as printed_paper
 from screening.reports import paper
 from screening.services import texts
@@ -40,12 +40,12 @@ def copy_pdf() -> Page:
 
 def copy_response(screening: Screening, book: RuleBook) -> Response:
     """Return the copy of a screening as a PDF. Raises PrintingFailed."""
-    here = installation()
+    installation = current_installation()
     if _with_answers():
-        content = here.printer.copy(screening, book)
+        content = installation.printer.copy(screening, book)
     else:
         db.session.rollback()  # no transaction stays open while the page is printed
-        content = printed_paper.copy(screening, book, here.settings, answers=False).content
+        content = printed_paper.copy(screening, book, installation.settings, answers=False).content
     return pdf_response(content, f"answers-{screening.reference}.pdf")
 
 
@@ -57,12 +57,12 @@ def _with_answers() -> bool:
 @blueprint.get("/paper/<kind>/<code>.pdf")
 def blank(kind: str, code: str) -> Page:
     """Return the paper form or the leaflet in a language, also in large print, as a PDF."""
-    here = installation()
-    if kind not in printed_paper.BLANKS or code not in here.languages:
+    installation = current_installation()
+    if kind not in printed_paper.BLANKS or code not in installation.languages:
         abort(404)
 
     def make() -> Response:
-        content = printed_paper.blank(kind, here.books[code], here.settings)
+        content = printed_paper.blank(kind, installation.books[code], installation.settings)
         return pdf_response(content, f"{kind}-{code}.pdf")
 
     return in_turn(make, back=url_for("patient.start"))
@@ -83,7 +83,7 @@ def privacy() -> Page:
 @blueprint.app_template_global("own_words")
 def _own_words(place: str) -> Markup:
     """Return the clinic's own text for this place, in the language of the page."""
-    html = texts.html(installation().settings.instance, place, language.chosen())
+    html = texts.html(current_installation().settings.instance, place, language.chosen())
     return Markup(html)  # noqa: S704 - no raw HTML in it
 
 
@@ -92,7 +92,7 @@ def copy_page(screening: Screening, book: RuleBook, *, back: str, pdf: str) -> s
 
     `back` is the address of the page before it, `pdf` that of the same copy as a PDF.
     """
-    particulars = paper.particulars(screening, book, installation().settings)
+    particulars = paper.particulars(screening, book, current_installation().settings)
     about = [(name, value, "") for name, value in particulars]
     answered = paper.asked_and_answered(screening.answers, book) if _with_answers() else ()
     rows = [(asked, answer, "") for _question, asked, answer in answered]

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 
 from screening.domain.answers import Patient
 from screening.extensions import db
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.reports import paper
 from screening.reports.paper import follow_up_places
 from screening.reports.summary import day
@@ -26,7 +26,7 @@ from screening.web.forms.questions import QuestionForm, question_form
 from screening.web.patient.draft import (
     AlreadySent,
     OutOfOrder,
-    acting,
+    current_actor,
     find_draft,
     find_draft_here,
     find_sent,
@@ -71,7 +71,7 @@ def begin() -> Page:
     address = request.remote_addr or ""
     if address in LOOPBACK:
         address = ""
-    token = questionnaire.begin(acting(), address=address, keep=keep_draft())
+    token = questionnaire.begin(current_actor(), address=address, keep=keep_draft())
     session["language"] = language.chosen()
     forget_in_session(PROOFS)
     return remember(token, url_for("patient.about_you"))
@@ -94,7 +94,7 @@ def resume_by_code() -> Page:
 
     There is no draft yet: the session keeps a code that was refused.
     """
-    if not installation().settings.continue_codes:
+    if not current_installation().settings.continue_codes:
         abort(404)
     typed, refused = session.get("code", ("", False))
     if request.method == "POST":
@@ -102,7 +102,7 @@ def resume_by_code() -> Page:
         switched = language.switch()
         address = request.remote_addr or ""
         if not switched and (
-            token := questionnaire.go_on(acting(), code, address=address, keep=keep_draft())
+            token := questionnaire.go_on(current_actor(), code, address=address, keep=keep_draft())
         ):
             session.update(language=language.chosen(), code=("", False))
             forget_in_session(PROOFS)
@@ -119,12 +119,14 @@ def about_you() -> Page:
     """Ask for name, date of birth and visit reference."""
     draft = this_draft()
     back = url_for(".check" if is_complete(draft) else ".start")
-    offered = installation().settings.languages
+    offered = current_installation().settings.languages
     typed = _typed(draft)
     _question_form, about_form = _forms()
     if request.method == "POST":
         form = about_form.filled_with(None, request.form)
-        if not language.switch() and form.check(languages=offered, today=installation().today()):
+        if not language.switch() and form.check(
+            languages=offered, today=current_installation().today()
+        ):
             known = _known_otherwise(draft, form.patient)
             if known is None or form.settle(known):
                 return _accepted(
@@ -133,7 +135,11 @@ def about_you() -> Page:
         return _not_accepted(draft, back)
     form = about_form.filled_with(draft.patient, MultiDict(typed.values) if typed else None)
     known = None
-    if typed and typed.checked and form.check(languages=offered, today=installation().today()):
+    if (
+        typed
+        and typed.checked
+        and form.check(languages=offered, today=current_installation().today())
+    ):
         known = _known_otherwise(draft, form.patient)
         if known is not None:
             form.settle(known)
@@ -153,7 +159,7 @@ def _known_otherwise(draft: Draft, patient: Patient) -> Patient | None:
     if draft.patient is not None and is_same_person(draft.patient, patient):
         return None
     draft_hash = drafts.hash_token(draft_token())
-    for known_patient in installation().points.known_patients:
+    for known_patient in current_installation().points.known_patients:
         known = known_patient(draft_hash, draft.replaces)
         if known is not None and not is_same_person(known, patient):
             return known
@@ -172,7 +178,7 @@ def question(question_id: str) -> Page:
     page_form, _about_form = _forms()
     if request.method == "POST":
         # In the wording that the patient saw, even if another tab has switched the language since.
-        seen = installation().books.get(request.form.get("shown_in", ""), book)
+        seen = current_installation().books.get(request.form.get("shown_in", ""), book)
         shown = seen.question(question_id) or abort(404)
         form = question_form(page_form, seen, shown, request.form)
         if not language.switch() and form.validate():
@@ -241,7 +247,7 @@ def check() -> Page:
         raise OutOfOrder
     patient = draft.patient
     change = url_for(".about_you")
-    particulars = paper.about_patient(patient, language.chosen(), installation().settings)
+    particulars = paper.about_patient(patient, language.chosen(), current_installation().settings)
     about = [(name, value, change) for name, value in particulars]
     if chosen := paper.respondent_chosen(patient, language.chosen()):
         about.append((_("Who is filling this in?"), chosen, change))
@@ -260,14 +266,18 @@ def check() -> Page:
 @blueprint.post("/submit")
 def submit() -> Page:
     """Send the answers to the clinic."""
-    here = installation()
+    installation = current_installation()
     try:
         questionnaire.submit(
-            acting(), draft_token(), here.books, language.chosen(), jobs=here.jobs_of_sent
+            current_actor(),
+            draft_token(),
+            installation.books,
+            language.chosen(),
+            jobs=installation.jobs_of_sent,
         )
     except questionnaire.Incomplete as err:
         raise OutOfOrder from err
-    here.wake()
+    installation.wake()
     return remember(draft_token(), url_for(".done"))
 
 
@@ -283,9 +293,11 @@ def stop() -> Page:
     draft = this_draft()
     draft_hash = drafts.hash_token(draft_token())
     codes = (
-        installation().settings.continue_codes
+        current_installation().settings.continue_codes
         and not draft.replaces
-        and not any(owns(db.session, draft_hash) for owns in installation().points.draft_owners)
+        and not any(
+            owns(db.session, draft_hash) for owns in current_installation().points.draft_owners
+        )
     )
     if request.method == "POST" and codes:
         record(lambda draft: replace(draft, code=draft.code or drafts.new_code()))
@@ -308,7 +320,7 @@ def finish() -> Page:
     """
     find_draft_here()  # raises where another device has taken the draft over: it is not deleted
     sent = find_sent(at_any_time=True) is not None
-    questionnaire.discard(acting(), draft_token())
+    questionnaire.discard(current_actor(), draft_token())
     return forget(redirect(url_for("patient.finished" if sent else "patient.deleted"), code=303))
 
 

@@ -20,11 +20,11 @@ from werkzeug.wrappers import Response
 from wtforms import PasswordField, StringField
 
 from screening.extensions import db
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.services import people
 from screening.storage.database import begin_write
 from screening.storage.tables import PersonRow
-from screening.web.sign_in.guards import acting
+from screening.web.sign_in.guards import current_actor
 
 CODE_WINDOW = 30  # seconds by which the clock of a phone may differ
 TIME_STEP = 30  # seconds for which a code is shown
@@ -85,10 +85,10 @@ class Counted:
 
         Too many failures are refused, whether the name is known or not.
         """
-        act = acting()
+        actor = current_actor()
         name = self.tried_name()
         address = request.remote_addr or ""
-        if people.too_many_attempts(act, name, address):
+        if people.too_many_attempts(actor, name, address):
             self.form_errors = [
                 _("Too many attempts failed. Wait 15 minutes, or ask an admin for a new password.")
             ]
@@ -104,7 +104,7 @@ class Counted:
         finally:
             _proving.release()
         if not getattr(self, "is_setup", False):
-            people.failed(act, name, address, self.presented)
+            people.failed(actor, name, address, self.presented)
         return False
 
 
@@ -128,7 +128,7 @@ class SignInForm(Counted, LoginForm):
         self.ifield = self.sign_in_name
         self.user = people.find(db.session, self.tried_name())
         if self.user is not None:
-            self.user.unseal(installation().keys, "sealed_check")
+            self.user.unseal(current_installation().keys, "sealed_check")
         if super().validate(**kwargs):
             return True
         self.sign_in_name.errors = self.password.errors = ()
@@ -233,13 +233,13 @@ class NotedCodes(MfRecoveryCodesUtil):
     def create_recovery_codes(self, user: Any) -> list[str]:
         """Make and return new codes."""
         codes = super().create_recovery_codes(user)
-        acting(user).note("people", detail="recovery codes made")
+        current_actor(user).note("people", detail="recovery codes made")
         return codes
 
     def delete_recovery_code(self, user: Any, code: str) -> bool:
         """Delete the code that was used; return whether it existed."""
         deleted = super().delete_recovery_code(user, code)
-        acting(user).note("people", detail="recovery code used")
+        current_actor(user).note("people", detail="recovery code used")
         return deleted
 
 
@@ -250,4 +250,4 @@ def begin_write_about(person: PersonRow) -> None:
     """
     begin_write(db.session)
     db.session.refresh(person, with_for_update=True)
-    person.unseal(installation().keys, "sealed_check")
+    person.unseal(current_installation().keys, "sealed_check")

@@ -12,10 +12,10 @@ from flask_security import current_user, logout_user, url_for_security
 from werkzeug.datastructures import MultiDict
 
 from screening.extensions import db
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.services import people, questionnaire
 from screening.storage import drafts
-from screening.storage.audit import Act
+from screening.storage.audit import Actor
 from screening.storage.drafts import Typed, hash_token
 from screening.storage.tables import PersonRow, SignInRow
 
@@ -77,7 +77,7 @@ def is_fresh() -> bool:
 
 def current_sign_in() -> SignInRow | None:
     """Return the sign-in of this browser, or None where it has ended."""
-    settings = installation().settings
+    settings = current_installation().settings
     idle = timedelta(minutes=settings.idle_minutes)
     longest = timedelta(hours=settings.longest_hours)
     token_hash = hash_token(session.get("sign_in", ""))
@@ -87,7 +87,7 @@ def current_sign_in() -> SignInRow | None:
     if row is None or row.person_id != current_user.id:
         return None
     for sealed in (row, current_user):
-        sealed.unseal(installation().keys, "sealed_check")
+        sealed.unseal(current_installation().keys, "sealed_check")
     return row
 
 
@@ -109,9 +109,9 @@ def _sign_in_first() -> Any:
     if request.endpoint in KEPT and "form_of" in session:
         path = url_for(KEPT[request.endpoint], **request.view_args or {}).partition("?")[0]
         values = {name: sent for name, sent in request.form.lists() if name != "csrf_token"}
-        keep = timedelta(hours=installation().settings.draft_hours)
+        keep = timedelta(hours=current_installation().settings.draft_hours)
         typed = Typed(path=path, values=values, checked=False)
-        session["kept"] = [path, questionnaire.keep(acting(), typed, keep=keep)]
+        session["kept"] = [path, questionnaire.keep(current_actor(), typed, keep=keep)]
     return render_template("clinic/signed_out.html", kept_for=path), 401
 
 
@@ -120,7 +120,9 @@ def kept_form() -> MultiDict[str, str] | None:
     path, token = session.get("kept", ("", ""))
     if path != request.path or request.method != "GET":
         return None
-    draft = drafts.find(db.session, installation().keys, hash_token(token), now=datetime.now(UTC))
+    draft = drafts.find(
+        db.session, current_installation().keys, hash_token(token), now=datetime.now(UTC)
+    )
     if draft is None or draft.typed is None:
         return None
     flash(
@@ -132,16 +134,16 @@ def kept_form() -> MultiDict[str, str] | None:
 def forget_kept(path: str) -> None:
     """Delete the form that was kept for the page at `path`: it is recorded."""
     if session.get("kept", ("",))[0] == path.partition("?")[0]:
-        questionnaire.discard(acting(), session.pop("kept")[1])
+        questionnaire.discard(current_actor(), session.pop("kept")[1])
 
 
-def acting(person: PersonRow | None = None) -> Act:
-    """Return the act of this person, or of the signed-in one, at this moment."""
-    actor = person or current_user
-    return Act(
+def current_actor(person: PersonRow | None = None) -> Actor:
+    """Return this person, or the one who is signed in, as the actor."""
+    signed_in = person or current_user
+    return Actor(
         session=db.session,
-        keys=installation().keys,
+        keys=current_installation().keys,
         now=datetime.now(UTC),
-        by=getattr(actor, "sign_in_name", "unknown"),
-        full_name=getattr(actor, "full_name", ""),
+        by=getattr(signed_in, "sign_in_name", "unknown"),
+        full_name=getattr(signed_in, "full_name", ""),
     )

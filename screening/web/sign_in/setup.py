@@ -39,7 +39,13 @@ from screening.web.sign_in.forms import (
     SignInForm,
     begin_write_about,
 )
-from screening.web.sign_in.guards import FRESH, acting, current_sign_in, forget_sign_in, is_fresh
+from screening.web.sign_in.guards import (
+    FRESH,
+    current_actor,
+    current_sign_in,
+    forget_sign_in,
+    is_fresh,
+)
 
 OWN_PATH = re.compile(r"/(clinic|admin|account)/[\w./?=&%:@+-]*")
 NOT_USED = {"security.two_factor_rescue", "security.tf_select"}
@@ -50,10 +56,10 @@ CHANGES = {
 }
 
 
-def init_app(app: Flask, here: Installation) -> None:
+def init_app(app: Flask, installation: Installation) -> None:
     """Set up Flask-Security. Raises KeyFault where the data key exists but cannot be read."""
     # Derived from the index key, which is never rotated; before it exists, nobody can sign in.
-    index = here.keys.index if here.key_file.exists() else secrets.token_bytes(32)
+    index = installation.keys.index if installation.key_file.exists() else secrets.token_bytes(32)
     totp, codes = (
         hashlib.sha256(purpose + index).digest() for purpose in (b"totp", b"recovery codes")
     )
@@ -86,7 +92,7 @@ def init_app(app: Flask, here: Installation) -> None:
         SECURITY_MULTI_FACTOR_RECOVERY_CODES=True,
         SECURITY_MULTI_FACTOR_RECOVERY_CODES_KEYS=[base64.urlsafe_b64encode(codes)],
         SECURITY_TOTP_SECRETS={"1": totp.hex()},
-        SECURITY_TOTP_ISSUER=here.settings.clinic_name.replace(":", " "),
+        SECURITY_TOTP_ISSUER=installation.settings.clinic_name.replace(":", " "),
         SECURITY_FRESHNESS=FRESH,
         SECURITY_FRESHNESS_GRACE_PERIOD=timedelta(0),
         SECURITY_API_ENABLED_METHODS=["session"],
@@ -162,7 +168,7 @@ def _record_sign_in(
     """
     if not user.active:
         abort(403)
-    act = acting(user)
+    actor = current_actor(user)
     token = secrets.token_urlsafe(32)
     if session.pop("form_of", None) != user.id:  # a form that is still open is another person's
         session.pop("csrf_token", None)
@@ -174,7 +180,11 @@ def _record_sign_in(
         user.password_is_one_time = False
         changed = "password changed"
     people.began(
-        act, user, token_hash=hash_token(token), address=request.remote_addr or "", changed=changed
+        actor,
+        user,
+        token_hash=hash_token(token),
+        address=request.remote_addr or "",
+        changed=changed,
     )
 
 
@@ -182,7 +192,7 @@ def _end_sign_in(app: Flask, **more: object) -> None:
     """End the sign-in in the database, too."""
     token = session.pop("sign_in", None)
     if token and request.endpoint == "security.logout":
-        people.end(acting(), current_user.sign_in_name, token_hash=hash_token(token))
+        people.end(current_actor(), current_user.sign_in_name, token_hash=hash_token(token))
 
 
 def _record_second_factor(what: str, app: Flask, user: PersonRow, **more: object) -> None:
@@ -190,4 +200,6 @@ def _record_second_factor(what: str, app: Flask, user: PersonRow, **more: object
     user.mf_recovery_codes = None  # these belong to the old second factor
     if user.tf_totp_secret:
         app.extensions["security"].mf_recovery_codes_util.create_recovery_codes(user)
-    people.changed_credentials(acting(user), user, what, but=hash_token(session.get("sign_in", "")))
+    people.changed_credentials(
+        current_actor(user), user, what, but=hash_token(session.get("sign_in", ""))
+    )

@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response
 from screening.extensions import db
 from screening.services import people
 from screening.storage.drafts import hash_token
-from screening.web.sign_in.guards import acting, needs
+from screening.web.sign_in.guards import current_actor, needs
 
 blueprint = Blueprint("account", __name__, url_prefix="/account")
 
@@ -27,5 +27,7 @@ def own() -> str:
 @needs()
 def end_sign_in() -> Response:
     """End one sign-in of the signed-in person."""
-    people.end(acting(), current_user.sign_in_name, token_hash=request.form.get("sign_in", ""))
+    people.end(
+        current_actor(), current_user.sign_in_name, token_hash=request.form.get("sign_in", "")
+    )
     return redirect(url_for("account.own"), code=303)

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, expect
 from screening import background
 from screening.application import create_app
 from screening.extensions import db
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.settings import load_settings
 from screening.storage import outbox
 from tests.browser import colleague, journey
@@ -37,10 +37,12 @@ def test_a_failed_delivery_is_noticed_and_tried_again(browser: Browser, tmp_path
             load_settings({"SCREENING_INSTANCE": str(instance), "SCREENING_PUBLIC_URL": server.url})
         )
         with worker.app_context():
-            here = installation(worker)
-            book = here.books["en"]
-            jobs = here.jobs_of_sent
-            sent = store(db.session, here.keys, book, all_no(), jobs=jobs, name="Sample Patient")
+            installation = current_installation(worker)
+            book = installation.books["en"]
+            jobs = installation.jobs_of_sent
+            sent = store(
+                db.session, installation.keys, book, all_no(), jobs=jobs, name="Sample Patient"
+            )
         background.empty_outbox(worker)
         colleague.change(server, f"UPDATE outbox SET attempts = {outbox.SEEN_AFTER}")
 

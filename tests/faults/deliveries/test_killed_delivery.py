@@ -15,7 +15,7 @@ from sqlalchemy import select
 
 from screening.application import create_app
 from screening.extensions import db
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.settings import Settings
 from screening.storage import summaries
 from screening.storage.database import write
@@ -114,13 +114,13 @@ def fill(clinic: Clinic) -> None:
     """Store printed screenings, each to be delivered to every channel."""
     app = create_app(Settings(instance=clinic.instance, database_url=clinic.database_url))
     with app.app_context():
-        keys = installation().keys
+        keys = current_installation().keys
         for number in range(SCREENINGS):
             jobs = [f"to {name}" for name in CHANNELS]
             store(
                 db.session,
                 keys,
-                installation().books["en"],
+                current_installation().books["en"],
                 all_no(),
                 name=f"Person {number}",
                 jobs=jobs,

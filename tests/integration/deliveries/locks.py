@@ -4,5 +4,5 @@ from __future__ import annotations
 
 from screening.features.deliveries import service
 
-VERBS = {"drop": (lambda things: service.drop(things.act, "archive"), "dropped")}
+VERBS = {"drop": (lambda things: service.drop(things.actor, "archive"), "dropped")}
 SAME = (("drop", "view", "decide", "print", "take", "retry", "purge"),)

@@ -24,7 +24,7 @@ from screening.features.deliveries import folder as folder_channel
 from screening.features.deliveries import service
 from screening.features.deliveries.channel import Document
 from screening.features.deliveries.folder import Folder
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.settings import InvalidSettings
 from screening.storage import outbox
 from screening.storage.database import write
@@ -71,7 +71,7 @@ def make(make_app: Callable[..., Flask], certificate: Certificate, database_url:
 
     def make(declared: Declared) -> Flask:
         app = make_app(channels=declared, database_url=database_url)
-        instance = installation(app).settings.instance
+        instance = current_installation(app).settings.instance
         (instance / "ca.pem").write_bytes(certificate.file.read_bytes())
         for name in ("mail.password", "fhir.token", "pdf.password"):
             (instance / name).write_text(f"{PASSWORD}\n")
@@ -288,7 +288,7 @@ def test_a_fhir_server_that_keeps_talking_is_left_in_time(
 
 def test_a_secret_of_two_lines_is_refused_and_not_repeated(make: Make, records: FhirServer) -> None:
     app = make({"records": to_fhir(records)})
-    file = installation(app).settings.instance / "fhir.token"
+    file = current_installation(app).settings.instance / "fhir.token"
     file.write_text("FIRST\nSECOND")
     output = flask(app, "delivery", "test", "records", code=1).output
     assert f"is missing, damaged or readable by others. (file {file})" in output
@@ -315,12 +315,12 @@ def test_why_a_mail_does_not_go(
 ) -> None:
     app = make({"mail": to_mail(mail, **change)})
     for name, password in (("wrong", "another password"), ("letters", "contraseña")):
-        file = installation(app).settings.instance / name
+        file = current_installation(app).settings.instance / name
         file.write_text(password)
         file.chmod(0o600)
     output = flask(app, "delivery", "test", "mail", code=1).output
     assert "Not delivered to mail" in output
-    assert f"({fault.format(instance=installation(app).settings.instance)}" in output
+    assert f"({fault.format(instance=current_installation(app).settings.instance)}" in output
     assert mail.mails == []
 
 
@@ -328,7 +328,9 @@ def test_a_certificate_that_is_over_is_refused(make: Make, tmp_path: Path) -> No
     ended = Certificate.made(tmp_path, "ended", ended=True)
     with MailServer(ended).running() as mail:
         app = make({"mail": to_mail(mail)})
-        (installation(app).settings.instance / "ca.pem").write_bytes(ended.file.read_bytes())
+        (current_installation(app).settings.instance / "ca.pem").write_bytes(
+            ended.file.read_bytes()
+        )
         assert "(certificate 10)" in flask(app, "delivery", "test", "mail", code=1).output
 
 

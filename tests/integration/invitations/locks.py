@@ -34,23 +34,23 @@ def begin_anew(_things: Things) -> None:
 
 
 def create(things: Things) -> None:
-    act = things.act
-    invitation = service.look(act, things.of_features["link"])[1]
-    service.create(act, {digit * 32: invitation for digit in "fe"}, until=act.now + KEEP)
+    actor = things.actor
+    invitation = service.look(actor, things.of_features["link"])[1]
+    service.create(actor, {digit * 32: invitation for digit in "fe"}, until=actor.now + KEEP)
 
 
 def redeem(things: Things) -> None:
-    service.redeem(things.act, things.of_features["link"], date(1999, 1, 1), keep=KEEP)
+    service.redeem(things.actor, things.of_features["link"], date(1999, 1, 1), keep=KEEP)
 
 
 def go_on(things: Things) -> None:
-    service.redeem(things.act, things.of_features["link"], date(1988, 3, 12), keep=KEEP)
+    service.redeem(things.actor, things.of_features["link"], date(1988, 3, 12), keep=KEEP)
 
 
 VERBS = {
     "invite": (create, ""),
     "redeem": (redeem, ""),
     "go on": (go_on, "link opened"),
-    "revoke": (lambda things: service.revoke(things.act, "e" * 32), ""),
+    "revoke": (lambda things: service.revoke(things.actor, "e" * 32), ""),
 }
 SAME = (("invite", "redeem", "go on", "revoke", "purge"),)

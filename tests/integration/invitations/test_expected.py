@@ -17,7 +17,7 @@ from screening.extensions import db
 from screening.features.invitations import service
 from screening.features.invitations.invitation import Invitation
 from screening.features.invitations.tables import InvitationRow
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.storage import screenings
 from screening.storage.database import write
 from screening.storage.tables import ScreeningRow
@@ -44,18 +44,18 @@ def expect(
 ) -> str:
     """Invite a patient to an appointment; with answers, the reference of what was sent."""
     with app.app_context():
-        act = act_of(app)
+        actor = act_of(app)
         invitation_id = service.new_id()
         patient = Patient(name=name, birth_date=BORN, visit=f"V {name}")
         invitation = Invitation(
             patient=patient, language="en", appointment=at, prescriber=prescriber
         )
-        service.create(act, {invitation_id: invitation}, until=act.now + timedelta(days=7))
+        service.create(actor, {invitation_id: invitation}, until=actor.now + timedelta(days=7))
         if answers is None:
             return invitation_id
-        book = installation().books["en"]
+        book = current_installation().books["en"]
         given = {"name": answered_as or name, "birth_date": BORN, "visit": patient.visit}
-        sent = store(db.session, act.keys, book, all_no(**answers), **given)
+        sent = store(db.session, actor.keys, book, all_no(**answers), **given)
         with write(db.session):
             row = db.session.get_one(InvitationRow, invitation_id)
             query = text("SELECT draft_hash FROM screenings WHERE reference = :reference")
@@ -66,10 +66,10 @@ def expect(
 def walk_in(app: Flask, name: str, *, birth_date: date = date(1971, 4, 9), **answers: Any) -> str:
     """A screening that nobody was invited to."""
     with app.app_context():
-        here = installation()
+        installation = current_installation()
         patient = {"name": name, "birth_date": birth_date, "visit": f"V {name}"}
         return store(
-            db.session, here.keys, here.books["en"], all_no(**answers), **patient
+            db.session, installation.keys, installation.books["en"], all_no(**answers), **patient
         ).reference
 
 
@@ -210,11 +210,11 @@ def test_who_was_invited_twice_is_expected_once_and_withdrawn_links_are_left_out
 def test_changed_answers_take_the_place_of_earlier_ones(app: Flask) -> None:
     first = expect(app, "Ana Changed", NOON, answers={})
     with app.app_context():
-        here = installation()
-        book = here.books["en"]
+        installation = current_installation()
+        book = installation.books["en"]
         from dataclasses import replace
 
-        earlier = screenings.find(db.session, here.keys, ScreeningRow.reference == first)
+        earlier = screenings.find(db.session, installation.keys, ScreeningRow.reference == first)
         assert earlier is not None
         newer = replace(
             earlier,
@@ -225,7 +225,7 @@ def test_changed_answers_take_the_place_of_earlier_ones(app: Flask) -> None:
         )
         with write(db.session):
             screenings.add(
-                db.session, here.keys, newer, book=book, draft_hash=secrets.token_hex(32)
+                db.session, installation.keys, newer, book=book, draft_hash=secrets.token_hex(32)
             )
             act_of(app).note("submitted", newer.reference)
     dr = Colleague(app)
@@ -279,7 +279,7 @@ def test_the_day_is_that_of_the_clinic(
 ) -> None:
     app = make_app(clinic_timezone=zone)
     with app.app_context():
-        today = installation().today()
+        today = current_installation().today()
     midnight = datetime(today.year, today.month, today.day, tzinfo=UTC) - timedelta(hours=hours)
     minute = timedelta(minutes=1)
     expect(app, "Last Yesterday", midnight - minute)

@@ -16,7 +16,7 @@ from sqlalchemy import text
 
 from screening.extensions import db
 from screening.features.invitations import store
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.storage.database import write
 from tests.integration.colleague import Colleague
 from tests.integration.invitations.test_invitations import invited, opened
@@ -173,7 +173,7 @@ def test_the_order_of_day_and_month_is_asked_for_and_the_answer_stays(
     assert "12-Mar-1988" in press(staff, dates="month-first")
     assert "1 patient is invited" in press(staff, invite="1", days="7")
     with app.app_context():
-        (kept,) = store.awaited(db.session, installation().keys, now=act_of(app).now)
+        (kept,) = store.awaited(db.session, current_installation().keys, now=act_of(app).now)
         assert kept.invitation is not None
         assert kept.invitation.patient.birth_date == date(1988, 3, 12)
 

@@ -22,7 +22,7 @@ from screening.extensions import db
 from screening.features.invitations import service, store
 from screening.features.invitations.invitation import Invitation, last_moment
 from screening.features.invitations.tables import INVITATIONS_KEPT
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.operating import overlooked
 from screening.services.jobs import JobFailed
 from screening.storage import drafts
@@ -54,10 +54,10 @@ def invited(app: Flask, *, language: str = "en", email: str = "") -> tuple[str, 
     patient = Patient(name="Sample Patient", birth_date=date(1988, 3, 12), visit="V-9")
     invitation = Invitation(patient=patient, language=language, email=email)
     with app.app_context():
-        act = act_of(app)
+        actor = act_of(app)
         invitation_id = service.new_id()
-        service.create(act, {invitation_id: invitation}, until=act.now + timedelta(days=7))
-        link = service.address(installation().settings, act, invitation_id)
+        service.create(actor, {invitation_id: invitation}, until=actor.now + timedelta(days=7))
+        link = service.address(current_installation().settings, actor, invitation_id)
         return invitation_id, urlsplit(link).path
 
 
@@ -170,8 +170,8 @@ def test_the_same_form_sent_several_times_at_once_invites_once(app: Flask) -> No
 
     def create(_number: int) -> None:
         with app.app_context():
-            act = act_of(app)
-            service.create(act, {same: invitation}, until=act.now + timedelta(days=7))
+            actor = act_of(app)
+            service.create(actor, {same: invitation}, until=actor.now + timedelta(days=7))
 
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(create, range(8)))
@@ -196,26 +196,26 @@ def test_who_was_invited_is_invited_again_without_typing(app: Flask) -> None:
 
 def test_whose_answers_may_still_come_is_listed_by_appointment(app: Flask) -> None:
     with app.app_context():
-        act = act_of(app)
+        actor = act_of(app)
 
         def invite_one(name: str, days: int) -> str:
             patient = Patient(name=name, birth_date=date(1988, 3, 12))
-            appointment = act.now + timedelta(days=days) if days else None
+            appointment = actor.now + timedelta(days=days) if days else None
             invitation_id = service.new_id()
             invitation = Invitation(patient=patient, language="en", appointment=appointment)
-            service.create(act, {invitation_id: invitation}, until=act.now + timedelta(days=7))
+            service.create(actor, {invitation_id: invitation}, until=actor.now + timedelta(days=7))
             return invitation_id
 
         for name, days in (("Later", 9), ("Without a day", 0), ("Sooner", 2)):
             invite_one(name, days)
-        service.revoke(act, invite_one("Withdrawn", 1))
-        kept = store.awaited(db.session, act.keys, now=act.now)
+        service.revoke(actor, invite_one("Withdrawn", 1))
+        kept = store.awaited(db.session, actor.keys, now=actor.now)
         assert [awaited.invitation and awaited.invitation.patient.name for awaited in kept] == [
             "Sooner",
             "Later",
             "Without a day",
         ]
-        late = store.find(db.session, act.keys, kept[1].id, now=act.now)
+        late = store.find(db.session, actor.keys, kept[1].id, now=actor.now)
         assert late is not None
     staff = Colleague(app, "reception", "staff")
     assert (
@@ -279,12 +279,12 @@ def test_of_fifty_who_redeem_at_once_the_last_has_the_draft(app: Flask) -> None:
         given = set(threads.map(redeem, range(50)))
     assert len(given) == 50
     with app.app_context():
-        act = act_of(app)
+        actor = act_of(app)
         drafts_left = []
         for draft_token in given:
             with suppress(DraftMoved):
                 token_hash = drafts.hash_token(draft_token)
-                draft = drafts.find(db.session, act.keys, token_hash, now=act.now)
+                draft = drafts.find(db.session, actor.keys, token_hash, now=actor.now)
                 drafts_left.append((draft_token, draft))
         ((last, draft),) = drafts_left
         assert draft is not None
@@ -336,7 +336,7 @@ def test_the_slip_says_all_that_the_patient_needs(app: Flask) -> None:
 def test_what_is_wrong_is_said_and_nothing_typed_is_lost(
     app: Flask, wrong: dict[str, str], words: str
 ) -> None:
-    installation(app).points.mailers.append(Mails())
+    current_installation(app).points.mailers.append(Mails())
     staff = Colleague(app, "reception", "staff")
     staff.get("/clinic/invitations/new")
     staff.post("/clinic/invitations/new", {**TYPED, "email": "p@example.org", **wrong})
@@ -360,7 +360,7 @@ def test_whoever_prints_a_slip_or_invites_again_is_in_the_audit_log(app: Flask) 
 
 def test_a_reminder_goes_by_mail_and_names_nobody(app: Flask) -> None:
     mails = Mails()
-    points = installation(app).points
+    points = current_installation(app).points
     points.mailers.append(mails)
     points.reasons["full"] = "The mailbox is full."
     invitation_id, path = invited(app, email="patient@example.org", language="es")
@@ -516,13 +516,13 @@ def test_staff_read_invitations_in_the_clinics_language(make_app: Callable[..., 
 @both_databases
 def test_answers_without_a_decision_are_raised_when_the_appointment_comes(app: Flask) -> None:
     with app.app_context():
-        act = act_of(app)
+        actor = act_of(app)
         made = service.new_id()
         patient = Patient(name="Sample Patient", birth_date=date(1988, 3, 12), visit="V-9")
-        at = act.now + timedelta(hours=2)
+        at = actor.now + timedelta(hours=2)
         one = Invitation(patient=patient, language="en", appointment=at)
-        service.create(act, {made: one}, until=act.now + timedelta(days=7))
-        path = urlsplit(service.address(installation().settings, act, made)).path
+        service.create(actor, {made: one}, until=actor.now + timedelta(days=7))
+        path = urlsplit(service.address(current_installation().settings, actor, made)).path
     visitor = opened(app, path)
     visitor.post("/about-you", {"name": "Sample Patient", **BORN, "visit": "V-9"})
     visitor.answer(NO_TO_ALL)
@@ -531,7 +531,7 @@ def test_answers_without_a_decision_are_raised_when_the_appointment_comes(app: F
     def raised(hours: float) -> list[str]:
         with app.app_context():
             later = act_of(app, now=datetime.now(UTC) + timedelta(hours=hours))
-            return overlooked.read(later, installation(), patience=5).appointed
+            return overlooked.read(later, current_installation(), patience=5).appointed
 
     assert raised(1.9) == []
     assert raised(2.1) == [reference]

@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 
 from screening.features.invitations import service
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.services import questionnaire
 from screening.services.questionnaire import DraftGone, Incomplete
 from screening.storage.drafts import DraftMoved
@@ -234,16 +234,16 @@ def test_what_has_to_be_fresh_is_asked_again_in_a_change(app: Flask) -> None:
     token = path.rpartition("/")[2]
     at = stored(app, reference).submitted_at
     with app.app_context():
-        books = installation().books
+        books = current_installation().books
     for question in books["en"].questions:
         later = at + timedelta(hours=question.valid_for_hours, minutes=1)
         with app.app_context():
-            act = act_of(app, now=later)
+            actor = act_of(app, now=later)
             until = later + timedelta(hours=1)
             keep = timedelta(hours=1)
-            given = service.change(act, token, books, until=until, keep=keep)
+            given = service.change(actor, token, books, until=until, keep=keep)
             with pytest.raises(Incomplete):
-                questionnaire.submit(act, given, books, "en", jobs=())
+                questionnaire.submit(actor, given, books, "en", jobs=())
 
 
 @pytest.mark.parametrize(
@@ -273,7 +273,7 @@ def test_the_clinic_sees_that_whoever_answered_is_not_as_invited(
 def test_of_sending_and_going_on_elsewhere_at_once_one_wins_and_nothing_is_lost(app: Flask) -> None:
     keep = timedelta(hours=1)
     with app.app_context():
-        books = installation().books
+        books = current_installation().books
     for _ in range(5):
         _made, path = invited(app)
         token = path.rpartition("/")[2]

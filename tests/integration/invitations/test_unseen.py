@@ -9,7 +9,7 @@ from flask import Flask
 
 from screening.extensions import db
 from screening.features.invitations import store
-from screening.installation import installation
+from screening.installation import current_installation
 from tests.integration.colleague import Colleague
 from tests.integration.test_upkeep import flask
 
@@ -40,7 +40,7 @@ def test_an_invitation_is_read_as_it_is_seen_by_the_command(sqlite_app: Flask) -
 
 def assert_invited(app: Flask) -> None:
     with app.app_context():
-        keys = installation().keys
+        keys = current_installation().keys
         now = datetime.now(UTC)
         (kept,) = store.listed(db.session, keys, now=now, offset=0, limit=9)
         assert kept.invitation is not None

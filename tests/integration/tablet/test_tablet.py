@@ -14,7 +14,7 @@ from screening.features.tablet import service as tablet
 from screening.features.tablet.service import MOST_TRIES
 from screening.features.tablet.tables import TabletRow
 from screening.features.tablet.views import ANSWERS
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.storage import audit
 from screening.storage.tables import DraftRow, ScreeningRow, SignInRow
 from tests.integration.colleague import Colleague
@@ -122,7 +122,7 @@ def test_what_a_tablet_answers_in_each_state(app: Flask, held: Tablet, state: st
     """Every route either belongs to the state or redirects to the page of the tablet."""
     held.in_state(state)
     with app.app_context():
-        own_texts = installation().settings.instance / "texts"
+        own_texts = current_installation().settings.instance / "texts"
     own_texts.mkdir()
     (own_texts / "privacy.en.md").write_text("We keep it safe.")
     home = "/" if state == "patient" else "/tablet"
@@ -256,12 +256,12 @@ def test_of_pins_sent_at_once_only_the_first_can_be_right(app: Flask, held: Tabl
     cookie = held.client.get_cookie("tablet")
     assert cookie is not None
     with app.app_context():
-        act = audit.Act(
-            session=db.session, keys=installation().keys, now=datetime.now(UTC), by="test"
+        actor = audit.Actor(
+            session=db.session, keys=current_installation().keys, now=datetime.now(UTC), by="test"
         )
-        assert tablet.unlock(act, cookie.value, fits=False, tries=0, draft="") is False
-        assert tablet.unlock(act, cookie.value, fits=True, tries=0, draft="") is False
-        assert tablet.unlock(act, cookie.value, fits=True, tries=2, draft="") is True
+        assert tablet.unlock(actor, cookie.value, fits=False, tries=0, draft="") is False
+        assert tablet.unlock(actor, cookie.value, fits=True, tries=0, draft="") is False
+        assert tablet.unlock(actor, cookie.value, fits=True, tries=2, draft="") is True
 
 
 def test_giving_up_deletes_the_answers_and_refuses_old_forms(app: Flask, held: Tablet) -> None:

@@ -2,7 +2,7 @@
 
 import click
 
-from screening.cli.common import acting, commands, fail, on_a_ready_installation
+from screening.cli.common import commands, current_actor, fail, on_a_ready_installation
 from screening.extensions import db
 from screening.features.deliveries import service
 from screening.features.deliveries.channel import JOB_PREFIX, REASONS, DeliveryFailed
@@ -57,4 +57,4 @@ def delivery_drop(name: str) -> None:
             kind.removeprefix(JOB_PREFIX) for kind in waiting if kind.startswith(JOB_PREFIX)
         )
         fail(f"Nothing waits for {name}; there are deliveries to: {names or 'none'}")
-    click.echo(f"{service.drop(acting(), name)} deliveries were dropped.")
+    click.echo(f"{service.drop(current_actor(), name)} deliveries were dropped.")

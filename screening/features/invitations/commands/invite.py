@@ -9,8 +9,8 @@ import click
 
 from screening.cli.common import (
     READABLE,
-    acting,
     commands,
+    current_actor,
     fail,
     on_a_ready_installation,
     print_table,
@@ -29,7 +29,7 @@ from screening.features.invitations.patient_list import (
     with_doubles,
 )
 from screening.features.invitations.spreadsheet import Table, as_seen
-from screening.installation import installation
+from screening.installation import current_installation
 from screening.printing.renderer_process import PrintingFailed
 from screening.reports.summary import day, moment
 from screening.settings import LONGEST_DAYS
@@ -89,21 +89,26 @@ def invite(
         raise click.UsageError("Give --list FILE or one patient, not both.")
     order = Order(dates) if dates else None
     seed = uuid4().hex
-    here = installation()
+    installation = current_installation()
     if file is None:
         given = {name: value for name, value in alone.items() if value}
         table = Table(rows=as_seen([(0, list(given)), (1, list(given.values()))]))
-        patients = read_table(table, settings=here.offering, today=here.today(), order=order)
+        patients = read_table(
+            table, settings=installation.offering, today=installation.today(), order=order
+        )
         _refuse(patients, "")
     else:
         patients = read_list(
-            file.read_bytes(), settings=here.offering, today=here.today(), order=order
+            file.read_bytes(),
+            settings=installation.offering,
+            today=installation.today(),
+            order=order,
         )
     with on_a_ready_installation():
-        act = acting()
-        settings = here.settings
+        actor = current_actor()
+        settings = installation.settings
         if file is not None:
-            patients = with_doubles(patients, service.open_ones(act), seed)
+            patients = with_doubles(patients, service.open_ones(actor), seed)
             _show(patients, str(file))
             _refuse(patients, str(file))
         several = patients.to_invite(seed)
@@ -113,17 +118,17 @@ def invite(
         if file is not None and not yes and several:
             click.confirm(f"Invite {len(several)} patients?", abort=True, err=True)
         until = last_moment(
-            now=act.now, days=days or settings.invitation_days, timezone=settings.clinic_timezone
+            now=actor.now, days=days or settings.invitation_days, timezone=settings.clinic_timezone
         )
         done = 0
         try:
             with progress("Inviting") as tell:
-                for done in service.create_in_parts(act, several, until=until):
+                for done in service.create_in_parts(actor, several, until=until):
                     tell(done, len(several))
         finally:  # whoever is invited by now has a link, whatever went wrong after that
             invited = dict(list(several.items())[:done])
             links = [
-                (row.patient.name, row.patient.visit, service.address(settings, act, id_))
+                (row.patient.name, row.patient.visit, service.address(settings, actor, id_))
                 for id_, row in invited.items()
             ]
             print_table([("name", "visit", "link"), *links])
@@ -149,7 +154,7 @@ def _show(patients: InvitationList, file: str) -> None:
 
 def _values(row: Row) -> list[str]:
     """Return what is known of a patient, days with the month in words."""
-    zone = installation().settings.clinic_timezone
+    zone = current_installation().settings.clinic_timezone
     shown = []
     for name, value in row.values.items():
         if isinstance(value, datetime):
@@ -182,15 +187,17 @@ def _refuse(patients: InvitationList, file: str) -> None:
 
 def _print_slips(folder: Path, invited: Mapping[str, Invitation], *, until: datetime) -> None:
     """Write a PDF for each, with a name that tells nobody whom it is for."""
-    here = installation()
+    installation = current_installation()
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with progress("Printing slips") as tell:
             for done, (invitation_id, invitation) in enumerate(invited.items(), start=1):
-                book = here.books.get(invitation.language, here.books[BASE_LANGUAGE])
-                link = service.address(here.settings, acting(), invitation_id)
+                book = installation.books.get(
+                    invitation.language, installation.books[BASE_LANGUAGE]
+                )
+                link = service.address(installation.settings, current_actor(), invitation_id)
                 slip = printed_slip.printed(
-                    invitation, book, here.settings, address=link, until=until
+                    invitation, book, installation.settings, address=link, until=until
                 )
                 file = folder / f"invitation-{done:04}-{invitation_id[: service.SHORT_ID]}.pdf"
                 file.touch(mode=0o600)

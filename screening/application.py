@@ -56,11 +56,9 @@ def _is_known(name: str | None, kind: str, _parents: object) -> bool:
 
 
 def create_app(settings: Settings | None = None) -> Flask:
-    """The application.
+    """Return the application. Raises InvalidSettings, KeyFault.
 
-    Reads files and touches no database; `storage.database.check_keys` proves it can serve.
-
-    Raises InvalidSettings or KeyFault.
+    Files are read, the database is not touched: `operating.readiness` proves that it can serve.
     """
     settings = settings or load_settings()
     wanted = {"clinic_language": (settings.clinic_language,), "languages": settings.languages}
@@ -78,10 +76,10 @@ def create_app(settings: Settings | None = None) -> Flask:
         static_folder=str(ROOT / "static"),
     )
     app.jinja_environment = Pages
+    has_secret = installation.secret_file.exists()
+    secret = read_private(installation.secret_file) if has_secret else None
     app.config.from_mapping(
-        SECRET_KEY=read_private(installation.secret_file)
-        if installation.secret_file.exists()
-        else None,
+        SECRET_KEY=secret,
         SQLALCHEMY_ENGINES={
             "default": {"url": settings.database, "pool_pre_ping": bool(settings.database_url)}
         },
@@ -114,7 +112,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     db.init_app(app)
     # Closing async sessions, which we do not use, would start a thread at the end of every request.
     app.teardown_appcontext_funcs[:] = [
-        one for one in app.teardown_appcontext_funcs if not iscoroutinefunction(one)
+        function for function in app.teardown_appcontext_funcs if not iscoroutinefunction(function)
     ]
     with app.app_context():
         configure(db.engine)

@@ -93,27 +93,26 @@ class ExtensionPoints:
     """What features have added. Each adds in its `init_app`, once, before the first request."""
 
     sections: list[Section] = field(default_factory=list)
-    staff_blueprints: set[str] = field(
-        default_factory=set
-    )  # whose pages are in the clinic's language
-    notices: list[Callable[[Screening], str]] = field(
-        default_factory=list
-    )  # HTML above a screening
-    # who is expected from a moment until another, without what was withdrawn
+    # Blueprints whose pages are in the clinic's language.
+    staff_blueprints: set[str] = field(default_factory=set)
+    # HTML above a screening.
+    notices: list[Callable[[Screening], str]] = field(default_factory=list)
+    # The patients expected from a moment until another.
     expected: list[Callable[[Session, Keys, datetime, datetime], list[Expected]]] = field(
         default_factory=list
     )
     appointments: list[Appointments] = field(default_factory=list)
-    # what `flask init` does for rows that an earlier release made
+    # The references of screenings without a decision whose appointment has come.
+    appointed: list[Callable[[Session, Keys, datetime], list[str]]] = field(default_factory=list)
+    # Work of `flask init` on rows of an earlier release.
     preparations: list[Callable[[Session, Keys], None]] = field(default_factory=list)
-    # whether the draft with this hash can be found again without a code
+    # Whether the draft with this hash can be found again without a code.
     draft_owners: list[Callable[[Session, str], bool]] = field(default_factory=list)
-    # the patient whom the clinic knows behind a draft: by its hash, and the reference it replaces
+    # The patient known to the clinic behind a draft: by its hash, and the reference it replaces.
     known_patients: list[Callable[[str, str], Patient | None]] = field(default_factory=list)
     checks: list[Callable[[], Iterator[Check]]] = field(default_factory=list)
     counters: list[Counter] = field(default_factory=list)
     job_kinds: list[JobKind] = field(default_factory=list)
-    reasons: dict[str, str] = field(default_factory=dict)  # why a job failed, in words for staff
+    # Why a job failed, in words for staff.
+    reasons: dict[str, str] = field(default_factory=dict)
     mailers: list[Mailer] = field(default_factory=list)
-    # the references of screenings without a decision whose appointment has come
-    appointed: list[Callable[[Session, Keys, datetime], list[str]]] = field(default_factory=list)

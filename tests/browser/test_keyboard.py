@@ -10,7 +10,7 @@ from tests.browser import journey
 from tests.browser.inspection import assert_well_built
 from tests.browser.journey import ANSWERS, CONTINUE, QUESTIONS, SEND, SOMEONE, START
 
-MOST_STOPS = 40
+MOST_STOPS = 60
 ABOUT_YOU = {  # in the order of the English page
     "name": "José O'Hara <b>",
     "birth_month": SOMEONE.month,

@@ -179,7 +179,7 @@ class Patient(Browser):
         """
         self.begin()
         answers = {"hypersensitivity": "yes", "hypersensitivity_reaction": self.reaction}
-        pages = [("about-you", {**SAMPLE, "name": self.name})]
+        pages = [("about-you", {**SAMPLE, "name": self.name, "visit": f"V-{self.name}"})]
         pages += [
             (f"questions/{name}", values)
             for name, values in (NO_TO_ALL | {"hypersensitivity": answers}).items()

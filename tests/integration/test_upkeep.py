@@ -523,7 +523,7 @@ def test_the_clock_of_the_database_is_that_of_its_machine(app: Flask) -> None:
     now = datetime.now(UTC)
     yesterday = now - timedelta(days=1)
     with app.app_context():
-        time = clock(db.session, installation=yesterday)
+        time = clock(db.session, local=yesterday)
         is_elsewhere = db.engine.dialect.name == "postgresql"
     assert (abs(time - now) < timedelta(seconds=30)) if is_elsewhere else (time == yesterday)
 

@@ -21,6 +21,7 @@ from screening.extensions import db
 from screening.installation import current_installation
 from screening.storage import screenings
 from screening.storage.audit import Actor
+from screening.storage.codes import new_reference
 from screening.storage.tables import AuditRow, EntryRow, ScreeningRow, SearchRow
 
 SEED = 20260302
@@ -165,7 +166,7 @@ def _review(
 def _references(count: int) -> list[str]:
     references: dict[str, None] = {}
     while len(references) < count:
-        references[screenings.new_reference()] = None
+        references[new_reference()] = None
     return list(references)
 
 

@@ -18,6 +18,7 @@ from screening.installation import current_installation
 from screening.rulebooks.load import load_content
 from screening.storage import editions, outbox, screenings
 from screening.storage.audit import Actor
+from screening.storage.codes import new_reference
 from screening.storage.database import write
 from screening.storage.encryption import Keys
 from tests.builders import a_patient
@@ -45,7 +46,7 @@ def store(
     """One screening with these answers, sent at that time (else now), with the jobs that follow."""
     now = at or datetime.now(UTC)
     screening = Screening(
-        reference=screenings.new_reference(),
+        reference=new_reference(),
         submitted_at=now,
         language=book.language,
         patient=a_patient(**patient),

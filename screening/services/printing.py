@@ -17,6 +17,7 @@ from screening.services import jobs
 from screening.services.editions import Books, assess, books_of
 from screening.settings import Settings
 from screening.storage import links, outbox, screenings, summaries
+from screening.storage.codes import check_code
 from screening.storage.database import write
 from screening.storage.encryption import Keys
 from screening.storage.tables import ScreeningRow
@@ -93,9 +94,7 @@ class Printer:
         return self._summarised(screening, books_of(self.session, self.keys, screening))
 
     def _summarised(self, screening: Screening, books: Books) -> Summary:
-        return summarise(
-            screening, books, self.settings, screenings.check_code(self.keys, screening)
-        )
+        return summarise(screening, books, self.settings, check_code(self.keys, screening))
 
     def pdf(self, reference: str) -> bytes:
         """Return the printed summary of the present state of a screening; print it if necessary.

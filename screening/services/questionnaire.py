@@ -10,6 +10,7 @@ from screening.domain.assessment import Screening
 from screening.domain.rules import RuleBook
 from screening.storage import drafts, screenings
 from screening.storage.audit import Actor
+from screening.storage.codes import new_reference
 from screening.storage.database import delete_in_order, write
 from screening.storage.drafts import Draft, Typed
 from screening.storage.tables import AttemptRow, ScreeningRow
@@ -144,7 +145,7 @@ def submit(
         if draft.patient is None or answers.open_question(book, draft.left_empty) is not None:
             raise Incomplete
         screening = Screening(
-            reference=screenings.new_reference(),
+            reference=new_reference(),
             submitted_at=now,
             language=language,
             patient=draft.patient,

@@ -1,10 +1,8 @@
 """Screenings: submitted questionnaires, sealed, each with the edition of its rule book."""
 
-import secrets
 import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from textwrap import wrap
 from typing import Any, NotRequired, TypedDict
 
 from sqlalchemy import ColumnElement, Row, func, or_, select
@@ -25,7 +23,6 @@ LONG_PAD = 4096
 
 # the columns to which a sealed state is bound
 _BOUND_TO = f"{ScreeningRow.bound_to} {ScreeningRow.state_bound_to}".split()
-_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: no I, L, O or U
 
 
 class SealedState(TypedDict):
@@ -42,11 +39,6 @@ class SealedState(TypedDict):
 
 class NoSuchScreening(Exception):
     """There is no screening with this reference, or it was deleted."""
-
-
-def new_reference() -> str:
-    """Return a random reference such as `7F3K-9QWD` (40 bits)."""
-    return "-".join(wrap("".join(secrets.choice(_ALPHABET) for _ in range(8)), 4))
 
 
 def add(
@@ -180,14 +172,6 @@ def newest(session: Session, keys: Keys, firsts: Iterable[str]) -> dict[str, str
     )
     later = {tokens[bytes(token)]: reference for token, reference in session.execute(query)}
     return {first: later.get(first, first) for first in tokens.values()}
-
-
-def check_code(keys: Keys, screening: Screening) -> str:
-    """Return a keyed hash of the content as a code such as `7F3K-9QWD-2MHX` (60 bits)."""
-    origin = (screening.reference, screening.submitted_at, screening.digest)
-    content = records.encode([*origin, screening.patient, screening.answers, screening.entries])
-    bits = int.from_bytes(keys.authenticate("check-code", content)[:8]) >> 4
-    return "-".join(wrap("".join(_ALPHABET[bits >> shift & 31] for shift in range(55, -1, -5)), 4))
 
 
 def find(session: Session, keys: Keys, *conditions: ColumnElement[bool]) -> Screening | None:

@@ -19,6 +19,7 @@ from screening.features.invitations.invitation import Invitation
 from screening.features.invitations.tables import InvitationRow
 from screening.installation import current_installation
 from screening.storage import screenings
+from screening.storage.codes import new_reference
 from screening.storage.database import write
 from screening.storage.tables import ScreeningRow
 from tests.builders import all_no
@@ -218,7 +219,7 @@ def test_changed_answers_take_the_place_of_earlier_ones(app: Flask) -> None:
         assert earlier is not None
         newer = replace(
             earlier,
-            reference=screenings.new_reference(),
+            reference=new_reference(),
             answers=read_answers(book, all_no(**CONTRA)),
             replaces=first,
             submitted_at=earlier.submitted_at + timedelta(minutes=1),

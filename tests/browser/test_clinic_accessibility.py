@@ -46,6 +46,7 @@ def new_clinic(tmp_path: Path) -> Iterator[LiveServer]:
         yield live
 
 
+@pytest.mark.audit
 def test_a_clinic_from_its_first_day_until_it_has_very_many(
     browser: Browser, new_clinic: LiveServer
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.browser import colleague, journey
@@ -47,6 +48,7 @@ def approve(page: Page, prescriber: colleague.Colleague, role: str) -> None:
     journey.press(page, APPROVE)
 
 
+@pytest.mark.audit
 def test_a_clinic_makes_the_rule_book_its_own(browser: Browser, tmp_path: Path) -> None:
     (tmp_path / "instance").mkdir(mode=0o700)
     (tmp_path / "instance" / "settings.toml").write_text("approvals_needed = 2\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Browser, expect
 
 from screening import background
@@ -22,6 +23,7 @@ from tests.builders import all_no
 from tests.storing import store
 
 
+@pytest.mark.audit
 def test_a_failed_delivery_is_noticed_and_tried_again(browser: Browser, tmp_path: Path) -> None:
     folder = tmp_path / "out"
     instance = tmp_path / "instance"

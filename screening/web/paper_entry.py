@@ -16,7 +16,7 @@ from screening.domain.assessment import Screening
 from screening.installation import current_installation
 from screening.reports.paper import locale_of
 from screening.reports.summary import translations
-from screening.services import paper_entry, questionnaire
+from screening.services import paper_entry
 from screening.services.questionnaire import DraftGone
 from screening.storage import records
 from screening.storage.drafts import Typed
@@ -24,8 +24,8 @@ from screening.web import language
 from screening.web.errors import Page
 from screening.web.forms.paper_entry import PaperQuestionForm, PaperVisitForm
 from screening.web.patient import views
-from screening.web.patient.draft import AlreadySent, OutOfOrder, find_sent, record, this_draft
-from screening.web.patient.draft_cookie import draft_token, keep_draft
+from screening.web.patient.draft import AlreadySent, find_sent, record, this_draft
+from screening.web.patient.draft_cookie import keep_draft
 from screening.web.sign_in.guards import current_actor, forget_kept, kept_form, needs
 
 blueprint = Blueprint("paper_entry", __name__, url_prefix="/clinic/paper/enter")
@@ -136,24 +136,12 @@ def _seen() -> str:
 @typed_in
 def submit() -> Page:
     """Send a form that was compared with its paper as it is now."""
-    installation = current_installation()
     if find_sent(at_any_time=True) is None:
         if "compared" not in request.form:
             return redirect(address(".check", fault="not-compared"), code=303)
         if request.form.get("seen") != _seen():
             return redirect(address(".check", fault="changed"), code=303)
-    try:
-        sent = questionnaire.submit(
-            current_actor(),
-            draft_token(),
-            installation.books,
-            language.chosen(),
-            jobs=installation.jobs_of_sent,
-        )
-    except questionnaire.Incomplete as err:
-        raise OutOfOrder from err
-    installation.wake()
-    return _to_start(_recorded(sent))
+    return _to_start(_recorded(views.send(current_actor())))
 
 
 def _recorded(sent: Screening) -> str:

@@ -9,6 +9,7 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
 from screening.domain.answers import Patient
+from screening.domain.assessment import Screening
 from screening.extensions import db
 from screening.installation import current_installation
 from screening.reports import paper
@@ -17,6 +18,7 @@ from screening.reports.summary import day
 from screening.services import questionnaire
 from screening.settings import LOOPBACK
 from screening.storage import drafts
+from screening.storage.audit import Actor
 from screening.storage.drafts import Draft, Typed
 from screening.storage.search import is_same_person
 from screening.web import language
@@ -266,10 +268,16 @@ def check() -> Page:
 @blueprint.post("/submit")
 def submit() -> Page:
     """Send the answers to the clinic."""
+    send(current_actor())
+    return remember(draft_token(), url_for(".done"))
+
+
+def send(actor: Actor) -> Screening:
+    """Turn this draft into a screening. Raises OutOfOrder, AlreadySent, DraftGone."""
     installation = current_installation()
     try:
-        questionnaire.submit(
-            current_actor(),
+        screening = questionnaire.submit(
+            actor,
             draft_token(),
             installation.books,
             language.chosen(),
@@ -278,7 +286,7 @@ def submit() -> Page:
     except questionnaire.Incomplete as err:
         raise OutOfOrder from err
     installation.wake()
-    return remember(draft_token(), url_for(".done"))
+    return screening
 
 
 @blueprint.get("/done")

@@ -47,8 +47,8 @@ class Installation:
 
     def wake(self) -> None:
         """Wake the background threads, which look for jobs at once."""
-        for one in self.asleep:
-            one.set()
+        for event in self.asleep:
+            event.set()
 
     def today(self) -> date:
         """Return the day at the clinic."""

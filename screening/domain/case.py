@@ -54,7 +54,7 @@ def _as_seen(content: object, depth: int = 3) -> object:
         case str():
             return without_unseen(content)
         case list() if depth:
-            return [_as_seen(one, depth - 1) for one in content]
+            return [_as_seen(item, depth - 1) for item in content]
         case dict() if depth:
             return {_as_seen(key): _as_seen(value, depth - 1) for key, value in content.items()}
     return content

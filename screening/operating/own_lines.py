@@ -5,5 +5,5 @@ from traceback import extract_tb
 
 def lines_of_ours(error: BaseException) -> list[str]:
     """Return each line of this program in a traceback, as `file:line`, the cause last."""
-    ours = [one for one in extract_tb(error.__traceback__) if "/screening/" in one.filename]
-    return [f"{one.filename.rpartition('/screening/')[2]}:{one.lineno}" for one in ours]
+    ours = [frame for frame in extract_tb(error.__traceback__) if "/screening/" in frame.filename]
+    return [f"{frame.filename.rpartition('/screening/')[2]}:{frame.lineno}" for frame in ours]

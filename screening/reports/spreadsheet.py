@@ -48,7 +48,7 @@ def row(screening: Screening, assessment: Assessment, book: RuleBook) -> dict[st
         "decision": review.decision.value if review else "",
         "rule_book": f"{book.edition.id} {book.edition.version}",
         "approved_by": "; ".join(
-            f"{one.by} {one.on.isoformat()}" for one in book.edition.approvals
+            f"{approval.by} {approval.on.isoformat()}" for approval in book.edition.approvals
         ),
         **{
             asked: "; ".join(value) if isinstance(value, tuple) else value
@@ -65,7 +65,7 @@ def write_row(file: TextIO, cells: Iterable[object], *, is_log: bool = False) ->
     lines = (
         csv.writer(file, lineterminator="\n") if is_log else csv.writer(file, quoting=csv.QUOTE_ALL)
     )
-    lines.writerow(harmless(str(one)) for one in cells)
+    lines.writerow(harmless(str(cell)) for cell in cells)
 
 
 def harmless(text: str) -> str:

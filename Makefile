@@ -50,8 +50,7 @@ run: run-packages $(VENV)/run-installed ## Install what is missing, prepare the 
 	@$(PUBLIC_URL) $(BIN)/flask people add admin --name "First admin" --role admin --role prescriber --if-none
 	@echo "Open http://$(ADDRESS) to fill in the form; stop with Ctrl-C."
 	@echo "Clinic: http://$(ADDRESS)/clinic/"
-	@$(PUBLIC_URL) $(BIN)/gunicorn --bind $(ADDRESS) \
-	  --worker-class worker.Worker --workers 2 --threads 4 --no-control-socket --log-level warning wsgi:app
+	@$(PUBLIC_URL) $(BIN)/gunicorn --bind $(ADDRESS) wsgi:app
 
 .PHONY: install
 install: run-packages $(VENV)/run-installed ## Install what serving needs, and nothing else (docs/operations.md)

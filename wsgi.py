@@ -26,7 +26,8 @@ try:
     if not command or "run" in sys.argv[1:]:
         logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
         check_ready(app)
-        background.start(app)
+        if "worker" not in sys.modules:  # worker.Worker starts it in each process of the server
+            background.start(app)
 except START_FAULTS as err:
     print(as_called(str(err)), file=sys.stderr)
     # For gunicorn, 3 means "cannot start": it does not retry.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -25,8 +25,8 @@ FIELDS = (
 
 HEADING = re.compile(r"### (H\d\d)")
 FIELD = re.compile(r"- \*\*([^*]+):\*\* ?(.*)")
-CONTROL = re.compile(r"  - ")
-TEST = re.compile(r"`(tests/[^`:]+\.py)::([^`]+)`(,? \(?in `make audit`\)?)?")
+CONTROL = "  - "
+TEST = re.compile(r"`(tests/[^`:]+\.py)::([^`]+)`( \(in `make audit`\))?")
 SETTING = re.compile(r"`setting: ([^`]+)`")
 DOCUMENT = re.compile(r"\]\([^)]+\)")
 SKIPS = {"skip", "skipif", "xfail", "importorskip", "skipIf", "skipUnless", "skipTest", "SkipTest"}
@@ -60,8 +60,8 @@ def hazards(text: str) -> list[Hazard]:
         elif start := FIELD.fullmatch(line):
             name = start[1]
             found[-1].fields[name] = start[2]
-        elif name == "Controls" and CONTROL.match(line):
-            found[-1].controls.append((number, line.removeprefix("  - ")))
+        elif name == "Controls" and line.startswith(CONTROL):
+            found[-1].controls.append((number, line.removeprefix(CONTROL)))
         elif name == "Controls" and line.strip() and found[-1].controls:
             first, words = found[-1].controls[-1]
             found[-1].controls[-1] = (first, f"{words} {line.strip()}")
@@ -80,7 +80,9 @@ def matrix(text: str) -> dict[tuple[str, str], str]:
             severities = []
         elif first == "likelihood":
             severities = cells
-        risks |= {(severity, first): cell for severity, cell in zip(severities, cells, strict=False)}
+        risks |= {
+            (severity, first): cell for severity, cell in zip(severities, cells, strict=False)
+        }
     return risks
 
 
@@ -97,9 +99,9 @@ def parsed(file: Path) -> ast.Module | None:
     return ast.parse(file.read_text(encoding="utf-8")) if file.is_file() else None
 
 
-def names(nodes: list[ast.stmt]) -> set[str]:
+def names(nodes: Iterable[ast.AST]) -> set[str]:
     """Return each name and attribute that stands in the statements."""
-    walked = [node for statement in nodes for node in ast.walk(statement)]
+    walked = [inner for node in nodes for inner in ast.walk(node)]
     return (
         {node.id for node in walked if isinstance(node, ast.Name)}
         | {node.attr for node in walked if isinstance(node, ast.Attribute)}
@@ -107,31 +109,39 @@ def names(nodes: list[ast.stmt]) -> set[str]:
     )
 
 
-def is_test(node: ast.stmt) -> bool:
-    """Return whether pytest collects the statement, or what is in it, as a test."""
-    match node:
-        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
-            return name.startswith("test")
-        case ast.ClassDef(name=name):
-            return name.startswith("Test")
-    return False
+def concerning(body: list[ast.stmt], path: str) -> list[ast.stmt]:
+    """Return a test and all that stands beside it but other tests; nothing if there is no test.
+
+    Such as a fixture that skips: it may concern the test.
+    """
+    name, _, inner = path.partition("::")
+    around: list[ast.stmt] = []
+    found: list[ast.stmt] = []
+    for node in body:
+        match node:
+            case ast.FunctionDef(name=named) if named.startswith("test"):
+                if path == named:
+                    found = [node]
+            case ast.ClassDef(name=named) if named.startswith("Test"):
+                if inner and name == named and (found := concerning(node.body, inner)):
+                    found += map(ast.Expr, node.decorator_list)
+            case _:
+                around.append(node)
+    return found and [*around, *found]
 
 
 def is_audit(node: ast.stmt) -> bool:
-    """Return whether the statement marks what it belongs to as `audit`.
-
-    A test is also so marked if each of its parameters is.
-    """
+    """Return whether the statement marks tests as `audit`: a test, by each of its parameters."""
     match node:
-        case ast.Assign(targets=[ast.Name(id="pytestmark")]):
+        case ast.Assign(targets=[ast.Name(id="pytestmark")]) | ast.Expr():
             return "audit" in names([node])
-        case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+        case ast.FunctionDef():
             for mark in node.decorator_list:
                 match mark:
                     case ast.Attribute(attr="audit"):
                         return True
                     case ast.Call(args=[_, ast.List(elts=cases)]) if all(
-                        "pytest.mark.audit" in ast.unparse(case) for case in cases
+                        "audit" in names([case]) for case in cases
                     ):
                         return True
     return False
@@ -143,36 +153,19 @@ def faults_of_test(root: Path, file: str, path: str, *, in_audit: bool) -> Itera
     if module is None or not Path(file).name.startswith("test_"):
         yield f"there is no file of tests {file}; name the file in which the test is now"
         return
-    # What stands beside the test at each level: a skip there, as in a fixture, may concern it.
-    body = module.body
-    beside = [*body]
-    chain: list[ast.stmt] = []
-    for name in path.split("::"):
-        node = next((node for node in body if is_test(node) and node.name == name), None)  # type: ignore[attr-defined]
-        if node is None:
-            yield f"{file} has no test {path}; name a test that proves the control"
-            return
-        chain.append(node)
-        beside = [other for other in beside if other is not node]
-        body = node.body if isinstance(node, ast.ClassDef) else []
-        beside += body
-    if body:
-        yield f"{file}::{path} is a class; name one of its tests"
+    statements = concerning(module.body, path)
+    if not statements:
+        yield f"{file} has no test {path}; name a test that proves the control"
         return
-    folders = (root / file).relative_to(root).parents
-    fixtures = [parsed(root / folder / "conftest.py") for folder in folders]
-    concerned = [node for node in beside if not is_test(node)] + [chain[-1]]
-    concerned += [node for module in fixtures if module for node in module.body]
-    marks = [mark for node in chain[:-1] for mark in getattr(node, "decorator_list", [])]
-    if skips := SKIPS & names([*concerned, *map(ast.Expr, marks)]):
+    conftests = [parsed(root / folder / "conftest.py") for folder in Path(file).parents]
+    if skips := SKIPS & names([*statements, *filter(None, conftests)]):
         yield (
             f"{file}::{path} can be skipped or may fail ({', '.join(sorted(skips))}, in the test, "
             "its file or a conftest.py); take that away or name another test"
         )
-    audit = any(map(is_audit, [*chain, *concerned]))
-    if audit and not in_audit:
+    if any(map(is_audit, statements)) and not in_audit:
         yield f"{file}::{path} runs in `make audit` alone; write (in `make audit`) after it"
-    if in_audit and not audit:
+    if in_audit and not any(map(is_audit, statements)):
         yield f"{file}::{path} runs in `make test`; take (in `make audit`) away"
 
 
@@ -233,26 +226,35 @@ def faults_of_hazard(
 def faults(root: Path) -> list[str]:
     """Return every fault of the hazard log of a project, with file, line and remedy."""
     text = (root / LOG).read_text(encoding="utf-8")
-    lines = text.splitlines()
+    lines = dict(enumerate(text.splitlines(), start=1))
+    rows = {number: line for number, line in lines.items() if line.startswith("| [H")}
     risks = matrix(text)
     found: list[tuple[int, str]] = []
+    right = []
     for number, hazard in enumerate(hazards(text), start=1):
         if hazard.id != f"H{number:02}":
             found.append((hazard.line, f"H{number:02} is to stand here, not {hazard.id}"))
         of_hazard = list(faults_of_hazard(hazard, risks, root))
+        if not of_hazard:
+            right.append(row(hazard, risks))
+            if right[-1] not in rows.values():
+                of_hazard = [(hazard.line, f"the table at the top lacks the row: {right[-1]}")]
         found += of_hazard
-        if not of_hazard and row(hazard, risks) not in lines:
-            found.append((hazard.line, f"the table at the top lacks the row: {row(hazard, risks)}"))
-    known = {hazard.id for hazard in hazards(text)}
-    for number, line in enumerate(lines, start=1):
-        if (named := re.match(r"\| \[(H\d\d)\]", line)) and named[1] not in known:
-            found.append((number, f"there is no section {named[1]}; take the row away"))
-    if not known:
+    if not found:
+        extra = {number: line for number, line in rows.items() if line not in right}
+        found += [(number, "this row has no section; take it away") for number in extra]
+    if not hazards(text):
         found.append((1, "there is no hazard; write each below a heading such as: ### H01"))
     return [f"{LOG}:{line}: {fault}" for line, fault in sorted(found)]
 
 
+def main(root: Path) -> int:
+    """Print every fault, and return the exit code."""
+    found = faults(root)
+    for fault in found:
+        print(fault)
+    return 1 if found else 0
+
+
 if __name__ == "__main__":
-    found = faults(ROOT)
-    print(*found, sep="\n", end="\n" if found else "")
-    sys.exit(1 if found else 0)
+    sys.exit(main(ROOT))

@@ -148,6 +148,24 @@ def test_each_setting_and_column_that_the_safety_case_names_exists(document: Pat
     assert names - names_of_settings_and_tables() == set()
 
 
+@pytest.mark.skipif(not SAFETY, reason="this copy lacks a feature")
+def test_the_summary_of_the_asvs_counts_the_rows_of_its_chapters() -> None:
+    text = (ROOT / "docs" / "safety" / "asvs.md").read_text(encoding="utf-8")
+    names, *rows = re.findall(r"^\| (chapter.*|V\d.*|sum.*) \|$", text, re.MULTILINE)
+    kinds = names.split(" | ")[1:]
+    chapters = dict(re.findall(r"^## (V.+)$\n((?:(?!^## ).*\n)*)", text, re.MULTILINE))
+    found = {}
+    for name, chapter in chapters.items():
+        requirements = re.findall(r"^\| \d[\d.]+ \|[^|]+\| (\S+) \|", chapter, re.MULTILINE)
+        found[name] = [str(requirements.count(kind) or "") for kind in kinds]
+    told = {name: counts for name, *counts in (re.split(r" \| ?", row) for row in rows)}
+    sums = [sum(int(counts[at] or 0) for counts in found.values()) for at in range(len(kinds))]
+    assert told.pop("sum") == [str(count) for count in sums]
+    everything_is_absent = {name for name, counts in told.items() if counts[-1] == "all"}
+    assert told.keys() == found.keys()
+    assert {name for name in told if told[name] != found[name]} == everything_is_absent
+
+
 def test_a_test_a_command_or_an_option_that_does_not_exist_is_noticed() -> None:
     here = "tests/unit/test_documents.py"
     assert unknown_tests(f"{here}::test_gone tests/gone.py::test_gone {here}::names_of_tests") == [

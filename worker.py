@@ -5,12 +5,19 @@ ever, a client that does not close its end of a connection blocks all others for
 single visitor with many connections occupies all threads. In this worker the main loop reads
 requests, a visitor gets at most SHARE of the threads of a process, and further requests of the same
 visitor wait. See docs/decisions/0029.
+
+The main loop also looks for stuck threads, of requests and of the background. A process that has
+one logs where each thread is, answers its other requests and ends; the master starts another. See
+docs/decisions/0044.
 """
 
+import faulthandler
+import os
 import re
 import selectors
 import socket
 import struct
+import threading
 import time
 from collections import Counter, defaultdict, deque
 from concurrent.futures import Future
@@ -28,6 +35,9 @@ STALLED_SECONDS = 10  # without a byte received or sent, while a thread answers
 HEAD_BYTES = 64 * 1024  # above the limit at which the application refuses
 BODY_BYTES = 3 * 1024 * 1024
 WAITING_BYTES = 64 * 1024 * 1024  # of incomplete requests, in a process
+# Seconds for a request. Then its connection is closed: that frees a thread whose client is slow.
+ANSWER_SECONDS = 55
+STUCK_SECONDS = 60  # for a request; then its thread is stuck, and the process is replaced
 AT_ONCE = 64 * 1024  # bytes
 LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,15})[ \t]*\r\n", re.IGNORECASE)
 CHUNKED = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
@@ -50,7 +60,56 @@ class Worker(ThreadWorker):
         self.busy: Counter[bytes] = Counter()
         self.waiting: defaultdict[bytes, deque[TConn]] = defaultdict(deque)
         self.partial: Counter[TConn] = Counter()
+        self.answering: set[TConn] = set()
+        self.has_stuck_thread = False
         super().init_process()
+
+    def run(self) -> None:
+        """Serve until told to stop, or until a thread is stuck."""
+        # Where the main loop is stuck, gunicorn sends SIGABRT, and this logs where each thread is.
+        faulthandler.enable()
+        super().run()
+        if self.has_stuck_thread:
+            os._exit(1)  # the interpreter would wait for that thread
+
+    def notify(self) -> None:
+        """Tell the master that the main loop runs; stop where another thread is stuck."""
+        super().notify()
+        if self.alive and (faults := self._stuck_requests() or self._stuck_background()):
+            self.log.error("%s; this process is replaced. Its threads are at:", faults)
+            faulthandler.dump_traceback()  # files, lines and functions, no values
+            self.has_stuck_thread = True
+            self.alive = False
+
+    def _stuck_requests(self) -> str:
+        """Close the connections of slow requests; return which threads are stuck, or ""."""
+        now = time.monotonic()
+        faults = []
+        for conn in list(self.answering):
+            if now - conn.since > ANSWER_SECONDS:
+                with suppress(OSError):
+                    conn.sock.shutdown(socket.SHUT_RDWR)
+            if now - conn.since > STUCK_SECONDS:
+                self.nr_conns -= 1  # the stopping process does not wait for it
+                faults.append(f"the request in thread {conn.thread:#018x} is stuck")
+        return ", ".join(faults)
+
+    def _stuck_background(self) -> str:
+        # Imported here: the master imports this module, and must not load the application.
+        from screening import background
+        from screening.installation import current_installation
+
+        return background.fault(current_installation(self.wsgi), now=time.monotonic())
+
+    def handle(self, conn: TConn) -> Any:
+        """Answer a request, in a thread."""
+        conn.since = time.monotonic()
+        conn.thread = threading.get_ident()
+        self.answering.add(conn)
+        try:
+            return super().handle(conn)
+        finally:
+            self.answering.discard(conn)
 
     def enqueue_req(self, conn: TConn) -> None:
         """Read the bytes that have arrived on a connection; queue a complete request."""

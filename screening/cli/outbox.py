@@ -1,5 +1,6 @@
 """`flask outbox`: the jobs that print and deliver summaries."""
 
+import faulthandler
 import time
 
 import click
@@ -14,6 +15,7 @@ from screening.storage.database import prove_writable
 from screening.storage.outbox import waiting
 
 WATCH_EVERY = 5.0  # seconds
+STDERR = 2
 
 
 @commands.group()
@@ -36,6 +38,7 @@ def outbox_run(once: bool) -> None:
         db.session.rollback()  # no transaction stays open while this waits
         while not (fault := background.fault(current_installation(), now=time.monotonic())):
             time.sleep(WATCH_EVERY)
+        faulthandler.dump_traceback(STDERR)  # where each thread is
         fail(f"{fault}; start this command again, as systemd does")
     prove_writable(db.session)  # a fault in the background is only logged
     background.empty_outbox(current_app)

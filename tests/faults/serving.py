@@ -159,7 +159,13 @@ def children(process: int) -> list[int]:
 
 @contextmanager
 def served(
-    folder: Path, database_url: str = "", *, prints: bool = False, behind: str = "", **environ: str
+    folder: Path,
+    database_url: str = "",
+    *,
+    prints: bool = False,
+    behind: str = "",
+    wsgi: str = "wsgi:app",
+    **environ: str,
 ) -> Iterator[Server]:
     """Prepare an instance in `folder`, serve it, and end it.
 
@@ -182,7 +188,7 @@ def served(
         )
         clinic.flask("init")
         process = subprocess.Popen(
-            [sys.executable, *SERVE, "--bind", f"fd://{listener.fileno()}", "wsgi:app"],
+            [sys.executable, *SERVE, "--bind", f"fd://{listener.fileno()}", wsgi],
             cwd=ROOT,
             env=clinic.environ | environ,
             stdout=printed,

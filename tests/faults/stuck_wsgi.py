@@ -1,0 +1,54 @@
+"""The application with views and background work that never end."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from pathlib import Path
+
+from flask import Flask, Response
+
+from screening import background
+
+FOREVER = 600  # seconds
+MASTER = os.getpid()  # it loads this module, and nobody watches its threads
+read_list = background.read_list
+
+
+def read_list_or_never_end(app: Flask) -> bool:
+    """Never end while the file `hang` exists."""
+    if os.getpid() != MASTER and (Path(app.instance_path) / "hang").exists():
+        time.sleep(FOREVER)
+    return read_list(app)
+
+
+background.read_list = read_list_or_never_end
+
+from wsgi import app  # noqa: E402 - it starts the threads
+
+
+@app.get("/stuck")
+def stuck() -> str:
+    """Never answer."""
+    time.sleep(FOREVER)
+    return ""
+
+
+@app.get("/stuck/computing")
+def stuck_computing() -> str:
+    """Never answer, nor let another thread run: a search for a pattern keeps the interpreter."""
+    return str(re.match(r"(a+)+b", "a" * 64))
+
+
+@app.get("/slow/<float:seconds>")
+def slow(seconds: float) -> str:
+    """Answer after some seconds with the id of the process."""
+    time.sleep(seconds)
+    return str(os.getpid())
+
+
+@app.get("/much")
+def much() -> Response:
+    """Answer with more than a client takes that does not read."""
+    return Response(b"x" * 10**6 for _ in range(100))

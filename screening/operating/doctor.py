@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 from screening.domain.rules import BASE_LANGUAGE
 from screening.extensions import db
 from screening.installation import Installation, current_installation
-from screening.operating import overlooked, retention
+from screening.operating import drill, overlooked, retention
 from screening.operating.clock import doubt
 from screening.operating.readiness import START_FAULTS, not_reachable
 from screening.printing import fonts
@@ -112,6 +112,8 @@ def _examined_data(now: datetime) -> Iterator[tuple[bool | None, str, str]]:
         row = audit.last(db.session, action)
         recent = row is not None and row.at > now - LATE
         yield recent, subject, f"{row.at:%Y-%m-%d %H:%M} UTC" if row else f"never; run: {command}"
+    is_well, words = drill.last(db.session, now)
+    yield is_well, "last drill", words
     text_faults = "; ".join(
         texts.faults(installation.settings.instance, installation.settings.languages)
     )

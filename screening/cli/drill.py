@@ -1,0 +1,46 @@
+"""`flask drill`: try the newest backup beside the live data."""
+
+from pathlib import Path
+
+import click
+from pydantic import SecretStr
+
+from screening.cli.common import commands, current_actor, fail, on_a_ready_installation, progress
+from screening.extensions import db
+from screening.installation import current_installation
+from screening.operating import drill as drills
+from screening.operating.backup import restore
+
+
+@commands.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--database", default="", help="URL of an empty PostgreSQL database to restore into.")
+@on_a_ready_installation()
+def drill(folder: Path, database: str) -> None:
+    """Restore the newest backup in FOLDER beside the live data, verify it, and delete it again.
+
+    It is restored into the instance folder, or, where the data are in PostgreSQL, into --database.
+    """
+    installation = current_installation()
+    keys = installation.keys
+    url = SecretStr(database)
+    elsewhere = installation.settings.model_copy(update={"database_url": url}).database
+    try:
+        source = drills.newest(db.session, folder)
+        db.session.rollback()  # no transaction of the live data stays open
+        place = drills.empty_place(
+            db.engine, installation.settings.instance, database and elsewhere, source
+        )
+        with place as engine:
+            with progress("Copying") as copied:
+                restore(engine, keys, source, copied)
+            with progress("Assessing again") as assessed:
+                faults = list(drills.faults(db.session, keys, engine, source.name, assessed))
+    except Exception as err:
+        current_actor().note_at_once(drills.FAILED, detail=type(err).__name__)
+        raise
+    if faults:
+        current_actor().note_at_once(drills.FAILED, detail=f"{source.name}: {len(faults)} faults")
+        fail(*faults)
+    current_actor().note_at_once(drills.PASSED, detail=source.name)
+    click.echo(f"{source} can be restored and has all that was stored when it was made.")

@@ -7,7 +7,7 @@ from http.client import HTTPException
 from importlib.metadata import version
 from urllib.request import ProxyHandler, build_opener
 
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError
 
 from screening.domain.rules import BASE_LANGUAGE
 from screening.extensions import db
@@ -72,7 +72,7 @@ def examined() -> Iterator[tuple[bool | None, str, str]]:
         yield from _examined_data(datetime.now(UTC))
     except START_FAULTS as err:
         yield False, "database", str(err)
-    except OperationalError as err:
+    except DatabaseError as err:
         yield False, "database", str(not_reachable(err))
 
 

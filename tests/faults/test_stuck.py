@@ -29,7 +29,7 @@ MANY = 6  # so that some of them are in the process with the stuck request
 def hanging(tmp_path: Path, **environ: str) -> Iterator[Server]:
     with served(
         tmp_path,
-        wsgi="tests.faults.stuck_wsgi:app",
+        wsgi="tests.faults.faulty_wsgi:app",
         TEST_STUCK_SECONDS=STUCK_SECONDS,
         **environ,
     ) as server:
@@ -75,7 +75,7 @@ def test_a_request_that_never_ends_is_ended_and_costs_no_other_request(tmp_path:
             r"(?s)the request in thread (0x\w+) is stuck.*Thread \1 .*?\n\n", server.printed
         )
         assert place is not None, server.printed
-        assert re.search(r'tests/faults/stuck_wsgi.py", line \d+ in stuck\n', place[0])
+        assert re.search(r'tests/faults/faulty_wsgi.py", line \d+ in stuck\n', place[0])
 
 
 @pytest.mark.audit
@@ -103,7 +103,7 @@ def test_background_work_that_never_ends_is_ended(tmp_path: Path) -> None:
         wait_until_replaced(server, workers)
         (server.instance / "hang").unlink()
         assert re.search(r"the thread for list \(0x\w+\) has made no progress", server.printed)
-        assert re.search(r'stuck_wsgi.py", line \d+ in read_list_or_never_end\n', server.printed)
+        assert re.search(r'faulty_wsgi.py", line \d+ in read_list_or_never_end\n', server.printed)
 
 
 @pytest.mark.audit
@@ -113,5 +113,5 @@ def test_a_request_that_lets_no_other_thread_run_is_ended_by_the_master(tmp_path
         with pytest.raises(Broken):
             Browser(server.url).get("/stuck/computing")
         wait_until_replaced(server, workers)
-        assert re.search(r'stuck_wsgi.py", line \d+ in stuck_computing\n', server.printed)
+        assert re.search(r'faulty_wsgi.py", line \d+ in stuck_computing\n', server.printed)
         assert Browser(server.url).get("/healthz").status == HTTPStatus.OK

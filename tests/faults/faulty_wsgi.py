@@ -1,4 +1,4 @@
-"""The application with views and background work that never end."""
+"""The application with views and background work that never end, and views that break the disk."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from flask import Flask, Response
 
 from screening import background
+from tests.faults.failing_disk import fail
 
 FOREVER = 600  # seconds
 MASTER = os.getpid()  # it loads this module, and nobody watches its threads
@@ -52,3 +53,10 @@ def slow(seconds: float) -> str:
 def much() -> Response:
     """Answer with more than a client takes that does not read."""
     return Response(b"x" * 10**6 for _ in range(100))
+
+
+@app.get("/failing/<calls>")
+def failing(calls: str) -> str:
+    """Let these system calls fail in this process from now on; answer with its id."""
+    fail(*calls.split("+"))
+    return str(os.getpid())

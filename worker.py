@@ -6,9 +6,8 @@ single visitor with many connections occupies all threads. In this worker the ma
 requests, a visitor gets at most SHARE of the threads of a process, and further requests of the same
 visitor wait. See docs/decisions/0029.
 
-The main loop also looks for stuck threads, of requests and of the background. A process that has
-one logs where each thread is, answers its other requests and ends; the master starts another. See
-docs/decisions/0044.
+A process with a stuck thread logs where each thread is, answers its other requests and ends; the
+master starts another. See docs/decisions/0044.
 """
 
 import faulthandler
@@ -75,8 +74,16 @@ class Worker(ThreadWorker):
     def notify(self) -> None:
         """Tell the master that the main loop runs; stop where another thread is stuck."""
         super().notify()
-        if self.alive and (faults := self._stuck_requests() or self._stuck_background()):
-            self.log.error("%s; this process is replaced. Its threads are at:", faults)
+        # Imported here: the master imports this module, and must not load the application.
+        from screening import background
+        from screening.installation import current_installation
+
+        if not self.alive:
+            return
+        installation = current_installation(self.wsgi)
+        fault = self._stuck_requests() or background.fault(installation, now=time.monotonic())
+        if fault:
+            self.log.error("%s; this process is replaced. Its threads are at:", fault)
             faulthandler.dump_traceback()  # files, lines and functions, no values
             self.has_stuck_thread = True
             self.alive = False
@@ -91,19 +98,14 @@ class Worker(ThreadWorker):
                     conn.sock.shutdown(socket.SHUT_RDWR)
             if now - conn.since > STUCK_SECONDS:
                 self.nr_conns -= 1  # the stopping process does not wait for it
+                conn.is_stuck = True
                 faults.append(f"the request in thread {conn.thread:#018x} is stuck")
         return ", ".join(faults)
-
-    def _stuck_background(self) -> str:
-        # Imported here: the master imports this module, and must not load the application.
-        from screening import background
-        from screening.installation import current_installation
-
-        return background.fault(current_installation(self.wsgi), now=time.monotonic())
 
     def handle(self, conn: TConn) -> Any:
         """Answer a request, in a thread."""
         conn.since = time.monotonic()
+        conn.is_stuck = False
         conn.thread = threading.get_ident()
         self.answering.add(conn)
         try:
@@ -150,6 +152,9 @@ class Worker(ThreadWorker):
         """Begin the visitor's next request; let a finished connection close without blocking."""
         self.busy[conn.visitor] -= 1
         self._begin(conn.visitor)
+        if conn.is_stuck:  # no longer; it is not counted any more
+            conn.close()
+            return
         if not done.cancelled() and not done.exception() and done.result():
             super().finish_request(conn, done)
             return

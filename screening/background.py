@@ -125,12 +125,9 @@ def once(app: Flask) -> bool:
             actor = Actor(
                 session=db.session, keys=installation.keys, now=datetime.now(UTC), by="server"
             )
-            retention.daily(
-                actor,
-                this_machine(),
-                days=installation.settings.retention_days,
-                progress=lambda _done, _total: installation.note_progress(),
-            )
+            days = installation.settings.retention_days
+            progress = installation.note_progress
+            retention.daily(actor, this_machine(), days=days, progress=progress)
         except ClockInDoubt:
             log.warning(
                 "%s",

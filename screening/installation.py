@@ -51,7 +51,7 @@ class Installation:
         for event in self.asleep:
             event.set()
 
-    def note_progress(self) -> None:
+    def note_progress(self, _done: int = 0, _total: int = 0) -> None:
         """Note that the background thread which calls this is not stuck."""
         self.rounds[current_thread()] = monotonic()
 

@@ -23,15 +23,12 @@ def drill(folder: Path, database: str) -> None:
     """
     installation = current_installation()
     keys = installation.keys
-    url = SecretStr(database)
-    elsewhere = installation.settings.model_copy(update={"database_url": url}).database
+    settings = installation.settings.model_copy(update={"database_url": SecretStr(database)})
+    url = database and settings.database
     try:
         source = drills.newest(db.session, folder)
         db.session.rollback()  # no transaction of the live data stays open
-        place = drills.empty_place(
-            db.engine, installation.settings.instance, database and elsewhere, source
-        )
-        with place as engine:
+        with drills.empty_place(db.engine, settings.instance, url, source) as engine:
             with progress("Copying") as copied:
                 restore(engine, keys, source, copied)
             with progress("Assessing again") as assessed:

@@ -15,7 +15,6 @@ from screening.storage.database import prove_writable
 from screening.storage.outbox import waiting
 
 WATCH_EVERY = 5.0  # seconds
-STDERR = 2
 
 
 @commands.group()
@@ -38,7 +37,7 @@ def outbox_run(once: bool) -> None:
         db.session.rollback()  # no transaction stays open while this waits
         while not (fault := background.fault(current_installation(), now=time.monotonic())):
             time.sleep(WATCH_EVERY)
-        faulthandler.dump_traceback(STDERR)  # where each thread is
+        faulthandler.dump_traceback(2)  # to stderr, where each thread is
         fail(f"{fault}; start this command again, as systemd does")
     prove_writable(db.session)  # a fault in the background is only logged
     background.empty_outbox(current_app)

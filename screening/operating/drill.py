@@ -34,8 +34,8 @@ def newest(session: Session, folder: Path) -> Path:
         raise CannotCopy("There is no backup yet; run `flask backup FILE`")
     file = folder / made.detail
     if not file.is_file():
-        when = f"{made.at:%Y-%m-%d %H:%M} UTC"
-        raise CannotCopy(f"{folder} does not have the newest backup: {made.detail} of {when}")
+        name = f"{made.detail} of {made.at:%Y-%m-%d %H:%M} UTC"
+        raise CannotCopy(f"{folder} does not have the newest backup: {name}")
     return file
 
 
@@ -93,10 +93,7 @@ def _delete(engine: Engine, folder: Path) -> None:
 def faults(
     live: Session, keys: Keys, restored: Engine, name: str, progress: Progress
 ) -> Iterator[str]:
-    """Yield the faults of the restored backup with this name, in words.
-
-    Its audit log must be the beginning of the live one, and the number of screenings that of then.
-    """
+    """Yield in words what `flask verify` finds in the restored backup, and how it differs."""
     with Session(restored, info={"keys": lambda: keys}) as copy:
         check_release(copy)
         yield from faults_of(copy, keys, progress)
@@ -121,6 +118,6 @@ def last(session: Session, now: datetime) -> tuple[bool | None, str]:
     rows = [row for row in (audit.last(session, PASSED), audit.last(session, FAILED)) if row]
     if not rows:
         return None, "never; run: flask drill FOLDER-OF-BACKUPS"
-    newest_row = max(rows, key=lambda row: row.number)
-    is_well = newest_row.action == PASSED and newest_row.at > now - LATE
-    return is_well, f"{newest_row.at:%Y-%m-%d %H:%M} UTC, {newest_row.action}: {newest_row.detail}"
+    row = max(rows, key=lambda row: row.number)
+    is_well = row.action == PASSED and row.at > now - LATE
+    return is_well, f"{row.at:%Y-%m-%d %H:%M} UTC, {row.action}: {row.detail}"

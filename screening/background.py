@@ -23,9 +23,7 @@ from screening.storage.audit import Actor
 EVERY = 60.0  # seconds
 # seconds; in between, the outbox is looked at whenever this process has put something into it
 LOOK_EVERY = 5.0
-# Seconds without progress. The limits of a piece of work (printing, delivering, waiting for locks)
-# add up to less.
-STUCK_AFTER = 120.0
+STUCK_AFTER = 120.0  # seconds without progress; the limits within a piece of work add up to less
 
 SHORTLY = 0.05  # seconds
 

@@ -112,8 +112,7 @@ def _examined_data(now: datetime) -> Iterator[tuple[bool | None, str, str]]:
         row = audit.last(db.session, action)
         recent = row is not None and row.at > now - LATE
         yield recent, subject, f"{row.at:%Y-%m-%d %H:%M} UTC" if row else f"never; run: {command}"
-    is_well, words = drill.last(db.session, now)
-    yield is_well, "last drill", words
+    yield drill.last(db.session, now)
     text_faults = "; ".join(
         texts.faults(installation.settings.instance, installation.settings.languages)
     )

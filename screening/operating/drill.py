@@ -113,11 +113,11 @@ def faults(
         yield f"it has {found} screenings; when it was made there were {sent - deleted}"
 
 
-def last(session: Session, now: datetime) -> tuple[bool | None, str]:
-    """Return whether the last drill is recent and passed (None: never done), and this in words."""
+def last(session: Session, now: datetime) -> tuple[bool | None, str, str]:
+    """Return, as a check of `flask doctor`, whether the last drill is recent and passed."""
     rows = [row for row in (audit.last(session, PASSED), audit.last(session, FAILED)) if row]
     if not rows:
-        return None, "never; run: flask drill FOLDER-OF-BACKUPS"
+        return None, "last drill", "never; run: flask drill FOLDER-OF-BACKUPS"
     row = max(rows, key=lambda row: row.number)
     is_well = row.action == PASSED and row.at > now - LATE
-    return is_well, f"{row.at:%Y-%m-%d %H:%M} UTC, {row.action}: {row.detail}"
+    return is_well, "last drill", f"{row.at:%Y-%m-%d %H:%M} UTC, {row.action}: {row.detail}"

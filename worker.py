@@ -34,9 +34,10 @@ STALLED_SECONDS = 10  # without a byte received or sent, while a thread answers
 HEAD_BYTES = 64 * 1024  # above the limit at which the application refuses
 BODY_BYTES = 3 * 1024 * 1024
 WAITING_BYTES = 64 * 1024 * 1024  # of incomplete requests, in a process
-# Seconds for a request. Then its connection is closed: that frees a thread whose client is slow.
+# Seconds for a request, or for the next part of its answer. Then its connection is closed: that
+# frees a thread whose client is slow.
 ANSWER_SECONDS = 55
-STUCK_SECONDS = 60  # for a request; then its thread is stuck, and the process is replaced
+STUCK_SECONDS = 60  # for the same; then its thread is stuck, and the process is replaced
 AT_ONCE = 64 * 1024  # bytes
 LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,15})[ \t]*\r\n", re.IGNORECASE)
 CHUNKED = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
@@ -48,6 +49,15 @@ VISITORS = [
     re.compile(rb"\r\n%b:([^\r]*)" % name, re.IGNORECASE)
     for name in (b"cookie", b"x-forwarded-for")
 ]
+
+
+class Connection(socket.socket):
+    """A connection that knows since when the client has been waiting for a part of the answer."""
+
+    def sendall(self, *given: Any) -> None:
+        """Send a part of the answer."""
+        self.since = time.monotonic()
+        super().sendall(*given)
 
 
 class Worker(ThreadWorker):
@@ -93,10 +103,10 @@ class Worker(ThreadWorker):
         now = time.monotonic()
         faults = []
         for conn in list(self.answering):
-            if now - conn.since > ANSWER_SECONDS:
+            if now - conn.sock.since > ANSWER_SECONDS:
                 with suppress(OSError):
                     conn.sock.shutdown(socket.SHUT_RDWR)
-            if now - conn.since > STUCK_SECONDS:
+            if now - conn.sock.since > STUCK_SECONDS:
                 self.nr_conns -= 1  # the stopping process does not wait for it
                 conn.is_stuck = True
                 faults.append(f"the request in thread {conn.thread:#018x} is stuck")
@@ -104,7 +114,7 @@ class Worker(ThreadWorker):
 
     def handle(self, conn: TConn) -> Any:
         """Answer a request, in a thread."""
-        conn.since = time.monotonic()
+        conn.sock.since = time.monotonic()
         conn.is_stuck = False
         conn.thread = threading.get_ident()
         self.answering.add(conn)
@@ -199,6 +209,7 @@ class Worker(ThreadWorker):
 def _read(conn: TConn) -> tuple[bytes, bool]:
     """Return the unparsed bytes, which stay in the parser, and whether the client has closed."""
     if not conn.initialized:
+        conn.sock = Connection(fileno=conn.sock.detach())
         conn.init()
         conn.is_closing = False
         conn.begun = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from flask import Flask, Response
@@ -53,6 +54,18 @@ def slow(seconds: float) -> str:
 def much() -> Response:
     """Answer with more than a client takes that does not read."""
     return Response(b"x" * 10**6 for _ in range(100))
+
+
+@app.get("/parts")
+def parts() -> Response:
+    """Answer for longer than a request may take, part by part."""
+
+    def parts() -> Iterator[str]:
+        for number in range(8):
+            yield str(number)
+            time.sleep(0.5)
+
+    return Response(parts())
 
 
 @app.get("/failing/<calls>")

@@ -75,8 +75,10 @@ class Worker(ThreadWorker):
 
     def run(self) -> None:
         """Serve until told to stop, or until a thread is stuck."""
-        # Where the main loop is stuck, gunicorn sends SIGABRT, and this logs where each thread is.
-        faulthandler.enable()
+        from screening import background  # not before: the master must not load the application
+
+        self.background_fault = partial(background.fault, self.wsgi.extensions["screening"])
+        faulthandler.enable()  # for the SIGABRT that gunicorn sends where this loop is stuck
         super().run()
         if self.has_stuck_thread:
             os._exit(1)  # the interpreter would wait for that thread
@@ -84,23 +86,15 @@ class Worker(ThreadWorker):
     def notify(self) -> None:
         """Tell the master that the main loop runs; stop where another thread is stuck."""
         super().notify()
-        # Imported here: the master imports this module, and must not load the application.
-        from screening import background
-        from screening.installation import current_installation
-
-        if not self.alive:
-            return
-        installation = current_installation(self.wsgi)
-        fault = self._stuck_requests() or background.fault(installation, now=time.monotonic())
-        if fault:
+        now = time.monotonic()
+        if self.alive and (fault := self._stuck_requests(now) or self.background_fault(now=now)):
             self.log.error("%s; this process is replaced. Its threads are at:", fault)
             faulthandler.dump_traceback()  # files, lines and functions, no values
             self.has_stuck_thread = True
             self.alive = False
 
-    def _stuck_requests(self) -> str:
+    def _stuck_requests(self, now: float) -> str:
         """Close the connections of slow requests; return which threads are stuck, or ""."""
-        now = time.monotonic()
         faults = []
         for conn in list(self.answering):
             if now - conn.sock.since > ANSWER_SECONDS:

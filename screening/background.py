@@ -124,8 +124,7 @@ def once(app: Flask) -> bool:
                 session=db.session, keys=installation.keys, now=datetime.now(UTC), by="server"
             )
             days = installation.settings.retention_days
-            progress = installation.note_progress
-            retention.daily(actor, this_machine(), days=days, progress=progress)
+            retention.daily(actor, this_machine(), days=days, progress=installation.note_progress)
         except ClockInDoubt:
             log.warning(
                 "%s",

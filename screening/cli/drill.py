@@ -5,11 +5,11 @@ from pathlib import Path
 import click
 from pydantic import SecretStr
 
-from screening.cli.common import commands, current_actor, fail, on_a_ready_installation, progress
+from screening.cli.common import commands, current_actor, on_a_ready_installation, progress
 from screening.extensions import db
 from screening.installation import current_installation
 from screening.operating import drill as drills
-from screening.operating.backup import restore
+from screening.operating.backup import CannotCopy, restore
 
 
 @commands.command()
@@ -33,11 +33,11 @@ def drill(folder: Path, database: str) -> None:
                 restore(engine, keys, source, copied)
             with progress("Assessing again") as assessed:
                 faults = list(drills.faults(db.session, keys, engine, source.name, assessed))
+        if faults:
+            raise CannotCopy("\n".join([f"{source} is not what was stored:", *faults]))
     except Exception as err:
-        current_actor().note_at_once(drills.FAILED, detail=type(err).__name__)
+        reason = str(err) if isinstance(err, CannotCopy) else type(err).__name__
+        current_actor().note_at_once(drills.FAILED, detail=reason.partition("\n")[0])
         raise
-    if faults:
-        current_actor().note_at_once(drills.FAILED, detail=f"{source.name}: {len(faults)} faults")
-        fail(*faults)
     current_actor().note_at_once(drills.PASSED, detail=source.name)
     click.echo(f"{source} can be restored and has all that was stored when it was made.")

@@ -30,13 +30,10 @@ FREE = 2**30  # bytes that the live data keep
 def newest(session: Session, folder: Path) -> Path:
     """Return the backup that was made last, by the audit log. Raises CannotCopy."""
     made = audit.last(session, "backed up")
-    if made is None:
-        raise CannotCopy("There is no backup yet; run `flask backup FILE`")
-    file = folder / made.detail
-    if not file.is_file():
-        name = f"{made.detail} of {made.at:%Y-%m-%d %H:%M} UTC"
+    name = f"{made.detail} of {made.at:%Y-%m-%d %H:%M} UTC" if made else "none was made yet"
+    if made is None or not (folder / made.detail).is_file():
         raise CannotCopy(f"{folder} does not have the newest backup: {name}")
-    return file
+    return folder / made.detail
 
 
 @contextmanager

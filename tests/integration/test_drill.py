@@ -102,6 +102,7 @@ def test_the_backup_that_was_made_last_is_tried_and_no_other(tried: Tried) -> No
     (tried.backups / "second").unlink()
     assert "does not have the newest backup: second of 2" in tried.drill(code=1).stderr
     assert tried.told().startswith("FAULT  last drill: ")
+    assert "does not have the newest backup" in tried.told()
 
 
 @both_databases

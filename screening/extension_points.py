@@ -102,8 +102,6 @@ class ExtensionPoints:
         default_factory=list
     )
     appointments: list[Appointments] = field(default_factory=list)
-    # The references of screenings without a decision whose appointment has come.
-    appointed: list[Callable[[Session, Keys, datetime], list[str]]] = field(default_factory=list)
     # Work of `flask init` on rows of an earlier release.
     preparations: list[Callable[[Session, Keys], None]] = field(default_factory=list)
     # Whether the draft with this hash can be found again without a code.

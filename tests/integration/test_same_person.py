@@ -30,7 +30,7 @@ both_databases = pytest.mark.both_databases
 
 BORN = date(1971, 4, 9)
 NEWER = "Newer answers arrived on"
-EARLIER = "There are earlier answers."
+EARLIER = "There are earlier answers"
 PERHAPS = "Perhaps the same person has sent other answers."
 
 
@@ -83,7 +83,7 @@ def dr(app: Flask) -> Colleague:
 def say(dr: Colleague, reference: str, other: str, is_same: str) -> None:
     """Press the button beside the other screening on the page of one."""
     page = dr.get(f"/clinic/screenings/{reference}").text
-    form = re.search(rf'name="other" value="{other}"><input[^>]*name="seen" value="([^"]*)"', page)
+    form = re.search(rf'name="other" value="{other}">\s*<input[^>]*name="seen" value="([^"]*)"', page)
     assert form is not None
     values = {"other": other, "seen": form[1], "is_same": is_same}
     dr.post(f"/clinic/screenings/{reference}/same-person", values)
@@ -230,7 +230,7 @@ def test_what_was_established_last_time_stands_beside_todays_answers(app: Flask)
     dr.decide(older, "defer", until=tomorrow, note="Wait for the blood test")
     newer = sent(app, infection="unsure")
     page = dr.get(f"/clinic/screenings/{newer}").text
-    last = page[page.index('id="last-time"') : page.index('<form class="review"')]
+    last = page[page.index('id="earlier"') : page.index('<form class="review"')]
     for words in (
         "Looked at her",
         "Wait for the blood test",
@@ -242,6 +242,22 @@ def test_what_was_established_last_time_stands_beside_todays_answers(app: Flask)
     # today's answer stays open
     assert 'class="outcome clarify"' in page
     assert "checked" not in page[page.index('<form class="review"') :]
+
+
+def test_what_was_taken_back_since_the_last_decision_is_shown_too(app: Flask) -> None:
+    dr = Colleague(app)
+    decided = sent(app, hours_ago=900)
+    dr.decide(decided, "proceed", note="All well")
+    infection = sent(app, hours_ago=2, infection="yes", infection_symptoms=["fever"])
+    again = sent(app, hours_ago=1)
+    newest = sent(app)
+    page = dr.get(f"/clinic/screenings/{newest}").text
+    assert "There are earlier answers, and some differ." in dr.text
+    earlier = page[page.index('id="earlier"') : page.index('<form class="review"')]
+    assert "Fever" in earlier
+    assert "All well" in earlier
+    places = [earlier.index(reference) for reference in (again, infection, decided)]
+    assert places == sorted(places)
 
 
 @both_databases

@@ -14,7 +14,6 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, defer
 
 from screening.domain.assessment import Screening
-from screening.domain.entries import Status
 from screening.features.invitations.invitation import Invitation
 from screening.features.invitations.tables import InvitationRow
 from screening.storage import records, screenings
@@ -177,17 +176,6 @@ def behind(session: Session, keys: Keys, screening: Screening) -> Invitation | N
     )
     row = session.scalars(query).one_or_none()
     return None if row is None else read(row, keys)
-
-
-def appointed(session: Session, keys: Keys, now: datetime) -> list[str]:
-    """Return the references of screenings without a decision whose appointment has come."""
-    is_open = ScreeningRow.status != Status.REVIEWED
-    kept = _kept(session, keys, now, _EVERY.where(is_open))
-    return [
-        row.reference
-        for row in kept
-        if row.invitation and row.invitation.appointment and row.invitation.appointment <= now
-    ]
 
 
 def behind_draft(

@@ -68,7 +68,7 @@ class Expected:
     """A patient who is expected at a moment (UTC).
 
     `reference` is that of the patient's newest screening, or empty. `other` is that of a screening
-    sent under another name, date of birth or visit, which may not be this patient's. `patient` is
+    with another name, date of birth or visit, which may not be this patient's. `patient` is
     None where the row cannot be opened. `progress` says how far it has come without answers.
     """
 

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session, defer
 
+from screening.domain.answers import Patient
 from screening.storage import screenings, search
 from screening.storage.encryption import Keys
 from screening.storage.identity import Identity
@@ -107,6 +109,26 @@ def places(session: Session, keys: Keys, rows: Sequence[ScreeningRow]) -> dict[s
 def has_newer(session: Session, keys: Keys, reference: str) -> bool:
     """Return whether the same person has sent a screening later than this one."""
     return bool(newer(session, keys, screenings.row_of(session, reference)))
+
+
+def sent_since(
+    session: Session, keys: Keys, people: Mapping[str, tuple[Patient, datetime]]
+) -> dict[str, str]:
+    """Return the reference of what each person has sent last since a moment, by the same keys."""
+    holders: dict[bytes, list[str]] = {}
+    for id, (patient, _since) in people.items():
+        for token in search.tokens(keys, search.identity("", patient, "").same()):
+            holders.setdefault(token, []).append(id)
+    query = (
+        select(SearchRow.token, ScreeningRow.reference, ScreeningRow.submitted_at)
+        .join(ScreeningRow, ScreeningRow.id == SearchRow.screening_id)
+        .where(SearchRow.token.in_(holders))
+        .order_by(ScreeningRow.submitted_at, ScreeningRow.id)
+    )
+    last = {}
+    for token, reference, sent_at in session.execute(query):
+        last |= {id: reference for id in holders[bytes(token)] if sent_at >= people[id][1]}
+    return last
 
 
 def similar(

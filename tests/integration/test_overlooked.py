@@ -9,7 +9,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from screening import background
-from screening.extension_points import ExtensionPoints
+from screening.domain.appointment import Appointment
 from screening.extensions import db
 from screening.installation import current_installation
 from screening.operating import overlooked
@@ -65,6 +65,13 @@ def found(app: Flask, *, clinical: bool = True) -> overlooked.Overlooked:
             actor.session, actor.keys, timezone="UTC", today=installation.today()
         ) as list_:
             return overlooked.find(actor, installation, list_, clinical=False)
+
+
+def has_come(app: Flask, *references: str) -> None:
+    """Give screenings an appointment that has come."""
+    appointment = Appointment(at=datetime.now(UTC), prescriber="Dr dr")
+    given = dict.fromkeys(references, appointment)
+    current_installation(app).points.appointments.append(lambda _session, _keys, _firsts: given)
 
 
 def tell(app: Flask, mails: Mails, *, hours: float = 0) -> int:
@@ -126,9 +133,8 @@ def test_a_screening_that_cannot_be_opened_is_raised_as_if_it_were_serious(app: 
 
 
 def test_one_without_a_decision_is_raised_when_its_appointment_comes(app: Flask) -> None:
-    points: ExtensionPoints = current_installation(app).points
     reference = arrived(app, 1)
-    points.appointed.append(lambda _session, _keys, _now: [reference])
+    has_come(app, reference)
     dr = Colleague(app)
     assert "1 screening has no decision although its appointment has come." in dr.text
     assert 'screening_overlooked{reason="appointment"} 1' in dr.get("/metrics").text
@@ -191,7 +197,7 @@ def test_a_mail_that_failed_is_sent_an_hour_later(app: Flask) -> None:
 def test_at_its_appointment_only_what_nobody_has_opened_is_told(app: Flask) -> None:
     mails = Mails()
     seen, unseen = arrived(app, 1), arrived(app, 1)
-    current_installation(app).points.appointed.append(lambda _session, _keys, _now: [seen, unseen])
+    has_come(app, seen, unseen)
     Colleague(app).get(f"/clinic/screenings/{seen}")
     assert tell(app, mails) == 1
     assert mails.sent[0][1] == "1 screening waits"

@@ -83,7 +83,9 @@ def dr(app: Flask) -> Colleague:
 def say(dr: Colleague, reference: str, other: str, is_same: str) -> None:
     """Press the button beside the other screening on the page of one."""
     page = dr.get(f"/clinic/screenings/{reference}").text
-    form = re.search(rf'name="other" value="{other}">\s*<input[^>]*name="seen" value="([^"]*)"', page)
+    form = re.search(
+        rf'name="other" value="{other}">\s*<input[^>]*name="seen" value="([^"]*)"', page
+    )
     assert form is not None
     values = {"other": other, "seen": form[1], "is_same": is_same}
     dr.post(f"/clinic/screenings/{reference}/same-person", values)

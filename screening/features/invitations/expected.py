@@ -16,7 +16,7 @@ from screening.features.invitations import store
 from screening.features.invitations.invitation import Invitation, is_same
 from screening.features.invitations.store import InvitationState
 from screening.features.invitations.tables import InvitationRow
-from screening.storage import screenings
+from screening.storage import links, screenings
 from screening.storage.encryption import Keys
 from screening.storage.private_files import KeyFault
 from screening.storage.tables import ScreeningRow
@@ -36,6 +36,7 @@ def expected(session: Session, keys: Keys, since: datetime, until: datetime) -> 
     """Return who has an appointment from a moment until another, by time.
 
     A patient who was invited to it again is listed once. Rows that cannot be opened come first.
+    Answers that the patient has sent without the link, or on paper, since the invitation count too.
     """
     now = datetime.now(UTC)
     days = [since.date() + ONE_DAY * number for number in range((until - since).days + 2)]
@@ -50,16 +51,24 @@ def expected(session: Session, keys: Keys, since: datetime, until: datetime) -> 
         )
         .order_by(ScreeningRow.id.is_not(None), InvitationRow.created_at, InvitationRow.id)
     )
-    rows = session.execute(query).all()
-    newest = screenings.newest(session, keys, [first for _row, first in rows if first])
-    patients = _patients(session, keys, list(newest.values()))
+    rows = [
+        (row, first, invitation, at)
+        for row, first in session.execute(query)
+        for invitation in [_read(row, keys)]
+        for at in [invitation.appointment if invitation else since]
+        if at is not None and since <= at < until
+    ]
+    unanswered = {
+        row.id: (invitation.patient, row.created_at)
+        for row, first, invitation, _at in rows
+        if invitation and not first
+    }
+    alone = links.sent_since(session, keys, unanswered)
+    newest = screenings.newest(session, keys, [first for _row, first, *_ in rows if first])
+    patients = _patients(session, keys, [*newest.values(), *alone.values()])
     invited: dict[object, Expected] = {}  # a later row of the same patient takes its place
-    for row, first in rows:
-        invitation = _read(row, keys)
-        at = since if invitation is None else invitation.appointment
-        if at is None or not since <= at < until:
-            continue
-        reference = newest.get(first, "")
+    for row, first, invitation, at in rows:
+        reference = newest.get(first, "") or alone.get(row.id, "")
         is_theirs = _is_same(invitation, patients.get(reference))
         patient = None if invitation is None else invitation.patient
         invited[(patient, at) if patient else row.id] = Expected(

@@ -18,6 +18,7 @@ from screening.features.invitations import service
 from screening.features.invitations.invitation import Invitation
 from screening.features.invitations.tables import InvitationRow
 from screening.installation import current_installation
+from screening.operating import overlooked
 from screening.storage import screenings
 from screening.storage.codes import new_reference
 from screening.storage.database import write
@@ -236,6 +237,17 @@ def test_changed_answers_take_the_place_of_earlier_ones(app: Flask) -> None:
     assert newer.reference in table
     assert first not in table
 
+    def raised() -> list[str]:
+        with app.app_context():
+            later = act_of(app, now=NOON + timedelta(minutes=1))
+            return overlooked.read(later, current_installation(), patience=5).appointed
+
+    assert raised() == [newer.reference]
+    dr.decide(first, "proceed", reason="By mistake")
+    assert raised() == [newer.reference]
+    dr.decide(newer.reference, "do_not_start")
+    assert raised() == []
+
 
 def test_who_sent_other_answers_without_the_link_is_marked_among_those_expected(app: Flask) -> None:
     invited = expect(app, "Ana Again", NOON, answers={})
@@ -248,6 +260,31 @@ def test_who_sent_other_answers_without_the_link_is_marked_among_those_expected(
     staff = Colleague(app, "sam", "staff")
     staff.get("/clinic/")
     assert words(staff).count("Sent more than once") == 2
+
+
+@both_databases
+def test_what_an_expected_patient_sent_without_the_link_is_shown_at_the_appointment(
+    app: Flask,
+) -> None:
+    walk_in(app, "Ana Paper", birth_date=BORN)  # before the invitation: of an earlier visit
+    walk_in(app, "Di Early", birth_date=BORN)
+    for name in ("Ana Paper", "Bo Visit", "Di Early"):
+        expect(app, name, NOON)
+    sent = walk_in(app, "ana  PAPER", birth_date=BORN, **CONTRA)
+    with app.app_context():
+        keys, book = current_installation().keys, current_installation().books["en"]
+        other = store(
+            db.session, keys, book, all_no(), name="Bo Typo", birth_date=BORN, visit="v bo visit"
+        ).reference
+    dr = Colleague(app)
+    dr.get("/clinic/")
+    assert "3 patients, 2 have not answered" in words(dr)
+    table = words(dr).partition("Expected today")[2].partition("Other screenings")[0]
+    assert re.search(rf"Contraindication .*Ana Paper .*{sent} .*New", table)
+    assert f"Not as invited: {other}" in table
+    assert sent not in words(dr).partition("Other screenings")[2]
+    dr.get("/clinic/?show=unanswered")
+    assert sorted(expected_names(dr)) == ["Bo Visit", "Di Early"]
 
 
 @both_databases

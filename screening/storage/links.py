@@ -15,7 +15,7 @@ from screening.storage.private_files import KeyFault
 from screening.storage.tables import SamePersonRow, ScreeningRow, SearchRow
 
 MOST_OPENED = 200  # screenings whose patients are read to find further ones
-MOST_SIMILAR = 5
+MOST_SIMILAR = 5  # by name and date of birth, and again by visit
 # the audit actions of a decision, with the id of the pair as their subject
 LINKED = "linked"
 PARTED = "parted"
@@ -134,11 +134,18 @@ def sent_since(
 def similar(
     session: Session, keys: Keys, row: ScreeningRow, *, known: Iterable[str]
 ) -> list[ScreeningRow]:
-    """Return the newest screenings that may be of the same person, without the ids in `known`."""
-    tokens = search.tokens(keys, _identity(keys, row).perhaps())
-    found = select(SearchRow.screening_id).where(SearchRow.token.in_(tokens))
-    is_other = ScreeningRow.id.not_in([row.id, *known])
-    return _rows(session, ScreeningRow.id.in_(found), is_other, newest=MOST_SIMILAR)
+    """Return the newest screenings that may be of the same person, without the ids in `known`.
+
+    A visit that many people wrote leaves room for those whose name or date of birth is similar.
+    """
+    identity = _identity(keys, row)
+    rows: list[ScreeningRow] = []
+    for terms in (identity.mistyped(), identity.same_visit()):
+        tokens = search.tokens(keys, terms)
+        found = select(SearchRow.screening_id).where(SearchRow.token.in_(tokens))
+        is_other = ScreeningRow.id.not_in([row.id, *known, *(other.id for other in rows)])
+        rows += _rows(session, ScreeningRow.id.in_(found), is_other, newest=MOST_SIMILAR)
+    return rows
 
 
 def _rows(

@@ -75,7 +75,7 @@ def inbox() -> Page:
     number = page_number()
     asked_day = request.args.get("day", type=date.fromisoformat)
     day = asked_day or installation.today()
-    is_narrow = request.args.get("q") or (not asked_day and (chosen.since or chosen.to))
+    is_narrow = not asked_day and (request.args.get("q") or chosen.since or chosen.to)
     expected = [] if is_narrow else expected_on(day)
     with installation.worklist.current(
         db.session,

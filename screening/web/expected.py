@@ -107,6 +107,9 @@ def with_answers(
 def _is_chosen(line: ExpectedLine, chosen: Filter) -> bool:
     if chosen.prescriber is not None and folded(line.expected.prescriber) != chosen.prescriber:
         return False
+    references = chosen.references
+    if references is not None and line.expected.reference not in references:
+        return False
     if not line.expected.reference and chosen.show == "unanswered":
         return chosen.outcome is None
     if line.answers is None:  # or what a new process has not read yet

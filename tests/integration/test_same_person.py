@@ -159,6 +159,25 @@ def test_somebody_else_is_not_pointed_out(sqlite_app: Flask, patient: dict[str, 
     assert related(sqlite_app, first) == related(sqlite_app, second) == {}
 
 
+@pytest.mark.parametrize("visit", ["none", "no", "?", "n/a", "нет"])
+def test_words_in_place_of_a_visit_number_link_nobody(sqlite_app: Flask, visit: str) -> None:
+    first = sent(sqlite_app, "Ann Lee", visit=visit, hours_ago=1)
+    second = sent(sqlite_app, "Bo Tan", visit=visit)
+    third = sent(sqlite_app, "Cy Fox", birth_date=date(1980, 1, 1), visit=visit)
+    for reference in (first, second, third):
+        assert related(sqlite_app, reference) == {}
+
+
+def test_a_visit_that_many_people_wrote_hides_no_similar_name(sqlite_app: Flask) -> None:
+    first = sent(sqlite_app, "Ann Lee", visit="7", hours_ago=9)
+    typo = sent(sqlite_app, "Anne Lee", hours_ago=8)
+    for number in range(6):
+        sent(sqlite_app, f"Patient {number}{number}{number}", date(1980, 1, number + 1), "7")
+    perhaps = related(sqlite_app, first)["perhaps"]
+    assert perhaps[0] == typo
+    assert len(perhaps) == 6
+
+
 @both_databases
 def test_what_an_older_release_stored_is_linked_after_init(app: Flask) -> None:
     first = sent(app, hours_ago=2)

@@ -100,8 +100,9 @@ def inbox() -> Page:
         lines_of_day = []
         answered = []
     on_page = [*answered, *(line.listed.reference for line in list_lines)]
-    is_last = number * PAGE_LENGTH >= total
+    is_last = number * PAGE_LENGTH >= total or len(on_page) > LONGEST
     walk = Walk(references=tuple(on_page), query=filters, page=number, is_last=is_last)
+    overlooked_walk = Walk(references=(*waiting.unopened, *waiting.appointed), query=filters)
     needing_attention = outbox.needing_attention(db.session, now=datetime.now(UTC))
     review.listed(current_actor(), lines=len(list_lines) + len(lines_of_day), searched=bool(typed))
     hours = min(question.valid_for_hours for question in language.book().questions)
@@ -135,6 +136,9 @@ def inbox() -> Page:
         reasons=installation.points.reasons,
         unread=unread,
         overlooked=waiting,
+        overlooked_walk=overlooked_walk.sealed() if clinical else "",
+        left_from_print=max(len(on_page) - LONGEST, 0),
+        longest=LONGEST,
         in_doubt=clock.doubt(db.session),
         **_announced(),
         newest=audit.head(db.session, installation.keys).number,
@@ -338,9 +342,9 @@ def print_chosen() -> Page:
     chosen = opened_walk(request.form.get("all", "")).references or request.form.getlist(
         "reference"
     )
-    references = list(dict.fromkeys(map(search_index.normal_reference, chosen)))[:LONGEST]
-    if not references:
-        flash(_("Choose the screenings to print first."))
+    references = list(dict.fromkeys(map(search_index.normal_reference, chosen)))
+    if not 0 < len(references) <= LONGEST:
+        flash(_("Choose the screenings to print first: %(most)s at most.", most=LONGEST))
         return redirect(opened_walk(request.form.get("list", "")).back, code=303)
     title = _("Pre-visit screenings: %(count)s", count=len(references))
     try:

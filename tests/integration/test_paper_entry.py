@@ -336,7 +336,13 @@ def test_staff_are_not_addressed_as_the_patient(app: Flask, typist: Typist) -> N
         assert word not in typist.text
     assert "Enter the patient’s name" in typist.text
     typist.type_in()
-    for word in ("Check your answers", "Your answers", "About you"):
+    for word in (
+        "Check your answers",
+        "Your answers",
+        "About you",
+        "Your name",
+        "Your date of birth",
+    ):
         assert word not in typist.text
 
 

@@ -81,10 +81,10 @@ def related(actor: Actor, reference: str) -> Related:
             decided_at=decision.decided_at if decision else None,
         )
 
-    place = links.sent_order(row)
+    place = links.answered(actor.keys, row)
     return Related(
-        earlier=tuple(shown(other) for other in same if links.sent_order(other) < place),
-        newer=tuple(shown(other) for other in same if links.sent_order(other) > place),
+        earlier=tuple(shown(other) for other in same if links.answered(actor.keys, other) < place),
+        newer=tuple(shown(other) for other in same if links.answered(actor.keys, other) > place),
         perhaps=tuple(map(shown, perhaps)),
         parted=tuple(map(shown, apart)),
     )

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 
 from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session, defer
@@ -15,6 +16,7 @@ from screening.storage.private_files import KeyFault
 from screening.storage.tables import SamePersonRow, ScreeningRow, SearchRow
 
 MOST_OPENED = 200  # screenings whose patients are read to find further ones
+PAPER_DAY = timedelta(days=1, seconds=-1)
 MOST_SIMILAR = 5  # by name and date of birth, and again by visit
 # the audit actions of a decision, with the id of the pair as their subject
 LINKED = "linked"
@@ -70,23 +72,31 @@ def others(
         known |= {row.id: row for row in _rows(session, ScreeningRow.id.in_(missing))}
     return {
         row.id: sorted(
-            (known[id] for id in _reached(row.id, linked, parted) if id in known), key=sent_order
+            (known[id] for id in _reached(row.id, linked, parted) if id in known),
+            key=partial(answered, keys),
         )
         for row in rows
     }
 
 
-def sent_order(row: ScreeningRow) -> tuple[object, str]:
-    """Return the key by which screenings are sorted in the order of sending."""
-    return row.submitted_at, row.id
+def answered(keys: Keys, row: ScreeningRow) -> tuple[datetime, str]:
+    """Return the key that sorts screenings by when they were answered.
+
+    An older paper form may be typed in after newer answers were sent: it counts as answered at the
+    end of the day on the paper.
+    """
+    at = row.submitted_at
+    with suppress(KeyFault):
+        if paper := screenings.patient(row, keys).paper:
+            at = min(at, paper.filled_in_at + PAPER_DAY)
+    return at, row.id
 
 
 def newer(session: Session, keys: Keys, row: ScreeningRow) -> list[ScreeningRow]:
-    """Return the screenings of the same person that were sent later, oldest first."""
+    """Return the screenings of the same person that were answered later, oldest first."""
+    place = answered(keys, row)
     return [
-        other
-        for other in others(session, keys, [row])[row.id]
-        if sent_order(other) > sent_order(row)
+        other for other in others(session, keys, [row])[row.id] if answered(keys, other) > place
     ]
 
 
@@ -101,7 +111,7 @@ def places(session: Session, keys: Keys, rows: Sequence[ScreeningRow]) -> dict[s
         last = same[row.id][-1:]
         if not last:
             return ""
-        return "older" if sent_order(last[0]) > sent_order(row) else "newest"
+        return "older" if answered(keys, last[0]) > answered(keys, row) else "newest"
 
     return {row.id: place(row) for row in rows}
 
@@ -125,7 +135,7 @@ def sent_since(
         .where(SearchRow.token.in_(holders))
         .order_by(ScreeningRow.submitted_at, ScreeningRow.id)
     )
-    last = {}
+    last: dict[str, str] = {}
     for token, reference, sent_at in session.execute(query):
         last |= {id: reference for id in holders[bytes(token)] if sent_at >= people[id][1]}
     return last

@@ -98,11 +98,13 @@ def inbox() -> Page:
     list_lines = list(lines(listed))
     if number > 1:
         lines_of_day = []
-        answered = []
-    on_page = [*answered, *(line.listed.reference for line in list_lines)]
+    of_day = [line.expected.reference or line.expected.other for line in lines_of_day]
+    on_page = [*filter(None, of_day), *(line.listed.reference for line in list_lines)]
+    on_page = list(dict.fromkeys(on_page))
     is_last = number * PAGE_LENGTH >= total or len(on_page) > LONGEST
     walk = Walk(references=tuple(on_page), query=filters, page=number, is_last=is_last)
-    overlooked_walk = Walk(references=(*waiting.unopened, *waiting.appointed), query=filters)
+    raised = dict.fromkeys((*waiting.unopened, *waiting.appointed))
+    overlooked_walk = Walk(references=tuple(raised), query=filters)
     needing_attention = outbox.needing_attention(db.session, now=datetime.now(UTC))
     review.listed(current_actor(), lines=len(list_lines) + len(lines_of_day), searched=bool(typed))
     hours = min(question.valid_for_hours for question in language.book().questions)

@@ -112,8 +112,9 @@ def _is_chosen(line: ExpectedLine, chosen: Filter) -> bool:
         return False
     if not line.expected.reference and chosen.show == "unanswered":
         return chosen.outcome is None
-    if line.answers is None:  # or what a new process has not read yet
-        return chosen.outcome is None and chosen.show in ("todo", "all", "unreviewed")
+    if line.answers is None:  # or what a new process has not read yet; `other` is of any outcome
+        is_outcome = bool(line.expected.other) or chosen.outcome is None
+        return is_outcome and chosen.show in ("todo", "all", "unreviewed")
     if chosen.outcome is not None and line.answers.listed.outcome is not chosen.outcome:
         return False
     return {

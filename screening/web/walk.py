@@ -26,7 +26,7 @@ class Walk:
 
     def sealed(self) -> str:
         """Return what the address of a screening carries. Nobody else can open it."""
-        joined = "".join([*dict.fromkeys(self.references)][:LONGEST])
+        joined = "".join(self.references[:LONGEST])
         content = json.dumps([self.query, self.page, self.is_last, joined])
         return sealed_for_me(content.encode(), table="list", column="walk")
 

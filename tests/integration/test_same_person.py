@@ -12,6 +12,7 @@ from flask import Flask
 from pypdf import PdfReader
 from sqlalchemy import delete
 
+from screening.domain.answers import Paper
 from screening.extensions import db
 from screening.installation import current_installation
 from screening.services import same_person
@@ -41,11 +42,16 @@ def sent(
     visit: str = "",
     *,
     hours_ago: float = 0,
+    paper_days_ago: int | None = None,
     **answers: Any,
 ) -> str:
     """The reference of a screening that was sent some hours ago, "no" to all but `answers`."""
     at = datetime.now(UTC) - timedelta(hours=hours_ago)
-    patient = {"name": name, "birth_date": birth_date, "visit": visit}
+    patient: dict[str, Any] = {"name": name, "birth_date": birth_date, "visit": visit}
+    if paper_days_ago is not None:
+        midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        on = midnight - timedelta(days=paper_days_ago)
+        patient["paper"] = Paper(filled_in_at=on, typed_by="Dr desk")
     with app.app_context():
         installation = current_installation()
         values = all_no(**answers)
@@ -279,6 +285,22 @@ def test_what_was_taken_back_since_the_last_decision_is_shown_too(app: Flask) ->
     assert "All well" in earlier
     places = [earlier.index(reference) for reference in (again, infection, decided)]
     assert places == sorted(places)
+
+
+@both_databases
+def test_an_old_paper_that_is_typed_in_late_is_not_the_newest(app: Flask, dr: Colleague) -> None:
+    phone = sent(app, hours_ago=1, infection="yes", infection_symptoms=["fever"])
+    paper = sent(app, paper_days_ago=5)
+    assert related(app, phone) == {"earlier": [paper]}
+    assert related(app, paper) == {"newer": [phone]}
+    five_days_ago = datetime.now(UTC) - timedelta(days=5)
+    assert f"Paper of {five_days_ago:%d-%b-%Y}" in dr.get(f"/clinic/screenings/{phone}").text
+    dr.decide(paper, "proceed")
+    assert "give your reason for deciding on these older ones" in dr.text
+    assert "NEWER ANSWERS" in printed(dr, paper)
+    assert "Earlier answers of this patient" in printed(dr, phone)
+    today = sent(app, paper_days_ago=0)  # at which hour is not known: as it was typed in
+    assert related(app, today)["earlier"] == [paper, phone]
 
 
 @both_databases

@@ -6,6 +6,7 @@ import re
 import secrets
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from html import unescape
 from typing import Any
 
 import pytest
@@ -205,6 +206,10 @@ def test_answers_under_another_name_are_not_those_of_the_invited_patient(app: Fl
     assert "1 patient, 1 has not answered" in words(dr)
     assert f"Not as invited: {reference}" in words(dr)
     assert other_names(dr) == ["Bo Other"]  # nothing waits unseen
+    dr.get(f"/clinic/?day={NOON.date()}&outcome=contraindication")
+    assert f"Not as invited: {reference}" in words(dr)
+    dr.get(unescape(re.findall(rf'href="([^"]*{reference}[^"]*)"', dr.page.text)[0]))
+    assert "1 of 1 in the list" in words(dr)
 
 
 def test_who_was_invited_twice_is_expected_once_and_withdrawn_links_are_left_out(

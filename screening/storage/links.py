@@ -16,6 +16,7 @@ from screening.storage.private_files import KeyFault
 from screening.storage.tables import SamePersonRow, ScreeningRow, SearchRow
 
 MOST_OPENED = 200  # screenings whose patients are read to find further ones
+OLDER = "older"  # the place of a screening, where a later one exists
 PAPER_DAY = timedelta(days=1, seconds=-1)
 MOST_SIMILAR = 5  # by name and date of birth, and again by visit
 # the audit actions of a decision, with the id of the pair as their subject
@@ -92,18 +93,10 @@ def answered(keys: Keys, row: ScreeningRow) -> tuple[datetime, str]:
     return at, row.id
 
 
-def newer(session: Session, keys: Keys, row: ScreeningRow) -> list[ScreeningRow]:
-    """Return the screenings of the same person that were answered later, oldest first."""
-    place = answered(keys, row)
-    return [
-        other for other in others(session, keys, [row])[row.id] if answered(keys, other) > place
-    ]
-
-
 def places(session: Session, keys: Keys, rows: Sequence[ScreeningRow]) -> dict[str, str]:
     """Return by the id of each row whether it is the `newest` of several by the same person.
 
-    It is `older` where a later one exists, and "" where there is no other.
+    It is OLDER where a later one exists, and "" where there is no other.
     """
     same = others(session, keys, rows)
 
@@ -111,14 +104,9 @@ def places(session: Session, keys: Keys, rows: Sequence[ScreeningRow]) -> dict[s
         last = same[row.id][-1:]
         if not last:
             return ""
-        return "older" if answered(keys, last[0]) > answered(keys, row) else "newest"
+        return OLDER if answered(keys, last[0]) > answered(keys, row) else "newest"
 
     return {row.id: place(row) for row in rows}
-
-
-def has_newer(session: Session, keys: Keys, reference: str) -> bool:
-    """Return whether the same person has sent a screening later than this one."""
-    return bool(newer(session, keys, screenings.row_of(session, reference)))
 
 
 def sent_since(

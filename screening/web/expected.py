@@ -12,7 +12,6 @@ from screening.extension_points import Expected
 from screening.extensions import db
 from screening.installation import current_installation
 from screening.storage import links, screenings
-from screening.storage.private_files import KeyFault
 from screening.storage.search import folded
 from screening.storage.worklist import Filter, Listed
 
@@ -51,15 +50,11 @@ def lines(listed: list[Listed]) -> Iterator[Line]:
     for entry in listed:
         if (row := rows.get(entry.reference)) is None:  # deleted since it was listed
             continue
-        try:
-            patient = screenings.patient(row, current_installation().keys)
-        except KeyFault:
-            patient = None
         yield Line(
             listed=entry,
             status=row.status,
             sent_at=row.submitted_at,
-            patient=patient,
+            patient=screenings.readable_patient(row, current_installation().keys),
             place=places[row.id],
         )
 

@@ -256,7 +256,7 @@ def test_nothing_is_acknowledged_that_was_not_announced_or_is_decided(app: Flask
     dr.decide(decided, "proceed")
     dr.get("/clinic/announced")
     dr.post("/clinic/announced", {"reference": [new, decided, "0000-0000"]})
-    assert "Nothing was ticked." in dr.text
+    assert "Nothing was ticked, or decisions have been recorded meanwhile." in dr.text
     with app.app_context():
         assert audit.last(db.session, "acknowledged") is None
 
@@ -264,8 +264,10 @@ def test_nothing_is_acknowledged_that_was_not_announced_or_is_decided(app: Flask
 def test_a_change_undoes_the_acknowledgement(app: Flask) -> None:
     (reference,) = a_few(app, 1)
     pass_days(app, 80, acknowledged=False)
-    flask(app, "acknowledge", reference)
     dr = Colleague(app)
+    dr.get("/clinic/announced")
+    dr.post("/clinic/announced", {"reference": reference})
+    assert "1 screening may be deleted." in dr.text
     dr.clarify(reference, "infection", infection="no")
     with app.app_context():
         assert db.session.scalars(select(ScreeningRow.acknowledged_at)).one() is None
@@ -279,19 +281,6 @@ def test_a_mark_in_the_table_alone_deletes_nothing(app: Flask) -> None:
         row.acknowledged_at = datetime.now(UTC)
         db.session.commit()
     assert pass_days(app, 150, acknowledged=False) == 0
-
-
-def test_the_command_lists_and_acknowledges_one_or_all(app: Flask) -> None:
-    references = set(a_few(app, 3))
-    pass_days(app, 80, acknowledged=False)
-    listed = flask(app, "acknowledge").stdout
-    assert "3 screenings without a decision are due for deletion from" in listed
-    assert references <= set(listed.split())
-    first = min(references)
-    assert "1 screenings may be deleted." in flask(app, "acknowledge", first).stdout
-    assert "acknowledged already" in flask(app, "acknowledge", first, code=1).stderr
-    assert "2 screenings may be deleted." in flask(app, "acknowledge", "--all").stdout
-    assert pass_days(app, 100, acknowledged=False) == 3
 
 
 def test_staff_cannot_acknowledge(app: Flask) -> None:
@@ -310,6 +299,8 @@ def test_what_an_older_installation_has_announced_needs_no_new_two_weeks(app: Fl
 
         alembic.downgrade("0006_editions_in_force")
     flask(app, "init")
-    assert "1 screenings without a decision" in flask(app, "acknowledge").stdout
-    flask(app, "acknowledge", reference)
+    dr = Colleague(app)
+    assert "1 screening is due for deletion without a decision." in dr.text
+    dr.get("/clinic/announced")
+    dr.post("/clinic/announced", {"reference": reference})
     assert pass_days(app, 96, acknowledged=False) == 1

@@ -9,6 +9,7 @@ from enum import StrEnum
 from textwrap import wrap
 from typing import Any
 
+from flask_babel import LazyString, lazy_gettext
 from sqlalchemy import Select, and_, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, defer
@@ -46,6 +47,17 @@ class InvitationState(StrEnum):
     BLOCKED = "blocked"  # after too many dates of birth that were wrong
 
 
+PROGRESS = {
+    InvitationState.SENT: lazy_gettext("Not opened yet"),
+    InvitationState.OPENED: lazy_gettext("Opened"),
+    InvitationState.FINISHED: lazy_gettext("Answers sent"),
+    InvitationState.OTHER_PERSON: lazy_gettext("Answers sent, not as invited"),
+    InvitationState.EXPIRED: lazy_gettext("Expired"),
+    InvitationState.REVOKED: lazy_gettext("Withdrawn"),
+    InvitationState.BLOCKED: lazy_gettext("Blocked: wrong date of birth"),
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredInvitation:
     """A stored invitation with its progress.
@@ -63,6 +75,11 @@ class StoredInvitation:
     expires_at: datetime
     reminded_at: datetime | None
     reference: str
+
+    @property
+    def progress(self) -> LazyString:
+        """Return the state in words."""
+        return PROGRESS[self.state]
 
     @property
     def is_usable(self) -> bool:

@@ -99,12 +99,15 @@ def inbox() -> Page:
     if number > 1:
         lines_of_day = []
     of_day = [line.expected.reference or line.expected.other for line in lines_of_day]
-    on_page = [*filter(None, of_day), *(line.listed.reference for line in list_lines)]
-    on_page = list(dict.fromkeys(on_page))
+    of_list = (line.listed.reference for line in list_lines)
+    on_page = list(dict.fromkeys((*filter(None, of_day), *of_list)))
     is_last = number * PAGE_LENGTH >= total or len(on_page) > LONGEST
     walk = Walk(references=tuple(on_page), query=filters, page=number, is_last=is_last)
     raised = dict.fromkeys((*waiting.unopened, *waiting.appointed))
     overlooked_walk = Walk(references=tuple(raised), query=filters)
+    announced_count, announced_until, announced = retention.announced(
+        db.session, days=installation.settings.retention_days, shown=failed_jobs.SHOWN
+    )
     needing_attention = outbox.needing_attention(db.session, now=datetime.now(UTC))
     review.listed(current_actor(), lines=len(list_lines) + len(lines_of_day), searched=bool(typed))
     hours = min(question.valid_for_hours for question in language.book().questions)
@@ -139,10 +142,11 @@ def inbox() -> Page:
         unread=unread,
         overlooked=waiting,
         overlooked_walk=overlooked_walk.sealed() if clinical else "",
-        left_from_print=max(len(on_page) - LONGEST, 0),
-        longest=LONGEST,
+        printed_first=LONGEST if len(on_page) > LONGEST else 0,
         in_doubt=clock.doubt(db.session),
-        **_announced(),
+        announced=announced,
+        announced_count=announced_count,
+        announced_until=announced_until,
         newest=audit.head(db.session, installation.keys).number,
         too_many=chosen.references is not None
         and len(chosen.references) >= search_index.FOUND_AT_MOST,
@@ -155,16 +159,6 @@ def _unread(list_: sqlite3.Connection) -> int:
         return 0
     (listed,) = list_.execute("SELECT count(*) FROM list").fetchone()
     return max(screenings.count(db.session) - listed, 1)
-
-
-def _announced() -> dict[str, object]:
-    """Return the screenings that will be deleted without a decision, as values of the template.
-
-    They are the first references, the number of all, and the day from which they are deleted.
-    """
-    days = current_installation().settings.retention_days
-    count, first, references = retention.announced(db.session, days=days, shown=failed_jobs.SHOWN)
-    return {"announced": references, "announced_count": count, "announced_until": first}
 
 
 @blueprint.post("/search")

@@ -110,9 +110,9 @@ def places(session: Session, keys: Keys, rows: Sequence[ScreeningRow]) -> dict[s
 
 
 def sent_since(
-    session: Session, keys: Keys, people: Mapping[str, tuple[Patient, datetime]]
+    session: Session, keys: Keys, people: Mapping[str, tuple[Patient, datetime]], until: datetime
 ) -> dict[str, str]:
-    """Return the reference of what each person has sent last since a moment, by the same keys."""
+    """Return the reference of what each person sent last, since a moment of their own, by key."""
     holders: dict[bytes, list[str]] = {}
     for id, (patient, _since) in people.items():
         for token in search.tokens(keys, search.identity("", patient, "").same()):
@@ -120,7 +120,7 @@ def sent_since(
     query = (
         select(SearchRow.token, ScreeningRow.reference, ScreeningRow.submitted_at)
         .join(ScreeningRow, ScreeningRow.id == SearchRow.screening_id)
-        .where(SearchRow.token.in_(holders))
+        .where(SearchRow.token.in_(holders), ScreeningRow.submitted_at < until)
         .order_by(ScreeningRow.submitted_at, ScreeningRow.id)
     )
     last: dict[str, str] = {}

@@ -25,7 +25,8 @@ def expected(session: Session, keys: Keys, since: datetime, until: datetime) -> 
     """Return who has an appointment from a moment until another, by time.
 
     A patient who was invited to it again is listed once. Rows that cannot be opened come first.
-    Answers that the patient has sent without the link, or on paper, since the invitation count too.
+    Answers that the patient has sent without the link, or on paper, since the invitation and until
+    that moment count too.
     """
     now = datetime.now(UTC)
     days = [since.date() + ONE_DAY * number for number in range((until - since).days + 2)]
@@ -52,7 +53,7 @@ def expected(session: Session, keys: Keys, since: datetime, until: datetime) -> 
         for row, first, invitation, _at in rows
         if invitation and not first
     }
-    alone = links.sent_since(session, keys, unanswered)
+    alone = links.sent_since(session, keys, unanswered, until)
     newest = screenings.newest(session, keys, [first for _row, first, *_ in rows if first])
     sent = screenings.rows(session, [*newest.values(), *alone.values()])
     invited: dict[object, Expected] = {}  # a later row of the same patient takes its place

@@ -302,6 +302,9 @@ def test_what_an_expected_patient_sent_without_the_link_is_shown_at_the_appointm
     assert sent not in words(dr).partition("Other screenings")[2]
     dr.get("/clinic/?show=unanswered")
     assert sorted(expected_names(dr)) == ["Bo Visit2", "Di Early"]
+    expect(app, "Ana Paper", NOON - timedelta(days=1))  # what was sent today came too late for that
+    dr.get(f"/clinic/?day={(NOON - timedelta(days=1)).date()}")
+    assert "1 patient, 1 has not answered" in words(dr)
 
 
 @both_databases

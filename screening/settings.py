@@ -8,6 +8,7 @@ import os
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -75,8 +76,10 @@ def _region(code: str) -> str:
 
 
 def _split(raw: object) -> object:
-    """Return the codes of a text such as "en, es"."""
-    return [part for part in raw.split(",") if part.strip()] if isinstance(raw, str) else raw
+    """Return the words of a text such as "en, es"."""
+    return (
+        [part.strip() for part in raw.split(",") if part.strip()] if isinstance(raw, str) else raw
+    )
 
 
 def _url(url: str) -> str:
@@ -135,6 +138,9 @@ Languages = Annotated[
     tuple[Language, ...],
     BeforeValidator(_split),
     AfterValidator(lambda codes: tuple(dict.fromkeys(codes))),
+]
+Roles = Annotated[
+    tuple[Literal["all", "prescriber", "staff", "admin"], ...], BeforeValidator(_split)
 ]
 Paper = Annotated[Literal["A4", "Letter"], BeforeValidator(_paper)]
 
@@ -282,6 +288,10 @@ class Settings(Options):
         20, "minutes without use after which a signed-in person is signed out"
     )
     longest_hours: Whole = setting(12, "hours after which a signed-in person must sign in again")
+    one_time_hours: Whole = setting(24, "hours after which a one-time password ends")
+    require_second_factor: Roles = setting(
+        (), "roles that need more than a password to sign in: prescriber, staff, admin, or all"
+    )
     copy_minutes: Whole = setting(
         60, "minutes for which a patient can open their own copy after sending"
     )
@@ -328,6 +338,11 @@ class Settings(Options):
             except UnknownLocaleError:
                 continue
         return own
+
+    @property
+    def one_time_lasts(self) -> timedelta:
+        """Return for how long a one-time password can be used."""
+        return timedelta(hours=self.one_time_hours)
 
     @property
     def over_tls(self) -> bool:

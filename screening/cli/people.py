@@ -7,7 +7,7 @@ from screening.cli.common import commands, current_actor, on_a_ready_installatio
 from screening.extensions import db
 from screening.installation import current_installation
 from screening.services import people as service
-from screening.settings import as_called
+from screening.settings import Settings, as_called
 
 
 @commands.group()
@@ -25,23 +25,34 @@ def people() -> None:
 @on_a_ready_installation()
 def people_add(sign_in_name: str, full_name: str, roles: tuple[str, ...], if_none: bool) -> None:
     """Add a person and print a password for the first sign-in; it is shown only now."""
+    settings = current_installation().settings
     password = service.one_time_password()
     hashed = hash_password(password)
     added = service.add(
-        current_actor(), sign_in_name, full_name, roles, hashed, only_if_none=if_none
+        current_actor(),
+        sign_in_name,
+        full_name,
+        roles,
+        hashed,
+        lasts=settings.one_time_lasts,
+        only_if_none=if_none,
     )
     if added:
-        address = f"{current_installation().settings.public_url}/account/sign-in"
+        address = f"{settings.public_url}/account/sign-in"
         click.echo(
             f"First sign-in at {address}: name {sign_in_name}, password {password} "
-            "(to be changed there)"
+            f"(to be changed there; {_ends(settings)})"
         )
     elif (person := service.find(db.session, sign_in_name)) and person.password_is_one_time:
         command = as_called(f"flask people reset-password {sign_in_name}")
         click.echo(
             f"{sign_in_name} has not signed in yet. "
-            f"If the password that was printed is lost: {command}"
+            f"If the password that was printed is lost or has ended: {command}"
         )
+
+
+def _ends(settings: Settings) -> str:
+    return f"ends in {settings.one_time_hours} hours"
 
 
 @people.command("list")
@@ -83,8 +94,9 @@ def people_enable(sign_in_name: str) -> None:
 def people_reset_password(sign_in_name: str) -> None:
     """Print a new one-time password. The second factor is deleted too, and all sign-ins end."""
     password = service.one_time_password()
-    _change(sign_in_name, hashed=hash_password(password))
-    click.echo(f"One-time password of {sign_in_name}: {password}")
+    settings = current_installation().settings
+    _change(sign_in_name, hashed=hash_password(password), lasts=settings.one_time_lasts)
+    click.echo(f"One-time password of {sign_in_name}: {password} ({_ends(settings)})")
 
 
 @people.command("require-totp")

@@ -27,7 +27,7 @@ from screening.installation import Installation
 from screening.services import people
 from screening.storage.drafts import hash_token
 from screening.storage.tables import PersonRow
-from screening.web.sign_in import views
+from screening.web.sign_in import known_browser, views
 from screening.web.sign_in.forms import (
     CODE_WINDOW,
     ChangeForm,
@@ -45,7 +45,9 @@ from screening.web.sign_in.guards import (
     current_sign_in,
     forget_sign_in,
     is_fresh,
+    needs_second_factor,
 )
+from screening.web.sign_in.passwords import PasswordRules
 
 OWN_PATH = re.compile(r"/(clinic|admin|account)/[\w./?=&%:@+-]*")
 NOT_USED = {"security.two_factor_rescue", "security.tf_select"}
@@ -109,13 +111,14 @@ def init_app(app: Flask, installation: Installation) -> None:
         mf_recovery_form=RecoveryForm,
         mf_recovery_codes_util_cls=NotedCodes,
         change_password_form=ChangeForm,
+        password_util_cls=PasswordRules,
         totp_cls=OnceOnlyTotp,
     )
     # The person is looked up only where a page uses it: patients' pages do not. No page uses the
     # identity of Flask-Principal.
     app.before_request_funcs[None].remove(app.extensions["security"].principal._on_before_request)
     app.template_context_processors[None].remove(_user_context_processor)
-    app.jinja_env.globals["current_user"] = current_user
+    app.jinja_env.globals.update(current_user=current_user, needs_second_factor=needs_second_factor)
     app.before_request(_check_request)
     user_authenticated.connect(_record_sign_in, app)
     user_logged_out.connect(_end_sign_in, app)
@@ -154,6 +157,8 @@ def _check_request() -> Any:
             return redirect(url_for_security("verify", next=url_for_security("two_factor_setup")))
         if request.endpoint == "security.mf_recovery_codes" and not current_user.tf_totp_secret:
             return redirect(url_for("account.own"))  # these codes replace a second factor
+        if "disable" in request.form.getlist("setup") and needs_second_factor(current_user):
+            return redirect(url_for_security("two_factor_setup"))
         if request.method == "POST":
             begin_write_about(current_user)
     return None
@@ -184,8 +189,10 @@ def _record_sign_in(
         user,
         token_hash=hash_token(token),
         address=request.remote_addr or "",
+        browser=known_browser.mark_of(user),
         changed=changed,
     )
+    known_browser.remember(user)
 
 
 def _end_sign_in(app: Flask, **more: object) -> None:

@@ -97,6 +97,15 @@ def current_sign_in() -> SignInRow | None:
     return row
 
 
+def may_read(*roles: str) -> bool:
+    """Return whether somebody with one of these roles is signed in, on a page for everybody."""
+    return (
+        current_user.is_authenticated
+        and current_sign_in() is not None
+        and any(current_user.has_role(role) for role in roles)
+    )
+
+
 def forget_sign_in() -> None:
     """End the sign-in of this browser. An open form can be sent after signing in again."""
     form_token = session.get("csrf_token")

@@ -284,11 +284,13 @@ def began(
     token_hash: str,
     address: str,
     browser: str,
+    via: str = "",
     changed: str = "",
 ) -> None:
     """Record a sign-in, within the caller's transaction.
 
-    Where credentials were `changed`, all other sign-ins of the person end.
+    `via` names what was used instead of a password. Where credentials were `changed`, all other
+    sign-ins of the person end.
     """
     own = next(iter(_limits(actor, person.sign_in_name, address, browser)))
     delete_in_order(actor.session, AttemptRow.id, AttemptRow.key == own, wait=False)
@@ -298,7 +300,7 @@ def began(
     )
     if changed:
         changed_credentials(actor, person, changed, but=token_hash)
-    actor.note("signed in")
+    actor.note("signed in", detail=via)
 
 
 def changed_credentials(actor: Actor, person: PersonRow, change: str, *, but: str = "") -> None:

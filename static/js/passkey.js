@@ -5,7 +5,7 @@
   for (const offer of document.querySelectorAll("[data-passkey-offer]")) offer.hidden = !works;
   const form = document.querySelector("form[data-passkey]");
   const ask = async () => {
-    const failure = form.querySelector(".error");
+    const failure = form.querySelector("[role=alert]");
     failure.hidden = true;
     try {
       const options = JSON.parse(form.dataset.options);

@@ -114,6 +114,7 @@ def init_app(app: Flask, installation: Installation) -> None:
         SECURITY_WAN_ALLOW_AS_VERIFY=[],
         SECURITY_WAN_ALLOW_USER_HINTS=False,
         SECURITY_WAN_NAME_ALLOWED_CHARS=["L", "M", "N", "P", "S", "Zs"],
+        SECURITY_INPUT_NORMALIZE_FORM="NFC",
         SECURITY_WAN_RP_NAME=installation.settings.clinic_name,
         SECURITY_WAN_POST_REGISTER_VIEW="/account/recovery-codes?show_codes=1",
         SECURITY_TWO_FACTOR_IMPLEMENTATIONS={

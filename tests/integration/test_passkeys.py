@@ -296,8 +296,10 @@ def test_names_are_told_apart_and_may_have_any_letters(app: Flask, dr: Colleague
     assert "Zoë’s phone (2)" in dr.get(PASSKEYS).text
     dr.post(PASSKEYS, {"name": "Zoë’s phone (2)", "usage": "first"})
     assert "<title>Error:" in dr.page.text
-    dr.post(PASSKEYS, {"name": "", "usage": "first"})
-    assert "<title>Error:" in dr.page.text
+    for name in ("", "x" * 65, "<b>"):
+        dr.post(PASSKEYS, {"name": name, "usage": "first"})
+        assert "<title>Error:" in dr.page.text
+        assert "Enter a name that none of your passkeys has" in dr.text
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from flask import request, session
 from flask_babel import gettext as _
 from flask_security import (
     FSQLALiteUserDatastore,
+    WebAuthnRegisterForm,
     WebAuthnRegisterResponseForm,
     WebAuthnSigninResponseForm,
     WebauthnUtil,
@@ -86,6 +87,21 @@ class PasskeyStore(FSQLALiteUserDatastore):
     def create_webauthn(self, user: Any, *args: Any, **values: Any) -> None:
         """Add a passkey. Its seal needs the person's id before the row is written."""
         super().create_webauthn(user, *args, user_id=user.id, **values)
+
+
+class PasskeyNameForm(WebAuthnRegisterForm):
+    """The name of a new passkey."""
+
+    def validate(self, **kwargs: Any) -> bool:
+        """Return whether it is a name that none of the person's passkeys has."""
+        if super().validate(**kwargs):
+            return True
+        self.name.errors = [
+            _(
+                "Enter a name that none of your passkeys has, of at most 64 letters, digits and signs"
+            )
+        ]
+        return False
 
 
 class NewPasskeyForm(WebAuthnRegisterResponseForm):

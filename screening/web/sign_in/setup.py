@@ -53,6 +53,7 @@ from screening.web.sign_in.passkeys import (
     NewPasskeyForm,
     PasskeyFactor,
     PasskeyForm,
+    PasskeyNameForm,
     PasskeyRules,
     PasskeyStore,
     passkeys_work,
@@ -142,6 +143,7 @@ def init_app(app: Flask, installation: Installation) -> None:
         password_util_cls=PasswordRules,
         totp_cls=OnceOnlyTotp,
         webauthn_util_cls=PasskeyRules,
+        wan_register_form=PasskeyNameForm,
         wan_register_response_form=NewPasskeyForm,
         wan_signin_response_form=PasskeyForm,
     )

@@ -97,9 +97,7 @@ class PasskeyNameForm(WebAuthnRegisterForm):
         if super().validate(**kwargs):
             return True
         self.name.errors = [
-            _(
-                "Enter a name that none of your passkeys has, of at most 64 letters, digits and signs"
-            )
+            _("Enter a name that none of your passkeys has: up to 64 letters, digits and signs")
         ]
         return False
 

@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from functools import partial
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -36,6 +37,16 @@ FILE_NAME = "settings.toml"
 ROOT = Path(__file__).parent.parent
 LONGEST_DAYS = 90  # for which the link of an invitation works
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+def allows_passkeys(url: str) -> bool:
+    """Return whether browsers allow passkeys there: at a name, with TLS unless it is localhost."""
+    parts = urlsplit(url)
+    try:
+        ip_address(parts.hostname or "")
+    except ValueError:
+        return parts.scheme == "https" or parts.hostname == "localhost"
+    return False
 
 
 def as_called(words: str) -> str:

@@ -63,7 +63,7 @@ def people_list() -> None:
         words = [person.role_names]
         if not person.active:
             words.append("disabled")
-        if person.tf_totp_secret or person.webauthn:
+        if person.has_second_factor:
             words.append("second factor")
         elif person.totp_required:
             words.append("second factor due")

@@ -415,6 +415,11 @@ class PersonRow(UserMixin, Checked):
         return "|".join(part or "" for part in parts)
 
     @property
+    def has_second_factor(self) -> bool:
+        """Return whether this person has an authenticator app or a passkey."""
+        return bool(self.tf_totp_secret or self.webauthn)
+
+    @property
     def fs_webauthn_user_handle(self) -> str:  # type: ignore[override]
         """Return by what passkeys know this person; it names nobody and never changes."""
         keys: Keys = object_session(self).info["keys"]()  # type: ignore[union-attr]

@@ -352,3 +352,12 @@ def test_a_passkey_survives_rotation_and_a_removed_app(app: Flask, dr: Colleague
     visitor = Visitor(app)
     use(visitor, device)
     assert visitor.path == "/clinic/"
+
+
+def test_doctor_tells_where_browsers_will_refuse_the_passkeys_there_are(
+    app: Flask, dr: Colleague
+) -> None:
+    make(dr)
+    printed = app.test_cli_runner().invoke(args=["doctor"]).output
+    assert "1 may sign in, 0 of them without a second factor" in printed
+    assert "1 people have passkeys, which need https and a name in public_url" in printed

@@ -61,7 +61,7 @@ def _refusal(roles: tuple[str, ...], *, fresh: bool, counts: bool) -> Any:
         people.seen(session=db.session, token_hash=row.token_hash, now=datetime.now(UTC))
     if current_user.password_is_one_time:
         return redirect(url_for_security("change_password"))
-    if needs_second_factor(current_user) and not has_second_factor(current_user):
+    if needs_second_factor(current_user) and not current_user.has_second_factor:
         return redirect(url_for_security("two_factor_setup"))
     if roles and not any(current_user.has_role(role) for role in roles):
         abort(403)
@@ -74,11 +74,6 @@ def needs_second_factor(person: PersonRow) -> bool:
     """Return whether more than a password is required of this person."""
     required = current_installation().settings.require_second_factor
     return person.totp_required or not {"all", *person.role_names.split()}.isdisjoint(required)
-
-
-def has_second_factor(person: PersonRow) -> bool:
-    """Return whether this person has an authenticator app or a passkey."""
-    return bool(person.tf_totp_secret or person.webauthn)
 
 
 def is_fresh() -> bool:

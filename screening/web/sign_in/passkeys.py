@@ -3,9 +3,7 @@
 A passkey always asks for a fingerprint, a face or a PIN, so that it is two factors by itself.
 """
 
-from ipaddress import ip_address
 from typing import Any
-from urllib.parse import urlsplit
 
 from flask import request, session
 from flask_babel import gettext as _
@@ -27,6 +25,7 @@ from webauthn.helpers.structs import (
 from screening.extensions import db
 from screening.installation import current_installation
 from screening.services import people
+from screening.settings import allows_passkeys
 from screening.storage.database import begin_write
 from screening.storage.tables import PasskeyRow, PersonRow
 from screening.web.sign_in.guards import current_actor, needs_second_factor
@@ -35,13 +34,8 @@ CHALLENGE = "passkey_challenge"  # its name in the session
 
 
 def passkeys_work() -> bool:
-    """Return whether browsers allow passkeys here: at a name, with TLS unless it is localhost."""
-    host = urlsplit(request.host_url).hostname or ""
-    try:
-        ip_address(host)
-    except ValueError:
-        return request.is_secure or host == "localhost"
-    return False
+    """Return whether browsers allow passkeys at the address of this page."""
+    return allows_passkeys(request.host_url)
 
 
 def waits_for_passkey() -> bool:

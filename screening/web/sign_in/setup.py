@@ -45,7 +45,6 @@ from screening.web.sign_in.guards import (
     current_actor,
     current_sign_in,
     forget_sign_in,
-    has_second_factor,
     is_fresh,
     needs_second_factor,
 )
@@ -154,7 +153,6 @@ def init_app(app: Flask, installation: Installation) -> None:
     app.template_context_processors[None].remove(_user_context_processor)
     app.jinja_env.globals.update(
         current_user=current_user,
-        has_second_factor=has_second_factor,
         needs_second_factor=needs_second_factor,
         passkeys_work=passkeys_work,
         waits_for_passkey=waits_for_passkey,
@@ -198,7 +196,7 @@ def _check_request() -> Any:
         if not is_fresh():
             page = "wan_register" if request.endpoint in PASSKEYS else "two_factor_setup"
             return redirect(url_for_security("verify", next=url_for_security(page)))
-        if request.endpoint == "security.mf_recovery_codes" and not has_second_factor(current_user):
+        if request.endpoint == "security.mf_recovery_codes" and not current_user.has_second_factor:
             return redirect(url_for("account.own"))  # these codes replace a second factor
         if "disable" in request.form.getlist("setup") and needs_second_factor(current_user):
             return redirect(url_for_security("two_factor_setup"))
@@ -249,7 +247,7 @@ def _end_sign_in(app: Flask, **more: object) -> None:
 def _record_second_factor(what: str, app: Flask, user: PersonRow, **more: object) -> None:
     """Record the change of a person's second factor, within the transaction that changes it."""
     user.mf_recovery_codes = None  # these belong to the old second factor
-    if has_second_factor(user):
+    if user.has_second_factor:
         app.extensions["security"].mf_recovery_codes_util.create_recovery_codes(user)
     people.changed_credentials(
         current_actor(user), user, what, but=hash_token(session.get("sign_in", ""))

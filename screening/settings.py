@@ -8,7 +8,6 @@ import os
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from datetime import timedelta
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
@@ -88,9 +87,7 @@ def _region(code: str) -> str:
 
 def _split(raw: object) -> object:
     """Return the words of a text such as "en, es"."""
-    return (
-        [part.strip() for part in raw.split(",") if part.strip()] if isinstance(raw, str) else raw
-    )
+    return raw.replace(",", " ").split() if isinstance(raw, str) else raw
 
 
 def _url(url: str) -> str:
@@ -349,11 +346,6 @@ class Settings(Options):
             except UnknownLocaleError:
                 continue
         return own
-
-    @property
-    def one_time_lasts(self) -> timedelta:
-        """Return for how long a one-time password can be used."""
-        return timedelta(hours=self.one_time_hours)
 
     @property
     def over_tls(self) -> bool:

@@ -7,7 +7,7 @@ from screening.cli.common import commands, current_actor, on_a_ready_installatio
 from screening.extensions import db
 from screening.installation import current_installation
 from screening.services import people as service
-from screening.settings import Settings, as_called
+from screening.settings import as_called
 
 
 @commands.group()
@@ -34,14 +34,14 @@ def people_add(sign_in_name: str, full_name: str, roles: tuple[str, ...], if_non
         full_name,
         roles,
         hashed,
-        lasts=settings.one_time_lasts,
+        hours=settings.one_time_hours,
         only_if_none=if_none,
     )
     if added:
         address = f"{settings.public_url}/account/sign-in"
         click.echo(
             f"First sign-in at {address}: name {sign_in_name}, password {password} "
-            f"(to be changed there; {_ends(settings)})"
+            f"(to be changed there; ends in {settings.one_time_hours} hours)"
         )
     elif (person := service.find(db.session, sign_in_name)) and person.password_is_one_time:
         command = as_called(f"flask people reset-password {sign_in_name}")
@@ -49,10 +49,6 @@ def people_add(sign_in_name: str, full_name: str, roles: tuple[str, ...], if_non
             f"{sign_in_name} has not signed in yet. "
             f"If the password that was printed is lost or has ended: {command}"
         )
-
-
-def _ends(settings: Settings) -> str:
-    return f"ends in {settings.one_time_hours} hours"
 
 
 @people.command("list")
@@ -94,9 +90,9 @@ def people_enable(sign_in_name: str) -> None:
 def people_reset_password(sign_in_name: str) -> None:
     """Print a new one-time password. The second factor is deleted too, and all sign-ins end."""
     password = service.one_time_password()
-    settings = current_installation().settings
-    _change(sign_in_name, hashed=hash_password(password), lasts=settings.one_time_lasts)
-    click.echo(f"One-time password of {sign_in_name}: {password} ({_ends(settings)})")
+    hours = current_installation().settings.one_time_hours
+    _change(sign_in_name, hashed=hash_password(password), hours=hours)
+    click.echo(f"One-time password of {sign_in_name}: {password} (ends in {hours} hours)")
 
 
 @people.command("require-totp")

@@ -12,7 +12,6 @@ from screening.storage.tables import AttemptRow
 
 LONGEST = timedelta(hours=1)  # for which an attempt is counted
 AHEAD = timedelta(minutes=1)  # by which the clock of another machine may be fast
-NETWORK_BITS = 64
 
 
 def network(address: str) -> str:
@@ -26,8 +25,7 @@ def network(address: str) -> str:
         return address
     if not isinstance(ip, IPv6Address) or ip.is_loopback:
         return str(ip)
-    host_bits = 128 - NETWORK_BITS
-    return str(ip.ipv4_mapped or IPv6Address(int(ip) >> host_bits << host_bits))
+    return str(ip.ipv4_mapped or IPv6Address(int(ip) >> 64 << 64))
 
 
 def count(actor: Actor, limits: Mapping[bytes, int], *, within: timedelta) -> list[int]:

@@ -18,7 +18,7 @@ from screening.services.attempts import AHEAD
 from screening.storage import records
 from screening.storage.audit import Actor
 from screening.storage.database import delete_in_order, write
-from screening.storage.tables import ONE_DAY, AttemptRow, CredentialRow, PersonRow, SignInRow
+from screening.storage.tables import AttemptRow, CredentialRow, PersonRow, SignInRow
 
 TAKEN = N_("That sign-in name is already in use")
 NAME = N_("Enter a sign-in name of 2 to 64 letters or digits; _ . @ and - are allowed")
@@ -75,13 +75,13 @@ def add(
     roles: Collection[str],
     hashed: str,
     *,
-    lasts: timedelta = ONE_DAY,
+    hours: int = 24,
     only_if_none: bool = False,
 ) -> bool:
     """Add a person with a hashed one-time password, and return whether that was done.
 
-    The password can be used for as long as it `lasts`. With `only_if_none`, nothing is done where
-    there are people already. Raises NotAccepted.
+    The password can be used for that many `hours`. With `only_if_none`, nothing is done where there
+    are people already. Raises NotAccepted.
     """
     name = normal_name(sign_in_name)
     shown = tidy(full_name)
@@ -107,7 +107,7 @@ def add(
             actor.session.flush()
         except IntegrityError as err:  # sign-in names are unique
             raise NotAccepted(TAKEN) from err
-        _credential(actor, person).one_time_until = actor.now + lasts
+        _credential(actor, person).one_time_until = actor.now + timedelta(hours=hours)
         actor.note("people", name, f"added as {person.role_names}")
     return True
 
@@ -130,13 +130,12 @@ def change(
     active: bool | None = None,
     totp_required: bool | None = None,
     hashed: str | None = None,
-    lasts: timedelta = ONE_DAY,
+    hours: int = 24,
 ) -> None:
     """Change a person; None leaves a value as it is. Raises NotAccepted.
 
-    `hashed` is a new one-time password, which can be used for as long as it `lasts`; it also
-    removes the second factor and passkeys. A new password and disabling end all sign-ins of the
-    person.
+    `hashed` is a new one-time password for that many `hours`; it also removes the second factor and
+    passkeys. A new password and disabling end all sign-ins of the person.
     """
     session = actor.session
     with write(session):
@@ -161,7 +160,7 @@ def change(
             remember_password(actor, person)
             person.password = hashed
             person.password_is_one_time = True
-            _credential(actor, person).one_time_until = actor.now + lasts
+            _credential(actor, person).one_time_until = actor.now + timedelta(hours=hours)
             person.fs_uniquifier = secrets.token_hex(32)
             person.tf_primary_method = None
             person.tf_totp_secret = None
@@ -181,13 +180,11 @@ def change(
 def _credential(actor: Actor, person: PersonRow) -> CredentialRow:
     """Return the row that belongs to a person's password, a new one where there is none."""
     actor.session.flush()  # seals what was changed so far
-    row = actor.session.get(CredentialRow, person.id)
-    if row is None:
-        row = CredentialRow(person_id=person.id, former_passwords=[], browser_key="")
-        actor.session.add(row)
+    if person.credential is None:
+        person.credential = CredentialRow(person_id=person.id, former_passwords=[], browser_key="")
     else:
-        row.unseal(actor.keys, "sealed_check")
-    return row
+        person.credential.unseal(actor.keys, "sealed_check")
+    return person.credential
 
 
 def remember_password(actor: Actor, person: PersonRow) -> None:
@@ -197,25 +194,12 @@ def remember_password(actor: Actor, person: PersonRow) -> None:
         row.former_passwords = [person.password, *row.former_passwords][:REMEMBERED]
 
 
-def former_passwords(session: Session, person: PersonRow) -> list[str]:
-    """Return the hashes of a person's last passwords."""
-    row = session.get(CredentialRow, person.id)
-    return row.former_passwords if row else []
-
-
-def browser_key(session: Session, person: PersonRow) -> str:
-    """Return what the marks of browsers in which this person has signed in are made with."""
-    row = session.get(CredentialRow, person.id)
-    return person.fs_uniquifier + (row.browser_key if row else "")
-
-
-def one_time_password_ended(session: Session, person: PersonRow, now: datetime) -> bool:
+def one_time_password_ended(person: PersonRow, now: datetime) -> bool:
     """Return whether the person's password is a one-time password that can be used no longer.
 
     Those of older releases have no end.
     """
-    row = session.get(CredentialRow, person.id)
-    end = row.one_time_until if row else None
+    end = person.credential.one_time_until if person.credential else None
     return person.password_is_one_time and end is not None and end <= now
 
 

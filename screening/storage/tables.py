@@ -402,6 +402,7 @@ class PersonRow(UserMixin, Checked):
     tf_totp_secret: Mapped[str | None] = mapped_column(String(255))
     tf_last_counter: Mapped[int | None]
     mf_recovery_codes: Mapped[list[str] | None] = mapped_column(MutableList.as_mutable(JSON))
+    credential: Mapped["CredentialRow | None"] = relationship()
     webauthn: Mapped[list["PasskeyRow"]] = relationship(  # type: ignore[assignment]
         order_by="PasskeyRow.id"
     )

@@ -1,7 +1,6 @@
 """Pages for admins: people, audit log, settings. Nothing on them is clinical."""
 
 from datetime import UTC, datetime, timedelta
-from functools import partial
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
@@ -42,7 +41,7 @@ def add_person() -> str:
             typed["full_name"],
             roles,
             hash_password(password),
-            lasts=current_installation().settings.one_time_lasts,
+            hours=current_installation().settings.one_time_hours,
         )
     except service.NotAccepted as err:
         return _people_page(fault=str(err), typed=typed, chosen=roles)
@@ -65,7 +64,7 @@ def change_person(sign_in_name: str) -> str | Response:
             active=_pressed("enable", "disable"),
             totp_required=_pressed("require-totp", "free-totp"),
             hashed=hash_password(password) if password else None,
-            lasts=current_installation().settings.one_time_lasts,
+            hours=current_installation().settings.one_time_hours,
         )
     except service.NotAccepted as err:
         return _people_page(fault=str(err))
@@ -96,7 +95,7 @@ def _people_page(
         chosen=chosen or [],
         password=password,
         one_time_hours=current_installation().settings.one_time_hours,
-        has_ended=partial(service.one_time_password_ended, db.session),
+        has_ended=service.one_time_password_ended,
         now=datetime.now(UTC),
     )
 

@@ -149,7 +149,7 @@ class SignInForm(Counted, LoginForm):
     def _has_ended(self) -> bool:
         """Return whether the right password is a one-time password that can be used no longer."""
         actor = current_actor(self.user)
-        if not people.one_time_password_ended(db.session, self.user, actor.now):
+        if not people.one_time_password_ended(self.user, actor.now):
             return False
         actor.note("sign-in failed", detail="one-time password ended")
         db.session.commit()

@@ -99,11 +99,9 @@ def current_sign_in() -> SignInRow | None:
 
 def may_read(*roles: str) -> bool:
     """Return whether somebody with one of these roles is signed in, on a page for everybody."""
-    return (
-        current_user.is_authenticated
-        and current_sign_in() is not None
-        and any(current_user.has_role(role) for role in roles)
-    )
+    if not current_user.is_authenticated or current_sign_in() is None:
+        return False
+    return any(current_user.has_role(role) for role in roles)
 
 
 def forget_sign_in() -> None:

@@ -12,8 +12,6 @@ from flask import after_this_request, current_app, request
 from itsdangerous import TimestampSigner
 from werkzeug.wrappers import Response
 
-from screening.extensions import db
-from screening.services import people
 from screening.storage.tables import PersonRow
 from screening.web.headers import cookie
 
@@ -48,7 +46,8 @@ def _marks() -> list[str]:
 
 def _signer(person: PersonRow) -> TimestampSigner:
     """Return what makes marks of a person, which are void after a change of credentials."""
-    salt = f"known browser {people.browser_key(db.session, person)}"
+    key = person.credential.browser_key if person.credential else ""
+    salt = f"known browser {person.fs_uniquifier}{key}"
     return TimestampSigner(
         current_app.secret_key or "", salt=salt, digest_method=hashlib.sha256, key_derivation="hmac"
     )

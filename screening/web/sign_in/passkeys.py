@@ -9,18 +9,13 @@ from flask import request, session
 from flask_babel import gettext as _
 from flask_security import (
     FSQLALiteUserDatastore,
-    WebAuthnRegisterForm,
     WebAuthnRegisterResponseForm,
     WebAuthnSigninResponseForm,
     WebauthnUtil,
 )
 from flask_security.webauthn import WebAuthnTfPlugin
 from sqlalchemy import select
-from webauthn.helpers.structs import (
-    AuthenticatorSelectionCriteria,
-    ResidentKeyRequirement,
-    UserVerificationRequirement,
-)
+from webauthn.helpers import structs
 
 from screening.extensions import db
 from screening.installation import current_installation
@@ -53,16 +48,16 @@ class PasskeyRules(WebauthnUtil):
         session[CHALLENGE] = super().generate_challenge(nbytes)
         return str(session[CHALLENGE])
 
-    def authenticator_selection(self, user: Any, usage: str) -> AuthenticatorSelectionCriteria:
+    def authenticator_selection(self, user: Any, usage: str) -> Any:
         """Return the requirements of a new passkey."""
-        return AuthenticatorSelectionCriteria(
-            resident_key=ResidentKeyRequirement.REQUIRED,
-            user_verification=UserVerificationRequirement.REQUIRED,
+        return structs.AuthenticatorSelectionCriteria(
+            resident_key=structs.ResidentKeyRequirement.REQUIRED,
+            user_verification=structs.UserVerificationRequirement.REQUIRED,
         )
 
-    def user_verification(self, user: Any, usage: list[str]) -> UserVerificationRequirement:
+    def user_verification(self, user: Any, usage: list[str]) -> structs.UserVerificationRequirement:
         """Return that the device must ask for a fingerprint, a face or a PIN."""
-        return UserVerificationRequirement.REQUIRED
+        return structs.UserVerificationRequirement.REQUIRED
 
 
 class PasskeyStore(FSQLALiteUserDatastore):
@@ -81,19 +76,6 @@ class PasskeyStore(FSQLALiteUserDatastore):
     def create_webauthn(self, user: Any, *args: Any, **values: Any) -> None:
         """Add a passkey. Its seal needs the person's id before the row is written."""
         super().create_webauthn(user, *args, user_id=user.id, **values)
-
-
-class PasskeyNameForm(WebAuthnRegisterForm):
-    """The name of a new passkey."""
-
-    def validate(self, **kwargs: Any) -> bool:
-        """Return whether it is a name that none of the person's passkeys has."""
-        if super().validate(**kwargs):
-            return True
-        self.name.errors = [
-            _("Enter a name that none of your passkeys has: up to 64 letters, digits and signs")
-        ]
-        return False
 
 
 class NewPasskeyForm(WebAuthnRegisterResponseForm):

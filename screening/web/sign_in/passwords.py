@@ -6,9 +6,7 @@ from typing import Any
 from flask_babel import gettext as _
 from flask_security import PasswordUtil, verify_password
 
-from screening.extensions import db
 from screening.installation import current_installation
-from screening.services import people
 from screening.storage.tables import PersonRow
 
 ENOUGH = 3  # zxcvbn's score for 10^8 guesses and more
@@ -33,10 +31,8 @@ class PasswordRules(PasswordUtil):
                     "Choose several words that do not belong together."
                 )
             ]
-        if not faults and any(
-            verify_password(normal, hashed)
-            for hashed in people.former_passwords(db.session, person)
-        ):
+        former = person.credential.former_passwords if person.credential else ()
+        if not faults and any(verify_password(normal, hashed) for hashed in former):
             faults = [_("You have had this password before. Choose another one.")]
         return faults, normal
 

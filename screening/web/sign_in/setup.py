@@ -28,7 +28,7 @@ from screening.installation import Installation
 from screening.services import people
 from screening.storage.drafts import hash_token
 from screening.storage.tables import PasskeyRow, PersonRow
-from screening.web.sign_in import known_browser, views
+from screening.web.sign_in import known_browser, passkeys, views
 from screening.web.sign_in.forms import (
     CODE_WINDOW,
     ChangeForm,
@@ -47,16 +47,6 @@ from screening.web.sign_in.guards import (
     forget_sign_in,
     is_fresh,
     needs_second_factor,
-)
-from screening.web.sign_in.passkeys import (
-    NewPasskeyForm,
-    PasskeyFactor,
-    PasskeyForm,
-    PasskeyNameForm,
-    PasskeyRules,
-    PasskeyStore,
-    passkeys_work,
-    waits_for_passkey,
 )
 from screening.web.sign_in.passwords import PasswordRules
 
@@ -119,7 +109,7 @@ def init_app(app: Flask, installation: Installation) -> None:
         SECURITY_WAN_POST_REGISTER_VIEW="/account/recovery-codes?show_codes=1",
         SECURITY_TWO_FACTOR_IMPLEMENTATIONS={
             "code": "flask_security.twofactor.CodeTfPlugin",
-            "webauthn": f"{PasskeyFactor.__module__}.{PasskeyFactor.__name__}",
+            "webauthn": "screening.web.sign_in.passkeys.PasskeyFactor",
         },
         SECURITY_TOTP_SECRETS={"1": totp.hex()},
         SECURITY_TOTP_ISSUER=installation.settings.clinic_name.replace(":", " "),
@@ -132,7 +122,7 @@ def init_app(app: Flask, installation: Installation) -> None:
     )
     security = Security(
         app,
-        PasskeyStore(db, PersonRow, RoleMixin, PasskeyRow),
+        passkeys.PasskeyStore(db, PersonRow, RoleMixin, PasskeyRow),
         login_form=SignInForm,
         verify_form=ConfirmForm,
         two_factor_verify_code_form=CodeForm,
@@ -141,10 +131,9 @@ def init_app(app: Flask, installation: Installation) -> None:
         change_password_form=ChangeForm,
         password_util_cls=PasswordRules,
         totp_cls=OnceOnlyTotp,
-        webauthn_util_cls=PasskeyRules,
-        wan_register_form=PasskeyNameForm,
-        wan_register_response_form=NewPasskeyForm,
-        wan_signin_response_form=PasskeyForm,
+        webauthn_util_cls=passkeys.PasskeyRules,
+        wan_register_response_form=passkeys.NewPasskeyForm,
+        wan_signin_response_form=passkeys.PasskeyForm,
     )
     security.datetime_factory = partial(datetime.now, UTC)  # for the last use of a passkey
     # The person is looked up only where a page uses it: patients' pages do not. No page uses the
@@ -154,18 +143,19 @@ def init_app(app: Flask, installation: Installation) -> None:
     app.jinja_env.globals.update(
         current_user=current_user,
         needs_second_factor=needs_second_factor,
-        passkeys_work=passkeys_work,
-        waits_for_passkey=waits_for_passkey,
+        passkeys_work=passkeys.passkeys_work,
+        waits_for_passkey=passkeys.waits_for_passkey,
     )
     app.before_request(_check_request)
     user_authenticated.connect(_record_sign_in, app)
     user_logged_out.connect(_end_sign_in, app)
-    tf_profile_changed.connect(
-        partial(_record_second_factor, "second factor set up"), app, weak=False
-    )
-    tf_disabled.connect(partial(_record_second_factor, "second factor removed"), app, weak=False)
-    wan_registered.connect(partial(_record_passkey, "passkey added"), app, weak=False)
-    wan_deleted.connect(partial(_record_passkey, "passkey removed"), app, weak=False)
+    for signal, what in (
+        (tf_profile_changed, "second factor set up"),
+        (tf_disabled, "second factor removed"),
+        (wan_registered, "passkey added"),
+        (wan_deleted, "passkey removed"),
+    ):
+        signal.connect(partial(_record_second_factor, what), app, weak=False)
     app.register_blueprint(views.blueprint)
 
 
@@ -246,17 +236,9 @@ def _end_sign_in(app: Flask, **more: object) -> None:
 
 def _record_second_factor(what: str, app: Flask, user: PersonRow, **more: object) -> None:
     """Record the change of a person's second factor, within the transaction that changes it."""
-    user.mf_recovery_codes = None  # these belong to the old second factor
-    if user.has_second_factor:
-        app.extensions["security"].mf_recovery_codes_util.create_recovery_codes(user)
-    people.changed_credentials(
-        current_actor(user), user, what, but=hash_token(session.get("sign_in", ""))
-    )
-
-
-def _record_passkey(what: str, app: Flask, user: PersonRow, **more: object) -> None:
-    """Record a change of a person's passkeys, within the transaction that changes them."""
-    if what == "passkey added" and not user.mf_recovery_codes:
+    if "passkey" not in what:
+        user.mf_recovery_codes = None  # these belong to the old app
+    if user.has_second_factor and not user.mf_recovery_codes:
         app.extensions["security"].mf_recovery_codes_util.create_recovery_codes(user)
     people.changed_credentials(
         current_actor(user), user, what, but=hash_token(session.get("sign_in", ""))

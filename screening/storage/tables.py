@@ -453,7 +453,7 @@ class PasskeyRow(WebAuthnMixin, Checked):
 
     __tablename__ = "passkeys"
     lock_order = 95
-    bound_to = "user_id name credential_id public_key sign_count usage"
+    bound_to = "user_id name credential_id public_key sign_count usage lastuse_datetime"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("people.id"), index=True)

@@ -236,9 +236,7 @@ def _limits(
     }
 
 
-def reserve(
-    actor: Actor, sign_in_name: str, address: str, browser: str, credential: str
-) -> list[int]:
+def reserve(actor: Actor, name: str, address: str, browser: str, credential: str) -> list[int]:
     """Count an attempt as failed before it is tried, and return what `attempts.forget` takes.
 
     Where too many have failed, return nothing: none is tried now. Names that nobody has count as
@@ -246,7 +244,7 @@ def reserve(
     at the same time would all be tried.
     """
     with write(actor.session):
-        limits = _limits(actor, sign_in_name, address, browser, credential)
+        limits = _limits(actor, name, address, browser, credential)
         return attempts.count(actor, limits, within=ATTEMPTS_WINDOW)
 
 

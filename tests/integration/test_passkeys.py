@@ -15,7 +15,7 @@ from sqlalchemy import select
 from screening.extensions import db
 from screening.storage.tables import PasskeyRow
 from tests.integration.colleague import PASSWORD, Colleague
-from tests.integration.device import Device
+from tests.integration.device import Device, encoded
 from tests.integration.test_signing_in import codes
 from tests.integration.test_upkeep import change, flask
 from tests.integration.visitor import Visitor
@@ -129,6 +129,25 @@ def test_after_the_password_only_a_passkey_of_that_person_will_do(
     use(visitor, device)
     assert "That passkey cannot be used here" in visitor.text
     assert visitor.get("/clinic/").request.path == "/account/sign-in"
+
+
+def test_after_the_password_the_browser_is_told_which_passkeys_will_do(
+    app: Flask, dr: Colleague
+) -> None:
+    """Else it would offer those of everybody who shares the computer."""
+    flask(app, "people", "require-totp", "dr")
+    device = make(dr)
+    make(Colleague(app, "other"))
+    visitor = Visitor(app)
+    give_password(visitor)
+    visitor.post(SIGN_IN, {"next": ""})
+    _action, options = asked(visitor)
+    assert [allowed["id"] for allowed in options["allowCredentials"]] == [encoded(device.id)]
+    assert options["userVerification"] == "required"
+    stranger = Visitor(app)
+    stranger.get(SIGN_IN)
+    stranger.post(SIGN_IN, {"next": ""})
+    assert asked(stranger)[1]["allowCredentials"] == [], "nobody is told who has passkeys"
 
 
 def test_a_passkey_does_instead_of_the_code_of_an_app(app: Flask, dr: Colleague) -> None:

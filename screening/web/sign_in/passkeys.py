@@ -55,9 +55,14 @@ class PasskeyRules(WebauthnUtil):
             user_verification=structs.UserVerificationRequirement.REQUIRED,
         )
 
-    def user_verification(self, user: Any, usage: list[str]) -> structs.UserVerificationRequirement:
-        """Return that the device must ask for a fingerprint, a face or a PIN."""
-        return structs.UserVerificationRequirement.REQUIRED
+    def authentication_options(
+        self, user: Any, usage: list[str], existing_options: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Return what is asked for: after the password, a passkey of that person."""
+        rows = user.webauthn if user else ()
+        allowed = [structs.PublicKeyCredentialDescriptor(id=row.credential_id) for row in rows]
+        required = structs.UserVerificationRequirement.REQUIRED
+        return existing_options | {"user_verification": required, "allow_credentials": allowed}
 
 
 class PasskeyStore(FSQLALiteUserDatastore):
@@ -89,8 +94,6 @@ class NewPasskeyForm(WebAuthnRegisterResponseForm):
 class PasskeyForm(WebAuthnSigninResponseForm):
     """What a browser answers when it is asked for a passkey, first or after the password."""
 
-    user: Any = None
-
     def validate(self, **kwargs: Any) -> bool:
         """Return whether the passkey is right; if so the write transaction is open."""
         after_password = self.is_secondary
@@ -105,7 +108,7 @@ class PasskeyForm(WebAuthnSigninResponseForm):
         ):
             return True
         if self.user is not None:
-            people.failed(current_actor(), self.user.sign_in_name, "passkey")
+            people.failed(current_actor(), self.user.calc_username(), "passkey")
         # One message: what was wrong would tell strangers which passkeys exist.
         self.form_errors = [_("That passkey cannot be used here. Try again, or use your password.")]
         self.credential.errors = []

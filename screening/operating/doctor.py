@@ -102,7 +102,7 @@ def _examined_data(now: datetime) -> Iterator[tuple[bool | None, str, str]]:
             "set it right, then `flask confirm-clock`"
         )
     yield not faults, "clock", f"{now:%Y-%m-%d %H:%M} UTC" + "".join(faults)
-    lost = audit.lost(db.session, installation.keys)
+    lost = audit.lost(db.session, installation.keys, installation.settings.audit_head_folder)
     words = lost or "it contains the end that was noted outside of the database"
     yield not lost, "audit log", words
     for action, subject, command in (

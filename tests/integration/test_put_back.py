@@ -8,11 +8,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from datetime import timedelta
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
+from pypdf import PdfReader
 from sqlalchemy import ColumnElement, Table, and_, delete, insert, select, text, update
 
 from screening.extensions import db
@@ -168,6 +170,27 @@ def test_a_job_that_was_turned_to_another_channel_is_found(world: Flask) -> None
         with write(db.session):
             db.session.execute(text("UPDATE outbox SET kind = 'to elsewhere' WHERE id = 1"))
         assert "outbox 1: " in found(world)
+
+
+def test_a_decision_that_was_rolled_back_is_not_shown_as_none(world: Flask) -> None:
+    """Page, PDF and command say that something is missing; the kept PDF of before is not shown."""
+    dr = Colleague(world, "other")
+    with world.app_context():
+        (reference,) = (row["reference"] for row in rows_of("screenings")["screenings"])
+        address = f"/clinic/screenings/{reference}"
+        dr.get(f"{address}/summary.pdf")
+        assert "INCOMPLETE" not in dr.get(address).text
+        before = rows_of("screenings", "entries", "summaries", "outbox")
+        dr.decide(reference, "do_not_start", note="Not with this infection")
+        assert "INCOMPLETE" not in dr.get(address).text
+        put_back(before)
+        for _ in range(2):
+            assert "entries of the clinic are missing here (1)" in dr.get(address).text
+            pages = PdfReader(BytesIO(dr.get(f"{address}/summary.pdf").data)).pages
+            words = " ".join("".join(page.extract_text() for page in pages).split())
+            assert "entries of the clinic are missing here (1)" in words
+        assert "INCOMPLETE" in flask(world, "summary", reference).output
+        assert f"{reference}: " in found(world)
 
 
 def test_an_emptied_audit_log_is_found(world: Flask) -> None:

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from screening.storage import checksums, records
 from screening.storage.database import write
-from screening.storage.encryption import Keys
+from screening.storage.encryption import SEALED, Keys
 from screening.storage.private_files import KeyFault
 from screening.storage.tables import AuditHeadRow, AuditRow, PersonRow, ScreeningRow
 
@@ -65,10 +65,11 @@ class Actor:
     def __post_init__(self) -> None:
         self.session.info.setdefault("keys", lambda: self.keys)  # for rows sealed on each write
 
-    def note(self, action: str, subject: str = "", detail: str = "") -> None:
+    def note(self, action: str, subject: str = "", detail: str = "", *, seals: str = "") -> None:
         """Add one event to the log.
 
-        The end of the chain stays locked until this transaction ends: call this last.
+        `seals` is `subject` or `detail` where that would tell the outcome of a screening. The end
+        of the chain stays locked until this transaction ends: call this last.
         """
         self.session.flush()  # pending rows come earlier in the order of locks
         row, content = _locked_head(self.session, self.keys)
@@ -82,6 +83,8 @@ class Actor:
             detail=detail[:200],
         )
         added.mac = _mac(self.keys, before.mac, added)
+        if seals:
+            setattr(added, seals, sealed(self.keys, added.number, getattr(added, seals)))
         self.session.add(added)
         content |= {"number": added.number, "mac": added.mac.hex()}
         _seal_head(self.session, self.keys, row, content)
@@ -298,8 +301,33 @@ def checksum_faults(session: Session, keys: Keys) -> Iterator[str]:
         yield from checksums.faults(session, keys, kept)
 
 
+def sealed(keys: Keys, number: int, text: str) -> str:
+    """Return the subject or detail of the event with this number as a sealed name."""
+    return keys.seal_name(text, place=f"audit {number}")
+
+
+def unsealed(keys: Keys, number: int, text: str) -> str:
+    """Return the subject or detail of the event with this number, also where it is sealed."""
+    return keys.unseal_name(text, place=f"audit {number}")
+
+
+def opened(keys: Keys, row: AuditRow) -> tuple[str, str]:
+    """Return subject and detail of an event, also where they are sealed."""
+    return unsealed(keys, row.number, row.subject), unsealed(keys, row.number, row.detail)
+
+
+def unopened(row: AuditRow) -> tuple[str, str]:
+    """Return subject and detail of an event for people who must not learn an outcome."""
+    subject, detail = (
+        "sealed" if text.startswith(SEALED) else text for text in (row.subject, row.detail)
+    )
+    return subject, detail
+
+
 def _mac(keys: Keys, before: bytes, row: AuditRow) -> bytes:
-    content = [row.number, row.at.isoformat(), row.actor, row.action, row.subject, row.detail]
+    """Return the keyed hash of a row and of the one before it; sealed texts count as opened."""
+    about = opened(keys, row)
+    content = [row.number, row.at.isoformat(), row.actor, row.action, *about]
     return keys.authenticate("audit", before + records.encode(content))
 
 

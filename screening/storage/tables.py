@@ -308,9 +308,10 @@ class CopyRow(Sealed):
 class JobRow(Checked):
     """A job to do for a screening with `number` entries: committed with it, deleted when done.
 
-    `kind` is `summary` (print it) or that of a feature's JobKind. A process that works on the job
-    holds its `lease` until `due_at`; then the job is due again. `fault` names the last failure.
-    These change with each attempt and are not bound: a job that fails or is late is shown.
+    `kind` is `summary` (print it) or that of a feature's JobKind, as a sealed name. A process that
+    works on the job holds its `lease` until `due_at`; then the job is due again. `fault` names the
+    last failure. These change with each attempt and are not bound: a job that fails or is late is
+    shown.
     """
 
     __tablename__ = "outbox"
@@ -320,7 +321,7 @@ class JobRow(Checked):
     bound_to = "kind screening_id number added_at"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    kind: Mapped[str] = mapped_column(String(64))
+    kind: Mapped[str] = mapped_column(String(128))
     screening_id: Mapped[str] = mapped_column(
         ForeignKey("screenings.id", ondelete="CASCADE"), index=True
     )
@@ -347,7 +348,8 @@ class SearchRow(Base):
 class AuditRow(Base):
     """One event of the audit log.
 
-    `mac` covers the row and the one before it; `subject` is a reference or a person.
+    `mac` covers the row and the one before it; `subject` is a reference or a person. What would
+    tell an outcome is a sealed name.
     """
 
     __tablename__ = "audit"
@@ -356,7 +358,7 @@ class AuditRow(Base):
     at: Mapped[datetime]
     actor: Mapped[str] = mapped_column(String(64))
     action: Mapped[str] = mapped_column(String(32), index=True)
-    subject: Mapped[str] = mapped_column(String(64), index=True)
+    subject: Mapped[str] = mapped_column(String(128), index=True)
     detail: Mapped[str] = mapped_column(String(200))
     mac: Mapped[bytes]
 

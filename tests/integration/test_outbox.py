@@ -38,8 +38,13 @@ both_databases = pytest.mark.both_databases
 
 
 def jobs(app: Flask) -> list[JobRow]:
+    """The jobs that wait, with their kinds as words."""
     with app.app_context():
-        return [job for job, _reference in outbox.waiting(db.session)]
+        waiting = outbox.waiting(db.session)
+        for job, kind, _reference in waiting:
+            db.session.expunge(job)
+            job.kind = kind
+        return [job for job, _kind, _reference in waiting]
 
 
 def printed(app: Flask, reference: str) -> list[bytes]:

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from screening import background
 from screening.domain.rules import Severity
-from screening.extensions import db
+from screening.extensions import alembic, db
 from screening.installation import current_installation
 from screening.operating import overlooked
 from screening.storage import audit, screenings
@@ -117,8 +117,8 @@ def test_no_plain_column_count_or_length_tells_the_outcome(of_each: Flask) -> No
         "inbox": staff.get("/clinic/").text,
         "audit page": admin.get("/admin/audit").text,
     }
-    for place, text in said.items():
-        counts = {text.count(reference) for reference in by_outcome.values()}
+    for place, words in said.items():
+        counts = {words.count(reference) for reference in by_outcome.values()}
         assert len(counts) == 1, place
         assert counts != {0}, place
     for place in ("audit export", "audit page"):
@@ -192,3 +192,37 @@ def test_what_is_told_of_overlooked_screenings_names_none_of_them(of_each: Flask
             assert len(found.unopened) == count
     figures = Visitor(of_each).get("/metrics").text
     assert 'screening_overlooked{reason="unopened"} 0' in figures
+
+
+def test_what_an_earlier_release_left_plain_is_sealed_by_init_and_opened_on_the_way_back(
+    of_each: Flask,
+) -> None:
+    reference = sent(of_each)
+
+    def stored() -> tuple[set[str], set[tuple[str, str]]]:
+        db.session.rollback()  # what is read was written since
+        kinds = db.session.scalars(text("SELECT kind FROM outbox")).all()
+        events = text("SELECT subject, detail FROM audit WHERE action IN ('delivered', :told)")
+        return set(kinds), {
+            (row[0], row[1]) for row in db.session.execute(events, {"told": overlooked.TOLD})
+        }
+
+    with of_each.app_context():
+        act_of(of_each).note_at_once("delivered", reference, "edition 1 to clarify")
+        act_of(of_each).note_at_once(overlooked.TOLD, reference)
+        flask(of_each, "verify")
+        db.session.rollback()
+        alembic.downgrade("0009_acknowledged")
+        kinds, events = stored()
+        assert kinds == {"summary", *(f"to {severity.word}" for severity in Severity)}
+        assert events == {(reference, "edition 1 to clarify"), (reference, "")}
+        db.session.rollback()
+        flask(of_each, "init")
+        kinds, events = stored()
+        assert all(kind.startswith("sealed:") for kind in kinds)
+        assert len(kinds) == 5
+        assert {subject == reference or detail for subject, detail in events} == {True, ""}
+        assert "edition 1" not in str(events)
+        flask(of_each, "verify")
+        background.empty_outbox(of_each)
+        flask(of_each, "verify")

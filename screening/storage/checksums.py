@@ -7,10 +7,11 @@ it follows each change without reading the other rows.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from sqlalchemy import event, inspect, select
-from sqlalchemy.orm import InstrumentedAttribute, ORMExecuteState, Session, UOWTransaction
+from sqlalchemy.orm import InstrumentedAttribute, Session, UOWTransaction
 
 from screening.storage.encryption import Keys
 from screening.storage.private_files import KeyFault
@@ -18,7 +19,7 @@ from screening.storage.tables import Checked
 
 Checksum = Sequence[int]  # the number of rows, and the XOR of their hashes
 NOTHING: Checksum = (0, 0)
-COUNTED = "counted"  # the option of a statement whose caller counts the rows that it deletes
+COUNTED = "counted"  # marks a statement whose caller counts the rows that it deletes, for tests
 _CHANGES = "changes of checksums"  # in Session.info, of the present transaction
 
 
@@ -31,17 +32,19 @@ def _of_row(keys: Keys, table: str, key: object, seal: bytes) -> Checksum:
     return 1, int.from_bytes(hashed)
 
 
+@cache
 def _key(table: type[Checked]) -> InstrumentedAttribute[Any]:
     (column,) = inspect(table).primary_key
     key: InstrumentedAttribute[Any] = getattr(table, column.name)
     return key
 
 
-def _note(
-    session: Session, row: type[Checked] | Checked, key: object, seal: bytes, by: int
-) -> None:
+def _note(session: Session, row: Checked, seal: bytes, by: int) -> None:
     """Note that a row with this seal was added (`by` 1) or is gone (`by` -1)."""
-    table = row.__tablename__
+    _note_key(session, row.__tablename__, getattr(row, _key(type(row)).key), seal, by)
+
+
+def _note_key(session: Session, table: str, key: object, seal: bytes, by: int) -> None:
     changes: dict[str, Checksum] = session.info.setdefault(_CHANGES, {})
     _one, hashed = _of_row(session.info["keys"](), table, key, seal)
     changes[table] = _combined(changes.get(table, NOTHING), (by, hashed))
@@ -50,11 +53,17 @@ def _note(
 @event.listens_for(Session, "before_flush")
 def _seal(session: Session, *_flush: object) -> None:
     """Seal each row that is about to be written, unless its seal fits already."""
-    for row in {*session.new, *session.dirty, *session.deleted}:
+    for row in session.new:
+        if isinstance(row, Checked):
+            row.seal(session.info["keys"](), "sealed_check", b"")
+    for row in session.dirty:
         if isinstance(row, Checked):
             _ = row.sealed_check  # loads it, so that `_count` knows what it was
-            if row in session.new or (row in session.dirty and not _is_sealed(session, row)):
+            if not _is_sealed(session, row):
                 row.seal(session.info["keys"](), "sealed_check", b"")
+    for row in session.deleted:
+        if isinstance(row, Checked):
+            _ = row.sealed_check
 
 
 def _is_sealed(session: Session, row: Checked) -> bool:
@@ -68,15 +77,17 @@ def _is_sealed(session: Session, row: Checked) -> bool:
 @event.listens_for(Session, "after_flush")
 def _count(session: Session, _flush: UOWTransaction) -> None:
     """Note which rows were written. A flush that failed does not come here."""
-    for row in {*session.new, *session.dirty, *session.deleted}:
+    for row in session.new:
         if isinstance(row, Checked):
-            key = getattr(row, _key(type(row)).key)
-            seal = inspect(row).attrs.sealed_check
-            changed = seal.history.deleted
-            if row in session.deleted or changed:
-                _note(session, row, key, changed[0] if changed else seal.value, -1)
-            if row in session.new or changed:
-                _note(session, row, key, seal.value, 1)
+            _note(session, row, row.sealed_check, 1)
+    for row in session.dirty:
+        if isinstance(row, Checked):
+            for replaced in inspect(row).attrs.sealed_check.history.deleted or ():
+                _note(session, row, replaced, -1)
+                _note(session, row, row.sealed_check, 1)
+    for row in session.deleted:
+        if isinstance(row, Checked):
+            _note(session, row, row.sealed_check, -1)
 
 
 @event.listens_for(Session, "after_rollback")
@@ -85,21 +96,13 @@ def _forget(session: Session) -> None:
         session.info.pop(_CHANGES, None)
 
 
-@event.listens_for(Session, "do_orm_execute")
-def _refuse_uncounted(state: ORMExecuteState) -> None:
-    """Refuse a statement that would delete rows which nobody counts."""
-    mapper = state.bind_mapper
-    if state.is_delete and mapper is not None and issubclass(mapper.class_, Checked):
-        assert state.execution_options.get(COUNTED), f"use delete_in_order: {mapper.class_}"  # noqa: S101
-
-
 def count_deleted(
     session: Session, table: type[Checked], deleted: Iterable[tuple[object, bytes]]
 ) -> int:
     """Note rows that a statement has deleted, given by key and seal, and return their number."""
     rows = list(deleted)
     for key, seal in rows:
-        _note(session, table, key, seal, -1)
+        _note_key(session, table.__tablename__, key, seal, -1)
     return len(rows)
 
 

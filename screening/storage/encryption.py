@@ -7,6 +7,7 @@ import hmac
 import secrets
 import tomllib
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -118,7 +119,7 @@ class Keys:
         except (InvalidTag, ValueError):
             return stored
 
-    @property
+    @cached_property
     def _names(self) -> AESSIV:
         return AESSIV(self.authenticate("names", b""))
 

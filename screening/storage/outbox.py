@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from sqlalchemy import ColumnElement, and_, case, func, or_, select, update
 from sqlalchemy.orm import Session
@@ -44,6 +45,7 @@ class Job:
     is_last_attempt: bool
 
 
+@lru_cache(maxsize=64)
 def sealed_kind(keys: Keys, kind: str) -> str:
     """Return a kind as it is stored: a channel's name may tell for which outcomes it is."""
     return keys.seal_name(kind, place="outbox")

@@ -11,11 +11,13 @@ master starts another. See docs/decisions/0044.
 """
 
 import faulthandler
+import logging
 import os
 import re
 import selectors
 import socket
 import struct
+import sys
 import threading
 import time
 from collections import Counter, defaultdict, deque
@@ -25,6 +27,8 @@ from functools import partial
 from typing import Any
 
 from gunicorn.workers.gthread import TConn, ThreadWorker
+
+from screening.private_memory import forbid_dumps
 
 SHARE = 0.5  # of the threads
 WHOLE_SECONDS = 20  # for a request to arrive completely
@@ -63,8 +67,14 @@ class Connection(socket.socket):
 class Worker(ThreadWorker):
     """A process of the server."""
 
+    @classmethod
+    def setup(cls) -> None:
+        """Keep the memory of the first process private, and so that of those that it forks."""
+        forbid_dumps()
+
     def init_process(self) -> None:
-        """Begin without visitors."""
+        """Begin without visitors; log no words of a request that cannot be parsed."""
+        self.log.error_log.addFilter(_without_content)
         self.share = max(1, int(self.cfg.threads * SHARE))
         self.busy: Counter[bytes] = Counter()
         self.waiting: defaultdict[bytes, deque[TConn]] = defaultdict(deque)
@@ -203,6 +213,16 @@ class Worker(ThreadWorker):
                 self.pending_conns.remove(conn)
                 self.poller.unregister(conn.sock)
                 self._drop(conn)
+
+
+def _without_content(record: logging.LogRecord) -> bool:
+    """Keep only the name of an error in a request: its words and its address repeat the request."""
+    if str(record.msg).startswith(("Invalid request", "Error handling request")):
+        error = sys.exc_info()[0]
+        record.msg = f"a request failed: {error.__name__ if error else 'unknown'}"
+        record.args = ()
+        record.exc_info = None
+    return True
 
 
 def _read(conn: TConn) -> tuple[bytes, bool]:

@@ -8,7 +8,9 @@ import sys
 gc.disable()  # imported objects stay: garbage collection takes a tenth of the time to start
 # ruff: noqa: E402
 from screening.printing.renderer_process import current_renderer
+from screening.private_memory import forbid_dumps
 
+forbid_dumps()
 command = "FLASK_RUN_FROM_CLI" in os.environ
 serves = not command or ("run" in sys.argv and "outbox" not in sys.argv)
 if command and {"screen", "--pdf"} <= {*sys.argv}:

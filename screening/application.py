@@ -88,6 +88,7 @@ def create_app(settings: Settings | None = None) -> Flask:
             "render_as_batch": True,
             "transactional_ddl": True,
             "include_name": _is_known,
+            "keys": lambda: installation.keys,
         },
         TRUSTED_HOSTS=settings.hosts,
         MAX_CONTENT_LENGTH=REQUEST_BYTES,

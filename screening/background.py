@@ -18,6 +18,7 @@ from screening.installation import Installation, current_installation
 from screening.operating import overlooked, retention
 from screening.operating.clock import ClockInDoubt, this_machine
 from screening.settings import as_called
+from screening.storage import audit
 from screening.storage.audit import Actor
 
 EVERY = 60.0  # seconds
@@ -123,6 +124,8 @@ def once(app: Flask) -> bool:
             actor = Actor(
                 session=db.session, keys=installation.keys, now=datetime.now(UTC), by="server"
             )
+            if folder := installation.settings.audit_head_folder:
+                audit.copy_head(db.session, installation.keys, folder)
             days = installation.settings.retention_days
             retention.daily(actor, this_machine(), days=days, progress=installation.note_progress)
         except ClockInDoubt:

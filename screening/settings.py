@@ -288,6 +288,11 @@ class Settings(Options):
     overlooked_mail: Annotated[str, AfterValidator(_mailbox)] = setting(
         "", "address that is told how many screenings are overlooked, by the first e-mail channel"
     )
+    audit_head_folder: str = setting(
+        "",
+        "folder on another disk or machine to which the server copies the end of the audit log; "
+        "empty: none",
+    )
     outbox_in_server: Flag = setting(
         True,
         "whether the server prints and delivers summaries; if not, keep `flask outbox run` running",

@@ -160,8 +160,11 @@ class FhirServer:
         ours = self
 
         class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.do_POST()
+
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 with ours._lock:
                     status, answer = ours._answer(self.path, dict(self.headers), body)
                 content = json.dumps(answer).encode()
@@ -198,6 +201,8 @@ class FhirServer:
             return self.refuse.pop(0), {"resourceType": "OperationOutcome"}
         if headers.get("Authorization") != f"Bearer {PASSWORD}":
             return 401, {"resourceType": "OperationOutcome"}
+        if path == "/fhir/metadata":
+            return 200, {"resourceType": "CapabilityStatement"}
         try:
             entries = self._read(path, headers, json.loads(body))
         except (AssertionError, KeyError, ValueError) as err:

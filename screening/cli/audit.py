@@ -40,9 +40,15 @@ def audit_head() -> None:
 
 
 @audit.command("export")
+@click.option(
+    "--outcomes",
+    is_flag=True,
+    help="With what would tell the outcomes of screenings, such as channels: for prescribers only.",
+)
 @on_a_ready_installation()
-def audit_export() -> None:
+def audit_export(outcomes: bool) -> None:
     """Write the log to standard output as CSV. It names staff and references, no patient."""
+    keys = current_installation().keys
     columns = ("number", "at", "actor", "action", "subject", "detail", "mac")
     rows = (
         (
@@ -50,8 +56,7 @@ def audit_export() -> None:
             row.at.isoformat(),
             row.actor,
             row.action,
-            row.subject,
-            row.detail,
+            *(audit_log.opened(keys, row) if outcomes else audit_log.unopened(row)),
             row.mac.hex(),
         )
         for row in audit_log.rows(db.session)

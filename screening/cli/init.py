@@ -37,11 +37,13 @@ def init() -> None:
         database.make_private(db.engine)
         _make_missing_files(installation, stored=database.has_tables(db.session))
         db.session.rollback()
+        before = database.stored_release(db.session)
+        db.session.rollback()
         _migrate()
         with database.write(db.session):
             database.note_keys(db.session, installation.keys)
-            audit.prepare(db.session, installation.keys)
             database.seal_unsealed(db.session)
+            audit.prepare(current_actor(), is_migrated=before != database.release())
         database.check_keys(db.session, installation.keys)
         with database.write(db.session):
             for prepare in installation.points.preparations:

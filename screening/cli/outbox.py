@@ -43,7 +43,7 @@ def outbox_run(once: bool) -> None:
     background.empty_outbox(current_app)
     db.session.rollback()  # a new transaction sees what was done
     jobs_left = waiting(db.session)
-    failed = sum(job.failed for job, _reference in jobs_left)
+    failed = sum(job.failed for job, _kind, _reference in jobs_left)
     click.echo(f"{len(jobs_left)} jobs wait, {failed} of them failed.")
 
 
@@ -51,9 +51,9 @@ def outbox_run(once: bool) -> None:
 @on_a_ready_installation()
 def outbox_list() -> None:
     """Print each job that is not done: reference, kind, edition, attempts, due time, last fault."""
-    for job, reference in waiting(db.session):
+    for job, kind, reference in waiting(db.session):
         due = "failed" if job.failed else f"due {job.due_at:%Y-%m-%d %H:%M:%S} UTC"
-        task = f"{reference}  {job.kind}, edition {job.number + 1}"
+        task = f"{reference}  {kind}, edition {job.number + 1}"
         click.echo(f"{task}  attempts {job.attempts}  {due}  {job.fault}".rstrip())
 
 

@@ -26,7 +26,9 @@ def restore(source: Path) -> None:
         fail(f"Put your copy to {key_file} first: without that key the backup cannot be read")
     with progress("Copying") as update:
         copies.restore(db.engine, installation.keys, source, update)
-    noted, end = audit_log.begin_anew(current_actor(), source.name)
+    noted, end = audit_log.begin_anew(
+        current_actor(), source.name, installation.settings.audit_head_folder
+    )
     total = screenings.count(db.session)
     click.echo(as_called(f"Restored {total} screenings. Now run: flask init; flask verify"))
     if noted.number > end.number:

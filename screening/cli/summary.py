@@ -32,6 +32,8 @@ def summary(reference: str, pdf: Path | None) -> None:
         fail(f"There is no screening {reference}; check the reference")
     content = installation.printer.summary(screening)
     click.echo(f"{content.reference}  {content.submitted}  check code {content.check_code}")
+    if content.incomplete:
+        click.echo(content.incomplete)
     click.echo(f"{content.headline}. {content.sentence}")
     if pdf is not None:
         try:

@@ -37,7 +37,8 @@ class Screening:
     `submitted_at` is in UTC; `digest` identifies the edition whose questions were asked.
     `reference` is empty for a screening that is evaluated without being stored. `answers` are the
     patient's own; `entries` are those of professionals, in order. `replaces` is the reference of
-    the earlier screening whose answers the patient has changed by this one, or empty.
+    the earlier screening whose answers the patient has changed by this one, or empty. `missing` is
+    the number of entries that were recorded and are not stored any more.
     """
 
     reference: str
@@ -49,6 +50,7 @@ class Screening:
     status: Status = Status.NEW
     entries: tuple[Entry, ...] = ()
     replaces: str = ""
+    missing: int = 0
 
     @property
     def established(self) -> Answers:

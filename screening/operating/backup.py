@@ -18,6 +18,7 @@ from sqlalchemy import URL, Engine, NullPool, create_engine, delete, inspect, se
 from sqlalchemy.orm import Session
 
 from screening.storage import audit
+from screening.storage.checksums import COUNTED
 from screening.storage.database import check_keys, make_private, prove, write
 from screening.storage.encryption import Keys
 from screening.storage.private_files import sync_folder
@@ -169,7 +170,7 @@ def _restore_file(engine: Engine, keys: Keys, source: Path, progress: Progress) 
                 with write(session):
                     for table in not_restored():
                         if table.__tablename__ in names:  # older copies lack some tables
-                            session.execute(delete(table))
+                            session.execute(delete(table), execution_options={COUNTED: True})
             make_private(engine)
             _rename(unfinished, target)
     except sqlite3.Error as err:

@@ -6,12 +6,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from screening.storage import audit
 from screening.storage.audit import Actor
-from screening.storage.database import write
+from screening.storage.database import delete_in_order, write
 from screening.storage.private_files import KeyFault
 from screening.storage.tables import AuditRow, ClockRow
 
@@ -74,7 +74,7 @@ def confirm(actor: Actor, machine: Machine, *, was_off: bool) -> None:
         if not was_off:
             with suppress(KeyFault):  # ignore a check that another program changed
                 jump = _jump(actor, machine)
-        actor.session.execute(delete(ClockRow))
+        delete_in_order(actor.session, ClockRow.host)
         actor.session.expire_all()
         _record_check(actor, machine)
         actor.note(CONFIRMED, machine.host, _seconds(jump))

@@ -103,9 +103,19 @@ def _examined_data(now: datetime) -> Iterator[tuple[bool | None, str, str]]:
             "set it right, then `flask confirm-clock`"
         )
     yield not faults, "clock", f"{now:%Y-%m-%d %H:%M} UTC" + "".join(faults)
-    lost = audit.lost(db.session, installation.keys)
+    lost = audit.lost(db.session, installation.keys, installation.settings.audit_head_folder)
     words = lost or "it contains the end that was noted outside of the database"
     yield not lost, "audit log", words
+    changed = "; ".join(audit.checksum_faults(db.session, installation.keys))
+    yield (
+        not changed,
+        "tables",
+        changed or "people, invitations, jobs ... are as the program left them",
+    )
+    if folder := installation.settings.audit_head_folder:
+        is_there = audit.head_file(db.session, installation.keys, folder).exists()
+        words = "is copied to" if is_there else "was not copied to"
+        yield is_there, "audit log elsewhere", f"its end {words} {folder}"
     for action, subject, command in (
         ("backed up", "last backup", "flask backup FILE"),
         ("purged", "last purge", "flask purge"),

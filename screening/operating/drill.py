@@ -93,7 +93,7 @@ def faults(
     """Yield in words what `flask verify` finds in the restored backup, and how it differs."""
     with Session(restored, info={"keys": lambda: keys}) as copy:
         check_release(copy)
-        yield from faults_of(copy, keys, progress)
+        yield from faults_of(copy, keys, progress, head_folder="")
         end = audit.head(copy, keys)
         found = screenings.count(copy)
     if live.scalar(select(AuditRow.mac).where(AuditRow.number == end.number)) != end.mac:

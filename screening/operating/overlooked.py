@@ -56,13 +56,15 @@ def find(
     )
 
 
-def read(actor: Actor, installation: Installation, *, patience: float) -> Overlooked:
+def read(
+    actor: Actor, installation: Installation, *, patience: float, clinical: bool = False
+) -> Overlooked:
     """Read the list for about `patience` seconds, and return what is overlooked."""
     zone = installation.settings.clinic_timezone
     with installation.worklist.current(
         actor.session, actor.keys, timezone=zone, today=installation.today(), patience=patience
     ) as list_:
-        return find(actor, installation, list_)
+        return find(actor, installation, list_, clinical=clinical)
 
 
 def _sent_before(settings: Settings, now: datetime, *, clinical: bool) -> dict[int, datetime]:
@@ -85,7 +87,7 @@ def tell(actor: Actor, installation: Installation, mailer: Mailer) -> None:
     tried, within an hour. Those at their appointment that somebody has opened are not counted: the
     visit may be under way.
     """
-    waiting = read(actor, installation, patience=0)
+    waiting = read(actor, installation, patience=0, clinical=True)
     is_unopened = (
         ScreeningRow.reference.in_(waiting.appointed),
         ScreeningRow.status == Status.NEW,
@@ -93,7 +95,8 @@ def tell(actor: Actor, installation: Installation, mailer: Mailer) -> None:
     appointed = actor.session.scalars(select(ScreeningRow.reference).where(*is_unopened))
     references = sorted({*waiting.unopened, *appointed})
     was_told = (AuditRow.action == TOLD, AuditRow.at > actor.now - TOLD_AGAIN)
-    told = set(actor.session.scalars(select(AuditRow.subject).where(*was_told)))
+    events = actor.session.scalars(select(AuditRow).where(*was_told))
+    told = {audit.opened(actor.keys, event)[0] for event in events}
     if not installation.worklist.is_whole or told.issuperset(references):
         return
     with write(actor.session):
@@ -102,7 +105,7 @@ def tell(actor: Actor, installation: Installation, mailer: Mailer) -> None:
         last = audit.last(actor.session, TRIED)
         if last is not None and timedelta(0) <= actor.now - last.at < ONE_HOUR:
             return
-        actor.note(TRIED, detail=f"{len(references)} overlooked")
+        actor.note(TRIED)
     settings = installation.settings
     words = plain_text(
         "mail/overlooked.txt",
@@ -119,4 +122,4 @@ def tell(actor: Actor, installation: Installation, mailer: Mailer) -> None:
         return
     with write(actor.session):
         for reference in references:
-            actor.note(TOLD, reference)
+            actor.note(TOLD, reference, seals="subject")

@@ -29,7 +29,9 @@ def check_ready(app: Flask) -> None:
             check_release(db.session)
             search.check(db.session, installation.keys)
             installation.check_languages(installation.books)
-            if lost := audit.lost(db.session, installation.keys):
+            if lost := audit.lost(
+                db.session, installation.keys, installation.settings.audit_head_folder
+            ):
                 logging.getLogger("screening").error("%s", as_called(lost))
         except DatabaseError as err:
             raise not_reachable(err) from err

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 
-from sqlalchemy import ColumnElement, delete, func, inspect, or_, select, update
+from sqlalchemy import ColumnElement, Select, delete, func, inspect, or_, select, update
 from sqlalchemy.orm import Session
 
 from screening.domain.entries import Status
@@ -157,7 +157,8 @@ def _delete(session: Session, condition: ColumnElement[bool]) -> Sequence[str]:
     for table in tables_in_lock_order():
         if table.deleted_with_draft:
             column = getattr(table, table.deleted_with_draft)
-            (key,) = inspect(table).primary_key
+            (primary_key,) = inspect(table).primary_key
+            key = getattr(table, primary_key.name)
             rows = select(key).where(column.in_(draft_hashes.where(condition)))
             dependents[table] = (key, session.scalars(rows.order_by(key).with_for_update()).all())
     rows = select(ScreeningRow.reference).where(condition).order_by(ScreeningRow.id)
@@ -167,21 +168,27 @@ def _delete(session: Session, condition: ColumnElement[bool]) -> Sequence[str]:
     about_two = or_(
         SamePersonRow.first_id.in_(screening_ids), SamePersonRow.second_id.in_(screening_ids)
     )
-    about_one = [
-        (child, child.screening_id.in_(screening_ids))
-        for child in (EntryRow, SummaryRow, CopyRow, JobRow)
-    ]
-    for child, about in (about_one[0], (SamePersonRow, about_two), *about_one[1:]):
-        child_key = child.__table__.primary_key
-        child_rows = select(*child_key).where(about)
-        session.execute(child_rows.order_by(*child_key).with_for_update()).all()
+    _lock_children(session, EntryRow, screening_ids)
+    delete_in_order(session, SamePersonRow.id, about_two)
+    _lock_children(session, SummaryRow, screening_ids)
+    _lock_children(session, CopyRow, screening_ids)
+    delete_in_order(session, JobRow.id, JobRow.screening_id.in_(screening_ids))
     for table, (key, ids) in dependents.items():
         column = getattr(table, table.deleted_with_draft)
-        session.execute(
-            delete(table).where(key.in_(ids), column.in_(draft_hashes.where(is_locked)))
-        )
+        delete_in_order(session, key, key.in_(ids), column.in_(draft_hashes.where(is_locked)))
     session.execute(delete(ScreeningRow).where(is_locked))
     return references
+
+
+def _lock_children(
+    session: Session,
+    table: type[EntryRow] | type[SummaryRow] | type[CopyRow],
+    screening_ids: Select[str],
+) -> None:
+    """Lock rows that the database deletes with their screenings."""
+    key = table.__table__.primary_key
+    rows = select(*key).where(table.screening_id.in_(screening_ids)).order_by(*key)
+    session.execute(rows.with_for_update()).all()
 
 
 def _delete_expired(actor: Actor) -> None:

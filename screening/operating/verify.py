@@ -19,12 +19,18 @@ from screening.storage.tables import Checked, DraftRow, ScreeningRow, Sealed
 from screening.storage.worklist import CHANGES
 
 
-def faults_of(session: Session, keys: Keys, progress: Callable[[int, int], None]) -> Iterator[str]:
-    """Yield every fault in words. `progress` takes the numbers of screenings done and in all."""
-    if lost := audit.lost(session, keys):
+def faults_of(
+    session: Session, keys: Keys, progress: Callable[[int, int], None], *, head_folder: str
+) -> Iterator[str]:
+    """Yield every fault in words. `progress` takes the numbers of screenings done and in all.
+
+    `head_folder` is the folder elsewhere in which the end of the audit log is noted, or "".
+    """
+    if lost := audit.lost(session, keys, head_folder):
         yield lost
     yield from integrity(session)
     yield from audit.verify(session, keys)
+    yield from audit.checksum_faults(session, keys)
     yield from stored_editions.faults(session)
     if clock.doubt(session) is not None:
         yield "the clock jumped, and nobody has confirmed it: times noted since may be wrong"

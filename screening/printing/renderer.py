@@ -20,6 +20,7 @@ from typing import Any, NoReturn, TypedDict
 from xml.etree import ElementTree
 
 from screening.printing import conformance, fonts, text_extraction
+from screening.private_memory import forbid_dumps
 from screening.reports import bidi
 
 STYLES = Path(__file__).parent.parent.parent / "static" / "css"
@@ -172,8 +173,7 @@ def serve(descriptor: int, seconds: int, memory: int) -> NoReturn:
     # Ctrl-C ends the server, which then closes the socket
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(10)  # patients who fill in the form go first
-    # no core dump: it would hold what a patient wrote
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    forbid_dumps()
     requests = socket.socket(fileno=descriptor)
     gc.disable()  # almost nothing becomes garbage here
     try:

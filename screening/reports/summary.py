@@ -114,7 +114,8 @@ class Summary:
     screening that is not stored. `edition` counts from 1. `verify_at` is the address at which a
     printed page is checked.
     `ask_again` says when the answers that change soonest are too old, or is empty.
-    `other_answers` is a sentence on the same person's other screenings, or empty.
+    `other_answers` is a sentence on the same person's other screenings, or empty. `incomplete` is a
+    warning that entries are missing, or empty.
     """
 
     language: str
@@ -146,6 +147,7 @@ class Summary:
     verify_at: str
     created: str
     other_answers: str = ""
+    incomplete: str = ""
 
 
 @cache
@@ -343,7 +345,16 @@ class _Writer:
             edition=str(len(screening.entries) + 1),
             verify_at=f"{self.settings.public_url}/verify",
             created=screening.changed_at.isoformat(timespec="seconds"),
+            incomplete=self.incomplete(),
         )
+
+    def incomplete(self) -> str:
+        """Return a warning where entries of the clinic are missing, which may hold a decision."""
+        words = self._(
+            "INCOMPLETE: entries of the clinic are missing here (%(count)s), perhaps a decision. "
+            "Do not rely on this page. Tell the person who looks after this program."
+        )
+        return words % {"count": self.screening.missing} if self.screening.missing else ""
 
     def moment(self, at: datetime) -> str:
         return moment(at, self.language, self.settings.clinic_timezone)

@@ -11,6 +11,8 @@ from screening.domain.assessment import Screening
 from screening.domain.rules import RuleBook
 from screening.printing import paper as printed_paper
 from screening.printing.pdf import fhir_attachment, print_summary
+from screening.printing.renderer import Attached
+from screening.printing.renderer_process import Printed, PrintingFailed
 from screening.printing.signature import Signature
 from screening.reports.summary import Summary, other_answers, summarise
 from screening.services import jobs
@@ -68,14 +70,7 @@ class Printer:
         )
         attached = fhir_attachment(screening, assessment, books, base=self.settings.fhir_base)
         self.session.rollback()  # hold no transaction while printing
-        signature = self.signature()
-        printed = print_summary(
-            summary,
-            paper=self.settings.paper,
-            attached=attached,
-            to_be_signed=signature is not None,
-        )
-        pdf = printed.content if signature is None else signature.sign(printed.content)
+        printed, pdf = self._signed(summary, attached)
         with write(self.session):
             # Lock the screening first, in the order of its deletion.
             self.session.get(ScreeningRow, job.screening_id, with_for_update=True)
@@ -92,6 +87,17 @@ class Printer:
                     now=datetime.now(UTC),
                 )
 
+    def _signed(self, summary: Summary, attached: Attached | None = None) -> tuple[Printed, bytes]:
+        """Return a printed summary, and its bytes with the signature if there is a key."""
+        signature = self.signature()
+        printed = print_summary(
+            summary,
+            paper=self.settings.paper,
+            attached=attached,
+            to_be_signed=signature is not None,
+        )
+        return printed, printed.content if signature is None else signature.sign(printed.content)
+
     def summary(self, screening: Screening) -> Summary:
         """Return the summary of a stored screening, by its own edition of the rule book."""
         return self._summarised(screening, books_of(self.session, self.keys, screening))
@@ -102,8 +108,19 @@ class Printer:
     def pdf(self, reference: str) -> bytes:
         """Return the printed summary of the present state of a screening; print it if necessary.
 
-        Raises NoSuchScreening, NotPrinted.
+        Where entries are missing, a page that says so is printed and not kept. Raises
+        NoSuchScreening, NotPrinted.
         """
+        screening = screenings.read(
+            self.session, self.keys, screenings.row_of(self.session, reference)
+        )
+        if screening.missing:
+            summary = self.summary(screening)
+            self.session.rollback()  # hold no transaction while printing
+            try:
+                return self._signed(summary)[1]
+            except PrintingFailed as err:
+                raise NotPrinted(failed=True, fault=str(err)) from err
         deadline = time.monotonic() + PATIENCE
         while True:
             row = screenings.row_of(self.session, reference)

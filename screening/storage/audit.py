@@ -7,23 +7,25 @@ was restored to an earlier state, or has lost its newest commits, does not conta
 import fcntl
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from sqlalchemy import event, func, select
 from sqlalchemy.orm import Session
 
-from screening.storage import records
+from screening.storage import checksums, records
 from screening.storage.database import write
-from screening.storage.encryption import Keys
+from screening.storage.encryption import SEALED, Keys
 from screening.storage.private_files import KeyFault
-from screening.storage.tables import AuditHeadRow, AuditRow
+from screening.storage.tables import AuditHeadRow, AuditRow, PersonRow, ScreeningRow
 
 BEGINNING = b"\0" * 32
+CHECKSUMS = "checksums"
+_EMPTY = {"number": 0, "mac": BEGINNING.hex()}
 HOW_TO = Path(__file__).parents[2] / "docs" / "operations.md"
 
 
@@ -63,17 +65,15 @@ class Actor:
     def __post_init__(self) -> None:
         self.session.info.setdefault("keys", lambda: self.keys)  # for rows sealed on each write
 
-    def note(self, action: str, subject: str = "", detail: str = "") -> None:
+    def note(self, action: str, subject: str = "", detail: str = "", *, seals: str = "") -> None:
         """Add one event to the log.
 
-        The end of the chain stays locked until this transaction ends: call this last.
+        `seals` is `subject` or `detail` where that would tell the outcome of a screening. The end
+        of the chain stays locked until this transaction ends: call this last.
         """
         self.session.flush()  # pending rows come earlier in the order of locks
-        row = self.session.get(AuditHeadRow, 1, with_for_update=True, populate_existing=True)
-        before = _head(row, self.keys)
-        if row is None:
-            row = AuditHeadRow(id=1)
-            self.session.add(row)
+        row, content = _locked_head(self.session, self.keys)
+        before = _head_in(content)
         added = AuditRow(
             number=before.number + 1,
             at=self.now,
@@ -83,9 +83,11 @@ class Actor:
             detail=detail[:200],
         )
         added.mac = _mac(self.keys, before.mac, added)
+        if seals:
+            setattr(added, seals, sealed(self.keys, added.number, getattr(added, seals)))
         self.session.add(added)
-        content = {"number": added.number, "mac": added.mac.hex()}
-        row.seal(self.keys, "sealed_head", records.encode(content))
+        content |= {"number": added.number, "mac": added.mac.hex()}
+        _seal_head(self.session, self.keys, row, content)
         self.session.flush()
         file = head_file(self.session, self.keys)
         if _contains(self.session, before, _noted(file)):
@@ -97,31 +99,100 @@ class Actor:
             self.note(action, subject, detail)
 
 
-def prepare(session: Session, keys: Keys) -> None:
-    """Add the end of an empty chain where there is none, so that two first events cannot both."""
-    if session.get(AuditHeadRow, 1) is None:
+def prepare(actor: Actor, *, is_migrated: bool) -> None:
+    """Add the end of an empty chain to a new database, and begin the checksums of new tables.
+
+    They begin anew for all tables after a migration, which changes rows without the keys. Where
+    rows are stored without an end, it was taken away: that stays to be found by `verify`.
+    """
+    session = actor.session
+    is_new = not any(
+        session.scalar(select(func.count()).select_from(table))
+        for table in (AuditHeadRow, AuditRow, PersonRow, ScreeningRow)
+    )
+    if is_new:
         row = AuditHeadRow(id=1)
-        row.seal(keys, "sealed_head", records.encode({"number": 0, "mac": BEGINNING.hex()}))
+        row.seal(actor.keys, "sealed_head", records.encode({**_EMPTY, CHECKSUMS: {}}))
         session.add(row)
+        session.flush()
+    kept = _content(session.get(AuditHeadRow, 1), actor.keys).get(CHECKSUMS, {})
+    names = {*checksums.names()}
+    if kept is not None and (names := names if is_migrated else names - kept.keys()):
+        take_as_it_is(actor, names)
 
 
-def head_file(session: Session, keys: Keys) -> Path:
-    """Return the path beside the key file to which the end of this database's chain is written."""
+def take_as_it_is(actor: Actor, tables: Collection[str]) -> None:
+    """Begin the checksums of these tables anew, from the rows that are there now."""
+    session = actor.session
+    session.flush()
+    row, content = _locked_head(session, actor.keys)
+    present = checksums.read(session, actor.keys)
+    kept = checksums.updated(session, content.get(CHECKSUMS) or {})
+    content[CHECKSUMS] = kept | {name: present[name] for name in tables}
+    _seal_head(session, actor.keys, row, content)
+    if content["number"]:  # not in a new installation: `flask move-database` needs an empty log
+        actor.note("taken as it is", detail=", ".join(sorted(tables)))
+
+
+@event.listens_for(Session, "before_commit")
+def _seal_checksums(session: Session) -> None:
+    """Bring the checksums up to date in a transaction that changed rows without an event."""
+    if session.in_nested_transaction():
+        return
+    session.flush()
+    if checksums.has_changes(session):
+        keys = session.info["keys"]()
+        _seal_head(session, keys, *_locked_head(session, keys))
+
+
+def _locked_head(session: Session, keys: Keys) -> tuple[AuditHeadRow, dict[str, Any]]:
+    """Lock the end of the chain until this transaction ends; return its row and content.
+
+    Where it was taken away, the new one has no checksums: `verify` reports that.
+    """
+    row = session.get(AuditHeadRow, 1, with_for_update=True, populate_existing=True)
+    content = _content(row, keys)
+    if row is None:
+        row = AuditHeadRow(id=1)
+        session.add(row)
+    return row, content
+
+
+def _seal_head(session: Session, keys: Keys, row: AuditHeadRow, content: dict[str, Any]) -> None:
+    """Seal the end of the chain, with the checksums as they are after this transaction."""
+    if (kept := content.get(CHECKSUMS)) is not None:
+        content[CHECKSUMS] = checksums.updated(session, kept)
+    row.seal(keys, "sealed_head", records.encode(content))
+
+
+def head_file(session: Session, keys: Keys, folder: str = "") -> Path:
+    """Return the path to which the end of this database's chain is written.
+
+    It is beside the key file, or in the `folder`.
+    """
     assert keys.file is not None  # noqa: S101 - the keys of an installation have a file
     url = session.get_bind().engine.url
     is_sqlite = url.host is None
     name = Path(url.database or "").name if is_sqlite else f"{url.host} {url.port} {url.database}"
-    return keys.file.with_name(f"audit-{re.sub(r'[^A-Za-z0-9]+', '-', name)}.head")
+    parent = Path(folder) if folder else keys.file.parent
+    return parent / f"audit-{re.sub(r'[^A-Za-z0-9]+', '-', name)}.head"
 
 
-def lost(session: Session, keys: Keys) -> str:
-    """Compare the chain with the end in the file; return what is missing, or "" if nothing is."""
-    file = head_file(session, keys)
-    noted = _noted(file)
-    session.rollback()  # so that the database is read after the file: others write meanwhile
-    end = head(session, keys)
-    if _contains(session, end, noted):
-        return ""
+def lost(session: Session, keys: Keys, folder: str) -> str:
+    """Compare the chain with the ends noted beside the keys and in the `folder`, if it is named.
+
+    Return what is missing, or "" if nothing is.
+    """
+    for file in {head_file(session, keys), head_file(session, keys, folder)}:
+        noted = _noted(file)
+        session.rollback()  # so that the database is read after the file: others write meanwhile
+        end = head(session, keys)
+        if not _contains(session, end, noted):
+            return _lost(file, noted, end)
+    return ""
+
+
+def _lost(file: Path, noted: Head, end: Head) -> str:
     return (
         f"the audit log ends at row {end.number}, but {file} tells of row {noted.number}, "
         "which is not in it: what was sent and recorded last is lost, or an older database was put "
@@ -130,17 +201,40 @@ def lost(session: Session, keys: Keys) -> str:
     )
 
 
-def begin_anew(actor: Actor, source: str) -> tuple[Head, Head]:
-    """Continue the chain of a restored backup.
+def copy_head(session: Session, keys: Keys, folder: str) -> None:
+    """Note the end of the chain in a folder elsewhere, if the chain contains what it noted last.
+
+    Raises OSError.
+    """
+    file = head_file(session, keys, folder)
+    end = head(session, keys)
+    if _contains(session, end, _noted(file)):
+        _write_noted(file, end)
+
+
+def begin_anew(actor: Actor, source: str, folder: str) -> tuple[Head, Head]:
+    """Continue the chain of a restored backup, which left out some tables.
 
     Return the end that the file had before, and the end of the backup.
     """
-    file = head_file(actor.session, actor.keys)
-    end = head(actor.session, actor.keys)
+    session = actor.session
+    file = head_file(session, actor.keys)
+    end = head(session, actor.keys)
     noted = _noted(file)
-    actor.note_at_once("restored", detail=source)
-    file.unlink(missing_ok=True)
-    _write_noted(file, head(actor.session, actor.keys))
+    with write(session):
+        row, content = _locked_head(session, actor.keys)
+        if content.get(CHECKSUMS):
+            left_out = [
+                table.__tablename__ for table in checksums.tables() if not table.is_restored
+            ]
+            content[CHECKSUMS] |= dict.fromkeys(left_out, checksums.NOTHING)
+            _seal_head(session, actor.keys, row, content)
+        actor.note("restored", detail=source)
+    for stale in {file, head_file(session, actor.keys, folder)}:
+        if stale.exists():
+            stale.unlink()
+            _write_noted(stale, head(session, actor.keys))
+    _write_noted(file, head(session, actor.keys))
     return noted, end
 
 
@@ -182,18 +276,58 @@ def _forget_head(session: Session) -> None:
 
 def head(session: Session, keys: Keys) -> Head:
     """Return the end of the chain."""
-    return _head(session.get(AuditHeadRow, 1), keys)
+    return _head_in(_content(session.get(AuditHeadRow, 1), keys))
 
 
-def _head(row: AuditHeadRow | None, keys: Keys) -> Head:
+def _content(row: AuditHeadRow | None, keys: Keys) -> dict[str, Any]:
+    """Return what is sealed in the end of the chain."""
     if row is None:
-        return Head()
-    content = records.decode(row.unseal(keys, "sealed_head"))
+        return {**_EMPTY, CHECKSUMS: None}
+    content: dict[str, Any] = records.decode(row.unseal(keys, "sealed_head"))
+    return content
+
+
+def _head_in(content: dict[str, Any]) -> Head:
     return Head(number=content["number"], mac=bytes.fromhex(content["mac"]))
 
 
+def checksum_faults(session: Session, keys: Keys) -> Iterator[str]:
+    """Yield each table that does not have the rows that the program left in it."""
+    session.rollback()  # the checksums and all tables are read in one snapshot
+    kept = _content(session.get(AuditHeadRow, 1), keys).get(CHECKSUMS)
+    if kept is None:
+        yield "the end of the audit log was taken away, and with it the checksums of all tables"
+    else:
+        yield from checksums.faults(session, keys, kept)
+
+
+def sealed(keys: Keys, number: int, text: str) -> str:
+    """Return the subject or detail of the event with this number as a sealed name."""
+    return keys.seal_name(text, place=f"audit {number}")
+
+
+def unsealed(keys: Keys, number: int, text: str) -> str:
+    """Return the subject or detail of the event with this number, also where it is sealed."""
+    return keys.unseal_name(text, place=f"audit {number}")
+
+
+def opened(keys: Keys, row: AuditRow) -> tuple[str, str]:
+    """Return subject and detail of an event, also where they are sealed."""
+    return unsealed(keys, row.number, row.subject), unsealed(keys, row.number, row.detail)
+
+
+def unopened(row: AuditRow) -> tuple[str, str]:
+    """Return subject and detail of an event for people who must not learn an outcome."""
+    subject, detail = (
+        "sealed" if text.startswith(SEALED) else text for text in (row.subject, row.detail)
+    )
+    return subject, detail
+
+
 def _mac(keys: Keys, before: bytes, row: AuditRow) -> bytes:
-    content = [row.number, row.at.isoformat(), row.actor, row.action, row.subject, row.detail]
+    """Return the keyed hash of a row and of the one before it; sealed texts count as opened."""
+    about = opened(keys, row)
+    content = [row.number, row.at.isoformat(), row.actor, row.action, *about]
     return keys.authenticate("audit", before + records.encode(content))
 
 
@@ -245,8 +379,11 @@ def verify(session: Session, keys: Keys, *, kept: str = "") -> Iterator[str]:
         before = row.mac
         expected = row.number + 1
     try:
-        end = head(session, keys)
-        if (end.number, end.mac) != (expected - 1, before):
+        head_row = session.get(AuditHeadRow, 1)
+        end = _head_in(_content(head_row, keys))
+        if head_row is None:
+            yield "the end of the audit log was taken away"
+        elif (end.number, end.mac) != (expected - 1, before):
             last = expected - 1
             yield f"the chain ends at row {last}, but row {end.number} was the last one written"
     except KeyFault as err:

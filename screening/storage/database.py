@@ -32,9 +32,10 @@ from sqlalchemy import (
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from screening.storage import checksums
 from screening.storage.encryption import Keys
 from screening.storage.private_files import KeyFault
-from screening.storage.tables import Checked, KeyCheckRow, tables_in_lock_order
+from screening.storage.tables import Base, Checked, KeyCheckRow, tables_in_lock_order
 
 BUSY_SECONDS = 10
 LOCK_SECONDS = 30
@@ -185,9 +186,16 @@ def release() -> str:
     return max(file.stem for file in (Path(__file__).parent / "migrations").glob("[0-9]*.py"))
 
 
+def stored_release(session: Session) -> str:
+    """Return the release of the tables, or "" where there are none."""
+    if not inspect(session.connection()).has_table("alembic_version"):
+        return ""
+    return session.scalar(text("SELECT max(version_num) FROM alembic_version")) or ""
+
+
 def check_release(session: Session) -> None:
     """Raise DatabaseNotReady unless the tables have this program's release."""
-    stored = session.scalar(text("SELECT max(version_num) FROM alembic_version")) or ""
+    stored = stored_release(session)
     if stored > release():
         raise DatabaseNotReady(
             f"The database is of a newer release ({stored}); install that release, or a newer one"
@@ -217,7 +225,12 @@ def delete_in_order(
     Without `wait`, rows that another transaction has locked stay.
     """
     locked = select(key).where(*conditions).order_by(key).with_for_update(skip_locked=not wait)
-    query = delete(key.class_).where(key.in_(locked)).execution_options(synchronize_session=False)
+    table: type[Base] = key.class_  # type: ignore[assignment]
+    options = {"synchronize_session": False, checksums.COUNTED: True}
+    query = delete(table).where(key.in_(locked)).execution_options(**options)
+    if issubclass(table, Checked):
+        deleted = session.execute(query.returning(key, table.sealed_check))
+        return checksums.count_deleted(session, table, (tuple(row) for row in deleted))
     count: int = session.execute(query).rowcount  # type: ignore[attr-defined]
     return count
 

@@ -7,12 +7,13 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Row, bindparam, delete, func, or_, select
+from sqlalchemy import BindParameter, ColumnElement, Row, bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
 from screening.domain.rules import BASE_LANGUAGE, Edition
 from screening.storage import audit
 from screening.storage.audit import Actor
+from screening.storage.database import delete_in_order
 from screening.storage.encryption import Keys
 from screening.storage.private_files import KeyFault
 from screening.storage.tables import ApprovalRow, AuditRow, EditionRow, InForceRow
@@ -104,9 +105,8 @@ def lock(session: Session) -> None:
 
 def put_in_force(actor: Actor, edition: Edition, *, from_at: datetime) -> None:
     """Put an edition in force from a time on, in place of editions that would follow later."""
-    actor.session.execute(
-        delete(InForceRow).where(~_begun(actor.now), InForceRow.from_at >= from_at)
-    )
+    later = (~_begun(actor.now), InForceRow.from_at >= from_at)
+    delete_in_order(actor.session, InForceRow.number, *later)
     newest = actor.session.scalar(select(func.max(InForceRow.number))) or 0
     row = InForceRow(
         number=newest + 1, edition_digest=edition.digest, from_at=from_at, added_at=actor.now
@@ -118,10 +118,8 @@ def put_in_force(actor: Actor, edition: Edition, *, from_at: datetime) -> None:
 
 def keep_out_of_force(actor: Actor, edition: Edition) -> None:
     """Cancel the time at which an edition would come into force later."""
-    later = delete(InForceRow).where(
-        InForceRow.edition_digest == edition.digest, ~_begun(actor.now)
-    )
-    if actor.session.scalars(later.returning(InForceRow.number)).all():
+    later = (InForceRow.edition_digest == edition.digest, ~_begun(actor.now))
+    if delete_in_order(actor.session, InForceRow.number, *later):
         actor.note(IN_FORCE, f"not {edition.id} {edition.version}", _noted(actor.session))
 
 

@@ -7,15 +7,18 @@ import hmac
 import secrets
 import tomllib
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESSIV
 
 from screening.storage.private_files import KeyFault, read_private, write_private
 
 KEY_BYTES = 32
 _NONCE_BYTES = 12
+NAME_BYTES = 64
+SEALED = "sealed:"  # before a sealed name
 
 
 class Keys:
@@ -96,6 +99,29 @@ class Keys:
                 f"{table}.{column} cannot be opened: {self.file} is not the one it was sealed with "
                 "(restore your copy), or the row was changed (restore a backup)"
             ) from err
+
+    def seal_name(self, name: str, *, place: str) -> str:
+        """Return a sealed name, the same for the same name and place, so that rows are found by it.
+
+        All names of up to NAME_BYTES have the same length. The key follows from the index key, so
+        that it outlasts `flask rotate-key`.
+        """
+        padded = name.encode().ljust(NAME_BYTES)
+        return SEALED + base64.b85encode(self._names.encrypt(padded, [place.encode()])).decode()
+
+    def unseal_name(self, stored: str, *, place: str) -> str:
+        """Return the name in a sealed one; what was not sealed there is returned as it is."""
+        if not stored.startswith(SEALED):
+            return stored
+        try:
+            sealed = base64.b85decode(stored.removeprefix(SEALED))
+            return self._names.decrypt(sealed, [place.encode()]).decode().rstrip()
+        except (InvalidTag, ValueError):
+            return stored
+
+    @cached_property
+    def _names(self) -> AESSIV:
+        return AESSIV(self.authenticate("names", b""))
 
     def authenticate(self, purpose: str, content: bytes) -> bytes:
         """Return a keyed hash (32 bytes) of content, different for each purpose."""

@@ -5,11 +5,13 @@ import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from sqlalchemy import ColumnElement, and_, case, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from screening.storage.database import delete_in_order
+from screening.storage.encryption import Keys
 from screening.storage.tables import JobRow, ScreeningRow, SummaryRow
 
 SUMMARY = "summary"
@@ -44,12 +46,33 @@ class Job:
     is_last_attempt: bool
 
 
+@lru_cache(maxsize=64)
+def sealed_kind(keys: Keys, kind: str) -> str:
+    """Return a kind as it is stored: a channel's name may tell for which outcomes it is."""
+    return keys.seal_name(kind, place="outbox")
+
+
+def kind_of(keys: Keys, stored: str) -> str:
+    """Return the kind that was stored."""
+    return keys.unseal_name(stored, place="outbox")
+
+
+def _keys(session: Session) -> Keys:
+    keys: Keys = session.info["keys"]()
+    return keys
+
+
+def _is_of(session: Session, kind: str) -> ColumnElement[bool]:
+    return JobRow.kind == sealed_kind(_keys(session), kind)
+
+
 def add(session: Session, kinds: Iterable[str], screening: ScreeningRow, *, now: datetime) -> None:
     """Add jobs about a screening as it is now, unless they exist, in the caller's transaction."""
     there = select(JobRow.kind).where(
         JobRow.screening_id == screening.id, JobRow.number == screening.entries
     )
-    for kind in set(kinds) - set(session.scalars(there)):
+    wanted = {sealed_kind(_keys(session), kind) for kind in kinds}
+    for kind in sorted(wanted - set(session.scalars(there))):
         session.add(
             JobRow(
                 kind=kind,
@@ -61,11 +84,11 @@ def add(session: Session, kinds: Iterable[str], screening: ScreeningRow, *, now:
         )
 
 
-def _is_ready() -> ColumnElement[bool]:
+def _is_ready(session: Session) -> ColumnElement[bool]:
     """Select jobs that can be done: other jobs than printing need the printed summary."""
     same = and_(SummaryRow.screening_id == JobRow.screening_id, SummaryRow.number == JobRow.number)
     printed = select(SummaryRow.number).where(same)
-    return and_(JobRow.failed.is_(False), or_(JobRow.kind == SUMMARY, printed.exists()))
+    return and_(JobRow.failed.is_(False), or_(_is_of(session, SUMMARY), printed.exists()))
 
 
 def _is_of_the_future(now: datetime) -> ColumnElement[bool]:
@@ -75,11 +98,9 @@ def _is_of_the_future(now: datetime) -> ColumnElement[bool]:
 
 def is_due(session: Session, kind: str, *, now: datetime) -> bool:
     """Tell whether a job of this kind is due, without a lock."""
-    due = or_(and_(_is_ready(), JobRow.due_at <= now), _is_of_the_future(now))
-    return (
-        session.scalars(select(JobRow.id).where(JobRow.kind == kind, due).limit(1)).first()
-        is not None
-    )
+    due = or_(and_(_is_ready(session), JobRow.due_at <= now), _is_of_the_future(now))
+    query = select(JobRow.id).where(_is_of(session, kind), due).limit(1)
+    return session.scalars(query).first() is not None
 
 
 def take(
@@ -99,11 +120,11 @@ def take(
     back = case((JobRow.lease == "", now), else_=now + LEASE)
     late = (
         select(JobRow.id)
-        .where(JobRow.kind == kind, _is_of_the_future(now))
+        .where(_is_of(session, kind), _is_of_the_future(now))
         .with_for_update(skip_locked=True)
     )
     session.execute(update(JobRow).where(JobRow.id.in_(late)).values(due_at=back))
-    due = (JobRow.kind == kind, _is_ready(), JobRow.due_at <= now)
+    due = (_is_of(session, kind), _is_ready(session), JobRow.due_at <= now)
     query = select(JobRow).where(*due).order_by(JobRow.due_at, JobRow.id).limit(1)
     if screening_id:
         query = query.where(JobRow.screening_id == screening_id)
@@ -116,7 +137,7 @@ def take(
             return Job(
                 id=row.id,
                 lease=row.lease,
-                kind=row.kind,
+                kind=kind,
                 screening_id=row.screening_id,
                 number=row.number,
                 is_last_attempt=row.attempts >= attempts,
@@ -165,9 +186,9 @@ class Totals:
     idle: int
 
 
-def _needs_attention(now: datetime) -> ColumnElement[bool]:
+def _needs_attention(session: Session, now: datetime) -> ColumnElement[bool]:
     """Select jobs that failed for good or several times, or that no process works on."""
-    stuck = and_(JobRow.due_at <= now - OVERDUE, _is_ready())
+    stuck = and_(JobRow.due_at <= now - OVERDUE, _is_ready(session))
     tried = and_(JobRow.attempts >= SEEN_AFTER, JobRow.fault != "")
     return or_(JobRow.failed, tried, stuck, JobRow.due_at > now + TOO_LATE)
 
@@ -176,14 +197,18 @@ def needing_attention(session: Session, *, now: datetime) -> list[tuple[str, str
     """Return kind, last fault, failed, reference of the oldest jobs that need attention."""
     columns = select(JobRow.kind, JobRow.fault, JobRow.failed, ScreeningRow.reference)
     query = columns.join(ScreeningRow, ScreeningRow.id == JobRow.screening_id).where(
-        _needs_attention(now)
+        _needs_attention(session, now)
     )
-    return [(*row,) for row in session.execute(query.order_by(JobRow.id).limit(MOST_SHOWN))]
+    keys = _keys(session)
+    rows = session.execute(query.order_by(JobRow.id).limit(MOST_SHOWN))
+    return [
+        (kind_of(keys, kind), fault, failed, reference) for kind, fault, failed, reference in rows
+    ]
 
 
 def totals(session: Session, *, now: datetime) -> Totals:
     """Count the jobs."""
-    repeating = and_(JobRow.failed.is_(False), _needs_attention(now))
+    repeating = and_(JobRow.failed.is_(False), _needs_attention(session, now))
     idle = and_(repeating, JobRow.fault == "")
     counted = {"failed": JobRow.failed, "repeating": repeating, "idle": idle}
     sums = [func.count(case((condition, 1))).label(name) for name, condition in counted.items()]
@@ -191,15 +216,19 @@ def totals(session: Session, *, now: datetime) -> Totals:
     return Totals(**session.execute(query).mappings().one())
 
 
-def waiting(session: Session) -> list[tuple[JobRow, str]]:
-    """Return the jobs that are not done with the references of their screenings, oldest first."""
-    return list(session.execute(_JOBS))
+def waiting(session: Session) -> list[tuple[JobRow, str, str]]:
+    """Return each job that is not done, its kind and the reference of its screening.
+
+    The oldest come first.
+    """
+    keys = _keys(session)
+    return [(job, kind_of(keys, job.kind), reference) for job, reference in session.execute(_JOBS)]
 
 
 def of(session: Session, screening: ScreeningRow, kind: str) -> dict[int, JobRow]:
     """Return the open jobs of a kind about a screening, by number of entries."""
     jobs = session.scalars(
-        select(JobRow).where(JobRow.screening_id == screening.id, JobRow.kind == kind)
+        select(JobRow).where(JobRow.screening_id == screening.id, _is_of(session, kind))
     )
     return {job.number: job for job in jobs}
 
@@ -214,7 +243,7 @@ def retry(
     unwell = or_(JobRow.failed, JobRow.fault != "", JobRow.due_at > now + TOO_LATE)
     failed = and_(unwell, JobRow.lease == "")
     query = _JOBS.where(failed).with_for_update(of=JobRow, skip_locked=True)
-    failures = session.execute(query.where(JobRow.kind == kind) if kind else query)
+    failures = session.execute(query.where(_is_of(session, kind)) if kind else query)
     again = [job for job, reference in failures if not references or reference in references]
     for job in again:
         job.failed = False
@@ -226,9 +255,10 @@ def retry(
 
 def kinds(session: Session) -> list[str]:
     """Return the kinds of jobs that are not done."""
-    return list(session.scalars(select(JobRow.kind).distinct().order_by(JobRow.kind)))
+    stored = session.scalars(select(JobRow.kind).distinct())
+    return sorted(kind_of(_keys(session), kind) for kind in stored)
 
 
 def drop(session: Session, kind: str) -> int:
     """Delete all jobs of a kind; return how many there were."""
-    return delete_in_order(session, JobRow.id, JobRow.kind == kind)
+    return delete_in_order(session, JobRow.id, _is_of(session, kind))

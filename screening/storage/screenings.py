@@ -17,7 +17,7 @@ from screening.domain.rules import RuleBook
 from screening.storage import editions, outbox, records, search
 from screening.storage.encryption import Keys
 from screening.storage.private_files import KeyFault
-from screening.storage.tables import EntryRow, ScreeningRow, SearchRow
+from screening.storage.tables import AuditRow, EntryRow, ScreeningRow, SearchRow
 
 SHORT_PAD = 512  # bytes: the length of a usual cell reveals nothing about its content
 LONG_PAD = 4096
@@ -214,7 +214,7 @@ def all_rows(session: Session, *conditions: ColumnElement[bool]) -> Iterator[Scr
 def edition(session: Session, keys: Keys, screening_id: str, number: int) -> Screening:
     """Return a screening with its first `number` entries only. Raises KeyFault."""
     whole = read(session, keys, session.get_one(ScreeningRow, screening_id))
-    return replace(whole, entries=whole.entries[:number])
+    return replace(whole, entries=whole.entries[:number], missing=0)
 
 
 def read(session: Session, keys: Keys, row: ScreeningRow) -> Screening:
@@ -241,4 +241,12 @@ def read(session: Session, keys: Keys, row: ScreeningRow) -> Screening:
         status=Status(row.status),
         entries=entries,
         replaces=stated.get("replaces", ""),
+        missing=max(0, _entries_noted(session, row.reference) - row.entries),
     )
+
+
+def _entries_noted(session: Session, reference: str) -> int:
+    """Return how many entries the audit log has: an older row that was put back has fewer."""
+    is_entry = AuditRow.action.in_(("clarified", "reviewed"))
+    noted = select(func.count()).where(AuditRow.subject == reference, is_entry)
+    return session.scalar(noted) or 0

@@ -19,14 +19,12 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
-    event,
     inspect,
 )
 from sqlalchemy.ext.mutable import MutableList
 from sqlalchemy.orm import (
     DeclarativeBase,
     Mapped,
-    Session,
     mapped_column,
     object_session,
     relationship,
@@ -118,8 +116,9 @@ class Sealed(Base):
 class Checked(Sealed):
     """A row with an empty `sealed_check`, which detects changes made without the keys.
 
-    It is sealed on each write, with the keys in `Session.info`. `may_be_unchecked` states whether
-    an older release left rows without a seal (`storage.database.seal_unsealed`).
+    It is sealed on each write, with the keys in `Session.info`, and counts in the checksum of its
+    table (storage.checksums). `may_be_unchecked` states whether an older release left rows without
+    a seal (`storage.database.seal_unsealed`).
     """
 
     __abstract__ = True
@@ -132,14 +131,6 @@ def tables_in_lock_order() -> list[type[Sealed]]:
     """Return all tables with sealed cells, those of features too, in the order of locks."""
     tables = {*Sealed.__subclasses__(), *Checked.__subclasses__()} - {Checked}
     return sorted(tables, key=lambda table: table.lock_order)
-
-
-@event.listens_for(Session, "before_flush")
-def _seal_checked(session: Session, *_flush: object) -> None:
-    """Seal the check of each row that is about to be written."""
-    for row in {*session.new, *session.dirty}:
-        if isinstance(row, Checked):
-            row.seal(session.info["keys"](), "sealed_check", b"")
 
 
 class KeyCheckRow(Sealed):
@@ -320,18 +311,23 @@ class CopyRow(Sealed):
     sealed_pdf: Mapped[bytes]
 
 
-class JobRow(Base):
+class JobRow(Checked):
     """A job to do for a screening with `number` entries: committed with it, deleted when done.
 
-    `kind` is `summary` (print it) or that of a feature's JobKind. A process that works on the job
-    holds its `lease` until `due_at`; then the job is due again. `fault` names the last failure.
+    `kind` is `summary` (print it) or that of a feature's JobKind, as a sealed name. A process that
+    works on the job holds its `lease` until `due_at`; then the job is due again. `fault` names the
+    last failure. These change with each attempt and are not bound: a job that fails or is late is
+    shown.
     """
 
     __tablename__ = "outbox"
     __table_args__ = (UniqueConstraint("kind", "screening_id", "number"),)
+    lock_order = 80
+    may_be_unchecked = True
+    bound_to = "kind screening_id number added_at"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    kind: Mapped[str] = mapped_column(String(64))
+    kind: Mapped[str] = mapped_column(String(128))
     screening_id: Mapped[str] = mapped_column(
         ForeignKey("screenings.id", ondelete="CASCADE"), index=True
     )
@@ -358,7 +354,8 @@ class SearchRow(Base):
 class AuditRow(Base):
     """One event of the audit log.
 
-    `mac` covers the row and the one before it; `subject` is a reference or a person.
+    `mac` covers the row and the one before it; `subject` is a reference or a person. What would
+    tell an outcome is a sealed name.
     """
 
     __tablename__ = "audit"
@@ -367,7 +364,7 @@ class AuditRow(Base):
     at: Mapped[datetime]
     actor: Mapped[str] = mapped_column(String(64))
     action: Mapped[str] = mapped_column(String(32), index=True)
-    subject: Mapped[str] = mapped_column(String(64))
+    subject: Mapped[str] = mapped_column(String(128), index=True)
     detail: Mapped[str] = mapped_column(String(200))
     mac: Mapped[bytes]
 

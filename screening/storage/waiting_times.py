@@ -8,6 +8,7 @@ from typing import NamedTuple
 from sqlalchemy import and_, case, func, select
 from sqlalchemy.orm import Session
 
+from screening.storage import outbox
 from screening.storage.tables import EntryRow, JobRow, ScreeningRow, SummaryRow
 
 SAMPLE = 500  # screenings
@@ -28,7 +29,9 @@ def queues(session: Session, kinds: Iterable[str], *, now: datetime) -> list[Que
     oldest = func.min(func.coalesce(JobRow.added_at, JobRow.due_at))
     query = select(JobRow.kind, func.count(), failed, oldest).group_by(JobRow.kind)
     empty = {kind: (kind, 0, 0, now) for kind in kinds}
-    stored = {row[0]: row for row in session.execute(query)}
+    keys = session.info["keys"]()
+    rows = [(outbox.kind_of(keys, kind), *counts) for kind, *counts in session.execute(query)]
+    stored = {row[0]: row for row in rows}
     return [
         Queue(kind, waiting, failures, max((now - since).total_seconds(), 0))
         for kind, waiting, failures, since in (empty | stored).values()

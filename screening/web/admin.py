@@ -1,10 +1,12 @@
 """Pages for admins: people, audit log, settings. Nothing on them is clinical."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
-from flask_security import hash_password
+from flask_security import current_user, hash_password
 from werkzeug.wrappers import Response
 
 from screening.extensions import db
@@ -12,6 +14,7 @@ from screening.installation import current_installation
 from screening.operating import clock
 from screening.services import people as service
 from screening.storage import audit as audit_log
+from screening.storage.tables import AuditRow
 from screening.web.paging import page_number
 from screening.web.sign_in.guards import current_actor, needs
 
@@ -103,14 +106,18 @@ def _people_page(
 @blueprint.get("/audit")
 @needs("admin")
 def audit() -> str:
-    """Show the audit log, the newest rows first."""
+    """Show the audit log, the newest rows first. Only prescribers see what tells an outcome."""
     number = page_number()
     total = audit_log.size(db.session)
     rows = audit_log.rows(
         db.session, newest_first=True, after=(number - 1) * AUDIT_PAGE, limit=AUDIT_PAGE
     )
+    keys = current_installation().keys
+    about: Callable[[AuditRow], tuple[str, str]] = audit_log.unopened
+    if current_user.has_role("prescriber"):
+        about = partial(audit_log.opened, keys)
     return render_template(
-        "clinic/audit.html", rows=rows, number=number, length=AUDIT_PAGE, total=total
+        "clinic/audit.html", rows=rows, about=about, number=number, length=AUDIT_PAGE, total=total
     )
 
 

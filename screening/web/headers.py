@@ -21,7 +21,7 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "font-src 'self'",
         "connect-src 'self'",
         "form-action 'self'",
-        "frame-ancestors 'self'",
+        "frame-ancestors 'none'",
         "base-uri 'none'",
         "object-src 'none'",
     )
@@ -49,6 +49,9 @@ def init_app(app: Flask) -> None:
     @app.after_request
     def _add(response: Response) -> Response:
         response.headers.update(HEADERS)
+        if response.mimetype == "application/pdf":  # a browser's viewer may put it into a frame
+            policy = CONTENT_SECURITY_POLICY.replace("ancestors 'none'", "ancestors 'self'")
+            response.headers["Content-Security-Policy"] = policy
         is_static = request.endpoint in STATIC
         if not is_static and request.endpoint not in ABOUT_NOBODY:
             response.headers["Cache-Control"] = "no-store"

@@ -6,9 +6,11 @@ import os
 import re
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -21,7 +23,12 @@ from tests.hosting.served import unit_environment
 from tests.hosting.units import DEPLOY, Unit, systemd_analyze
 
 EXPOSURE = 2.0  # of 10; systemd calls 2.0 and less OK
-SERVICES = ("screening.service", "screening-backup.service", "screening-drill.service")
+SERVICES = (
+    "screening.service",
+    "screening-backup.service",
+    "screening-drill.service",
+    "screening-verify.service",
+)
 OLD = 15 * 24 * 3600
 
 
@@ -68,6 +75,22 @@ def test_the_daily_backup_keeps_two_weeks(tmp_path: Path) -> None:
     assert len(files) == 3
     assert files[1:] == ["other", "young.backup"]
     assert (folder / files[0]).stat().st_mode & 0o777 == 0o600
+
+
+def test_the_nightly_verification_notes_the_end_of_the_log_or_fails(tmp_path: Path) -> None:
+    unit = Unit.read("screening-verify.service")
+    environ = environment(tmp_path / "instance") | unit_environment(unit, tmp_path)
+    run_as_root(tmp_path, "init")
+    command = unit.command("ExecStart", ("/opt/screening/.venv/bin/python", sys.executable))
+    said = subprocess.run(
+        command, cwd=ROOT, env=environ, check=True, capture_output=True, text=True
+    )
+    assert "The end of the audit log: 0:" in said.stdout
+    with closing(sqlite3.connect(tmp_path / "instance" / "screening.db")) as database:
+        database.execute("DELETE FROM in_force")
+        database.commit()
+    failed = subprocess.run(command, cwd=ROOT, env=environ, check=False, capture_output=True)
+    assert failed.returncode == 1
 
 
 def test_the_page_for_the_clinic_names_only_commands_that_there_are() -> None:

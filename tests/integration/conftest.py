@@ -12,11 +12,15 @@ import pytest
 from flask import Flask
 from jinja2 import FileSystemBytecodeCache
 from passlib.hash import argon2
+from sqlalchemy import event
+from sqlalchemy.orm import ORMExecuteState, Session
 from werkzeug.routing import Rule
 
 from screening.application import create_app
 from screening.extensions import alembic, db
 from screening.settings import Settings
+from screening.storage.checksums import COUNTED
+from screening.storage.tables import Checked
 from tests.integration.visitor import Visitor
 
 FAST_HASHING = {"default_rounds": 1, "memory_cost": 8, "parallelism": 1}
@@ -79,6 +83,14 @@ def _spared() -> Iterator[None]:
             patch.setattr(argon2, name, value)
         patch.setattr(Rule, "_compile_builder", compile_once)
         yield
+
+
+@event.listens_for(Session, "do_orm_execute")
+def _refuse_uncounted(state: ORMExecuteState) -> None:
+    """Refuse a statement that would delete rows which storage.checksums does not count."""
+    mapper = state.bind_mapper
+    if state.is_delete and mapper is not None and issubclass(mapper.class_, Checked):
+        assert state.execution_options.get(COUNTED), f"use delete_in_order: {mapper.class_}"
 
 
 @pytest.fixture

@@ -422,7 +422,7 @@ def test_a_one_time_password_of_an_older_release_goes_on(app: Flask) -> None:
     printed = flask(app, "people", "add", "nurse", "--role", "staff").stdout
     with app.app_context():
         alembic.downgrade("0009_acknowledged")
-        alembic.upgrade()
+    flask(app, "init")
     visitor = Visitor(app)
     sign_in(visitor, printed.split("password ")[1].split()[0], "nurse")
     assert visitor.path == "/account/password"

@@ -353,7 +353,7 @@ def test_what_others_write_meanwhile_is_not_missing(app: Flask) -> None:
     with app.app_context(), db.sessionmaker() as early:
         assert audit.size(early) == 1  # its look at the database
         sent(app)
-        assert audit.lost(early, current_installation().keys) == ""
+        assert audit.lost(early, current_installation().keys, "") == ""
 
 
 def test_an_end_that_cannot_be_noted_loses_no_answer(app: Flask) -> None:

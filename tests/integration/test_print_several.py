@@ -11,6 +11,7 @@ from pypdf import PdfReader
 from sqlalchemy import select, update
 
 from screening.extensions import db
+from screening.installation import current_installation
 from screening.services import print_several
 from screening.storage import outbox
 from screening.storage.tables import AuditRow, JobRow, ScreeningRow
@@ -76,7 +77,10 @@ def test_those_that_cannot_be_printed_are_named_and_the_others_offered(
 ) -> None:
     with app.app_context():
         row = db.session.scalars(select(ScreeningRow).where(ScreeningRow.reference == two[1])).one()
-        stuck = update(JobRow).where(JobRow.screening_id == row.id, JobRow.kind == outbox.SUMMARY)
+        stuck = update(JobRow).where(
+            JobRow.screening_id == row.id,
+            JobRow.kind == outbox.sealed_kind(current_installation().keys, outbox.SUMMARY),
+        )
         db.session.execute(stuck.values(failed=True, fault="PrintingFailed"))
         db.session.commit()
     dr = Colleague(app)

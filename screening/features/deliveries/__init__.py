@@ -32,7 +32,9 @@ def init_app(app: Flask, ours: Installation) -> None:
     )
     points.reasons.update(REASONS)
     points.mailers.extend(channel for channel in channels.values() if isinstance(channel, Email))
-    points.counters.append(Counter("deliveries", "summaries delivered, ever", "delivered"))
+    points.counters.append(
+        Counter("deliveries", "deliveries done, also without their outcome", service.DONE)
+    )
     points.checks.append(partial(_checked, channels))
 
 

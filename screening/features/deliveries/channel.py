@@ -115,8 +115,11 @@ class Channel(Options):
         """Return the kind of its jobs in the outbox."""
         return JOB_PREFIX + self.name
 
-    def deliver(self, document: Document) -> None:
-        """Deliver a document; delivered twice, it arrives once. Raises DeliveryFailed."""
+    def deliver(self, document: Document, *, hand_over: bool) -> None:
+        """Deliver a document; delivered twice, it arrives once. Raises DeliveryFailed.
+
+        Without `hand_over`, do all but the last step, so that the channel fails as it would.
+        """
         raise NotImplementedError
 
     def secret(self, file: str) -> str:

@@ -69,7 +69,7 @@ class Email(Channel):
         "", "the file with the password that PDFs are encrypted with; empty: they are not"
     )
 
-    def deliver(self, document: Document) -> None:
+    def deliver(self, document: Document, *, hand_over: bool) -> None:
         """Send the PDF, with a Message-ID that is the same when it is sent twice.
 
         Raises DeliveryFailed.
@@ -85,7 +85,7 @@ class Email(Channel):
         message = _message(self, self.to, subject, text, name=document.id, at=at)
         name = f"summary-{document.screening.reference}-{document.number + 1}.pdf"
         message.add_attachment(pdf, maintype="application", subtype="pdf", filename=name)
-        _send(self, message)
+        _send(self, message, hand_over=hand_over)
 
     def send_text(self, to: str, subject: str, text: str, *, language: str) -> None:
         """Send a text in a language. Raises DeliveryFailed."""
@@ -108,8 +108,8 @@ def _message(
     return message
 
 
-def _send(options: Email, message: EmailMessage) -> None:
-    """Send a message. Raises DeliveryFailed."""
+def _send(options: Email, message: EmailMessage, *, hand_over: bool = True) -> None:
+    """Send a message, or only ask the server whether it would take one. Raises DeliveryFailed."""
     context = options.trusting(options.ca_file)
     password = options.secret(options.password_file) if options.password_file else ""
     with in_time() as connections:
@@ -119,7 +119,10 @@ def _send(options: Email, message: EmailMessage) -> None:
                 server.starttls(context=context)
             if options.user:
                 server.login(options.user, password)
-            server.send_message(message)
+            if hand_over:
+                server.send_message(message)
+            else:
+                _ask(server, options.sender, str(message["To"]))
         except smtplib.SMTPResponseException as err:
             sign_in = isinstance(err, smtplib.SMTPAuthenticationError)
             raise DeliveryFailed(
@@ -135,6 +138,14 @@ def _send(options: Email, message: EmailMessage) -> None:
             raise DeliveryFailed(DeliveryFault.REFUSED, "TLS or sign-in not offered") from err
         with suppress(OSError):  # the mail is accepted already
             server.quit()
+
+
+def _ask(server: smtplib.SMTP, sender: str, to: str) -> None:
+    """Begin a mail and take it back. Raises SMTPResponseException."""
+    server.ehlo_or_helo_if_needed()
+    for code, words in (server.mail(sender), server.rcpt(to), server.rset()):
+        if code not in (250, 251):
+            raise smtplib.SMTPResponseException(code, words)
 
 
 class _Smtp(smtplib.SMTP):

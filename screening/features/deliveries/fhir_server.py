@@ -44,10 +44,10 @@ class FhirServer(Channel):
         "", "the file with the authority that vouches for the server, if the machine knows it not"
     )
 
-    def deliver(self, document: Document) -> None:
+    def deliver(self, document: Document, *, hand_over: bool) -> None:
         """Create the questions, the answers, the findings and the PDF, all or none.
 
-        Raises DeliveryFailed.
+        Without `hand_over`, only ask what the server can do. Raises DeliveryFailed.
         """
         bundle = fhir.transaction(
             document.screening,
@@ -61,21 +61,36 @@ class FhirServer(Channel):
         if self.token_file:
             headers["Authorization"] = f"Bearer {self.secret(self.token_file)}"
         with in_time() as connections:
-            status, answer = _post(self, bundle, headers, connections)
+            if not hand_over:
+                _refuse(_ask(self, "GET", "/metadata", headers, connections)[0])
+                return
+            status, answer = _ask(self, "POST", "", headers, connections, bundle)
             # The server has these questions twice: two screenings were delivered at once.
             if status == 412:
                 del bundle["entry"][0]
-                status, answer = _post(self, bundle, headers, connections)
-        if status in (401, 403):
-            raise DeliveryFailed(DeliveryFault.SIGN_IN, str(status))
-        if status != 200 or not _all_there(answer, len(bundle["entry"])):
+                status, answer = _ask(self, "POST", "", headers, connections, bundle)
+        _refuse(status)
+        if not _all_there(answer, len(bundle["entry"])):
             raise DeliveryFailed(DeliveryFault.REFUSED, str(status))
 
 
-def _post(
-    options: FhirServer, bundle: Json, headers: dict[str, str], connections: OpenConnections
+def _refuse(status: int) -> None:
+    """Raise DeliveryFailed unless the server accepted a request."""
+    if status in (401, 403):
+        raise DeliveryFailed(DeliveryFault.SIGN_IN, str(status))
+    if status != 200:
+        raise DeliveryFailed(DeliveryFault.REFUSED, str(status))
+
+
+def _ask(
+    options: FhirServer,
+    method: str,
+    path: str,
+    headers: dict[str, str],
+    connections: OpenConnections,
+    bundle: Json | None = None,
 ) -> tuple[int, bytes]:
-    """Send it once, without following redirects: data goes only where the settings say."""
+    """Send a request once, without following redirects: data goes only where the settings say."""
     parts = urlsplit(options.address)
     connection = HTTPSConnection(
         parts.hostname or "", parts.port, timeout=SECONDS, context=options.trusting(options.ca_file)
@@ -83,9 +98,8 @@ def _post(
     connection.connect()
     # The socket itself: http.client forgets it before the answer is read to its end.
     connections.append(SimpleNamespace(sock=connection.sock, close=connection.sock.close))
-    connection.request(
-        "POST", parts.path or "/", json.dumps(bundle, ensure_ascii=False).encode(), headers
-    )
+    body = None if bundle is None else json.dumps(bundle, ensure_ascii=False).encode()
+    connection.request(method, f"{parts.path}{path}" or "/", body, headers)
     with connection.getresponse() as response:
         answer = response.read(LONGEST)
         if connections.over.is_set():  # the answer is not complete

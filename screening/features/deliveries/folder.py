@@ -54,7 +54,7 @@ class Folder(Channel):
         "how files are named; {name}, {born} and {visit} tell who it is",
     )
 
-    def deliver(self, document: Document) -> None:
+    def deliver(self, document: Document, *, hand_over: bool) -> None:
         """Write the PDF, whole or not at all, always under the same name. Raises DeliveryFailed."""
         folder = Path(self.folder)
         mine = f".{document.id}."
@@ -69,7 +69,8 @@ class Folder(Channel):
                     file.write(document.pdf)
                     file.flush()
                     os.fsync(file.fileno())
-                unfinished.replace(folder / _named(self.file_name, document))
+                if hand_over:
+                    unfinished.replace(folder / _named(self.file_name, document))
             finally:
                 with suppress(OSError):
                     unfinished.unlink(missing_ok=True)

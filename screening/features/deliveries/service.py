@@ -24,6 +24,7 @@ from screening.storage.database import write
 from screening.storage.encryption import Keys
 from screening.storage.tables import SummaryRow
 
+DONE = "delivery done"  # in the audit log, whether or not the outcome is one for the channel
 ATTEMPTS = 150  # about a day: other machines may be away for a night
 
 
@@ -49,17 +50,18 @@ def _deliver(channel: Channel, keys: Keys, job: outbox.Job) -> None:
     books, assessment = assess(session, keys, screening)
     session.rollback()  # no other process should wait for another machine
     is_wanted = assessment.outcome in channel.outcomes
-    if is_wanted:
-        # A name that no other edition and no other channel has, wherever it arrives.
-        name = f"{job.screening_id}/{job.number}/{channel.name}"
-        channel.deliver(_document(screening, books, assessment, pdf, name=name))
+    # A name that no other edition and no other channel has, wherever it arrives.
+    name = f"{job.screening_id}/{job.number}/{channel.name}"
+    document = _document(screening, books, assessment, pdf, name=name)
+    # Where the channel fails, all of its jobs fail: those that wait must not tell the outcomes.
+    channel.deliver(document, hand_over=is_wanted)
     actor = Actor(session=session, keys=keys, now=datetime.now(UTC), by="server")
     with write(session):
         # Another process may have leased the job since: it was delivered all the same.
         outbox.finish(session, job)
-        if is_wanted:
-            to = f"edition {job.number + 1} to {channel.name}"
-            actor.note("delivered", screening.reference, to)
+        to = "to" if is_wanted else "not to"
+        words = f"edition {job.number + 1} {to} {channel.name}"
+        actor.note(DONE, screening.reference, words, seals="detail")
 
 
 def deliver_test(channel: Channel) -> None:
@@ -80,7 +82,8 @@ def deliver_test(channel: Channel) -> None:
     )
     pdf = print_summary(summarise(screening, books, settings), paper=settings.paper).content
     assessment = evaluate(book, screening.established)
-    channel.deliver(_document(screening, books, assessment, pdf, name=str(uuid4())))
+    document = _document(screening, books, assessment, pdf, name=str(uuid4()))
+    channel.deliver(document, hand_over=True)
 
 
 def _document(

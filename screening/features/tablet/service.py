@@ -3,7 +3,6 @@
 import secrets
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from screening.domain.answers import Patient
@@ -12,7 +11,7 @@ from screening.services import questionnaire
 from screening.services.attempts import AHEAD
 from screening.storage import drafts, screenings
 from screening.storage.audit import Actor
-from screening.storage.database import write
+from screening.storage.database import delete_in_order, write
 from screening.storage.drafts import Draft, hash_token
 from screening.storage.tables import ScreeningRow, SignInRow
 
@@ -59,7 +58,8 @@ def begin(
     with write(actor.session):
         actor.session.add(row)
         draft_token = _new_draft(actor, row, patient, draft)
-        actor.session.execute(delete(SignInRow).where(SignInRow.token_hash == hash_token(sign_in)))
+        is_of_cookie = SignInRow.token_hash == hash_token(sign_in)
+        delete_in_order(actor.session, SignInRow.token_hash, is_of_cookie)
         actor.note("signed out", actor.by, "for a tablet")
         actor.note("tablet begun", _name(row))
     return token, draft_token

@@ -139,7 +139,7 @@ def test_a_summary_goes_to_every_channel_and_is_the_very_pdf(
     assert pdf_of(document) == pdf
     assert document["contained"][0]["name"] == [{"text": MARKER}]
     assert [len(records.of(kind)) for kind in ("QuestionnaireResponse", "DetectedIssue")] == [1, 1]
-    log = flask(app, "audit", "export").output
+    log = flask(app, "audit", "export", "--outcomes").output
     assert all(log.count(f"edition 1 to {name}") == 1 for name in ("mail", "archive", "records"))
 
 
@@ -421,11 +421,11 @@ def test_a_folder_without_room_or_rights_keeps_nothing_half(
 
     deliver = Folder.deliver
 
-    def on_a_full_disk(channel: Folder, document: Document) -> None:
+    def on_a_full_disk(channel: Folder, document: Document, *, hand_over: bool) -> None:
         """As the kernel refuses it to take more than a few bytes of a file."""
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
         try:
-            deliver(channel, document)
+            deliver(channel, document, hand_over=hand_over)
         finally:
             resource.setrlimit(
                 resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY)

@@ -1,4 +1,4 @@
-"""Linking and parting screenings, and what a prescriber is shown of a patient's other answers."""
+"""Link and part screenings, and find a patient's other answers for a prescriber."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -54,7 +54,10 @@ class Related:
 
 
 def related(actor: Actor, reference: str) -> Related:
-    """Return what belongs to a screening, or may belong. Raises NoSuchScreening, KeyFault."""
+    """Return the screenings of the same person, and those that may be.
+
+    Raises NoSuchScreening, KeyFault.
+    """
     session = actor.session
     row = screenings.row_of(session, reference)
     same = links.others(session, actor.keys, [row])[row.id]
@@ -67,7 +70,7 @@ def related(actor: Actor, reference: str) -> Related:
     known = [other.id for other in (*same, *apart)]
     perhaps = links.similar(session, actor.keys, row, known=known)
 
-    def shown(other: ScreeningRow) -> Other:
+    def as_other(other: ScreeningRow) -> Other:
         decision = decided.get(other.id)
         patient = None
         with suppress(KeyFault):
@@ -83,10 +86,10 @@ def related(actor: Actor, reference: str) -> Related:
 
     place = links.sent_order(row)
     return Related(
-        earlier=tuple(shown(other) for other in same if links.sent_order(other) < place),
-        newer=tuple(shown(other) for other in same if links.sent_order(other) > place),
-        perhaps=tuple(map(shown, perhaps)),
-        parted=tuple(map(shown, apart)),
+        earlier=tuple(as_other(other) for other in same if links.sent_order(other) < place),
+        newer=tuple(as_other(other) for other in same if links.sent_order(other) > place),
+        perhaps=tuple(map(as_other, perhaps)),
+        parted=tuple(map(as_other, apart)),
     )
 
 
@@ -96,7 +99,7 @@ def decide(actor: Actor, reference: str, other: str, *, is_same: bool, seen: str
     `seen` names the decision that the page showed (`Other.seen`).
     """
     with write(actor.session):
-        # Locked as whoever deletes one locks them.
+        # Locked in the order in which deletion locks them.
         query = select(ScreeningRow).where(ScreeningRow.reference.in_((reference, other)))
         rows = actor.session.scalars(query.order_by(ScreeningRow.id).with_for_update()).all()
         if len(rows) != 2:

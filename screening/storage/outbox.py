@@ -45,10 +45,10 @@ class Job:
 
 def add(session: Session, kinds: Iterable[str], screening: ScreeningRow, *, now: datetime) -> None:
     """Add jobs about a screening as it is now, unless they exist, in the caller's transaction."""
-    there = select(JobRow.kind).where(
+    existing = select(JobRow.kind).where(
         JobRow.screening_id == screening.id, JobRow.number == screening.entries
     )
-    for kind in set(kinds) - set(session.scalars(there)):
+    for kind in set(kinds) - set(session.scalars(existing)):
         session.add(
             JobRow(
                 kind=kind,

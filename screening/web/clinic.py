@@ -157,7 +157,7 @@ def _announced() -> dict[str, object]:
     They are the first references, the number of all, and the day from which they are deleted.
     """
     days = current_installation().settings.retention_days
-    count, first, references = retention.announced(db.session, days=days, shown=failed_jobs.SHOWN)
+    count, first, references = retention.announced(db.session, days=days, most=failed_jobs.SHOWN)
     return {"announced": references, "announced_count": count, "announced_until": first}
 
 
@@ -472,7 +472,7 @@ def _screening_page(screening: Screening, form: ReviewForm, meanwhile: Entry | N
 
 
 def _reason_label(outcome: Severity, *, is_older: bool) -> str:
-    """Return what a reason is asked for, or "" where none is needed."""
+    """Return the label of the reason that is needed, or "" where none is."""
     contraindicated = outcome is Severity.CONTRAINDICATION
     if is_older and contraindicated:
         return _("If deciding on these older answers, or despite a reported contraindication, why?")

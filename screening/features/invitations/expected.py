@@ -1,4 +1,4 @@
-"""Who was invited to an appointment: what the inbox shows of it."""
+"""The patients invited to appointments, for the inbox."""
 
 from collections.abc import Collection
 from contextlib import suppress
@@ -33,7 +33,7 @@ ONE_DAY = timedelta(days=1)
 
 
 def expected(session: Session, keys: Keys, since: datetime, until: datetime) -> list[Expected]:
-    """Return who has an appointment from a moment until another, by time.
+    """Return the patients with an appointment from a moment until another, by time.
 
     A patient who was invited to it again is listed once. Rows that cannot be opened come first.
     """
@@ -69,7 +69,7 @@ def expected(session: Session, keys: Keys, since: datetime, until: datetime) -> 
             reference=reference if is_theirs else "",
             other="" if is_theirs else reference,
             progress=PROGRESS[store.state(row, is_finished=bool(first), now=now)],
-            page=url_for("invitations.one", invitation_id=row.id),
+            page=url_for("invitations.details", invitation_id=row.id),
         )
     return sorted(invited.values(), key=lambda line: (line.at, line.patient is not None))
 
@@ -94,7 +94,7 @@ def appointments(
 
 
 def note_days(session: Session, keys: Keys) -> None:
-    """Let the invitations of an older release be found by the day of their appointments."""
+    """Index the invitations of an older release by the day of their appointments."""
     query = select(InvitationRow).where(InvitationRow.appointment_day.is_(None))
     for row in session.scalars(query.order_by(InvitationRow.id)):
         invitation = _read(row, keys)

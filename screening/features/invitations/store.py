@@ -26,8 +26,8 @@ from screening.storage.tables import ScreeningRow
 
 PAD = 1024  # bytes
 TOKEN_BYTES = 16
-TRIES = 5  # dates of birth
-_EVERY = (  # with the screening that came of it
+TRIES = 5  # wrong dates of birth, after which the link is blocked
+_EVERY = (  # each invitation with its screening, if there is one
     select(InvitationRow, ScreeningRow)
     .options(defer(ScreeningRow.sealed_answers))
     .outerjoin(ScreeningRow, ScreeningRow.draft_hash == InvitationRow.draft_hash)
@@ -51,8 +51,8 @@ class InvitationState(StrEnum):
 class StoredInvitation:
     """A stored invitation with its progress.
 
-    `invitation` is None if its row cannot be opened. `reference` is that of the screening that came
-    of it, or empty.
+    `invitation` is None if its row cannot be opened. `reference` is that of its screening, or
+    empty.
     """
 
     id: str
@@ -72,9 +72,9 @@ class StoredInvitation:
 
 
 def token_of(keys: Keys, invitation_id: str) -> str:
-    """Return the token in the link: 128 bits that follow from the clinic's keys and are not stored.
+    """Return the token in the link: 128 bits derived from the clinic's keys, which are not stored.
 
-    They are small letters and digits in groups of four, none of which looks like another.
+    It has small letters and digits in groups of four, and no two of them look alike.
     """
     mac = keys.authenticate("invitation", invitation_id.encode())[:TOKEN_BYTES]
     return "-".join(wrap(base64.b32encode(mac).decode().rstrip("=").lower(), 4))
@@ -114,12 +114,12 @@ def add(
 
 
 def day_token(keys: Keys, day: date) -> bytes:
-    """Return what invitations are found by that have their appointment on this day in UTC."""
+    """Return the keyed hash by which the invitations to this day (UTC) are found."""
     return keys.authenticate("appointment", day.isoformat().encode())
 
 
 def appointment_day(keys: Keys, invitation: Invitation) -> bytes:
-    """Return what the invitation is found by, or nothing without an appointment."""
+    """Return the keyed hash of the day of the appointment; empty without an appointment."""
     at = invitation.appointment
     return b"" if at is None else day_token(keys, at.astimezone(UTC).date())
 
@@ -182,10 +182,10 @@ def behind(session: Session, keys: Keys, screening: Screening) -> Invitation | N
 def appointed(session: Session, keys: Keys, now: datetime) -> list[str]:
     """Return the references of screenings without a decision whose appointment has come."""
     is_open = ScreeningRow.status != Status.REVIEWED
-    kept = _kept(session, keys, now, _EVERY.where(is_open))
+    stored = _stored(session, keys, now, _EVERY.where(is_open))
     return [
         row.reference
-        for row in kept
+        for row in stored
         if row.invitation and row.invitation.appointment and row.invitation.appointment <= now
     ]
 
@@ -208,14 +208,14 @@ def find(
     session: Session, keys: Keys, invitation_id: str, *, now: datetime
 ) -> StoredInvitation | None:
     """Return the invitation with this id, or None."""
-    return next(_kept(session, keys, now, _EVERY.where(InvitationRow.id == invitation_id)), None)
+    return next(_stored(session, keys, now, _EVERY.where(InvitationRow.id == invitation_id)), None)
 
 
 def listed(
     session: Session, keys: Keys, *, now: datetime, offset: int, limit: int
 ) -> list[StoredInvitation]:
     """Return invitations, the newest first."""
-    return list(_kept(session, keys, now, _EVERY.offset(offset).limit(limit)))
+    return list(_stored(session, keys, now, _EVERY.offset(offset).limit(limit)))
 
 
 def awaited(session: Session, keys: Keys, *, now: datetime) -> list[StoredInvitation]:
@@ -228,13 +228,13 @@ def awaited(session: Session, keys: Keys, *, now: datetime) -> list[StoredInvita
         InvitationRow.tries < TRIES,
         InvitationRow.expires_at > now,
     )
-    alive = _kept(session, keys, now, _EVERY.where(is_alive))
-    kept = [row for row in alive if row.state is not InvitationState.FINISHED]
+    alive = _stored(session, keys, now, _EVERY.where(is_alive))
+    stored = [row for row in alive if row.state is not InvitationState.FINISHED]
     never = datetime.max.replace(tzinfo=UTC)
-    return sorted(kept, key=lambda row: (row.invitation and row.invitation.appointment) or never)
+    return sorted(stored, key=lambda row: (row.invitation and row.invitation.appointment) or never)
 
 
-def _kept(
+def _stored(
     session: Session, keys: Keys, now: datetime, query: Select[InvitationRow, ScreeningRow]
 ) -> Iterator[StoredInvitation]:
     for row, screening in session.execute(query):

@@ -69,8 +69,7 @@ class Expected:
 
     `reference` is that of the patient's newest screening, or empty. `other` is that of a screening
     sent under another name, date of birth or visit, which may not be this patient's. `patient` is
-    None where the row cannot be opened. `progress` says how far the patient has come while there
-    are no answers.
+    None where the row cannot be opened. `progress` says how far it has come without answers.
     """
 
     at: datetime

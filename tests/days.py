@@ -36,7 +36,7 @@ def purge(
             session=db.session, keys=current_installation().keys, now=wall or at, by="test"
         )
         if acknowledged:
-            retention.acknowledge(actor, retention.announced(db.session, days=days, most=1000)[2])
+            retention.acknowledge(actor, retention.announced(db.session, days=days, shown=1000)[2])
         machine = Machine(host=HOST, uptime=(at - BOOTED).total_seconds())
         return retention.purge(actor, machine, days=days, by_itself=by_itself)[0]
 

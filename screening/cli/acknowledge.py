@@ -20,7 +20,7 @@ def acknowledge(references: tuple[str, ...], every: bool) -> None:
     Without REFERENCES it lists them.
     """
     days = current_installation().settings.retention_days
-    count, first, announced = retention.announced(db.session, days=days, most=MOST)
+    count, first, announced = retention.announced(db.session, days=days, shown=MOST)
     if not references and not every:
         click.echo(f"{count} screenings without a decision are due for deletion from {first}:")
         click.echo("\n".join(announced))

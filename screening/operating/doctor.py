@@ -147,7 +147,7 @@ def _examined_waiting(installation: Installation, now: datetime) -> Iterator[tup
         words = f"to {installation.settings.overlooked_mail}"
         yield has_mailer, "overlooked mail", words + ("" if has_mailer else ": no e-mail channel")
     days = installation.settings.retention_days
-    count, first, _references = retention.announced(db.session, days=days, most=1)
+    count, first, _references = retention.announced(db.session, days=days, shown=1)
     words = f"{count} screenings without a decision are due"
     if count:
         words += f" from {first}; they stay until acknowledged: flask acknowledge, or the inbox"

@@ -85,10 +85,10 @@ def _announced_before(actor: Actor, number: int) -> set[str]:
     return set(actor.session.scalars(query.having(func.max(AuditRow.number) < number)))
 
 
-def announced(session: Session, *, days: int, most: int) -> tuple[int, date | None, list[str]]:
+def announced(session: Session, *, days: int, shown: int) -> tuple[int, date | None, list[str]]:
     """Return how many screenings without a decision are due for deletion, from when, and which.
 
-    Those that were acknowledged are left out. The references are the first ones, at most `most`.
+    Those that were acknowledged are left out. The references are the first ones, at most `shown`.
     """
     columns = (ScreeningRow.reference, ScreeningRow.announced_at, ScreeningRow.changed_at)
     # Not "is not null", for which SQLite reads the whole table instead of the index.
@@ -102,7 +102,7 @@ def announced(session: Session, *, days: int, most: int) -> tuple[int, date | No
         .where(*is_announced)
         .order_by(ScreeningRow.announced_at, ScreeningRow.changed_at)
     )
-    first = session.execute(query.limit(most)).all()
+    first = session.execute(query.limit(shown)).all()
     deletion_days = [
         max(announced_at + ANNOUNCED_FOR, changed_at + timedelta(days=days)).date()
         for _reference, announced_at, changed_at in first

@@ -70,7 +70,7 @@ def related(actor: Actor, reference: str) -> Related:
     known = [other.id for other in (*same, *apart)]
     perhaps = links.similar(session, actor.keys, row, known=known)
 
-    def as_other(other: ScreeningRow) -> Other:
+    def shown(other: ScreeningRow) -> Other:
         decision = decided.get(other.id)
         patient = None
         with suppress(KeyFault):
@@ -86,10 +86,10 @@ def related(actor: Actor, reference: str) -> Related:
 
     place = links.sent_order(row)
     return Related(
-        earlier=tuple(as_other(other) for other in same if links.sent_order(other) < place),
-        newer=tuple(as_other(other) for other in same if links.sent_order(other) > place),
-        perhaps=tuple(map(as_other, perhaps)),
-        parted=tuple(map(as_other, apart)),
+        earlier=tuple(shown(other) for other in same if links.sent_order(other) < place),
+        newer=tuple(shown(other) for other in same if links.sent_order(other) > place),
+        perhaps=tuple(map(shown, perhaps)),
+        parted=tuple(map(shown, apart)),
     )
 
 

@@ -114,9 +114,9 @@ def similar(
 ) -> list[ScreeningRow]:
     """Return the newest screenings that may be of the same person, without the ids in `known`."""
     tokens = search.tokens(keys, _identity(keys, row).perhaps())
-    similar_ids = select(SearchRow.screening_id).where(SearchRow.token.in_(tokens))
+    found = select(SearchRow.screening_id).where(SearchRow.token.in_(tokens))
     is_other = ScreeningRow.id.not_in([row.id, *known])
-    return _rows(session, ScreeningRow.id.in_(similar_ids), is_other, newest=MOST_SIMILAR)
+    return _rows(session, ScreeningRow.id.in_(found), is_other, newest=MOST_SIMILAR)
 
 
 def _rows(

@@ -45,10 +45,10 @@ class Job:
 
 def add(session: Session, kinds: Iterable[str], screening: ScreeningRow, *, now: datetime) -> None:
     """Add jobs about a screening as it is now, unless they exist, in the caller's transaction."""
-    existing = select(JobRow.kind).where(
+    there = select(JobRow.kind).where(
         JobRow.screening_id == screening.id, JobRow.number == screening.entries
     )
-    for kind in set(kinds) - set(session.scalars(existing)):
+    for kind in set(kinds) - set(session.scalars(there)):
         session.add(
             JobRow(
                 kind=kind,

@@ -25,9 +25,9 @@ PAGE_LENGTH = 100
 @blueprint.get("")
 @needs("prescriber")
 def listed() -> Page:
-    """List the first screenings that are due."""
+    """List the first of them."""
     days = current_installation().settings.retention_days
-    count, _first, references = retention.announced(db.session, days=days, most=PAGE_LENGTH)
+    count, _first, references = retention.announced(db.session, days=days, shown=PAGE_LENGTH)
     rows = screenings.rows(db.session, references)
     lines = [
         (reference, rows[reference], _patient(rows[reference]))
@@ -47,7 +47,7 @@ def _patient(row: ScreeningRow) -> Patient | None:
 @blueprint.post("")
 @needs("prescriber")
 def acknowledge() -> Page:
-    """Let the screenings that were ticked, or all that were listed, be deleted."""
+    """Let those that were ticked, or all that were listed, be deleted."""
     references = request.form.getlist("listed" if "all" in request.form else "reference")
     acknowledged = retention.acknowledge(current_actor(), references[:PAGE_LENGTH])
     flash(

@@ -157,7 +157,7 @@ def _announced() -> dict[str, object]:
     They are the first references, the number of all, and the day from which they are deleted.
     """
     days = current_installation().settings.retention_days
-    count, first, references = retention.announced(db.session, days=days, most=failed_jobs.SHOWN)
+    count, first, references = retention.announced(db.session, days=days, shown=failed_jobs.SHOWN)
     return {"announced": references, "announced_count": count, "announced_until": first}
 
 

@@ -116,7 +116,7 @@ class Channel(Options):
         return JOB_PREFIX + self.name
 
     def deliver(self, document: Document) -> None:
-        """Deliver a document; a second delivery makes no second copy. Raises DeliveryFailed."""
+        """Deliver a document; delivered twice, it arrives once. Raises DeliveryFailed."""
         raise NotImplementedError
 
     def secret(self, file: str) -> str:

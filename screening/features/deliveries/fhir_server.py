@@ -75,7 +75,7 @@ class FhirServer(Channel):
 def _post(
     options: FhirServer, bundle: Json, headers: dict[str, str], connections: OpenConnections
 ) -> tuple[int, bytes]:
-    """Send the Bundle once and follow no redirect: data goes only to the address that is set."""
+    """Send it once, without following redirects: data goes only where the settings say."""
     parts = urlsplit(options.address)
     connection = HTTPSConnection(
         parts.hostname or "", parts.port, timeout=SECONDS, context=options.trusting(options.ca_file)

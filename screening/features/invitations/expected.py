@@ -1,4 +1,4 @@
-"""The patients invited to appointments, for the inbox."""
+"""Who was invited to an appointment: what the inbox shows of it."""
 
 from collections.abc import Collection
 from contextlib import suppress
@@ -33,7 +33,7 @@ ONE_DAY = timedelta(days=1)
 
 
 def expected(session: Session, keys: Keys, since: datetime, until: datetime) -> list[Expected]:
-    """Return the patients with an appointment from a moment until another, by time.
+    """Return who has an appointment from a moment until another, by time.
 
     A patient who was invited to it again is listed once. Rows that cannot be opened come first.
     """
@@ -94,7 +94,7 @@ def appointments(
 
 
 def note_days(session: Session, keys: Keys) -> None:
-    """Index the invitations of an older release by the day of their appointments."""
+    """Let the invitations of an older release be found by the day of their appointments."""
     query = select(InvitationRow).where(InvitationRow.appointment_day.is_(None))
     for row in session.scalars(query.order_by(InvitationRow.id)):
         invitation = _read(row, keys)

@@ -182,10 +182,10 @@ def behind(session: Session, keys: Keys, screening: Screening) -> Invitation | N
 def appointed(session: Session, keys: Keys, now: datetime) -> list[str]:
     """Return the references of screenings without a decision whose appointment has come."""
     is_open = ScreeningRow.status != Status.REVIEWED
-    stored = _stored(session, keys, now, _EVERY.where(is_open))
+    kept = _kept(session, keys, now, _EVERY.where(is_open))
     return [
         row.reference
-        for row in stored
+        for row in kept
         if row.invitation and row.invitation.appointment and row.invitation.appointment <= now
     ]
 
@@ -208,14 +208,14 @@ def find(
     session: Session, keys: Keys, invitation_id: str, *, now: datetime
 ) -> StoredInvitation | None:
     """Return the invitation with this id, or None."""
-    return next(_stored(session, keys, now, _EVERY.where(InvitationRow.id == invitation_id)), None)
+    return next(_kept(session, keys, now, _EVERY.where(InvitationRow.id == invitation_id)), None)
 
 
 def listed(
     session: Session, keys: Keys, *, now: datetime, offset: int, limit: int
 ) -> list[StoredInvitation]:
     """Return invitations, the newest first."""
-    return list(_stored(session, keys, now, _EVERY.offset(offset).limit(limit)))
+    return list(_kept(session, keys, now, _EVERY.offset(offset).limit(limit)))
 
 
 def awaited(session: Session, keys: Keys, *, now: datetime) -> list[StoredInvitation]:
@@ -228,13 +228,13 @@ def awaited(session: Session, keys: Keys, *, now: datetime) -> list[StoredInvita
         InvitationRow.tries < TRIES,
         InvitationRow.expires_at > now,
     )
-    alive = _stored(session, keys, now, _EVERY.where(is_alive))
-    stored = [row for row in alive if row.state is not InvitationState.FINISHED]
+    alive = _kept(session, keys, now, _EVERY.where(is_alive))
+    kept = [row for row in alive if row.state is not InvitationState.FINISHED]
     never = datetime.max.replace(tzinfo=UTC)
-    return sorted(stored, key=lambda row: (row.invitation and row.invitation.appointment) or never)
+    return sorted(kept, key=lambda row: (row.invitation and row.invitation.appointment) or never)
 
 
-def _stored(
+def _kept(
     session: Session, keys: Keys, now: datetime, query: Select[InvitationRow, ScreeningRow]
 ) -> Iterator[StoredInvitation]:
     for row, screening in session.execute(query):

@@ -78,13 +78,14 @@ conformance: test-packages $(VENV)/dev-installed ## Let veraPDF judge printed su
 	@$(BIN)/pytest tests/conformance -m "audit or not audit"
 
 .PHONY: check
-check: run-packages $(VENV)/dev-installed ## Lint, types, import contracts, rule book, translations, migrations
+check: run-packages $(VENV)/dev-installed ## Lint, types, import contracts, rule book, translations, hazard log, migrations
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/flask rulebook check
 	@$(BIN)/python tests/check_translations.py
+	@$(BIN)/python tests/check_hazards.py
 	@instance=$$(mktemp -d) && trap 'rm -rf "$$instance"' EXIT && export SCREENING_INSTANCE=$$instance && \
 	  $(BIN)/flask init >/dev/null && $(BIN)/flask db check
 

@@ -33,6 +33,7 @@ WORDS: dict[str, tuple[str, ...] | None] = {
     "backup": ("{folder}/copy",),
     "confirm-clock": ("--yes",),
     "doctor": (),
+    "drill": ("{folder}",),
     "export": ("--since", "2020-01-01", "{folder}/table.csv"),
     "init": (),
     "move-database": ("postgresql://nobody@127.0.0.1:9/nothing",),

@@ -151,7 +151,7 @@ def _examined_waiting(installation: Installation, now: datetime) -> Iterator[tup
     count, first, _references = retention.announced(db.session, days=days, shown=1)
     words = f"{count} screenings without a decision are due"
     if count:
-        words += f" from {first}; they stay until acknowledged: flask acknowledge, or the inbox"
+        words += f" from {first}; they stay until a prescriber acknowledges them in the inbox"
     yield not count, "deletion", words
 
 

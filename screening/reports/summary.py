@@ -1,7 +1,7 @@
 """The summary of a screening as values, section by section, in the clinic's language."""
 
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import cache
@@ -180,25 +180,17 @@ def standing(edition: Edition, language: str, *, on: date, own: Callable[[str], 
     return f"{words} {warning}"
 
 
-def other_answers(
-    sent: Sequence[tuple[str, datetime]], submitted_at: datetime, settings: Settings
-) -> str:
-    """Return one line about the same person's other screenings, or "".
-
-    `sent` are their references and times. Newer answers are named rather than earlier ones.
-    """
-    if not sent:
-        return ""
+def other_answers(reference: str, sent_at: datetime, *, is_newer: bool, settings: Settings) -> str:
+    """Return one line about the newest other screening of the same person."""
     language = settings.clinic_language
     _ = translations(language).gettext
-    reference, at = max(sent, key=lambda other: other[1])
     words = (
         _("NEWER ANSWERS of this patient arrived on %(moment)s: %(reference)s.")
-        if at > submitted_at
+        if is_newer
         else _("Earlier answers of this patient arrived on %(moment)s: %(reference)s.")
     )
     return words % {
-        "moment": moment(at, language, settings.clinic_timezone),
+        "moment": moment(sent_at, language, settings.clinic_timezone),
         "reference": reference,
     }
 

@@ -43,7 +43,6 @@ WORDS: dict[str, tuple[str, ...] | None] = {
     "people add": ("nurse", "--role", "staff"),
     "people disable": ("dr",),
     "people enable": ("dr",),
-    "acknowledge": (),
     "people list": (),
     "people require-totp": ("dr",),
     "people reset-password": ("dr",),

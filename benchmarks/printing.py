@@ -233,7 +233,7 @@ def _print_by_chromium(folder: Path) -> None:
     source.write_text(_html(), encoding="utf-8")
     with tempfile.TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as profile:
         options = [f"--user-data-dir={profile}", f"--print-to-pdf={target}"]
-        command = [str(CHROMIUM), *CHROMIUM_ARGS, *options, source.as_uri()]
+        command = [str(CHROMIUM), "--headless", *CHROMIUM_ARGS, *options, source.as_uri()]
         result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode or not target.exists():
         raise RuntimeError(f"Chromium printed nothing: {result.stderr}")

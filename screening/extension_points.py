@@ -1,8 +1,8 @@
-"""Where features add to the core.
+"""The points at which features add to the core.
 
 A feature is a package in `screening/features`; the core knows none of them.
 
-Tables of a feature say for themselves how they are locked, cleared and restored: see
+The tables of a feature declare how they are locked, cleared and restored: see
 `storage.tables.Sealed`.
 """
 
@@ -21,7 +21,7 @@ from screening.storage.worklist import Appointments
 
 
 class Check(NamedTuple):
-    """What `flask doctor` says of one subject. `is_well` is None for what is only to be known."""
+    """A result of `flask doctor` for one subject; `is_well` is None for a note."""
 
     is_well: bool | None
     subject: str
@@ -82,7 +82,7 @@ class Expected:
 
 
 class Mailer(Protocol):
-    """Sends mail for a feature that does not know how."""
+    """A sender of mail for features that have none of their own."""
 
     def send_text(self, to: str, subject: str, text: str, *, language: str) -> None:
         """Send a text. Raises JobFailed."""
@@ -90,7 +90,7 @@ class Mailer(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExtensionPoints:
-    """What features have added. Each adds in its `init_app`, once, before the first request."""
+    """The additions of all features. Each makes its own in `init_app`, before the first request."""
 
     sections: list[Section] = field(default_factory=list)
     # Blueprints whose pages are in the clinic's language.

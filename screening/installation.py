@@ -216,5 +216,5 @@ def _signature(pem: str, file: Path) -> Signature:
 
 def current_installation(app: Flask | None = None) -> Installation:
     """Return the installation of the given or the current application."""
-    found: Installation = (app or current_app).extensions["screening"]
-    return found
+    installation: Installation = (app or current_app).extensions["screening"]
+    return installation

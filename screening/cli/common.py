@@ -76,7 +76,7 @@ class Commands(AppGroup):
     def group(  # type: ignore[override]
         self, *names: Any, **options: Any
     ) -> Callable[[Callable[..., Any]], click.Group]:
-        """Return a decorator for a group of such commands; AppGroup would make another kind."""
+        """Return a decorator for a group of such commands; AppGroup would make others."""
         return super().group(*names, **{"cls": Commands, **options})
 
 

@@ -29,7 +29,7 @@ from screening.installation import current_installation
 from screening.reports.fhir_definitions import DEFINITIONS
 from screening.reports.summary import standing
 from screening.rulebooks.adopt import adopt, basis, note_basis
-from screening.rulebooks.load import load, load_content
+from screening.rulebooks.load import InvalidRuleBook, load, load_content
 from screening.services import compare as effects
 from screening.settings import as_called
 from screening.storage import editions
@@ -80,10 +80,12 @@ def rulebook_adopt(seen: bool) -> None:
 def rulebook_check(file: Path | None) -> None:
     """Check a rule book and its translations; print every fault.
 
-    Without FILE, check the one that the clinic changes.
+    Without FILE, check the one that the clinic changes. An incomplete translation that no patient
+    is offered is listed, and is no failure.
     """
     installation = current_installation()
-    books = installation.read(file or installation.rule_book_file)
+    file = file or installation.rule_book_file
+    books = installation.read(file)
     edition = books[BASE_LANGUAGE].edition
     standing_words = "not known to be in force: flask init has not run"
     if installation.key_file.exists():
@@ -97,6 +99,12 @@ def rulebook_check(file: Path | None) -> None:
     click.echo(f"  SHA-256 {edition.digest}")
     for language, book in books.items():
         click.echo(f"  {language}: {book.translation_status}")
+    try:
+        load(file)
+    except InvalidRuleBook as err:
+        click.echo("Incomplete translations, which no patient is offered:")
+        for fault in err.faults:
+            click.echo(f"  {fault}")
 
 
 @rulebook.command("schema")

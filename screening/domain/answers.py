@@ -95,13 +95,13 @@ class Patient:
 
     @property
     def proxy(self) -> Respondent | None:
-        """Return the respondent if that is known to be somebody other than the patient."""
+        """Return the respondent who is known not to be the patient, or None."""
         if self.respondent is None or self.respondent.role is Role.PATIENT:
             return None
         return self.respondent
 
     def answered_at(self, submitted_at: datetime) -> datetime:
-        """Return when the answers were given: they are as old as their paper form."""
+        """Return when the answers were given: those of a paper form have its date."""
         return min(submitted_at, self.paper.filled_in_at) if self.paper else submitted_at
 
 
@@ -144,9 +144,9 @@ class Answers:
         return None if answer is None else answer.value
 
     def applies(self, item: Question | FollowUp) -> bool:
-        """Return whether an item is asked.
+        """Return whether a question or follow-up is asked.
 
-        A question always is; a follow-up is where the answer to its parent question opens it.
+        Every question is asked. A follow-up is asked if the answer to its parent question opens it.
         """
         return isinstance(item, Question) or self.value(item.parent) in item.when
 
@@ -186,17 +186,17 @@ class Answers:
             for item in question.page
         )
 
-    def open_question(self, book: RuleBook, but: tuple[str, ...] = ()) -> Question | None:
+    def open_question(self, book: RuleBook, may_lack: tuple[str, ...] = ()) -> Question | None:
         """Return the first question whose page lacks a required answer, or None.
 
-        The questions with the ids in `but` may lack one.
+        The questions with the ids in `may_lack` may lack one.
         """
         open_questions = filter(self.lacks, book.questions)
-        return next((question for question in open_questions if question.id not in but), None)
+        return next((question for question in open_questions if question.id not in may_lack), None)
 
 
 class UnacceptableAnswers(InvalidInput[Mapping[str, Fault]]):
-    """Raised for answers. The faults are by the id of the question or follow-up."""
+    """Raised with every fault of answers, by the id of the question or follow-up."""
 
 
 def read_answers(book: RuleBook, values: Mapping[str, object]) -> Answers:
@@ -271,7 +271,7 @@ def tidy(text: str, *, lines: bool = False) -> str:
     visible = without_unseen(text)
     if not lines:
         visible = visible.replace("\n", " ").replace("\t", " ")
-    if len(visible) > 4 * TEXT_LENGTH:  # refused anyway; long runs of marks compose slowly
+    if len(visible) > 4 * TEXT_LENGTH:  # refused anyway, and slow to compose
         return visible
     return unicodedata.normalize("NFC", visible).strip()
 
@@ -290,7 +290,7 @@ def with_faults_shown(text: str) -> str:
 
 
 def name_fault(name: str) -> Fault | None:
-    """Return why a tidied name is not accepted. Any script and any number of words are."""
+    """Return why a tidied name is not accepted. Any script is accepted."""
     has_letter = any(unicodedata.category(character)[0] in "LN" for character in name)
     return text_fault(name, NAME_LENGTH) or (None if has_letter else Fault.MISSING)
 

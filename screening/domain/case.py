@@ -12,7 +12,7 @@ from screening.domain.unseen import without_unseen
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """Who answered what, in which language."""
+    """The patient, the respondent, the answers and their language."""
 
     patient: said.Patient
     language: str
@@ -49,7 +49,7 @@ def read_case(books: Mapping[str, RuleBook], content: object, *, today: date) ->
 
 
 def _as_seen(content: object, depth: int = 3) -> object:
-    """The content without what nobody can see in its keys and texts, as deep as a case goes."""
+    """Return the content without invisible characters in keys and texts, at every level."""
     match content:
         case str():
             return without_unseen(content)
@@ -137,7 +137,7 @@ def _answers(book: RuleBook, top: Mapping[str, object], faults: list[str]) -> sa
 
 
 def _remedy(book: RuleBook, key: str, value: object, fault: said.Fault) -> str:
-    """What is wrong with an answer and what to write."""
+    """Return the fault of an answer and what to write instead."""
     asked = {item.id: item for item in book.asked()}
     if fault is said.Fault.UNKNOWN_QUESTION:
         return f"is not a question; use some of: {', '.join(asked)}"
@@ -156,11 +156,11 @@ def _remedy(book: RuleBook, key: str, value: object, fault: said.Fault) -> str:
 
 
 def _words(fault: said.Fault, longest: int = 0, text: str = "") -> str:
-    shown = said.with_faults_shown(text)
+    marked = said.with_faults_shown(text)
     return {
         said.Fault.MISSING: "is missing; write it between quotes",
         said.Fault.TOO_LONG: f"is too long; write at most {longest} characters",
-        said.Fault.CONTROL_CHARACTER: f"has a control character; remove it: {shown}",
+        said.Fault.CONTROL_CHARACTER: f"has a control character; remove it: {marked}",
         said.Fault.IN_FUTURE: "is in the future; correct it",
         said.Fault.TOO_LONG_AGO: "is too long ago; correct the year",
     }.get(fault, fault.value)

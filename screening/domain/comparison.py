@@ -135,7 +135,7 @@ def _section(place: str) -> int:
 
 
 def _texts(content: object, place: str = "") -> Iterator[tuple[str, str]]:
-    """Yield each value of a book or a translation after its place; for arrays also their order."""
+    """Yield the place and the value of each text or number; for an array also its order."""
     if isinstance(content, list) and all(isinstance(table, dict) for table in content):
         named = {table.get("id", str(index)): table for index, table in enumerate(content, start=1)}
         yield place, "; ".join(named)

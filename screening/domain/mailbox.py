@@ -6,7 +6,7 @@ ADDRESS_LENGTH = 254
 
 
 def is_mailbox(typed: str) -> bool:
-    """Whether this is one address to which mail can go, and nothing else."""
+    """Return whether the text is exactly one address to which mail can go."""
     name, address = parseaddr(typed)
     local, _at, domain = address.rpartition("@")
     plain = (

@@ -1,4 +1,4 @@
-"""Features. Each leaves by deleting its folder here, and the folders of its name in `tests`."""
+"""Features. Deleting its folder here, and those of its name in `tests`, removes a feature."""
 
 from importlib import import_module
 from pkgutil import iter_modules
@@ -9,9 +9,9 @@ from screening.installation import Installation
 
 
 def init_app(app: Flask, installation: Installation) -> None:
-    """Let each feature add what it has. Has to come before whatever refuses forms that are too old.
+    """Let each feature add its parts to the application.
 
-    Raises InvalidSettings.
+    Must be called before Flask-WTF's check of CSRF tokens is set up. Raises InvalidSettings.
     """
     for module in iter_modules(__path__):
         import_module(f"{__name__}.{module.name}").init_app(app, installation)

@@ -15,9 +15,9 @@ from screening.storage.database import delete_in_order, write
 from screening.storage.private_files import KeyFault
 from screening.storage.tables import AuditRow, ClockRow
 
-# between two checks by one machine, which follow each other within a minute
+# A larger difference between the clock and the running time is a jump.
 TOLERATED = timedelta(minutes=15)
-LONGEST_OFF = timedelta(days=4)  # for which a machine may be off without a confirmation
+LONGEST_OFF = timedelta(days=4)  # time that a machine may be off without a confirmation
 # actions in the audit log
 DOUBTED = "clock doubted"
 CONFIRMED = "clock confirmed"

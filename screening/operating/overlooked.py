@@ -47,7 +47,8 @@ def find(
 ) -> Overlooked:
     """Return what is overlooked in the list, the oldest first.
 
-    Unless it is for `clinical` eyes, the time does not depend on the outcome, which it would tell.
+    For readers who are not `clinical`, the time does not depend on the outcome, because it would
+    reveal it.
     """
     sent_before = _sent_before(installation.settings, actor.now, clinical=clinical)
     return Overlooked(
@@ -83,9 +84,9 @@ def _sent_before(settings: Settings, now: datetime, *, clinical: bool) -> dict[i
 def tell(actor: Actor, installation: Installation, mailer: Mailer) -> None:
     """Tell the clinic's address how many screenings are overlooked.
 
-    A mail is due while one of them was not told of within a day. No more than one is sent, or
-    tried, within an hour. Those at their appointment that somebody has opened are not counted: the
-    visit may be under way.
+    A mail is due while at least one of them was in no mail of the last day. No more than one is
+    sent, or tried, within an hour. Those at their appointment that somebody has opened are not
+    counted: the visit may be under way.
     """
     waiting = read(actor, installation, patience=0, clinical=True)
     is_unopened = (
@@ -100,7 +101,7 @@ def tell(actor: Actor, installation: Installation, mailer: Mailer) -> None:
     if not installation.worklist.is_whole or told.issuperset(references):
         return
     with write(actor.session):
-        # Of several processes one sends.
+        # Only one of several processes sends.
         actor.session.get(AuditHeadRow, 1, with_for_update=True, populate_existing=True)
         last = audit.last(actor.session, TRIED)
         if last is not None and timedelta(0) <= actor.now - last.at < ONE_HOUR:

@@ -1,4 +1,4 @@
-"""Where an exception went through this program: what a log may tell of it."""
+"""The lines of this program in a traceback, which a log may contain."""
 
 from traceback import extract_tb
 

@@ -49,7 +49,7 @@ def identify(document: Any) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repair:
-    """Repairs of a PDF before it is written; one `to_be_signed` gets a field for the signature."""
+    """Repairs of a PDF before it is written; a PDF `to_be_signed` gets a signature field."""
 
     to_be_signed: bool = False
 
@@ -92,7 +92,7 @@ def _convert_box(pdf: Any, figure: Any) -> None:
 def _mark_margins(contents: Any, owners: list[Any], tree: dict[bytes, Any]) -> None:
     """Mark the text in the margins of a page as pagination, which is not read aloud.
 
-    It is known by its owner, which is outside of the tag tree.
+    Its owner is outside of the tag tree.
     """
     operators = contents.stream
     for index, operator in enumerate(operators):

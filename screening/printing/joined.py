@@ -10,8 +10,8 @@ from io import BytesIO
 from typing import Any
 from xml.sax.saxutils import escape
 
-# of the first file: what holds of all
-KEPT = ("/Lang", "/ViewerPreferences", "/MarkInfo", "/OutputIntents", "/Metadata")
+# The entries of the first catalog that hold for all files.
+CATALOG_ENTRIES = ("/Lang", "/ViewerPreferences", "/MarkInfo", "/OutputIntents", "/Metadata")
 _TITLE = re.compile(r"(?<=<dc:title>)(<rdf:Alt><rdf:li[^>]*>)[^<]*")
 
 
@@ -26,7 +26,7 @@ def joined(files: Sequence[tuple[str, bytes]], *, title: str) -> bytes:
     tags = DictionaryObject({NameObject("/Type"): NameObject("/StructTreeRoot")})
     catalog[NameObject("/StructTreeRoot")] = output._add_object(tags)
     documents = ArrayObject()
-    numbers = ArrayObject()  # each followed by the tags of the page that has it
+    numbers = ArrayObject()  # the number of each page, then its tags
     for name, content in files:
         reader = PdfReader(BytesIO(content))
         before = len(output.pages)
@@ -39,15 +39,15 @@ def joined(files: Sequence[tuple[str, bytes]], *, title: str) -> bytes:
             number = NumberObject(len(numbers) // 2)
             numbers += [number, of_number[source["/StructParents"]]]
             page[NameObject("/StructParents")] = number
-            page.pop("/Annots", None)  # the field of a signature alone
+            page.pop("/Annots", None)  # on our pages, only the field of a signature
         for document in tree["/K"]:
             element = document.get_object()
             element[NameObject("/P")] = tags.indirect_reference
-            # without the tag of that field: no other form is on our pages
-            under = [tag for tag in element["/K"] if tag.get_object()["/S"] != "/Form"]
-            element[NameObject("/K")] = ArrayObject(under)
+            # without the tag of that field
+            children = [tag for tag in element["/K"] if tag.get_object()["/S"] != "/Form"]
+            element[NameObject("/K")] = ArrayObject(children)
             documents.append(document)
-        for key in KEPT:
+        for key in CATALOG_ENTRIES:
             if key not in catalog:
                 catalog[NameObject(key)] = reader.root_object.raw_get(key).clone(output)
     tags[NameObject("/K")] = documents
@@ -57,7 +57,7 @@ def joined(files: Sequence[tuple[str, bytes]], *, title: str) -> bytes:
     )
     catalog["/Metadata"].set_data(about.encode())
     catalog.pop("/AcroForm", None)
-    output.metadata = None  # what it would say stands in the catalog
+    output.metadata = None  # the metadata in the catalog say the same
     output.generate_file_identifiers()
     written = BytesIO()
     output.write(written)

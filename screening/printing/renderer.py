@@ -72,9 +72,10 @@ class Renderer:
             ) from err
 
         class RefuseOthers(URLFetcher):  # type: ignore[misc]
-            """Fetches only pictures that the page holds itself.
+            """A fetcher that refuses all pictures but those that the page itself holds.
 
-            WeasyPrint stops at a FatalURLFetchingError; after others it prints without the part.
+            WeasyPrint stops at a FatalURLFetchingError; after other errors it prints the page
+            without the picture.
             """
 
             def fetch(self, url: str, headers: Any = None) -> Any:

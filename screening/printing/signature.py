@@ -85,7 +85,7 @@ class Signature:
         from pyhanko_certvalidator.registry import SimpleCertificateStore
 
         class Writer(IncrementalPdfFileWriter):
-            """Keeps the metadata: written again, they would no longer name the standards."""
+            """A writer that keeps the metadata: pyHanko's would no longer name the standards."""
 
             def _update_meta(self) -> None:
                 pass

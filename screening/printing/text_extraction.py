@@ -1,4 +1,4 @@
-"""Copying from a PDF and reading it aloud give the text as written, in its order.
+"""Make text that is copied from a PDF, or read aloud, the text as written, in its order.
 
 WeasyPrint 70 maps each glyph to the text for which it was first drawn. Where glyphs are reordered,
 joined or split, that text is wrong in the next word. This module maps each glyph to its own part of
@@ -92,7 +92,7 @@ def map_codes(document: Any, pdf: Any) -> None:
 
 
 def _glyphs(stream: Any, box: Any) -> Iterator[tuple[Any, list[tuple[int, str]]]]:
-    """Yield for each glyph of a line, from left to right: its font, and a list of it and its text.
+    """Yield for each glyph of a line, from left to right, its font and a list: glyph and text.
 
     If text is left over, the list goes on with empty glyphs that stand for the rest.
     """

@@ -75,9 +75,10 @@ def transaction(
 ) -> Json:
     """Return the transaction Bundle that stores a screening and its PDF on a server.
 
-    The server creates the Questionnaire, which is the first entry, unless it has this version, and
-    each other resource unless it has one with its identifier, which depends on `name`. The patient
-    is a contained resource, because only people at the server can match it to one of its patients.
+    The server creates the Questionnaire, the first entry, only if it lacks this version. It creates
+    each other resource only if it has none with the same identifier; identifiers depend on `name`.
+    The patient is a contained resource, because only people at the server can match it to one of
+    its patients.
     """
     questions = questionnaire(books, base=base)
     book = books[BASE_LANGUAGE]

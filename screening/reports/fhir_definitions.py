@@ -82,7 +82,7 @@ def _definition(kind: str, books: Books, base: str) -> Json:
 
 
 def _versioned(definition: Json, books: Books) -> Json:
-    """Add a version with a digest: it differs also where a changed edition kept its version."""
+    """Add a version with a digest, so that two editions with the same version differ."""
     digest = hashlib.sha256(json.dumps(definition, sort_keys=True).encode()).hexdigest()
     return definition | {"version": f"{books[BASE_LANGUAGE].edition.version}-{digest[:8]}"}
 

@@ -15,13 +15,13 @@ FIXED = (
     *("paper_date", "typed_by"),
     *("outcome", "findings", "status", "decision", "rule_book", "approved_by"),
 )
-# Where a spreadsheet could begin a cell, however it separates them; and there, what it could take
-# for a formula or we have put there.
+# The places at which a spreadsheet could begin a cell, whatever its separator, and where a formula
+# could begin, or an apostrophe stands, which may be ours.
 _HARMFUL = re.compile(r"""^(?=[\t\r\n])|(?:^|(?<=[,;\t\r\n]))(?='|[\s"']*[=+\-@＝＋－＠])""")
 
 
 def columns(book: RuleBook) -> list[str]:
-    """The head of the table."""
+    """Return the headings of the columns."""
     return [*FIXED, *(item.id for item in book.asked())]
 
 
@@ -58,7 +58,7 @@ def row(screening: Screening, assessment: Assessment, book: RuleBook) -> dict[st
 
 
 def write_row(file: TextIO, cells: Iterable[object], *, is_log: bool = False) -> None:
-    """Write one line of CSV, every cell harmless, and quoted but in a log.
+    """Write one line of CSV with harmless cells, which are in quotes unless it `is_log`.
 
     Needs a file opened with `newline=""`.
     """
@@ -69,10 +69,10 @@ def write_row(file: TextIO, cells: Iterable[object], *, is_log: bool = False) ->
 
 
 def harmless(text: str) -> str:
-    """The text with apostrophes where a spreadsheet could begin a cell with a formula.
+    """Return the text with an apostrophe before each possible formula.
 
-    They stand at the beginning, or after a comma, semicolon, tab or line break; an apostrophe that
-    stood there before gets another one. So the text comes back when one apostrophe is taken away in
-    each of these places.
+    A spreadsheet can begin a cell at the beginning of the text, and after a comma, semicolon, tab
+    or line break. An apostrophe in such a place gets another one. Removing one apostrophe in each
+    of these places therefore restores the text.
     """
     return _HARMFUL.sub("'", text)

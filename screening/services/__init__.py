@@ -1,1 +1,1 @@
-"""What can be done, one verb each: one transaction, committed once."""
+"""Services: each is a verb with one transaction, which it commits once."""

@@ -19,8 +19,9 @@ DAYS = 90  # for which screenings are assessed again
 class Effect:
     """The effect of another edition on the screenings of some days.
 
-    `total` were sent in that time; `unreadable` of them cannot be opened. `differing` are the
-    references of those whose findings differ, by the outcomes under the old and the new book.
+    `total` counts the screenings sent in that time, `unreadable` those that cannot be opened.
+    `differing` has the references of those whose findings differ, by the outcomes under the old and
+    the new book.
     """
 
     total: int

@@ -22,7 +22,7 @@ Books = Mapping[str, RuleBook]
 
 
 class ApprovedAlready(Exception):
-    """This person has approved this edition already; the second approval is for somebody else."""
+    """This person has approved this edition already; another person gives the second approval."""
 
 
 class NoSuchApproval(Exception):

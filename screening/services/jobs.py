@@ -1,6 +1,6 @@
-"""Doing what the outbox holds, job by job.
+"""Do the jobs of the outbox, one by one.
 
-A failure is noted there and tried again; nobody waits for it.
+A failed job is noted there and tried again later.
 """
 
 from collections.abc import Callable, Sequence
@@ -39,8 +39,8 @@ def work(
 ) -> bool:
     """Do the job of a kind (of a screening) that has been due for longest; False if none is due.
 
-    `do` takes it off the outbox when it is done; whatever goes wrong with it is noted there, and
-    tried again until there were so many `attempts`.
+    `do` removes the job from the outbox when it is done. A failure is noted there, and the job is
+    tried again until there were that many `attempts`.
     """
     if not outbox.is_due(session, kind, now=now):
         return False

@@ -15,8 +15,8 @@ LISTED_FOR = timedelta(days=1)  # after a form is begun; each step of a form kee
 def token(keys: Keys, person_id: int, place: str = "") -> str:
     """Return the token of a person's paper form by its place in addresses, or of the list.
 
-    It follows from the keys and is in no address and no cookie: a patient's cookie never leads to
-    such a draft, and a token that a patient has is never one of these.
+    It follows from the keys, and no address or cookie holds it: a patient's cookie never leads to
+    such a draft.
     """
     return keys.authenticate("paper form", f"{person_id}/{place}".encode()).hex()
 

@@ -1,4 +1,4 @@
-"""Printing the summaries of several screenings as one file."""
+"""Print the summaries of several screenings as one file."""
 
 import time
 from collections.abc import Iterable

@@ -20,7 +20,7 @@ MOST_WRONG = 60
 
 
 class DraftGone(Exception):
-    """There is no such draft: it never was, has expired or was sent, or the token is invalid."""
+    """There is no such draft: it has expired, was sent or never existed; or the token is wrong."""
 
 
 class TooManyTries(Exception):
@@ -65,9 +65,9 @@ def _count(actor: Actor, what: str, address: str, most: int) -> list[int]:
 def go_on(actor: Actor, code: str, *, address: str, keep: timedelta) -> str:
     """Move the draft of a code to another device, and return its new token.
 
-    The token is empty for an unknown code, whether that never was, has expired, was sent or
-    deleted. Raises TooManyTries after MOST_WRONG unknown codes from this address within the last
-    hour, DraftMoved where another device takes the draft at the same moment.
+    The token is empty for an unknown code: one that never existed or has expired, or whose draft
+    was sent or deleted. Raises TooManyTries after MOST_WRONG unknown codes from this address within
+    the last hour, DraftMoved where another device takes the draft at the same moment.
     """
     token = new_token()
     with write(actor.session):

@@ -1,4 +1,4 @@
-"""Linking and parting screenings, and what a prescriber is shown of a patient's other answers."""
+"""Link and part screenings, and find a patient's other answers for a prescriber."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -52,7 +52,10 @@ class Related:
 
 
 def related(actor: Actor, reference: str) -> Related:
-    """Return what belongs to a screening, or may belong. Raises NoSuchScreening, KeyFault."""
+    """Return the screenings of the same person, and those that may be.
+
+    Raises NoSuchScreening, KeyFault.
+    """
     session = actor.session
     row = screenings.row_of(session, reference)
     same = links.others(session, actor.keys, [row])[row.id]
@@ -91,7 +94,7 @@ def decide(actor: Actor, reference: str, other: str, *, is_same: bool, seen: str
     `seen` names the decision that the page showed (`Other.seen`).
     """
     with write(actor.session):
-        # Locked as whoever deletes one locks them.
+        # Locked in the order in which deletion locks them.
         query = select(ScreeningRow).where(ScreeningRow.reference.in_((reference, other)))
         rows = actor.session.scalars(query.order_by(ScreeningRow.id).with_for_update()).all()
         if len(rows) != 2:

@@ -31,7 +31,7 @@ _FIND = select(DraftRow.sealed_draft).where(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Typed:
-    """Text typed on the page at `path` that is not an answer yet; `checked` text was refused."""
+    """Text typed on the page at `path` that is no answer yet; if `checked`, it was refused."""
 
     path: str
     values: dict[str, list[str]]

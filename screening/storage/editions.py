@@ -36,8 +36,8 @@ class VersionUsed(Exception):
 def refuse_used_version(session: Session, edition: Edition) -> None:
     """Raise VersionUsed where another edition has this id and version."""
     for row in session.scalars(select(EditionRow).where(EditionRow.digest != edition.digest)):
-        kept = json.loads(row.content)[BASE_LANGUAGE]["edition"]
-        if (kept["id"], kept["version"]) == (edition.id, edition.version):
+        stored = json.loads(row.content)[BASE_LANGUAGE]["edition"]
+        if (stored["id"], stored["version"]) == (edition.id, edition.version):
             raise VersionUsed(edition, row.digest)
 
 
@@ -49,12 +49,12 @@ def keep(session: Session, edition: Edition, *, now: datetime) -> None:
 
 def content(session: Session, digest: str) -> str:
     """Return the canonical JSON of a stored edition. Raises KeyFault where it was changed."""
-    kept = session.get_one(EditionRow, digest).content
-    if hashlib.sha256(kept.encode()).hexdigest() != digest:
+    stored = session.get_one(EditionRow, digest).content
+    if hashlib.sha256(stored.encode()).hexdigest() != digest:
         raise KeyFault(
             f"the stored rule book {digest[:16]} was changed; restore the database from a backup"
         )
-    return kept
+    return stored
 
 
 def in_force(session: Session, keys: Keys, *, now: datetime) -> str | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import permutations
 
-MOST_PERMUTED = 4  # words of a name that are written as one in every order
+MOST_PERMUTED = 4  # words of a name; only up to so many are joined in every order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +27,7 @@ class Identity:
     first: str
 
     def same(self) -> Iterator[str]:
-        """Yield the terms of which two screenings of the same person share one.
+        """Yield terms; two screenings of the same person share at least one of them.
 
         The link of an invitation counts together with the name or the date of birth: somebody else
         may have used it.
@@ -44,7 +44,7 @@ class Identity:
             yield from (f"person {name} {self.born}" for name in _as_one(words))
 
     def similar(self) -> Iterator[str]:
-        """Yield the terms of which two names that differ in one letter share one."""
+        """Yield terms; two names that differ in one letter share at least one of them."""
         for words in self.names:
             yield f"similar {_in_order(words)} {self.born}"
             for place, word in enumerate(words):

@@ -86,7 +86,7 @@ def _words(text: str) -> list[str]:
 
 
 def folded(text: str) -> str:
-    """Return a name without what spellings differ in: case, accents, spaces and marks."""
+    """Return a name without case, accents, spaces and marks, in which spellings differ."""
     return " ".join(_words(text))
 
 
@@ -97,7 +97,7 @@ def later_token(keys: Keys, first: str) -> bytes:
 
 
 def _spellings(text: str) -> tuple[list[str], list[str]]:
-    """Return the words with plain letters and spelt out, two lists of equal length."""
+    """Return the words in two spellings: with plain letters, and with letters such as ü as ue."""
     return _words(text), _words(unicodedata.normalize("NFC", text).casefold().translate(_SPELT_OUT))
 
 

@@ -43,7 +43,7 @@ DUE = max(Severity) + 1  # the rank of a deferred screening whose date has come:
 
 
 class Group(IntEnum):
-    """What is to do; the last comes first in the list. The column `todo` holds it."""
+    """The groups of the to-do list, the last one first. The column `todo` holds the group."""
 
     DONE = 0
     APPOINTED = 1  # has an appointment
@@ -57,7 +57,7 @@ SHOWN = {
     "unreviewed": "status != 'reviewed'",
     **{status.value: f"status = '{status}'" for status in Status},
     "deferred": "until IS NOT NULL",
-    "unanswered": "false",  # of those who are expected alone
+    "unanswered": "false",  # such patients are in the list of those expected, not here
     "all": "",
 }
 
@@ -199,9 +199,9 @@ class Worklist:
     def unopened(
         self, connection: sqlite3.Connection, sent_before: Mapping[int, datetime], *, most: int
     ) -> list[str]:
-        """Return screenings of these ranks that nobody has opened, sent before a moment for each.
+        """Return screenings that nobody has opened, sent before the moment of their rank.
 
-        Of each rank `most` at most, the oldest first.
+        Each rank has at most `most` of them, the oldest first.
         """
         query = (
             "SELECT reference FROM list WHERE status = 'new' AND rank = ? AND sent < ? "
@@ -353,8 +353,8 @@ def _conditions(chosen: Filter, zone: ZoneInfo, *, ranked: bool) -> tuple[list[s
         "prescriber = ?": chosen.prescriber,
     }
     needed = {condition: value for condition, value in possible.items() if value is not None}
-    shown = [SHOWN[chosen.show], "appointment IS NULL" if chosen.without_appointment else ""]
-    conditions = [*filter(None, shown), *needed]
+    fixed = [SHOWN[chosen.show], "appointment IS NULL" if chosen.without_appointment else ""]
+    conditions = [*filter(None, fixed), *needed]
     if ranked and references is None and (chosen.outcome, chosen.since, chosen.to) != (None,) * 3:
         ranks = [*Severity] if chosen.outcome is None else [chosen.outcome]
         conditions.append(f"rank IN ({', '.join(map(str, map(int, [*ranks, DUE])))})")

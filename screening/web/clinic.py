@@ -472,7 +472,7 @@ def _screening_page(screening: Screening, form: ReviewForm, meanwhile: Entry | N
 
 
 def _reason_label(outcome: Severity, *, is_older: bool) -> str:
-    """Return what a reason is asked for, or "" where none is needed."""
+    """Return the label of the reason that is needed, or "" where none is."""
     contraindicated = outcome is Severity.CONTRAINDICATION
     if is_older and contraindicated:
         return _("If deciding on these older answers, or despite a reported contraindication, why?")

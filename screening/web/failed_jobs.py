@@ -31,7 +31,7 @@ def grouped(
     """Group jobs that need attention by kind and reason; `known` are the kinds done here."""
     alike: dict[tuple[str, str, bool], dict[str, None]] = {}
     for kind, fault, failed, reference in jobs:
-        # How printing failed matters only to the person who repairs it: it is one group.
+        # Failures of printing are one group: only the person who repairs it needs the cause.
         alike.setdefault((kind, fault and kind if kind == outbox.SUMMARY else fault, failed), {})[
             reference
         ] = None

@@ -1,4 +1,4 @@
-"""Checks whether a printed summary is from this clinic and unchanged, by check code or by file."""
+"""Check whether a printed summary is from this clinic and unchanged, by check code or by file."""
 
 import re
 

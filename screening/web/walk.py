@@ -1,4 +1,4 @@
-"""The way through a list, from one screening to the next."""
+"""Steps through a list, from one screening to the next."""
 
 import json
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ LONGEST = 150  # references, so that an address stays shorter than what servers 
 class Walk:
     """The screenings of a page of a list in their order, and the query of that page.
 
-    The order is that in which the person saw them, whatever becomes of each meanwhile.
+    The order is that in which the person saw them, even if screenings have changed since.
     """
 
     references: tuple[str, ...] = ()
@@ -25,7 +25,7 @@ class Walk:
     is_last: bool = True
 
     def sealed(self) -> str:
-        """Return what the address of a screening carries. Nobody else can open it."""
+        """Return the list for the address of a screening, sealed for this person."""
         joined = "".join(self.references[:LONGEST])
         content = json.dumps([self.query, self.page, self.is_last, joined])
         return sealed_for_me(content.encode(), table="list", column="walk")
@@ -58,7 +58,7 @@ def opened_walk(sealed: str) -> Walk:
         query, page, is_last, joined = json.loads(
             opened_for_me(sealed, table="list", column="walk")
         )
-    except (KeyFault, ValueError):  # also what is not base64
+    except (KeyFault, ValueError):  # ValueError: not base64 either
         return Walk(query={})
     length = len("7F3K-9QWD")
     references = (joined[at : at + length] for at in range(0, len(joined), length))

@@ -1,4 +1,4 @@
-// Tells of new screenings without moving what is being read. The inbox works without it.
+// Announces new screenings without moving the page. The inbox works without it.
 "use strict";
 {
   const EVERY = 20000; // milliseconds

@@ -19,7 +19,6 @@ CHROMIUM = Path("/usr/bin/chromium")
 # The same engine and release without the windows of a browser: a page takes a third of the time.
 SHELL = Path("/usr/bin/chromium-headless-shell")
 CHROMIUM_ARGS = (
-    "--headless",
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from sqlalchemy import select
 from screening.domain.entries import Status
 from screening.extensions import db
 from screening.installation import current_installation
-from screening.rulebooks.load import load
+from screening.rulebooks.load import AZATHIOPRINE, load
 from screening.settings import Settings
 from screening.storage.tables import AuditRow, ScreeningRow
 from tests.builders import all_no, book
@@ -223,6 +224,19 @@ def test_rulebook_check_names_edition_and_digest(bare_app: Flask) -> None:
     assert code == 0
     assert load()["en"].edition.digest in out
     assert "es: draft" in out
+
+
+def test_rulebook_check_lists_what_an_unoffered_translation_lacks(
+    bare_app: Flask, tmp_path: Path
+) -> None:
+    file = tmp_path / AZATHIOPRINE.name
+    file.write_bytes(AZATHIOPRINE.read_bytes())
+    french = tmp_path / f"{AZATHIOPRINE.stem}.fr.toml"
+    french.write_text('[translation]\nstatus = "draft"\n', encoding="utf-8")
+    code, out, _ = run(bare_app, "rulebook", "check", str(file))
+    assert code == 0
+    assert "fr: draft" not in out
+    assert re.search(rf'{french.name}: rule.iud.title: .*write {{ of = "[0-9a-f]{{8}}"', out)
 
 
 @pytest.mark.parametrize(

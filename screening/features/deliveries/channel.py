@@ -136,7 +136,7 @@ class Channel(Options):
         return secret
 
     def trusting(self, file: str) -> ssl.SSLContext:
-        """Return TLS that trusts the authorities in this file, else those that the machine trusts.
+        """Return TLS that trusts the authorities in this file, or else those of the machine.
 
         Raises DeliveryFailed.
         """
@@ -170,7 +170,7 @@ def in_time() -> Iterator[OpenConnections]:
         if done.wait(SECONDS):
             return
         connections.over.set()
-        # A socket is sometimes not there for a moment, such as while TLS begins.
+        # A socket can be missing for a moment, such as while TLS begins.
         while not done.wait(AGAIN):
             for connection in connections:
                 with suppress(OSError):

@@ -103,9 +103,9 @@ def _plain(value: str) -> str:
         character if _is_part_of_word(character) else "-"
         for character in unicodedata.normalize("NFC", value)
     )
-    kept = without_unseen(words).strip("-")  # an emoji leaves its joiners behind
-    short = kept.encode()[:LONGEST].decode(errors="ignore")
-    while short != kept and short and not kept[len(short)].isalnum() and kept[len(short)] != "-":
+    clean = without_unseen(words).strip("-")  # an emoji leaves its joiners behind
+    short = clean.encode()[:LONGEST].decode(errors="ignore")
+    while short != clean and short and not clean[len(short)].isalnum() and clean[len(short)] != "-":
         short = short[:-1]  # a letter without its mark may be another name
     return short or "-"
 

@@ -29,7 +29,7 @@ def init_app(app: Flask, installation: Installation) -> None:
     installation.points.sections.append(
         Section(
             20,
-            "invitations.all_of_them",
+            "invitations.overview",
             lazy_gettext("Invitations"),
             ("prescriber", "staff"),
             has_blueprint=True,

@@ -1,4 +1,4 @@
-"""Days and times as they stand in lists."""
+"""Days and times as people write them in lists."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -46,9 +46,9 @@ def _weekdays(languages: tuple[str, ...]) -> frozenset[str]:
 
 
 def readings(text: str, languages: tuple[str, ...]) -> Mapping[Order, date]:
-    """Return the day that a text means in each order in which it is a day.
+    """Return the day of a text by each order of day and month in which it is valid.
 
-    A year first, a month in words and full stops between numbers (day first) leave nothing open.
+    A year first, a month in words and full stops between numbers (day first) are unambiguous.
     Raises ValueError for a text that is no day, ShortYear for a year of two digits.
     """
     month_numbers = months(languages)

@@ -72,7 +72,7 @@ def expected(session: Session, keys: Keys, since: datetime, until: datetime) -> 
             reference=reference if is_theirs else "",
             other="" if is_theirs else reference,
             progress=store.PROGRESS[store.state(row, is_finished=bool(first), now=now)],
-            page=url_for("invitations.one", invitation_id=row.id),
+            page=url_for("invitations.details", invitation_id=row.id),
         )
     return sorted(invited.values(), key=lambda line: (line.at, line.patient is not None))
 

@@ -93,7 +93,7 @@ def many() -> Page:
             several=several,
             step=TOLD_EVERY,
             until=until,
-            kept=_kept(content, seed, dates),
+            sent_back=_sent_back(content, seed, dates),
             days=days,
             early=sum(invitation.is_after(until) for invitation in several.values()),
         )
@@ -104,7 +104,7 @@ def many() -> Page:
     return render_template(
         "invitations/list.html",
         faults=[],
-        found=patients,
+        patients=patients,
         fields=[
             name
             for name in FIELDS
@@ -115,7 +115,7 @@ def many() -> Page:
         cells=dict(_cell_faults(patients)),
         told=TOLD,
         several=several,
-        kept=_kept(content, seed, dates),
+        sent_back=_sent_back(content, seed, dates),
         question=_question(patients),
         dates=dates,
         days=typed,
@@ -134,7 +134,7 @@ def _too_large(_error: RequestEntityTooLarge) -> Page:
 
 def _page(*faults: str) -> str:
     return render_template(
-        "invitations/list.html", faults=[fault for fault in faults if fault], found=None
+        "invitations/list.html", faults=[fault for fault in faults if fault], patients=None
     )
 
 
@@ -142,7 +142,7 @@ def _said(words: Words) -> str:
     return _(words.text, **words.values) if words.values else _(words.text)
 
 
-def _kept(content: bytes, seed: str, dates: str) -> Mapping[str, str]:
+def _sent_back(content: bytes, seed: str, dates: str) -> Mapping[str, str]:
     """Return what the page sends back: the file, sealed for this person, and its order of days."""
     sealed = sealed_for_me(
         zlib.compress(content), table="lists", column="sealed_list", row=f"|{seed}"

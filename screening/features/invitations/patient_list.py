@@ -55,9 +55,9 @@ _LONGEST = {"name": said.NAME_LENGTH, "visit": said.VISIT_LENGTH}
 
 
 class Words:
-    """A sentence for people.
+    """A sentence with values.
 
-    It is translated where it is shown; then the `values` are filled in.
+    It is translated when it is shown; then the `values` are filled in.
     """
 
     def __init__(self, text: str, /, **values: object) -> None:
@@ -65,7 +65,7 @@ class Words:
         self.values = values
 
     def __str__(self) -> str:
-        """In English."""
+        """Return the sentence in English."""
         return self.text % self.values
 
 
@@ -173,23 +173,23 @@ def with_doubles(
     `awaited` are the open invitations by id; those that this list itself has made do not count.
     """
     own = {id_of(seed, row.number) for row in invitations.rows}
-    invited = {_who(invitation) for id_, invitation in awaited.items() if id_ not in own}
+    invited = {_key(invitation) for id_, invitation in awaited.items() if id_ not in own}
     above = dict[object, int]()
     rows = list[Row]()
     for row in invitations.rows:
         double = None
         if row.invitation is not None:
-            who = _who(row.invitation)
-            if who in above:
-                double = Words(N_("Same patient and visit as row %(row)s"), row=above[who])
-            elif who in invited:
+            same = _key(row.invitation)
+            if same in above:
+                double = Words(N_("Same patient and visit as row %(row)s"), row=above[same])
+            elif same in invited:
                 double = Words(N_("This patient is already invited to this visit"))
-            above.setdefault(who, row.number)
+            above.setdefault(same, row.number)
         rows.append(replace(row, double=double))
     return replace(invitations, rows=rows)
 
 
-def _who(invitation: Invitation) -> object:
+def _key(invitation: Invitation) -> object:
     """Return a value that invitations of the same patient to the same visit share."""
     words = _alike(invitation.patient.name).replace(",", " ").split()
     return (
@@ -208,7 +208,7 @@ def _alike(text: str) -> str:
 
 
 def _plain(heading: str) -> str:
-    """A heading without case, accents, blanks, signs and what stands in brackets."""
+    """Return a heading without case, accents, spaces, signs and text in brackets."""
     letters = unicodedata.normalize("NFKD", re.sub(r"\([^()]*\)", "", heading)).casefold()
     return "".join(letter for letter in letters if letter.isalnum())
 

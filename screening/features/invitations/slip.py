@@ -1,4 +1,4 @@
-"""What a patient is handed or sent on paper: the link of an invitation."""
+"""The slip of an invitation: its link on paper, for the patient."""
 
 from datetime import datetime
 

@@ -15,7 +15,7 @@ from screening.domain.answers import tidy
 from screening.domain.unseen import without_unseen
 
 if TYPE_CHECKING:
-    # which imports the library that no server needs to hold
+    # It imports a library, whose memory the server can do without.
     from screening.features.invitations.workbook import Sheet
 
 SEPARATORS = (",", ";", "\t")
@@ -25,22 +25,22 @@ _NOTHING = "".join(SEPARATORS) + " \r\n"
 _ZIP = b"PK\x03\x04"  # what .xlsx and .ods begin with, and .xls
 _OLE = b"\xd0\xcf\x11\xe0"
 _PATIENCE = 30  # seconds for a workbook
-# of a cell, each with its marks: more than any field can have. Composing many more would take
-# minutes
+# characters of a cell, each with its marks: more than any field can have. To compose many more
+# would take minutes.
 _LETTERS = 1100
 
 
 class NotReadable(Exception):
-    """A file is no table that can be read: its "encoding" or the "workbook" is at fault."""
+    """A file cannot be read as a table. The message is `encoding` or `workbook`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
     """One way to read a file: a sheet of a workbook, or a text with one separator.
 
-    Each row in which something is seen has the number that a spreadsheet shows beside it. `broken`
-    is the number of the row after which nothing can be read, or 0. `is_guess` tells that the
-    encoding of the letters is only likely.
+    Each row that is not blank has the number that a spreadsheet shows beside it. `broken` is the
+    number of the row after which nothing can be read, or 0. `is_guess` tells that the encoding of
+    the letters is only likely.
     """
 
     rows: list[tuple[int, list[str]]]

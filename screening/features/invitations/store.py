@@ -26,8 +26,8 @@ from screening.storage.tables import ScreeningRow
 
 PAD = 1024  # bytes
 TOKEN_BYTES = 16
-TRIES = 5  # dates of birth
-_EVERY = (  # with the screening that came of it
+TRIES = 5  # wrong dates of birth, after which the link is blocked
+_EVERY = (  # each invitation with its screening, if there is one
     select(InvitationRow, ScreeningRow)
     .options(defer(ScreeningRow.sealed_answers))
     .outerjoin(ScreeningRow, ScreeningRow.draft_hash == InvitationRow.draft_hash)
@@ -62,8 +62,8 @@ PROGRESS = {
 class StoredInvitation:
     """A stored invitation with its progress.
 
-    `invitation` is None if its row cannot be opened. `reference` is that of the screening that came
-    of it, or empty.
+    `invitation` is None if its row cannot be opened. `reference` is that of its screening, or
+    empty.
     """
 
     id: str
@@ -88,9 +88,9 @@ class StoredInvitation:
 
 
 def token_of(keys: Keys, invitation_id: str) -> str:
-    """Return the token in the link: 128 bits that follow from the clinic's keys and are not stored.
+    """Return the token in the link: 128 bits derived from the clinic's keys, which are not stored.
 
-    They are small letters and digits in groups of four, none of which looks like another.
+    It has small letters and digits in groups of four, and no two of them look alike.
     """
     mac = keys.authenticate("invitation", invitation_id.encode())[:TOKEN_BYTES]
     return "-".join(wrap(base64.b32encode(mac).decode().rstrip("=").lower(), 4))
@@ -130,12 +130,12 @@ def add(
 
 
 def day_token(keys: Keys, day: date) -> bytes:
-    """Return what invitations are found by that have their appointment on this day in UTC."""
+    """Return the keyed hash by which the invitations to this day (UTC) are found."""
     return keys.authenticate("appointment", day.isoformat().encode())
 
 
 def appointment_day(keys: Keys, invitation: Invitation) -> bytes:
-    """Return what the invitation is found by, or nothing without an appointment."""
+    """Return the keyed hash of the day of the appointment; empty without an appointment."""
     at = invitation.appointment
     return b"" if at is None else day_token(keys, at.astimezone(UTC).date())
 

@@ -7,14 +7,14 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from screening.storage.tables import Checked
 
-INVITATIONS_KEPT = timedelta(days=30)  # after their time, so that staff see what came of them
+INVITATIONS_KEPT = timedelta(days=30)  # after the link has expired, so that staff can look them up
 
 
 class InvitationRow(Checked):
     """A link for one patient and one visit, found by the SHA-256 of the token in it.
 
     `draft_hash` is that of the draft which was begun with it, and later of the screening. `tries`
-    counts dates of birth that were wrong.
+    counts wrong dates of birth.
     """
 
     __tablename__ = "invitations"

@@ -52,7 +52,7 @@ PAGE_LENGTH = 50
 
 @blueprint.get("/clinic/invitations/")
 @needs("prescriber", "staff")
-def all_of_them() -> str:
+def overview() -> str:
     """Show the invitations whose answers may still come; with `?show=all` every one."""
     number = page_number()
     show = request.args.get("show", "")
@@ -61,15 +61,15 @@ def all_of_them() -> str:
     first = (number - 1) * PAGE_LENGTH
     if show == "all":
         total = store.count(db.session)
-        kept = store.listed(db.session, keys, now=now, offset=first, limit=PAGE_LENGTH)
+        invitations = store.listed(db.session, keys, now=now, offset=first, limit=PAGE_LENGTH)
     else:
         every = store.awaited(db.session, keys, now=now)
         total = len(every)
-        kept = every[first : first + PAGE_LENGTH]
-    review.listed(current_actor(), lines=len(kept), searched=False)
+        invitations = every[first : first + PAGE_LENGTH]
+    review.listed(current_actor(), lines=len(invitations), searched=False)
     return render_template(
-        "invitations/all.html",
-        kept=kept,
+        "invitations/overview.html",
+        invitations=invitations,
         show=show,
         number=number,
         length=PAGE_LENGTH,
@@ -98,34 +98,34 @@ def new() -> Page:
         until = last_moment(
             now=actor.now, days=form.days.data or 1, timezone=settings.clinic_timezone
         )
-        # A form that is sent twice makes one invitation; one that was changed in between, another.
+        # A form that is sent twice makes one invitation; a form that was changed makes another.
         new_id = str(form.id.data)
-        kept = store.find(db.session, actor.keys, new_id, now=actor.now)
-        if kept is not None and (kept.invitation, kept.expires_at) != (form.invitation, until):
+        row = store.find(db.session, actor.keys, new_id, now=actor.now)
+        if row is not None and (row.invitation, row.expires_at) != (form.invitation, until):
             new_id = service.new_id()
         service.create(actor, {new_id: form.invitation}, until=until)
-        return redirect(url_for("invitations.one", invitation_id=new_id), code=303)
+        return redirect(url_for("invitations.details", invitation_id=new_id), code=303)
     return render_template("invitations/new.html", form=form, mail=_mailer() is not None)
 
 
 @blueprint.get("/clinic/invitations/<invitation_id>")
 @needs("prescriber", "staff")
-def one(invitation_id: str) -> str:
+def details(invitation_id: str) -> str:
     """Show an invitation, with its link while that can be used."""
-    kept = _find(invitation_id)
-    service.viewed(current_actor(), kept.id)
+    stored = _find(invitation_id)
+    service.viewed(current_actor(), stored.id)
     address = (
         service.address(current_installation().settings, current_actor(), invitation_id)
-        if kept.is_usable
+        if stored.is_usable
         else ""
     )
     code = segno.make(address, error="m", micro=False) if address else None
     return render_template(
-        "invitations/one.html",
-        kept=kept,
+        "invitations/details.html",
+        stored=stored,
         address=address,
-        later=screenings.together(db.session, current_installation().keys, kept.reference)[1:],
-        came=_other(kept),
+        later=screenings.together(db.session, current_installation().keys, stored.reference)[1:],
+        other_patient=_other(stored),
         qr=code.svg_inline(omitsize=True, border=4, light="#fff", title=_("QR code"))
         if code
         else "",
@@ -138,22 +138,22 @@ def one(invitation_id: str) -> str:
 @needs("prescriber", "staff")
 def slip(invitation_id: str) -> Page:
     """Print the slip for the patient, with link and QR code."""
-    kept = _find(invitation_id)
+    stored = _find(invitation_id)
     installation = current_installation()
-    if kept.invitation is None or not kept.is_usable:
+    if stored.invitation is None or not stored.is_usable:
         abort(404)
-    service.viewed(current_actor(), kept.id, action="slip printed")
-    address = service.address(installation.settings, current_actor(), kept.id)
-    back = url_for("invitations.one", invitation_id=kept.id)
-    db.session.rollback()  # nobody should wait for what is being printed
+    service.viewed(current_actor(), stored.id, action="slip printed")
+    address = service.address(installation.settings, current_actor(), stored.id)
+    back = url_for("invitations.details", invitation_id=stored.id)
+    db.session.rollback()  # no transaction stays open while this is printed
     try:
-        book = installation.books.get(kept.invitation.language, language.book())
+        book = installation.books.get(stored.invitation.language, language.book())
         printed = printed_slip.printed(
-            kept.invitation, book, installation.settings, address=address, until=kept.expires_at
+            stored.invitation, book, installation.settings, address=address, until=stored.expires_at
         )
     except PrintingFailed:
         return not_printed(back)
-    return pdf_response(printed.content, f"invitation-{kept.id[: service.SHORT_ID]}.pdf")
+    return pdf_response(printed.content, f"invitation-{stored.id[: service.SHORT_ID]}.pdf")
 
 
 @blueprint.post("/clinic/invitations/<invitation_id>/revoke")
@@ -161,26 +161,26 @@ def slip(invitation_id: str) -> Page:
 def revoke(invitation_id: str) -> Response:
     """Make the link worthless."""
     service.revoke(current_actor(), _find(invitation_id).id)
-    return redirect(url_for("invitations.one", invitation_id=invitation_id), code=303)
+    return redirect(url_for("invitations.details", invitation_id=invitation_id), code=303)
 
 
 @blueprint.post("/clinic/invitations/<invitation_id>/remind")
 @needs("prescriber", "staff")
 def remind(invitation_id: str) -> Response:
     """Send the link by e-mail."""
-    kept = _find(invitation_id)
+    stored = _find(invitation_id)
     mailer = _mailer()
-    if mailer is None or kept.invitation is None or not kept.invitation.email:
+    if mailer is None or stored.invitation is None or not stored.invitation.email:
         abort(404)
     try:
-        service.remind(current_actor(), current_installation().settings, kept.id, mailer)
+        service.remind(current_actor(), current_installation().settings, stored.id, mailer)
         flash(_("The reminder was sent."))
     except JobFailed as err:
         reason = _(current_installation().points.reasons[err.fault])
         flash(_("The reminder was not sent.") + " " + reason)
     except NotUsable:
         pass  # the page shows the state of the invitation
-    return redirect(url_for("invitations.one", invitation_id=invitation_id), code=303)
+    return redirect(url_for("invitations.details", invitation_id=invitation_id), code=303)
 
 
 def notice(screening: Screening) -> str:
@@ -203,16 +203,16 @@ def invited_patient(draft_hash: str, replaces: str) -> Patient | None:
     return None
 
 
-def _other(kept: StoredInvitation) -> Patient | None:
+def _other(stored: StoredInvitation) -> Patient | None:
     """Return the patient who has answered, or None if that is the invited one."""
     with suppress(KeyFault):
         sent = screenings.find(
-            db.session, current_installation().keys, ScreeningRow.reference == kept.reference
+            db.session, current_installation().keys, ScreeningRow.reference == stored.reference
         )
         if (
             sent is not None
-            and kept.invitation is not None
-            and not is_same(kept.invitation.patient, sent.patient)
+            and stored.invitation is not None
+            and not is_same(stored.invitation.patient, sent.patient)
         ):
             return sent.patient
     return None
@@ -271,9 +271,9 @@ def _fits(form: BirthDateForm) -> bool:
 
 
 def _say_birth_date(invitation_id: str, token: str) -> Response:
-    """Lead on with the right date of birth.
+    """Continue with the right date of birth.
 
-    A wrong one is kept in the session and shown after a redirect.
+    A wrong one is stored in the session and shown after a redirect.
     """
     form = BirthDateForm(request.form)
     switched = language.switch()

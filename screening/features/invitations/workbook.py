@@ -1,6 +1,6 @@
 """Read a workbook (.xlsx, .xls, .ods) from standard input and write its texts as JSON.
 
-This program runs in a process of its own, which may use little: a small file can unfold into more
+This program runs in a process of its own, with little memory: a small file can expand into more
 cells than the machine has memory for. It is started without the rest of the application (see
 spreadsheet.py).
 """

@@ -1,4 +1,4 @@
-"""A tablet of the clinic that patients take in turn."""
+"""A tablet of the clinic that patients use in turn."""
 
 from flask import Flask
 from flask_babel import lazy_gettext
@@ -10,7 +10,7 @@ from screening.web import headers
 
 
 def init_app(app: Flask, installation: Installation) -> None:
-    """Add the pages of the tablet, and keep each tablet to what belongs to its state."""
+    """Add the pages of the tablet, and restrict each tablet to the pages of its state."""
     app.before_request(views.keep_to_its_state)
     app.context_processor(views.for_templates)
     app.register_blueprint(views.blueprint)

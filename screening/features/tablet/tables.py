@@ -12,8 +12,8 @@ class TabletRow(Checked):
     """A device of the clinic that is handed to patients, by the SHA-256 of the token in its cookie.
 
     `state` is `staff` (in staff's hands), `patient` (shows the form) or `locked` (wants the PIN).
-    `tries` counts PINs that were wrong. `sent` tells whether the last patient has sent the answers;
-    None where nobody knows.
+    `tries` counts wrong PINs. `sent` tells whether the last patient has sent the answers; None
+    where nobody knows.
     """
 
     __tablename__ = "tablets"
@@ -31,5 +31,5 @@ class TabletRow(Checked):
 
     @classmethod
     def expired(cls, now: datetime) -> ColumnElement[bool]:
-        """Return the condition of tablets whose time is over."""
+        """Return the condition of tablets that have expired."""
         return cls.ends_at <= now

@@ -1,6 +1,6 @@
-"""A tablet that patients take in turn.
+"""A tablet that patients use in turn.
 
-Its browser answers what belongs to its state, and nothing else.
+Its browser opens only the pages of its state.
 """
 
 import re
@@ -36,9 +36,9 @@ blueprint = Blueprint(
     static_url_path="/static/tablet",
 )
 
-# what a browser is that was a tablet: only who presses a button there makes it an ordinary one
+# The state of a browser that was a tablet, until somebody presses a button on it.
 ENDED = "ended"
-# longer than any draft of the tablet, so that no draft is ever left to an ordinary browser
+# Longer than any draft of the tablet, so that no draft is left in an ordinary browser.
 KEPT = timedelta(days=1)
 PATIENTS_WAY = {
     "start",
@@ -49,8 +49,8 @@ PATIENTS_WAY = {
     "submit",
     "done",
 }
-# What answers in each state, beside style sheets and the sign of life; everything else leads to the
-# first of these.
+# The endpoints that are open in each state, besides style sheets and the health check. All other
+# requests are redirected to the first of them.
 ANSWERS = {
     PATIENT: (
         "patient.start",
@@ -197,7 +197,7 @@ def end() -> Page:
     """Make this browser an ordinary one again."""
     if g.tablet != ENDED:
         service.end(patient_draft.current_actor(_row().begun_by), _token())
-    session.clear()  # whoever signed in while the tablet began
+    session.clear()  # a person may have signed in while the tablet began
     response = draft_cookie.forget(redirect(url_for_security("login"), code=303))
     response.delete_cookie(**cookie("tablet"))
     return response

@@ -64,8 +64,8 @@ class BirthDateForm(TypedForm):
     def errors(self) -> dict[str, Any]:
         """Return the errors in the order of the page."""
         errors = super().errors
-        shown = ("respondent", "respondent_name", "name", *self.date_parts, "visit", "right")
-        names = [name for name in shown if name in errors]
+        in_order = ("respondent", "respondent_name", "name", *self.date_parts, "visit", "right")
+        names = [name for name in in_order if name in errors]
         return {name: errors[name] for name in dict.fromkeys([*names, *errors])}
 
 
@@ -76,7 +76,7 @@ class AboutYouForm(BirthDateForm):
     respondent_name = StringField()
     name = StringField()
     visit = StringField()
-    # which name and date of birth are right, where the clinic knows others: `typed` or `known`
+    # `typed` or `known`: the choice between the patient as typed and as known to the clinic
     right = RadioField(validate_choice=False)
 
     patient: answers.Patient
@@ -141,7 +141,7 @@ class AboutYouForm(BirthDateForm):
         return not self.errors
 
     def settle(self, known: answers.Patient) -> bool:
-        """Return whether somebody has said which is right, and take what the clinic knows if so."""
+        """Return whether a choice was made; take the known name and date of birth if chosen."""
         if self.right.data not in ("typed", "known"):
             self.right.errors = [_("Choose the name and date of birth that are right")]
             return False

@@ -11,9 +11,10 @@ from werkzeug.wrappers import Response
 from screening.installation import current_installation
 from screening.web.headers import cookie
 
-# What the session keeps of one patient, until the patient leaves. Features add theirs.
+# The keys under which the session keeps data of one patient, until the patient leaves. Features add
+# theirs.
 FORGOTTEN = {"csrf_token", "language", "code"}
-# The same for what a patient has proved, which also ends when another one begins.
+# The keys of what a patient has proved. They are also deleted when another patient begins.
 PROOFS = set[str]()
 
 
@@ -58,7 +59,7 @@ def remember(token: str, target: str) -> Response:
     A browser whose cookie changes also discards the pages in its memory for Back, which show old
     answers.
     """
-    if "paper_token" in g:  # which no device keeps
+    if "paper_token" in g:  # no device keeps the token of a paper form
         return redirect(target, code=303)
     _accept_forms_of(token)
     response = redirect(target, code=303)

@@ -186,9 +186,9 @@ def question(question_id: str) -> Page:
     page_form, _about_form = _forms()
     if request.method == "POST":
         # In the wording that the patient saw, even if another tab has switched the language since.
-        seen = current_installation().books.get(request.form.get("shown_in", ""), book)
-        shown = seen.question(question_id) or abort(404)
-        form = question_form(page_form, seen, shown, request.form)
+        book_seen = current_installation().books.get(request.form.get("shown_in", ""), book)
+        question_seen = book_seen.question(question_id) or abort(404)
+        form = question_form(page_form, book_seen, question_seen, request.form)
         if not language.switch() and form.validate():
             return _accepted(
                 lambda draft: draft.with_page(question, form.answers, left_empty=form.may_lack),

@@ -8,16 +8,16 @@ ROUTES = {
     "invitations.static": "everyone: style sheets, nothing personal",
     "invited.open_link": "nobody without the link and the date of birth; nothing personal is shown",
     "invited.arrived": "nobody without the link and, on this device, the date of birth",
-    "invitations.all_of_them": "prescriber, staff",
+    "invitations.overview": "prescriber, staff",
     "invitations.new": "prescriber, staff",
     "invitations.many": "prescriber, staff",
-    "invitations.one": "prescriber, staff",
+    "invitations.details": "prescriber, staff",
     "invitations.slip": "prescriber, staff",
     "invitations.revoke": "prescriber, staff",
     "invitations.remind": "prescriber, staff",
 }
 # where PostgreSQL keeps no NUL: see test_bad_requests.py
-REFUSED = {"invitations.one"}
+REFUSED = {"invitations.details"}
 
 
 def parts(app: Flask) -> dict[str, str]:

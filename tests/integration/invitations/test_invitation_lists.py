@@ -171,7 +171,9 @@ def test_the_order_of_day_and_month_is_asked_for_and_the_answer_stays(
     assert "12-Mar-1988" in shown
     assert " checked" not in staff.page.text
     assert "12-Mar-1988" in press(staff, dates="month-first")
-    assert "1 patient is invited" in press(staff, invite="1", days="7")
+    invited = press(staff, invite="1", days="7")
+    assert "1 patient is invited" in invited
+    assert "until the answers are sent" in invited  # not only once (decision 30)
     with app.app_context():
         (kept,) = store.awaited(db.session, current_installation().keys, now=act_of(app).now)
         assert kept.invitation is not None

@@ -28,7 +28,7 @@ def delivery_list() -> None:
 @click.argument("name")
 @on_a_ready_installation()
 def delivery_test(name: str) -> None:
-    """Deliver a summary of nobody to the channel NAME and say whether it was taken."""
+    """Deliver a test summary of no patient to the channel NAME and say whether it was accepted."""
     channels = service.channels()
     if name not in channels:
         fail(f"There is no channel {name!r}; the settings have: {', '.join(channels) or 'none'}")
@@ -50,7 +50,7 @@ def delivery_test(name: str) -> None:
 )
 @on_a_ready_installation()
 def delivery_drop(name: str) -> None:
-    """Forget what waits for the channel NAME, such as after it was taken out of the settings."""
+    """Delete the jobs of the channel NAME, such as after it was removed from the settings."""
     waiting = outbox.kinds(db.session)
     if f"{JOB_PREFIX}{name}" not in waiting:
         names = ", ".join(

@@ -80,8 +80,8 @@ def invite(
     """Invite one patient, or all in a list, and print a link for each (CSV in UTF-8).
 
     The list has headings: name, date of birth and, where wanted, visit, appointment, prescriber,
-    language, e-mail. How each row is understood is shown before anything is made. Where a cell is
-    at fault, nobody is invited.
+    language, e-mail. The command first shows how it understands each row. If a cell is at fault,
+    nobody is invited.
     """
     if file is None and not (alone["name"] and alone["birth_date"]):
         raise click.UsageError("Give --list FILE, or --name and --birth-date.")
@@ -125,7 +125,7 @@ def invite(
             with progress("Inviting") as tell:
                 for done in service.create_in_parts(actor, several, until=until):
                     tell(done, len(several))
-        finally:  # whoever is invited by now has a link, whatever went wrong after that
+        finally:  # patients invited so far have links, even if the rest failed
             invited = dict(list(several.items())[:done])
             links = [
                 (row.patient.name, row.patient.visit, service.address(settings, actor, id_))
@@ -155,15 +155,15 @@ def _show(patients: InvitationList, file: str) -> None:
 def _values(row: Row) -> list[str]:
     """Return what is known of a patient, days with the month in words."""
     zone = current_installation().settings.clinic_timezone
-    shown = []
+    texts = []
     for name, value in row.values.items():
         if isinstance(value, datetime):
-            shown.append(moment(value, BASE_LANGUAGE, zone))
+            texts.append(moment(value, BASE_LANGUAGE, zone))
         elif isinstance(value, date):
-            shown.append(day(value, BASE_LANGUAGE))
+            texts.append(day(value, BASE_LANGUAGE))
         elif value:
-            shown.append(f"“{value}”?" if name in row.faults else value)
-    return shown
+            texts.append(f"“{value}”?" if name in row.faults else value)
+    return texts
 
 
 def _refuse(patients: InvitationList, file: str) -> None:
@@ -186,7 +186,7 @@ def _refuse(patients: InvitationList, file: str) -> None:
 
 
 def _print_slips(folder: Path, invited: Mapping[str, Invitation], *, until: datetime) -> None:
-    """Write a PDF for each, with a name that tells nobody whom it is for."""
+    """Write a PDF for each patient, under a file name that does not identify the patient."""
     installation = current_installation()
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,5 +1,5 @@
-// Pages of one browser tell each other who holds it: a tab that was open before the tablet was handed over goes blank
-// and is asked for anew. Works where pages of several tabs may talk to each other.
+// The tabs of one browser tell each other who holds it: a tab that was open before the tablet was handed over goes
+// blank and loads again. It works where the browser lets tabs talk to each other.
 "use strict";
 {
   const holder = document.body.dataset.holder;

@@ -1,4 +1,4 @@
-// Asks whoever has a shared tablet whether they are still there, and gives it back when nobody answers.
+// Asks the person with a shared tablet whether more time is needed, and ends the turn without an answer.
 "use strict";
 {
   const EVERY = 1000; // milliseconds
@@ -42,7 +42,7 @@
   dialog.addEventListener("submit", extend);
   dialog.addEventListener("close", () => asked && extend()); // by Escape
   document.addEventListener("visibilitychange", look);
-  // What the browser keeps in memory for Back is blank, and is asked for anew: it may be the last patient's.
+  // Pages that the browser keeps in memory for Back are blank and load again: they may be the last patient's.
   addEventListener("pagehide", () => { document.body.hidden = true; });
   addEventListener("pageshow", (event) => { if (event.persisted) location.replace(location.pathname); });
 }

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import tomllib
 from collections.abc import Callable, Iterator
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from types import CodeType
 from typing import Any
@@ -70,6 +73,7 @@ def _spared() -> Iterator[None]:
     - Werkzeug compiles what builds an address once for each rule and not for each application.
     - SQLAlchemy compiles a statement once for each kind of database and not for each engine: all
       engines of a driver share one cache, in which their dialects are the same key.
+    - The same TOML is parsed once.
     """
     compile_builder = Rule._compile_builder
     compiled: dict[tuple[object, ...], Any] = {}
@@ -87,6 +91,8 @@ def _spared() -> Iterator[None]:
         patch.setattr(Rule, "_compile_builder", compile_once)
         patch.setattr(DefaultDialect, "__hash__", lambda dialect: hash(type(dialect)))
         patch.setattr(DefaultDialect, "__eq__", lambda dialect, other: type(dialect) is type(other))
+        parse = cache(tomllib.loads)
+        patch.setattr(tomllib, "loads", lambda text: deepcopy(parse(text)))
         create_engine = Engine.__init__
 
         def share_compiled(engine: Engine, *args: Any, **more: Any) -> None:

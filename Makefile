@@ -50,8 +50,7 @@ run: run-packages $(VENV)/run-installed ## Install what is missing, prepare the 
 	@$(PUBLIC_URL) $(BIN)/flask people add admin --name "First admin" --role admin --role prescriber --if-none
 	@echo "Open http://$(ADDRESS) to fill in the form; stop with Ctrl-C."
 	@echo "Clinic: http://$(ADDRESS)/clinic/"
-	@$(PUBLIC_URL) $(BIN)/gunicorn --bind $(ADDRESS) \
-	  --worker-class worker.Worker --workers 2 --threads 4 --no-control-socket --log-level warning wsgi:app
+	@$(PUBLIC_URL) $(BIN)/gunicorn --bind $(ADDRESS) wsgi:app
 
 .PHONY: install
 install: run-packages $(VENV)/run-installed ## Install what serving needs, and nothing else (docs/operations.md)
@@ -79,13 +78,14 @@ conformance: test-packages $(VENV)/dev-installed ## Let veraPDF judge printed su
 	@$(BIN)/pytest tests/conformance -m "audit or not audit"
 
 .PHONY: check
-check: run-packages $(VENV)/dev-installed ## Lint, types, import contracts, rule book, translations, migrations
+check: run-packages $(VENV)/dev-installed ## Lint, types, import contracts, rule book, translations, hazard log, migrations
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/flask rulebook check
 	@$(BIN)/python tests/check_translations.py
+	@$(BIN)/python tests/check_hazards.py
 	@instance=$$(mktemp -d) && trap 'rm -rf "$$instance"' EXIT && export SCREENING_INSTANCE=$$instance && \
 	  $(BIN)/flask init >/dev/null && $(BIN)/flask db check
 

@@ -52,6 +52,13 @@ class Worker(ThreadWorker):
         self.partial: Counter[TConn] = Counter()
         super().init_process()
 
+    def load_wsgi(self) -> None:
+        """Load the application, unless the master has done so, and start its background work."""
+        super().load_wsgi()
+        from screening import background  # loaded by wsgi.py, which starts faster that way
+
+        background.start(self.wsgi)
+
     def enqueue_req(self, conn: TConn) -> None:
         """Read the bytes that have arrived on a connection; queue a complete request."""
         try:

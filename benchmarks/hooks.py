@@ -1,4 +1,8 @@
-"""Hooks of gunicorn in benchmarks: `--config python:benchmarks.hooks`."""
+"""The settings of the server, for benchmarks: `--config python:benchmarks.hooks`."""
+
+import runpy
+
+globals().update(runpy.run_path("gunicorn.conf.py"))
 
 
 def post_worker_init(worker: object) -> None:

@@ -68,8 +68,7 @@ def serve(app: Flask, *, workers: int) -> Iterator[Served]:
     }
     # gunicorn inherits the listening socket, so that no other process can take the port meanwhile.
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        options = f"--bind fd://{listener.fileno()} --no-control-socket --log-level warning"
-        options += f" --worker-class worker.Worker --workers {workers} --threads {THREADS}"
+        options = f"--bind fd://{listener.fileno()} --workers {workers} --threads {THREADS}"
         options += f" --keep-alive {ANSWER_SECONDS} --config python:benchmarks.hooks"
         command = [sys.executable, "-m", "gunicorn", *options.split(), "wsgi:app"]
         process = subprocess.Popen(

@@ -12,6 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -156,13 +157,12 @@ def _check_subsetting(*, expected: bool) -> None:
 def family(process: int) -> Iterator[int]:
     """Yield the ids of a process and of all its descendants."""
     yield process
-    for file in Path(f"/proc/{process}/task").glob("*/children"):
-        try:
-            children = file.read_text(encoding="ascii").split()
-        except FileNotFoundError:  # the thread has ended
-            continue
-        for child in children:
-            yield from family(int(child))
+    children: list[str] = []
+    with suppress(OSError):  # the process, or a thread of it, has ended
+        for file in Path(f"/proc/{process}/task").glob("*/children"):
+            children += file.read_text(encoding="ascii").split()
+    for child in children:
+        yield from family(int(child))
 
 
 def _resident() -> int:

@@ -50,6 +50,8 @@ def rotate_key(forget: bool) -> None:
         f"{done} rows are sealed with {installation.keys.current} now. "
         f"Copy {installation.key_file} to its safe place again."
     )
-    if not forget and len(installation.keys.data) > 1:
+    if forget:
+        click.echo("Make a backup now: those made before cannot be restored any more.")
+    elif len(installation.keys.data) > 1:
         command = as_called("`flask rotate-key --forget`")
         click.echo(f"Old keys stay in it for the backups made before; {command} drops them.")

@@ -27,7 +27,7 @@ def summary(reference: str, pdf: Path | None) -> None:
     installation = current_installation()
     reference = normal_reference(reference)
     try:
-        screening = review.view(current_actor(), reference, action="printed")
+        screening = review.view(current_actor(), reference, action="printed", opens=False)
     except screenings.NoSuchScreening:
         fail(f"There is no screening {reference}; check the reference")
     content = installation.printer.summary(screening)

@@ -9,7 +9,10 @@ import gc
 import json
 import os
 import resource
+import select
 import signal
+import socket
+from contextlib import suppress
 from datetime import datetime
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -24,8 +27,6 @@ ELEMENTS = "pdf-base.css"
 PICTURE = "data:image/png;base64,"
 SECONDS = 10  # for each page; one with the longest answers takes less than one second
 MEMORY = 1 << 30  # bytes of address space
-BY_SIGNAL = 128  # exit codes above it name the signal, as in shells
-_CLOSED = 100  # exit code of a child whose connection was closed
 
 
 class Attached(TypedDict):
@@ -160,19 +161,20 @@ WARM_UP = Page(
 
 
 def serve(descriptor: int, seconds: int, memory: int) -> NoReturn:
-    """Render the pages requested over a socket, each in a child process, until it is closed.
+    """Render the pages that arrive over a socket, each in a child process, until it is closed.
 
-    This process renders WARM_UP first, so that no child has to load what it needs. Each child
-    renders it too, unless a page waits already: most of the memory that a child writes to is then
-    copied while nobody waits. If a child ends without an answer, this process ends with the child's
-    exit code, or with BY_SIGNAL plus the number of the signal.
+    Each message brings another socket, over which a page is read and answered: several processes
+    may share this renderer. This process passes it on and reads no page. It renders WARM_UP first,
+    so that no child has to load what it needs. Each child renders it too, unless a page waits
+    already: most of the memory that a child writes to is then copied while nobody waits. If a child
+    ends without an answer, this process answers with its exit code or the name of its signal.
     """
     # Ctrl-C ends the server, which then closes the socket
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(10)  # patients who fill in the form go first
     # no core dump: it would hold what a patient wrote
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    connection = Connection(descriptor)
+    requests = socket.socket(fileno=descriptor)
     gc.disable()  # almost nothing becomes garbage here
     try:
         renderer = Renderer()
@@ -180,31 +182,56 @@ def serve(descriptor: int, seconds: int, memory: int) -> NoReturn:
         gc.freeze()  # children share this memory for as long as nobody writes to it
     except Exception as err:  # noqa: BLE001 - every failure must be reported
         fault = str(err) if isinstance(err, Missing) else f"at start: {type(err).__name__}"
-        request = json.loads(connection.recv_bytes())
-        connection.send_bytes(_reply(request["number"], error=fault))
+        _refuse(_next_page(requests), fault)
         os._exit(0)
+    page = None
     while True:
+        ours, theirs = socket.socketpair()
         child = os.fork()  # before a page is requested, so that nobody waits for it
         if child == 0:
-            _serve_page(renderer, connection, seconds, memory)
+            ours.close()
+            _serve_page(renderer, requests, theirs, seconds, memory)
+        theirs.close()
+        page = page or _next_page(requests)
+        with ours:
+            try:
+                socket.send_fds(ours, [b"."], [page.fileno()])
+                taken = True
+            except BrokenPipeError:  # the child was killed while it waited
+                taken = False
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        if code == _CLOSED:
-            os._exit(0)
-        if code != 0:
-            os._exit(BY_SIGNAL - code if code < 0 else code)
+        if taken:
+            if code:
+                _refuse(page, signal.Signals(-code).name if code < 0 else f"exit code {code}")
+            page.close()
+            page = None
 
 
-def _serve_page(renderer: Renderer, connection: Connection, seconds: int, memory: int) -> NoReturn:
+def _next_page(requests: socket.socket) -> Connection:
+    """Wait for the socket of the next page; end this process when no process can send one."""
+    _message, descriptors, _flags, _address = socket.recv_fds(requests, 1, 1)
+    if not descriptors:
+        os.killpg(0, signal.SIGKILL)  # with the child that waits
+    return Connection(descriptors[0])
+
+
+def _refuse(page: Connection, error: str) -> None:
+    with suppress(OSError):  # the process that waited has ended
+        page.send_bytes(_reply(error=error))
+
+
+def _serve_page(
+    renderer: Renderer, requests: socket.socket, parent: socket.socket, seconds: int, memory: int
+) -> NoReturn:
     """Render one page within limits that the kernel enforces, reply and end the process."""
     code = 1
     try:
-        if not connection.poll():
+        nobody_waits = not select.select([requests, parent], [], [], 0)[0]
+        requests.close()
+        if nobody_waits:
             renderer.render(WARM_UP)
-        try:
-            message = connection.recv_bytes()
-        except (EOFError, ConnectionError):
-            code = _CLOSED
-            return  # type: ignore[misc] # `finally` ends the process
+        page = _next_page(parent)
+        message = page.recv_bytes()
         signal.alarm(seconds)
         for limit, soft, hard in (
             (resource.RLIMIT_CPU, seconds, seconds + 1),
@@ -212,19 +239,19 @@ def _serve_page(renderer: Renderer, connection: Connection, seconds: int, memory
             (resource.RLIMIT_FSIZE, 0, 0),  # a child writes no file
         ):
             resource.setrlimit(limit, (soft, hard))
-        request = json.loads(message)
         try:
-            content, missing = renderer.render(request["page"])
+            content, missing = renderer.render(json.loads(message))
             printed = base64.b64encode(content).decode()
-            reply = _reply(request["number"], content=printed, missing="".join(sorted(missing)))
+            reply = _reply(content=printed, missing="".join(sorted(missing)))
         except BaseException as err:  # noqa: BLE001 - only the name of a failure may be reported
-            reply = _reply(request["number"], error=type(err).__name__)
-        connection.send_bytes(reply)
+            reply = _reply(error=type(err).__name__)
+        page.send_bytes(reply)
         code = 0
+    except (EOFError, ConnectionError):
+        code = 0  # the process that sent the page has ended
     finally:
         os._exit(code)
 
 
-def _reply(number: int, *, error: str = "", content: str = "", missing: str = "") -> bytes:
-    reply = {"number": number, "error": error, "content": content, "missing": missing}
-    return json.dumps(reply).encode()
+def _reply(*, error: str = "", content: str = "", missing: str = "") -> bytes:
+    return json.dumps({"error": error, "content": content, "missing": missing}).encode()

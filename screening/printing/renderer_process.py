@@ -6,17 +6,17 @@ import json
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
 from contextlib import suppress
 from functools import cache
-from itertools import count
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from screening.printing.renderer import BY_SIGNAL, MEMORY, SECONDS, Page
+from screening.printing.renderer import MEMORY, SECONDS, Page
 
 ROOT = Path(__file__).parent.parent.parent
 INHERITED = ("PATH", "HOME", "XDG_CACHE_HOME", "TMPDIR")
@@ -46,34 +46,27 @@ class Printed(NamedTuple):
 class RendererProcess:
     """One renderer for any number of threads, started when first needed and again after it ended.
 
-    A page may take that many `seconds`, and bytes of `memory` (address space).
+    Processes that are forked after its start use it too. A page may take that many `seconds`, and
+    bytes of `memory` (address space).
     """
 
     def __init__(self, *, seconds: int = SECONDS, memory: int = MEMORY) -> None:
-        self._numbers = count(1)
         self._limits = (str(seconds), str(memory))
-        self._lock = threading.Lock()
-        self._connection: Connection | None = None
+        self._lock = threading.RLock()
+        self._requests: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
     def print(self, page: Page) -> Printed:
         """Return the page as a PDF. Raises PrintingFailed."""
-        if not self._lock.acquire(timeout=PATIENCE):
-            raise PrintingFailed("busy")
         try:
-            self._begin()
             reply = self._exchange(page)
-            if reply["error"]:
-                raise PrintingFailed(reply["error"])
-        except (EOFError, OSError) as err:
-            raise PrintingFailed(self._end_and_explain()) from err
-        except BaseException:
-            # The next page starts a new renderer: this one may not have started properly, and a
-            # late answer must not be taken for the answer to the next page.
+        except (EOFError, ConnectionError) as err:
+            raise PrintingFailed("the renderer has ended") from err
+        except OSError as err:
             self.close()
-            raise
-        finally:
-            self._lock.release()
+            raise PrintingFailed("no answer") from err
+        if reply["error"]:
+            raise PrintingFailed(reply["error"])
         return Printed(base64.b64decode(reply["content"]), frozenset(reply["missing"]))
 
     def begin(self) -> None:
@@ -81,18 +74,12 @@ class RendererProcess:
         with self._lock:
             self._begin()
 
-    def forget(self) -> None:
-        """Leave the renderer to the parent of this forked process."""
-        if self._connection is not None:
-            self._connection.close()
-        self._connection = self._process = None
-
-    def _begin(self) -> None:
-        if self._process is not None and self._process.poll() is not None:
-            self.close()  # it was killed while nobody needed it
-        if self._connection is not None:
-            return
-        ours, theirs = socket.socketpair()
+    def _begin(self) -> socket.socket:
+        if self._requests is not None:
+            return self._requests
+        # Each message arrives whole, also where several processes send.
+        ours, theirs = socket.socketpair(type=socket.SOCK_SEQPACKET)
+        ours.settimeout(PATIENCE)
         with theirs:
             # The environment may hold secrets: the renderer inherits paths only.
             paths = {name: value for name, value in os.environ.items() if name in INHERITED}
@@ -105,49 +92,49 @@ class RendererProcess:
                 pass_fds=(theirs.fileno(),),
                 process_group=0,  # its own, with its child: Ctrl-C and a hang-up do not reach it
             )
-        self._connection = Connection(ours.detach())
+        self._requests = ours
+        return ours
 
     def _exchange(self, page: Page) -> dict[str, Any]:
-        """Send a page and wait at most PATIENCE for its answer.
+        """Send a page over a socket of its own and wait at most PATIENCE for its answer.
 
         Raises EOFError, OSError.
         """
-        connection = self._connection
-        process = self._process
-        number = next(self._numbers)
-        assert connection is not None  # noqa: S101
-        assert process is not None  # noqa: S101
-        watchdog = threading.Timer(PATIENCE, _kill, (process,))
-        watchdog.start()
-        try:
-            connection.send_bytes(json.dumps({"number": number, "page": page}).encode())
+        ours, theirs = socket.socketpair()
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", PATIENCE, 0))
+        with Connection(ours.detach()) as connection:
+            with theirs:
+                self._request(theirs)
+            connection.send_bytes(json.dumps(page).encode())
+            if not connection.poll(PATIENCE):
+                raise TimeoutError
             answer: dict[str, Any] = json.loads(connection.recv_bytes())
-        finally:
-            watchdog.cancel()
-        if answer["number"] != number:
-            raise RuntimeError("the renderer answered another page")
         return answer
 
-    def _end_and_explain(self) -> str:
-        """End the renderer, which has stopped answering, and return the reason."""
-        code = None
-        if self._process is not None:
-            with suppress(subprocess.TimeoutExpired):
-                code = self._process.wait(1)
-        self.close()
-        if code is None:
-            return "no answer"
-        number = -code if code < 0 else code - BY_SIGNAL
-        return signal.Signals(number).name if number in set(signal.Signals) else f"exit code {code}"
+    def _request(self, page: socket.socket) -> None:
+        """Give the renderer the socket of a page; start another renderer if it has ended."""
+        with self._lock:
+            try:
+                socket.send_fds(self._begin(), [b"."], [page.fileno()])
+            except ConnectionError:  # it was killed while nobody needed it
+                self.close()
+                socket.send_fds(self._begin(), [b"."], [page.fileno()])
+
+    def keep_after_fork(self) -> None:
+        """Go on in this forked process with the renderer, which its parent ends."""
+        self._process = None
+        self._lock = threading.RLock()
 
     def close(self) -> None:
         """End the renderer, even while it prints; the next page starts a new one."""
-        if self._connection is not None:
-            self._connection.close()
-        if self._process is not None:
-            _kill(self._process)
-            self._process.wait()
-        self._connection = self._process = None
+        with self._lock:
+            if self._requests is not None:
+                self._requests.close()
+            if self._process is not None:
+                with suppress(ProcessLookupError):
+                    os.killpg(self._process.pid, signal.SIGKILL)  # it and its child
+                self._process.wait()
+            self._requests = self._process = None
 
 
 def current_renderer() -> RendererProcess:
@@ -160,18 +147,5 @@ def current_renderer() -> RendererProcess:
 def _renderer() -> RendererProcess:
     renderer = RendererProcess()
     atexit.register(renderer.close)
-
-    def forget_in_child() -> None:
-        # Two processes cannot share a connection: a forked process starts its own renderer.
-        atexit.unregister(renderer.close)
-        renderer.forget()
-        _renderer.cache_clear()
-
-    os.register_at_fork(after_in_child=forget_in_child)
+    os.register_at_fork(after_in_child=renderer.keep_after_fork)
     return renderer
-
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    """Kill the process group of a renderer and its child, if it still exists."""
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)

@@ -40,15 +40,16 @@ class DayNeeded(Exception):
     """Deferring needs a day in the future."""
 
 
-def view(actor: Actor, reference: str, *, action: str = "viewed") -> Screening:
-    """Return the screening and note the view in the audit log; a new screening becomes opened.
+def view(actor: Actor, reference: str, *, action: str = "viewed", opens: bool = True) -> Screening:
+    """Return the screening and note the view in the audit log. Raises NoSuchScreening.
 
-    `action` is `viewed`, `printed` or `copied`. Raises NoSuchScreening.
+    `action` is `viewed`, `printed` or `copied`. A new screening becomes opened where it `opens`: a
+    command does not, because nobody of the clinic has read it then.
     """
     with write(actor.session):
         row = screenings.row_of(actor.session, reference, lock=True)
         screening = screenings.read(actor.session, actor.keys, row)
-        is_new = screening.status is Status.NEW
+        is_new = opens and screening.status is Status.NEW
         if is_new:
             screening = replace(screening, status=Status.OPENED)
             _books, assessment = assess(actor.session, actor.keys, screening)

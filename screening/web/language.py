@@ -35,8 +35,8 @@ blueprint = Blueprint("language", __name__)
 
 def is_for_staff() -> bool:
     """Return whether the page is for staff; such pages are in the clinic's language."""
-    staff = STAFF_BLUEPRINTS | current_installation().points.staff_blueprints
-    return request.blueprint in staff
+    name = request.blueprint
+    return name in STAFF_BLUEPRINTS or name in current_installation().points.staff_blueprints
 
 
 def chosen() -> str:

@@ -1,12 +1,15 @@
-"""Changes to the served application for tests: another clock, other waiting times."""
+"""The settings of the server, with another clock and other waiting times for tests."""
 
 from __future__ import annotations
 
 import datetime
 import os
+import runpy
 import time
 from pathlib import Path
-from typing import Any
+
+globals().update(runpy.run_path("gunicorn.conf.py"))
+loglevel = "info"  # tests wait for lines of the log
 
 # a file with the error of this machine's clock, in seconds
 CLOCK = os.environ.get("TEST_CLOCK")
@@ -41,10 +44,3 @@ from screening.storage import database  # noqa: E402
 database.BUSY_SECONDS = int(os.environ.get("TEST_BUSY_SECONDS", database.BUSY_SECONDS))
 # For tests of work that is due each minute.
 background.EVERY = float(os.environ.get("TEST_EVERY", background.EVERY))
-
-
-def when_ready(server: Any) -> None:
-    """Compile all templates before the first worker is forked."""
-    templates = server.app.wsgi().jinja_env
-    for name in templates.list_templates(extensions=["html"]):
-        templates.get_template(name)

@@ -27,20 +27,7 @@ NewDatabase = Callable[[], str]
 LOG_LINES = 60  # of the server's log in the message of a failure
 COMING_AND_GOING = re.compile(r"Booting worker|was sent SIGKILL")
 SERVER_FAULT = re.compile(r"Traceback|incident|\[CRITICAL\]")
-SERVE = (
-    "-m",
-    "gunicorn",
-    "--worker-class",
-    "worker.Worker",
-    "--workers",
-    "2",
-    "--threads",
-    "4",
-    "--no-control-socket",
-)
-# The master loads the application and compiles the templates, then forks: a killed worker is
-# replaced within moments.
-SERVE += ("--preload", "--config", str(Path(__file__).with_name("gunicorn_conf.py")))
+SERVE = ("-m", "gunicorn", "--config", str(Path(__file__).with_name("gunicorn_conf.py")))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +121,12 @@ class Server(Clinic):
 
     def workers(self) -> list[int]:
         """Return the ids of this server's workers, some of which may just have been killed."""
-        return children(self.master)
+        renderer = self.renderer()
+        return [child for child in children(self.master) if child != renderer]
+
+    def renderer(self) -> int:
+        """Return the id of the process that prints for all workers; 0 after it was killed."""
+        return next((child for child in children(self.master) if _is_renderer(child)), 0)
 
     def kill(self, worker: int) -> None:
         """End a worker without any warning.
@@ -155,6 +147,13 @@ def children(process: int) -> list[int]:
         with suppress(OSError):  # a thread that has just ended
             processes += [int(child) for child in task.read_text(encoding="ascii").split()]
     return processes
+
+
+def _is_renderer(process: int) -> bool:
+    try:
+        return b"printing.renderer" in Path(f"/proc/{process}/cmdline").read_bytes()
+    except OSError:  # it has just ended
+        return False
 
 
 @contextmanager

@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parent.parent.parent
 FEATURES = sorted(path.name for path in (ROOT / "screening" / "features").glob("[a-z]*/"))
 COPIED = ("screening", "templates", "static", "tests", "docs", "README.md", "pyproject.toml")
-COPIED += ("wsgi.py", "worker.py", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE")
+COPIED += ("wsgi.py", "worker.py", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "LICENSE")
 
 
 def copy_without(features: list[str], target: Path) -> None:

@@ -119,6 +119,16 @@ def test_start_pressed_twice_leads_to_the_one_that_was_begun(sqlite_app: Flask) 
     assert "Go on with my answers" in visitor.text
 
 
+def test_the_start_page_asks_to_delete_answers_that_somebody_else_began(patient: Visitor) -> None:
+    patient.get("/")
+    assert "If they are not yours, delete them." in patient.text
+    assert 'href="/delete"' in patient.page.text
+    patient.get("/delete")
+    patient.post("/finish")
+    assert patient.path == "/deleted"
+    assert "Go on with my answers" not in patient.get("/").text
+
+
 def test_what_was_refused_is_shown_after_a_redirect_and_on_every_reload(patient: Visitor) -> None:
     patient.answer({"breastfeeding": NO_TO_ALL["breastfeeding"]})
     long = "x" * 501

@@ -10,10 +10,14 @@ from typing import Any
 import pytest
 from flask import Flask
 from pypdf import PdfReader
+from sqlalchemy import select
 
+from screening.domain.entries import Status
+from screening.extensions import db
 from screening.installation import current_installation
 from screening.rulebooks.load import load
 from screening.settings import Settings
+from screening.storage.tables import AuditRow, ScreeningRow
 from tests.builders import all_no, book
 from tests.integration.visitor import Visitor
 from tests.storing import book_in_force, put_in_force
@@ -152,6 +156,19 @@ def test_summary_hands_over_a_stored_screening(
         out.split("check code ")[1][:14],
     ):
         assert words in text
+
+
+def test_a_summary_printed_by_command_does_not_count_as_opened(
+    sqlite_app: Flask,
+) -> None:
+    visitor = Visitor(sqlite_app)
+    visitor.fill_in()
+    reference = visitor.send()
+    run(sqlite_app, "summary", reference)
+    with sqlite_app.app_context():
+        row = db.session.scalars(select(ScreeningRow)).one()
+        assert row.status == Status.NEW
+        assert "printed" in db.session.scalars(select(AuditRow.action)).all()
 
 
 def test_summary_of_an_unknown_reference_says_so(sqlite_app: Flask) -> None:

@@ -94,6 +94,13 @@ def test_every_sheet_of_the_form_has_room_for_name_and_date_of_birth(app: Flask,
 
 
 @pytest.mark.parametrize("kind", ["form", "form-large"])
+def test_every_sheet_of_the_form_names_the_edition_of_its_questions(app: Flask, kind: str) -> None:
+    edition = book_in_force(app).edition
+    for page in PdfReader(io.BytesIO(Visitor(app).get(f"/paper/{kind}/en.pdf").data)).pages:
+        assert f"{edition.id} {edition.version}" in page.extract_text()
+
+
+@pytest.mark.parametrize("kind", ["form", "form-large"])
 @pytest.mark.parametrize("code", LANGUAGES)
 def test_a_follow_up_is_on_the_sheet_of_its_question_or_names_it(
     app: Flask, code: str, kind: str

@@ -64,3 +64,28 @@ def test_without_numbers_nothing_stands_there(app: Flask) -> None:
     visitor = Visitor(app)
     assert "tel:" not in visitor.page.text
     assert "Emergency number" not in visitor.text
+
+
+def test_before_and_after_sending_patients_read_that_nobody_reads_it_right_away(
+    visitor: Visitor,
+) -> None:
+    nobody = "nobody reads it right away"
+    (start,) = boxes(visitor)
+    assert nobody in start
+    assert "Tell staff now, or call your local emergency number." in start
+    assert words(nobody) in text_of(visitor.get("/paper/form/en.pdf").data)
+    visitor.get("/")
+    visitor.fill_in()
+    visitor.send()
+    (end,) = boxes(visitor)
+    assert "Nobody reads this right away" in end
+    assert "tell staff or call the clinic" in end
+    assert words("Nobody reads this right away") in text_of(visitor.get("/copy.pdf").data)
+
+
+def test_after_sending_patients_read_to_change_no_medicine_because_of_the_form(
+    visitor: Visitor,
+) -> None:
+    visitor.fill_in()
+    visitor.send()
+    assert "Do not stop or start any medicine because of this form." in visitor.text

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import threading
@@ -10,7 +9,6 @@ import time
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pypdf import PdfReader
@@ -96,8 +94,8 @@ def test_whoever_is_killed_between_two_pages_is_started_again(
             assert renderer.print(FINE).content.startswith(b"%PDF")
         except PrintingFailed as err:
             failed.append(str(err))
-    assert failed in ([], ["SIGKILL"])  # usually it is noticed in time
-    assert renderer_of(renderer) != first
+    assert failed in ([], ["the renderer has ended"], ["SIGKILL"])  # usually it is noticed in time
+    assert (renderer_of(renderer) != first) == (whom == "renderer")
 
 
 def waiting(renderer: int, *, after: int = 0) -> int:
@@ -130,24 +128,20 @@ def test_a_renderer_that_cannot_start_says_what_it_was(monkeypatch: pytest.Monke
     renderer.close()
 
 
-def test_an_answer_that_nobody_waited_for_is_not_taken_for_the_next_one() -> None:
+def test_an_answer_that_nobody_waited_for_is_not_taken_for_the_next_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Ctrl-C, or a server's time-out, in the middle of a page: the next patient must not get it."""
     renderer = RendererProcess()
-    asked = threading.Event()
-    exchange = renderer._exchange
-
-    def interrupted(page: Page) -> dict[str, Any]:
-        if not asked.is_set() and page is ENDLESS:
-            asked.set()
-            assert renderer._connection is not None
-            renderer._connection.send_bytes(json.dumps({"number": 0, "page": page}).encode())
-            raise KeyboardInterrupt
-        return exchange(page)
-
-    renderer._exchange = interrupted  # type: ignore[method-assign]
     renderer.print(FINE)
-    with pytest.raises(KeyboardInterrupt):
-        renderer.print(ENDLESS)
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(renderer_process.Connection, "poll", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            renderer.print(page("<p>the first</p>"))
     text = (
         PdfReader(BytesIO(renderer.print(page("<p>another</p>")).content)).pages[0].extract_text()
     )
@@ -155,7 +149,45 @@ def test_an_answer_that_nobody_waited_for_is_not_taken_for_the_next_one() -> Non
     renderer.close()
 
 
-def test_many_threads_share_one_press(renderer: RendererProcess) -> None:
+def test_forked_processes_share_the_renderer_of_their_parent(renderer: RendererProcess) -> None:
+    first = renderer_of(renderer)
+    child = os.fork()
+    if child == 0:  # a worker of the server
+        code = 1
+        try:
+            renderer.keep_after_fork()
+            if renderer.print(FINE).content.startswith(b"%PDF") and renderer._process is None:
+                code = 0
+            renderer.close()  # ends nothing that others use
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert renderer.print(FINE).content.startswith(b"%PDF")
+    assert renderer_of(renderer) == first
+
+
+def test_a_forked_process_starts_its_own_renderer_when_the_shared_one_has_ended() -> None:
+    renderer = RendererProcess()
+    renderer.print(FINE)
+    process = renderer._process
+    assert process is not None
+    process.kill()
+    process.wait()
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            renderer.keep_after_fork()
+            if renderer.print(FINE).content.startswith(b"%PDF") and renderer._process is not None:
+                code = 0
+            renderer.close()
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    renderer.close()
+
+
+def test_many_threads_share_one_renderer(renderer: RendererProcess) -> None:
     printed: dict[int, bytes] = {}
 
     def print_one(number: int) -> None:
@@ -183,9 +215,9 @@ def test_the_renderer_knows_no_secret_and_no_application(
         mapped = Path(f"/proc/{pid}/maps").read_text()
         assert "sqlalchemy" not in mapped
         assert "pango" in mapped
-        # Nothing of this process is open there but the two ends of its own line.
+        # Nothing of this process is open there: only the socket of requests, and that of its child.
         files = [os.readlink(descriptor) for descriptor in Path(f"/proc/{pid}/fd").iterdir()]
-        assert sum(name.startswith("socket:") for name in files) == 1, files
+        assert sum(name.startswith("socket:") for name in files) == 2, files
     finally:
         another.close()
 
@@ -194,11 +226,14 @@ def test_a_renderer_ends_with_the_process_that_started_it() -> None:
     renderer = RendererProcess()
     renderer.print(FINE)
     pid = renderer_of(renderer)
-    line = renderer._connection
-    assert line is not None
-    line.close()  # what the kernel does when a process is killed
+    child = waiting(pid)
+    assert renderer._requests is not None
+    renderer._requests.close()  # what the kernel does when a process is killed
     assert renderer._process is not None
-    assert renderer._process.wait(10) == 0
+    renderer._process.wait(10)
     assert not Path(f"/proc/{pid}/cmdline").exists()
-    renderer._connection = None
+    end = time.monotonic() + 5
+    while Path(f"/proc/{child}/cmdline").exists() and Path(f"/proc/{child}/cmdline").read_bytes():
+        assert time.monotonic() < end
+        time.sleep(0.05)
     renderer.close()

@@ -150,6 +150,19 @@ def test_what_the_patient_answered_alone_can_be_clarified_with_its_follow_up(
     assert stored(app, reference).answers.value("infection") == "no"
 
 
+def test_name_and_date_of_birth_stand_where_a_patient_is_chosen_and_where_something_is_recorded(
+    app: Flask, dr: Colleague
+) -> None:
+    reference = sent(app, UNSURE)
+    listed = " ".join(re.sub("<[^>]+>", " ", dr.get("/clinic/").text).split())
+    assert re.search(r"Sample Patient 12-Mar-1988 \(\d+y\)", listed)
+    page = f"/clinic/screenings/{reference}"
+    for address in (page, f"{page}/clarify/infection"):
+        above = dr.get(address).text.partition("<main")[2].partition("<fieldset")[0]
+        for words in ("Sample Patient", "12-Mar-1988", reference):
+            assert words in above, (address, words)
+
+
 def test_a_clarification_needs_an_answer_and_how_it_was_established(
     app: Flask, dr: Colleague
 ) -> None:

@@ -38,6 +38,30 @@ def test_a_process_imports_nothing_that_it_does_not_use(
     assert set(printed.split()) & not_wanted == set()
 
 
+def test_the_server_refuses_to_start_in_debug_mode(tmp_path: Path) -> None:
+    environment = os.environ | {"SCREENING_INSTANCE": str(tmp_path), "FLASK_DEBUG": "1"}
+    started = subprocess.run(
+        [sys.executable, "-c", "import wsgi"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert started.returncode == 3  # by which gunicorn knows that it cannot start
+    assert "FLASK_DEBUG is set" in started.stderr
+
+
+def test_the_command_that_empties_the_outbox_serves_nothing(tmp_path: Path) -> None:
+    code = "import wsgi; print(wsgi.serves)"
+    environment = os.environ | {
+        "SCREENING_INSTANCE": str(tmp_path),
+        "FLASK_RUN_FROM_CLI": "true",
+    }
+    command = [sys.executable, "-c", code, "outbox", "run", "--once"]
+    assert subprocess.check_output(command, cwd=ROOT, env=environment, text=True) == "False\n"
+
+
 def test_every_command_is_listed_and_init_prints_what_matters_alone(tmp_path: Path) -> None:
     environment = os.environ | {"SCREENING_INSTANCE": str(tmp_path)}
 

@@ -4,9 +4,8 @@ from typing import Any
 
 from flask import g, request, url_for
 
-from screening.domain.rules import Question
+from screening.domain.rules import Question, RuleBook
 from screening.storage.drafts import Draft
-from screening.web import language
 from screening.web.patient.draft import OutOfOrder
 
 
@@ -15,43 +14,43 @@ def _page(name: str, **values: Any) -> str:
     return url_for(f"{'paper_entry' if 'paper_token' in g else 'patient'}.{name}", **values)
 
 
-def is_complete(draft: Draft) -> bool:
+def is_complete(draft: Draft, book: RuleBook) -> bool:
     """Return whether a draft has all that is needed to send it."""
-    return draft.patient is not None and draft.open_question(language.book()) is None
+    return draft.patient is not None and draft.open_question(book) is None
 
 
-def refuse_to_skip(draft: Draft, question: Question) -> None:
+def refuse_to_skip(draft: Draft, book: RuleBook, question: Question) -> None:
     """Raise OutOfOrder for a question after the first one that is not answered yet."""
-    questions = language.book().questions
-    first_open = draft.open_question(language.book())
+    questions = book.questions
+    first_open = draft.open_question(book)
     if draft.patient is None or (
         first_open and questions.index(question) > questions.index(first_open)
     ):
         raise OutOfOrder
 
 
-def page_before(draft: Draft, question: Question) -> str:
+def page_before(draft: Draft, book: RuleBook, question: Question) -> str:
     """Return the address that Back leads to from a question.
 
     It is the page before it, or the check page where all questions are answered.
     """
-    questions = language.book().questions
-    if is_complete(draft):
+    questions = book.questions
+    if is_complete(draft, book):
         return _page("check")
     if question == questions[0]:
         return _page("about_you")
     return _page("question", question_id=questions[questions.index(question) - 1].id)
 
 
-def next_step(draft: Draft, *, after: Question | None = None) -> str:
+def next_step(draft: Draft, book: RuleBook, *, after: Question | None = None) -> str:
     """Return the address of the page that follows the one just saved.
 
     It is the check page when no question is open.
     """
     if draft.patient is None:
         return _page("about_you")
-    questions = language.book().questions
-    first_open = draft.open_question(language.book())
+    questions = book.questions
+    first_open = draft.open_question(book)
     if first_open is None:
         return _page("check")
     place = questions.index(first_open)

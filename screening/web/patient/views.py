@@ -83,11 +83,13 @@ def begin() -> Page:
 def resume() -> Page:
     """Redirect to the page whose input was not accepted yet, or else to the next step."""
     draft = this_draft()
+    book = language.book()
     pages = [url_for(".about_you")]
-    for question in language.book().questions:
+    for question in book.questions:
         pages.append(url_for(".question", question_id=question.id))
     is_typed = draft.typed is not None and draft.typed.path in pages
-    return redirect(draft.typed.path if draft.typed and is_typed else next_step(draft), code=303)
+    target = draft.typed.path if draft.typed and is_typed else next_step(draft, book)
+    return redirect(target, code=303)
 
 
 @blueprint.route("/code", methods=["GET", "POST"])
@@ -120,7 +122,8 @@ def resume_by_code() -> Page:
 def about_you() -> Page:
     """Ask for name, date of birth and visit reference."""
     draft = this_draft()
-    back = url_for(".check" if is_complete(draft) else ".start")
+    book = language.book()
+    back = url_for(".check" if is_complete(draft, book) else ".start")
     offered = current_installation().settings.languages
     typed = _typed(draft)
     _question_form, about_form = _forms()
@@ -132,7 +135,9 @@ def about_you() -> Page:
             known = _known_otherwise(draft, form.patient)
             if known is None or form.settle(known):
                 return _accepted(
-                    lambda draft: replace(draft, patient=form.patient), back, next_step
+                    lambda draft: replace(draft, patient=form.patient),
+                    back,
+                    lambda draft: next_step(draft, book),
                 )
         return _not_accepted(draft, back)
     form = about_form.filled_with(draft.patient, MultiDict(typed.values) if typed else None)
@@ -174,8 +179,8 @@ def question(question_id: str) -> Page:
     draft = this_draft()
     book = language.book()
     question = book.question(question_id) or abort(404)
-    refuse_to_skip(draft, question)
-    back = page_before(draft, question)
+    refuse_to_skip(draft, book, question)
+    back = page_before(draft, book, question)
     typed = _typed(draft)
     page_form, _about_form = _forms()
     if request.method == "POST":
@@ -187,7 +192,7 @@ def question(question_id: str) -> Page:
             return _accepted(
                 lambda draft: draft.with_page(question, form.answers, left_empty=form.may_lack),
                 back,
-                lambda draft: next_step(draft, after=question),
+                lambda draft: next_step(draft, book, after=question),
             )
         return _not_accepted(draft, back)
     values: MultiDict[str, str] | None = MultiDict(typed.values) if typed else None
@@ -245,7 +250,8 @@ def _not_accepted(draft: Draft, back: str) -> Response:
 def check() -> Page:
     """Show every answer with a link to change it."""
     draft = this_draft()
-    if draft.patient is None or not is_complete(draft):
+    book = language.book()
+    if draft.patient is None or not is_complete(draft, book):
         raise OutOfOrder
     patient = draft.patient
     change = url_for(".about_you")
@@ -257,9 +263,9 @@ def check() -> Page:
         filled_in_on = day(patient.paper.filled_in_at.date(), language.chosen())
         about.append((_("Date on the paper"), filled_in_on, change))
     rows = []
-    for question, asked, answer in paper.asked_and_answered(draft.answers, language.book()):
+    for question, asked, answer in paper.asked_and_answered(draft.answers, book):
         rows.append((asked, answer, url_for(".question", question_id=question.id)))
-    private = paper.private_label(language.book())
+    private = paper.private_label(book)
     return render_template(
         "patient/check.html", about=about, rows=rows, private=private, proxy=patient.proxy
     )
@@ -346,7 +352,8 @@ def deleted() -> Page:
 
 @blueprint.app_errorhandler(OutOfOrder)
 def _out_of_order(error: OutOfOrder) -> Page:
-    return render_template("patient/out_of_order.html", target=next_step(this_draft())), 409
+    target = next_step(this_draft(), language.book())
+    return render_template("patient/out_of_order.html", target=target), 409
 
 
 @blueprint.app_errorhandler(AlreadySent)

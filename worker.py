@@ -7,6 +7,7 @@ requests, a visitor gets at most SHARE of the threads of a process, and further 
 visitor wait. See docs/decisions/0029.
 """
 
+import logging
 import re
 import selectors
 import socket
@@ -18,6 +19,8 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
+from gunicorn.http import errors
+from gunicorn.util import write_error
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 SHARE = 0.5  # of the threads
@@ -31,6 +34,14 @@ WAITING_BYTES = 64 * 1024 * 1024  # of incomplete requests, in a process
 AT_ONCE = 64 * 1024  # bytes
 LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,15})[ \t]*\r\n", re.IGNORECASE)
 CHUNKED = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
+REFUSAL = (400, "Bad Request")
+REFUSALS: dict[type[Exception], tuple[int, str]] = {
+    errors.LimitRequestLine: (414, "URI Too Long"),
+    errors.LimitRequestHeaders: (431, "Request Header Fields Too Large"),
+    errors.UnsupportedTransferCoding: (501, "Not Implemented"),
+}
+FAULT = (500, "Internal Server Error")
+OUR_FAULTS = (errors.InvalidResponseHeader, errors.InvalidResponseHeaderName)
 # All sign-ins count as the same visitor, regardless of cookies: hashing a password is expensive.
 SIGNING_IN = b"POST /account/"
 # Visitors are distinguished by their cookies, else by the address from a proxy, else by that of the
@@ -128,6 +139,19 @@ class Worker(ThreadWorker):
         self.partial.pop(conn, None)
         self.nr_conns -= 1
         conn.close()
+
+    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:
+        """Answer a request that cannot be read.
+
+        The log gets the class of the exception alone: its words, and gunicorn's own, quote the
+        request, which may hold answers or the token of a link.
+        """
+        is_ours = not isinstance(exc, errors.ParseException) or isinstance(exc, OUR_FAULTS)
+        status, reason = FAULT if is_ours else REFUSALS.get(type(exc), REFUSAL)
+        level = logging.ERROR if is_ours else logging.WARNING
+        self.log.log(level, "%s: %s", reason, type(exc).__name__)
+        with suppress(OSError):
+            write_error(client, status, reason, "")
 
     def murder_pending(self) -> None:
         """Close connections that timed out and, when the server stops, those without a request."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from hypothesis import strategies as st
 
 # In every part of a request that a log could quote. No page has this word.
 MARK = "Qzmarkerq"
+
+SAFE = "".join(map(chr, range(128)))
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -31,13 +33,16 @@ class Raw:
         return b"\r\n".join([*lines, b"", self.body])
 
     def environ(self) -> dict[str, Any]:
-        """Return the request as a server hands it to the application: bytes as Latin-1."""
-        path, _, query = self.target.partition(b"?")
+        """Return the request as a server hands it to the application: bytes as Latin-1.
+
+        The target is in ASCII: gunicorn refuses another one.
+        """
+        (path, _, query) = quote_from_bytes(self.target, SAFE).partition("?")
         environ: dict[str, Any] = {
             "REQUEST_METHOD": self.method.decode("latin-1"),
             "SCRIPT_NAME": "",
             "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
-            "QUERY_STRING": query.decode("latin-1"),
+            "QUERY_STRING": query,
             "SERVER_NAME": "127.0.0.1",
             "SERVER_PORT": "8000",
             "SERVER_PROTOCOL": "HTTP/1.1",
@@ -304,6 +309,4 @@ def requests(
             [b"HTTP/1.1"] * 12 + [b"HTTP/1.0", b"HTTP/0.9", b"HTTP/2.0", b"", MARK.encode()]
         )
     )
-    return Raw(
-        method=draw(METHODS), target=target, version=version, headers=headers, body=body
-    )
+    return Raw(method=draw(METHODS), target=target, version=version, headers=headers, body=body)

@@ -107,13 +107,23 @@ lock: $(VENV)/dev-installed ## Lock the requirements with hashes
 	@$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url pyproject.toml -o requirements.txt
 	@$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --group dev pyproject.toml -o requirements-dev.txt
 
+# Write what the requirements in folder $(1) install to file $(2) in CycloneDX, checked against its
+# schema. The same requirements give the same bytes: no time, no serial number.
+sbom = PYTHONWARNINGS=ignore $(BIN)/cyclonedx-py requirements --output-reproducible --validate \
+	  --pyproject $(1)/pyproject.toml --output-file $(2) $(1)/requirements.txt
+
+.PHONY: sbom
+sbom: $(VENV)/dev-installed ## Write build/screening.cdx.json, the list of what is shipped (CycloneDX)
+	@mkdir -p build && $(call sbom,.,build/screening.cdx.json)
+
 .PHONY: dist
 dist: $(VENV)/dev-installed ## Build build/screening-VERSION.tar.gz, which installs without internet
 	@version=$$($(BIN)/python -c 'import tomllib; print(tomllib.load(open("pyproject.toml", "rb"))["project"]["version"])') && \
 	  name=screening-$$version && rm -rf build/$$name && mkdir -p build/$$name && git archive HEAD | tar -x -C build/$$name && \
 	  $(BIN)/pip download -q --require-hashes --no-deps -r requirements.txt -d build/$$name/wheels && \
+	  $(call sbom,build/$$name,build/$$name.cdx.json) && cp build/$$name.cdx.json build/$$name/sbom.cdx.json && \
 	  tar -czf build/$$name.tar.gz -C build $$name && rm -rf build/$$name && \
-	  sha256sum build/$$name.tar.gz
+	  sha256sum build/$$name.tar.gz build/$$name.cdx.json
 
 .PHONY: clean
 clean: ## Remove what was installed and built; the instance folder with the data stays

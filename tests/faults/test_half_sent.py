@@ -92,6 +92,15 @@ def test_what_cannot_be_read_is_refused_and_the_log_does_not_quote_it(
     assert "Ptolemy" not in server.printed
 
 
+def test_a_form_in_broken_chunks_is_refused_as_other_bad_requests_are(server: Server) -> None:
+    with closing(connected(server)) as opened:
+        head = FORM.replace(b"%b", server.address.encode()).replace(b"/about-you", b"/verify")
+        opened.sendall(head + b"Transfer-Encoding: chunked\r\n\r\nxyz\r\nname=\r\n0\r\n\r\n")
+        answer = opened.recv(10_000)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"<title>" in answer
+
+
 def connected(server: Server) -> socket.socket:
     host, _, port = server.address.partition(":")
     return socket.create_connection((host, int(port)), timeout=10)

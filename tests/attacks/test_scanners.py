@@ -24,8 +24,8 @@ from tests.integration.test_security import ROLES, address, rules
 
 pytestmark = pytest.mark.audit
 
-# By bandit's rule: why what it reports stands. All else has its reason in the line, as
-# `# noqa: S603 - the reason`: ruff has the rules of bandit under S.
+# By bandit's rule: why what it reports stands. All else has its reason in the line, after
+# a noqa with S in place of B: ruff has the same rules under that letter.
 BANDIT = {
     "B404": "to import subprocess does nothing; each call of it is judged by itself (B603)",
     "B405": "to import ElementTree does nothing; each call of its parser is judged (B314)",
@@ -45,7 +45,7 @@ MODULES = (
     "backup,cookieflags,crlf,csp,csrf,exec,file,htaccess,http_headers,methods,permanentxss,"
     "redirect,shellshock,sql,xss"
 )
-# Debian's wapiti cannot exclude an address under Python 3.11: it puts flags at the end of a pattern.
+# Debian's wapiti cannot exclude an address under Python 3.11, which wants flags of a pattern first.
 WAPITI_MENDED = """
 import re
 from wapitiCore.net import crawler

@@ -73,7 +73,7 @@ test-fast: run-packages $(VENV)/dev-installed ## Run the unit and integration te
 
 .PHONY: audit
 audit: audit-packages $(VENV)/dev-installed $(VENV)/npm-installed ## Run the slow proof: kills, wrong clocks, scanners, 20,000 generated requests
-	@$(BIN)/pytest -n 2 --dist worksteal -m audit
+	@timeout 30m $(BIN)/pytest -n 2 --dist worksteal -m audit
 
 .PHONY: conformance
 conformance: test-packages $(VENV)/dev-installed ## Let veraPDF judge printed summaries by PDF/A-3a and PDF/UA-1

@@ -5,13 +5,19 @@ ever, a client that does not close its end of a connection blocks all others for
 single visitor with many connections occupies all threads. In this worker the main loop reads
 requests, a visitor gets at most SHARE of the threads of a process, and further requests of the same
 visitor wait. See docs/decisions/0029.
+
+A process with a stuck thread logs where each thread is, answers its other requests and ends; the
+master starts another. See docs/decisions/0044.
 """
 
+import faulthandler
 import logging
+import os
 import re
 import selectors
 import socket
 import struct
+import threading
 import time
 from collections import Counter, defaultdict, deque
 from concurrent.futures import Future
@@ -31,6 +37,10 @@ STALLED_SECONDS = 10  # without a byte received or sent, while a thread answers
 HEAD_BYTES = 64 * 1024  # above the limit at which the application refuses
 BODY_BYTES = 3 * 1024 * 1024
 WAITING_BYTES = 64 * 1024 * 1024  # of incomplete requests, in a process
+# Seconds for a request, or for the next part of its answer. Then its connection is closed: that
+# frees a thread whose client is slow.
+ANSWER_SECONDS = 55
+STUCK_SECONDS = 60  # for the same; then its thread is stuck, and the process is replaced
 AT_ONCE = 64 * 1024  # bytes
 LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,15})[ \t]*\r\n", re.IGNORECASE)
 CHUNKED = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
@@ -52,6 +62,15 @@ VISITORS = [
 ]
 
 
+class Connection(socket.socket):
+    """A connection that knows since when the client has been waiting for a part of the answer."""
+
+    def sendall(self, *given: Any) -> None:
+        """Send a part of the answer."""
+        self.since = time.monotonic()
+        super().sendall(*given)
+
+
 class Worker(ThreadWorker):
     """A process of the server."""
 
@@ -61,6 +80,8 @@ class Worker(ThreadWorker):
         self.busy: Counter[bytes] = Counter()
         self.waiting: defaultdict[bytes, deque[TConn]] = defaultdict(deque)
         self.partial: Counter[TConn] = Counter()
+        self.answering: set[TConn] = set()
+        self.has_stuck_thread = False
         super().init_process()
 
     def load_wsgi(self) -> None:
@@ -69,6 +90,48 @@ class Worker(ThreadWorker):
         from screening import background  # loaded by wsgi.py, which starts faster that way
 
         background.start(self.wsgi)
+        self.background_fault = partial(background.fault, self.wsgi.extensions["screening"])
+
+    def run(self) -> None:
+        """Serve until told to stop, or until a thread is stuck."""
+        faulthandler.enable()  # for the SIGABRT that gunicorn sends where this loop is stuck
+        super().run()
+        if self.has_stuck_thread:
+            os._exit(1)  # the interpreter would wait for that thread
+
+    def notify(self) -> None:
+        """Tell the master that the main loop runs; stop where another thread is stuck."""
+        super().notify()
+        now = time.monotonic()
+        if self.alive and (fault := self._stuck_requests(now) or self.background_fault(now=now)):
+            self.log.error("%s; this process is replaced. Its threads are at:", fault)
+            faulthandler.dump_traceback()  # files, lines and functions, no values
+            self.has_stuck_thread = True
+            self.alive = False
+
+    def _stuck_requests(self, now: float) -> str:
+        """Close the connections of slow requests; return which threads are stuck, or ""."""
+        faults = []
+        for conn in list(self.answering):
+            if now - conn.sock.since > ANSWER_SECONDS:
+                with suppress(OSError):
+                    conn.sock.shutdown(socket.SHUT_RDWR)
+            if now - conn.sock.since > STUCK_SECONDS:
+                self.nr_conns -= 1  # the stopping process does not wait for it
+                conn.is_stuck = True
+                faults.append(f"the request in thread {conn.thread:#018x} is stuck")
+        return ", ".join(faults)
+
+    def handle(self, conn: TConn) -> Any:
+        """Answer a request, in a thread."""
+        conn.sock.since = time.monotonic()
+        conn.is_stuck = False
+        conn.thread = threading.get_ident()
+        self.answering.add(conn)
+        try:
+            return super().handle(conn)
+        finally:
+            self.answering.discard(conn)
 
     def enqueue_req(self, conn: TConn) -> None:
         """Read the bytes that have arrived on a connection; queue a complete request."""
@@ -109,6 +172,9 @@ class Worker(ThreadWorker):
         """Begin the visitor's next request; let a finished connection close without blocking."""
         self.busy[conn.visitor] -= 1
         self._begin(conn.visitor)
+        if conn.is_stuck:  # no longer; it is not counted any more
+            conn.close()
+            return
         if not done.cancelled() and not done.exception() and done.result():
             super().finish_request(conn, done)
             return
@@ -166,6 +232,7 @@ class Worker(ThreadWorker):
 def _read(conn: TConn) -> tuple[bytes, bool]:
     """Return the unparsed bytes, which stay in the parser, and whether the client has closed."""
     if not conn.initialized:
+        conn.sock = Connection(fileno=conn.sock.detach())
         conn.init()
         conn.is_closing = False
         conn.begun = None

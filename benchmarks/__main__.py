@@ -18,6 +18,7 @@ from benchmarks import (
     printing,
     rotation,
     size,
+    soak,
     start,
     submits,
 )
@@ -34,6 +35,7 @@ BENCHMARKS: Mapping[str, Callable[[bool], Table]] = {
     "crowds": crowds.measure,
     "inbox": inbox.measure,
     "rotation": rotation.measure,
+    "soak": soak.measure,
 }
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from itertools import repeat
+from math import inf
 
 from flask import Flask
 
@@ -22,7 +23,7 @@ from screening.storage.audit import Actor
 EVERY = 60.0  # seconds
 # seconds; in between, the outbox is looked at whenever this process has put something into it
 LOOK_EVERY = 5.0
-STUCK_AFTER = 600.0  # seconds without a new round; every piece of work has a limit far below that
+STUCK_AFTER = 120.0  # seconds without progress; the limits within a piece of work add up to less
 
 SHORTLY = 0.05  # seconds
 
@@ -86,7 +87,7 @@ def run(app: Flask, task: Task, every: float, lock: threading.Lock, asked: threa
         asked.clear()
         more = True
         while more:
-            current_installation(app).rounds[threading.current_thread()] = time.monotonic()
+            current_installation(app).note_progress()
             try:
                 with lock:  # for each piece of work: a fork need not wait for all of it
                     more = task(app)
@@ -96,6 +97,7 @@ def run(app: Flask, task: Task, every: float, lock: threading.Lock, asked: threa
             if more and task is read_list:
                 # let whoever uses a page go first; without the lock, so that no fork waits
                 time.sleep(SHORTLY)
+        current_installation(app).rounds[threading.current_thread()] = inf  # a pause is not stuck
         asked.wait(every)
 
 
@@ -105,7 +107,8 @@ def fault(installation: Installation, *, now: float) -> str:
         if not thread.is_alive():
             return f"the thread for {thread.name} has ended"
         if now - since > STUCK_AFTER:
-            return f"the thread for {thread.name} has not come round for {now - since:.0f} seconds"
+            words = f"the thread for {thread.name} ({thread.ident:#018x})"
+            return f"{words} has made no progress for {now - since:.0f} seconds"
     return ""
 
 
@@ -120,7 +123,8 @@ def once(app: Flask) -> bool:
             actor = Actor(
                 session=db.session, keys=installation.keys, now=datetime.now(UTC), by="server"
             )
-            retention.daily(actor, this_machine(), days=installation.settings.retention_days)
+            days = installation.settings.retention_days
+            retention.daily(actor, this_machine(), days=days, progress=installation.note_progress)
         except ClockInDoubt:
             log.warning(
                 "%s",

@@ -68,7 +68,7 @@ class Expected:
     """A patient who is expected at a moment (UTC).
 
     `reference` is that of the patient's newest screening, or empty. `other` is that of a screening
-    sent under another name, date of birth or visit, which may not be this patient's. `patient` is
+    with another name, date of birth or visit, which may not be this patient's. `patient` is
     None where the row cannot be opened. `progress` says how far it has come without answers.
     """
 
@@ -102,8 +102,6 @@ class ExtensionPoints:
         default_factory=list
     )
     appointments: list[Appointments] = field(default_factory=list)
-    # The references of screenings without a decision whose appointment has come.
-    appointed: list[Callable[[Session, Keys, datetime], list[str]]] = field(default_factory=list)
     # Work of `flask init` on rows of an earlier release.
     preparations: list[Callable[[Session, Keys], None]] = field(default_factory=list)
     # Whether the draft with this hash can be found again without a code.

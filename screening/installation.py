@@ -5,7 +5,8 @@ from datetime import UTC, date, datetime
 from functools import cached_property, lru_cache
 from math import inf
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event, Thread, current_thread
+from time import monotonic
 from zoneinfo import ZoneInfo
 
 from flask import Flask, current_app, g
@@ -34,7 +35,7 @@ class Installation:
     points: ExtensionPoints = field(default_factory=ExtensionPoints)
     worklist: Worklist = field(default_factory=Worklist)
     asleep: list[Event] = field(default_factory=list)  # one event of each background thread
-    # Monotonic time at which each background thread began its last round of work.
+    # Monotonic time at which each background thread last made progress; infinite during a pause.
     rounds: dict[Thread, float] = field(default_factory=dict)
     # The edition in force, by its digest.
     loaded: dict[str, editions.Books] = field(default_factory=dict)
@@ -49,6 +50,10 @@ class Installation:
         """Wake the background threads, which look for jobs at once."""
         for event in self.asleep:
             event.set()
+
+    def note_progress(self, _done: int = 0, _total: int = 0) -> None:
+        """Note that the background thread which calls this is not stuck."""
+        self.rounds[current_thread()] = monotonic()
 
     def today(self) -> date:
         """Return the day at the clinic."""

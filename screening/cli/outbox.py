@@ -1,5 +1,6 @@
 """`flask outbox`: the jobs that print and deliver summaries."""
 
+import faulthandler
 import time
 
 import click
@@ -36,6 +37,7 @@ def outbox_run(once: bool) -> None:
         db.session.rollback()  # no transaction stays open while this waits
         while not (fault := background.fault(current_installation(), now=time.monotonic())):
             time.sleep(WATCH_EVERY)
+        faulthandler.dump_traceback(2)  # to stderr, where each thread is
         fail(f"{fault}; start this command again, as systemd does")
     prove_writable(db.session)  # a fault in the background is only logged
     background.empty_outbox(current_app)

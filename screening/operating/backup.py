@@ -132,7 +132,7 @@ def restore(engine: Engine, keys: Keys, source: Path, progress: Progress) -> Non
     if engine.dialect.name == "sqlite":
         _restore_file(engine, keys, source, progress)
         return
-    _refuse_unless_empty(engine)
+    refuse_unless_empty(engine)
     _prove_dump(keys, source)
     names = "|".join(table.__tablename__ for table in not_restored())
     left_out = re.compile(rf" TABLE DATA public ({names}) ")
@@ -157,7 +157,7 @@ def _restore_file(engine: Engine, keys: Keys, source: Path, progress: Progress) 
         if _has_content(stale) and not _has_content(target):
             refusal = "is left of another database, and would change this one; move it away first"
             raise CannotCopy(f"{stale} {refusal}")
-    _refuse_unless_empty(engine)
+    refuse_unless_empty(engine)
     unfinished = target.with_name(target.name + UNFINISHED)
     _remove(unfinished)
     try:
@@ -176,7 +176,8 @@ def _restore_file(engine: Engine, keys: Keys, source: Path, progress: Progress) 
         raise CannotCopy(f"{source} is not a backup of this application: {err}") from err
 
 
-def _refuse_unless_empty(engine: Engine) -> None:
+def refuse_unless_empty(engine: Engine) -> None:
+    """Raise CannotCopy where the database has tables."""
     if inspect(engine).get_table_names():
         refusal = "is not empty; restore into an empty place, it replaces nothing"
         raise CannotCopy(f"{engine.url.render_as_string()} {refusal}")

@@ -7,12 +7,12 @@ from http.client import HTTPException
 from importlib.metadata import version
 from urllib.request import ProxyHandler, build_opener
 
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError
 
 from screening.domain.rules import BASE_LANGUAGE
 from screening.extensions import db
 from screening.installation import Installation, current_installation
-from screening.operating import overlooked, retention
+from screening.operating import drill, overlooked, retention
 from screening.operating.clock import doubt
 from screening.operating.readiness import START_FAULTS, not_reachable
 from screening.printing import fonts
@@ -72,7 +72,7 @@ def examined() -> Iterator[tuple[bool | None, str, str]]:
         yield from _examined_data(datetime.now(UTC))
     except START_FAULTS as err:
         yield False, "database", str(err)
-    except OperationalError as err:
+    except DatabaseError as err:
         yield False, "database", str(not_reachable(err))
 
 
@@ -112,6 +112,7 @@ def _examined_data(now: datetime) -> Iterator[tuple[bool | None, str, str]]:
         row = audit.last(db.session, action)
         recent = row is not None and row.at > now - LATE
         yield recent, subject, f"{row.at:%Y-%m-%d %H:%M} UTC" if row else f"never; run: {command}"
+    yield drill.last(db.session, now)
     text_faults = "; ".join(
         texts.faults(installation.settings.instance, installation.settings.languages)
     )
@@ -150,7 +151,7 @@ def _examined_waiting(installation: Installation, now: datetime) -> Iterator[tup
     count, first, _references = retention.announced(db.session, days=days, shown=1)
     words = f"{count} screenings without a decision are due"
     if count:
-        words += f" from {first}; they stay until acknowledged: flask acknowledge, or the inbox"
+        words += f" from {first}; they stay until a prescriber acknowledges them in the inbox"
     yield not count, "deletion", words
 
 

@@ -50,13 +50,10 @@ def find(
     Unless it is for `clinical` eyes, the time does not depend on the outcome, which it would tell.
     """
     sent_before = _sent_before(installation.settings, actor.now, clinical=clinical)
-    appointed = [
-        reference
-        for appointed_until in installation.points.appointed
-        for reference in appointed_until(actor.session, actor.keys, actor.now)
-    ]
-    unopened = installation.worklist.unopened(list_, sent_before, most=MOST)
-    return Overlooked(unopened=unopened, appointed=appointed)
+    return Overlooked(
+        unopened=installation.worklist.unopened(list_, sent_before, most=MOST),
+        appointed=installation.worklist.appointed(list_, actor.now),
+    )
 
 
 def read(actor: Actor, installation: Installation, *, patience: float) -> Overlooked:

@@ -3,7 +3,7 @@
 import logging
 
 from flask import Flask
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError
 
 from screening.extensions import db
 from screening.installation import current_installation
@@ -31,7 +31,7 @@ def check_ready(app: Flask) -> None:
             installation.check_languages(installation.books)
             if lost := audit.lost(db.session, installation.keys):
                 logging.getLogger("screening").error("%s", as_called(lost))
-        except OperationalError as err:
+        except DatabaseError as err:
             raise not_reachable(err) from err
         finally:
             db.session.close()

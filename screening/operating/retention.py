@@ -238,7 +238,9 @@ def purge(
     return len(going), never_opened, left
 
 
-def daily(actor: Actor, machine: Machine, *, days: int) -> None:
+def daily(
+    actor: Actor, machine: Machine, *, days: int, progress: Callable[[int, int], None]
+) -> None:
     """Purge, unless that was done within the last day; then only delete expired drafts.
 
     Raises ClockInDoubt.
@@ -246,7 +248,7 @@ def daily(actor: Actor, machine: Machine, *, days: int) -> None:
     clock.check(actor, machine)
     last = audit.last(actor.session, clock.PURGED)
     if last is None or not timedelta(0) <= actor.now - last.at < ONE_DAY:
-        purge(actor, machine, days=days, by_itself=True)
+        purge(actor, machine, days=days, by_itself=True, progress=progress)
     else:
         with write(actor.session):
             drafts.remove_expired(actor.session, now=actor.now)

@@ -88,9 +88,10 @@ def about_patient(patient: Patient, language: str, settings: Settings) -> list[t
     """Return name, date of birth and visit number of the patient, each after its label."""
     _ = translations(language).gettext
     born = format_date(patient.birth_date, "long", settings.locale(language))
+    by_another = patient.proxy or patient.paper
     return [
-        (_("Name") if patient.proxy else _("Your name"), patient.name),
-        (_("Date of birth") if patient.proxy else _("Your date of birth"), born),
+        (_("Name") if by_another else _("Your name"), patient.name),
+        (_("Date of birth") if by_another else _("Your date of birth"), born),
         (_("Visit number"), patient.visit),
     ]
 

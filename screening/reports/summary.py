@@ -1,9 +1,9 @@
 """The summary of a screening as values, section by section, in the clinic's language."""
 
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import cache
 from gettext import NullTranslations
 from pathlib import Path
@@ -32,6 +32,7 @@ from screening.reports.bidi import has_right_to_left, isolated
 from screening.settings import Settings
 
 TRANSLATIONS = Path(__file__).parent.parent / "translations"
+ONE_WEEK = timedelta(weeks=1)
 JOINERS = "\u200c\u200d"
 # characters of an answer beside its finding; the table of answers has the whole answer
 LONGEST = 200
@@ -112,6 +113,7 @@ class Summary:
     who gave the answers and who typed them in from paper, or is empty. `check_code` is empty for a
     screening that is not stored. `edition` counts from 1. `verify_at` is the address at which a
     printed page is checked.
+    `ask_again` says when the answers that change soonest are too old, or is empty.
     `other_answers` is a sentence on the same person's other screenings, or empty.
     """
 
@@ -136,6 +138,7 @@ class Summary:
     checklist: tuple[tuple[str, str], ...]
     answers: tuple[AnswerRow, ...]
     respondent: str
+    ask_again: str
     not_screened: str
     provenance: tuple[str, ...]
     check_code: str
@@ -177,25 +180,17 @@ def standing(edition: Edition, language: str, *, on: date, own: Callable[[str], 
     return f"{words} {warning}"
 
 
-def other_answers(
-    sent: Sequence[tuple[str, datetime]], submitted_at: datetime, settings: Settings
-) -> str:
-    """Return one line about the same person's other screenings, or "".
-
-    `sent` are their references and times. Newer answers are named rather than earlier ones.
-    """
-    if not sent:
-        return ""
+def other_answers(reference: str, sent_at: datetime, *, is_newer: bool, settings: Settings) -> str:
+    """Return one line about the newest other screening of the same person."""
     language = settings.clinic_language
     _ = translations(language).gettext
-    reference, at = max(sent, key=lambda other: other[1])
     words = (
         _("NEWER ANSWERS of this patient arrived on %(moment)s: %(reference)s.")
-        if at > submitted_at
+        if is_newer
         else _("Earlier answers of this patient arrived on %(moment)s: %(reference)s.")
     )
     return words % {
-        "moment": moment(at, language, settings.clinic_timezone),
+        "moment": moment(sent_at, language, settings.clinic_timezone),
         "reference": reference,
     }
 
@@ -341,6 +336,7 @@ class _Writer:
                 if screening.answers.applies(item) or screening.established.applies(item)
             ),
             respondent=self.respondent(),
+            ask_again=self.ask_again(),
             not_screened="; ".join(book.not_screened),
             provenance=tuple(self.provenance()),
             check_code=check_code,
@@ -395,6 +391,17 @@ class _Writer:
             words = _("From paper, typed by %(who)s. Date on the paper: %(day)s.")
             sentences.append(words % {"who": self.own(paper.typed_by), "day": on})
         return " ".join(sentences)
+
+    def ask_again(self) -> str:
+        """Return when the answers that are valid for a week at most are too old, soonest first."""
+        topics: dict[datetime, list[str]] = {}
+        for question in self.book.questions:
+            valid_for = timedelta(hours=question.valid_for_hours)
+            if valid_for <= ONE_WEEK and self.screening.established.get(question.id) is not None:
+                until = self.screening.known_since(question.id) + valid_for
+                topics.setdefault(until, []).append(question.topic)
+        times = [f"{self.moment(until)}: {', '.join(topics[until])}" for until in sorted(topics)]
+        return self._("Ask again after %(times)s.") % {"times": "; ".join(times)} if times else ""
 
     def not_alone(self) -> str:
         """Return a warning about an answer to be given in private, if the patient was not alone."""

@@ -9,7 +9,7 @@ from screening.storage.database import write
 from screening.storage.drafts import Draft, Typed, hash_token
 from screening.storage.encryption import Keys
 
-MOST_LISTED = 30
+LISTED_FOR = timedelta(days=1)  # after a form is begun; each step of a form keeps it for longer
 
 
 def token(keys: Keys, person_id: int, place: str = "") -> str:
@@ -26,12 +26,23 @@ def begin(actor: Actor, person_id: int, place: str, *, keep: timedelta) -> None:
     until = actor.now + keep
     list_hash = hash_token(token(actor.keys, person_id))
     with write(actor.session):
-        listed = drafts.find(actor.session, actor.keys, list_hash, now=actor.now, lock=True)
-        places = [place, *(listed.typed.values["places"] if listed and listed.typed else ())]
-        typed = Typed(path="", values={"places": places[:MOST_LISTED]}, checked=False)
+        drafts.find(actor.session, actor.keys, list_hash, now=actor.now, lock=True)
+        places = [place, *(known for known, _draft in begun(actor, person_id))]
+        list_ = Draft(typed=Typed(path="", values={"places": places}, checked=False))
         form_hash = hash_token(token(actor.keys, person_id, place))
-        drafts.put(actor.session, actor.keys, list_hash, Draft(typed=typed), expires_at=until)
+        drafts.put(actor.session, actor.keys, list_hash, list_, expires_at=until + LISTED_FOR)
         drafts.put(actor.session, actor.keys, form_hash, Draft(), expires_at=until)
+
+
+def delete(actor: Actor, person_id: int, place: str) -> None:
+    """Delete a person's paper form; the audit log has this where a patient's name was typed."""
+    form_hash = hash_token(token(actor.keys, person_id, place))
+    with write(actor.session):
+        draft = drafts.find(actor.session, actor.keys, form_hash, now=actor.now, lock=True)
+        drafts.remove(actor.session, form_hash)
+        typed = draft and draft.typed and draft.typed.values.get("name")
+        if draft and (draft.patient or any(typed or ())):
+            actor.note("paper form deleted")
 
 
 def begun(actor: Actor, person_id: int) -> Iterator[tuple[str, Draft]]:

@@ -57,11 +57,14 @@ class Printer:
         screening = screenings.edition(self.session, self.keys, job.screening_id, job.number)
         books, assessment = assess(self.session, self.keys, screening)
         row = self.session.get_one(ScreeningRow, job.screening_id)
-        others = links.others(self.session, self.keys, [row])[row.id]
-        sent = [(other.reference, other.submitted_at) for other in others]
+        line = ""
+        for last in links.others(self.session, self.keys, [row])[row.id][-1:]:
+            is_newer = links.answered(self.keys, last) > links.answered(self.keys, row)
+            sent = (last.reference, last.submitted_at)
+            line = other_answers(*sent, is_newer=is_newer, settings=self.settings)
         summary = replace(
             self._summarised(screening, books),
-            other_answers=other_answers(sent, screening.submitted_at, self.settings),
+            other_answers=line,
         )
         attached = fhir_attachment(screening, assessment, books, base=self.settings.fhir_base)
         self.session.rollback()  # hold no transaction while printing

@@ -132,7 +132,7 @@ def _add(actor: Actor, reference: str, entry: Entry, *, seen: int, jobs: Iterabl
         if lacks_reason and assessment.outcome is Severity.CONTRAINDICATION:
             raise ReasonNeeded
         has_reason = not isinstance(entry, Review) or entry.reason
-        if not has_reason and links.newer(actor.session, actor.keys, row):
+        if not has_reason and links.places(actor.session, actor.keys, [row])[row.id] == links.OLDER:
             raise NewerAnswers
         screenings.change(actor.session, actor.keys, row, screening, assessment, jobs=jobs)
         actor.note("reviewed" if decided else "clarified", reference)

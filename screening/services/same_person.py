@@ -1,6 +1,5 @@
 """Linking and parting screenings, and what a prescriber is shown of a patient's other answers."""
 
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,7 +9,6 @@ from screening.domain.answers import Patient
 from screening.storage import links, screenings
 from screening.storage.audit import Actor
 from screening.storage.database import write
-from screening.storage.private_files import KeyFault
 from screening.storage.screenings import NoSuchScreening
 from screening.storage.tables import SamePersonRow, ScreeningRow
 
@@ -69,22 +67,19 @@ def related(actor: Actor, reference: str) -> Related:
 
     def shown(other: ScreeningRow) -> Other:
         decision = decided.get(other.id)
-        patient = None
-        with suppress(KeyFault):
-            patient = screenings.patient(other, actor.keys)
         return Other(
             reference=other.reference,
             submitted_at=other.submitted_at,
-            patient=patient,
+            patient=screenings.readable_patient(other, actor.keys),
             has_entries=other.entries > 0,
             decided_by=decision.decided_by if decision else "",
             decided_at=decision.decided_at if decision else None,
         )
 
-    place = links.sent_order(row)
+    place = links.answered(actor.keys, row)
     return Related(
-        earlier=tuple(shown(other) for other in same if links.sent_order(other) < place),
-        newer=tuple(shown(other) for other in same if links.sent_order(other) > place),
+        earlier=tuple(shown(other) for other in same if links.answered(actor.keys, other) < place),
+        newer=tuple(shown(other) for other in same if links.answered(actor.keys, other) > place),
         perhaps=tuple(map(shown, perhaps)),
         parted=tuple(map(shown, apart)),
     )

@@ -53,12 +53,15 @@ class Identity:
                     name = _in_order((*words[:place], shorter, *words[place + 1 :]))
                     yield f"similar {name} {self.born}"
 
-    def perhaps(self) -> Iterator[str]:
-        """Yield the stored terms of screenings that may be of the same person."""
-        yield from self.similar()
+    def same_visit(self) -> Iterator[str]:
+        """Yield the stored terms of screenings that have only the visit or the link in common."""
         if self.visit:
             yield f"visit {self.visit}"
         yield from (f"reference {self.first}", f"replaces {self.first}")
+
+    def mistyped(self) -> Iterator[str]:
+        """Yield the stored terms of screenings whose name or date of birth may be mistyped."""
+        yield from self.similar()
         with suppress(ValueError):
             exchanged = self.born.replace(month=self.born.day, day=self.born.month)
             for words in self.names:

@@ -2,10 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime, timedelta
+from functools import partial
 
 from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session, defer
 
+from screening.domain.answers import Patient
 from screening.storage import screenings, search
 from screening.storage.encryption import Keys
 from screening.storage.identity import Identity
@@ -13,7 +16,9 @@ from screening.storage.private_files import KeyFault
 from screening.storage.tables import SamePersonRow, ScreeningRow, SearchRow
 
 MOST_OPENED = 200  # screenings whose patients are read to find further ones
-MOST_SIMILAR = 5
+OLDER = "older"  # the place of a screening, where a later one exists
+PAPER_DAY = timedelta(days=1, seconds=-1)
+MOST_SIMILAR = 5  # by name and date of birth, and again by visit
 # the audit actions of a decision, with the id of the pair as their subject
 LINKED = "linked"
 PARTED = "parted"
@@ -68,30 +73,30 @@ def others(
         known |= {row.id: row for row in _rows(session, ScreeningRow.id.in_(missing))}
     return {
         row.id: sorted(
-            (known[id] for id in _reached(row.id, linked, parted) if id in known), key=sent_order
+            (known[id] for id in _reached(row.id, linked, parted) if id in known),
+            key=partial(answered, keys),
         )
         for row in rows
     }
 
 
-def sent_order(row: ScreeningRow) -> tuple[object, str]:
-    """Return the key by which screenings are sorted in the order of sending."""
-    return row.submitted_at, row.id
+def answered(keys: Keys, row: ScreeningRow) -> tuple[datetime, str]:
+    """Return the key that sorts screenings by when they were answered.
 
-
-def newer(session: Session, keys: Keys, row: ScreeningRow) -> list[ScreeningRow]:
-    """Return the screenings of the same person that were sent later, oldest first."""
-    return [
-        other
-        for other in others(session, keys, [row])[row.id]
-        if sent_order(other) > sent_order(row)
-    ]
+    An older paper form may be typed in after newer answers were sent: it counts as answered at the
+    end of the day on the paper.
+    """
+    at = row.submitted_at
+    with suppress(KeyFault):
+        if paper := screenings.patient(row, keys).paper:
+            at = min(at, paper.filled_in_at + PAPER_DAY)
+    return at, row.id
 
 
 def places(session: Session, keys: Keys, rows: Sequence[ScreeningRow]) -> dict[str, str]:
     """Return by the id of each row whether it is the `newest` of several by the same person.
 
-    It is `older` where a later one exists, and "" where there is no other.
+    It is OLDER where a later one exists, and "" where there is no other.
     """
     same = others(session, keys, rows)
 
@@ -99,24 +104,46 @@ def places(session: Session, keys: Keys, rows: Sequence[ScreeningRow]) -> dict[s
         last = same[row.id][-1:]
         if not last:
             return ""
-        return "older" if sent_order(last[0]) > sent_order(row) else "newest"
+        return OLDER if answered(keys, last[0]) > answered(keys, row) else "newest"
 
     return {row.id: place(row) for row in rows}
 
 
-def has_newer(session: Session, keys: Keys, reference: str) -> bool:
-    """Return whether the same person has sent a screening later than this one."""
-    return bool(newer(session, keys, screenings.row_of(session, reference)))
+def sent_since(
+    session: Session, keys: Keys, people: Mapping[str, tuple[Patient, datetime]], until: datetime
+) -> dict[str, str]:
+    """Return the reference of what each person sent last, since a moment of their own, by key."""
+    holders: dict[bytes, list[str]] = {}
+    for id, (patient, _since) in people.items():
+        for token in search.tokens(keys, search.identity("", patient, "").same()):
+            holders.setdefault(token, []).append(id)
+    query = (
+        select(SearchRow.token, ScreeningRow.reference, ScreeningRow.submitted_at)
+        .join(ScreeningRow, ScreeningRow.id == SearchRow.screening_id)
+        .where(SearchRow.token.in_(holders), ScreeningRow.submitted_at < until)
+        .order_by(ScreeningRow.submitted_at, ScreeningRow.id)
+    )
+    last: dict[str, str] = {}
+    for token, reference, sent_at in session.execute(query):
+        last |= {id: reference for id in holders[bytes(token)] if sent_at >= people[id][1]}
+    return last
 
 
 def similar(
     session: Session, keys: Keys, row: ScreeningRow, *, known: Iterable[str]
 ) -> list[ScreeningRow]:
-    """Return the newest screenings that may be of the same person, without the ids in `known`."""
-    tokens = search.tokens(keys, _identity(keys, row).perhaps())
-    found = select(SearchRow.screening_id).where(SearchRow.token.in_(tokens))
-    is_other = ScreeningRow.id.not_in([row.id, *known])
-    return _rows(session, ScreeningRow.id.in_(found), is_other, newest=MOST_SIMILAR)
+    """Return the newest screenings that may be of the same person, without the ids in `known`.
+
+    A visit that many people wrote leaves room for those whose name or date of birth is similar.
+    """
+    identity = _identity(keys, row)
+    rows: list[ScreeningRow] = []
+    for terms in (identity.mistyped(), identity.same_visit()):
+        tokens = search.tokens(keys, terms)
+        found = select(SearchRow.screening_id).where(SearchRow.token.in_(tokens))
+        is_other = ScreeningRow.id.not_in([row.id, *known, *(other.id for other in rows)])
+        rows += _rows(session, ScreeningRow.id.in_(found), is_other, newest=MOST_SIMILAR)
+    return rows
 
 
 def _rows(

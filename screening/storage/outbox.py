@@ -22,6 +22,7 @@ LONGEST_WAIT = timedelta(minutes=10)
 SEEN_AFTER = 4  # failures
 MOST_SHOWN = 1000
 OVERDUE = timedelta(minutes=10)
+TOO_LATE = 2 * LONGEST_WAIT  # only a wrong clock or a damaged row puts a job off for longer
 
 # With the reference of its screening; the oldest first.
 _JOBS = (
@@ -167,7 +168,8 @@ class Totals:
 def _needs_attention(now: datetime) -> ColumnElement[bool]:
     """Select jobs that failed for good or several times, or that no process works on."""
     stuck = and_(JobRow.due_at <= now - OVERDUE, _is_ready())
-    return or_(JobRow.failed, and_(JobRow.attempts >= SEEN_AFTER, JobRow.fault != ""), stuck)
+    tried = and_(JobRow.attempts >= SEEN_AFTER, JobRow.fault != "")
+    return or_(JobRow.failed, tried, stuck, JobRow.due_at > now + TOO_LATE)
 
 
 def needing_attention(session: Session, *, now: datetime) -> list[tuple[str, str, bool, str]]:
@@ -209,7 +211,8 @@ def retry(
 
     Jobs that are leased stay as they are.
     """
-    failed = and_(or_(JobRow.failed, JobRow.fault != ""), JobRow.lease == "")
+    unwell = or_(JobRow.failed, JobRow.fault != "", JobRow.due_at > now + TOO_LATE)
+    failed = and_(unwell, JobRow.lease == "")
     query = _JOBS.where(failed).with_for_update(of=JobRow, skip_locked=True)
     failures = session.execute(query.where(JobRow.kind == kind) if kind else query)
     again = [job for job, reference in failures if not references or reference in references]

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, NotRequired, TypedDict
 
@@ -190,6 +191,13 @@ def rows(session: Session, references: list[str]) -> dict[str, ScreeningRow]:
 def patient(row: ScreeningRow, keys: Keys) -> Patient:
     """Return the patient of a row."""
     return records.patient(records.decode(row.unseal(keys, "sealed_patient")))
+
+
+def readable_patient(row: ScreeningRow, keys: Keys) -> Patient | None:
+    """Return the patient of a row, or None where it cannot be opened."""
+    with suppress(KeyFault):
+        return patient(row, keys)
+    return None
 
 
 def count(session: Session, *conditions: ColumnElement[bool]) -> int:

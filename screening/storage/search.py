@@ -26,7 +26,7 @@ CHUNKS = 10  # typed words in a search; the rest is ignored
 PARTS = 30  # parts of a word with hyphens
 # A term of every screening in a current index. Change the number whenever the same words get other
 # terms: `flask init` then builds the index again.
-FOLDING = "folding 4"
+FOLDING = "folding 5"
 PART = 100  # screenings indexed in one transaction
 RUN = 3  # consecutive words that are also found as a single word: van der Berg, vanderberg
 
@@ -128,10 +128,12 @@ def _terms(reference: str, patient: Patient, replaces: str) -> Iterator[str]:
 
 def identity(reference: str, patient: Patient, replaces: str) -> Identity:
     """Return the facts by which the patient of a screening is known."""
+    visit = "".join(_words(patient.visit))
     return Identity(
         names=frozenset(tuple(words) for words in _spellings(patient.name) if words),
         born=patient.birth_date,
-        visit="".join(_words(patient.visit)),
+        # Without a digit it is no number: many people write "none".
+        visit=visit if any(map(str.isdecimal, visit)) else "",
         first=replaces or reference,
     )
 

@@ -213,6 +213,19 @@ class Worklist:
             for (reference,) in connection.execute(query, (rank, _microseconds(before), most))
         ]
 
+    def appointed(self, connection: sqlite3.Connection, now: datetime) -> list[str]:
+        """Return screenings without a decision whose appointment has come, the first one first.
+
+        Where the patient has changed answers, the newest ones count.
+        """
+        query = (
+            "SELECT reference FROM list AS one "
+            "WHERE todo IN (1, 3) AND status != 'reviewed' AND appointment <= ? AND NOT EXISTS ("
+            "SELECT 1 FROM list AS later WHERE later.sent > one.sent "
+            "AND later.replaces = coalesce(one.replaces, one.reference)) ORDER BY appointment"
+        )
+        return [reference for (reference,) in connection.execute(query, (_microseconds(now),))]
+
     def per_day(
         self, connection: sqlite3.Connection, *, since: date
     ) -> dict[date, dict[Severity | None, int]]:
@@ -269,10 +282,8 @@ class Worklist:
         states: Sequence[tuple[Row[*tuple[Any, ...]], screenings.SealedState | None]],
         zone: ZoneInfo,
     ) -> None:
-        firsts = {
-            row.reference: (state and state.get("replaces")) or row.reference
-            for row, state in states
-        }
+        replaced = {row.reference: state and state.get("replaces") for row, state in states}
+        firsts = {reference: first or reference for reference, first in replaced.items()}
         appointments: dict[str, Appointment] = {}
         for appointments_of in self.appointments:
             appointments |= appointments_of(session, keys, set(firsts.values()))
@@ -283,11 +294,16 @@ class Worklist:
             sent = _microseconds(row.submitted_at)
             day = row.submitted_at.astimezone(zone).toordinal()
             sending = (row.reference, sent, day)
+            appointment = appointments.get(firsts[row.reference])
+            visit = (
+                appointment and _microseconds(appointment.at),
+                appointment and folded(appointment.prescriber),
+                replaced[row.reference],
+            )
             if state is None:
                 unreadable = json.dumps([UNREADABLE])
-                return (*sending, None, Status.NEW, None, DUE, Group.DUE, unreadable, None, None)
+                return (*sending, None, Status.NEW, None, DUE, Group.DUE, unreadable, *visit)
             outcome = state["outcome"]
-            appointment = appointments.get(firsts[row.reference])
             todo = Group.UNAPPOINTED if appointment is None else Group.APPOINTED
             if row.status == Status.REVIEWED:
                 todo = Group.DONE
@@ -301,14 +317,13 @@ class Worklist:
                 outcome,
                 todo,
                 counted,
-                appointment and _microseconds(appointment.at),
-                appointment and folded(appointment.prescriber),
+                *visit,
             )
 
         rows = [values(row, state) for row, state in states]
         # INSERT OR REPLACE would not run the trigger that subtracts the old row from the counts.
         self._db.executemany("DELETE FROM list WHERE reference = ?", [row[:1] for row in rows])
-        self._db.executemany("INSERT INTO list VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        self._db.executemany(f"INSERT INTO list VALUES ({', '.join('?' * 12)})", rows)  # noqa: S608
 
 
 def _newest_event(session: Session) -> int:

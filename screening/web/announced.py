@@ -1,19 +1,14 @@
 """The page to acknowledge what is due for deletion although nobody has decided on it."""
 
-from contextlib import suppress
-
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from flask_babel import ngettext
 
-from screening.domain.answers import Patient
 from screening.extensions import db
 from screening.installation import current_installation
 from screening.operating import retention
 from screening.services import review
 from screening.storage import screenings
-from screening.storage.private_files import KeyFault
-from screening.storage.tables import ScreeningRow
 from screening.web.errors import Page
 from screening.web.sign_in.guards import current_actor, needs
 
@@ -26,22 +21,17 @@ PAGE_LENGTH = 100
 @needs("prescriber")
 def listed() -> Page:
     """List the first of them."""
+    keys = current_installation().keys
     days = current_installation().settings.retention_days
     count, _first, references = retention.announced(db.session, days=days, shown=PAGE_LENGTH)
     rows = screenings.rows(db.session, references)
     lines = [
-        (reference, rows[reference], _patient(rows[reference]))
+        (reference, rows[reference], screenings.readable_patient(rows[reference], keys))
         for reference in references
         if reference in rows
     ]
     review.listed(current_actor(), lines=len(lines), searched=False)
     return render_template("clinic/announced.html", lines=lines, count=count)
-
-
-def _patient(row: ScreeningRow) -> Patient | None:
-    with suppress(KeyFault):
-        return screenings.patient(row, current_installation().keys)
-    return None
 
 
 @blueprint.post("")
@@ -55,6 +45,6 @@ def acknowledge() -> Page:
             "%(num)s screening may be deleted.", "%(num)s screenings may be deleted.", acknowledged
         )
         if acknowledged
-        else _("Nothing was ticked.")
+        else _("Nothing was ticked, or decisions have been recorded meanwhile.")
     )
     return redirect(url_for("announced.listed"), code=303)

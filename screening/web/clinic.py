@@ -75,7 +75,7 @@ def inbox() -> Page:
     number = page_number()
     asked_day = request.args.get("day", type=date.fromisoformat)
     day = asked_day or installation.today()
-    is_narrow = request.args.get("q") or (not asked_day and (chosen.since or chosen.to))
+    is_narrow = not asked_day and (request.args.get("q") or chosen.since or chosen.to)
     expected = [] if is_narrow else expected_on(day)
     with installation.worklist.current(
         db.session,
@@ -98,10 +98,16 @@ def inbox() -> Page:
     list_lines = list(lines(listed))
     if number > 1:
         lines_of_day = []
-        answered = []
-    on_page = [*answered, *(line.listed.reference for line in list_lines)]
-    is_last = number * PAGE_LENGTH >= total
+    of_day = [line.expected.reference or line.expected.other for line in lines_of_day]
+    of_list = (line.listed.reference for line in list_lines)
+    on_page = list(dict.fromkeys((*filter(None, of_day), *of_list)))
+    is_last = number * PAGE_LENGTH >= total or len(on_page) > LONGEST
     walk = Walk(references=tuple(on_page), query=filters, page=number, is_last=is_last)
+    raised = dict.fromkeys((*waiting.unopened, *waiting.appointed))
+    overlooked_walk = Walk(references=tuple(raised), query=filters)
+    announced_count, announced_until, announced = retention.announced(
+        db.session, days=installation.settings.retention_days, shown=failed_jobs.SHOWN
+    )
     needing_attention = outbox.needing_attention(db.session, now=datetime.now(UTC))
     review.listed(current_actor(), lines=len(list_lines) + len(lines_of_day), searched=bool(typed))
     hours = min(question.valid_for_hours for question in language.book().questions)
@@ -135,8 +141,12 @@ def inbox() -> Page:
         reasons=installation.points.reasons,
         unread=unread,
         overlooked=waiting,
+        overlooked_walk=overlooked_walk.sealed() if clinical else "",
+        printed_first=LONGEST if len(on_page) > LONGEST else 0,
         in_doubt=clock.doubt(db.session),
-        **_announced(),
+        announced=announced,
+        announced_count=announced_count,
+        announced_until=announced_until,
         newest=audit.head(db.session, installation.keys).number,
         too_many=chosen.references is not None
         and len(chosen.references) >= search_index.FOUND_AT_MOST,
@@ -149,16 +159,6 @@ def _unread(list_: sqlite3.Connection) -> int:
         return 0
     (listed,) = list_.execute("SELECT count(*) FROM list").fetchone()
     return max(screenings.count(db.session) - listed, 1)
-
-
-def _announced() -> dict[str, object]:
-    """Return the screenings that will be deleted without a decision, as values of the template.
-
-    They are the first references, the number of all, and the day from which they are deleted.
-    """
-    days = current_installation().settings.retention_days
-    count, first, references = retention.announced(db.session, days=days, shown=failed_jobs.SHOWN)
-    return {"announced": references, "announced_count": count, "announced_until": first}
 
 
 @blueprint.post("/search")
@@ -338,9 +338,9 @@ def print_chosen() -> Page:
     chosen = opened_walk(request.form.get("all", "")).references or request.form.getlist(
         "reference"
     )
-    references = list(dict.fromkeys(map(search_index.normal_reference, chosen)))[:LONGEST]
-    if not references:
-        flash(_("Choose the screenings to print first."))
+    references = list(dict.fromkeys(map(search_index.normal_reference, chosen)))
+    if not 0 < len(references) <= LONGEST:
+        flash(_("Choose the screenings to print first: %(most)s at most.", most=LONGEST))
         return redirect(opened_walk(request.form.get("list", "")).back, code=303)
     title = _("Pre-visit screenings: %(count)s", count=len(references))
     try:

@@ -12,7 +12,6 @@ from screening.extension_points import Expected
 from screening.extensions import db
 from screening.installation import current_installation
 from screening.storage import links, screenings
-from screening.storage.private_files import KeyFault
 from screening.storage.search import folded
 from screening.storage.worklist import Filter, Listed
 
@@ -51,15 +50,11 @@ def lines(listed: list[Listed]) -> Iterator[Line]:
     for entry in listed:
         if (row := rows.get(entry.reference)) is None:  # deleted since it was listed
             continue
-        try:
-            patient = screenings.patient(row, current_installation().keys)
-        except KeyFault:
-            patient = None
         yield Line(
             listed=entry,
             status=row.status,
             sent_at=row.submitted_at,
-            patient=patient,
+            patient=screenings.readable_patient(row, current_installation().keys),
             place=places[row.id],
         )
 
@@ -107,10 +102,14 @@ def with_answers(
 def _is_chosen(line: ExpectedLine, chosen: Filter) -> bool:
     if chosen.prescriber is not None and folded(line.expected.prescriber) != chosen.prescriber:
         return False
+    references = chosen.references
+    if references is not None and line.expected.reference not in references:
+        return False
     if not line.expected.reference and chosen.show == "unanswered":
         return chosen.outcome is None
-    if line.answers is None:  # or what a new process has not read yet
-        return chosen.outcome is None and chosen.show in ("todo", "all", "unreviewed")
+    if line.answers is None:  # or what a new process has not read yet; `other` is of any outcome
+        is_outcome = bool(line.expected.other) or chosen.outcome is None
+        return is_outcome and chosen.show in ("todo", "all", "unreviewed")
     if chosen.outcome is not None and line.answers.listed.outcome is not chosen.outcome:
         return False
     return {

@@ -78,7 +78,7 @@ def start() -> Page:
     forms = []
     for place, draft in paper_entry.begun(current_actor(), current_user.id):
         code, _slash, number = place.partition("/")
-        forms.append((draft.patient, locale_of(code), address(".resume", code=code, number=number)))
+        forms.append((draft.patient, locale_of(code), {"code": code, "number": number}))
     return render_template("clinic/paper_entry.html", forms=forms, offered=language.offered())
 
 
@@ -110,6 +110,16 @@ for name, view in (
 def stop() -> Page:
     """Lead back to the list; what was typed is kept."""
     return redirect(address(".start"), code=303)
+
+
+@blueprint.post("/<code>/<number>/delete")
+@typed_in
+def delete() -> Page:
+    """Delete a form that was begun."""
+    this_draft()  # raises where it is recorded already
+    paper_entry.delete(current_actor(), current_user.id, _place())
+    _ = g.paper_words
+    return _to_start(_("The paper form was deleted."))
 
 
 @blueprint.get("/<code>/<number>/check")

@@ -21,6 +21,8 @@ from screening.web.sign_in.guards import current_actor, needs
 
 blueprint = Blueprint("same_person", __name__, url_prefix="/clinic/screenings")
 
+MOST_COMPARED = 4  # earlier screenings; all are listed
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compared:
@@ -35,24 +37,25 @@ class Compared:
 class Others:
     """The parts of `clinic/_other_answers.html`.
 
-    `newest` is None where no later screening exists. `last` is the last earlier one for which the
-    clinic has recorded something, or else the last earlier one.
+    `newest` is None where no later screening exists. `earlier` are the last one for which the
+    clinic has recorded something and those that followed, the latest first.
     """
 
     related: Related
     newest: Compared | None
-    last: Compared | None
+    earlier: tuple[Compared, ...]
 
 
 def shown(found: Screening, summary: Summary) -> Others:
     """Return what is shown beside a screening, and note each further screening that is shown."""
     related = same_person.related(current_actor(), found.reference)
-    recorded = [other for other in related.earlier if other.has_entries]
-    last = (recorded or related.earlier)[-1:]
+    recorded = [other for other in related.earlier if other.has_entries][-1:]
+    begin = related.earlier.index(recorded[0]) if recorded else 0
+    last = (*reversed(related.earlier[begin:][-MOST_COMPARED:]), *recorded)
     return Others(
         related=related,
         newest=_compared(related.newer[-1], summary, is_newer=True) if related.newer else None,
-        last=_compared(last[0], summary, is_newer=False) if last else None,
+        earlier=tuple(_compared(other, summary, is_newer=False) for other in dict.fromkeys(last)),
     )
 
 

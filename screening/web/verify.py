@@ -57,7 +57,10 @@ def _page(result: str, known: StoredSummary | None = None, code: str = "") -> st
     if known and current_user.is_authenticated and current_user.has_role("prescriber"):
         target = url_for("clinic.screening", reference=known.reference)
     keys = current_installation().keys
-    has_newer = known is not None and links.has_newer(db.session, keys, known.reference)
+    has_newer = False
+    if known:
+        row = screenings.row_of(db.session, known.reference)
+        has_newer = links.places(db.session, keys, [row])[row.id] == links.OLDER
     values = {"known": known, "code": code, "target": target, "has_newer": has_newer}
     return render_template("verify.html", result=result, **values)
 

@@ -30,6 +30,10 @@ def test_a_paper_form_is_typed_in(open_page: OpenPage, server: LiveServer) -> No
     page.fill("[name=paper_date]", datetime.now(UTC).date().isoformat())
     journey.press(page, CONTINUE)
 
+    page.get_by_role("button", name="Go on later").click()
+    assert_accessible(page)
+    page.get_by_role("link", name="Paper Patient").click()
+
     journey.press(page, CONTINUE)  # nothing is ticked on the paper: that has to be said
     assert_accessible(page, error=True)
     page.check("[name=left_empty]")

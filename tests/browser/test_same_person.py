@@ -48,7 +48,7 @@ def test_who_opens_the_older_answers_reads_first_that_an_infection_was_reported_
 
     prescriber.locator(NEWER).get_by_role("link", name=infection).click()
     assert colleague.outcome(prescriber) == "contraindication"
-    assert "There are earlier answers." in prescriber.inner_text("main")
+    assert "There are earlier answers, and some differ." in prescriber.inner_text("main")
     prescriber.get_by_role("button", name="Not the same person").click()
     assert "Recorded: not the same person." in prescriber.inner_text("main")
     colleague.read(prescriber, nothing)

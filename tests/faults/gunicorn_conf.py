@@ -37,6 +37,7 @@ if CLOCK:
     time.time = lambda: right_time() + _wrong_by()
 
 # Imported after the change of the clock, which these modules read.
+import worker  # noqa: E402
 from screening import background  # noqa: E402
 from screening.storage import database  # noqa: E402
 
@@ -44,3 +45,7 @@ from screening.storage import database  # noqa: E402
 database.BUSY_SECONDS = int(os.environ.get("TEST_BUSY_SECONDS", database.BUSY_SECONDS))
 # For tests of work that is due each minute.
 background.EVERY = float(os.environ.get("TEST_EVERY", background.EVERY))
+# For tests of stuck threads.
+if stuck_seconds := float(os.environ.get("TEST_STUCK_SECONDS", 0)):
+    worker.ANSWER_SECONDS = worker.STUCK_SECONDS = background.STUCK_AFTER = stuck_seconds
+    worker.STUCK_SECONDS += 1

@@ -158,7 +158,13 @@ def _is_renderer(process: int) -> bool:
 
 @contextmanager
 def served(
-    folder: Path, database_url: str = "", *, prints: bool = False, behind: str = "", **environ: str
+    folder: Path,
+    database_url: str = "",
+    *,
+    prints: bool = False,
+    behind: str = "",
+    wsgi: str = "wsgi:app",
+    **environ: str,
 ) -> Iterator[Server]:
     """Prepare an instance in `folder`, serve it, and end it.
 
@@ -181,7 +187,7 @@ def served(
         )
         clinic.flask("init")
         process = subprocess.Popen(
-            [sys.executable, *SERVE, "--bind", f"fd://{listener.fileno()}", "wsgi:app"],
+            [sys.executable, *SERVE, "--bind", f"fd://{listener.fileno()}", wsgi],
             cwd=ROOT,
             env=clinic.environ | environ,
             stdout=printed,

@@ -130,7 +130,7 @@ def a_stuck_thread(app: Flask) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "words"), [(a_dead_thread, "has ended"), (a_stuck_thread, "has not come round")]
+    ("fault", "words"), [(a_dead_thread, "has ended"), (a_stuck_thread, "has made no progress")]
 )
 def test_it_is_not_ready_while_a_thread_is_dead_or_stuck(
     app: Flask, fault: Callable[[Flask], None], words: str, caplog: pytest.LogCaptureFixture
@@ -144,7 +144,7 @@ def test_it_is_not_ready_while_a_thread_is_dead_or_stuck(
 
 
 @pytest.mark.parametrize(
-    ("fault", "words"), [(a_dead_thread, "has ended"), (a_stuck_thread, "has not come round")]
+    ("fault", "words"), [(a_dead_thread, "has ended"), (a_stuck_thread, "has made no progress")]
 )
 def test_the_command_ends_when_a_thread_is_dead_or_stuck_so_that_it_is_started_again(
     app: Flask, fault: Callable[[Flask], None], words: str, monkeypatch: pytest.MonkeyPatch

@@ -427,6 +427,17 @@ def test_jobs_of_a_feature_follow_from_what_is_sent_and_are_done_once_it_is_prin
     assert {job.kind for job in jobs(sqlite_app) if job.number == 1} == {"summary", "copy"}
 
 
+def test_a_job_that_a_wrong_clock_put_off_for_years_is_named_and_can_be_tried_again(
+    app: Flask,
+) -> None:
+    sent(app)
+    change(app, "UPDATE outbox SET due_at = '6026-01-01 00:00:00.000000'")
+    assert "1 fail again and again or are late" in flask(app, "doctor", code=1).stdout
+    assert "1 jobs will be tried again" in flask(app, "outbox", "retry").stdout
+    background.empty_outbox(app)
+    assert jobs(app) == []
+
+
 def test_late_jobs_of_a_kind_that_nobody_does_are_named_in_the_inbox(sqlite_app: Flask) -> None:
     reference = sent(sqlite_app)
     background.empty_outbox(sqlite_app)

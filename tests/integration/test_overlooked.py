@@ -9,7 +9,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from screening import background
-from screening.extension_points import ExtensionPoints
+from screening.domain.appointment import Appointment
 from screening.extensions import db
 from screening.installation import current_installation
 from screening.operating import overlooked
@@ -65,6 +65,13 @@ def found(app: Flask, *, clinical: bool = True) -> overlooked.Overlooked:
             actor.session, actor.keys, timezone="UTC", today=installation.today()
         ) as list_:
             return overlooked.find(actor, installation, list_, clinical=False)
+
+
+def has_come(app: Flask, *references: str) -> None:
+    """Give screenings an appointment that has come."""
+    appointment = Appointment(at=datetime.now(UTC), prescriber="Dr dr")
+    given = dict.fromkeys(references, appointment)
+    current_installation(app).points.appointments.append(lambda _session, _keys, _firsts: given)
 
 
 def tell(app: Flask, mails: Mails, *, hours: float = 0) -> int:
@@ -126,9 +133,8 @@ def test_a_screening_that_cannot_be_opened_is_raised_as_if_it_were_serious(app: 
 
 
 def test_one_without_a_decision_is_raised_when_its_appointment_comes(app: Flask) -> None:
-    points: ExtensionPoints = current_installation(app).points
     reference = arrived(app, 1)
-    points.appointed.append(lambda _session, _keys, _now: [reference])
+    has_come(app, reference)
     dr = Colleague(app)
     assert "1 screening has no decision although its appointment has come." in dr.text
     assert 'screening_overlooked{reason="appointment"} 1' in dr.get("/metrics").text
@@ -191,7 +197,7 @@ def test_a_mail_that_failed_is_sent_an_hour_later(app: Flask) -> None:
 def test_at_its_appointment_only_what_nobody_has_opened_is_told(app: Flask) -> None:
     mails = Mails()
     seen, unseen = arrived(app, 1), arrived(app, 1)
-    current_installation(app).points.appointed.append(lambda _session, _keys, _now: [seen, unseen])
+    has_come(app, seen, unseen)
     Colleague(app).get(f"/clinic/screenings/{seen}")
     assert tell(app, mails) == 1
     assert mails.sent[0][1] == "1 screening waits"
@@ -250,7 +256,7 @@ def test_nothing_is_acknowledged_that_was_not_announced_or_is_decided(app: Flask
     dr.decide(decided, "proceed")
     dr.get("/clinic/announced")
     dr.post("/clinic/announced", {"reference": [new, decided, "0000-0000"]})
-    assert "Nothing was ticked." in dr.text
+    assert "Nothing was ticked, or decisions have been recorded meanwhile." in dr.text
     with app.app_context():
         assert audit.last(db.session, "acknowledged") is None
 
@@ -258,8 +264,10 @@ def test_nothing_is_acknowledged_that_was_not_announced_or_is_decided(app: Flask
 def test_a_change_undoes_the_acknowledgement(app: Flask) -> None:
     (reference,) = a_few(app, 1)
     pass_days(app, 80, acknowledged=False)
-    flask(app, "acknowledge", reference)
     dr = Colleague(app)
+    dr.get("/clinic/announced")
+    dr.post("/clinic/announced", {"reference": reference})
+    assert "1 screening may be deleted." in dr.text
     dr.clarify(reference, "infection", infection="no")
     with app.app_context():
         assert db.session.scalars(select(ScreeningRow.acknowledged_at)).one() is None
@@ -273,19 +281,6 @@ def test_a_mark_in_the_table_alone_deletes_nothing(app: Flask) -> None:
         row.acknowledged_at = datetime.now(UTC)
         db.session.commit()
     assert pass_days(app, 150, acknowledged=False) == 0
-
-
-def test_the_command_lists_and_acknowledges_one_or_all(app: Flask) -> None:
-    references = set(a_few(app, 3))
-    pass_days(app, 80, acknowledged=False)
-    listed = flask(app, "acknowledge").stdout
-    assert "3 screenings without a decision are due for deletion from" in listed
-    assert references <= set(listed.split())
-    first = min(references)
-    assert "1 screenings may be deleted." in flask(app, "acknowledge", first).stdout
-    assert "acknowledged already" in flask(app, "acknowledge", first, code=1).stderr
-    assert "2 screenings may be deleted." in flask(app, "acknowledge", "--all").stdout
-    assert pass_days(app, 100, acknowledged=False) == 3
 
 
 def test_staff_cannot_acknowledge(app: Flask) -> None:
@@ -304,6 +299,8 @@ def test_what_an_older_installation_has_announced_needs_no_new_two_weeks(app: Fl
 
         alembic.downgrade("0006_editions_in_force")
     flask(app, "init")
-    assert "1 screenings without a decision" in flask(app, "acknowledge").stdout
-    flask(app, "acknowledge", reference)
+    dr = Colleague(app)
+    assert "1 screening is due for deletion without a decision." in dr.text
+    dr.get("/clinic/announced")
+    dr.post("/clinic/announced", {"reference": reference})
     assert pass_days(app, 96, acknowledged=False) == 1

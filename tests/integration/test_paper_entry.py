@@ -6,18 +6,22 @@ import csv
 import json
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from flask import Flask
+from sqlalchemy import select
 
 from screening.domain.assessment import Screening
 from screening.domain.entries import Status
 from screening.extensions import db
 from screening.installation import current_installation
 from screening.rulebooks.load import AZATHIOPRINE
+from screening.services import paper_entry, people, questionnaire
 from screening.storage import audit
+from screening.storage.tables import AuditRow
 from tests.builders import book
 from tests.integration.colleague import Colleague
 from tests.integration.test_paper import text_of
@@ -26,6 +30,7 @@ from tests.integration.test_printed_summary import words
 from tests.integration.test_signing_in import leave_idle
 from tests.integration.test_upkeep import flask
 from tests.integration.visitor import NO_TO_ALL, SAMPLE, Visitor
+from tests.storing import act_of
 
 pytestmark = pytest.mark.one_database
 
@@ -165,8 +170,10 @@ def test_answers_are_as_old_as_their_paper(app: Flask, typist: Typist) -> None:
     assert "too old to rely on" in words_of(dr, f"/clinic/screenings/{reference}")
 
 
-@pytest.mark.parametrize("typed", ["", "yesterday", "2999-01-01"])
-def test_the_date_on_the_paper_is_needed_and_not_in_the_future(typist: Typist, typed: str) -> None:
+@pytest.mark.parametrize("typed", ["", "yesterday", "2999-01-01", "0206-11-29", "1988-03-11"])
+def test_the_date_on_the_paper_is_needed_and_not_in_the_future_or_before_the_birth(
+    typist: Typist, typed: str
+) -> None:
     typist.begin_paper(paper_date=typed)
     assert typist.path.endswith("/about-you")
     assert "date on the paper" in words_of(typist).lower()
@@ -267,6 +274,76 @@ def test_staff_see_no_outcome_of_what_they_typed(app: Flask, typist: Typist) -> 
     reference = typist.record()
     assert "ontraindication" not in typist.text
     assert typist.get(f"/clinic/screenings/{reference}").status_code == 403
+
+
+def test_a_form_that_was_begun_is_deleted_by_hand(app: Flask, typist: Typist) -> None:
+    typist.begin_paper(name="Marker Patient")
+    other = Typist(app, "nurse")
+    other.post(f"{typist.form}/delete")
+    assert "is not kept any more" in words_of(other)
+    assert "Marker Patient" in words_of(typist, START)
+    typist.post(f"{typist.form}/delete")
+    assert "The paper form was deleted." in words_of(typist)
+    assert "Marker Patient" not in words_of(typist)
+    typist.post(START, {"code": "en"})
+    typist.get(START)
+    assert "No name yet" in words_of(typist)
+    typist.post(f"{re.findall('/clinic/paper/enter/en/[0-9a-f]+', typist.page.text)[0]}/delete")
+    assert "No name yet" not in words_of(typist)
+    with app.app_context():
+        deleted = db.session.scalars(
+            select(AuditRow).where(AuditRow.action == "paper form deleted")
+        ).all()
+    assert [(row.actor, row.subject, row.detail) for row in deleted] == [("reception", "", "")]
+
+
+def test_what_is_recorded_is_not_deleted(app: Flask, typist: Typist) -> None:
+    reference = paper_screening(app, typist).reference
+    typist.get(START)
+    typist.post(f"{typist.form}/delete")
+    assert f"recorded as {reference}" in words_of(typist)
+
+
+def test_no_form_is_lost_among_many(app: Flask, typist: Typist) -> None:
+    typist.begin_paper(name="First Patient")
+    for _ in range(31):
+        typist.post(START, {"code": "en"})
+        typist.get(START)
+    assert "First Patient" in words_of(typist)
+
+
+def test_a_form_is_listed_for_as_long_as_it_is_kept(app: Flask, typist: Typist) -> None:
+    typist.begin_paper(name="Slow Patient")
+    with app.app_context():
+        keep = timedelta(hours=current_installation().settings.draft_hours)
+        actor = act_of(app, now=datetime.now(UTC) + keep - timedelta(minutes=1))
+        person = people.find(db.session, "reception")
+        assert person is not None
+        place = typist.form.removeprefix(f"{START}/")
+        questionnaire.record(
+            actor,
+            paper_entry.token(actor.keys, person.id, place),
+            lambda draft: draft,
+            keep=keep,
+        )
+        later = replace(actor, now=actor.now + timedelta(hours=1))
+        assert [at for at, _draft in paper_entry.begun(later, person.id)] == [place]
+
+
+def test_staff_are_not_addressed_as_the_patient(app: Flask, typist: Typist) -> None:
+    typist.begin_paper(name="")
+    for word in ("About you", "Your name", "Your date of birth", "if you have one", "knows you"):
+        assert word not in typist.text
+    assert "Enter the patient’s name" in typist.text
+    typist.type_in()
+    for word in (
+        "Check your answers",
+        "Your answers",
+        "About you",
+        "Your name",
+        "Your date of birth",
+    ):
+        assert word not in typist.text
 
 
 def test_what_is_typed_survives_go_on_later(typist: Typist) -> None:

@@ -9,7 +9,7 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -82,6 +82,26 @@ def screening_of(
         answers=read_answers(books()[asked_in], values),
         digest=books()[asked_in].edition.digest,
     )
+
+
+def test_the_page_says_when_the_answers_that_change_soonest_are_too_old() -> None:
+    screening = screening_of({**NO_TO_ALL, "infection": "unsure"})
+    again = recorded(screening).ask_again
+    assert again == (
+        "Ask again after 25-Nov-2026 11:02 CET: Active infection; "
+        "30-Nov-2026 11:02 CET: Pregnancy, Breastfeeding."
+    )
+    later = screening.submitted_at + timedelta(days=3)
+    clarified = Clarification(
+        by="Dr Sample",
+        at=later,
+        items=("infection",),
+        answers=read_answers(books()["en"], {"infection": "no"}),
+        why="Asked",
+    )
+    assert "28-Nov-2026 11:02 CET: Active infection" in recorded(screening, clarified).ask_again
+    assert recorded(screening_of({})).ask_again == ""
+    assert words(again) in text_of(print_summary(recorded(screening)).content)
 
 
 def recorded(screening: Screening, *entries: Entry) -> Summary:

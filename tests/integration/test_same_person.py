@@ -12,6 +12,7 @@ from flask import Flask
 from pypdf import PdfReader
 from sqlalchemy import delete
 
+from screening.domain.answers import Paper
 from screening.extensions import db
 from screening.installation import current_installation
 from screening.services import same_person
@@ -30,7 +31,7 @@ both_databases = pytest.mark.both_databases
 
 BORN = date(1971, 4, 9)
 NEWER = "Newer answers arrived on"
-EARLIER = "There are earlier answers."
+EARLIER = "There are earlier answers"
 PERHAPS = "Perhaps the same person has sent other answers."
 
 
@@ -41,11 +42,16 @@ def sent(
     visit: str = "",
     *,
     hours_ago: float = 0,
+    paper_days_ago: int | None = None,
     **answers: Any,
 ) -> str:
     """The reference of a screening that was sent some hours ago, "no" to all but `answers`."""
     at = datetime.now(UTC) - timedelta(hours=hours_ago)
-    patient = {"name": name, "birth_date": birth_date, "visit": visit}
+    patient: dict[str, Any] = {"name": name, "birth_date": birth_date, "visit": visit}
+    if paper_days_ago is not None:
+        midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        on = midnight - timedelta(days=paper_days_ago)
+        patient["paper"] = Paper(filled_in_at=on, typed_by="Dr desk")
     with app.app_context():
         installation = current_installation()
         values = all_no(**answers)
@@ -83,7 +89,9 @@ def dr(app: Flask) -> Colleague:
 def say(dr: Colleague, reference: str, other: str, is_same: str) -> None:
     """Press the button beside the other screening on the page of one."""
     page = dr.get(f"/clinic/screenings/{reference}").text
-    form = re.search(rf'name="other" value="{other}"><input[^>]*name="seen" value="([^"]*)"', page)
+    form = re.search(
+        rf'name="other" value="{other}">\s*<input[^>]*name="seen" value="([^"]*)"', page
+    )
     assert form is not None
     values = {"other": other, "seen": form[1], "is_same": is_same}
     dr.post(f"/clinic/screenings/{reference}/same-person", values)
@@ -155,6 +163,25 @@ def test_somebody_else_is_not_pointed_out(sqlite_app: Flask, patient: dict[str, 
     first = sent(sqlite_app, visit="V-77", hours_ago=1)
     second = sent(sqlite_app, **patient)
     assert related(sqlite_app, first) == related(sqlite_app, second) == {}
+
+
+@pytest.mark.parametrize("visit", ["none", "no", "n/a", "нет"])
+def test_words_in_place_of_a_visit_number_link_nobody(sqlite_app: Flask, visit: str) -> None:
+    first = sent(sqlite_app, "Ann Lee", visit=visit, hours_ago=1)
+    second = sent(sqlite_app, "Bo Tan", visit=visit)
+    third = sent(sqlite_app, "Cy Fox", birth_date=date(1980, 1, 1), visit=visit)
+    for reference in (first, second, third):
+        assert related(sqlite_app, reference) == {}
+
+
+def test_a_visit_that_many_people_wrote_hides_no_similar_name(sqlite_app: Flask) -> None:
+    first = sent(sqlite_app, "Ann Lee", visit="7", hours_ago=9)
+    typo = sent(sqlite_app, "Anne Lee", hours_ago=8)
+    for number in range(6):
+        sent(sqlite_app, f"Patient {number}{number}{number}", date(1980, 1, number + 1), "7")
+    perhaps = related(sqlite_app, first)["perhaps"]
+    assert perhaps[0] == typo
+    assert len(perhaps) == 6
 
 
 @both_databases
@@ -230,7 +257,7 @@ def test_what_was_established_last_time_stands_beside_todays_answers(app: Flask)
     dr.decide(older, "defer", until=tomorrow, note="Wait for the blood test")
     newer = sent(app, infection="unsure")
     page = dr.get(f"/clinic/screenings/{newer}").text
-    last = page[page.index('id="last-time"') : page.index('<form class="review"')]
+    last = page[page.index('id="earlier"') : page.index('<form class="review"')]
     for words in (
         "Looked at her",
         "Wait for the blood test",
@@ -242,6 +269,38 @@ def test_what_was_established_last_time_stands_beside_todays_answers(app: Flask)
     # today's answer stays open
     assert 'class="outcome clarify"' in page
     assert "checked" not in page[page.index('<form class="review"') :]
+
+
+def test_what_was_taken_back_since_the_last_decision_is_shown_too(app: Flask) -> None:
+    dr = Colleague(app)
+    decided = sent(app, hours_ago=900)
+    dr.decide(decided, "proceed", note="All well")
+    infection = sent(app, hours_ago=2, infection="yes", infection_symptoms=["fever"])
+    again = sent(app, hours_ago=1)
+    newest = sent(app)
+    page = dr.get(f"/clinic/screenings/{newest}").text
+    assert "There are earlier answers, and some differ." in dr.text
+    earlier = page[page.index('id="earlier"') : page.index('<form class="review"')]
+    assert "Fever" in earlier
+    assert "All well" in earlier
+    places = [earlier.index(reference) for reference in (again, infection, decided)]
+    assert places == sorted(places)
+
+
+@both_databases
+def test_an_old_paper_that_is_typed_in_late_is_not_the_newest(app: Flask, dr: Colleague) -> None:
+    phone = sent(app, hours_ago=1, infection="yes", infection_symptoms=["fever"])
+    paper = sent(app, paper_days_ago=5)
+    assert related(app, phone) == {"earlier": [paper]}
+    assert related(app, paper) == {"newer": [phone]}
+    five_days_ago = datetime.now(UTC) - timedelta(days=5)
+    assert f"Paper of {five_days_ago:%d-%b-%Y}" in dr.get(f"/clinic/screenings/{phone}").text
+    dr.decide(paper, "proceed")
+    assert "give your reason for deciding on these older ones" in dr.text
+    assert "NEWER ANSWERS" in printed(dr, paper)
+    assert "Earlier answers of this patient" in printed(dr, phone)
+    today = sent(app, paper_days_ago=0)  # at which hour is not known: as it was typed in
+    assert related(app, today)["earlier"] == [paper, phone]
 
 
 @both_databases

@@ -91,6 +91,7 @@ ROUTES = {
     "paper_entry.check": "prescriber, staff, who has begun the form",
     "paper_entry.submit": "prescriber, staff, who has begun the form",
     "paper_entry.stop": "prescriber, staff, who has begun the form",
+    "paper_entry.delete": "prescriber, staff, who has begun the form",
     "rule_book.shown": "prescriber, admin",
     "rule_book.pdf": "prescriber, admin",
     "rule_book.approve": "prescriber",

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
 from html import unescape
 
 import pytest
 from flask import Flask
 
-from screening.web import clinic
+from screening.extensions import db
+from screening.installation import current_installation
+from screening.web import clinic, walk
+from tests.builders import all_no
 from tests.integration.colleague import Colleague
 from tests.integration.test_inbox import names
 from tests.integration.test_review import PREGNANT, UNSURE, sent
+from tests.storing import store
 
 pytestmark = pytest.mark.one_database
 
@@ -88,6 +93,39 @@ def test_a_page_of_the_list_leads_on_to_the_next(
     dr.get(link(dr, three[1]))
     dr.get(link(dr, 'rel="next"'))
     assert (dr.path, names(dr)) == ("/clinic/", ["Third"])
+
+
+def test_a_page_that_is_too_long_to_be_walked_says_what_is_printed_and_skips_nobody(
+    app: Flask, three: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (clinic, walk):
+        monkeypatch.setattr(module, "LONGEST", 1)
+    monkeypatch.setattr(clinic, "PAGE_LENGTH", 2)
+    dr = Colleague(app)
+    dr.get("/clinic/")
+    assert "PDFs of the first 1 on this page" in dr.text
+    dr.get(link(dr, three[0]))
+    assert link(dr, 'rel="next"') == ""
+    dr.get("/clinic/")
+    dr.post("/clinic/print", {"reference": three})
+    assert "Choose the screenings to print first: 1 at most." in dr.text
+
+
+def test_what_is_overlooked_is_walked_too(app: Flask, three: list[str]) -> None:
+    late = datetime.now(UTC) - timedelta(days=9)
+    with app.app_context():
+        installation = current_installation()
+        first, second = (
+            store(db.session, installation.keys, installation.books["en"], all_no(), at=at)
+            for at in (late, late + timedelta(hours=1))
+        )
+    dr = Colleague(app)
+    dr.get("/clinic/?show=reviewed")
+    dr.get(link(dr, first.reference))
+    assert "1 of 2 in the list" in dr.text
+    dr.get(link(dr, 'rel="next"'))
+    assert second.reference in dr.path
+    assert back(dr) == "/clinic/?show=reviewed"
 
 
 def test_the_address_tells_nobody_else_anything(app: Flask, three: list[str]) -> None:

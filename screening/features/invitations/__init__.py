@@ -25,7 +25,6 @@ def init_app(app: Flask, installation: Installation) -> None:
     installation.points.expected.append(expected.expected)
     installation.points.appointments.append(expected.appointments)
     installation.points.preparations.append(expected.note_days)
-    installation.points.appointed.append(store.appointed)
     installation.points.known_patients.append(views.invited_patient)
     installation.points.sections.append(
         Section(

@@ -5,30 +5,19 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from flask import url_for
-from flask_babel import lazy_gettext
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from screening.domain.answers import Patient
 from screening.domain.appointment import Appointment
 from screening.extension_points import Expected
 from screening.features.invitations import store
 from screening.features.invitations.invitation import Invitation, is_same
-from screening.features.invitations.store import InvitationState
 from screening.features.invitations.tables import InvitationRow
-from screening.storage import screenings
+from screening.storage import links, screenings
 from screening.storage.encryption import Keys
 from screening.storage.private_files import KeyFault
 from screening.storage.tables import ScreeningRow
 
-PROGRESS = {
-    InvitationState.SENT: lazy_gettext("Not opened yet"),
-    InvitationState.OPENED: lazy_gettext("Opened"),
-    InvitationState.FINISHED: lazy_gettext("Answers sent"),
-    InvitationState.EXPIRED: lazy_gettext("Expired"),
-    InvitationState.REVOKED: lazy_gettext("Withdrawn"),
-    InvitationState.BLOCKED: lazy_gettext("Blocked: wrong date of birth"),
-}
 ONE_DAY = timedelta(days=1)
 
 
@@ -36,6 +25,8 @@ def expected(session: Session, keys: Keys, since: datetime, until: datetime) -> 
     """Return who has an appointment from a moment until another, by time.
 
     A patient who was invited to it again is listed once. Rows that cannot be opened come first.
+    Answers that the patient has sent without the link, or on paper, since the invitation and until
+    that moment count too.
     """
     now = datetime.now(UTC)
     days = [since.date() + ONE_DAY * number for number in range((until - since).days + 2)]
@@ -50,17 +41,29 @@ def expected(session: Session, keys: Keys, since: datetime, until: datetime) -> 
         )
         .order_by(ScreeningRow.id.is_not(None), InvitationRow.created_at, InvitationRow.id)
     )
-    rows = session.execute(query).all()
-    newest = screenings.newest(session, keys, [first for _row, first in rows if first])
-    patients = _patients(session, keys, list(newest.values()))
+    rows = [
+        (row, first, invitation, at)
+        for row, first in session.execute(query)
+        for invitation in [_read(row, keys)]
+        for at in [invitation.appointment if invitation else since]
+        if at is not None and since <= at < until
+    ]
+    unanswered = {
+        row.id: (invitation.patient, row.created_at)
+        for row, first, invitation, _at in rows
+        if invitation and not first
+    }
+    alone = links.sent_since(session, keys, unanswered, until)
+    newest = screenings.newest(session, keys, [first for _row, first, *_ in rows if first])
+    sent = screenings.rows(session, [*newest.values(), *alone.values()])
     invited: dict[object, Expected] = {}  # a later row of the same patient takes its place
-    for row, first in rows:
-        invitation = _read(row, keys)
-        at = since if invitation is None else invitation.appointment
-        if at is None or not since <= at < until:
-            continue
-        reference = newest.get(first, "")
-        is_theirs = _is_same(invitation, patients.get(reference))
+    for row, first, invitation, at in rows:
+        reference = newest.get(first, "") or alone.get(row.id, "")
+        answering = (
+            screenings.readable_patient(sent[reference], keys) if reference in sent else None
+        )
+        # or nobody can tell
+        is_theirs = not (invitation and answering) or is_same(invitation.patient, answering)
         patient = None if invitation is None else invitation.patient
         invited[(patient, at) if patient else row.id] = Expected(
             at=at,
@@ -68,7 +71,7 @@ def expected(session: Session, keys: Keys, since: datetime, until: datetime) -> 
             prescriber=invitation.prescriber if invitation else "",
             reference=reference if is_theirs else "",
             other="" if is_theirs else reference,
-            progress=PROGRESS[store.state(row, is_finished=bool(first), now=now)],
+            progress=store.PROGRESS[store.state(row, is_finished=bool(first), now=now)],
             page=url_for("invitations.one", invitation_id=row.id),
         )
     return sorted(invited.values(), key=lambda line: (line.at, line.patient is not None))
@@ -106,17 +109,3 @@ def _read(row: InvitationRow, keys: Keys) -> Invitation | None:
     with suppress(KeyFault):
         return store.read(row, keys)
     return None
-
-
-def _patients(session: Session, keys: Keys, references: list[str]) -> dict[str, Patient]:
-    """Return the patients of these screenings, without those that cannot be opened."""
-    patients = {}
-    for reference, row in screenings.rows(session, references).items():
-        with suppress(KeyFault):
-            patients[reference] = screenings.patient(row, keys)
-    return patients
-
-
-def _is_same(invitation: Invitation | None, patient: Patient | None) -> bool:
-    """Return whether answers are those of the invited patient, or nobody can tell."""
-    return invitation is None or patient is None or is_same(invitation.patient, patient)

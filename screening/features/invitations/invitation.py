@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from screening.domain.answers import Patient
-from screening.storage.search import is_same_person
+from screening.storage.search import folded, is_same_person
 
 FARTHEST = timedelta(days=730)  # an appointment; a later day was mistyped
 
@@ -33,10 +33,10 @@ class Invitation:
 def is_same(invited: Patient, answering: Patient) -> bool:
     """Return whether name, date of birth and visit are those of the invitation.
 
-    An invitation without a visit fits every visit.
+    A visit that was not given fits every visit; signs, spaces and case make no difference.
     """
-    is_visit = not invited.visit or invited.visit.casefold() == answering.visit.casefold()
-    return is_visit and is_same_person(invited, answering)
+    visits = {folded(patient.visit).replace(" ", "") for patient in (invited, answering)}
+    return len(visits - {""}) <= 1 and is_same_person(invited, answering)
 
 
 def last_moment(*, now: datetime, days: int, timezone: str) -> datetime:

@@ -9,12 +9,12 @@ from enum import StrEnum
 from textwrap import wrap
 from typing import Any
 
+from flask_babel import LazyString, lazy_gettext
 from sqlalchemy import Select, and_, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, defer
 
 from screening.domain.assessment import Screening
-from screening.domain.entries import Status
 from screening.features.invitations.invitation import Invitation
 from screening.features.invitations.tables import InvitationRow
 from screening.storage import records, screenings
@@ -47,6 +47,17 @@ class InvitationState(StrEnum):
     BLOCKED = "blocked"  # after too many dates of birth that were wrong
 
 
+PROGRESS = {
+    InvitationState.SENT: lazy_gettext("Not opened yet"),
+    InvitationState.OPENED: lazy_gettext("Opened"),
+    InvitationState.FINISHED: lazy_gettext("Answers sent"),
+    InvitationState.OTHER_PERSON: lazy_gettext("Answers sent, not as invited"),
+    InvitationState.EXPIRED: lazy_gettext("Expired"),
+    InvitationState.REVOKED: lazy_gettext("Withdrawn"),
+    InvitationState.BLOCKED: lazy_gettext("Blocked: wrong date of birth"),
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredInvitation:
     """A stored invitation with its progress.
@@ -64,6 +75,11 @@ class StoredInvitation:
     expires_at: datetime
     reminded_at: datetime | None
     reference: str
+
+    @property
+    def progress(self) -> LazyString:
+        """Return the state in words."""
+        return PROGRESS[self.state]
 
     @property
     def is_usable(self) -> bool:
@@ -177,17 +193,6 @@ def behind(session: Session, keys: Keys, screening: Screening) -> Invitation | N
     )
     row = session.scalars(query).one_or_none()
     return None if row is None else read(row, keys)
-
-
-def appointed(session: Session, keys: Keys, now: datetime) -> list[str]:
-    """Return the references of screenings without a decision whose appointment has come."""
-    is_open = ScreeningRow.status != Status.REVIEWED
-    kept = _kept(session, keys, now, _EVERY.where(is_open))
-    return [
-        row.reference
-        for row in kept
-        if row.invitation and row.invitation.appointment and row.invitation.appointment <= now
-    ]
 
 
 def behind_draft(

@@ -20,6 +20,11 @@ class PaperVisitForm(VisitForm):
 
     paper_date = StringField()
 
+    @property
+    def by_patient(self) -> bool:
+        """Return False: staff type, whoever filled in the paper."""
+        return False
+
     @staticmethod
     def of_patient(patient: answers.Patient) -> dict[str, str]:
         """Return what the fields hold for a patient."""
@@ -37,6 +42,8 @@ class PaperVisitForm(VisitForm):
             return False
         if on > today:
             self.paper_date.errors = [_("The date on the paper must be today or earlier")]
+        elif is_patient and on < self.patient.birth_date:
+            self.paper_date.errors = [_("The date on the paper is before the date of birth")]
         elif is_patient:
             zone = ZoneInfo(current_installation().settings.clinic_timezone)
             paper = answers.Paper(

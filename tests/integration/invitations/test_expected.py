@@ -6,6 +6,7 @@ import re
 import secrets
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from html import unescape
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from screening.features.invitations import service
 from screening.features.invitations.invitation import Invitation
 from screening.features.invitations.tables import InvitationRow
 from screening.installation import current_installation
+from screening.operating import overlooked
 from screening.storage import screenings
 from screening.storage.codes import new_reference
 from screening.storage.database import write
@@ -160,6 +162,18 @@ def test_filters_and_orders_are_in_the_address(app: Flask, a_day: dict[str, str]
         assert other_names(dr) == others, address
 
 
+def test_a_search_and_a_day_together_find_who_is_expected_then(
+    app: Flask, a_day: dict[str, str]
+) -> None:
+    dr = Colleague(app)
+    dr.get("/clinic/")
+    dr.post("/clinic/search", {"search": "First"})
+    assert other_names(dr) == ["Bo First"]
+    found = dr.page.request.full_path
+    dr.get(f"{found}&day={NOON.date()}")
+    assert (expected_names(dr), other_names(dr)) == (["Bo First"], [])
+
+
 def test_mine_is_found_however_the_name_was_typed(app: Flask) -> None:
     expect(app, "Ana Mine", NOON, prescriber="  dr  DR ", answers={})
     expect(app, "Bo Not", NOON, prescriber="Dr Drx")
@@ -192,6 +206,10 @@ def test_answers_under_another_name_are_not_those_of_the_invited_patient(app: Fl
     assert "1 patient, 1 has not answered" in words(dr)
     assert f"Not as invited: {reference}" in words(dr)
     assert other_names(dr) == ["Bo Other"]  # nothing waits unseen
+    dr.get(f"/clinic/?day={NOON.date()}&outcome=contraindication")
+    assert f"Not as invited: {reference}" in words(dr)
+    dr.get(unescape(re.findall(rf'href="([^"]*{reference}[^"]*)"', dr.page.text)[0]))
+    assert "1 of 1 in the list" in words(dr)
 
 
 def test_who_was_invited_twice_is_expected_once_and_withdrawn_links_are_left_out(
@@ -236,6 +254,17 @@ def test_changed_answers_take_the_place_of_earlier_ones(app: Flask) -> None:
     assert newer.reference in table
     assert first not in table
 
+    def raised() -> list[str]:
+        with app.app_context():
+            later = act_of(app, now=NOON + timedelta(minutes=1))
+            return overlooked.read(later, current_installation(), patience=5).appointed
+
+    assert raised() == [newer.reference]
+    dr.decide(first, "proceed", reason="By mistake")
+    assert raised() == [newer.reference]
+    dr.decide(newer.reference, "do_not_start")
+    assert raised() == []
+
 
 def test_who_sent_other_answers_without_the_link_is_marked_among_those_expected(app: Flask) -> None:
     invited = expect(app, "Ana Again", NOON, answers={})
@@ -248,6 +277,34 @@ def test_who_sent_other_answers_without_the_link_is_marked_among_those_expected(
     staff = Colleague(app, "sam", "staff")
     staff.get("/clinic/")
     assert words(staff).count("Sent more than once") == 2
+
+
+@both_databases
+def test_what_an_expected_patient_sent_without_the_link_is_shown_at_the_appointment(
+    app: Flask,
+) -> None:
+    walk_in(app, "Ana Paper", birth_date=BORN)  # before the invitation: of an earlier visit
+    walk_in(app, "Di Early", birth_date=BORN)
+    for name in ("Ana Paper", "Bo Visit2", "Di Early"):
+        expect(app, name, NOON)
+    sent = walk_in(app, "ana  PAPER", birth_date=BORN, **CONTRA)
+    with app.app_context():
+        keys, book = current_installation().keys, current_installation().books["en"]
+        other = store(
+            db.session, keys, book, all_no(), name="Bo Typo", birth_date=BORN, visit="v bo visit2"
+        ).reference
+    dr = Colleague(app)
+    dr.get("/clinic/")
+    assert "3 patients, 2 have not answered" in words(dr)
+    table = words(dr).partition("Expected today")[2].partition("Other screenings")[0]
+    assert re.search(rf"Contraindication .*Ana Paper .*{sent} .*New", table)
+    assert f"Not as invited: {other}" in table
+    assert sent not in words(dr).partition("Other screenings")[2]
+    dr.get("/clinic/?show=unanswered")
+    assert sorted(expected_names(dr)) == ["Bo Visit2", "Di Early"]
+    expect(app, "Ana Paper", NOON - timedelta(days=1))  # what was sent today came too late for that
+    dr.get(f"/clinic/?day={(NOON - timedelta(days=1)).date()}")
+    assert "1 patient, 1 has not answered" in words(dr)
 
 
 @both_databases

@@ -196,7 +196,7 @@ def test_an_answer_is_changed_by_a_newer_screening_and_the_clinic_sees_both(app:
     assert "Newer answers arrived on" in older
     assert f'href="/clinic/screenings/{newest}"' in older
     newer = dr.get(f"/clinic/screenings/{newest}").text
-    assert "There are earlier answers." in newer
+    assert "There are earlier answers, and some differ." in newer
     assert f'href="/clinic/screenings/{first}"' in newer
     page = dr.get(f"/clinic/invitations/{invitation_id}").text
     assert all(reference in page for reference in (first, second, newest))

@@ -96,7 +96,8 @@ def test_a_form_in_broken_chunks_is_refused_as_other_bad_requests_are(server: Se
     with closing(connected(server)) as opened:
         head = FORM.replace(b"%b", server.address.encode()).replace(b"/about-you", b"/verify")
         opened.sendall(head + b"Transfer-Encoding: chunked\r\n\r\nxyz\r\nname=\r\n0\r\n\r\n")
-        answer = opened.recv(10_000)
+        opened.shutdown(socket.SHUT_WR)
+        answer = b"".join(iter(lambda: opened.recv(10_000), b""))
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert b"<title>" in answer
 

@@ -9,6 +9,7 @@ import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -35,6 +36,16 @@ FILE_NAME = "settings.toml"
 ROOT = Path(__file__).parent.parent
 LONGEST_DAYS = 90  # for which the link of an invitation works
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+def allows_passkeys(url: str) -> bool:
+    """Return whether browsers allow passkeys there: at a name, with TLS unless it is localhost."""
+    parts = urlsplit(url)
+    try:
+        ip_address(parts.hostname or "")
+    except ValueError:
+        return parts.scheme == "https" or parts.hostname == "localhost"
+    return False
 
 
 def as_called(words: str) -> str:
@@ -75,8 +86,8 @@ def _region(code: str) -> str:
 
 
 def _split(raw: object) -> object:
-    """Return the codes of a text such as "en, es"."""
-    return [part for part in raw.split(",") if part.strip()] if isinstance(raw, str) else raw
+    """Return the words of a text such as "en, es"."""
+    return raw.replace(",", " ").split() if isinstance(raw, str) else raw
 
 
 def _url(url: str) -> str:
@@ -135,6 +146,9 @@ Languages = Annotated[
     tuple[Language, ...],
     BeforeValidator(_split),
     AfterValidator(lambda codes: tuple(dict.fromkeys(codes))),
+]
+Roles = Annotated[
+    tuple[Literal["all", "prescriber", "staff", "admin"], ...], BeforeValidator(_split)
 ]
 Paper = Annotated[Literal["A4", "Letter"], BeforeValidator(_paper)]
 
@@ -282,6 +296,10 @@ class Settings(Options):
         20, "minutes without use after which a signed-in person is signed out"
     )
     longest_hours: Whole = setting(12, "hours after which a signed-in person must sign in again")
+    one_time_hours: Whole = setting(24, "hours after which a one-time password ends")
+    require_second_factor: Roles = setting(
+        (), "roles that need more than a password to sign in: prescriber, staff, admin, or all"
+    )
     copy_minutes: Whole = setting(
         60, "minutes for which a patient can open their own copy after sending"
     )

@@ -25,22 +25,29 @@ def people() -> None:
 @on_a_ready_installation()
 def people_add(sign_in_name: str, full_name: str, roles: tuple[str, ...], if_none: bool) -> None:
     """Add a person and print a password for the first sign-in; it is shown only now."""
+    settings = current_installation().settings
     password = service.one_time_password()
     hashed = hash_password(password)
     added = service.add(
-        current_actor(), sign_in_name, full_name, roles, hashed, only_if_none=if_none
+        current_actor(),
+        sign_in_name,
+        full_name,
+        roles,
+        hashed,
+        hours=settings.one_time_hours,
+        only_if_none=if_none,
     )
     if added:
-        address = f"{current_installation().settings.public_url}/account/sign-in"
+        address = f"{settings.public_url}/account/sign-in"
         click.echo(
             f"First sign-in at {address}: name {sign_in_name}, password {password} "
-            "(to be changed there)"
+            f"(to be changed there; ends in {settings.one_time_hours} hours)"
         )
     elif (person := service.find(db.session, sign_in_name)) and person.password_is_one_time:
         command = as_called(f"flask people reset-password {sign_in_name}")
         click.echo(
             f"{sign_in_name} has not signed in yet. "
-            f"If the password that was printed is lost: {command}"
+            f"If the password that was printed is lost or has ended: {command}"
         )
 
 
@@ -52,7 +59,7 @@ def people_list() -> None:
         words = [person.role_names]
         if not person.active:
             words.append("disabled")
-        if person.tf_totp_secret:
+        if person.has_second_factor:
             words.append("second factor")
         elif person.totp_required:
             words.append("second factor due")
@@ -83,8 +90,9 @@ def people_enable(sign_in_name: str) -> None:
 def people_reset_password(sign_in_name: str) -> None:
     """Print a new one-time password. The second factor is deleted too, and all sign-ins end."""
     password = service.one_time_password()
-    _change(sign_in_name, hashed=hash_password(password))
-    click.echo(f"One-time password of {sign_in_name}: {password}")
+    hours = current_installation().settings.one_time_hours
+    _change(sign_in_name, hashed=hash_password(password), hours=hours)
+    click.echo(f"One-time password of {sign_in_name}: {password} (ends in {hours} hours)")
 
 
 @people.command("require-totp")

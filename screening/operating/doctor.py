@@ -22,6 +22,7 @@ from screening.rulebooks.adopt import is_packaged_newer
 from screening.rulebooks.load import InvalidRuleBook
 from screening.services import texts
 from screening.services.people import everyone
+from screening.settings import allows_passkeys
 from screening.storage import audit, database, outbox, search
 from screening.storage.audit import Actor
 from screening.storage.editions import VersionUsed, refuse_used_version
@@ -120,9 +121,14 @@ def _examined_data(now: datetime) -> Iterator[tuple[bool | None, str, str]]:
     yield from _examined_rule_book(installation)
     yield from _examined_waiting(installation, now)
     people = [person for person in everyone(db.session) if person.active]
-    no_factor = sum(person.tf_totp_secret is None for person in people)
+    no_factor = sum(not person.has_second_factor for person in people)
     words = f"{len(people)} may sign in, {no_factor} of them without a second factor"
     yield bool(people), "people", words
+    if with_passkeys := sum(bool(person.webauthn) for person in people):
+        is_allowed = allows_passkeys(installation.settings.public_url)
+        words = f"{with_passkeys} people have passkeys"
+        words += "" if is_allowed else ", which need https and a name in public_url"
+        yield is_allowed, "passkeys", words
     jobs = outbox.totals(db.session, now=now)
     troubled = jobs.failed + jobs.repeating
     words = f"{jobs.waiting} jobs wait, {jobs.failed} of them failed, "

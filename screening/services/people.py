@@ -13,12 +13,12 @@ from sqlalchemy.orm import Session
 
 from screening.domain.answers import text_fault, tidy
 from screening.reports.summary import N_
-from screening.services.questionnaire import COUNTED
+from screening.services import attempts
+from screening.services.attempts import AHEAD
 from screening.storage import records
 from screening.storage.audit import Actor
 from screening.storage.database import delete_in_order, write
-from screening.storage.encryption import Keys
-from screening.storage.tables import AttemptRow, PersonRow, SignInRow
+from screening.storage.tables import AttemptRow, CredentialRow, PersonRow, SignInRow
 
 TAKEN = N_("That sign-in name is already in use")
 NAME = N_("Enter a sign-in name of 2 to 64 letters or digits; _ . @ and - are allowed")
@@ -31,11 +31,15 @@ ROLES = ("prescriber", "staff", "admin")
 _NAME = re.compile(r"[\w.@-]{2,64}")
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 ATTEMPTS_WINDOW = timedelta(minutes=15)
+# How many attempts may fail within that time; decision 41 has the arithmetic.
 ATTEMPTS_PER_NAME_AND_ADDRESS = 10
 ATTEMPTS_PER_NAME = 200
+CODES_PER_NAME = 20
 ATTEMPTS_PER_ADDRESS = 100
+ATTEMPTS_PER_KNOWN_BROWSER = 10
+ATTEMPTS_OF_KNOWN_BROWSERS = 100
+REMEMBERED = 5  # former passwords, which are not accepted again
 SEEN_EVERY = timedelta(minutes=1)
-AHEAD = timedelta(minutes=1)  # by which the clock of another machine may be fast
 
 
 class NotAccepted(Exception):
@@ -71,11 +75,13 @@ def add(
     roles: Collection[str],
     hashed: str,
     *,
+    hours: int = 24,
     only_if_none: bool = False,
 ) -> bool:
     """Add a person with a hashed one-time password, and return whether that was done.
 
-    With `only_if_none`, it is not done where there are people already. Raises NotAccepted.
+    The password can be used for that many `hours`. With `only_if_none`, nothing is done where there
+    are people already. Raises NotAccepted.
     """
     name = normal_name(sign_in_name)
     shown = tidy(full_name)
@@ -101,6 +107,7 @@ def add(
             actor.session.flush()
         except IntegrityError as err:  # sign-in names are unique
             raise NotAccepted(TAKEN) from err
+        _credential(actor, person).one_time_until = actor.now + timedelta(hours=hours)
         actor.note("people", name, f"added as {person.role_names}")
     return True
 
@@ -123,11 +130,12 @@ def change(
     active: bool | None = None,
     totp_required: bool | None = None,
     hashed: str | None = None,
+    hours: int = 24,
 ) -> None:
     """Change a person; None leaves a value as it is. Raises NotAccepted.
 
-    `hashed` is a new one-time password, which also removes the second factor. A new password and
-    disabling end all sign-ins of the person.
+    `hashed` is a new one-time password for that many `hours`; it also removes the second factor and
+    passkeys. A new password and disabling end all sign-ins of the person.
     """
     session = actor.session
     with write(session):
@@ -149,92 +157,132 @@ def change(
             required = "required" if totp_required else "not required"
             changes.append(f"second factor {required}")
         if hashed is not None:
+            remember_password(actor, person)
             person.password = hashed
             person.password_is_one_time = True
+            _credential(actor, person).one_time_until = actor.now + timedelta(hours=hours)
             person.fs_uniquifier = secrets.token_hex(32)
             person.tf_primary_method = None
             person.tf_totp_secret = None
             person.tf_last_counter = None
             person.mf_recovery_codes = None
-            counted = AttemptRow.key.in_(_limits(actor.keys, person.sign_in_name, ""))
-            delete_in_order(session, AttemptRow.id, counted, wait=False)
+            for passkey in person.webauthn:
+                session.delete(passkey)
             changes.append("password reset")
         session.flush()
         if had_admin and not _has_admin(session):
             raise NotAccepted(LAST_ADMIN)
         if hashed is not None or active is False:
-            delete_in_order(session, SignInRow.token_hash, SignInRow.person_id == person.id)
+            _end_all(actor, person)
         actor.note("people", person.sign_in_name, ", ".join(changes))
+
+
+def _credential(actor: Actor, person: PersonRow) -> CredentialRow:
+    """Return the row that belongs to a person's password, a new one where there is none."""
+    actor.session.flush()  # seals what was changed so far
+    if person.credential is None:
+        person.credential = CredentialRow(person_id=person.id, former_passwords=[], browser_key="")
+    else:
+        person.credential.unseal(actor.keys, "sealed_check")
+    return person.credential
+
+
+def remember_password(actor: Actor, person: PersonRow) -> None:
+    """Keep the hash of a password that is about to be replaced, unless it is a one-time one."""
+    if not person.password_is_one_time:
+        row = _credential(actor, person)
+        row.former_passwords = [person.password, *row.former_passwords][:REMEMBERED]
+
+
+def one_time_password_ended(person: PersonRow, now: datetime) -> bool:
+    """Return whether the person's password is a one-time password that can be used no longer.
+
+    Those of older releases have no end.
+    """
+    end = person.credential.one_time_until if person.credential else None
+    return person.password_is_one_time and end is not None and end <= now
 
 
 # ----------------------------------------------------------------------------------------------
 # sign-ins
 
 
-def _limits(keys: Keys, sign_in_name: str, address: str) -> dict[bytes, int]:
-    """Return how many sign-ins may fail, by the keys under which they are counted.
+def _limits(
+    actor: Actor, sign_in_name: str, address: str, browser: str, credential: str = ""
+) -> dict[bytes, int]:
+    """Return how many attempts may fail, by the keys under which they are counted.
 
-    The limit of a name alone is high: a few attempts from elsewhere must not lock a person out.
+    A `browser` that the person has signed in with before has counts of its own: attempts from
+    elsewhere must not lock the person out. Elsewhere, the limit of a name alone is high, but for
+    codes, which are shorter than passwords. The first key is that of this browser or address. New
+    credentials begin new counts, because `fs_uniquifier` changes with them.
     """
-    name = normal_name(sign_in_name)
+    person = find(actor.session, sign_in_name)
+    name = person.fs_uniquifier if person else normal_name(sign_in_name)
+    place = attempts.network(address)
     limits = {
-        (name, address): ATTEMPTS_PER_NAME_AND_ADDRESS,
-        (name, ""): ATTEMPTS_PER_NAME,
-        ("", address): ATTEMPTS_PER_ADDRESS,
+        ("name and address", name, place): ATTEMPTS_PER_NAME_AND_ADDRESS,
+        ("name", name, credential): CODES_PER_NAME if "code" in credential else ATTEMPTS_PER_NAME,
+        ("address", place): ATTEMPTS_PER_ADDRESS,
     }
+    if browser:
+        limits = {
+            ("known browser", browser): ATTEMPTS_PER_KNOWN_BROWSER,
+            ("known browsers", name): ATTEMPTS_OF_KNOWN_BROWSERS,
+        }
     return {
-        keys.authenticate("attempt", records.encode(list(counted))): limit
+        actor.keys.authenticate("attempt", records.encode(list(counted))): limit
         for counted, limit in limits.items()
     }
 
 
-def too_many_attempts(actor: Actor, sign_in_name: str, address: str) -> bool:
-    """Return whether so many sign-ins failed for this name or address that none is tried now.
+def reserve(actor: Actor, name: str, address: str, browser: str, credential: str) -> list[int]:
+    """Count an attempt as failed before it is tried, and return what `attempts.forget` takes.
 
-    Names that nobody has count as well.
+    Where too many have failed, return nothing: none is tried now. Names that nobody has count as
+    well. The count is committed before the secret is hashed, which takes long: else many attempts
+    at the same time would all be tried.
     """
-    for key, limit in _limits(actor.keys, sign_in_name, address).items():
-        # Attempts with a later time were counted while the clock was fast.
-        is_recent = AttemptRow.at.between(actor.now - ATTEMPTS_WINDOW, actor.now + AHEAD)
-        recent = select(func.count()).where(AttemptRow.key == key, is_recent)
-        if (actor.session.scalar(recent) or 0) >= limit:
-            return True
-    return False
+    with write(actor.session):
+        limits = _limits(actor, name, address, browser, credential)
+        return attempts.count(actor, limits, within=ATTEMPTS_WINDOW)
 
 
-def failed(actor: Actor, sign_in_name: str, address: str, credential: str) -> None:
-    """Count a failed sign-in, and note which `credential` was wrong.
+def failed(actor: Actor, sign_in_name: str, credential: str) -> None:
+    """Note a failed sign-in, and which `credential` was wrong.
 
     The audit log has known sign-in names only: a password may have been typed as the name.
     """
     with write(actor.session):
-        delete_in_order(
-            actor.session, AttemptRow.id, AttemptRow.at <= actor.now - COUNTED, wait=False
-        )
-        actor.session.add_all(
-            AttemptRow(key=key, at=actor.now) for key in _limits(actor.keys, sign_in_name, address)
-        )
         person = find(actor.session, sign_in_name)
         by = person.sign_in_name if person else "unknown"
         replace(actor, by=by).note("sign-in failed", detail=credential)
 
 
 def began(
-    actor: Actor, person: PersonRow, *, token_hash: str, address: str, changed: str = ""
+    actor: Actor,
+    person: PersonRow,
+    *,
+    token_hash: str,
+    address: str,
+    browser: str,
+    via: str = "",
+    changed: str = "",
 ) -> None:
     """Record a sign-in, within the caller's transaction.
 
-    Where credentials were `changed`, all other sign-ins of the person end.
+    `via` names what was used instead of a password. Where credentials were `changed`, all other
+    sign-ins of the person end.
     """
-    counted = list(_limits(actor.keys, person.sign_in_name, address))[:2]
-    delete_in_order(actor.session, AttemptRow.id, AttemptRow.key.in_(counted), wait=False)
+    own = next(iter(_limits(actor, person.sign_in_name, address, browser)))
+    delete_in_order(actor.session, AttemptRow.id, AttemptRow.key == own, wait=False)
     times = {"begun_at": actor.now, "seen_at": actor.now}
     actor.session.add(
         SignInRow(token_hash=token_hash, person_id=person.id, address=address[:64], **times)
     )
     if changed:
         changed_credentials(actor, person, changed, but=token_hash)
-    actor.note("signed in")
+    actor.note("signed in", detail=via)
 
 
 def changed_credentials(actor: Actor, person: PersonRow, change: str, *, but: str = "") -> None:
@@ -275,11 +323,23 @@ def own_sign_ins(session: Session, person: PersonRow) -> list[SignInRow]:
 
 def end(actor: Actor, sign_in_name: str, *, token_hash: str | None) -> None:
     """End one sign-in of a person, or all where `token_hash` is None."""
-    with write(actor.session):
-        person = find(actor.session, sign_in_name)
-        if person is not None:
-            condition = SignInRow.person_id == person.id
-            if token_hash is not None:
-                condition &= SignInRow.token_hash == token_hash
-            if delete_in_order(actor.session, SignInRow.token_hash, condition):
-                actor.note("signed out", sign_in_name, "all sign-ins" if token_hash is None else "")
+    session = actor.session
+    with write(session):
+        person = find(session, sign_in_name)
+        if person is None:
+            return
+        if token_hash is None:
+            session.refresh(person, with_for_update=True)
+            if _end_all(actor, person):
+                actor.note("signed out", sign_in_name, "all sign-ins")
+            return
+        own = (SignInRow.person_id == person.id) & (SignInRow.token_hash == token_hash)
+        if delete_in_order(session, SignInRow.token_hash, own):
+            actor.note("signed out", sign_in_name)
+
+
+def _end_all(actor: Actor, person: PersonRow) -> int:
+    """End all sign-ins of a person, whose row is locked; no browser is a known one any more."""
+    _credential(actor, person).browser_key = secrets.token_hex(16)
+    actor.session.flush()
+    return delete_in_order(actor.session, SignInRow.token_hash, SignInRow.person_id == person.id)

@@ -4,21 +4,19 @@ import secrets
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 
-from sqlalchemy import func, select
-
 from screening.domain.assessment import Screening
 from screening.domain.rules import RuleBook
+from screening.services import attempts
 from screening.storage import drafts, screenings
 from screening.storage.audit import Actor
 from screening.storage.codes import new_reference
-from screening.storage.database import delete_in_order, write
+from screening.storage.database import write
 from screening.storage.drafts import Draft, Typed
-from screening.storage.tables import AttemptRow, ScreeningRow
+from screening.storage.tables import ScreeningRow
 
 # from one address, which all patients in the clinic's network may share
 MOST_BEGUN = 200
 MOST_WRONG = 60
-COUNTED = timedelta(hours=1)
 
 
 class DraftGone(Exception):
@@ -41,11 +39,9 @@ def begin(actor: Actor, *, address: str, keep: timedelta) -> str:
     an address, nothing is counted.
     """
     token = new_token()
-    counted = actor.keys.authenticate("begun", address.encode())
     with write(actor.session):
         if address:
-            _refuse_more(actor, counted, MOST_BEGUN)
-            actor.session.add(AttemptRow(key=counted, at=actor.now))
+            _count(actor, "begun", address, MOST_BEGUN)
         _put(actor, drafts.hash_token(token), Draft(), keep)
     return token
 
@@ -54,13 +50,16 @@ def _put(actor: Actor, token_hash: str, draft: Draft, keep: timedelta) -> None:
     drafts.put(actor.session, actor.keys, token_hash, draft, expires_at=actor.now + keep)
 
 
-def _refuse_more(actor: Actor, counted: bytes, most: int) -> None:
-    """Raise TooManyTries where as many as `most` were counted within the last hour."""
-    is_recent = AttemptRow.at.between(actor.now - COUNTED, actor.now)
-    delete_in_order(actor.session, AttemptRow.id, AttemptRow.at < actor.now - COUNTED, wait=False)
-    tries = select(func.count()).where(AttemptRow.key == counted, is_recent)
-    if (actor.session.scalar(tries) or 0) >= most:
+def _count(actor: Actor, what: str, address: str, most: int) -> list[int]:
+    """Count something from an address.
+
+    Raises TooManyTries where as many as `most` were counted within the last hour.
+    """
+    key = actor.keys.authenticate(what, attempts.network(address).encode())
+    counted = attempts.count(actor, {key: most}, within=attempts.LONGEST)
+    if not counted:
         raise TooManyTries
+    return counted
 
 
 def go_on(actor: Actor, code: str, *, address: str, keep: timedelta) -> str:
@@ -71,9 +70,8 @@ def go_on(actor: Actor, code: str, *, address: str, keep: timedelta) -> str:
     hour, DraftMoved where another device takes the draft at the same moment.
     """
     token = new_token()
-    counted = actor.keys.authenticate("wrong code", address.encode())
     with write(actor.session):
-        _refuse_more(actor, counted, MOST_WRONG)
+        counted = _count(actor, "wrong code", address, MOST_WRONG)
         place = drafts.find(
             actor.session, actor.keys, drafts.hash_code(actor.keys, code), now=actor.now
         )
@@ -83,8 +81,7 @@ def go_on(actor: Actor, code: str, *, address: str, keep: timedelta) -> str:
         if place and draft:
             _put(actor, place.leads_to, Draft(moved=True), keep)
             _put(actor, drafts.hash_token(token), draft, keep)
-        else:
-            actor.session.add(AttemptRow(key=counted, at=actor.now))
+            attempts.forget(actor, counted)
         actor.note("code accepted" if draft else "code refused")
     return token if draft else ""
 

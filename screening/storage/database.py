@@ -2,9 +2,9 @@
 
 Every transaction locks tables in the same order, which prevents deadlocks (PostgreSQL): tables of
 features (`lock_order`), drafts, screenings, entries, same_person, summaries, copies, jobs, people,
-sign-ins, clocks, in_force, editions, approvals, and the end of the audit log last. Several rows of
-a table are locked in the order of their primary key, a draft before the row of its code. Deletion
-of expired rows skips locked rows.
+credentials, passkeys, sign-ins, clocks, in_force, editions, approvals, and the end of the audit log
+last. Several rows of a table are locked in the order of their primary key, a draft before the row
+of its code. Deletion of expired rows skips locked rows. Attempts are counted before all this.
 """
 
 import random
@@ -39,6 +39,7 @@ from screening.storage.tables import Checked, KeyCheckRow, tables_in_lock_order
 BUSY_SECONDS = 10
 LOCK_SECONDS = 30
 BETWEEN_TRIES = (0.001, 0.005)  # seconds
+TURNS = 1  # number of the lock by which transactions take turns (PostgreSQL)
 MOVED = "moved"  # prefix of the names of triggers that close a database
 
 
@@ -219,6 +220,15 @@ def delete_in_order(
     query = delete(key.class_).where(key.in_(locked)).execution_options(synchronize_session=False)
     count: int = session.execute(query).rowcount  # type: ignore[attr-defined]
     return count
+
+
+def take_turns(session: Session) -> None:
+    """Wait until no other transaction that took its turn is open; call it before other locks.
+
+    On SQLite, write transactions take turns anyway.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(func.pg_advisory_xact_lock(TURNS)))
 
 
 def prove_writable(session: Session) -> None:

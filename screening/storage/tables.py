@@ -6,7 +6,7 @@ Columns named `sealed_*` are encrypted; no other column identifies a patient or 
 from datetime import UTC, date, datetime, timedelta
 from typing import ClassVar
 
-from flask_security import RoleMixin, UserMixin
+from flask_security import RoleMixin, UserMixin, WebAuthnMixin
 from sqlalchemy import (
     JSON,
     ColumnElement,
@@ -23,7 +23,14 @@ from sqlalchemy import (
     inspect,
 )
 from sqlalchemy.ext.mutable import MutableList
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapped,
+    Session,
+    mapped_column,
+    object_session,
+    relationship,
+)
 
 from screening.storage.encryption import Keys
 
@@ -395,6 +402,10 @@ class PersonRow(UserMixin, Checked):
     tf_totp_secret: Mapped[str | None] = mapped_column(String(255))
     tf_last_counter: Mapped[int | None]
     mf_recovery_codes: Mapped[list[str] | None] = mapped_column(MutableList.as_mutable(JSON))
+    credential: Mapped["CredentialRow | None"] = relationship()
+    webauthn: Mapped[list["PasskeyRow"]] = relationship(  # type: ignore[assignment]
+        order_by="PasskeyRow.id"
+    )
 
     def place(self, column: str) -> str:
         """Return all values that decide on access, to which the check is bound."""
@@ -404,13 +415,58 @@ class PersonRow(UserMixin, Checked):
         parts = (*names, *map(str, flags), *secrets, str(self.mf_recovery_codes))
         return "|".join(part or "" for part in parts)
 
+    @property
+    def has_second_factor(self) -> bool:
+        """Return whether this person has an authenticator app or a passkey."""
+        return bool(self.tf_totp_secret or self.webauthn)
+
+    @property
+    def fs_webauthn_user_handle(self) -> str:  # type: ignore[override]
+        """Return by what passkeys know this person; it names nobody and never changes."""
+        keys: Keys = object_session(self).info["keys"]()  # type: ignore[union-attr]
+        return keys.authenticate("passkeys", str(self.id).encode()).hex()
+
     def has_role(self, role: str | RoleMixin) -> bool:
         """Return whether this person is a `prescriber`, `staff` or `admin`."""
         return role in self.role_names.split()
 
-    def check_tf_required_setup(self) -> bool:
-        """Return whether this person must set up a second factor."""
-        return self.totp_required
+
+class CredentialRow(Checked):
+    """What else belongs to a person's password; rows of older releases have none.
+
+    A one-time password can be used until `one_time_until`. `former_passwords` has the hashes of the
+    last ones. `browser_key` makes the marks of browsers in which the person has signed in.
+    """
+
+    __tablename__ = "credentials"
+    lock_order = 93
+    bound_to = "person_id one_time_until former_passwords browser_key"
+
+    person_id: Mapped[int] = mapped_column(ForeignKey("people.id"), primary_key=True)
+    one_time_until: Mapped[datetime | None]
+    former_passwords: Mapped[list[str]] = mapped_column(JSON)
+    browser_key: Mapped[str] = mapped_column(String(32))
+
+
+class PasskeyRow(WebAuthnMixin, Checked):
+    """A passkey of a person, in columns named as Flask-Security reads them."""
+
+    __tablename__ = "passkeys"
+    lock_order = 95
+    bound_to = "user_id name credential_id public_key sign_count usage lastuse_datetime"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("people.id"), index=True)
+    name: Mapped[str] = mapped_column(String(64))
+    credential_id: Mapped[bytes] = mapped_column(unique=True)
+    public_key: Mapped[bytes]
+    sign_count: Mapped[int]
+    transports: Mapped[list[str] | None] = mapped_column(JSON)
+    extensions: Mapped[str | None] = mapped_column(Text)
+    usage: Mapped[str] = mapped_column(String(16))
+    backup_state: Mapped[bool]
+    device_type: Mapped[str] = mapped_column(String(16))
+    lastuse_datetime: Mapped[datetime]
 
 
 class SignInRow(Checked):

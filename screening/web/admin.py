@@ -41,6 +41,7 @@ def add_person() -> str:
             typed["full_name"],
             roles,
             hash_password(password),
+            hours=current_installation().settings.one_time_hours,
         )
     except service.NotAccepted as err:
         return _people_page(fault=str(err), typed=typed, chosen=roles)
@@ -63,6 +64,7 @@ def change_person(sign_in_name: str) -> str | Response:
             active=_pressed("enable", "disable"),
             totp_required=_pressed("require-totp", "free-totp"),
             hashed=hash_password(password) if password else None,
+            hours=current_installation().settings.one_time_hours,
         )
     except service.NotAccepted as err:
         return _people_page(fault=str(err))
@@ -92,6 +94,9 @@ def _people_page(
         typed=typed or {"sign_in_name": "", "full_name": ""},
         chosen=chosen or [],
         password=password,
+        one_time_hours=current_installation().settings.one_time_hours,
+        has_ended=service.one_time_password_ended,
+        now=datetime.now(UTC),
     )
 
 

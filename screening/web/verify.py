@@ -3,7 +3,6 @@
 import re
 
 from flask import Blueprint, render_template, request, url_for
-from flask_security import current_user
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from screening.extensions import db
@@ -13,6 +12,7 @@ from screening.storage.search import normal_reference
 from screening.storage.summaries import StoredSummary
 from screening.storage.tables import ScreeningRow
 from screening.web.errors import Page
+from screening.web.sign_in.guards import may_read
 from screening.web.uploads import read_the_rest
 
 blueprint = Blueprint("verify", __name__, url_prefix="/verify")
@@ -41,7 +41,9 @@ def file() -> Page:
     known = summaries.by_file(db.session, current_installation().keys, content)
     if known is not None:
         return _page("unchanged", known)
-    return _page("changed" if _claims_to_be_ours(content) else "unknown file")
+    # Strangers must not learn whether there is a screening with a reference that they made up.
+    is_changed = may_read("prescriber", "staff") and _claims_to_be_ours(content)
+    return _page("changed" if is_changed else "unknown file")
 
 
 @blueprint.errorhandler(RequestEntityTooLarge)
@@ -53,8 +55,7 @@ def _too_large(_error: RequestEntityTooLarge) -> Page:
 
 def _page(result: str, known: StoredSummary | None = None, code: str = "") -> str:
     target = ""
-    # Only prescribers, who may read screenings, get a link to one.
-    if known and current_user.is_authenticated and current_user.has_role("prescriber"):
+    if known and may_read("prescriber"):
         target = url_for("clinic.screening", reference=known.reference)
     keys = current_installation().keys
     has_newer = False

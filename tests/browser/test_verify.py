@@ -41,7 +41,7 @@ def test_a_page_is_checked_by_its_code_and_by_its_file(
     journey.press(page, BY_FILE)
     assert_accessible(page, error=True)
     changed = pdf.replace(b"(D:2", b"(D:1", 1) + b" "
-    for content, verdict in ((pdf, "and is unchanged"), (changed, "This PDF has been changed")):
+    for content, verdict in ((pdf, "and is unchanged"), (changed, "This file is not known here")):
         page.set_input_files(
             "#pdf", {"name": "summary.pdf", "mimeType": "application/pdf", "buffer": content}
         )

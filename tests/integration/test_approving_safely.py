@@ -258,11 +258,14 @@ def test_whoever_is_disabled_while_the_password_is_proved_approves_nothing(
     digest = adopted(sqlite_app)
     dr = Colleague(sqlite_app)
 
-    def disabled_meanwhile(actor: Actor, name: str, *_: object) -> bool:
+    reserve = people.reserve
+
+    def disabled_meanwhile(actor: Actor, name: str, *more: str, **credential: str) -> list[int]:
+        counted = reserve(actor, name, *more, **credential)
         people.change(actor, name, active=False)
-        return False
+        return counted
 
     dr.get(ADDRESS)
-    monkeypatch.setattr(people, "too_many_attempts", disabled_meanwhile)
+    monkeypatch.setattr(people, "reserve", disabled_meanwhile)
     approve(dr, digest)
     assert in_force(sqlite_app) != digest

@@ -55,7 +55,7 @@ def test_a_clock_that_jumps_deletes_nothing_until_somebody_confirms_it(
             actor = Actor(
                 session=db.session, keys=current_installation().keys, now=now + jump, by="test"
             )
-            people.failed(actor, "stranger", "203.0.113.9", "password")
+            people.failed(actor, "stranger", "password")
         with pytest.raises(ClockInDoubt):
             purge(app, now, wall=now + jump + timedelta(seconds=19 * later))
     with pytest.raises(ClockInDoubt):
@@ -265,7 +265,7 @@ def test_nothing_lasts_longer_because_the_clock_was_ahead(
         row.begun_at = row.begun_at + 3 * DAY
         row.seen_at = row.seen_at + 3 * DAY
     assert dr.get("/clinic/").request.path == "/account/sign-in"
-    monkeypatch.setattr(people, "ATTEMPTS_PER_NAME_AND_ADDRESS", 1)
+    monkeypatch.setattr(people, "ATTEMPTS_PER_KNOWN_BROWSER", 1)
     dr.sign_in("wrong")
     dr.sign_in()
     assert "Too many attempts failed" in dr.text

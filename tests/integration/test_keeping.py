@@ -25,6 +25,7 @@ from screening.storage.encryption import new_keys, write_keys
 from screening.storage.private_files import KeyFault
 from screening.storage.tables import EditionRow, ScreeningRow
 from tests.integration.colleague import Colleague
+from tests.integration.test_passkeys import make as make_passkey
 from tests.integration.test_review import sent
 from tests.integration.test_upkeep import change, flask
 from tests.integration.visitor import Visitor
@@ -426,6 +427,7 @@ def test_no_command_touches_tables_of_another_release(
 @pytest.mark.both_databases
 def test_every_row_that_a_bit_was_turned_in_is_found(app: Flask) -> None:
     colleague = Colleague(app, "dr", "prescriber", "admin")
+    make_passkey(colleague)
     colleague.get("/clinic/")
     background.once(app)
     with app.app_context():
@@ -440,6 +442,8 @@ def test_every_row_that_a_bit_was_turned_in_is_found(app: Flask) -> None:
             "address = '192.0.2.1'",
             "token_hash = 'x'",
         ),
+        "credentials": ("one_time_until = '2031-01-01 00:00:00'", "browser_key = 'x'"),
+        "passkeys": ("name = 'x'", "sign_count = 9", "lastuse_datetime = '2031-01-01 00:00:00'"),
         "drafts": ("expires_at = '2031-01-01 00:00:00'", "token_hash = 'x'"),
         "clocks": ("uptime = uptime + 1", "host = 'x'"),
     }

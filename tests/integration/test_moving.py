@@ -25,6 +25,8 @@ from screening.settings import Settings
 from screening.storage.database import DatabaseNotReady
 from screening.storage.tables import Base
 from tests.integration.colleague import Colleague, add_person
+from tests.integration.test_passkeys import make as make_passkey
+from tests.integration.test_passkeys import use as use_passkey
 from tests.integration.test_review import sent
 from tests.integration.test_upkeep import change, flask
 from tests.integration.visitor import NO_TO_ALL, Visitor
@@ -61,6 +63,7 @@ def test_everything_is_there_after_the_move_and_goes_on(
     sqlite_app: Flask, target: str, start: Start, tmp_path: Path
 ) -> None:
     dr = Colleague(sqlite_app)
+    device = make_passkey(dr)
     reference = sent(sqlite_app)
     dr.decide(reference, "proceed")
     halfway = Visitor(sqlite_app)
@@ -86,6 +89,9 @@ def test_everything_is_there_after_the_move_and_goes_on(
     assert halfway.send() != reference
     assert "Dr dr" in dr.get(f"/clinic/screenings/{reference}").text
     add_person(moved, "second", "staff")
+    elsewhere = Visitor(moved)
+    use_passkey(elsewhere, device)
+    assert elsewhere.path == "/clinic/"
 
     with pytest.raises(DatabaseNotReady, match="was moved to PostgreSQL; set database_url"):
         check_ready(sqlite_app)

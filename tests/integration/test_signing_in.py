@@ -378,7 +378,7 @@ def test_a_recovery_code_replaces_the_phone_once(app: Flask, dr: Colleague) -> N
 def test_an_admin_can_require_the_second_factor(app: Flask, dr: Colleague) -> None:
     run(app, "people", "require-totp", "dr")
     assert dr.get("/clinic/").request.path == "/account/second-factor"
-    assert "An admin requires it" in dr.text
+    assert "It is required for your account" in dr.text
     assert "Remove the second factor" not in dr.text
     codes(dr)
     assert dr.get("/clinic/").request.path == "/clinic/"

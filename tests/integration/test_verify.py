@@ -5,14 +5,18 @@ from __future__ import annotations
 import itertools
 import random
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from typing import Any
 
 import pytest
 from flask import Flask
 from pypdf import PdfReader
+from sqlalchemy import Engine, event
 
 from screening.domain.answers import NAME_LENGTH, TEXT_LENGTH
+from screening.extensions import db
 from screening.installation import current_installation
 from screening.storage.search import normal_reference
 from screening.web.uploads import FILE_BYTES
@@ -34,6 +38,21 @@ def pdf(app: Flask) -> bytes:
     with app.app_context():
         content: bytes = current_installation().printer.pdf(reference)
     return content
+
+
+@contextmanager
+def recorded(engine: Engine) -> Iterator[list[str]]:
+    """The statements that are sent to the database meanwhile."""
+    statements: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
+        statements.append(statement)
+
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield statements
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
 
 
 def code_on(pdf: bytes) -> str:
@@ -78,9 +97,36 @@ def test_one_changed_byte_anywhere_is_found(app: Flask, pdf: bytes) -> None:
         changed[place] ^= 1 << chance.randrange(8)
         text = upload(visitor, bytes(changed))
         assert "unchanged" not in text, place
-        assert "This PDF has been changed" in text or "This file is not known here" in text
+        assert "This file is not known here" in text
+    staff = Colleague(app, "reception", "staff")
     for other in (pdf + b"\n", pdf[:-1], pdf[1:]):
-        assert "This PDF has been changed" in upload(visitor, other)
+        assert "This file is not known here" in upload(visitor, other)
+        assert "This PDF has been changed" in upload(staff, other)
+
+
+def test_strangers_do_not_learn_whether_a_reference_exists(app: Flask, pdf: bytes) -> None:
+    """The same answer after the same questions to the database."""
+    found = re.search(rb"\b[0-9A-Z]{4}-[0-9A-Z]{4}\b", pdf)
+    assert found is not None
+    known = found[0].decode()
+    made_up = known[:-1] + ("A" if known[-1] != "A" else "B")
+    ended = Colleague(app, "away", "staff")
+    flask(app, "people", "disable", "away")
+
+    def asked(who: Visitor, reference: str) -> tuple[str, int]:
+        who.get("/verify")
+        with app.app_context(), recorded(db.engine) as statements:
+            who.get(f"/verify?code={reference}")
+            by_code = who.text
+            by_file = upload(who, b"%PDF-1.7 " + reference.encode())
+        return (by_code + by_file).replace(reference, ""), len(statements)
+
+    for stranger in (Visitor(app), ended, Colleague(app, "it", "admin")):
+        assert asked(stranger, known) == asked(stranger, made_up)
+    for role in ("staff", "prescriber"):
+        colleague = Colleague(app, role, role)
+        assert "This PDF has been changed" in asked(colleague, known)[0]
+        assert "This PDF has been changed" not in asked(colleague, made_up)[0]
 
 
 def test_what_is_not_from_here_is_not_known(app: Flask, pdf: bytes) -> None:

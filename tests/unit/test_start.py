@@ -17,8 +17,7 @@ ROOT = Path(__file__).parent.parent.parent
     [
         (
             "import wsgi",
-            {"alembic", "cryptography.x509", "markdown_it", "pyhanko", "weasyprint"}
-            | {"screening.cli.init"},
+            {"alembic", "zxcvbn", "markdown_it", "pyhanko", "weasyprint"} | {"screening.cli.init"},
         ),
         ("import screening.printing.renderer", {"flask", "sqlalchemy", "cryptography"}),
     ],

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from screening.domain.answers import Patient
 from screening.features.tablet.tables import TabletRow
 from screening.services import questionnaire
-from screening.services.people import AHEAD
+from screening.services.attempts import AHEAD
 from screening.storage import drafts, screenings
 from screening.storage.audit import Actor
 from screening.storage.database import write

@@ -16,6 +16,7 @@ from screening.reports import paper
 from screening.reports.paper import follow_up_places
 from screening.reports.summary import day
 from screening.services import questionnaire
+from screening.services.attempts import network
 from screening.settings import LOOPBACK
 from screening.storage import drafts
 from screening.storage.audit import Actor
@@ -71,7 +72,7 @@ def start() -> Page:
 def begin() -> Page:
     """Begin a new questionnaire."""
     address = request.remote_addr or ""
-    if address in LOOPBACK:
+    if network(address) in LOOPBACK:
         address = ""
     token = questionnaire.begin(current_actor(), address=address, keep=keep_draft())
     session["language"] = language.chosen()

@@ -21,9 +21,10 @@ from wtforms import PasswordField, StringField
 
 from screening.extensions import db
 from screening.installation import current_installation
-from screening.services import people
-from screening.storage.database import begin_write
+from screening.services import attempts, people
+from screening.storage.database import begin_write, write
 from screening.storage.tables import PersonRow
+from screening.web.sign_in import known_browser
 from screening.web.sign_in.guards import current_actor
 
 CODE_WINDOW = 30  # seconds by which the clock of a phone may differ
@@ -81,30 +82,40 @@ class Counted:
         return bool(person.password == hashed and person.active)
 
     def validate(self, **kwargs: Any) -> bool:
-        """Return whether the attempt is right, and count a failure.
+        """Return whether the attempt is right. It counts as failed until it is.
 
         Too many failures are refused, whether the name is known or not.
         """
-        actor = current_actor()
-        name = self.tried_name()
-        address = request.remote_addr or ""
-        if people.too_many_attempts(actor, name, address):
-            self.form_errors = [
-                _("Too many attempts failed. Wait 15 minutes, or ask an admin for a new password.")
-            ]
-            return False
         if not _proving.acquire(timeout=PATIENCE):
             self.form_errors = [
                 _("Many people are signing in at this moment. Wait a few seconds, then try again.")
             ]
             return False
         try:
-            if self.fits(**kwargs):
-                return True
+            return self._try(**kwargs)
         finally:
             _proving.release()
-        if not getattr(self, "is_setup", False):
-            people.failed(actor, name, address, self.presented)
+
+    def _try(self, **kwargs: Any) -> bool:
+        actor = current_actor()
+        name = self.tried_name()
+        browser = known_browser.mark_of(people.find(db.session, name))
+        counted = people.reserve(
+            actor, name, request.remote_addr or "", browser, credential=self.presented
+        )
+        if not counted:
+            self.form_errors = [
+                _("Too many attempts failed. Wait 15 minutes, or ask an admin for a new password.")
+            ]
+            return False
+        if self.fits(**kwargs):
+            attempts.forget(actor, counted)
+            return True
+        if getattr(self, "is_setup", False):
+            with write(db.session):
+                attempts.forget(actor, counted)
+        else:
+            people.failed(actor, name, self.presented)
         return False
 
 
@@ -130,10 +141,22 @@ class SignInForm(Counted, LoginForm):
         if self.user is not None:
             self.user.unseal(current_installation().keys, "sealed_check")
         if super().validate(**kwargs):
-            return True
+            return not self._has_ended()
         self.sign_in_name.errors = self.password.errors = ()
         self.form_errors = self.form_errors or [_("The name or the password is wrong.")]
         return False
+
+    def _has_ended(self) -> bool:
+        """Return whether the right password is a one-time password that can be used no longer."""
+        actor = current_actor(self.user)
+        if not people.one_time_password_ended(self.user, actor.now):
+            return False
+        actor.note("sign-in failed", detail="one-time password ended")
+        db.session.commit()
+        self.form_errors = [
+            _("This one-time password has ended. Ask an admin of the clinic for a new one.")
+        ]
+        return True
 
 
 class ConfirmForm(Counted, VerifyForm):
@@ -158,8 +181,14 @@ class ProofForm(ConfirmForm):
             self.presented = "code"
             self.code.errors = [_("The code is wrong, or was used before")]
             return False
-        db.session.commit()
         return True
+
+    def validate(self, **kwargs: Any) -> bool:
+        """Return whether both are right, which is recorded at once."""
+        is_right = super().validate(**kwargs)
+        if is_right:
+            db.session.commit()
+        return is_right
 
 
 class ChangeForm(Counted, ChangePasswordForm):
@@ -173,6 +202,13 @@ class ChangeForm(Counted, ChangePasswordForm):
     def is_setup(self) -> bool:
         """Return whether the present password was right, so that the failure does not count."""
         return not self.password.errors
+
+    def fits(self, **kwargs: Any) -> bool:
+        """Return whether the change is accepted; if so keep the hash of the present password."""
+        if not super().fits(**kwargs):
+            return False
+        people.remember_password(current_actor(), current_user)
+        return True
 
 
 class GoodOnce(Counted):

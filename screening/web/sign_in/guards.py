@@ -61,13 +61,19 @@ def _refusal(roles: tuple[str, ...], *, fresh: bool, counts: bool) -> Any:
         people.seen(session=db.session, token_hash=row.token_hash, now=datetime.now(UTC))
     if current_user.password_is_one_time:
         return redirect(url_for_security("change_password"))
-    if current_user.totp_required and not current_user.tf_totp_secret:
+    if needs_second_factor(current_user) and not current_user.has_second_factor:
         return redirect(url_for_security("two_factor_setup"))
     if roles and not any(current_user.has_role(role) for role in roles):
         abort(403)
     if fresh and not is_fresh():
         return redirect(url_for_security("verify", next=url_for("admin.people")))
     return None
+
+
+def needs_second_factor(person: PersonRow) -> bool:
+    """Return whether more than a password is required of this person."""
+    required = current_installation().settings.require_second_factor
+    return person.totp_required or not {"all", *person.role_names.split()}.isdisjoint(required)
 
 
 def is_fresh() -> bool:
@@ -89,6 +95,13 @@ def current_sign_in() -> SignInRow | None:
     for sealed in (row, current_user):
         sealed.unseal(current_installation().keys, "sealed_check")
     return row
+
+
+def may_read(*roles: str) -> bool:
+    """Return whether somebody with one of these roles is signed in, on a page for everybody."""
+    if not current_user.is_authenticated or current_sign_in() is None:
+        return False
+    return any(current_user.has_role(role) for role in roles)
 
 
 def forget_sign_in() -> None:

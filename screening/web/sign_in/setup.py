@@ -4,7 +4,7 @@ import base64
 import hashlib
 import re
 import secrets
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -12,7 +12,6 @@ from flask import Flask, abort, g, redirect, request, session, url_for
 from flask_login import user_logged_out
 from flask_login.utils import _user_context_processor
 from flask_security import (
-    FSQLALiteUserDatastore,
     RoleMixin,
     Security,
     current_user,
@@ -20,14 +19,16 @@ from flask_security import (
     tf_profile_changed,
     url_for_security,
     user_authenticated,
+    wan_deleted,
+    wan_registered,
 )
 
 from screening.extensions import db
 from screening.installation import Installation
 from screening.services import people
 from screening.storage.drafts import hash_token
-from screening.storage.tables import PersonRow
-from screening.web.sign_in import views
+from screening.storage.tables import PasskeyRow, PersonRow
+from screening.web.sign_in import known_browser, passkeys, views
 from screening.web.sign_in.forms import (
     CODE_WINDOW,
     ChangeForm,
@@ -45,11 +46,16 @@ from screening.web.sign_in.guards import (
     current_sign_in,
     forget_sign_in,
     is_fresh,
+    needs_second_factor,
 )
+from screening.web.sign_in.passwords import PasswordRules
 
 OWN_PATH = re.compile(r"/(clinic|admin|account)/[\w./?=&%:@+-]*")
 NOT_USED = {"security.two_factor_rescue", "security.tf_select"}
-CHANGES = {
+PASSKEYS = {"security.wan_register", "security.wan_register_response", "security.wan_delete"}
+# A signed-in person who opened these would be signed out.
+FOR_STRANGERS = {"security.two_factor_token_validation", "security.wan_signin_response"}
+CHANGES = PASSKEYS | {
     "security.two_factor_setup",
     "security.two_factor_setup_validate",
     "security.mf_recovery_codes",
@@ -91,6 +97,20 @@ def init_app(app: Flask, installation: Installation) -> None:
         SECURITY_TWO_FACTOR_RESCUE_EMAIL=False,
         SECURITY_MULTI_FACTOR_RECOVERY_CODES=True,
         SECURITY_MULTI_FACTOR_RECOVERY_CODES_KEYS=[base64.urlsafe_b64encode(codes)],
+        SECURITY_WEBAUTHN=True,
+        SECURITY_WAN_REGISTER_URL="/passkeys",
+        SECURITY_WAN_SIGNIN_URL="/passkey",
+        SECURITY_WAN_DELETE_URL="/passkey-removal",
+        SECURITY_WAN_ALLOW_AS_VERIFY=[],
+        SECURITY_WAN_ALLOW_USER_HINTS=False,
+        SECURITY_WAN_NAME_ALLOWED_CHARS=["L", "M", "N", "P", "S", "Zs"],
+        SECURITY_INPUT_NORMALIZE_FORM="NFC",
+        SECURITY_WAN_RP_NAME=installation.settings.clinic_name,
+        SECURITY_WAN_POST_REGISTER_VIEW="/account/recovery-codes?show_codes=1",
+        SECURITY_TWO_FACTOR_IMPLEMENTATIONS={
+            "code": "flask_security.twofactor.CodeTfPlugin",
+            "webauthn": "screening.web.sign_in.passkeys.PasskeyFactor",
+        },
         SECURITY_TOTP_SECRETS={"1": totp.hex()},
         SECURITY_TOTP_ISSUER=installation.settings.clinic_name.replace(":", " "),
         SECURITY_FRESHNESS=FRESH,
@@ -100,29 +120,42 @@ def init_app(app: Flask, installation: Installation) -> None:
         SECURITY_CLI_USERS_NAME=None,
         SECURITY_CLI_ROLES_NAME=None,
     )
-    Security(
+    security = Security(
         app,
-        FSQLALiteUserDatastore(db, PersonRow, RoleMixin),
+        passkeys.PasskeyStore(db, PersonRow, RoleMixin, PasskeyRow),
         login_form=SignInForm,
         verify_form=ConfirmForm,
         two_factor_verify_code_form=CodeForm,
         mf_recovery_form=RecoveryForm,
         mf_recovery_codes_util_cls=NotedCodes,
         change_password_form=ChangeForm,
+        password_util_cls=PasswordRules,
         totp_cls=OnceOnlyTotp,
+        webauthn_util_cls=passkeys.PasskeyRules,
+        wan_register_response_form=passkeys.NewPasskeyForm,
+        wan_signin_response_form=passkeys.PasskeyForm,
     )
+    security.datetime_factory = partial(datetime.now, UTC)  # for the last use of a passkey
     # The person is looked up only where a page uses it: patients' pages do not. No page uses the
     # identity of Flask-Principal.
-    app.before_request_funcs[None].remove(app.extensions["security"].principal._on_before_request)
+    app.before_request_funcs[None].remove(security.principal._on_before_request)
     app.template_context_processors[None].remove(_user_context_processor)
-    app.jinja_env.globals["current_user"] = current_user
+    app.jinja_env.globals.update(
+        current_user=current_user,
+        needs_second_factor=needs_second_factor,
+        passkeys_work=passkeys.passkeys_work,
+        waits_for_passkey=passkeys.waits_for_passkey,
+    )
     app.before_request(_check_request)
     user_authenticated.connect(_record_sign_in, app)
     user_logged_out.connect(_end_sign_in, app)
-    tf_profile_changed.connect(
-        partial(_record_second_factor, "second factor set up"), app, weak=False
-    )
-    tf_disabled.connect(partial(_record_second_factor, "second factor removed"), app, weak=False)
+    for signal, what in (
+        (tf_profile_changed, "second factor set up"),
+        (tf_disabled, "second factor removed"),
+        (wan_registered, "passkey added"),
+        (wan_deleted, "passkey removed"),
+    ):
+        signal.connect(partial(_record_second_factor, what), app, weak=False)
     app.register_blueprint(views.blueprint)
 
 
@@ -147,13 +180,16 @@ def _check_request() -> Any:
     if current_sign_in() is None:
         forget_sign_in()
         return None
-    if request.endpoint == "security.two_factor_token_validation":
-        return redirect(url_for("account.own"))  # this page would sign out a signed-in person
+    if request.endpoint in FOR_STRANGERS:
+        return redirect(url_for("account.own"))
     if request.endpoint in CHANGES:
         if not is_fresh():
-            return redirect(url_for_security("verify", next=url_for_security("two_factor_setup")))
-        if request.endpoint == "security.mf_recovery_codes" and not current_user.tf_totp_secret:
+            page = "wan_register" if request.endpoint in PASSKEYS else "two_factor_setup"
+            return redirect(url_for_security("verify", next=url_for_security(page)))
+        if request.endpoint == "security.mf_recovery_codes" and not current_user.has_second_factor:
             return redirect(url_for("account.own"))  # these codes replace a second factor
+        if "disable" in request.form.getlist("setup") and needs_second_factor(current_user):
+            return redirect(url_for_security("two_factor_setup"))
         if request.method == "POST":
             begin_write_about(current_user)
     return None
@@ -184,8 +220,11 @@ def _record_sign_in(
         user,
         token_hash=hash_token(token),
         address=request.remote_addr or "",
+        browser=known_browser.mark_of(user),
+        via="passkey" if "webauthn" in (authn_via or ()) else "",
         changed=changed,
     )
+    known_browser.remember(user)
 
 
 def _end_sign_in(app: Flask, **more: object) -> None:
@@ -197,8 +236,9 @@ def _end_sign_in(app: Flask, **more: object) -> None:
 
 def _record_second_factor(what: str, app: Flask, user: PersonRow, **more: object) -> None:
     """Record the change of a person's second factor, within the transaction that changes it."""
-    user.mf_recovery_codes = None  # these belong to the old second factor
-    if user.tf_totp_secret:
+    if "passkey" not in what:
+        user.mf_recovery_codes = None  # these belong to the old app
+    if user.has_second_factor and not user.mf_recovery_codes:
         app.extensions["security"].mf_recovery_codes_util.create_recovery_codes(user)
     people.changed_credentials(
         current_actor(user), user, what, but=hash_token(session.get("sign_in", ""))

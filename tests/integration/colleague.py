@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime
 from functools import cached_property
 
-from flask import Flask, session
+from flask import Flask
 from flask_security import hash_password, login_user
 from werkzeug.test import TestResponse
 
@@ -56,10 +56,10 @@ class Colleague(Visitor):
         with app.test_request_context(environ_base=self.client.environ_base):
             login_user(people.find(db.session, name), authn_via=["password"])
             db.session.commit()
-            response = app.make_response("")
-            app.session_interface.save_session(app, session, response)
-        name, _, value = response.headers["Set-Cookie"].split(";")[0].partition("=")
-        self.client.set_cookie(name, value)
+            response = app.process_response(app.make_response(""))
+        for cookie in response.headers.getlist("Set-Cookie"):
+            name, _, value = cookie.split(";")[0].partition("=")
+            self.client.set_cookie(name, value)
 
     @cached_property
     def page(self) -> TestResponse:

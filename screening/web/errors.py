@@ -6,6 +6,7 @@ from functools import partial
 
 from flask import Flask, current_app, g, redirect, render_template, request, url_for
 from flask_wtf.csrf import CSRFError, generate_csrf
+from gunicorn.http.errors import InvalidChunkSize
 from sqlalchemy.exc import DataError
 from werkzeug.exceptions import BadRequest, HTTPException, SecurityError
 from werkzeug.wrappers import Response
@@ -35,7 +36,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(CSRFError, _form_expired)
     app.add_url_rule("/cookies", "cookies", _cookies)
     app.register_error_handler(SecurityError, _wrong_host)
-    for impossible in (DataError, OverflowError, NeverShown):
+    for impossible in (DataError, OverflowError, NeverShown, InvalidChunkSize):
         app.register_error_handler(impossible, _impossible)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _unexpected)
@@ -88,7 +89,7 @@ def _http_error(error: HTTPException) -> tuple[str, int]:
 
 
 def _impossible(error: Exception) -> tuple[str, int]:
-    """Answer 400 to a request that no page sends, such as one with a number too large to store."""
+    """Answer 400 to a request that no page sends, such as one with too large a number."""
     log.warning("request refused: %s, endpoint %s", type(error).__name__, request.endpoint)
     db.session.rollback()  # PostgreSQL executes nothing more within this transaction
     return _http_error(BadRequest())

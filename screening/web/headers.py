@@ -56,7 +56,7 @@ def init_app(app: Flask) -> None:
         if not is_static and request.endpoint not in ABOUT_NOBODY:
             response.headers["Cache-Control"] = "no-store"
         # Only with the present version: during an upgrade an old page may request a new file.
-        if is_static and response.status_code == 200:
+        if is_static and response.status_code == 200 and request.method != "OPTIONS":
             name = request.path.removeprefix("/static/")
             if request.args.get("v") == _version(_file(name)):
                 response.headers["Cache-Control"] = f"public, max-age={ONE_YEAR}, immutable"

@@ -210,12 +210,12 @@ class Patient(Browser):
 
 
 class Prescriber(Browser):
-    """A browser with a signed-in prescriber."""
+    """A browser with a signed-in prescriber, or somebody with another role."""
 
     @classmethod
-    def added_to(cls, clinic: Clinic, name: str = "dr") -> Prescriber:
+    def added_to(cls, clinic: Clinic, name: str = "dr", role: str = "prescriber") -> Prescriber:
         """Add a person, sign in and choose a password."""
-        printed = clinic.flask("people", "add", name, "--role", "prescriber")
+        printed = clinic.flask("people", "add", name, "--role", role)
         match = re.search(r"password (\S+)", printed)
         assert match is not None, printed
         prescriber = cls(clinic.url)

@@ -78,6 +78,30 @@ def test_whoever_closes_only_one_half_is_answered(server: Server) -> None:
         assert opened.recv(100).startswith(b"HTTP/1.1 200")
 
 
+@pytest.mark.parametrize(
+    "request_line", ["Ptolemy / HTTP/1.1", "GET /Ptolemy\xff HTTP/1.1", "GET / HTTP/Ptolemy"]
+)
+def test_what_cannot_be_read_is_refused_and_the_log_does_not_quote_it(
+    server: Server, request_line: str
+) -> None:
+    refused = server.printed.count("Bad Request: ")
+    with closing(connected(server)) as opened:
+        opened.sendall(request_line.encode("latin-1") + b"\r\nHost: Ptolemy\r\n\r\n")
+        assert opened.recv(1000).startswith(b"HTTP/1.1 400 ")
+    assert server.printed.count("Bad Request: ") == refused + 1
+    assert "Ptolemy" not in server.printed
+
+
+def test_a_form_in_broken_chunks_is_refused_as_other_bad_requests_are(server: Server) -> None:
+    with closing(connected(server)) as opened:
+        head = FORM.replace(b"%b", server.address.encode()).replace(b"/about-you", b"/verify")
+        opened.sendall(head + b"Transfer-Encoding: chunked\r\n\r\nxyz\r\nname=\r\n0\r\n\r\n")
+        opened.shutdown(socket.SHUT_WR)
+        answer = b"".join(iter(lambda: opened.recv(10_000), b""))
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"<title>" in answer
+
+
 def connected(server: Server) -> socket.socket:
     host, _, port = server.address.partition(":")
     return socket.create_connection((host, int(port)), timeout=10)

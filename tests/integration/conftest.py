@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import shutil
+import tomllib
 from collections.abc import Callable, Iterator
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 import psycopg
 import pytest
 from flask import Flask
-from jinja2 import FileSystemBytecodeCache
+from jinja2 import BytecodeCache
+from jinja2.bccache import Bucket
 from passlib.hash import argon2
-from sqlalchemy import event
+from sqlalchemy import Engine, event
+from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.orm import ORMExecuteState, Session
 from werkzeug.routing import Rule
 
@@ -68,9 +74,13 @@ def _spared() -> Iterator[None]:
 
     - Passwords are hashed fast, but for tests that ask for `slow_hashing`.
     - Werkzeug compiles what builds an address once for each rule and not for each application.
+    - SQLAlchemy compiles a statement once for each kind of database and not for each engine: all
+      engines of a driver share one cache, in which their dialects are the same key.
+    - The same TOML is parsed once.
     """
     compile_builder = Rule._compile_builder
     compiled: dict[tuple[object, ...], Any] = {}
+    statements: dict[object, Any] = {}
 
     def compile_once(rule: Rule, append_unknown: bool = True) -> Any:
         key = (rule.rule, *rule._trace, append_unknown, *(rule.defaults or {}).items())
@@ -82,6 +92,17 @@ def _spared() -> Iterator[None]:
         for name, value in FAST_HASHING.items():
             patch.setattr(argon2, name, value)
         patch.setattr(Rule, "_compile_builder", compile_once)
+        patch.setattr(DefaultDialect, "__hash__", lambda dialect: hash(type(dialect)))
+        patch.setattr(DefaultDialect, "__eq__", lambda dialect, other: type(dialect) is type(other))
+        parse = cache(tomllib.loads)
+        patch.setattr(tomllib, "loads", lambda text: deepcopy(parse(text)))
+        create_engine = Engine.__init__
+
+        def share_compiled(engine: Engine, *args: Any, **more: Any) -> None:
+            create_engine(engine, *args, **more)
+            engine._compiled_cache = statements
+
+        patch.setattr(Engine, "__init__", share_compiled)
         yield
 
 
@@ -100,20 +121,30 @@ def slow_hashing(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(argon2, name, value)
 
 
-@pytest.fixture(scope="session")
-def compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> FileSystemBytecodeCache:
-    """What applications share, so that each need not compile the templates again."""
-    return FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
+class InMemory(BytecodeCache):
+    """Compiled templates, which all applications share."""
+
+    def __init__(self) -> None:
+        self.compiled: dict[tuple[str, str], CodeType | None] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        bucket.code = self.compiled.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self.compiled[bucket.key, bucket.checksum] = bucket.code
+
+
+TEMPLATES = InMemory()
 
 
 @pytest.fixture
-def start(compiled_templates: FileSystemBytecodeCache) -> Iterator[Callable[[Settings], Flask]]:
+def start() -> Iterator[Callable[[Settings], Flask]]:
     """Create an application; its connections are closed after the test."""
     started: list[Flask] = []
 
     def start(settings: Settings) -> Flask:
         started.append(create_app(settings))
-        started[-1].jinja_env.bytecode_cache = compiled_templates
+        started[-1].jinja_env.bytecode_cache = TEMPLATES
         with started[-1].app_context():
             _ = alembic.config  # before the first request, as in a command; tests mix the two
         return started[-1]

@@ -99,6 +99,7 @@ def test_a_browser_that_keeps_cookies_is_told_that_the_page_was_open_for_too_lon
     sqlite_app: Flask,
 ) -> None:
     visitor = Visitor(sqlite_app)
+    visitor.get("/")
     close_the_browser(visitor)
     visitor.post("/")
     assert "This page was open for too long" in visitor.text

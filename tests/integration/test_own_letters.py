@@ -37,6 +37,8 @@ from tests.integration.test_printed_summary import (
     words,
 )
 
+pytestmark = pytest.mark.prints
+
 # A name, or a word where we know of none, in each script that is in use today.
 NAMES = {
     "Latin": "Nguyễn Thị Ánh ẞ",

@@ -35,7 +35,7 @@ from tests.storing import book_in_force
 LANGUAGES = ("en", "es")
 LARGE = 18  # points
 
-pytestmark = pytest.mark.one_database
+pytestmark = [pytest.mark.one_database, pytest.mark.prints]
 
 
 def text_of(pdf: bytes) -> str:

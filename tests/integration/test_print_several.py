@@ -18,7 +18,7 @@ from screening.storage.tables import AuditRow, JobRow, ScreeningRow
 from tests.integration.colleague import Colleague
 from tests.integration.test_review import PREGNANT, sent
 
-pytestmark = pytest.mark.one_database
+pytestmark = [pytest.mark.one_database, pytest.mark.prints]
 both_databases = pytest.mark.both_databases
 
 

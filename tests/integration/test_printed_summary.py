@@ -39,6 +39,8 @@ from screening.rulebooks.load import load
 from screening.settings import Settings
 from tests.builders import all_no, book, book_with
 
+pytestmark = pytest.mark.prints
+
 AT = datetime(2026, 11, 23, 10, 40, tzinfo=UTC)
 NO_TO_ALL = all_no()
 YES_TO_ALL = {question.id: "yes" for question in book().questions}

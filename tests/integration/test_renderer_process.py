@@ -17,6 +17,8 @@ from screening.printing import renderer_process
 from screening.printing.renderer import Page
 from screening.printing.renderer_process import PrintingFailed, RendererProcess
 
+pytestmark = pytest.mark.prints
+
 
 def page(inner: str) -> Page:
     html = f'<html lang="en"><title>Page</title><h1>Page</h1>{inner}</html>'

@@ -66,3 +66,9 @@ def test_a_file_that_changed_has_another_address(
 
 def test_what_is_no_file_is_an_error_page(sqlite_app: Flask) -> None:
     assert kept(sqlite_app, "/static/css/none.css?v=0123456789ab")[0] == 404
+
+
+def test_what_can_be_asked_of_a_file_is_told_whether_there_is_one_or_not(sqlite_app: Flask) -> None:
+    client = sqlite_app.test_client()
+    for name in ("css/app.css", "nothing.css", "../wsgi.py"):
+        assert client.options(f"/static/{name}").status_code == 200

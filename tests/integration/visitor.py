@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cached_property
 from html import unescape
 
 from flask import Flask
@@ -31,7 +32,11 @@ class Visitor:
 
     def __init__(self, app: Flask) -> None:
         self.client: FlaskClient = app.test_client()
-        self.page: TestResponse = self.get("/")
+
+    @cached_property
+    def page(self) -> TestResponse:
+        """The page that is open: the first one, until another one is opened."""
+        return self.client.get("/", follow_redirects=True)
 
     @property
     def text(self) -> str:

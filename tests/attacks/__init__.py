@@ -1,0 +1,1 @@
+"""Attacks that run by themselves: generated requests, scanners, known advisories."""

@@ -3,6 +3,7 @@
 import click
 
 from screening.cli.common import commands
+from screening.installation import current_installation
 from screening.operating.doctor import examined
 from screening.settings import as_called
 
@@ -16,7 +17,7 @@ def doctor() -> None:
         False: click.style("FAULT", fg="red", bold=True),
     }
     is_well = True
-    for ok, subject, words in examined():
+    for ok, subject, words in examined(current_installation()):
         is_well = is_well and ok is not False
         click.echo(f"{marks[ok]}  {subject}: {as_called(words)}")
     raise SystemExit(0 if is_well else 1)

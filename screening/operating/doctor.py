@@ -11,7 +11,7 @@ from sqlalchemy.exc import DatabaseError
 
 from screening.domain.rules import BASE_LANGUAGE
 from screening.extensions import db
-from screening.installation import Installation, current_installation
+from screening.installation import Installation
 from screening.operating import drill, overlooked, retention
 from screening.operating.clock import doubt
 from screening.operating.readiness import START_FAULTS, not_reachable
@@ -38,9 +38,8 @@ LATE = timedelta(days=2)  # for a daily task
 APART = timedelta(seconds=10)
 
 
-def examined() -> Iterator[tuple[bool | None, str, str]]:
+def examined(installation: Installation) -> Iterator[tuple[bool | None, str, str]]:
     """Yield the result of each check: whether it is well (None: a note), its subject, a message."""
-    installation = current_installation()
     packages = ("flask", "weasyprint", "cryptography")
     yield True, "versions", ", ".join(f"{name} {version(name)}" for name in packages)
     missing = fonts.missing_parts()
@@ -70,7 +69,7 @@ def examined() -> Iterator[tuple[bool | None, str, str]]:
         search.check(db.session, installation.keys)
         address = db.engine.url.render_as_string()
         yield True, "database", f"{address}: the tables are those of this release"
-        yield from _examined_data(datetime.now(UTC))
+        yield from _examined_data(installation, datetime.now(UTC))
     except START_FAULTS as err:
         yield False, "database", str(err)
     except DatabaseError as err:
@@ -87,8 +86,9 @@ def _server_fault(url: str) -> str:
         return f"{url} does not answer: {getattr(err, 'reason', err) or type(err).__name__}"
 
 
-def _examined_data(now: datetime) -> Iterator[tuple[bool | None, str, str]]:
-    installation = current_installation()
+def _examined_data(
+    installation: Installation, now: datetime
+) -> Iterator[tuple[bool | None, str, str]]:
     newest = audit.last(db.session)
     in_doubt = doubt(db.session)
     apart = abs(database.clock(db.session, local=now) - now)
@@ -146,7 +146,7 @@ def _examined_data(now: datetime) -> Iterator[tuple[bool | None, str, str]]:
     words += ": see flask outbox list" if troubled else ""
     words += ", is flask outbox run needed?" if jobs.idle else ""
     yield not troubled, "outbox", words
-    yield from _examined_signing(now)
+    yield from _examined_signing(installation, now)
     for check in installation.points.checks:
         yield from check()
 
@@ -200,9 +200,9 @@ def _examined_rule_book(installation: Installation) -> Iterator[tuple[bool | Non
         yield None, "new rules", words
 
 
-def _examined_signing(now: datetime) -> Iterator[tuple[bool, str, str]]:
+def _examined_signing(installation: Installation, now: datetime) -> Iterator[tuple[bool, str, str]]:
     try:
-        signature = current_installation().signature
+        signature = installation.signature
         if signature is None:
             yield True, "signature", "PDFs are not signed; to sign them: flask signing-key create"
         else:

@@ -26,7 +26,7 @@ def init_app(app: Flask, ours: Installation) -> None:
             kind=channel.job,
             label=channel.name,
             every_edition=channel.every_edition,
-            work=partial(service.deliver_next, channel),
+            work=partial(service.deliver_next, ours, channel),
         )
         for channel in channels.values()
     )

@@ -13,15 +13,15 @@ from screening.domain.evaluate import evaluate
 from screening.domain.rules import BASE_LANGUAGE, RuleBook
 from screening.extensions import db
 from screening.features.deliveries.channel import JOB_PREFIX, Channel, Document
-from screening.installation import current_installation
+from screening.installation import Installation
 from screening.printing.pdf import print_summary
 from screening.reports.summary import summarise
 from screening.services import jobs
 from screening.services.editions import assess
+from screening.settings import Settings
 from screening.storage import outbox, screenings, summaries
 from screening.storage.audit import Actor
 from screening.storage.database import write
-from screening.storage.encryption import Keys
 from screening.storage.tables import SummaryRow
 
 DONE = "delivery done"  # in the audit log, whether or not the outcome is one for the channel
@@ -34,17 +34,18 @@ def channels() -> dict[str, Channel]:
     return by_name
 
 
-def deliver_next(channel: Channel, now: datetime) -> bool:
+def deliver_next(installation: Installation, channel: Channel, now: datetime) -> bool:
     """Deliver the summary that has been due to this channel for longest; False where none is due.
 
     Raises KeyFault.
     """
-    deliver = partial(_deliver, channel, current_installation().keys)
+    deliver = partial(_deliver, installation, channel)
     return jobs.work(db.session, channel.job, deliver, now=now, attempts=ATTEMPTS)
 
 
-def _deliver(channel: Channel, keys: Keys, job: outbox.Job) -> None:
+def _deliver(installation: Installation, channel: Channel, job: outbox.Job) -> None:
     session = db.session
+    keys = installation.keys
     screening = screenings.edition(session, keys, job.screening_id, job.number)
     pdf = summaries.pdf(session.get_one(SummaryRow, (job.screening_id, job.number)), keys)
     books, assessment = assess(session, keys, screening)
@@ -52,7 +53,7 @@ def _deliver(channel: Channel, keys: Keys, job: outbox.Job) -> None:
     is_wanted = assessment.outcome in channel.outcomes
     # A name that no other edition and no other channel has, wherever it arrives.
     name = f"{job.screening_id}/{job.number}/{channel.name}"
-    document = _document(screening, books, assessment, pdf, name=name)
+    document = _document(installation.settings, screening, books, assessment, pdf, name=name)
     # Where the channel fails, all of its jobs fail: those that wait must not tell the outcomes.
     channel.deliver(document, hand_over=is_wanted)
     actor = Actor(session=session, keys=keys, now=datetime.now(UTC), by="server")
@@ -64,13 +65,13 @@ def _deliver(channel: Channel, keys: Keys, job: outbox.Job) -> None:
         actor.note(DONE, screening.reference, words, seals="detail")
 
 
-def deliver_test(channel: Channel) -> None:
+def deliver_test(installation: Installation, channel: Channel) -> None:
     """Deliver a summary of nobody, so that a person can see whether it arrives.
 
     Raises DeliveryFailed.
     """
-    books = current_installation().approved_books
-    settings = current_installation().settings
+    books = installation.approved_books
+    settings = installation.settings
     book = books[BASE_LANGUAGE]
     screening = Screening(
         reference="TEST-TEST",
@@ -82,11 +83,12 @@ def deliver_test(channel: Channel) -> None:
     )
     pdf = print_summary(summarise(screening, books, settings), paper=settings.paper).content
     assessment = evaluate(book, screening.established)
-    document = _document(screening, books, assessment, pdf, name=str(uuid4()))
+    document = _document(settings, screening, books, assessment, pdf, name=str(uuid4()))
     channel.deliver(document, hand_over=True)
 
 
 def _document(
+    settings: Settings,
     screening: Screening,
     books: Mapping[str, RuleBook],
     assessment: Assessment,
@@ -94,7 +96,6 @@ def _document(
     *,
     name: str,
 ) -> Document:
-    settings = current_installation().settings
     return Document(
         id=str(uuid5(NAMESPACE_URL, name)),
         number=len(screening.entries),

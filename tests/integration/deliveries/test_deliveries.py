@@ -506,7 +506,7 @@ def test_nothing_is_delivered_before_it_is_printed(
     sent(app)
     with app.app_context():
         channel = service.channels()["archive"]
-        assert not service.deliver_next(channel, datetime.now(UTC))
+        assert not service.deliver_next(current_installation(), channel, datetime.now(UTC))
     background.empty_outbox(app)
     assert len(list(folder.iterdir())) == 1
 

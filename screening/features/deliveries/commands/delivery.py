@@ -6,6 +6,7 @@ from screening.cli.common import commands, current_actor, fail, on_a_ready_insta
 from screening.extensions import db
 from screening.features.deliveries import service
 from screening.features.deliveries.channel import JOB_PREFIX, REASONS, DeliveryFailed
+from screening.installation import current_installation
 from screening.printing.renderer_process import PrintingFailed
 from screening.storage import outbox
 
@@ -33,7 +34,7 @@ def delivery_test(name: str) -> None:
     if name not in channels:
         fail(f"There is no channel {name!r}; the settings have: {', '.join(channels) or 'none'}")
     try:
-        service.deliver_test(channels[name])
+        service.deliver_test(current_installation(), channels[name])
     except DeliveryFailed as err:
         fail(f"Not delivered to {name}: {REASONS[err.fault]} ({err})")
     except PrintingFailed as err:

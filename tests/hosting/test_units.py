@@ -50,7 +50,7 @@ def test_systemd_understands_every_line(tmp_path: Path) -> None:
         (tmp_path / "units" / file.name).write_text(text, encoding="utf-8")
     units = [str(file) for file in (tmp_path / "units").iterdir() if file.is_file()]
     judged = systemd_analyze("verify", "--man=no", *units)
-    assert len(units) == 6
+    assert len(units) == 8
     assert [
         line for line in judged.stderr.splitlines() if "screening" in line or "tunnel" in line
     ] == []

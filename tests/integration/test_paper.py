@@ -125,7 +125,7 @@ def test_the_form_asks_who_answers_in_the_words_of_the_screen(app: Flask, code: 
     visitor.post("/language", {"language": code})
     visitor.post("/")
     asked = re.findall(
-        r'<(?:label|legend)[^>]*>(.*?)</|class="hint"[^>]*>(.*?)</p>', visitor.page.text
+        r'(?s)<(?:label|legend)[^>]*>(.*?)</|class="hint"[^>]*>(.*?)</p>', visitor.page.text
     )
     wanted = [shown(label or hint) for label, hint in asked if "27" not in hint]
     assert len(wanted) == 14

@@ -11,8 +11,9 @@ from screening.domain.answers import Patient, read_answers
 from screening.domain.assessment import Screening
 from screening.domain.evaluate import evaluate
 from screening.domain.rules import RuleBook, Severity
+from screening.printing.page import Attached
 from screening.printing.pdf import fhir_attachment
-from screening.printing.renderer import ELEMENTS, STYLES, Attached
+from screening.printing.renderer import ELEMENTS, STYLES
 from screening.reports.summary import Summary, summarise
 from screening.rulebooks.load import load
 from screening.settings import Settings

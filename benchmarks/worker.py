@@ -21,7 +21,8 @@ from typing import Any
 from benchmarks import rivals
 from benchmarks.usual_case import PAPER, usual_source, usual_style, usual_summary
 from screening.printing import fonts, pdf
-from screening.printing.renderer import Page, Renderer
+from screening.printing.page import Page
+from screening.printing.renderer import Renderer
 from screening.printing.renderer_process import current_renderer
 from screening.printing.signature import Signature, new_key
 

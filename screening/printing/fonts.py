@@ -5,11 +5,11 @@ import os
 import tempfile
 from contextlib import suppress
 from hashlib import sha256
+from html import escape
 from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from xml.sax.saxutils import escape
 
 # FiraGO has Latin, Cyrillic, Greek, Arabic, Hebrew, Devanagari and Thai. Its package holds each
 # file as bytes.

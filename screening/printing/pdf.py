@@ -9,7 +9,7 @@ import segno
 
 from screening.domain.assessment import Assessment, Screening
 from screening.domain.rules import RuleBook
-from screening.printing.renderer import Attached, Page
+from screening.printing.page import Attached, Page
 from screening.printing.renderer_process import Printed, current_renderer
 from screening.reports import fhir
 from screening.reports.summary import Summary

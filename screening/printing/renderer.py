@@ -16,36 +16,17 @@ from contextlib import suppress
 from datetime import datetime
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, NoReturn, TypedDict
+from typing import Any, NoReturn
 from xml.etree import ElementTree
 
 from screening.printing import conformance, fonts, text_extraction
+from screening.printing.page import Attached, Page
 from screening.private_memory import forbid_dumps
 from screening.reports import bidi
 
 STYLES = Path(__file__).parent.parent.parent / "static" / "css"
 ELEMENTS = "pdf-base.css"
 PICTURE = "data:image/png;base64,"
-SECONDS = 10  # for each page; one with the longest answers takes less than one second
-MEMORY = 1 << 30  # bytes of address space
-
-
-class Attached(TypedDict):
-    """A file within the PDF: its machine-readable source. `created` is a time in ISO 8601."""
-
-    name: str
-    description: str
-    content: str
-    created: str
-
-
-class Page(TypedDict):
-    """A page to print."""
-
-    html: str  # well-formed XML too
-    style: str  # file name of the style sheet
-    to_be_signed: bool
-    attached: Attached | None
 
 
 class Missing(Exception):

@@ -16,7 +16,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from screening.printing.renderer import MEMORY, SECONDS, Page
+from screening.printing.page import MEMORY, SECONDS, Page
 
 ROOT = Path(__file__).parent.parent.parent
 INHERITED = ("PATH", "HOME", "XDG_CACHE_HOME", "TMPDIR")

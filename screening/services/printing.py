@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 from screening.domain.assessment import Screening
 from screening.domain.rules import RuleBook
 from screening.printing import paper as printed_paper
+from screening.printing.page import Attached
 from screening.printing.pdf import fhir_attachment, print_summary
-from screening.printing.renderer import Attached
 from screening.printing.renderer_process import Printed, PrintingFailed
 from screening.printing.signature import Signature
 from screening.reports.summary import Summary, other_answers, summarise

@@ -26,8 +26,8 @@ from screening.printing import paper as printed_paper
 from screening.printing import rule_book as printed_rule_book
 from screening.printing.conformance import SIGNATURE_FIELD
 from screening.printing.joined import joined
+from screening.printing.page import Attached
 from screening.printing.pdf import fhir_attachment, print_summary
-from screening.printing.renderer import Attached
 from screening.printing.signature import Signature, new_key
 from screening.reports.summary import Summary, summarise
 from screening.settings import Settings

@@ -22,8 +22,8 @@ from pypdf.generic import ArrayObject, ContentStream, DictionaryObject
 
 from screening.domain.rules import Approval
 from screening.printing import fonts
+from screening.printing.page import Page
 from screening.printing.pdf import print_summary
-from screening.printing.renderer import Page
 from screening.printing.renderer_process import current_renderer
 from screening.reports.bidi import independent, isolated
 from screening.reports.summary import standing

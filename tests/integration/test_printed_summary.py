@@ -26,8 +26,9 @@ from screening.domain.assessment import Assessment, Screening
 from screening.domain.entries import Clarification, Decision, Entry, Review
 from screening.domain.evaluate import evaluate
 from screening.domain.rules import FollowUp, Kind, RuleBook
+from screening.printing.page import Page
 from screening.printing.pdf import fhir_attachment, print_summary, summary_html
-from screening.printing.renderer import ELEMENTS, STYLES, Page
+from screening.printing.renderer import ELEMENTS, STYLES
 from screening.printing.renderer_process import (
     ROOT,
     PrintingFailed,

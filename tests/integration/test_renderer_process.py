@@ -14,7 +14,7 @@ import pytest
 from pypdf import PdfReader
 
 from screening.printing import renderer_process
-from screening.printing.renderer import Page
+from screening.printing.page import Page
 from screening.printing.renderer_process import PrintingFailed, RendererProcess
 
 pytestmark = pytest.mark.prints

@@ -42,6 +42,9 @@ def start(app: Flask, *, only_outbox: bool = False) -> None:
     ]
     if installation.settings.overlooked_mail and installation.points.mailers:
         daily.append(("overlooked screenings", tell_overlooked, EVERY))
+    if installation.settings.audit_head_folder:
+        # apart from what is due daily: a folder that is away must not stop it
+        daily.append(("end of the audit log", copy_audit_head, EVERY))
     tasks = [] if only_outbox else daily
     if installation.settings.outbox_in_server or only_outbox:
         names = ("printing", *(job_kind.label for job_kind in installation.points.job_kinds))
@@ -53,7 +56,7 @@ def start(app: Flask, *, only_outbox: bool = False) -> None:
         installation.rounds = {}
         for (name, task, every), lock in zip(tasks, busy, strict=True):
             asked = threading.Event()
-            if task not in (once, read_list, tell_overlooked):
+            if every == LOOK_EVERY:
                 installation.asleep.append(asked)
             thread = threading.Thread(
                 target=run, args=(app, task, every, lock, asked), name=name, daemon=True
@@ -124,8 +127,6 @@ def once(app: Flask) -> bool:
             actor = Actor(
                 session=db.session, keys=installation.keys, now=datetime.now(UTC), by="server"
             )
-            if folder := installation.settings.audit_head_folder:
-                audit.copy_head(db.session, installation.keys, folder)
             days = installation.settings.retention_days
             retention.daily(actor, this_machine(), days=days, progress=installation.note_progress)
         except ClockInDoubt:
@@ -136,6 +137,20 @@ def once(app: Flask) -> bool:
         return False
 
     return _logged(app, "background", work)
+
+
+def copy_audit_head(app: Flask) -> bool:
+    """Copy the end of the audit log to its folder elsewhere; never is anything left."""
+
+    def work(installation: Installation) -> bool:
+        folder = installation.settings.audit_head_folder
+        try:
+            audit.copy_head(db.session, installation.keys, folder)
+        except OSError as err:
+            log.error("the end of the audit log is not copied to %s: %s", folder, err.strerror)
+        return False
+
+    return _logged(app, "end of the audit log", work)
 
 
 def read_list(app: Flask) -> bool:

@@ -10,6 +10,7 @@ from screening.extensions import db
 from screening.installation import current_installation
 from screening.operating import drill as drills
 from screening.operating.backup import CannotCopy, restore
+from screening.storage.private_files import KeyFault
 
 
 @commands.command()
@@ -36,7 +37,7 @@ def drill(folder: Path, database: str) -> None:
         if faults:
             raise CannotCopy("\n".join([f"{source} is not what was stored:", *faults]))
     except Exception as err:
-        reason = str(err) if isinstance(err, CannotCopy) else type(err).__name__
+        reason = str(err) if isinstance(err, CannotCopy | KeyFault) else type(err).__name__
         current_actor().note_at_once(drills.FAILED, detail=reason.partition("\n")[0])
         raise
     current_actor().note_at_once(drills.PASSED, detail=source.name)

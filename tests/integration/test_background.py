@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -47,6 +48,23 @@ def rounds(app: Flask, task: background.Task, *before: Callable[[], object]) -> 
     """Go round once, and once more after each of these."""
     with pytest.raises(Ended):
         background.run(app, task, 5.0, threading.Lock(), Rounds(*before))
+
+
+def test_a_folder_of_the_audit_log_that_is_away_is_named_and_stops_nothing_else(
+    app: Flask, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    installation = current_installation(app)
+    folder = tmp_path / "elsewhere"
+    installation.settings = installation.settings.model_copy(
+        update={"audit_head_folder": str(folder)}
+    )
+    background.once(app)
+    assert not caplog.records
+    background.copy_audit_head(app)
+    assert f"is not copied to {folder}: No such file or directory" in caplog.text
+    folder.mkdir()
+    background.copy_audit_head(app)
+    assert len([*folder.iterdir()]) == 1
 
 
 def test_a_connection_that_breaks_after_the_last_statement_leaves_the_next_job_to_be_done(

@@ -129,8 +129,8 @@ def fill(app: Flask, count: int, *, reviewed: float, now: datetime) -> list[Pati
             # The usual session stores the first screening, with the edition and the beginning of
             # the audit log.
             session: Any = bulk if number else db.session
-            screenings.add(session, keys, screening, book=book, draft_hash=f"{number:064x}")
             actor = Actor(session=session, keys=keys, now=sent, by="patient")
+            screenings.add(session, keys, screening, book=book, draft_hash=f"{number:064x}")
             actor.note("submitted", screening.reference)
             if number and chance.random() < reviewed:
                 _review(bulk, screening, book, chance, now=now)

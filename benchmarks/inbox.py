@@ -28,6 +28,7 @@ from screening.features.invitations.invitation import Invitation
 from screening.features.invitations.tables import InvitationRow
 from screening.installation import current_installation
 from screening.storage import screenings
+from screening.storage.outbox import sealed_kind
 from screening.storage.tables import ScreeningRow
 
 FEW = 1_000
@@ -359,11 +360,13 @@ def _search(clinic: Clinic, words: str) -> str:
 def _inbox_with_stuck_jobs(clinic: Clinic, connection: HTTPConnection) -> float:
     """Time the inbox while deliveries to a channel have failed."""
     stick = text(
-        "INSERT INTO outbox (kind, screening_id, number, due_at, attempts, lease, failed, fault) "
-        "SELECT 'to mail', id, 0, submitted_at, 9, '', 0, 'refused' FROM screenings LIMIT :count"
+        "INSERT INTO outbox (kind, screening_id, number, due_at, attempts, lease, failed, fault, "
+        "sealed_check) "
+        "SELECT :kind, id, 0, submitted_at, 9, '', 0, 'refused', x'' FROM screenings LIMIT :count"
     )
     with clinic.app.app_context():
-        db.session.execute(stick, {"count": STUCK})
+        kind = sealed_kind(current_installation().keys, "to mail")
+        db.session.execute(stick, {"kind": kind, "count": STUCK})
         db.session.commit()
         duration = fastest(lambda: get(connection, "/clinic/", clinic.cookies), REQUESTS)
         db.session.execute(text("DELETE FROM outbox"))  # no other page is timed with them

@@ -121,7 +121,9 @@ def test_strangers_do_not_learn_whether_a_reference_exists(app: Flask, pdf: byte
             by_file = upload(who, b"%PDF-1.7 " + reference.encode())
         return (by_code + by_file).replace(reference, ""), len(statements)
 
-    for stranger in (Visitor(app), ended, Colleague(app, "it", "admin")):
+    begun = Colleague(app, "begun", "staff")  # has given a password, but not set up the code
+    flask(app, "people", "require-totp", "begun")
+    for stranger in (Visitor(app), ended, begun, Colleague(app, "it", "admin")):
         assert asked(stranger, known) == asked(stranger, made_up)
     for role in ("staff", "prescriber"):
         colleague = Colleague(app, role, role)

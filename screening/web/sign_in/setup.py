@@ -135,6 +135,7 @@ def init_app(app: Flask, installation: Installation) -> None:
         wan_register_response_form=passkeys.NewPasskeyForm,
         wan_signin_response_form=passkeys.PasskeyForm,
     )
+    security.want_json(lambda _request: False)  # it would hand out tokens that nobody uses
     security.datetime_factory = partial(datetime.now, UTC)  # for the last use of a passkey
     # The person is looked up only where a page uses it: patients' pages do not. No page uses the
     # identity of Flask-Principal.

@@ -196,6 +196,23 @@ def test_the_largest_summary_can_be_checked(app: Flask) -> None:
     assert "unchanged" in upload(Visitor(app), pdf)
 
 
+def test_a_client_that_goes_while_it_sends_too_much_is_no_fault_of_ours(
+    app: Flask, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Gone(BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            raise ConnectionResetError
+
+    page = Visitor(app).client.post(
+        "/verify",
+        input_stream=Gone(),
+        content_length=10**8,
+        content_type="multipart/form-data; boundary=x",
+    )
+    assert page.status_code == 413
+    assert "incident" not in caplog.text
+
+
 def test_an_older_edition_is_known_as_such(app: Flask, pdf: bytes) -> None:
     dr = Colleague(app)
     reference = re.search(rb"\b[0-9A-Z]{4}-[0-9A-Z]{4}\b", pdf)

@@ -206,7 +206,7 @@ def test_a_client_that_goes_while_it_sends_too_much_is_no_fault_of_ours(
     page = Visitor(app).client.post(
         "/verify",
         input_stream=Gone(),
-        content_length=10**8,
+        environ_overrides={"CONTENT_LENGTH": str(10**8)},
         content_type="multipart/form-data; boundary=x",
     )
     assert page.status_code == 413

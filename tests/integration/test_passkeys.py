@@ -179,6 +179,22 @@ def test_a_passkey_is_removed_by_its_name(app: Flask, dr: Colleague) -> None:
     assert dr.get("/account/recovery-codes").request.path == "/account/", "they have no use now"
 
 
+def test_the_last_passkey_stays_where_more_than_a_password_is_required(
+    app: Flask, dr: Colleague
+) -> None:
+    """Else the password alone would be enough to sign in and to set up another factor."""
+    flask(app, "people", "require-totp", "dr")
+    make(dr)
+    make(dr, "PC in room 2")
+    for name in ("My phone", "PC in room 2"):
+        dr.get(PASSKEYS)
+        dr.post("/account/passkey-removal", {"name": name})
+    assert "My phone" not in dr.text
+    assert "PC in room 2" in dr.text
+    assert "It stays until you have another passkey or an app" in dr.text
+    assert dr.get("/clinic/").request.path == "/clinic/"
+
+
 def test_passkeys_are_changed_only_shortly_after_the_password_was_given(
     app: Flask, dr: Colleague
 ) -> None:

@@ -33,6 +33,12 @@ def passkeys_work() -> bool:
     return allows_passkeys(request.host_url)
 
 
+def needs_each(person: PersonRow) -> bool:
+    """Return whether a person may remove no passkey: it is the last factor, and one is required."""
+    is_last = len(person.webauthn) < 2 and not person.tf_totp_secret
+    return is_last and needs_second_factor(person)
+
+
 def waits_for_passkey() -> bool:
     """Return whether the person who has just given the password has a passkey."""
     of_person = PersonRow.fs_uniquifier == session.get("tf_user_id", "")

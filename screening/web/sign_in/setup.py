@@ -144,6 +144,7 @@ def init_app(app: Flask, installation: Installation) -> None:
     app.jinja_env.globals.update(
         current_user=current_user,
         needs_second_factor=needs_second_factor,
+        needs_each_passkey=passkeys.needs_each,
         passkeys_work=passkeys.passkeys_work,
         waits_for_passkey=passkeys.waits_for_passkey,
     )
@@ -193,6 +194,8 @@ def _check_request() -> Any:
             return redirect(url_for_security("two_factor_setup"))
         if request.method == "POST":
             begin_write_about(current_user)
+        if request.endpoint == "security.wan_delete" and passkeys.needs_each(current_user):
+            return redirect(url_for_security("wan_register"))
     return None
 
 

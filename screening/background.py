@@ -125,7 +125,7 @@ def once(app: Flask) -> bool:
                 session=db.session, keys=installation.keys, now=datetime.now(UTC), by="server"
             )
             if folder := installation.settings.audit_head_folder:
-                audit.copy_head(db.session, installation.keys, folder)
+                _copy_head(installation, folder)
             days = installation.settings.retention_days
             retention.daily(actor, this_machine(), days=days, progress=installation.note_progress)
         except ClockInDoubt:
@@ -136,6 +136,14 @@ def once(app: Flask) -> bool:
         return False
 
     return _logged(app, "background", work)
+
+
+def _copy_head(installation: Installation, folder: str) -> None:
+    """Note the end of the audit log elsewhere; what else is due does not wait for that."""
+    try:
+        audit.copy_head(db.session, installation.keys, folder)
+    except OSError as err:
+        log.error("background: the end of the audit log is not noted: %s", type(err).__name__)
 
 
 def read_list(app: Flask) -> bool:

@@ -370,13 +370,29 @@ def test_an_end_that_cannot_be_noted_loses_no_answer(app: Flask) -> None:
     (noted,) = current_installation(app).settings.instance.glob("audit-*.head")
     noted.unlink()
     noted.mkdir()
-    with pytest.raises(IsADirectoryError):
-        noted.read_text()
+    sent(app)
+    assert "audit-" in (said := flask(app, "verify", code=1).stderr)
+    assert "cannot be read: Is a directory" in said
     noted.rmdir()
-    noted.write_text("nonsense")
+    noted.write_bytes(b"nonsense \xff " * 20)
     reference = sent(app)
-    assert noted.read_text().startswith("2:")
+    assert noted.read_text().startswith("3:")
     assert reference in flask(app, "summary", reference).stdout
+    flask(app, "verify")
+
+
+def test_what_is_due_is_done_while_the_folder_elsewhere_is_away(
+    app: Flask, caplog: pytest.LogCaptureFixture
+) -> None:
+    installation = current_installation(app)
+    installation.settings = installation.settings.model_copy(
+        update={"audit_head_folder": "/nowhere/at/all"}
+    )
+    sent(app)
+    background.once(app)
+    with app.app_context():
+        assert audit.last(db.session, "purged") is not None
+    assert "the end of the audit log is not noted: FileNotFoundError" in caplog.text
 
 
 @pytest.mark.parametrize("emptied", [True, False])

@@ -112,6 +112,11 @@ class Sealed(Base):
         sealed = getattr(self, column)
         return keys.unseal(sealed, table=self.__tablename__, column=column, row=self.place(column))
 
+    def prove(self, keys: Keys) -> None:
+        """Open all sealed cells. Raises KeyFault."""
+        for column in self.sealed_columns():
+            self.unseal(keys, column)
+
 
 class Checked(Sealed):
     """A row with an empty `sealed_check`, which detects changes made without the keys.

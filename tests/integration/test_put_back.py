@@ -181,6 +181,15 @@ def test_a_job_that_was_turned_to_another_channel_is_found(world: Flask) -> None
         assert "outbox 1: " in found(world)
 
 
+def test_an_invitation_that_was_taken_off_its_day_is_found(world: Flask) -> None:
+    """The patient would not be among those who are expected that day."""
+    with world.app_context():
+        with write(db.session):
+            changed = text("UPDATE invitations SET appointment_day = :day")
+            db.session.execute(changed, {"day": b"another day"})
+        assert "appointment_day was changed" in found(world)
+
+
 def test_a_decision_that_was_rolled_back_is_not_shown_as_none(world: Flask) -> None:
     """Page, PDF and command say that something is missing; the kept PDF of before is not shown."""
     dr = Colleague(world, "other")

@@ -292,6 +292,29 @@ def test_an_answer_is_good_once_and_only_in_the_browser_that_was_asked(
     assert "That passkey cannot be used here" in visitor.text
 
 
+def test_an_answer_that_was_recorded_with_its_cookies_is_not_good_again(
+    app: Flask, dr: Colleague
+) -> None:
+    """Passkeys that are kept in step on several devices do not count their uses."""
+    device = make(dr)
+    visitor = Visitor(app)
+    visitor.get(SIGN_IN)
+    visitor.post(SIGN_IN, {"next": ""})
+    action, options = asked(visitor)
+    device.uses = -1
+    answer = device.get(options)
+    thief = Visitor(app)
+    thief.page = visitor.page
+    session = visitor.client.get_cookie("session")
+    assert session is not None
+    thief.client.set_cookie("session", session.value)
+    visitor.post(action, {"credential": answer})
+    assert visitor.path == "/clinic/"
+    thief.post(action, {"credential": answer})
+    assert "That passkey cannot be used here" in thief.text
+    assert thief.get("/clinic/").request.path == "/account/sign-in"
+
+
 @pytest.mark.parametrize("credential", ["", "x", "{}", '{"id": 1}', "[]", "null", "\x00"])
 def test_what_is_no_answer_is_refused(app: Flask, dr: Colleague, credential: str) -> None:
     visitor = Visitor(app)

@@ -118,7 +118,7 @@ class PasskeyForm(WebAuthnSigninResponseForm):
             challenge == self.challenge
             and super().validate(**kwargs)
             and self.cred is not None
-            # It was not used since then: cookies can be put back. A time to come is a wrong clock's.
+            # Not used since then: cookies can be put back. A time to come is a wrong clock's.
             and not asked_at <= self.cred.lastuse_datetime.timestamp() <= time.time()
             and self.user is not None
             and self.user.active

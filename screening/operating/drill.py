@@ -7,8 +7,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Engine, MetaData, NullPool, create_engine, func, inspect, select
+from sqlalchemy import (
+    Engine,
+    MetaData,
+    NullPool,
+    Row,
+    create_engine,
+    func,
+    inspect,
+    select,
+    text,
+)
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import Session
 from sqlalchemy.schema import CreateSchema, DropSchema
@@ -55,10 +66,16 @@ def empty_place(live: Engine, instance: Path, url: str, source: Path) -> Iterato
     except ArgumentError as err:
         raise CannotCopy("--database must be like postgresql://user@host/database") from err
     configure(engine)
+    if not is_sqlite and _place(engine) == _place(live):
+        raise CannotCopy("--database is the live database; name an empty one")
+    if folder.is_symlink():
+        raise CannotCopy(f"{folder} leads elsewhere; a drill deletes that folder: move it away")
     folder.mkdir(mode=0o700, exist_ok=True)
     lock = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not all(file.name.startswith(f"{NAME}.db") for file in folder.iterdir()):
+            raise CannotCopy(f"{folder} has files that are not a drill's: move them away")
         try:
             _delete(engine, folder)
             if not is_sqlite:
@@ -73,6 +90,14 @@ def empty_place(live: Engine, instance: Path, url: str, source: Path) -> Iterato
         raise CannotCopy("Another drill is running") from err
     finally:
         os.close(lock)
+
+
+def _place(engine: Engine) -> Row[Any]:
+    """Return what no two databases of PostgreSQL have in common."""
+    with engine.connect() as connection:
+        return connection.execute(
+            text("SELECT current_database(), pg_postmaster_start_time(), inet_server_port()")
+        ).one()
 
 
 def _delete(engine: Engine, folder: Path) -> None:

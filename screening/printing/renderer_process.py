@@ -63,7 +63,6 @@ class RendererProcess:
         except (EOFError, ConnectionError) as err:
             raise PrintingFailed("the renderer has ended") from err
         except OSError as err:
-            self.close()
             raise PrintingFailed("no answer") from err
         if reply["error"]:
             raise PrintingFailed(reply["error"])
@@ -104,21 +103,31 @@ class RendererProcess:
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", PATIENCE, 0))
         with Connection(ours.detach()) as connection:
             with theirs:
-                self._request(theirs)
-            connection.send_bytes(json.dumps(page).encode())
-            if not connection.poll(PATIENCE):
-                raise TimeoutError
-            answer: dict[str, Any] = json.loads(connection.recv_bytes())
+                requests = self._request(theirs)
+            try:
+                connection.send_bytes(json.dumps(page).encode())
+                if not connection.poll(PATIENCE):
+                    raise TimeoutError
+                answer: dict[str, Any] = json.loads(connection.recv_bytes())
+            except (TimeoutError, BlockingIOError):
+                with self._lock:
+                    if self._requests is requests:  # else another one prints for others by now
+                        self.close()
+                raise
         return answer
 
-    def _request(self, page: socket.socket) -> None:
-        """Give the renderer the socket of a page; start another renderer if it has ended."""
+    def _request(self, page: socket.socket) -> socket.socket:
+        """Give the renderer the socket of a page; start another renderer if it has ended.
+
+        Return over which socket it was given.
+        """
         with self._lock:
             try:
                 socket.send_fds(self._begin(), [b"."], [page.fileno()])
-            except ConnectionError:  # it was killed while nobody needed it
+            except OSError:  # it was killed while nobody needed it, or takes no page any more
                 self.close()
                 socket.send_fds(self._begin(), [b"."], [page.fileno()])
+            return self._begin()
 
     def keep_after_fork(self) -> None:
         """Go on in this forked process with the renderer, which its parent ends."""

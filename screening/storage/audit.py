@@ -90,8 +90,9 @@ class Actor:
         _seal_head(self.session, self.keys, row, content)
         self.session.flush()
         file = head_file(self.session, self.keys)
-        if _contains(self.session, before, _noted(file)):
-            self.session.info["audit head"] = file, Head(number=added.number, mac=added.mac)
+        with suppress(OSError):  # a file that cannot be read stays as it is: `lost` tells of it
+            if _contains(self.session, before, _noted(file)):
+                self.session.info["audit head"] = file, Head(number=added.number, mac=added.mac)
 
     def note_at_once(self, action: str, subject: str = "", detail: str = "") -> None:
         """Add one event to the log in a transaction of its own."""
@@ -184,7 +185,10 @@ def lost(session: Session, keys: Keys, folder: str) -> str:
     Return what is missing, or "" if nothing is.
     """
     for file in {head_file(session, keys), head_file(session, keys, folder)}:
-        noted = _noted(file)
+        try:
+            noted = _noted(file)
+        except OSError as err:
+            return f"{file}, which notes the end of the audit log, cannot be read: {err.strerror}"
         session.rollback()  # so that the database is read after the file: others write meanwhile
         end = head(session, keys)
         if not _contains(session, end, noted):
@@ -246,7 +250,7 @@ def _contains(session: Session, end: Head, noted: Head) -> bool:
 
 
 def _noted(file: Path) -> Head:
-    return Head.parse(file.read_text()) if file.exists() else Head()
+    return Head.parse(file.read_text(errors="replace")) if file.exists() else Head()
 
 
 @event.listens_for(Session, "after_commit")
@@ -262,10 +266,11 @@ def _note_outside(session: Session) -> None:
 
 
 def _write_noted(path: Path, newest: Head) -> None:
-    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+") as file:
+    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+", errors="replace") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         if Head.parse(file.read()).number < newest.number:
             file.seek(0)
+            file.truncate()
             file.write(str(newest))
 
 

@@ -112,6 +112,11 @@ class Sealed(Base):
         sealed = getattr(self, column)
         return keys.unseal(sealed, table=self.__tablename__, column=column, row=self.place(column))
 
+    def prove(self, keys: Keys) -> None:
+        """Open all sealed cells. Raises KeyFault."""
+        for column in self.sealed_columns():
+            self.unseal(keys, column)
+
 
 class Checked(Sealed):
     """A row with an empty `sealed_check`, which detects changes made without the keys.
@@ -405,12 +410,15 @@ class PersonRow(UserMixin, Checked):
     )
 
     def place(self, column: str) -> str:
-        """Return all values that decide on access, to which the check is bound."""
-        names = (self.sign_in_name, self.full_name, self.role_names)
+        """Return all values that decide on access, to which the check is bound.
+
+        Only the full name may have the sign between two values: none can be moved to another.
+        """
         flags = (self.active, self.password_is_one_time, self.totp_required)
         secrets = (self.password, self.fs_uniquifier, self.tf_primary_method, self.tf_totp_secret)
-        parts = (*names, *map(str, flags), *secrets, str(self.mf_recovery_codes))
-        return "|".join(part or "" for part in parts)
+        parts = (self.role_names, *map(str, flags), *secrets, str(self.mf_recovery_codes))
+        name, *others = ((part or "").replace("|", "/") for part in (self.sign_in_name, *parts))
+        return "|".join((name, self.full_name or "", *others))
 
     @property
     def has_second_factor(self) -> bool:

@@ -40,6 +40,7 @@ def init_app(app: Flask) -> None:
         app.register_error_handler(impossible, _impossible)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _unexpected)
+    app.logger.addFilter(_without_words)
 
 
 def _page(
@@ -97,9 +98,25 @@ def _impossible(error: Exception) -> tuple[str, int]:
 
 def _unexpected(error: Exception) -> tuple[str, int]:
     incident = secrets.token_hex(4)
-    # The message of a library's exception may quote what a patient typed: only its class and the
-    # lines of our code are logged. Our own exceptions name files and columns, never a person.
+    log.error("incident %s: %s", incident, _described(error))
+    return _page(500, "unexpected", incident=incident)
+
+
+def _described(error: BaseException) -> str:
+    """Return what the log may have of an error.
+
+    The message of a library's exception may quote what a patient typed: only its class and the
+    lines of our code are logged. Our own exceptions name files and columns, never a person.
+    """
     words = str(error) if isinstance(error, KeyFault | DatabaseNotReady) else type(error).__name__
     lines = " < ".join(reversed(lines_of_ours(error)))
-    log.error("incident %s: %s, endpoint %s, at %s", incident, words, request.endpoint, lines)
-    return _page(500, "unexpected", incident=incident)
+    return f"{words}, endpoint {request.endpoint}, at {lines}"
+
+
+def _without_words(record: logging.LogRecord) -> bool:
+    """Describe an error that Flask logs itself: in an error page, or after a page was made."""
+    if record.exc_info and record.exc_info[1]:
+        record.msg = f"incident: {_described(record.exc_info[1])}"
+        record.args = ()
+        record.exc_info = None
+    return True

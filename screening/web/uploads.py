@@ -1,5 +1,6 @@
 """Uploaded files: how large they may be; none of them is written to a disk."""
 
+from contextlib import suppress
 from io import BytesIO
 from typing import IO
 
@@ -34,6 +35,7 @@ def init_app(app: Flask) -> None:
 def read_the_rest() -> None:
     """Read the rest of a request that is too large: a proxy that still sends reads no response."""
     rest = request.environ["wsgi.input"]
-    for _number in range(MOST[str(request.endpoint)] // PART):
-        if not rest.read(PART):
-            break
+    with suppress(OSError):  # the client has gone
+        for _number in range(MOST[str(request.endpoint)] // PART):
+            if not rest.read(PART):
+                break

@@ -165,6 +165,34 @@ def test_no_two_drills_run_at_once(tried: Tried) -> None:
     assert (folder / "theirs").exists()
 
 
+@pytest.mark.parametrize("foreign", ["file", "link"])
+def test_files_that_are_not_of_a_drill_are_never_deleted(tried: Tried, foreign: str) -> None:
+    folder = tried.settings.instance / drill.NAME
+    elsewhere = tried.backups.with_name("elsewhere")
+    elsewhere.mkdir()
+    (elsewhere / "theirs").touch()
+    if foreign == "file":
+        elsewhere.rename(folder)
+    else:
+        folder.symlink_to(elsewhere)
+    said = tried.drill(code=1).stderr
+    assert str(folder) in said
+    assert "move" in said
+    assert (folder / "theirs").exists()
+
+
+def test_the_live_database_is_never_emptied_even_with_the_mark_of_a_drill(
+    postgresql_app: Flask, tmp_path: Path
+) -> None:
+    """A drill was killed in an empty database, which a clinic then began to use."""
+    tried = Tried(postgresql_app, tmp_path)
+    live = str(tried.settings.database_url.get_secret_value())
+    change(tried.app, f"CREATE SCHEMA {drill.NAME}")
+    tried.place = ["--database", live]
+    assert "is the live database" in tried.drill(code=1).stderr
+    assert tried.stored() == sorted(tried.sent)
+
+
 def test_too_little_space_is_told_before_anything_is_copied(
     sqlite_app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -179,7 +207,7 @@ def test_postgresql_needs_a_database_of_its_own(postgresql_app: Flask, tmp_path:
     for place, words in (
         ([], "--database URL"),
         (["--database", "nonsense"], "must be like"),
-        (["--database", live], "is not empty"),
+        (["--database", live], "is the live database"),
     ):
         tried.place = place
         assert words in tried.drill(code=1).stderr

@@ -246,6 +246,21 @@ def test_a_forged_mark_is_no_mark(
     assert "Too many attempts failed" in thief.text
 
 
+def test_a_mark_written_in_another_way_is_still_the_same_mark(
+    app: Flask, dr: Colleague, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The base64 of a signature may hold other signs, which are ignored."""
+    monkeypatch.setattr(people, "ATTEMPTS_PER_KNOWN_BROWSER", 2)
+    mark = dr.client.get_cookie("browser")
+    assert mark is not None
+    value, at, signature = mark.value.split(".")
+    for number in range(3):
+        thief = Visitor(app)
+        thief.client.set_cookie("browser", f"{value}.{at}.{'!!!!' * number}{signature}")
+        sign_in(thief, PASSWORD if number == 2 else "wrong")
+    assert "Too many attempts failed" in thief.text
+
+
 # the limits hold
 
 

@@ -6,9 +6,10 @@ import sqlite3
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
-from flask import Flask
+from flask import Flask, after_this_request
 from pydantic import SecretStr
 from sqlalchemy import select, text
 
@@ -65,8 +66,10 @@ def test_a_copied_database_shows_no_patient_data(
         assert secret not in kept
 
 
+@pytest.mark.parametrize("when", ["in the view", "after the view"])
 def test_logs_name_nobody(
     sqlite_app: Flask,
+    when: str,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
@@ -77,16 +80,22 @@ def test_logs_name_nobody(
     )
     visitor.send()
 
-    def fail() -> None:
+    def fail(_response: object = None) -> NoReturn:
         raise RuntimeError(MARKER)
 
-    monkeypatch.setitem(sqlite_app.view_functions, "papers.copy", fail)
+    def fail_later() -> str:
+        after_this_request(fail)
+        return ""
+
+    view = fail if when == "in the view" else fail_later
+    monkeypatch.setitem(sqlite_app.view_functions, "papers.copy", view)
     page = visitor.get("/copy")
     assert page.status_code == 500
     out, err = capfd.readouterr()
     assert "incident" in caplog.text
     for place in (caplog.text, out, err, page.text):
         assert MARKER not in place
+    assert "/copy" not in caplog.text + out + err
 
 
 def test_sealed_cells_cannot_be_swapped_between_rows(app: Flask) -> None:
@@ -361,13 +370,29 @@ def test_an_end_that_cannot_be_noted_loses_no_answer(app: Flask) -> None:
     (noted,) = current_installation(app).settings.instance.glob("audit-*.head")
     noted.unlink()
     noted.mkdir()
-    with pytest.raises(IsADirectoryError):
-        noted.read_text()
+    sent(app)
+    assert "audit-" in (said := flask(app, "verify", code=1).stderr)
+    assert "cannot be read: Is a directory" in said
     noted.rmdir()
-    noted.write_text("nonsense")
+    noted.write_bytes(b"nonsense \xff " * 20)
     reference = sent(app)
-    assert noted.read_text().startswith("2:")
+    assert noted.read_text().startswith("3:")
     assert reference in flask(app, "summary", reference).stdout
+    flask(app, "verify")
+
+
+def test_what_is_due_is_done_while_the_folder_elsewhere_is_away(
+    app: Flask, caplog: pytest.LogCaptureFixture
+) -> None:
+    installation = current_installation(app)
+    installation.settings = installation.settings.model_copy(
+        update={"audit_head_folder": "/nowhere/at/all"}
+    )
+    sent(app)
+    background.once(app)
+    with app.app_context():
+        assert audit.last(db.session, "purged") is not None
+    assert "the end of the audit log is not noted: FileNotFoundError" in caplog.text
 
 
 @pytest.mark.parametrize("emptied", [True, False])

@@ -179,6 +179,22 @@ def test_a_passkey_is_removed_by_its_name(app: Flask, dr: Colleague) -> None:
     assert dr.get("/account/recovery-codes").request.path == "/account/", "they have no use now"
 
 
+def test_the_last_passkey_stays_where_more_than_a_password_is_required(
+    app: Flask, dr: Colleague
+) -> None:
+    """Else the password alone would be enough to sign in and to set up another factor."""
+    flask(app, "people", "require-totp", "dr")
+    make(dr)
+    make(dr, "PC in room 2")
+    for name in ("My phone", "PC in room 2"):
+        dr.get(PASSKEYS)
+        dr.post("/account/passkey-removal", {"name": name})
+    assert "My phone" not in dr.text
+    assert "PC in room 2" in dr.text
+    assert "It stays until you have another passkey or an app" in dr.text
+    assert dr.get("/clinic/").request.path == "/clinic/"
+
+
 def test_passkeys_are_changed_only_shortly_after_the_password_was_given(
     app: Flask, dr: Colleague
 ) -> None:
@@ -274,6 +290,29 @@ def test_an_answer_is_good_once_and_only_in_the_browser_that_was_asked(
     visitor.post("/account/sign-out")
     visitor.post(action, {"credential": answer})
     assert "That passkey cannot be used here" in visitor.text
+
+
+def test_an_answer_that_was_recorded_with_its_cookies_is_not_good_again(
+    app: Flask, dr: Colleague
+) -> None:
+    """Passkeys that are kept in step on several devices do not count their uses."""
+    device = make(dr)
+    visitor = Visitor(app)
+    visitor.get(SIGN_IN)
+    visitor.post(SIGN_IN, {"next": ""})
+    action, options = asked(visitor)
+    device.uses = -1
+    answer = device.get(options)
+    thief = Visitor(app)
+    thief.page = visitor.page
+    session = visitor.client.get_cookie("session")
+    assert session is not None
+    thief.client.set_cookie("session", session.value)
+    visitor.post(action, {"credential": answer})
+    assert visitor.path == "/clinic/"
+    thief.post(action, {"credential": answer})
+    assert "That passkey cannot be used here" in thief.text
+    assert thief.get("/clinic/").request.path == "/account/sign-in"
 
 
 @pytest.mark.parametrize("credential", ["", "x", "{}", '{"id": 1}', "[]", "null", "\x00"])

@@ -181,6 +181,25 @@ def test_a_job_that_was_turned_to_another_channel_is_found(world: Flask) -> None
         assert "outbox 1: " in found(world)
 
 
+def test_a_part_of_a_name_that_was_moved_to_the_roles_is_found(world: Flask) -> None:
+    with world.app_context():
+        people.add(act_of(world), "temp", "A|admin B", ["staff"], "x")
+        flask(world, "verify")
+        with write(db.session):
+            moved = "UPDATE people SET full_name = 'A', role_names = 'admin B|staff'"
+            db.session.execute(text(f"{moved} WHERE sign_in_name = 'temp'"))
+        assert "people temp: " in found(world)
+
+
+def test_an_invitation_that_was_taken_off_its_day_is_found(world: Flask) -> None:
+    """The patient would not be among those who are expected that day."""
+    with world.app_context():
+        with write(db.session):
+            changed = text("UPDATE invitations SET appointment_day = :day")
+            db.session.execute(changed, {"day": b"another day"})
+        assert "appointment_day was changed" in found(world)
+
+
 def test_a_decision_that_was_rolled_back_is_not_shown_as_none(world: Flask) -> None:
     """Page, PDF and command say that something is missing; the kept PDF of before is not shown."""
     dr = Colleague(world, "other")

@@ -189,6 +189,44 @@ def test_a_forked_process_starts_its_own_renderer_when_the_shared_one_has_ended(
     renderer.close()
 
 
+def test_who_waited_for_a_stopped_renderer_does_not_end_the_next_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    renderer = RendererProcess()
+    renderer.begin()
+    stopped = renderer._process
+    assert stopped is not None
+    stopped.send_signal(signal.SIGSTOP)
+    renderer.keep_after_fork()  # as in a worker, which cannot end the renderer of all
+    patience = {"first": 0.2, "second": 0.4, "third": 30.0}  # a start takes longer than 0.2 seconds
+    poll = renderer_process.Connection.poll
+    monkeypatch.setattr(
+        renderer_process.Connection,
+        "poll",
+        lambda self, _seconds: poll(self, patience[threading.current_thread().name]),
+    )
+    said: dict[str, str] = {}
+
+    def print_one() -> None:
+        try:
+            printed = renderer.print(FINE).content[:4].decode()
+        except PrintingFailed as err:
+            printed = str(err)
+        said[threading.current_thread().name] = printed
+
+    threads = {name: threading.Thread(target=print_one, name=name) for name in patience}
+    threads["first"].start()
+    threads["second"].start()
+    threads["first"].join()
+    threads["third"].start()
+    for thread in threads.values():
+        thread.join()
+    renderer.close()
+    stopped.kill()
+    stopped.wait()
+    assert said == {"first": "no answer", "second": "no answer", "third": "%PDF"}
+
+
 def test_many_threads_share_one_renderer(renderer: RendererProcess) -> None:
     printed: dict[int, bytes] = {}
 

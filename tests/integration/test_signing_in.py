@@ -537,6 +537,17 @@ def test_one_unfinished_request_holds_up_nobody(app: Flask, dr: Colleague) -> No
         assert sent.status_code == 415
 
 
+def test_whoever_asks_for_json_gets_pages_and_no_token(app: Flask, dr: Colleague) -> None:
+    visitor = Visitor(app)
+    page = visitor.get("/account/sign-in").text
+    token = page.split('name="csrf_token"')[1].split('value="')[1].split('"')[0]
+    values = {"sign_in_name": "dr", "password": PASSWORD, "csrf_token": token}
+    asked = {"headers": {"Accept": "application/json"}}
+    sent = visitor.client.post("/account/sign-in?include_auth_token=1", data=values, **asked)
+    assert sent.status_code == 302
+    assert sent.content_type.startswith("text/html")
+
+
 def test_the_password_so_far_cannot_be_guessed_for_long(app: Flask, dr: Colleague) -> None:
     dr.get("/account/password")
     for number in range(people.ATTEMPTS_PER_NAME_AND_ADDRESS):

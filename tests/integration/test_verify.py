@@ -121,7 +121,9 @@ def test_strangers_do_not_learn_whether_a_reference_exists(app: Flask, pdf: byte
             by_file = upload(who, b"%PDF-1.7 " + reference.encode())
         return (by_code + by_file).replace(reference, ""), len(statements)
 
-    for stranger in (Visitor(app), ended, Colleague(app, "it", "admin")):
+    begun = Colleague(app, "begun", "staff")  # has given a password, but not set up the code
+    flask(app, "people", "require-totp", "begun")
+    for stranger in (Visitor(app), ended, begun, Colleague(app, "it", "admin")):
         assert asked(stranger, known) == asked(stranger, made_up)
     for role in ("staff", "prescriber"):
         colleague = Colleague(app, role, role)
@@ -192,6 +194,23 @@ def test_the_largest_summary_can_be_checked(app: Flask) -> None:
         pdf = current_installation().printer.pdf(reference)
     assert 400_000 < len(pdf) < FILE_BYTES / 2
     assert "unchanged" in upload(Visitor(app), pdf)
+
+
+def test_a_client_that_goes_while_it_sends_too_much_is_no_fault_of_ours(
+    app: Flask, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Gone(BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            raise ConnectionResetError
+
+    page = Visitor(app).client.post(
+        "/verify",
+        input_stream=Gone(),
+        environ_overrides={"CONTENT_LENGTH": str(10**8)},
+        content_type="multipart/form-data; boundary=x",
+    )
+    assert page.status_code == 413
+    assert "incident" not in caplog.text
 
 
 def test_an_older_edition_is_known_as_such(app: Flask, pdf: bytes) -> None:

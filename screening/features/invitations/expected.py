@@ -12,7 +12,7 @@ from screening.domain.appointment import Appointment
 from screening.extension_points import Expected
 from screening.features.invitations import store
 from screening.features.invitations.invitation import Invitation, is_same
-from screening.features.invitations.tables import InvitationRow
+from screening.features.invitations.tables import InvitationRow, appointment_day, day_token
 from screening.storage import links, screenings
 from screening.storage.encryption import Keys
 from screening.storage.private_files import KeyFault
@@ -30,7 +30,7 @@ def expected(session: Session, keys: Keys, since: datetime, until: datetime) -> 
     """
     now = datetime.now(UTC)
     days = [since.date() + ONE_DAY * number for number in range((until - since).days + 2)]
-    tokens = [store.day_token(keys, day) for day in days]
+    tokens = [day_token(keys, day) for day in days]
     answered = ScreeningRow.draft_hash == InvitationRow.draft_hash
     query = (
         select(InvitationRow, ScreeningRow.reference)
@@ -102,7 +102,7 @@ def note_days(session: Session, keys: Keys) -> None:
     for row in session.scalars(query.order_by(InvitationRow.id)):
         invitation = _read(row, keys)
         if invitation is not None:
-            row.appointment_day = store.appointment_day(keys, invitation)
+            row.appointment_day = appointment_day(keys, invitation.appointment)
 
 
 def _read(row: InvitationRow, keys: Keys) -> Invitation | None:

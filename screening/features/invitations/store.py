@@ -4,7 +4,7 @@ import base64
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from textwrap import wrap
 from typing import Any
@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session, defer
 
 from screening.domain.assessment import Screening
 from screening.features.invitations.invitation import Invitation
-from screening.features.invitations.tables import InvitationRow
+from screening.features.invitations.tables import InvitationRow, appointment_day
 from screening.storage import records, screenings
 from screening.storage.drafts import hash_token
 from screening.storage.encryption import Keys
@@ -117,7 +117,7 @@ def add(
     """
     row = InvitationRow(id=id, created_at=now, created_by=by[:64], expires_at=until, tries=0)
     row.token_hash = _hash(token_of(keys, row.id))
-    row.appointment_day = appointment_day(keys, invitation)
+    row.appointment_day = appointment_day(keys, invitation.appointment)
     row.seal(keys, "sealed_invitation", records.encode(invitation, pad=PAD))
     try:
         with session.begin_nested():
@@ -127,17 +127,6 @@ def add(
             raise
         return False
     return True
-
-
-def day_token(keys: Keys, day: date) -> bytes:
-    """Return the keyed hash by which the invitations to this day (UTC) are found."""
-    return keys.authenticate("appointment", day.isoformat().encode())
-
-
-def appointment_day(keys: Keys, invitation: Invitation) -> bytes:
-    """Return the keyed hash of the day of the appointment; empty without an appointment."""
-    at = invitation.appointment
-    return b"" if at is None else day_token(keys, at.astimezone(UTC).date())
 
 
 def row_of(session: Session, token: str, *, lock: bool = False) -> InvitationRow | None:

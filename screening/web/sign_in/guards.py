@@ -59,15 +59,21 @@ def _refusal(roles: tuple[str, ...], *, fresh: bool, counts: bool) -> Any:
         return _sign_in_first()
     if counts and row.seen_at < datetime.now(UTC) - people.SEEN_EVERY:
         people.seen(session=db.session, token_hash=row.token_hash, now=datetime.now(UTC))
-    if current_user.password_is_one_time:
-        return redirect(url_for_security("change_password"))
-    if needs_second_factor(current_user) and not current_user.has_second_factor:
-        return redirect(url_for_security("two_factor_setup"))
+    if page := _unready():
+        return redirect(url_for_security(page))
     if roles and not any(current_user.has_role(role) for role in roles):
         abort(403)
     if fresh and not is_fresh():
         return redirect(url_for_security("verify", next=url_for("admin.people")))
     return None
+
+
+def _unready() -> str:
+    """Return the page on which the signed-in person must first set up a credential, or ""."""
+    if current_user.password_is_one_time:
+        return "change_password"
+    is_lacking = needs_second_factor(current_user) and not current_user.has_second_factor
+    return "two_factor_setup" if is_lacking else ""
 
 
 def needs_second_factor(person: PersonRow) -> bool:
@@ -99,7 +105,7 @@ def current_sign_in() -> SignInRow | None:
 
 def may_read(*roles: str) -> bool:
     """Return whether somebody with one of these roles is signed in, on a page for everybody."""
-    if not current_user.is_authenticated or current_sign_in() is None:
+    if not current_user.is_authenticated or current_sign_in() is None or _unready():
         return False
     return any(current_user.has_role(role) for role in roles)
 

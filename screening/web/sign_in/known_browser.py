@@ -21,6 +21,11 @@ MOST = 8  # people of a shared computer
 
 def mark_of(person: PersonRow | None) -> str:
     """Return the mark of this person in this browser, or ""."""
+    return _signed_mark_of(person).partition(".")[0]
+
+
+def _signed_mark_of(person: PersonRow | None) -> str:
+    """Return the mark with its time and signature, which can be written in several ways."""
     if person is None:
         return ""
     signer = _signer(person)
@@ -31,7 +36,7 @@ def mark_of(person: PersonRow | None) -> str:
 def remember(person: PersonRow) -> None:
     """Give this browser a new mark of this person; those of other people stay."""
     mark = _signer(person).sign(secrets.token_hex(8)).decode()
-    former = mark_of(person)
+    former = _signed_mark_of(person)
     marks = [mark, *(kept for kept in _marks() if kept != former)][:MOST]
 
     @after_this_request

@@ -3,6 +3,7 @@
 A passkey always asks for a fingerprint, a face or a PIN, so that it is two factors by itself.
 """
 
+import time
 from typing import Any
 
 from flask import request, session
@@ -25,12 +26,18 @@ from screening.storage.database import begin_write
 from screening.storage.tables import PasskeyRow, PersonRow
 from screening.web.sign_in.guards import current_actor, needs_second_factor
 
-CHALLENGE = "passkey_challenge"  # its name in the session
+CHALLENGE = "passkey_asked"  # its name in the session
 
 
 def passkeys_work() -> bool:
     """Return whether browsers allow passkeys at the address of this page."""
     return allows_passkeys(request.host_url)
+
+
+def needs_each(person: PersonRow) -> bool:
+    """Return whether a person may remove no passkey: it is the last factor, and one is required."""
+    is_last = len(person.webauthn) < 2 and not person.tf_totp_secret
+    return is_last and needs_second_factor(person)
 
 
 def waits_for_passkey() -> bool:
@@ -45,8 +52,9 @@ class PasskeyRules(WebauthnUtil):
 
     def generate_challenge(self, nbytes: int | None = None) -> str:
         """Return a challenge that only this browser can answer, once."""
-        session[CHALLENGE] = super().generate_challenge(nbytes)
-        return str(session[CHALLENGE])
+        challenge = super().generate_challenge(nbytes)
+        session[CHALLENGE] = [challenge, time.time()]
+        return challenge
 
     def authenticator_selection(self, user: Any, usage: str) -> Any:
         """Return the requirements of a new passkey."""
@@ -63,6 +71,12 @@ class PasskeyRules(WebauthnUtil):
         allowed = [structs.PublicKeyCredentialDescriptor(id=row.credential_id) for row in rows]
         required = structs.UserVerificationRequirement.REQUIRED
         return existing_options | {"user_verification": required, "allow_credentials": allowed}
+
+
+def _asked() -> tuple[str, float]:
+    """Return what this browser was asked, and when; it can answer no more."""
+    challenge, at = session.pop(CHALLENGE, ("", 0.0))
+    return challenge, at
 
 
 class PasskeyStore(FSQLALiteUserDatastore):
@@ -88,7 +102,7 @@ class NewPasskeyForm(WebAuthnRegisterResponseForm):
 
     def validate(self, **kwargs: Any) -> bool:
         """Return whether it is the answer to the question just asked."""
-        return session.pop(CHALLENGE, "") == self.challenge and super().validate(**kwargs)
+        return _asked()[0] == self.challenge and super().validate(**kwargs)
 
 
 class PasskeyForm(WebAuthnSigninResponseForm):
@@ -99,9 +113,13 @@ class PasskeyForm(WebAuthnSigninResponseForm):
         after_password = self.is_secondary
         self.is_secondary = False  # every passkey may be both
         begin_write(db.session)
+        challenge, asked_at = _asked()
         if (
-            session.pop(CHALLENGE, "") == self.challenge
+            challenge == self.challenge
             and super().validate(**kwargs)
+            and self.cred is not None
+            # Not used since then: cookies can be put back. A time to come is a wrong clock's.
+            and not asked_at <= self.cred.lastuse_datetime.timestamp() <= time.time()
             and self.user is not None
             and self.user.active
             and (not after_password or self.user.fs_uniquifier == session["tf_user_id"])

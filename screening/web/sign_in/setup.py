@@ -135,6 +135,7 @@ def init_app(app: Flask, installation: Installation) -> None:
         wan_register_response_form=passkeys.NewPasskeyForm,
         wan_signin_response_form=passkeys.PasskeyForm,
     )
+    security.want_json(lambda _request: False)  # it would hand out tokens that nobody uses
     security.datetime_factory = partial(datetime.now, UTC)  # for the last use of a passkey
     # The person is looked up only where a page uses it: patients' pages do not. No page uses the
     # identity of Flask-Principal.
@@ -143,6 +144,7 @@ def init_app(app: Flask, installation: Installation) -> None:
     app.jinja_env.globals.update(
         current_user=current_user,
         needs_second_factor=needs_second_factor,
+        needs_each_passkey=passkeys.needs_each,
         passkeys_work=passkeys.passkeys_work,
         waits_for_passkey=passkeys.waits_for_passkey,
     )
@@ -192,6 +194,8 @@ def _check_request() -> Any:
             return redirect(url_for_security("two_factor_setup"))
         if request.method == "POST":
             begin_write_about(current_user)
+        if request.endpoint == "security.wan_delete" and passkeys.needs_each(current_user):
+            return redirect(url_for_security("wan_register"))
     return None
 
 

@@ -132,6 +132,7 @@ def test_the_inbox_with_news_with_nothing_found_and_for_staff(
     assert_accessible(page)
 
 
+@pytest.mark.audit
 def test_a_screening_of_each_outcome(open_page: OpenPage, server: LiveServer) -> None:
     page = colleague.at_work(open_page, server, "prescriber", **ZOOMED)
     # so long ago that answers are to be confirmed again
@@ -221,6 +222,7 @@ def test_signing_in_and_choosing_a_password(open_page: OpenPage, server: LiveSer
     assert_accessible(page, error=True)
 
 
+@pytest.mark.audit
 def test_second_factor_recovery_codes_and_the_password_once_more(
     open_page: OpenPage, server: LiveServer
 ) -> None:

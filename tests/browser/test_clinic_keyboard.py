@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from playwright.sync_api import Page
 
 from tests.browser import colleague, journey
@@ -15,6 +16,7 @@ from tests.browser.test_keyboard import FOCUS, enter, tab_to
 NOTE = 'Typed by hand, "with" signs & <b>more</b>'
 
 
+@pytest.mark.audit
 def test_from_the_sign_in_to_a_recorded_decision_by_keyboard(
     open_page: OpenPage, server: LiveServer
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http
 import time
 
+import pytest
 from passlib.totp import TOTP
 from playwright.sync_api import Page
 
@@ -47,6 +48,7 @@ def test_signing_in_leads_on_to_where_one_was_going(
     assert page.url.endswith("/clinic/?show=all&outcome=caution")
 
 
+@pytest.mark.audit
 def test_a_code_of_the_app_is_good_for_one_sign_in_and_so_is_a_recovery_code(
     open_page: OpenPage, server: LiveServer
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from playwright.sync_api import Page
 
 from tests.browser import journey
@@ -57,6 +58,7 @@ def test_answers_given_in_one_language_are_listed_in_the_other(page: Page) -> No
     assert journey.listed(page)[3:] == journey.expected_rows(ANSWERS, "es")
 
 
+@pytest.mark.audit
 def test_every_page_without_inputs_stays_where_it_is_when_switched(page: Page) -> None:
     def switch_at(path: str) -> None:
         page.goto(path)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import http
 from datetime import UTC, datetime
 
+import pytest
+
 from tests.browser import colleague, journey
 from tests.browser.colleague import PRIMARY
 from tests.browser.inspection import assert_accessible
@@ -16,6 +18,7 @@ SEND = 'main form[action$="/submit"] button'
 SIGNED_OUT = http.HTTPStatus.UNAUTHORIZED
 
 
+@pytest.mark.audit
 def test_a_paper_form_is_typed_in(open_page: OpenPage, server: LiveServer) -> None:
     somebody = colleague.shared(server, ("staff",), "desk")
     page = colleague.at_work(open_page, server, person=somebody)

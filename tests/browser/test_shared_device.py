@@ -54,6 +54,7 @@ def test_after_finish_neither_back_nor_reload_shows_anything(page: Page) -> None
     go_back_to_the_first_page(page, reference)
 
 
+@pytest.mark.audit
 def test_after_finish_the_next_patient_meets_empty_pages(page: Page) -> None:
     journey.walk_to(page, "check", LAST_ANSWERS, LAST_PATIENT)
     reference = journey.send(page)
@@ -74,6 +75,7 @@ def test_after_finish_the_next_patient_meets_empty_pages(page: Page) -> None:
     assert_nothing_left(page, reference)
 
 
+@pytest.mark.audit
 def test_starting_again_leaves_nothing_of_answers_that_were_not_sent(page: Page) -> None:
     journey.walk_to(page, "hypersensitivity", LAST_ANSWERS, LAST_PATIENT)
     page.check("[name=hypersensitivity][value=yes]")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from io import BytesIO
 
+import pytest
 from pypdf import PdfReader
 
 from screening.storage.outbox import ATTEMPTS
@@ -51,6 +52,7 @@ def test_a_page_is_checked_by_its_code_and_by_its_file(
     assert_accessible(page)
 
 
+@pytest.mark.audit
 def test_a_pdf_that_could_not_be_made_is_noticed_and_tried_again(
     open_page: OpenPage, server: LiveServer
 ) -> None:

@@ -40,6 +40,7 @@ def test_a_full_disk_acknowledges_nothing_and_loses_nothing(tmp_path: Path) -> N
         server.flask("verify")
 
 
+@pytest.mark.audit
 def test_a_database_held_for_longer_than_is_waited_for_can_be_written_to_afterwards(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -56,6 +56,7 @@ def ask_slowly(server: Server, number: int, is_over: Event) -> set[str]:
     return processes
 
 
+@pytest.mark.audit
 def test_a_request_that_never_ends_is_ended_and_costs_no_other_request(tmp_path: Path) -> None:
     with hanging(tmp_path) as server, ThreadPoolExecutor(MANY) as visitors, seeded() as chance:
         workers = server.workers()

@@ -56,6 +56,7 @@ def test_systemd_understands_every_line(tmp_path: Path) -> None:
     ] == []
 
 
+@pytest.mark.audit
 def test_the_daily_backup_keeps_two_weeks(tmp_path: Path) -> None:
     unit = Unit.read("screening-backup.service")
     environ = environment(tmp_path / "instance") | unit_environment(unit, tmp_path)
@@ -77,6 +78,7 @@ def test_the_daily_backup_keeps_two_weeks(tmp_path: Path) -> None:
     assert (folder / files[0]).stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.audit
 def test_the_nightly_verification_notes_the_end_of_the_log_or_fails(tmp_path: Path) -> None:
     unit = Unit.read("screening-verify.service")
     environ = environment(tmp_path / "instance") | unit_environment(unit, tmp_path)

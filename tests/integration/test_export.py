@@ -120,6 +120,7 @@ def test_no_separator_makes_a_formula_of_an_export(
     assert not [cell for cell in cells if cell.lstrip(' "').startswith(("=", "+", "-", "@"))]
 
 
+@pytest.mark.audit
 def test_names_come_back_from_an_export_whatever_the_locale(
     sqlite_app: Flask, tmp_path: Path
 ) -> None:

@@ -507,6 +507,7 @@ def test_a_password_that_is_reset_while_it_is_tried_is_refused(
     assert "The name or the password is wrong" in dr.text
 
 
+@pytest.mark.audit
 @pytest.mark.usefixtures("slow_hashing")
 def test_an_unknown_name_takes_as_long_as_a_wrong_password(make_app: Callable[..., Flask]) -> None:
     """Else the time would tell who works here.

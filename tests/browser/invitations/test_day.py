@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from screening.extensions import db
@@ -40,6 +41,7 @@ def focused(page: Page) -> str:
     return str(page.evaluate("document.activeElement.textContent.trim()"))
 
 
+@pytest.mark.audit
 def test_a_day_with_20_expected_of_whom_7_have_not_answered(
     open_page: OpenPage, server: LiveServer
 ) -> None:

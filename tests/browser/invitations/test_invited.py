@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import date
 
+import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.browser import colleague, journey
@@ -17,6 +18,7 @@ NAME = "Anastasia Example-Sample"
 BORN = date(1988, 3, 12)
 
 
+@pytest.mark.audit
 def test_an_invited_patient_from_the_link_to_the_end(
     open_page: OpenPage, server: LiveServer
 ) -> None:
@@ -128,6 +130,7 @@ def test_a_list_is_invited_on_a_small_phone(open_page: OpenPage, server: LiveSer
     assert download.value.suggested_filename == "invitations.csv"
 
 
+@pytest.mark.audit
 def test_a_second_tap_and_a_lost_answer_shut_nobody_out_and_other_names_are_seen(
     open_page: OpenPage, server: LiveServer
 ) -> None:

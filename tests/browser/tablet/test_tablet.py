@@ -67,6 +67,7 @@ def take_back(page: Page) -> None:
     expect(page.locator("h1")).to_have_text("Next patient")
 
 
+@pytest.mark.audit
 def test_two_patients_in_turn(open_page: OpenPage, server: LiveServer) -> None:
     colleague.arrive(server, name="Somebody Inbox")
     page = colleague.at_work(open_page, server, person=colleague.settled(server, "staff"), **TABLET)

@@ -13,6 +13,7 @@ from sqlalchemy import (
     DateTime,
     Dialect,
     ForeignKey,
+    Index,
     LargeBinary,
     MetaData,
     String,
@@ -219,6 +220,10 @@ class ScreeningRow(Sealed):
     """
 
     __tablename__ = "screenings"
+    # for what is announced: each inbox counts those, and shows the first ones
+    __table_args__ = (
+        Index("ix_screenings_announced", "announced_at", "changed_at", "acknowledged_at", "status"),
+    )
     lock_order = 40
     # the columns that never change
     bound_to = "id reference draft_hash submitted_at language edition_digest"
@@ -233,7 +238,7 @@ class ScreeningRow(Sealed):
     status: Mapped[str] = mapped_column(String(16))
     entries: Mapped[int]
     changed_at: Mapped[datetime] = mapped_column(index=True)
-    announced_at: Mapped[datetime | None] = mapped_column(index=True)
+    announced_at: Mapped[datetime | None]
     acknowledged_at: Mapped[datetime | None]
     sealed_patient: Mapped[bytes]
     sealed_answers: Mapped[bytes]

@@ -474,7 +474,7 @@ def test_tables_of_the_first_release_are_brought_up_to_date(make_app: Make) -> N
     change(app, "DROP TABLE credentials")
     change(app, "DROP TABLE passkeys")
     change(app, "DROP INDEX ix_audit_subject")
-    change(app, "DROP INDEX ix_screenings_announced_at")
+    change(app, "DROP INDEX ix_screenings_announced")
     change(app, "ALTER TABLE screenings DROP COLUMN announced_at")
     change(app, "ALTER TABLE screenings DROP COLUMN acknowledged_at")
     change(app, "ALTER TABLE sign_ins DROP COLUMN sealed_check")

@@ -111,7 +111,7 @@ lock: $(VENV)/dev-installed ## Lock the requirements with hashes
 
 # Write what the requirements in folder $(1) install to file $(2) in CycloneDX, checked against its
 # schema. The same requirements give the same bytes: no time, no serial number.
-sbom = PYTHONWARNINGS=ignore $(BIN)/cyclonedx-py requirements --output-reproducible --validate \
+sbom = PYTHONWARNINGS=ignore $(BIN)/python -m cyclonedx_py requirements --output-reproducible --validate \
 	  --pyproject $(1)/pyproject.toml --output-file $(2) $(1)/requirements.txt
 
 .PHONY: sbom

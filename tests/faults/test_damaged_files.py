@@ -96,6 +96,7 @@ def rows(file: Path) -> Rows:
     """Return every row of every table, without PLANS."""
     names = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
     with closing(sqlite3.connect(file)) as connection:
+        connection.text_factory = lambda text: text.decode(errors="backslashreplace")
         connection.row_factory = lambda cursor, row: {
             column.lower(): value  # SQLite takes a flipped case of a column for the same
             for (column, *_), value in zip(cursor.description, row, strict=True)

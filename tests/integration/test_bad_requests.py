@@ -28,7 +28,7 @@ SOURCES = "".join(
 )
 FIELDS = sorted({*re.findall(r'form(?:\.get\(|\.getlist\(|\[)"(\w+)"', SOURCES)})
 # Where PostgreSQL keeps no NUL, and SQLite does.
-REFUSED = {"account.end_sign_in", "admin.change_person", "clinic.retry"}
+REFUSED = {"account.end_sign_in", "admin.change_person"}
 REFUSED |= {"clinic.decide", "security.login"}
 for routes in of_features():
     REFUSED |= getattr(routes, "REFUSED", set())

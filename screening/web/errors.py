@@ -6,7 +6,7 @@ from functools import partial
 
 from flask import Flask, current_app, g, redirect, render_template, request, url_for
 from flask_wtf.csrf import CSRFError, generate_csrf
-from gunicorn.http.errors import InvalidChunkSize
+from gunicorn.http.errors import ParseException
 from sqlalchemy.exc import DataError
 from werkzeug.exceptions import BadRequest, HTTPException, SecurityError
 from werkzeug.wrappers import Response
@@ -36,7 +36,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(CSRFError, _form_expired)
     app.add_url_rule("/cookies", "cookies", _cookies)
     app.register_error_handler(SecurityError, _wrong_host)
-    for impossible in (DataError, OverflowError, NeverShown, InvalidChunkSize):
+    for impossible in (DataError, OverflowError, NeverShown, ParseException):
         app.register_error_handler(impossible, _impossible)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _unexpected)
